@@ -1,0 +1,1 @@
+"""What a person can ask, one module each: parse, call, render. No SDK types."""

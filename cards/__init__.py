@@ -1,0 +1,1 @@
+"""Cards: state in, Adaptive Card out. Pure: no I/O, no clock, no settings."""
