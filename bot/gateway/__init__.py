@@ -50,6 +50,7 @@ class GatewayError(Exception):
     |   +-- Throttled        429, or no free place in the region; `retry_after` in seconds if given
     |   +-- Refused          this batch as such was refused, and would be again
     |   +-- Denied           401/403: the identity may not do this
+    |   +-- Unreachable      submit only: nobody was reached, so no byte of the batch was sent
     +-- OutcomeUnknown       submit only: it may or may not have run; never send it again unasked
     +-- Unavailable          reads only: no answer, or a 5xx; ask again later
     +-- UnknownBatch         reads only: the service has no such batch
@@ -81,6 +82,10 @@ class Denied(NotRun):
     pass
 
 
+class Unreachable(NotRun):
+    pass
+
+
 class OutcomeUnknown(GatewayError):
     pass
 
@@ -104,7 +109,7 @@ class SipGateway(Protocol):
     async def submit(self, region: Region, devices: Sequence[Device]) -> str:
         """Send one batch; returns the service's batch id.
 
-        Raises `Throttled`, `Refused`, `Denied` (nothing ran) or `OutcomeUnknown`.
+        Raises `Throttled`, `Refused`, `Denied`, `Unreachable` (nothing ran) or `OutcomeUnknown`.
         """
         ...
 
