@@ -40,7 +40,13 @@ TRANSITIONS: Mapping[BatchState, frozenset[BatchState]] = MappingProxyType(
                 BatchState.DONE,  # the service refused the request as such
             }
         ),
-        BatchState.UNKNOWN: frozenset({BatchState.SUBMITTED, BatchState.NEEDS_PERSON}),
+        BatchState.UNKNOWN: frozenset(
+            {
+                BatchState.SUBMITTED,
+                BatchState.NEEDS_PERSON,
+                BatchState.PLANNED,  # the submit's own answer came after all, and nothing ran
+            }
+        ),
         BatchState.NEEDS_PERSON: frozenset(
             {BatchState.SUBMITTED, BatchState.UNKNOWN, BatchState.PLANNED}
         ),

@@ -40,6 +40,7 @@ class RosterSummary:
     file_name: str
     total: int
     ready: int
+    accounts: int  # distinct accounts in the ready rows: whose passwords a sign-in resets
     not_ready: int
     warnings: int
     notes: int

@@ -1,0 +1,97 @@
+"""What every command works with, and the few things that all of them do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bot.commands.chat import ConversationKind, Files, Place, Sender
+from bot.commands.people import People
+from bot.gateway import SipGateway
+from bot.runner.announcements import Announcements
+from bot.runner.calendar import Calendar
+from bot.runner.projection import Projection
+from bot.settings import Exports
+from bot.signin.policy import Actor, Denied
+from bot.signin.request import parse_id
+from bot.store import posts, requests
+from bot.store.database import Database, Transaction
+from bot.store.posts import NewPost
+from bot.store.requests import Request
+from bot.words import Words
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """The settings that decide what commands do. Times are in seconds."""
+
+    four_eyes: bool
+    approval_ttl: float
+    home_tenant: str  # "": the tenant of whoever asks
+    exports: Exports
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    database: Database
+    gateway: SipGateway
+    projection: Projection
+    announcements: Announcements
+    calendar: Calendar
+    people: People
+    files: Files
+    words: Words
+    rules: Rules
+    clock: Callable[[], datetime]
+    changed: Callable[[], None]  # wakes those who work behind the answer
+    link: Callable[[str, str], str]  # (request id, what) -> address of an export, Exports.LINK only
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Who asks, and where."""
+
+    actor: Actor
+    place: Place
+
+    @property
+    def personal(self) -> bool:
+        return self.place.kind is ConversationKind.PERSONAL
+
+
+async def turn_of(context: Context, sender: Sender, place: Place) -> Turn:
+    return Turn(await context.people.actor(sender, place.tenant_id), place)
+
+
+async def post(context: Context, place: Place, content: Mapping[str, Any]) -> None:
+    """Answer in a conversation, through the outbox."""
+    async with context.database.write() as tx:
+        await posts.add(
+            tx, NewPost(place.tenant_id, place.conversation_id, content=content), context.clock()
+        )
+    context.changed()
+
+
+async def say(context: Context, place: Place, text: str) -> None:
+    await post(context, place, {"text": text})
+
+
+async def show(context: Context, place: Place, card: Mapping[str, Any], summary: str) -> None:
+    await post(context, place, {"card": card, "summary": summary})
+
+
+def denial(context: Context, denied: Denied) -> str:
+    return context.words(f"denied-{denied.reason}", **denied.arguments)
+
+
+async def named(context: Context, tx: Transaction, turn: Turn, text: str) -> Request | None:
+    """The request that somebody named, if it is one of their tenant."""
+    request_id = parse_id(text)
+    if request_id is None:
+        return None
+    request = await requests.load(tx, request_id)
+    if request is None or request.tenant_id != turn.actor.tenant_id:
+        return None
+    return request

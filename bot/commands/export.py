@@ -1,0 +1,187 @@
+"""The CSV of a request: its results, or its issues. Files reach people in the 1:1 chat only."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from bot.commands.chat import FileConsent, FileTrouble
+from bot.commands.context import Context, Turn, denial, named, post, say, show
+from bot.commands.inputs import Inputs
+from bot.phones.issue import Severity
+from bot.phones.provisioning import url_for
+from bot.settings import Exports
+from bot.signin.policy import Denied, may_see
+from bot.signin.snapshot import Phone
+from bot.store import snapshots
+from bot.store.requests import Request
+from bot.words import Words
+from cards import plain
+
+log = structlog.get_logger()
+
+RESULTS = "results"
+ISSUES = "issues"
+HEADER = (
+    "Username",
+    "HardwareId",
+    "Region",
+    "Status",
+    "Error",
+    "Cause",
+    "Fix",
+    "BatchId",
+    "ProvisioningUrl",
+)
+_ISSUES_HEADER = ("Row", "Column", "Value", "Severity", "Issue", "Fix")
+_CONSENT = "application/vnd.microsoft.teams.card.file.consent"
+_INFO = "application/vnd.microsoft.teams.card.file.info"
+
+
+def harmless(value: str) -> str:
+    """A value that a spreadsheet does not take for a formula (OWASP, "CSV Injection")."""
+    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+
+
+async def results_csv(context: Context, request: Request) -> bytes:
+    """Every row of the file, in its order, those that were not ready included. UTF-8 with BOM.
+
+    The first two columns can be dropped in chat again: checked values stand there as they are.
+    """
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(HEADER)
+    home = context.rules.home_tenant or request.tenant_id
+    async with context.database.read() as tx:
+        async for phone, ready, issues in snapshots.all_phones(tx, request.id):
+            if ready:
+                writer.writerow(_result(context.words, phone, home))
+            else:
+                wrong = [issue for issue in issues if issue.severity is Severity.ERROR]
+                said = [context.words(f"issue-{i.code}", **i.arguments) for i in wrong]
+                mend = [context.words.part(f"issue-{i.code}", "fix", **i.arguments) for i in wrong]
+                cells = (
+                    phone.username,
+                    phone.hardware_id,
+                    phone.region or "",
+                    "not_ready",
+                    " ".join(said),
+                    "",
+                    " ".join(mend),
+                    "",
+                    "",
+                )
+                writer.writerow([harmless(cell) for cell in cells])
+    return out.getvalue().encode("utf-8-sig")
+
+
+def _result(words: Words, phone: Phone, home_tenant: str) -> tuple[str, ...]:
+    cause = fix = url = ""
+    if phone.cause is not None:
+        cause = words(f"cause-{phone.cause.code}")
+        fix = words.part(f"cause-{phone.cause.code}", "fix")
+    if phone.region is not None:
+        url = url_for(phone.hardware_id, phone.region, home_tenant).url
+    return (
+        phone.username,
+        phone.hardware_id,
+        phone.region or "",
+        phone.status.value,
+        harmless(phone.message),
+        cause,
+        fix,
+        harmless(phone.batch_id),
+        url,
+    )
+
+
+async def issues_csv(context: Context, request: Request) -> bytes:
+    """Every issue of the file, in row order. UTF-8 with BOM."""
+    out = io.StringIO(newline="")
+    writer = csv.writer(out)
+    writer.writerow(_ISSUES_HEADER)
+    async with context.database.read() as tx:
+        async for issue in snapshots.all_issues(tx, request.id):
+            cells = (
+                str(issue.row),
+                issue.column.value,
+                issue.value,
+                issue.severity.value,
+                context.words(f"issue-{issue.code}", **issue.arguments),
+                context.words.part(f"issue-{issue.code}", "fix", **issue.arguments),
+            )
+            writer.writerow([harmless(cell) for cell in cells])
+    return out.getvalue().encode("utf-8-sig")
+
+
+def file_name(request_id: str, what: str) -> str:
+    return f"offhook-{request_id}-{what}.csv"
+
+
+async def content(context: Context, request: Request, what: str) -> bytes:
+    if what == ISSUES:
+        return await issues_csv(context, request)
+    return await results_csv(context, request)
+
+
+async def export(context: Context, turn: Turn, request: Request, inputs: Inputs) -> str | None:
+    """Offer the file: nothing waits for the answer, so none is missed."""
+    if isinstance(decision := may_see(turn.actor, request.standing), Denied):
+        return denial(context, decision)
+    what = ISSUES if inputs.text("what", 16) == ISSUES else RESULTS
+    if not turn.personal:
+        return context.words("export-elsewhere", request=request.id)
+    name = file_name(request.id, what)
+    if context.rules.exports is Exports.LINK:
+        rendered = plain.file_link(context.words, name, context.link(request.id, what))
+        await show(context, turn.place, rendered.card, rendered.summary)
+        return context.words("export-below")
+    data = await content(context, request, what)
+    answer = {"request": request.id, "what": what}
+    consent: Mapping[str, Any] = {
+        "content_type": _CONSENT,
+        "name": name,
+        "content": {
+            "description": context.words(f"export-{what}", request=request.id),
+            "sizeInBytes": len(data),
+            "acceptContext": answer,
+            "declineContext": answer,
+        },
+    }
+    await post(context, turn.place, {"attachment": consent})
+    return context.words("export-below")
+
+
+async def consented(context: Context, turn: Turn, consent: FileConsent) -> None:
+    """Somebody answered a file consent card. What they may see is decided again, now."""
+    if consent.upload is None:
+        await say(context, turn.place, context.words("export-declined"))
+        return
+    inputs = Inputs(consent.context)
+    async with context.database.read() as tx:
+        request = await named(context, tx, turn, inputs.text("request", 16))
+    if request is None:
+        await say(context, turn.place, context.words("denied-no-such-request"))
+        return
+    if isinstance(decision := may_see(turn.actor, request.standing), Denied):
+        await say(context, turn.place, denial(context, decision))
+        return
+    what = ISSUES if inputs.text("what", 16) == ISSUES else RESULTS
+    try:
+        await context.files.upload(consent.upload, await content(context, request, what))
+    except FileTrouble as trouble:
+        log.warning("export.not_saved", request=request.id, why=trouble.code)
+        await say(context, turn.place, context.words("export-not-saved", request=request.id))
+        return
+    upload = Inputs(consent.upload)
+    info: Mapping[str, Any] = {
+        "content_type": _INFO,
+        "name": upload.text("name", 200) or file_name(request.id, what),
+        "content_url": upload.text("contentUrl", 2000),
+        "content": {"uniqueId": upload.text("uniqueId", 200), "fileType": "csv"},
+    }
+    await post(context, turn.place, {"attachment": info})

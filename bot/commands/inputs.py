@@ -1,0 +1,40 @@
+"""Reading what a client sent with a click. It is hostile until checked, so nothing here raises."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+_YES = frozenset({"true", "1", "yes", "on"})
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    data: Mapping[str, Any]
+
+    def text(self, name: str, longest: int) -> str:
+        """The text of an input, without white space around it; "" if there is none."""
+        value = self.data.get(name)
+        if not isinstance(value, str):
+            return ""
+        return "".join(" " if ord(letter) < 32 else letter for letter in value).strip()[:longest]
+
+    def number(self, name: str, default: int) -> int:
+        """A whole number from 1 to a million."""
+        value = self.data.get(name)
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 8:
+            value = int(value)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000:
+            return value
+        return default
+
+    def ticked(self, name: str) -> bool:
+        value = self.data.get(name)
+        return value is True or (isinstance(value, str) and value.strip().lower() in _YES)
+
+    def refused(self, name: str) -> bool:
+        """True if the box was there and was not ticked."""
+        return name in self.data and not self.ticked(name)

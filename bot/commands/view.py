@@ -1,0 +1,77 @@
+"""Showing requests: a card's panels and pages, `status`, `history`."""
+
+from __future__ import annotations
+
+from cards.kinds import CardKind, Panel, View
+
+from bot.commands.context import Context, Turn, named, say, show
+from bot.commands.inputs import Inputs
+from bot.signin.policy import Denied, may_see
+from bot.signin.request import ENDED, RequestState
+from bot.store import posts, snapshots
+from bot.store.posts import NewPost, Post
+from bot.store.requests import Request
+from cards import plain
+
+_OPEN = (RequestState.DRAFT, RequestState.WAITING, RequestState.RUNNING)
+
+
+async def turned(context: Context, post: Post | None, inputs: Inputs) -> View:
+    """Turn a card to the panel and page that were asked for; the keeper brings it to everybody."""
+    asked = inputs.text("panel", 16)
+    panel = Panel(asked) if asked in set(Panel) else Panel.NONE
+    page = inputs.number("page", 1)
+    if post is not None:
+        async with context.database.write() as tx:
+            await posts.turn(tx, post.id, panel=panel.value, page=page)
+        context.changed()
+    return View(panel=panel, page=page, batch=post.batch if post else 0)
+
+
+def kind_for(turn: Turn, request: Request) -> CardKind:
+    """The card that tells this person most about a request as it stands."""
+    if request.state is RequestState.RUNNING:
+        return CardKind.PROGRESS
+    if request.state in (RequestState.FINISHED, RequestState.CANCELLED):
+        return CardKind.RESULTS
+    mine = turn.actor.person.object_id == request.requester.object_id
+    if request.state is RequestState.WAITING and not mine and turn.actor.may_approve:
+        return CardKind.APPROVAL
+    return CardKind.VALIDATION
+
+
+async def status(context: Context, turn: Turn, argument: str) -> None:
+    """One request as a live card, or what is open."""
+    if not argument:
+        await _list(context, turn, states=_OPEN)
+        return
+    async with context.database.read() as tx:
+        request = await named(context, tx, turn, argument)
+    if request is None or isinstance(may_see(turn.actor, request.standing), Denied):
+        await say(context, turn.place, context.words("no-such-request", request=argument[:40]))
+        return
+    async with context.database.write() as tx:
+        new = NewPost(
+            turn.place.tenant_id,
+            turn.place.conversation_id,
+            kind=kind_for(turn, request).value,
+            request_id=request.id,
+        )
+        await posts.add(tx, new, context.clock())
+    context.changed()
+
+
+async def history(context: Context, turn: Turn, argument: str) -> None:
+    """The newest requests: one's own, or all of the tenant's for an approver."""
+    await _list(context, turn, states=(*_OPEN, *ENDED))
+
+
+async def _list(context: Context, turn: Turn, *, states: tuple[RequestState, ...]) -> None:
+    own = None if turn.actor.may_approve else turn.actor.person.object_id
+    async with context.database.read() as tx:
+        lines = await snapshots.history(tx, turn.place.tenant_id, requester_id=own, states=states)
+    if states == _OPEN:
+        rendered = plain.status_list(context.words, lines)
+    else:
+        rendered = plain.history(context.words, lines)
+    await show(context, turn.place, rendered.card, rendered.summary)

@@ -1,0 +1,423 @@
+"""The worker: sends batches, follows them to their end, and finds out what became of the doubtful ones.
+
+It keeps nothing that matters in memory. Whatever moment it dies at, the next one goes on from the
+tables: an intent without an answer is in doubt, a submitted batch is simply polled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.gateway import (
+    BatchReport,
+    Denied,
+    GatewayError,
+    NotRun,
+    OutcomeUnknown,
+    Refused,
+    SipGateway,
+    Throttled,
+)
+from bot.phones.region import Region
+from bot.runner import matching
+from bot.runner.announcements import Announcements
+from bot.signin.batch import BatchState
+from bot.signin.pace import Pace, next_poll
+from bot.store import batches, requests
+from bot.store.batches import Batch
+from bot.store.database import Database, Transaction
+
+Clock = Callable[[], datetime]
+_PARALLEL_LOOKS = 16
+
+log = structlog.get_logger()
+
+
+class Worker:
+    """`changed` is called after every commit that people may see."""
+
+    def __init__(
+        self,
+        database: Database,
+        gateway: SipGateway,
+        announcements: Announcements,
+        *,
+        pace: Pace,
+        owner: str,
+        clock: Clock,
+        changed: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._gateway = gateway
+        self._announce = announcements
+        self._pace = pace
+        self._owner = owner
+        self._clock = clock
+        self._changed = changed
+        self._wake = asyncio.Event()
+        self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._looks = asyncio.Semaphore(_PARALLEL_LOOKS)
+
+    def wake(self) -> None:
+        """Something was approved, answered or cancelled: look now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Work until cancelled. What is being sent at that moment is finished first."""
+        if self._database.sqlite:
+            # We hold the file's lock, so whoever owned these leases is gone.
+            async with self._database.write() as tx:
+                await batches.release_all(tx, self._clock())
+        try:
+            while True:
+                self._wake.clear()
+                try:
+                    await self._round()
+                    pause = await self._pause()
+                except Exception:
+                    log.exception("worker.round_failed")
+                    pause = self._pace.idle
+                try:
+                    async with asyncio.timeout(pause):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+        finally:
+            await self._wind_down()
+
+    async def _wind_down(self) -> None:
+        for (kind, _), task in self._tasks.items():
+            if kind != "submit":
+                task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def _round(self) -> None:
+        now = self._clock()
+        async with self._database.read() as tx:
+            lapsed = await batches.lapsed_intents(tx, now)
+            lanes = await batches.lanes_with_work(tx, now)
+            due = await batches.due(tx, owner=self._owner, now=now)
+        for batch in lapsed:
+            if ("submit", batch.id) not in self._tasks:
+                await self._doubt(batch, "the sender went away before it had an answer")
+        for lane in lanes:
+            await self._claim(lane)
+        for batch in due:
+            self._start("look", batch, self._look)
+
+    async def _pause(self) -> float:
+        async with self._database.read() as tx:
+            moment = await batches.next_moment(tx)
+        if moment is None:
+            return self._pace.idle
+        wait = (moment - self._clock()).total_seconds()
+        # Due, and yet nothing could be done (another replica's, or no free place): do not spin.
+        return min(self._pace.idle, wait if wait > 0 else self._pace.poll_first / 4)
+
+    def _start(self, kind: str, batch: Batch, work: Callable[[Batch], Awaitable[None]]) -> None:
+        key = (kind, batch.id)
+        if key in self._tasks:
+            return
+
+        async def guarded() -> None:
+            try:
+                await work(batch)
+            except Exception:
+                log.exception("worker.failed", kind=kind, batch=batch.id, request=batch.request_id)
+                await asyncio.sleep(self._pace.idle)
+            finally:
+                self._tasks.pop(key, None)
+                self._wake.set()
+
+        self._tasks[key] = asyncio.create_task(guarded(), name=f"{kind} {batch.id}")
+
+    def _after(self, seconds: float) -> datetime:
+        return self._clock() + timedelta(seconds=seconds)
+
+    def _lease(self, wait: float = 0) -> datetime:
+        return self._after(wait + self._gateway.submit_timeout + self._pace.lease_margin)
+
+    # -- sending ---------------------------------------------------------------------------------
+
+    async def _claim(self, lane: tuple[str, Region]) -> None:
+        claimed = await batches.claim(
+            self._database,
+            lane,
+            owner=self._owner,
+            now=self._clock(),
+            lease_until=self._lease(),
+        )
+        for batch in claimed:
+            self._start("submit", batch, self._submit)
+        if claimed:
+            self._changed()
+
+    async def _submit(self, batch: Batch) -> None:
+        async with self._database.read() as tx:
+            devices = await batches.devices(tx, batch)
+        if batch.lease_until is None or self._after(self._gateway.submit_timeout) >= (
+            batch.lease_until
+        ):
+            # We slept (a paused process): somebody else may act on this batch by the time we would
+            # have an answer. Nothing has left yet.
+            await self._nothing_ran(batch, "the lease was too short to send", self._pace.poll_first)
+            return
+        try:
+            remote_id = await self._gateway.submit(batch.region, devices)
+        except NotRun as refusal:
+            await self._refused(batch, refusal)
+        except OutcomeUnknown as doubt:
+            await self._doubt(batch, doubt.message)
+        except Exception as error:
+            await self._doubt(batch, f"{type(error).__name__}: {error}")
+            raise
+        else:
+            await self._submitted(batch, remote_id)
+
+    async def _submitted(self, batch: Batch, remote_id: str) -> None:
+        expected = await self._expected(batch.region)
+        wait = self._jitter(
+            next_poll(self._pace, elapsed=0, polls=0, ended=0, size=batch.size, expected=expected)
+        )
+        async with self._database.write() as tx:
+            recorded = await batches.submitted(
+                tx,
+                batch,
+                remote_id,
+                owner=self._owner,
+                lease_until=self._lease(wait),
+                next_look_at=self._after(wait),
+                now=self._clock(),
+            )
+        log.info(
+            "batch.submitted",
+            request=batch.request_id,
+            batch=batch.id,
+            remote_id=remote_id,
+            region=batch.region.value,
+            phones=batch.size,
+            recorded=recorded,
+        )
+        self._changed()
+
+    async def _refused(self, batch: Batch, refusal: NotRun) -> None:
+        log.warning(
+            "batch.not_run",
+            request=batch.request_id,
+            batch=batch.id,
+            why=type(refusal).__name__,
+            message=refusal.message,
+            correlation_id=refusal.correlation_id,
+        )
+        if isinstance(refusal, Refused):
+            now = self._clock()
+            async with self._database.write() as tx:
+                if await batches.refused(tx, batch, refusal.message, now):
+                    await self._maybe_ended(tx, batch.request_id)
+            self._changed()
+            return
+        wait = self._pace.busy
+        if isinstance(refusal, Throttled) and refusal.retry_after is not None:
+            wait = refusal.retry_after
+        if isinstance(refusal, Denied):
+            wait = self._pace.denied
+        await self._nothing_ran(
+            batch, refusal.message, wait, refused=not isinstance(refusal, Throttled)
+        )
+
+    async def _nothing_ran(
+        self, batch: Batch, error: str, wait: float, *, refused: bool = False
+    ) -> None:
+        async with self._database.write() as tx:
+            if await batches.nothing_ran(
+                tx,
+                batch,
+                before=(BatchState.INTENT, BatchState.UNKNOWN, BatchState.NEEDS_PERSON),
+                not_before=self._after(wait * random.uniform(1, 1.25)),  # noqa: S311
+                error=error,
+                refused=refused,
+            ):
+                await self._maybe_ended(tx, batch.request_id)
+        self._changed()
+
+    async def _doubt(self, batch: Batch, error: str) -> None:
+        async with self._database.write() as tx:
+            await batches.unknown(
+                tx, batch, next_look_at=self._after(self._pace.settle), error=error
+            )
+        log.warning("batch.unknown", request=batch.request_id, batch=batch.id, why=error)
+        self._changed()
+
+    # -- following -------------------------------------------------------------------------------
+
+    async def _look(self, batch: Batch) -> None:
+        async with self._looks:
+            async with self._database.write() as tx:
+                mine = await batches.take(
+                    tx,
+                    batch,
+                    owner=self._owner,
+                    now=self._clock(),
+                    lease_until=self._lease(),
+                )
+            if not mine:
+                return
+            if batch.state is BatchState.UNKNOWN:
+                await self._reconcile(batch)
+            else:
+                await self._poll(batch)
+
+    async def _poll(self, batch: Batch) -> None:
+        try:
+            report = await self._gateway.status(batch.remote_id)
+        except GatewayError as error:
+            await self._no_answer(batch, error)
+            return
+        now = self._clock()
+        results = matching.results(report)
+        completed = matching.is_completed(report)
+        async with self._database.write() as tx:
+            ended = await batches.apply(tx, batch, results, owner=self._owner, now=now)
+            if ended is None:
+                return
+            await requests.reachable(tx, batch.request_id)
+            grace_over = (
+                batch.completed_at is not None
+                and (now - batch.completed_at).total_seconds() >= self._pace.grace
+            )
+            if ended >= batch.size or (completed and grace_over) or self._given_up(batch, now):
+                if await batches.done(tx, batch, owner=self._owner, now=now):
+                    await self._maybe_ended(tx, batch.request_id)
+                    log.info("batch.done", request=batch.request_id, batch=batch.id)
+            else:
+                await self._poll_later(
+                    tx, batch, ended=ended, news=ended > batch.ended, completed=completed
+                )
+        self._changed()
+
+    def _given_up(self, batch: Batch, now: datetime) -> bool:
+        return self._silent_for(batch, now) >= self._pace.give_up
+
+    @staticmethod
+    def _silent_for(batch: Batch, now: datetime) -> float:
+        since = batch.progress_at or batch.sent_at
+        return (now - since).total_seconds() if since else 0
+
+    async def _poll_later(
+        self, tx: Transaction, batch: Batch, *, ended: int, news: bool, completed: bool
+    ) -> None:
+        now = self._clock()
+        elapsed = (now - batch.sent_at).total_seconds() if batch.sent_at else 0
+        expected = await self._expected_in(tx, batch.region)
+        wait = self._jitter(
+            next_poll(
+                self._pace,
+                elapsed=elapsed,
+                polls=batch.polls + 1,
+                ended=ended,
+                size=batch.size,
+                expected=expected,
+            )
+        )
+        stuck = not news and self._silent_for(batch, now) >= self._pace.stuck
+        await batches.look_later(
+            tx,
+            batch,
+            owner=self._owner,
+            next_look_at=self._after(wait),
+            lease_until=self._lease(wait),
+            polls=batch.polls + 1,
+            stuck=stuck,
+            completed_at=now if completed and batch.completed_at is None else None,
+        )
+        if stuck and not batch.stuck:
+            request = await requests.load(tx, batch.request_id)
+            if request is not None:
+                await self._announce.stuck(tx, request, batch.region.value, now)
+
+    async def _no_answer(self, batch: Batch, error: GatewayError) -> None:
+        """The service did not say. Work goes on over there; we only cannot see it."""
+        log.warning(
+            "batch.no_status",
+            request=batch.request_id,
+            batch=batch.id,
+            why=type(error).__name__,
+            message=error.message,
+            correlation_id=error.correlation_id,
+        )
+        now = self._clock()
+        async with self._database.write() as tx:
+            request = await requests.load(tx, batch.request_id)
+            if request is not None and not request.in_trouble:
+                denied = {"refused": error.message} if isinstance(error, Denied) else {}
+                await requests.touch(tx, batch.request_id, unreachable_since=now, **denied)
+            if self._given_up(batch, now):
+                if await batches.done(tx, batch, owner=self._owner, now=now):
+                    await self._maybe_ended(tx, batch.request_id)
+            else:
+                await self._poll_later(tx, batch, ended=batch.ended, news=False, completed=False)
+        self._changed()
+
+    async def _reconcile(self, batch: Batch) -> None:
+        """Look for a batch of unknown outcome among those that the service says it has."""
+        found: BatchReport | None = None
+        conclusive = True
+        try:
+            async with self._database.read() as tx:
+                devices = await batches.devices(tx, batch)
+                known = await batches.known_remote_ids(tx, batch.tenant_id)
+            found = await matching.find(self._gateway, batch, devices, known)
+        except (Denied, NotRun) as error:
+            conclusive = isinstance(error, Denied)  # asking again will not help
+            log.warning("batch.no_summaries", batch=batch.id, message=error.message)
+        except GatewayError as error:
+            conclusive = False
+            log.warning("batch.no_summaries", batch=batch.id, message=error.message)
+        if found is not None:
+            log.info("batch.found", request=batch.request_id, batch=batch.id)
+            await self._submitted(batch, found.batch_id)
+            return
+        now = self._clock()
+        checks = batch.checks + conclusive
+        async with self._database.write() as tx:
+            if checks >= self._pace.checks:
+                if await batches.needs_person(tx, batch, owner=self._owner):
+                    request = await requests.load(tx, batch.request_id)
+                    if request is not None:
+                        await self._announce.question(tx, request, batch.id, now)
+            else:
+                await batches.look_later(
+                    tx,
+                    batch,
+                    owner=self._owner,
+                    next_look_at=self._after(self._pace.settle),
+                    lease_until=self._lease(self._pace.settle),
+                    checks=checks,
+                )
+        self._changed()
+
+    async def _maybe_ended(self, tx: Transaction, request_id: str) -> None:
+        after = await self._announce.end_if_over(tx, request_id, self._clock())
+        if after is not None:
+            log.info("request.ended", request=request_id, state=after.value)
+
+    # -- times -----------------------------------------------------------------------------------
+
+    async def _expected(self, region: Region) -> float | None:
+        async with self._database.read() as tx:
+            return await self._expected_in(tx, region)
+
+    @staticmethod
+    async def _expected_in(tx: Transaction, region: Region) -> float | None:
+        """How long a batch takes in this region, as the newest ones did: the shortest of them, since
+        what was measured includes the lag of our own polls."""
+        return min(await batches.durations(tx, region), default=None)
+
+    @staticmethod
+    def _jitter(seconds: float) -> float:
+        return seconds * random.uniform(0.95, 1.1)  # noqa: S311

@@ -1,0 +1,1 @@
+"""What is remembered: tables, transactions, migrations. The same statements serve both databases."""

@@ -1,0 +1,151 @@
+"""Transactions on SQLite and PostgreSQL, and the few things in which the two differ."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from bot.store import migrate
+
+Transaction = AsyncConnection
+_WRITES = "offhook_writes"
+
+
+class DatabaseTrouble(Exception):
+    """The database cannot be used; the message says which, why and what to do."""
+
+
+def _url(url: str, *, driver: dict[str, str]) -> URL:
+    parsed = make_url(url)
+    backend = {"postgres": "postgresql"}.get(parsed.drivername, parsed.get_backend_name())
+    if backend not in driver:
+        raise DatabaseTrouble(
+            f"OFFHOOK_DATABASE_URL names {backend!r}; it must begin with sqlite:/// or postgresql://"
+        )
+    return parsed.set(drivername=driver[backend])
+
+
+class Database:
+    """One engine. `read()` and `write()` are the only ways to a connection.
+
+    SQLite: WAL, and writers take the database's one write lock at once (BEGIN IMMEDIATE), so that
+    what a transaction read still holds when it writes. PostgreSQL: `serialise` takes an advisory lock.
+    """
+
+    def __init__(self, url: str, *, busy_seconds: float = 10) -> None:
+        parsed = _url(
+            url, driver={"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
+        )
+        self.url = url
+        self.sqlite = parsed.get_backend_name() == "sqlite"
+        arguments: dict[str, Any] = {"timeout": busy_seconds} if self.sqlite else {}
+        # A second writer of this process waits here, not in a thread on SQLite's lock.
+        self._one_writer = asyncio.Lock() if self.sqlite else None
+        self._engine = create_async_engine(
+            parsed, connect_args=arguments, pool_pre_ping=not self.sqlite
+        )
+        if self.sqlite:
+            _prepare_sqlite(self._engine.sync_engine)
+        self._sole: sqlite3.Connection | None = None
+
+    async def open(self, *, alone: bool = True) -> None:
+        """Bring the schema up to date. `alone`: be the only service that works on this SQLite file.
+
+        Raises `DatabaseTrouble` with what to do.
+        """
+        if self.sqlite and alone:
+            self._be_the_only_one()
+        try:
+            await asyncio.to_thread(migrate_to_head, self.url)
+        except (DBAPIError, OSError) as error:
+            raise DatabaseTrouble(f"The database cannot be used: {error}") from error
+
+    def _be_the_only_one(self) -> None:
+        """Two services on one SQLite file would each think that they run all jobs: refuse the second.
+
+        The proof is an exclusive lock on a file beside it, which the system drops when we die.
+        """
+        path = make_url(self.url).database
+        if not path or path == ":memory:":
+            raise DatabaseTrouble("OFFHOOK_DATABASE_URL must name a file: jobs outlive the process")
+        file = Path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock = sqlite3.connect(
+            f"{file}.lock", timeout=0, isolation_level=None, check_same_thread=False
+        )
+        try:
+            lock.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError as error:
+            lock.close()
+            raise DatabaseTrouble(
+                f"Another Offhook already works on {file}: stop it, or set OFFHOOK_DATABASE_URL"
+            ) from error
+        self._sole = lock
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+        if self._sole is not None:
+            self._sole.close()
+            self._sole = None
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[Transaction]:
+        """A consistent view; nothing is written."""
+        async with self._engine.connect() as connection, connection.begin():
+            yield connection
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[Transaction]:
+        """One transaction: committed as a whole at the end, undone as a whole by an exception."""
+        async with self._one_writer or nullcontext(), self._engine.connect() as plain:
+            connection = await plain.execution_options(**{_WRITES: True})
+            async with connection.begin():
+                yield connection
+
+    async def serialise(self, transaction: Transaction, *names: str) -> None:
+        """Let one transaction at a time, over all replicas, pass here for these names."""
+        if not self.sqlite:
+            await transaction.execute(
+                text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
+                {"name": "/".join(names)},
+            )
+
+
+def _prepare_sqlite(engine: Engine) -> None:
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        connection.isolation_level = None  # transactions are begun below, not by the driver
+        cursor = connection.cursor()
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
+        writes = connection.get_execution_options().get(_WRITES)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def migrate_to_head(url: str) -> None:
+    """Run the missing migrations; replicas that start together wait for the first."""
+    engine = create_engine(
+        _url(url, driver={"sqlite": "sqlite", "postgresql": "postgresql+psycopg"})
+    )
+    try:
+        with engine.begin() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(
+                    text("SELECT pg_advisory_xact_lock(hashtextextended('offhook/migrate', 0))")
+                )
+            migrate.upgrade(connection)
+    finally:
+        engine.dispose()

@@ -1,0 +1,390 @@
+"""Snapshots: what cards show of a request, read in one transaction; and the rows of an export."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, case, func, select
+from sqlalchemy.orm import InstrumentedAttribute
+
+from bot.phones.issue import Column, Issue, Notice, Severity
+from bot.phones.region import Region
+from bot.signin.batch import MAX_DEVICES, BatchState
+from bot.signin.outcome import CAUSES, UNKNOWN, PhoneStatus
+from bot.signin.request import Person, RequestState
+from bot.signin.snapshot import (
+    BatchQuestion,
+    CauseGroup,
+    HistoryLine,
+    Page,
+    Phone,
+    RegionProgress,
+    RequestSnapshot,
+    RosterSummary,
+    StuckBatch,
+    Tally,
+)
+from bot.store.database import Transaction
+from bot.store.tables import BatchRow, IssueRow, PhoneRow, RequestRow
+
+PAGE = 10
+Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
+_GROUPS = 30  # more kinds of failure than anybody reads; all of them are in the export
+_OWN_TEXT = ("unknown", "refused")  # causes that are told apart by the service's own text
+
+
+async def load(
+    tx: Transaction,
+    request_id: str,
+    *,
+    page: int = 1,
+    only_failed: bool = False,
+    issues: bool = False,
+) -> RequestSnapshot | None:
+    """The request as committed. `page` turns the issues if `issues`, else the phones."""
+    row = (
+        await tx.execute(select(RequestRow.__table__).where(RequestRow.id == request_id))
+    ).one_or_none()
+    if row is None:
+        return None
+    return RequestSnapshot(
+        id=row.id,
+        version=row.version,
+        state=RequestState(row.state),
+        tenant_id=row.tenant_id,
+        requester=Person(row.requester_id, row.requester_name),
+        roster=await _roster(tx, row, page if issues else 1),
+        regions=await _regions(tx, row),
+        causes=await _causes(tx, request_id),
+        questions=await _questions(tx, request_id),
+        stuck=await _stuck(tx, request_id),
+        phones=await _phones(tx, request_id, 1 if issues else page, only_failed=only_failed),
+        four_eyes=row.four_eyes,
+        created_at=row.created_at,
+        digest=row.digest,
+        reason=row.reason,
+        retry_of=row.retry_of,
+        asked_at=row.asked_at,
+        expires_at=row.expires_at,
+        decided_by=_person(row.decided_by_id, row.decided_by_name),
+        decided_at=row.decided_at,
+        comment=row.comment,
+        cancelled_by=_person(row.cancelled_by_id, row.cancelled_by_name),
+        cancel_asked_at=row.cancel_asked_at,
+        finished_at=row.finished_at,
+        refused=row.refused,
+        unreachable_since=row.unreachable_since,
+    )
+
+
+def _person(object_id: str, name: str) -> Person | None:
+    return Person(object_id, name) if object_id else None
+
+
+def _at(page: int, total: int) -> int:
+    """The page that exists and is nearest: pages are asked for by clients."""
+    return min(max(page, 1), max(1, -(-total // PAGE)))
+
+
+async def _count(tx: Transaction, *conditions: Condition) -> int:
+    return (await tx.execute(select(func.count()).where(*conditions))).scalar_one()
+
+
+async def _roster(tx: Transaction, request: Row[Any], page: int) -> RosterSummary:
+    total = await _count(tx, IssueRow.request_id == request.id)
+    number = _at(page, total)
+    rows = await tx.execute(
+        select(IssueRow.__table__)
+        .where(IssueRow.request_id == request.id)
+        .order_by(IssueRow.rank, IssueRow.row, IssueRow.id)
+        .limit(PAGE)
+        .offset((number - 1) * PAGE)
+    )
+    without_region = 0
+    if request.state == RequestState.DRAFT.value:
+        without_region = await _count(
+            tx, PhoneRow.request_id == request.id, PhoneRow.ready, PhoneRow.region == ""
+        )
+    return RosterSummary(
+        file_name=request.file_name,
+        total=request.total_rows,
+        ready=request.ready_rows,
+        accounts=request.accounts,
+        not_ready=request.total_rows - request.ready_rows,
+        warnings=request.warnings,
+        notes=request.notes,
+        without_region=without_region,
+        notices=[Notice(n["code"], n["arguments"]) for n in request.notices],
+        issues=Page([_issue(row) for row in rows], number, PAGE, total),
+    )
+
+
+def _issue(row: Row[Any]) -> Issue:
+    return Issue(
+        row=row.row,
+        column=Column(row.column),
+        value=row.value,
+        code=row.code,
+        severity=Severity(row.severity),
+        arguments=row.arguments,
+    )
+
+
+async def _regions(tx: Transaction, request: Row[Any]) -> list[RegionProgress]:
+    phones = await tx.execute(
+        select(PhoneRow.region, PhoneRow.status, func.count())
+        .where(PhoneRow.request_id == request.id, PhoneRow.ready, PhoneRow.region != "")
+        .group_by(PhoneRow.region, PhoneRow.status)
+    )
+    by_region: dict[str, dict[str, int]] = defaultdict(dict)
+    for region, status, count in phones:
+        by_region[region][status] = count
+    batches: dict[str, dict[BatchState, int]] = defaultdict(dict)
+    for region, state, count in await tx.execute(
+        select(BatchRow.region, BatchRow.state, func.count())
+        .where(BatchRow.request_id == request.id)
+        .group_by(BatchRow.region, BatchRow.state)
+    ):
+        batches[region][BatchState(state)] = count
+    progress: list[RegionProgress] = []
+    for region in sorted(by_region):
+        tally = Tally(**by_region[region])
+        # Before the approval there are no batches yet, but as many as there will be can be told.
+        of_region = batches.get(region) or {BatchState.PLANNED: -(-tally.total // MAX_DEVICES)}
+        progress.append(RegionProgress(Region(region), tally, of_region))
+    return progress
+
+
+async def _causes(tx: Transaction, request_id: str) -> list[CauseGroup]:
+    text = case((PhoneRow.cause.in_(_OWN_TEXT), PhoneRow.message), else_="").label("text")
+    found = (
+        await tx.execute(
+            select(PhoneRow.cause, text, func.count(), func.min(PhoneRow.message))
+            .where(PhoneRow.request_id == request_id, PhoneRow.cause != "")
+            .group_by(PhoneRow.cause, text)
+            .order_by(func.count().desc(), PhoneRow.cause, text)
+            .limit(_GROUPS)
+        )
+    ).all()
+    groups: list[CauseGroup] = []
+    for code, own_text, count, message in found:
+        of_group = [PhoneRow.request_id == request_id, PhoneRow.cause == code]
+        if own_text:
+            of_group.append(PhoneRow.message == own_text)
+        examples = await tx.execute(
+            select(PhoneRow.username).where(*of_group).order_by(PhoneRow.number).limit(3)
+        )
+        kinds = await tx.execute(
+            select(PhoneRow.kind, func.count()).where(*of_group).group_by(PhoneRow.kind)
+        )
+        groups.append(
+            CauseGroup(
+                cause=CAUSES.get(code, UNKNOWN),
+                count=count,
+                message=message,
+                examples=list(examples.scalars()),
+                vendors={kind: phones for kind, phones in kinds if kind},
+            )
+        )
+    return groups
+
+
+async def _questions(tx: Transaction, request_id: str) -> list[BatchQuestion]:
+    rows = await tx.execute(
+        select(BatchRow.__table__)
+        .where(BatchRow.request_id == request_id, BatchRow.state == BatchState.NEEDS_PERSON.value)
+        .order_by(BatchRow.id)
+    )
+    return [
+        BatchQuestion(
+            batch=row.id,
+            region=Region(row.region),
+            phones=row.size,
+            sent_at=row.sent_at,
+            first_row=row.first_row,
+            last_row=row.last_row,
+        )
+        for row in rows
+    ]
+
+
+async def _stuck(tx: Transaction, request_id: str) -> list[StuckBatch]:
+    rows = await tx.execute(
+        select(BatchRow.__table__)
+        .where(
+            BatchRow.request_id == request_id,
+            BatchRow.state == BatchState.SUBMITTED.value,
+            BatchRow.stuck,
+        )
+        .order_by(BatchRow.id)
+    )
+    return [
+        StuckBatch(
+            region=Region(row.region),
+            remote_id=row.remote_id,
+            phones_open=row.size - row.ended,
+            since=row.progress_at,
+        )
+        for row in rows
+    ]
+
+
+def _phone_columns() -> Any:
+    return select(
+        PhoneRow.number,
+        PhoneRow.username,
+        PhoneRow.hardware_id,
+        PhoneRow.region,
+        PhoneRow.ready,
+        PhoneRow.status,
+        PhoneRow.message,
+        PhoneRow.cause,
+        BatchRow.remote_id,
+    ).outerjoin(BatchRow, BatchRow.id == PhoneRow.batch)
+
+
+def _phone(row: Row[Any]) -> Phone:
+    return Phone(
+        row=row.number,
+        username=row.username,
+        hardware_id=row.hardware_id,
+        region=Region(row.region) if row.region else None,
+        status=PhoneStatus(row.status),
+        message=row.message,
+        cause=CAUSES.get(row.cause, UNKNOWN) if row.cause else None,
+        batch_id=row.remote_id or "",
+    )
+
+
+async def _phones(tx: Transaction, request_id: str, page: int, *, only_failed: bool) -> Page[Phone]:
+    conditions: list[Condition] = [PhoneRow.request_id == request_id, PhoneRow.ready]
+    if only_failed:
+        conditions.append(PhoneRow.cause != "")
+    total = await _count(tx, *conditions)
+    number = _at(page, total)
+    rows = await tx.execute(
+        _phone_columns()
+        .where(*conditions)
+        .order_by(PhoneRow.number)
+        .limit(PAGE)
+        .offset((number - 1) * PAGE)
+    )
+    return Page([_phone(row) for row in rows], number, PAGE, total)
+
+
+async def all_phones(
+    tx: Transaction, request_id: str, *, chunk: int = 1000
+) -> AsyncIterator[tuple[Phone, bool, Sequence[Issue]]]:
+    """Every row of the file with whether it was ready and what was wrong with it, a chunk at a time."""
+    after = -1
+    while True:
+        rows = (
+            await tx.execute(
+                _phone_columns()
+                .where(PhoneRow.request_id == request_id, PhoneRow.number > after)
+                .order_by(PhoneRow.number)
+                .limit(chunk)
+            )
+        ).all()
+        if not rows:
+            return
+        wrong = await _issues_between(tx, request_id, rows[0].number, rows[-1].number)
+        for row in rows:
+            yield _phone(row), row.ready, wrong.get(row.number, ())
+        after = rows[-1].number
+
+
+async def _issues_between(
+    tx: Transaction, request_id: str, first: int, last: int
+) -> Mapping[int, Sequence[Issue]]:
+    rows = await tx.execute(
+        select(IssueRow.__table__)
+        .where(IssueRow.request_id == request_id, IssueRow.row >= first, IssueRow.row <= last)
+        .order_by(IssueRow.rank, IssueRow.id)
+    )
+    by_row: dict[int, list[Issue]] = defaultdict(list)
+    for row in rows:
+        by_row[row.row].append(_issue(row))
+    return by_row
+
+
+async def all_issues(
+    tx: Transaction, request_id: str, *, chunk: int = 1000
+) -> AsyncIterator[Issue]:
+    """Every issue in row order."""
+    after = (-1, -1)
+    while True:
+        rows = (
+            await tx.execute(
+                select(IssueRow.__table__)
+                .where(
+                    IssueRow.request_id == request_id,
+                    (IssueRow.row > after[0])
+                    | ((IssueRow.row == after[0]) & (IssueRow.id > after[1])),
+                )
+                .order_by(IssueRow.row, IssueRow.id)
+                .limit(chunk)
+            )
+        ).all()
+        if not rows:
+            return
+        for row in rows:
+            yield _issue(row)
+        after = (rows[-1].row, rows[-1].id)
+
+
+async def history(
+    tx: Transaction,
+    tenant_id: str,
+    *,
+    requester_id: str | None,
+    states: Sequence[RequestState] = (),
+    newest: int = 10,
+) -> list[HistoryLine]:
+    """The newest requests of a tenant, of one requester or of all."""
+    conditions = [RequestRow.tenant_id == tenant_id]
+    if requester_id is not None:
+        conditions.append(RequestRow.requester_id == requester_id)
+    if states:
+        conditions.append(RequestRow.state.in_([state.value for state in states]))
+    rows = (
+        await tx.execute(
+            select(RequestRow.__table__)
+            .where(*conditions)
+            .order_by(RequestRow.created_at.desc(), RequestRow.id)
+            .limit(newest)
+        )
+    ).all()
+    phones = await tallies(tx, [row.id for row in rows])
+    return [
+        HistoryLine(
+            id=row.id,
+            state=RequestState(row.state),
+            requester=Person(row.requester_id, row.requester_name),
+            file_name=row.file_name,
+            created_at=row.created_at,
+            phones=phones.get(row.id, Tally()),
+            decided_by=_person(row.decided_by_id, row.decided_by_name),
+        )
+        for row in rows
+    ]
+
+
+async def tallies(tx: Transaction, request_ids: Sequence[str]) -> dict[str, Tally]:
+    rows = await tx.execute(
+        select(PhoneRow.request_id, PhoneRow.status, func.count())
+        .where(PhoneRow.request_id.in_(request_ids), PhoneRow.ready)
+        .group_by(PhoneRow.request_id, PhoneRow.status)
+    )
+    found: dict[str, dict[str, int]] = defaultdict(dict)
+    for request_id, status, count in rows:
+        found[request_id][status] = count
+    return {request_id: Tally(**statuses) for request_id, statuses in found.items()}
+
+
+async def counts(tx: Transaction) -> dict[str, int]:
+    """Requests by state, for the metrics."""
+    rows = await tx.execute(select(RequestRow.state, func.count()).group_by(RequestRow.state))
+    return {row.state: row[1] for row in rows}
