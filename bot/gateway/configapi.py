@@ -1,0 +1,384 @@
+"""The SIP Gateway over HTTP: the ConfigAPI that Microsoft's own cmdlets call.
+
+Hosts, paths and headers: the public clients terraprovider/go-teams and CIPP; Microsoft documents the
+cmdlets only. `createbatch` is not idempotent, so one `submit` sends the batch once, and says of every
+answer whether it proves that nothing ran.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import random
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import TypeVar
+from uuid import uuid4
+
+import aiohttp
+import structlog
+from yarl import URL
+
+from bot import __version__
+from bot.gateway import (
+    BatchReport,
+    BatchSummary,
+    Denied,
+    GatewayError,
+    OutcomeUnknown,
+    Refused,
+    Throttled,
+    Unavailable,
+    UnknownBatch,
+    Unreachable,
+    wire,
+)
+from bot.gateway.identity import Tokens
+from bot.phones.region import Region
+from bot.signin.request import Device
+
+# The resource "Skype and Teams Tenant Admin API", the same on every cloud.
+SCOPE = "48ac35b8-9aa8-4d74-927d-1f4a14a0b239/.default"
+DISCOVERY = "/Teams.Tenant/serviceDiscovery"
+CREATE = "/Teams.SipDevicesGatewayManagement/v1/createbatch"
+STATUS = "/Teams.SipDevicesGatewayManagement/v1/batchstatus"
+SUMMARIES = "/Teams.SipDevicesGatewayManagement/v1/batchsummaries"
+
+MAX_BODY = 4 * 1024 * 1024  # a status of 100 phones is some 20 KB
+MAX_PAGES = 50
+MAX_RETRY_AFTER = 3600.0
+
+# How a full region, a lack of rights and a lost batch read in a 4xx is not published: assumptions.
+_NO_PLACE = re.compile(r"concurrent|too many \w*\s?(batches|requests)", re.IGNORECASE)
+_NO_RIGHTS = re.compile(r"access (is )?denied|unauthori[sz]ed|forbidden", re.IGNORECASE)
+_NO_BATCH = re.compile(r"batch.*(not found|does not exist|unknown|invalid)", re.IGNORECASE)
+
+Result = TypeVar("Result")
+_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    body: bytes
+    retry_after: float | None
+    correlation_id: str
+
+    @property
+    def ok(self) -> bool:
+        return 200 <= self.status < 300
+
+    @property
+    def message(self) -> str:
+        return wire.error_text(self.body) or f"HTTP {self.status}"
+
+
+class ConfigApiGateway:
+    """Implements `bot.gateway.SipGateway`. The session is shared and stays its owner's.
+
+    `submit_timeout` and `read_timeout` bound a whole call in seconds: token, discovery and answer.
+    Reads are repeated after each of `pauses` (seconds) while that time lasts; a submit never is,
+    except after a 401, which is given before anything is read.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        base_url: str,
+        tokens: Tokens,
+        *,
+        submit_timeout: float = 60.0,
+        read_timeout: float = 30.0,
+        connect_timeout: float = 10.0,
+        pauses: Sequence[float] = (0.5, 2.0),
+    ) -> None:
+        self._session = session
+        self._base = URL(base_url.rstrip("/"))
+        self._tokens = tokens
+        self._submit_timeout = submit_timeout
+        self._read_timeout = read_timeout
+        self._connect_timeout = connect_timeout
+        self._pauses = tuple(pauses)
+        self._discovery = asyncio.Lock()
+        self._discovered = False
+        self._target = ""
+
+    @property
+    def submit_timeout(self) -> float:
+        return self._submit_timeout
+
+    async def submit(self, region: Region, devices: Sequence[Device]) -> str:
+        url = self._url(CREATE).with_query(TargetRegion=region.value)
+        body = [{"Username": each.username, "HardwareId": each.hardware_id} for each in devices]
+        deadline = _now() + self._submit_timeout
+        # Preparing must leave the service time to answer: a batch that was sent too late to hear
+        # the answer would need a person to sort it out.
+        ready_by = _now() + self._submit_timeout / 3
+        for refresh in (False, True):
+            headers = await self._ready_to_submit(refresh, ready_by)
+            answer = await self._exchange("POST", url, headers, deadline, body)
+            if answer.status != 401:
+                break
+            ready_by = deadline
+        if not answer.ok:
+            raise _submit_error(answer)
+        try:
+            return wire.batch_id(answer.body)
+        except wire.Unreadable as error:
+            raise OutcomeUnknown(str(error), correlation_id=answer.correlation_id) from error
+
+    async def status(self, batch_id: str) -> BatchReport:
+        url = self._url(STATUS).with_query(batchid=batch_id)
+
+        def read(answer: _Answer) -> BatchReport:
+            return wire.report(answer.body, batch_id)
+
+        return await self._read(url, read, _status_error)
+
+    async def summaries(self) -> Sequence[BatchSummary]:
+        url = self._url(SUMMARIES)
+        found: list[BatchSummary] = []
+        for _ in range(MAX_PAGES):
+            page, following = await self._read(
+                url, lambda answer: wire.summaries(answer.body), _read_error
+            )
+            found += page
+            if not following:
+                return found
+            url = self._same_origin(following)
+        raise Unavailable("the list of batches does not end")
+
+    def _url(self, path: str) -> URL:
+        return URL(f"{self._base}{path}")
+
+    def _same_origin(self, link: str) -> URL:
+        """Our token goes nowhere but to the service, whatever its answers point at."""
+        try:
+            url = self._base.join(URL(link))
+            if url.origin() == self._base.origin():
+                return url
+        except ValueError:
+            pass
+        raise Unavailable("the rest of the list of batches is said to be on another host")
+
+    async def _ready_to_submit(self, refresh: bool, deadline: float) -> Mapping[str, str]:
+        try:
+            return await self._repeated(lambda: self._headers(refresh, deadline), deadline)
+        except Unavailable as error:
+            raise Unreachable(error.message, correlation_id=error.correlation_id) from error
+
+    async def _read(
+        self,
+        url: URL,
+        read: Callable[[_Answer], Result],
+        error_of: Callable[[_Answer], GatewayError],
+    ) -> Result:
+        deadline = _now() + self._read_timeout
+
+        async def once() -> Result:
+            answer = await self._get(url, deadline)
+            if not answer.ok:
+                raise error_of(answer)
+            try:
+                return read(answer)
+            except wire.Unreadable as error:
+                raise Unavailable(str(error), correlation_id=answer.correlation_id) from error
+
+        return await self._repeated(once, deadline)
+
+    async def _get(self, url: URL, deadline: float) -> _Answer:
+        answer = await self._asked(url, await self._headers(False, deadline), deadline)
+        if answer.status == 401:
+            answer = await self._asked(url, await self._headers(True, deadline), deadline)
+        return answer
+
+    async def _repeated(self, attempt: Callable[[], Awaitable[Result]], deadline: float) -> Result:
+        pauses = iter(self._pauses)
+        while True:
+            try:
+                return await attempt()
+            except (Throttled, Unavailable) as trouble:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise
+                pause *= random.uniform(0.75, 1.25)  # noqa: S311 - spreads callers, guards nothing
+                if isinstance(trouble, Throttled) and trouble.retry_after is not None:
+                    pause = max(pause, trouble.retry_after)
+                if _now() + pause >= deadline:
+                    raise
+            await asyncio.sleep(pause)
+
+    async def _headers(self, refresh: bool, deadline: float) -> Mapping[str, str]:
+        try:
+            async with asyncio.timeout_at(deadline):
+                token = await self._tokens.token(SCOPE, refresh=refresh)
+                headers = {"Authorization": f"Bearer {token}"}
+                async with self._discovery:
+                    target = await self._discover(headers, deadline)
+        except PermissionError as error:
+            raise Denied(wire.clean(str(error))) from error
+        except TimeoutError as error:
+            raise Unavailable("neither token nor service discovery came in time") from error
+        except ConnectionError as error:
+            raise Unavailable(wire.clean(str(error))) from error
+        return {**headers, "X-MS-Target-Uri": f"https://{target}/"} if target else headers
+
+    async def _discover(self, headers: Mapping[str, str], deadline: float) -> str:
+        """The host to name in `X-MS-Target-Uri`, asked for once; "" where the service names none.
+
+        Not every client asks for it, so only trouble that may pass holds a call up. Where the answer
+        is "not you", the call itself is left to say so.
+        """
+        if self._discovered:
+            return self._target
+        answer = await self._asked(self._url(DISCOVERY), headers, deadline)
+        if answer.status in (401, 403):
+            return ""
+        if answer.status == 429 or answer.status >= 500:
+            raise _read_error(answer)
+        if answer.ok:
+            try:
+                self._target = wire.admin_endpoint(answer.body)
+            except wire.Unreadable as error:
+                _log.info("discovery unreadable", reason=str(error))
+        self._discovered = True
+        return self._target
+
+    async def _asked(self, url: URL, headers: Mapping[str, str], deadline: float) -> _Answer:
+        try:
+            return await self._exchange("GET", url, headers, deadline)
+        except (Unreachable, OutcomeUnknown) as error:
+            raise Unavailable(error.message, correlation_id=error.correlation_id) from error
+
+    async def _exchange(
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        deadline: float,
+        body: object = None,
+    ) -> _Answer:
+        """One request and its whole answer. Raises `Unreachable` if there was never a connection to
+        send it on, else `OutcomeUnknown`."""
+        correlation_id = str(uuid4())
+        started = _now()
+        try:
+            async with (
+                asyncio.timeout_at(deadline),
+                self._session.request(
+                    method,
+                    url,
+                    json=body,
+                    headers={
+                        **headers,
+                        "Accept": "application/json",
+                        "User-Agent": f"Offhook/{__version__}",
+                        "X-MS-Correlation-Id": correlation_id,
+                    },
+                    allow_redirects=False,
+                    timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout),
+                ) as response,
+            ):
+                answer = _Answer(
+                    response.status,
+                    await _bounded(response),
+                    _seconds(response.headers.get("Retry-After")),
+                    correlation_id,
+                )
+                warning = response.headers.get("X-Ms-ConfigApi-PowerShell-WarningMessage", "")
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            raise Unreachable(
+                f"no connection to {url.host}", correlation_id=correlation_id
+            ) from error
+        except TimeoutError as error:
+            waited = f"no answer within {_now() - started:.0f} s"
+            raise OutcomeUnknown(waited, correlation_id=correlation_id) from error
+        except (aiohttp.ClientError, OSError) as error:
+            lost = f"the connection broke ({type(error).__name__})"
+            raise OutcomeUnknown(lost, correlation_id=correlation_id) from error
+        _log.debug(
+            "configapi",
+            call=url.path.rpartition("/")[2],
+            status=answer.status,
+            seconds=round(_now() - started, 3),
+            correlation_id=correlation_id,
+            warned=bool(warning),
+        )
+        return answer
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _error(kind: type[GatewayError], answer: _Answer) -> GatewayError:
+    if kind is Throttled:
+        return Throttled(
+            answer.message, retry_after=answer.retry_after, correlation_id=answer.correlation_id
+        )
+    return kind(answer.message, correlation_id=answer.correlation_id)
+
+
+def _submit_error(answer: _Answer) -> GatewayError:
+    """Only an answer from before the work began proves that nothing ran."""
+    match answer.status:
+        case 429:
+            return _error(Throttled, answer)
+        case 401 | 403:
+            return _error(Denied, answer)
+        case 408:  # some proxies say so of a service that was slow, not of a request that was
+            return _error(OutcomeUnknown, answer)
+        case status if not 400 <= status < 500:
+            return _error(OutcomeUnknown, answer)
+        case _ if _NO_RIGHTS.search(answer.message):
+            return _error(Denied, answer)
+        case _ if _NO_PLACE.search(answer.message):
+            return _error(Throttled, answer)
+        case _:
+            return _error(Refused, answer)
+
+
+def _read_error(answer: _Answer) -> GatewayError:
+    match answer.status:
+        case 429:
+            return _error(Throttled, answer)
+        case 401 | 403:
+            return _error(Denied, answer)
+        case 400 if _NO_RIGHTS.search(answer.message):
+            return _error(Denied, answer)
+        case _:
+            return _error(Unavailable, answer)
+
+
+def _status_error(answer: _Answer) -> GatewayError:
+    if answer.status == 404 or (answer.status == 400 and _NO_BATCH.search(answer.message)):
+        return _error(UnknownBatch, answer)
+    return _read_error(answer)
+
+
+async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+    """The body, cut off after `MAX_BODY`, which leaves it unreadable."""
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(64 * 1024):
+        body += chunk
+        if len(body) > MAX_BODY:
+            return bytes(body[:MAX_BODY])
+    return bytes(body)
+
+
+def _seconds(retry_after: str | None) -> float | None:
+    """`Retry-After` in seconds or as an HTTP date; None if it is missing or makes no sense."""
+    if not retry_after:
+        return None
+    try:
+        seconds = float(retry_after)
+    except ValueError:
+        try:
+            moment = parsedate_to_datetime(retry_after)
+        except ValueError:
+            return None
+        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if math.isfinite(seconds) else None

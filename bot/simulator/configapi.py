@@ -1,0 +1,369 @@
+"""The SIP Gateway's bulk sign-in and the policy reads of the ConfigAPI, as far as they are public.
+
+A batch's state is worked out when it is asked for, from its start and the scenario, so thousands
+of phones cost nothing while nobody looks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+from aiohttp import web
+
+from bot.phones import region as regions
+from bot.phones.region import Region
+from bot.signin.request import device_key
+from bot.simulator.faults import Faults
+from bot.simulator.scenario import MESSAGES, SUCCESS, Call, Fault, Scenario, message
+from bot.simulator.waiting import Signal
+
+_HARDWARE_ID = re.compile(r"(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}(?::\d{3})?")
+_AT_ONCE = 10  # phones of a batch that are being signed in together
+
+_POLICIES: Mapping[str, list[dict[str, Any]]] = MappingProxyType(
+    {
+        "TeamsIPPhonePolicy": [
+            {"Identity": "Global", "SignInMode": "UserSignIn"},
+            {"Identity": "Tag:CommonAreaPhone", "SignInMode": "CommonAreaPhoneSignin"},
+        ],
+        "TeamsCallingPolicy": [
+            {
+                "Identity": "Global",
+                "AllowSIPDevicesCalling": False,
+                "AllowCallRedirect": "Disabled",
+            },
+            {
+                "Identity": "Tag:SIPDevices",
+                "AllowSIPDevicesCalling": True,
+                "AllowCallRedirect": "Enabled",
+            },
+        ],
+        "TeamsSipDevicesConfiguration": [{"Identity": "Global", "BulkSignIn": "Enabled"}],
+        "TenantTrustedIPAddress": [
+            {"Identity": "203.0.113.0", "IPAddress": "203.0.113.0", "MaskBits": 24}
+        ],
+    }
+)
+
+
+class Item(NamedTuple):
+    username: str
+    hardware_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    id: str
+    number: int  # of this simulator's batches, from 1
+    region: Region
+    items: tuple[Item, ...]
+    outcomes: tuple[str, ...]  # per item: `success` or the error text
+    started: float  # time.monotonic()
+    created_at: datetime
+    seconds: float
+    stuck: bool
+
+    def done(self, now: float) -> int:
+        """How many items have ended by `now`, in order."""
+        share = 1.0 if self.seconds == 0 else min((now - self.started) / self.seconds, 1.0)
+        ended = int(share * len(self.items))
+        return min(ended, len(self.items) // 2) if self.stuck else ended
+
+    def running(self, now: float) -> bool:
+        return self.stuck or now - self.started < self.seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Submit:
+    """One createbatch as it came in. `batch_id` is "" if nothing was run."""
+
+    batch_id: str
+    region: Region | None
+    items: tuple[Item, ...]
+    at: datetime
+    headers: Mapping[str, str]
+
+
+class ConfigApi:
+    """The service's state, and everything that it was asked."""
+
+    def __init__(self, scenario: Scenario, faults: Faults) -> None:
+        self.scenario = scenario
+        self.calls: Counter[Call] = Counter()
+        self.submits: list[Submit] = []
+        self.batches: dict[str, Batch] = {}
+        self.runs: Counter[tuple[str, str]] = Counter()  # batches that each phone was in
+        self.password_resets: Counter[str] = Counter()  # by account, in lower case
+        self.peak: Counter[Region] = Counter()  # most batches at once
+        self.last_headers: dict[Call, Mapping[str, str]] = {}
+        self._faults = faults
+        self._signal = Signal()
+        self._outcomes = {key.casefold(): value for key, value in scenario.outcomes.items()}
+
+    @property
+    def run_twice(self) -> list[tuple[str, str]]:
+        """Phones, as (account, hardware id), that were in more than one batch."""
+        return [device for device, times in self.runs.items() if times > 1]
+
+    async def wait_for_submits(self, number: int, timeout: float) -> None:  # noqa: ASYNC109
+        """Wait until `number` createbatch calls have come in, whatever became of them."""
+        await self._signal.until(lambda: len(self.submits) >= number or None, timeout)
+
+    def routes(self) -> web.RouteTableDef:
+        routes = web.RouteTableDef()
+        service = "/Teams.SipDevicesGatewayManagement/v1"
+        routes.get("/Teams.Tenant/serviceDiscovery")(self._discovery)
+        routes.get("/Teams.Tenant/tenants")(self._tenants)
+        routes.get("/Skype.Policy/configurations/{type}")(self._policy)
+        routes.post(f"{service}/createbatch")(self._create)
+        routes.get(f"{service}/batchstatus")(self._status)
+        routes.get(f"{service}/batchsummaries")(self._summaries)
+        return routes
+
+    async def _begin(
+        self, request: web.Request, call: Call, region: Region | None = None
+    ) -> Fault | None:
+        """Count the call; raises the answer if it ends here, else gives the fault that ends it."""
+        self.calls[call] += 1
+        self.last_headers[call] = request.headers.copy()
+        fault = self._faults.next(call, region)
+        await self._half_latency()
+        return fault
+
+    async def _half_latency(self) -> None:
+        if self.scenario.latency:
+            await asyncio.sleep(self.scenario.latency / 2)
+
+    async def _answer(
+        self, request: web.Request, call: Call, content: object
+    ) -> web.StreamResponse:
+        """A read: nothing changes, so any fault simply takes the answer's place."""
+        fault = await self._begin(request, call)
+        if fault is not None:
+            return await self._faults.play(request, fault, self._error)
+        if not _authorised(request):
+            return self._error(401, "Unauthorized", "No access token.")
+        await self._half_latency()
+        return web.json_response(content)
+
+    async def _discovery(self, request: web.Request) -> web.StreamResponse:
+        content = {
+            "Endpoints": {
+                "ConfigApiEndpoint": "api.interfaces.records.teams.microsoft.com",
+                "AdminServiceEndpoint": "admin1a.online.lync.com",
+            },
+            "Headers": {"X-MS-Forest": "1A"},
+        }
+        return await self._answer(request, Call.DISCOVERY, content)
+
+    async def _tenants(self, request: web.Request) -> web.StreamResponse:
+        content = [{"TenantId": "00000000-0000-0000-0000-0000000000aa", "DisplayName": "Contoso"}]
+        return await self._answer(request, Call.TENANTS, content)
+
+    async def _policy(self, request: web.Request) -> web.StreamResponse:
+        instances = _POLICIES.get(request.match_info["type"])
+        if instances is None:
+            return self._error(404, "NotFound", "No such configuration type.")
+        return await self._answer(request, Call.POLICIES, instances)
+
+    async def _create(self, request: web.Request) -> web.StreamResponse:
+        given = request.query.get("TargetRegion", "")
+        region = regions.parse(given) if given.isupper() else None
+        items = _items(await request.read())
+        fault = await self._begin(request, Call.CREATE_BATCH, region)
+        refusal = self._refusal(request, region, items)
+        accepted = fault is None or fault.fault.accepted
+        batch = None
+        if region is not None and items and refusal is None and accepted:
+            batch = self._run(region, items)
+        self.submits.append(
+            Submit(
+                batch.id if batch else "",
+                region,
+                items or (),
+                datetime.now(UTC),
+                request.headers.copy(),
+            )
+        )
+        self._signal.notify()
+        if fault is not None:
+            return await self._faults.play(request, fault, self._error)
+        await self._half_latency()
+        if refusal is not None or batch is None:
+            return refusal or self._error(400, "BadRequest", "Nothing to do.")
+        if self.scenario.wire.bare_id:
+            return web.json_response(batch.id)
+        return web.json_response({self._name("batchId"): batch.id})
+
+    def _refusal(
+        self, request: web.Request, region: Region | None, items: tuple[Item, ...] | None
+    ) -> web.Response | None:
+        if not _authorised(request):
+            return self._error(401, "Unauthorized", "No access token.")
+        if region is None:
+            return self._error(400, "BadRequest", "TargetRegion must be NOAM, EMEA or APAC.")
+        if not items:
+            return self._error(400, "BadRequest", "The body must list Username and HardwareId.")
+        if not self.scenario.enforce_limits:
+            return None
+        most = self.scenario.max_devices
+        if len(items) > most:
+            return self._error(400, "BadRequest", f"A batch may hold {most} devices at most.")
+        if self._running(region) >= self.scenario.max_per_region:
+            return self._error(429, "TooManyRequests", "Too many batches run in this region.")
+        return None
+
+    def _running(self, region: Region) -> int:
+        now = time.monotonic()
+        return sum(batch.region is region and batch.running(now) for batch in self.batches.values())
+
+    def _run(self, region: Region, items: tuple[Item, ...]) -> Batch:
+        phones = Counter(item.hardware_id.upper() for item in items)
+        for account in {item.username.casefold() for item in items}:
+            self.password_resets[account] += 1
+        self.runs.update(device_key(*item) for item in items)
+        number = len(self.batches) + 1
+        batch = Batch(
+            id=str(uuid4()),
+            number=number,
+            region=region,
+            items=items,
+            outcomes=tuple(self._outcome(item, phones) for item in items),
+            started=time.monotonic(),
+            created_at=datetime.now(UTC),
+            seconds=self.scenario.batch_seconds,
+            stuck=number in self.scenario.stuck,
+        )
+        self.batches[batch.id] = batch
+        self.peak[region] = max(self.peak[region], self._running(region))
+        return batch
+
+    def _outcome(self, item: Item, phones: Counter[str]) -> str:
+        """What becomes of a phone: by its form, by name, else by a chance that only depends on the
+        seed, the phone and how often it was tried, so that each run of a scenario ends alike."""
+        if not _HARDWARE_ID.fullmatch(item.hardware_id):
+            return MESSAGES["wrong-hardware-id"]
+        if phones[item.hardware_id.upper()] > 1:
+            return MESSAGES["duplicate-devices"]
+        account, phone = device_key(*item)
+        attempt = self.runs[account, phone]
+        named = self._outcomes.get(phone.casefold()) or self._outcomes.get(account)
+        if named:
+            return message(named[min(attempt, len(named)) - 1])
+        if self.scenario.shares:
+            seed = f"{self.scenario.seed} {account} {phone} {attempt}"
+            chance = random.Random(seed).random()
+            for outcome, share in self.scenario.shares.items():
+                if chance < share:
+                    return message(outcome)
+                chance -= share
+        return SUCCESS
+
+    async def _status(self, request: web.Request) -> web.StreamResponse:
+        batch = self.batches.get(request.query.get("batchid", "").casefold())
+        content = None if batch is None else self._report(batch)
+        answer = await self._answer(request, Call.BATCH_STATUS, content)
+        if batch is None and answer.status == 200:
+            return self._error(404, "NotFound", "Batch not found.")
+        return answer
+
+    def _report(self, batch: Batch) -> dict[str, Any]:
+        now, names = time.monotonic(), self.scenario.statuses
+        done = batch.done(now)
+        status = names.running if batch.running(now) else names.completed
+        if batch.running(now) and now - batch.started < batch.seconds / 20:
+            status = names.queued
+        items: list[dict[str, str]] = []
+        for place, (item, outcome) in enumerate(zip(batch.items, batch.outcomes, strict=True)):
+            if place < done:
+                state = names.item_success if outcome == SUCCESS else names.item_failed
+            else:
+                state = names.item_running if place < done + _AT_ONCE else names.item_waiting
+            error = outcome if place < done and outcome != SUCCESS else ""
+            items.append(
+                {
+                    self._name("userName"): item.username,
+                    self._name("hardwareId"): item.hardware_id,
+                    self._name("status"): state,
+                    self._name("error"): error,
+                }
+            )
+        key = "batchItems" if self.scenario.wire.plural else "batchItem"
+        return {
+            self._name("batchId"): batch.id,
+            self._name("batchStatus"): status,
+            self._name(key): items,
+        }
+
+    async def _summaries(self, request: web.Request) -> web.StreamResponse:
+        how, names, now = self.scenario.summaries, self.scenario.statuses, time.monotonic()
+        visible_before = datetime.now(UTC) - timedelta(seconds=how.lag)
+        rows: list[dict[str, Any]] = []
+        for batch in self.batches.values():
+            if not how.listed or batch.created_at > visible_before:
+                continue
+            status = names.running if batch.running(now) else names.completed
+            row: dict[str, Any] = {"batchId": batch.id, "batchStatus": status}
+            if how.details:
+                row |= {
+                    "region": batch.region.value,
+                    "createdAt": batch.created_at.isoformat(),
+                    "deviceCount": len(batch.items),
+                }
+            rows.append({self._name(name): value for name, value in row.items()})
+        wrapped = self.scenario.wire.wrapped_list
+        content = {self._name("batchSummaries"): rows} if wrapped else rows
+        return await self._answer(request, Call.BATCH_SUMMARIES, content)
+
+    def _name(self, name: str) -> str:
+        match self.scenario.wire.casing:
+            case "pascal":
+                return name[0].upper() + name[1:]
+            case "lower":
+                return name.lower()
+            case "camel":
+                return name
+
+    def _error(self, status: int, code: str, text: str) -> web.Response:
+        match self.scenario.wire.errors:
+            case "error":
+                content = {"error": {"code": code, "message": text}}
+            case "message":
+                content = {"Message": text}
+            case "text":
+                return web.Response(status=status, text=text)
+        return web.json_response(content, status=status)
+
+
+def _authorised(request: web.Request) -> bool:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return scheme == "Bearer" and bool(token.strip())
+
+
+def _items(body: bytes) -> tuple[Item, ...] | None:
+    """The phones in a createbatch body; None if it is not a list of names and hardware ids."""
+    try:
+        rows = json.loads(body)
+    except ValueError:
+        return None
+    if not isinstance(rows, list):
+        return None
+    items: list[Item] = []
+    for row in rows:
+        fields = {str(key).lower(): row[key] for key in row} if isinstance(row, dict) else {}
+        username, hardware_id = fields.get("username"), fields.get("hardwareid")
+        if not (isinstance(username, str) and username.strip() and isinstance(hardware_id, str)):
+            return None
+        items.append(Item(username, hardware_id))
+    return tuple(items)

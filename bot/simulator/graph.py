@@ -1,0 +1,98 @@
+"""Microsoft Graph v1.0, as far as the directory needs it: a user, and which groups hold them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import uuid
+from collections import Counter
+
+from aiohttp import web
+
+from bot.simulator.faults import Faults
+from bot.simulator.scenario import Call, Person, Scenario
+
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_MAX_GROUPS = 20
+_GIVEN = ("Ada", "Ben", "Carla", "Dev", "Elif", "Femi", "Grace", "Hugo", "Ines", "Jonas")
+_FAMILY = ("Adler", "Brandt", "Castro", "Dahl", "Evans", "Fischer", "Garcia", "Haas", "Ito", "Jung")
+
+
+class Graph:
+    def __init__(self, scenario: Scenario, faults: Faults) -> None:
+        self.scenario = scenario
+        self.calls: Counter[Call] = Counter()
+        self._faults = faults
+        self._people = {person.object_id.lower(): person for person in scenario.people}
+        self._principals = {person.principal.lower(): person for person in scenario.people}
+
+    def routes(self) -> web.RouteTableDef:
+        routes = web.RouteTableDef()
+        routes.get("/v1.0/users/{user}")(self._user)
+        routes.post("/v1.0/users/{user}/checkMemberGroups")(self._groups)
+        return routes
+
+    def person(self, key: str) -> Person | None:
+        """By object id or user principal name, in any case."""
+        key = key.lower()
+        known = self._people.get(key) or self._principals.get(key)
+        if known or not self.scenario.anyone or not _GUID.fullmatch(key):
+            return known
+        number = uuid.UUID(key).int
+        given, family = _GIVEN[number % 10], _FAMILY[number // 10 % 10]
+        principal = f"{given}.{family}.{key[-4:]}@example.com".lower()
+        return Person(object_id=key, name=f"{given} {family}", principal=principal)
+
+    async def _before(
+        self, request: web.Request, call: Call
+    ) -> tuple[Person | None, web.StreamResponse | None]:
+        """Who is asked about, and the answer if the call ends here."""
+        self.calls[call] += 1
+        fault = self._faults.next(call)
+        if self.scenario.latency:
+            await asyncio.sleep(self.scenario.latency)
+        if fault is not None:
+            return None, await self._faults.play(request, fault, _error)
+        if not request.headers.get("Authorization", "").startswith("Bearer "):
+            return None, _error(401, "InvalidAuthenticationToken", "Access token is empty.")
+        user = request.match_info["user"]
+        person = self.person(user)
+        if person is None:
+            text = f"Resource '{user}' does not exist or one of its queried reference-property "
+            return None, _error(404, "Request_ResourceNotFound", f"{text}objects are not present.")
+        return person, None
+
+    async def _user(self, request: web.Request) -> web.StreamResponse:
+        person, answer = await self._before(request, Call.USERS)
+        if person is None:
+            return answer or web.Response(status=500)
+        return web.json_response(
+            {
+                "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#users/$entity",
+                "id": person.object_id,
+                "displayName": person.name,
+                "userPrincipalName": person.principal,
+            }
+        )
+
+    async def _groups(self, request: web.Request) -> web.StreamResponse:
+        person, answer = await self._before(request, Call.GROUPS)
+        if person is None:
+            return answer or web.Response(status=500)
+        try:
+            asked = [str(each) for each in json.loads(await request.read())["groupIds"]]
+        except (ValueError, KeyError, TypeError):
+            return _error(400, "Request_BadRequest", "groupIds is missing.")
+        if len(asked) > _MAX_GROUPS:
+            return _error(400, "Request_BadRequest", "Too many values in groupIds.")
+        holding = {
+            group.lower()
+            for group, members in self.scenario.groups.items()
+            if person.object_id.lower() in {member.lower() for member in members}
+        }
+        return web.json_response({"value": [each for each in asked if each.lower() in holding]})
+
+
+def _error(status: int, code: str, text: str) -> web.Response:
+    return web.json_response({"error": {"code": code, "message": text}}, status=status)

@@ -1,0 +1,88 @@
+"""All far sides on one free port of this machine."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from bot.simulator.configapi import ConfigApi
+from bot.simulator.connector import Connector
+from bot.simulator.faults import Faults
+from bot.simulator.files import Files
+from bot.simulator.graph import Graph
+from bot.simulator.scenario import Scenario
+
+_HOST = "127.0.0.1"
+_MAX_BODY = 64 * 1024 * 1024
+
+
+class Simulator:
+    """The far sides of one tenant; listens while it is entered.
+
+    Can be left and entered again: the port and all that is known stay, as after a restart.
+    """
+
+    def __init__(self, scenario: Scenario | None = None, *, port: int = 0) -> None:
+        self.scenario = scenario or Scenario()
+        self.faults = Faults(self.scenario.faults)
+        self.configapi = ConfigApi(self.scenario, self.faults)
+        self.graph = Graph(self.scenario, self.faults)
+        self.connector = Connector(self.scenario, self.faults)
+        self.files = Files()
+        self._port = port
+        self._runner: web.AppRunner | None = None
+
+    @property
+    def configapi_url(self) -> str:
+        return f"{self._url}/configapi"
+
+    @property
+    def graph_url(self) -> str:
+        return f"{self._url}/graph"
+
+    @property
+    def connector_url(self) -> str:
+        """The `serviceUrl` of its activities."""
+        return f"{self._url}/connector"
+
+    @property
+    def files_url(self) -> str:
+        return f"{self._url}/files"
+
+    @property
+    def _url(self) -> str:
+        return f"http://{_HOST}:{self._port}"
+
+    async def __aenter__(self) -> Self:
+        app = web.Application()
+        for path, part in (
+            ("/configapi/", self.configapi),
+            ("/graph/", self.graph),
+            ("/connector/", self.connector),
+            ("/files/", self.files),
+        ):
+            room = web.Application(client_max_size=_MAX_BODY)
+            room.add_routes(part.routes())
+            app.add_subapp(path, room)
+        self.faults.open()
+        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, _HOST, self._port)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+        self.connector.base_url = self.connector_url
+        self.files.base_url = self.files_url
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.faults.close()
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None
