@@ -1,0 +1,190 @@
+"""Reads activities: hostile JSON in, our own values out. Nothing here reaches out or knows who may.
+
+Own models rather than the SDK's: they check types, and they keep `conversation.tenantId`, which
+botbuilder 4.17.1 expects under another key and loses.
+"""
+
+import html
+import json
+import re
+from typing import Any, cast
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.alias_generators import to_camel
+
+from bot.commands import chat
+from bot.commands.chat import ConversationKind
+
+_MAX_ACTION_DATA = 64 * 1024  # characters of JSON; our own cards send less than 1 KB
+_DOWNLOAD_INFO = "application/vnd.microsoft.teams.file.download.info"
+
+_KINDS = {
+    "personal": ConversationKind.PERSONAL,
+    "groupChat": ConversationKind.GROUP,
+    "channel": ConversationKind.CHANNEL,
+}
+_MENTION_TAG = re.compile(r"</?at(?:\s[^<>]*)?>", re.IGNORECASE)
+
+
+class Refused(Exception):
+    """The request goes no further: HTTP `status`, `code` names the sentence, `field` what is at fault."""
+
+    def __init__(self, status: int = 400, code: str = "request-malformed", field: str = "") -> None:
+        super().__init__(status, code, field)
+        self.status, self.code, self.field = status, code, field
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        """Clients send null for what they do not have; the defaults are for that."""
+        if not isinstance(value, dict):
+            return value
+        fields = cast(dict[str, Any], value)
+        return {name: field for name, field in fields.items() if field is not None}
+
+
+class _Named(_Part):
+    id: str = ""
+    name: str = ""
+    aad_object_id: str = ""
+
+
+class _Conversation(_Part):
+    id: str = Field(min_length=1)
+    conversation_type: str = ""
+    tenant_id: str = ""
+
+
+class _Entity(_Part):
+    text: str = ""
+    mentioned: _Named = _Named()
+
+
+class _Attachment(_Part):
+    content_type: str = ""
+    name: str = ""
+    content: Any = None
+
+
+class _ChannelData(_Part):
+    tenant: _Named = _Named()
+    channel: _Named = _Named()
+
+
+class Activity(_Part):
+    """What we read of an activity; the names are those of the Bot Framework activity schema."""
+
+    type: str = Field(min_length=1)
+    service_url: str = Field(min_length=1)
+    channel_id: str = ""
+    name: str = ""
+    action: str = ""
+    text: str = ""
+    reply_to_id: str = ""
+    value: Any = None
+    sender: _Named = Field(alias="from")
+    recipient: _Named
+    conversation: _Conversation
+    channel_data: _ChannelData = _ChannelData()
+    entities: list[_Entity] = []
+    attachments: list[_Attachment] = Field(default=[], max_length=50)
+
+    @property
+    def tenant_id(self) -> str:
+        """In lower case; "" if the activity names none."""
+        return (self.channel_data.tenant.id or self.conversation.tenant_id).lower()
+
+
+def read(body: bytes) -> Activity:
+    """The activity in `body`; raises `Refused`, naming the field at fault."""
+    try:
+        return Activity.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+        raise Refused(field=".".join(map(str, first["loc"])) or "JSON") from None
+
+
+def place(activity: Activity, tenant_id: str) -> chat.Place:
+    """Where the activity came from. Its reference is what `messenger` needs to reach it again.
+
+    `channel_id` is in there if it is a channel: as a conversation id of its own it stands for the
+    channel, in which each first message opens a thread.
+    """
+    conversation_id, channel_id = activity.conversation.id, activity.channel_data.channel.id
+    default = ConversationKind.CHANNEL if channel_id else ConversationKind.PERSONAL
+    kind = _KINDS.get(activity.conversation.conversation_type, default)
+    reference = {
+        "service_url": activity.service_url,
+        "bot_id": activity.recipient.id,
+        "bot_name": activity.recipient.name,
+    }
+    if kind is ConversationKind.CHANNEL:
+        reference["channel_id"] = channel_id or conversation_id.partition(";")[0]
+    return chat.Place(tenant_id, conversation_id, kind, reference)
+
+
+def message(activity: Activity, sender: chat.Sender, where: chat.Place) -> chat.IncomingMessage:
+    files, unreachable = _files(activity, where.kind)
+    return chat.IncomingMessage(sender, where, _text(activity), files, unreachable)
+
+
+def card_action(activity: Activity, sender: chat.Sender, where: chat.Place) -> chat.CardAction:
+    """The click in an `adaptiveCard/action` invoke."""
+    action = _object(_object(activity.value, "value").get("action"), "value.action")
+    verb = action.get("verb")
+    if action.get("type") != "Action.Execute" or not isinstance(verb, str) or not verb:
+        raise Refused(field="value.action.verb")
+    data = _object(action.get("data") or {}, "value.action.data")
+    if len(json.dumps(data)) > _MAX_ACTION_DATA:
+        raise Refused(413, "request-too-big")
+    return chat.CardAction(sender, where, verb, data, activity.reply_to_id)
+
+
+def consent(activity: Activity, sender: chat.Sender, where: chat.Place) -> chat.FileConsent:
+    """The answer in a `fileConsent/invoke`."""
+    value = _object(activity.value, "value")
+    context = _object(value.get("context") or {}, "value.context")
+    accepted = value.get("action") == "accept"
+    upload = _object(value.get("uploadInfo"), "value.uploadInfo") if accepted else None
+    return chat.FileConsent(sender, where, context, upload, activity.reply_to_id)
+
+
+def _object(value: Any, field: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise Refused(field=field)
+    return cast(dict[str, Any], value)
+
+
+def _files(activity: Activity, kind: ConversationKind) -> tuple[list[chat.IncomingFile], int]:
+    """The files that can be fetched, and how many cannot.
+
+    In group chats and channels Teams sends a bot only the HTML of the message, in which a shared
+    file is an `<attachment>` element at best.
+    """
+    files: list[chat.IncomingFile] = []
+    unreachable = 0
+    for attachment in activity.attachments:
+        content: Any = attachment.content
+        if attachment.content_type == "text/html":
+            if kind is not ConversationKind.PERSONAL and isinstance(content, str):
+                unreachable += content.lower().count("<attachment")
+            continue
+        url = content.get("downloadUrl") if isinstance(content, dict) else None
+        if attachment.content_type == _DOWNLOAD_INFO and isinstance(url, str) and url:
+            files.append(chat.IncomingFile(attachment.name or "file", url))
+        elif not attachment.content_type.startswith("application/vnd.microsoft.card."):
+            unreachable += 1
+    return files, unreachable
+
+
+def _text(activity: Activity) -> str:
+    """What the person typed: without the mention of the bot, and with HTML's references resolved."""
+    text = activity.text
+    for entity in activity.entities:
+        if entity.text and entity.mentioned.id == activity.recipient.id:
+            text = text.replace(entity.text, " ")
+    return html.unescape(_MENTION_TAG.sub("", text)).replace("\N{NO-BREAK SPACE}", " ").strip()

@@ -1,0 +1,93 @@
+"""Who is let in: the signature of the request, the address of the answers, the tenant, the person."""
+
+import asyncio
+from typing import Any
+
+from botbuilder.schema import Activity as SdkActivity
+from botframework.connector import auth
+from yarl import URL
+
+from bot.commands.chat import Sender
+from bot.settings import Settings, is_loopback
+from bot.teams.activities import Activity, Refused
+
+# The tenant of a chat client that names none and is not asked for a signature.
+LOCAL_TENANT = "00000000-0000-0000-0000-000000000001"
+# The connector of the commercial cloud, and the domains of the government clouds:
+# https://learn.microsoft.com/microsoftteams/platform/sbs-send-proactive
+_SERVICE_HOST = "smba.trafficmanager.net"
+_SERVICE_DOMAINS = (".teams.microsoft.com", ".teams.microsoft.us")
+_CHECK_SECONDS = 10.0  # with fetching Microsoft's signing keys, once a day
+
+
+class Gate:
+    """With credentials the SDK checks every request; without them everybody on this machine may talk.
+
+    Only the SDK's `authenticate_request` is used: its adapter builds credentials and a connector for
+    every turn and swallows errors. It fetches keys with blocking calls, hence the thread.
+    """
+
+    def __init__(
+        self, settings: Settings, factory: auth.ServiceClientCredentialsFactory | None
+    ) -> None:
+        self._tenants = {tenant.lower() for tenant in settings.tenant_ids}
+        self._sdk: auth.BotFrameworkAuthentication | None = None
+        if factory is not None:
+            self._sdk = auth.BotFrameworkAuthenticationFactory.create(
+                credential_factory=factory,
+                auth_configuration=auth.AuthenticationConfiguration(
+                    claims_validator=_from_connector
+                ),
+            )
+
+    def tenant_of(self, activity: Activity) -> str:
+        return activity.tenant_id or ("" if self._sdk else LOCAL_TENANT)
+
+    def allows(self, tenant_id: str) -> bool:
+        return tenant_id in self._tenants or not (self._tenants or self._sdk)
+
+    def sender_of(self, activity: Activity) -> Sender | None:
+        """None for somebody without an object id, such as some guests: nobody can say who that is."""
+        object_id = activity.sender.aad_object_id or ("" if self._sdk else activity.sender.id)
+        return Sender(object_id, activity.sender.name) if object_id else None
+
+    async def admit(self, authorization: str, activity: Activity) -> None:
+        """Raises `Refused` unless the request comes from where it should."""
+        if not _is_service(activity.service_url, loopback=self._sdk is None):
+            raise Refused(403, "request-service-url")
+        if self._sdk is None:
+            return
+        if activity.channel_id != "msteams":
+            raise Refused(403, "request-channel")
+        sdk, signed = self._sdk, SdkActivity(channel_id="msteams", service_url=activity.service_url)
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await asyncio.to_thread(
+                    lambda: asyncio.run(sdk.authenticate_request(signed, authorization))
+                )
+        except Exception as error:
+            # A bad token is a PermissionError, one of PyJWT's, or a bare Exception. Any other OSError,
+            # and those of `requests` are, says that the keys could not be fetched.
+            if isinstance(error, OSError) and not isinstance(error, PermissionError):
+                raise Refused(503, "request-keys") from error
+            raise Refused(401, "request-unauthorized") from error
+
+
+async def _from_connector(claims: Any) -> None:
+    """Refuses what the SDK checks less strictly: tokens of its emulator and of other bots."""
+    if claims.get("iss") != auth.AuthenticationConstants.TO_BOT_FROM_CHANNEL_TOKEN_ISSUER:
+        raise PermissionError("not a token of the connector")
+
+
+def _is_service(url: str, *, loopback: bool) -> bool:
+    """Whether answers may go to `url`: the request brings it, and our token would be sent there."""
+    try:
+        parts = URL(url)
+    except ValueError:
+        return False
+    host = (parts.raw_host or "").lower()
+    plain = not (parts.user or parts.query_string or parts.fragment)
+    if loopback:
+        return plain and parts.scheme in ("http", "https") and is_loopback(host)
+    known = host == _SERVICE_HOST or host.endswith(_SERVICE_DOMAINS)
+    return plain and parts.scheme == "https" and parts.port == 443 and known
