@@ -1,0 +1,135 @@
+"""The far sides of the chat edge for its tests: a chat that records, a connector that does as told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from bot.commands.chat import (
+    Answer,
+    CardAction,
+    FileConsent,
+    IncomingMessage,
+    Place,
+    Sender,
+    TextAnswer,
+)
+
+TENANT = "11111111-2222-3333-4444-555555555555"
+ALEX = "aaaaaaaa-0000-0000-0000-000000000001"
+
+
+@dataclass
+class RecordingChat:
+    """Implements `Chat`: keeps what it is told, gives `answer`, or fails with `trouble`."""
+
+    answer: Answer = field(default_factory=lambda: TextAnswer("noted"))
+    trouble: Exception | None = None
+    fault_trouble: Exception | None = None
+    hold: asyncio.Event | None = None
+    places: list[Place] = field(default_factory=list[Place])
+    installs: list[tuple[Place, Sender]] = field(default_factory=list[tuple[Place, Sender]])
+    messages: list[IncomingMessage] = field(default_factory=list[IncomingMessage])
+    actions: list[CardAction] = field(default_factory=list[CardAction])
+    consents: list[FileConsent] = field(default_factory=list[FileConsent])
+    faults: list[tuple[Place, str]] = field(default_factory=list[tuple[Place, str]])
+
+    async def _work(self) -> None:
+        if self.hold is not None:
+            await self.hold.wait()
+        if self.trouble is not None:
+            raise self.trouble
+
+    async def seen(self, place: Place) -> None:
+        self.places.append(place)
+
+    async def installed(self, place: Place, sender: Sender) -> None:
+        self.installs.append((place, sender))
+
+    async def message(self, message: IncomingMessage) -> None:
+        await self._work()
+        self.messages.append(message)
+
+    async def action(self, action: CardAction) -> Answer:
+        await self._work()
+        self.actions.append(action)
+        return self.answer
+
+    async def consent(self, consent: FileConsent) -> None:
+        await self._work()
+        self.consents.append(consent)
+
+    async def fault(self, place: Place, reference: str) -> None:
+        if self.fault_trouble is not None:
+            raise self.fault_trouble
+        self.faults.append((place, reference))
+
+    def fault_text(self, reference: str) -> str:
+        return f"Something went wrong: {reference}"
+
+
+@dataclass(frozen=True)
+class Call:
+    method: str
+    path: str
+    body: Any
+    headers: Mapping[str, str]
+    connection: object
+
+
+@dataclass
+class FarConnector:
+    """A Bot Connector that records calls and answers from `script`, then with success."""
+
+    url: str = ""
+    script: list[web.Response] = field(default_factory=list[web.Response])
+    calls: list[Call] = field(default_factory=list[Call])
+    hold: asyncio.Event | None = None
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        body = await request.json()
+        headers = dict(request.headers)
+        self.calls.append(
+            Call(request.method, request.rel_url.raw_path, body, headers, request.transport)
+        )
+        if self.hold is not None:
+            await self.hold.wait()
+        if self.script:
+            return self.script.pop(0)
+        if request.path.endswith("/v3/conversations"):
+            channel = body["channelData"]["channel"]["id"]
+            opened = {"id": f"{channel};messageid=7", "activityId": "7"}
+            return web.json_response(opened, status=201)
+        return web.json_response({"id": f"message-{len(self.calls)}"}, status=201)
+
+
+def activity(service_url: str, /, **changes: Any) -> dict[str, Any]:
+    """A message as Teams sends it in a 1:1 chat; `changes` replace top-level fields."""
+    return {
+        "type": "message",
+        "id": "1485983408511",
+        "channelId": "msteams",
+        "serviceUrl": service_url,
+        "from": {"id": "29:alex", "name": "Alex Wilber", "aadObjectId": ALEX},
+        "recipient": {"id": "28:offhook", "name": "Offhook"},
+        "conversation": {"id": "a:chat", "conversationType": "personal", "tenantId": TENANT},
+        "channelData": {"tenant": {"id": TENANT}},
+        "text": "help",
+        **changes,
+    }
+
+
+def click(service_url: str, /, **action: Any) -> dict[str, Any]:
+    """An `adaptiveCard/action` invoke; `action` replaces fields of `value.action`."""
+    value = {"type": "Action.Execute", "verb": "approve", "data": {"request": "K7", "version": 3}}
+    return activity(
+        service_url,
+        type="invoke",
+        name="adaptiveCard/action",
+        replyToId="card-1",
+        value={"action": {**value, **action}, "trigger": "manual"},
+    )
