@@ -57,7 +57,7 @@ _NO_RIGHTS = re.compile(r"access (is )?denied|unauthori[sz]ed|forbidden", re.IGN
 _NO_BATCH = re.compile(r"batch.*(not found|does not exist|unknown|invalid)", re.IGNORECASE)
 
 Result = TypeVar("Result")
-_log: structlog.stdlib.BoundLogger = structlog.get_logger(__name__)
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,7 +243,7 @@ class ConfigApiGateway:
             try:
                 self._target = wire.admin_endpoint(answer.body)
             except wire.Unreadable as error:
-                _log.info("discovery unreadable", reason=str(error))
+                log.info("gateway.discovery_unreadable", why=str(error))
         self._discovered = True
         return self._target
 
@@ -299,8 +299,8 @@ class ConfigApiGateway:
         except (aiohttp.ClientError, OSError) as error:
             lost = f"the connection broke ({type(error).__name__})"
             raise OutcomeUnknown(lost, correlation_id=correlation_id) from error
-        _log.debug(
-            "configapi",
+        log.debug(
+            "gateway.called",
             call=url.path.rpartition("/")[2],
             status=answer.status,
             seconds=round(_now() - started, 3),

@@ -28,7 +28,7 @@ ADAPTIVE_CARD = "application/vnd.microsoft.card.adaptive"
 MAX_MESSAGE = 100 * 1024  # bytes as UTF-16
 MAX_CARD = 28 * 1024  # bytes as JSON
 # (operations, seconds) per bot and thread, and over all threads of a tenant.
-_SENDS = ((7, 1), (8, 2), (60, 30), (1800, 3600))
+SENDS = ((7, 1), (8, 2), (60, 30), (1800, 3600))
 _READS = ((14, 1), (16, 2), (120, 30), (3600, 3600))
 _EVERYTHING = ((50, 1),)
 
@@ -61,8 +61,11 @@ class Posted:
 
 
 @dataclass(slots=True)
-class _Budget:
-    """Sliding windows over the moments at which operations were let through."""
+class Budget:
+    """Sliding windows over the moments at which operations were let through.
+
+    `windows`: (operations, seconds), from the shortest to the longest.
+    """
 
     windows: Sequence[tuple[int, float]]
     moments: deque[float] = field(default_factory=deque[float])
@@ -74,7 +77,7 @@ class _Budget:
             for most, seconds in self.windows
             if len(self.moments) >= most
         )
-        return max(0.0, *waits, 0.0)
+        return max((0.0, *waits))
 
     def spend(self, now: float) -> None:
         self.moments.append(now)
@@ -100,9 +103,9 @@ class Connector:
         self._by_id: dict[tuple[str, str], Posted] = {}
         self._busy: set[str] = set()
         self._last_id = int(time.time() * 1000)
-        self._sends = defaultdict[str, _Budget](lambda: self._budget(_SENDS))
-        self._creates = defaultdict[str, _Budget](lambda: self._budget(_SENDS))
-        self._reads = defaultdict[str, _Budget](lambda: self._budget(_READS))
+        self._sends = defaultdict[str, Budget](lambda: self._budget(SENDS))
+        self._creates = defaultdict[str, Budget](lambda: self._budget(SENDS))
+        self._reads = defaultdict[str, Budget](lambda: self._budget(_READS))
         self._everything = self._budget(_EVERYTHING)
 
     def in_conversation(self, conversation_id: str) -> list[Posted]:
@@ -147,8 +150,8 @@ class Connector:
         routes.get(f"{conversation}/members/{{member}}")(self._member)
         return routes
 
-    def _budget(self, windows: Sequence[tuple[int, float]]) -> _Budget:
-        return _Budget([(most, seconds * self.scenario.scale) for most, seconds in windows])
+    def _budget(self, windows: Sequence[tuple[int, float]]) -> Budget:
+        return Budget([(most, seconds * self.scenario.scale) for most, seconds in windows])
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         body = await _json(request)
@@ -257,7 +260,7 @@ class Connector:
         request: web.Request,
         call: Call,
         conversation: str,
-        budget: _Budget,
+        budget: Budget,
         work: Callable[[], web.Response],
         activity: object = None,
         gone: Callable[[], None] = lambda: None,
@@ -298,7 +301,7 @@ class Connector:
         if self.scenario.latency:
             await asyncio.sleep(self.scenario.latency / 2)
 
-    def _refusal(self, conversation: str, budget: _Budget, activity: object) -> web.Response | None:
+    def _refusal(self, conversation: str, budget: Budget, activity: object) -> web.Response | None:
         if conversation in self.missing:
             return self._error(404, "ConversationNotFound", "Conversation not found.")
         if conversation in self.blocked:

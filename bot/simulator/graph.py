@@ -44,29 +44,27 @@ class Graph:
         principal = f"{given}.{family}.{key[-4:]}@example.com".lower()
         return Person(object_id=key, name=f"{given} {family}", principal=principal)
 
-    async def _before(
-        self, request: web.Request, call: Call
-    ) -> tuple[Person | None, web.StreamResponse | None]:
-        """Who is asked about, and the answer if the call ends here."""
+    async def _about(self, request: web.Request, call: Call) -> Person | web.StreamResponse:
+        """Who is asked about, or the answer if the call ends here."""
         self.calls[call] += 1
         fault = self._faults.next(call)
         if self.scenario.latency:
             await asyncio.sleep(self.scenario.latency)
         if fault is not None:
-            return None, await self._faults.play(request, fault, _error)
+            return await self._faults.play(request, fault, _error)
         if not request.headers.get("Authorization", "").startswith("Bearer "):
-            return None, _error(401, "InvalidAuthenticationToken", "Access token is empty.")
+            return _error(401, "InvalidAuthenticationToken", "Access token is empty.")
         user = request.match_info["user"]
         person = self.person(user)
         if person is None:
             text = f"Resource '{user}' does not exist or one of its queried reference-property "
-            return None, _error(404, "Request_ResourceNotFound", f"{text}objects are not present.")
-        return person, None
+            return _error(404, "Request_ResourceNotFound", f"{text}objects are not present.")
+        return person
 
     async def _user(self, request: web.Request) -> web.StreamResponse:
-        person, answer = await self._before(request, Call.USERS)
-        if person is None:
-            return answer or web.Response(status=500)
+        person = await self._about(request, Call.USERS)
+        if not isinstance(person, Person):
+            return person
         return web.json_response(
             {
                 "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#users/$entity",
@@ -77,9 +75,9 @@ class Graph:
         )
 
     async def _groups(self, request: web.Request) -> web.StreamResponse:
-        person, answer = await self._before(request, Call.GROUPS)
-        if person is None:
-            return answer or web.Response(status=500)
+        person = await self._about(request, Call.GROUPS)
+        if not isinstance(person, Person):
+            return person
         try:
             asked = [str(each) for each in json.loads(await request.read())["groupIds"]]
         except (ValueError, KeyError, TypeError):

@@ -289,6 +289,17 @@ async def test_a_wait_longer_than_the_call_is_left_to_the_caller(backend: Backen
         assert far.simulator.configapi.calls[Call.BATCH_STATUS] == 1
 
 
+async def test_how_long_a_submit_may_take_is_told(backend: Backend) -> None:
+    rule = Fault(call=Call.CREATE_BATCH, fault=FaultKind.TIMEOUT_LOST)
+    async with backend(Scenario(faults=(rule,))) as far:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        with pytest.raises(OutcomeUnknown):
+            await far.gateway.submit(Region.EMEA, devices(1))
+        # The lease on a batch is made to outlast this: an answer must never come later.
+        assert loop.time() - started <= far.gateway.submit_timeout + 0.1
+
+
 async def test_nobody_there(backend: Backend) -> None:
     async with backend(Scenario()) as far:
         await far.simulator.__aexit__(None, None, None)

@@ -1,0 +1,101 @@
+"""The stand-in for OneDrive: files that are fetched, and uploads that were consented to."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from bot.simulator.files import Served
+from bot.simulator.server import Simulator
+
+
+async def test_a_file_can_be_fetched_by_its_link(session: aiohttp.ClientSession) -> None:
+    async with Simulator() as far:
+        link = far.files.add("Lobby phönes.csv", b"Username,HardwareId\r\n")
+        async with session.get(link) as answer:
+            assert (answer.status, await answer.read()) == (200, b"Username,HardwareId\r\n")
+        async with session.get(f"{far.files_url}/nothing/here.csv") as answer:
+            assert answer.status == 404
+
+
+async def test_a_file_can_be_missing_elsewhere_or_huge(session: aiohttp.ClientSession) -> None:
+    async with Simulator() as far:
+        missing = far.files.add("a.csv", Served(b"", status=404))
+        async with session.get(missing) as answer:
+            assert answer.status == 404
+        moved = far.files.add("a.csv", Served(b"", redirect="http://example.com/a.csv"))
+        async with session.get(moved, allow_redirects=False) as answer:
+            assert (answer.status, answer.headers["Location"]) == (302, "http://example.com/a.csv")
+        huge = far.files.add("a.csv", Served(b"start", size=200_000))
+        async with session.get(huge) as answer:
+            assert "Content-Length" not in answer.headers
+            content = await answer.read()
+            assert (content[:6], len(content)) == (b"start ", 200_000)
+
+
+async def test_a_file_can_be_slow(session: aiohttp.ClientSession) -> None:
+    async with Simulator() as far:
+        slow = far.files.add("a.csv", Served(b"x", pause=60))
+        async with session.get(slow) as answer:
+            assert answer.status == 200
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.05):
+                    await answer.read()
+
+
+async def test_an_upload_arrives(session: aiohttp.ClientSession) -> None:
+    async with Simulator() as far:
+        info = far.files.accept("results.csv")
+        assert (info["name"], info["fileType"]) == ("results.csv", "csv")
+        waiting = asyncio.create_task(far.files.uploaded(info["uniqueId"], 5))
+        headers = {"Content-Range": "bytes 0-4/5"}
+        async with session.put(info["uploadUrl"], data=b"hello", headers=headers) as answer:
+            assert answer.status == 201
+        assert await waiting == b"hello"
+        async with session.get(info["contentUrl"]) as answer:
+            assert await answer.read() == b"hello"
+
+
+async def test_an_upload_may_come_in_parts(session: aiohttp.ClientSession) -> None:
+    part = 320 * 1024
+    async with Simulator() as far:
+        info = far.files.accept("results.csv")
+        statuses: list[int] = []
+        for first, last in ((0, part - 1), (0, part - 1), (part, part + 9)):
+            headers = {"Content-Range": f"bytes {first}-{last}/{part + 10}"}
+            data = b"x" * (last - first + 1)
+            async with session.put(info["uploadUrl"], data=data, headers=headers) as answer:
+                statuses.append(answer.status)
+        assert statuses == [202, 416, 201]
+        assert len(await far.files.uploaded(info["uniqueId"], 1)) == part + 10
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 400),
+        ({"Content-Range": "bytes 0-5/6"}, 400),
+        ({"Content-Range": "bytes 0-4/4"}, 400),
+        ({"Content-Range": "bytes 0-4/9"}, 400),
+        ({"Content-Range": "bytes 1-5/6"}, 416),
+        ({"Content-Range": "bytes 0-4/5", "Authorization": "Bearer local"}, 401),
+    ],
+)
+async def test_an_upload_that_breaks_the_rules(
+    session: aiohttp.ClientSession, headers: dict[str, str], status: int
+) -> None:
+    async with Simulator() as far:
+        url = far.files.accept("results.csv")["uploadUrl"]
+        async with session.put(url, data=b"hello", headers=headers) as answer:
+            assert answer.status == status
+
+
+async def test_an_upload_can_be_refused(session: aiohttp.ClientSession) -> None:
+    async with Simulator() as far:
+        headers = {"Content-Range": "bytes 0-4/5"}
+        full = far.files.accept("results.csv", status=507)["uploadUrl"]
+        for url, status in ((full, 507), (f"{far.files_url}/upload/unknown", 404)):
+            async with session.put(url, data=b"hello", headers=headers) as answer:
+                assert answer.status == status
