@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import ipaddress
 import socket
 from collections.abc import AsyncGenerator, Sequence
@@ -88,7 +89,7 @@ class ChatFiles:
             async with (
                 asyncio.timeout(_UPLOAD_SECONDS),
                 self._session.put(
-                    url, data=content, headers=headers, allow_redirects=False
+                    url, data=io.BytesIO(content), headers=headers, allow_redirects=False
                 ) as answer,
             ):
                 status = answer.status

@@ -1,0 +1,231 @@
+"""What goes out to the connector, and what each of its answers means to the keeper."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from bot.runner.messenger import (
+    Address,
+    Attachment,
+    ChatThrottled,
+    ChatUnavailable,
+    DeliveryError,
+    Gone,
+    Message,
+    Undeliverable,
+)
+from bot.teams import messenger
+from bot.teams.messenger import ConnectorMessenger
+from tests.support.teams import TENANT, FarConnector
+
+CARD = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "Hällo"}]}
+
+
+def address(far: FarConnector, conversation_id: str = "a:chat", **extra: str) -> Address:
+    reference = {"service_url": far.url, "bot_id": "28:offhook", "bot_name": "Offhook", **extra}
+    return Address(TENANT, conversation_id, "personal", reference)
+
+
+@pytest.fixture
+async def to_teams(connector: FarConnector, session: aiohttp.ClientSession) -> ConnectorMessenger:
+    return ConnectorMessenger(session, None)
+
+
+async def test_text(to_teams: ConnectorMessenger, connector: FarConnector) -> None:
+    sent = await to_teams.send(address(connector), Message(text="Hello"))
+    assert (sent.conversation_id, sent.activity_id) == ("a:chat", "message-1")
+    (call,) = connector.calls
+    assert (call.method, call.path) == ("POST", "/v3/conversations/a%3Achat/activities")
+    assert (call.body["type"], call.body["text"]) == ("message", "Hello")
+    assert call.body["from"] == {"id": "28:offhook", "name": "Offhook"}
+    assert "Authorization" not in call.headers
+
+
+async def test_card_and_update(to_teams: ConnectorMessenger, connector: FarConnector) -> None:
+    where = address(connector, "19:c@thread.tacv2;messageid=1")
+    await to_teams.update(where, "a/../b", Message(card=CARD, summary="96 phones"))
+    (call,) = connector.calls
+    assert call.method == "PUT"
+    assert call.path == (
+        "/v3/conversations/19%3Ac%40thread.tacv2%3Bmessageid%3D1/activities/a%2F..%2Fb"
+    )
+    assert call.body["summary"] == "96 phones"
+    assert call.body["attachments"] == [
+        {"contentType": "application/vnd.microsoft.card.adaptive", "content": CARD}
+    ]
+
+
+async def test_attachment(to_teams: ConnectorMessenger, connector: FarConnector) -> None:
+    consent = "application/vnd.microsoft.teams.card.file.consent"
+    message = Message(attachment=Attachment(consent, {"sizeInBytes": 5}, name="results.csv"))
+    await to_teams.send(address(connector), message)
+    (attachment,) = connector.calls[0].body["attachments"]
+    assert attachment["contentType"] == consent
+    assert attachment["name"] == "results.csv"
+    assert attachment["content"] == {"sizeInBytes": 5}
+
+
+async def test_first_message_in_a_channel_opens_a_thread(
+    to_teams: ConnectorMessenger, connector: FarConnector
+) -> None:
+    channel = "19:approvals@thread.tacv2"
+    sent = await to_teams.send(address(connector, channel, channel_id=channel), Message(card=CARD))
+    assert (sent.conversation_id, sent.activity_id) == (f"{channel};messageid=7", "7")
+    (call,) = connector.calls
+    assert call.path == "/v3/conversations"
+    assert call.body["isGroup"] is True
+    assert call.body["channelData"] == {"channel": {"id": channel}, "tenant": {"id": TENANT}}
+    assert call.body["tenantId"] == TENANT, "the SDK writes tenantID"
+    assert call.body["activity"]["attachments"][0]["content"] == CARD
+
+    await to_teams.send(address(connector, sent.conversation_id, channel_id=channel), Message("x"))
+    assert connector.calls[1].path.endswith("%3Bmessageid%3D7/activities")
+
+
+def status(code: int, **headers: str) -> Callable[[], web.Response]:
+    """An answer with a body that is not JSON, as a proxy on the way sends it."""
+    return lambda: web.Response(
+        status=code,
+        text="<html>",
+        content_type="text/html",
+        headers={name.replace("_", "-"): value for name, value in headers.items()},
+    )
+
+
+@pytest.mark.parametrize(
+    ("answer", "on_send", "on_update"),
+    [
+        (status(429), ChatThrottled, ChatThrottled),
+        (status(412), ChatThrottled, ChatThrottled),
+        (status(500), ChatUnavailable, ChatUnavailable),
+        (status(502), ChatUnavailable, ChatUnavailable),
+        (status(503, Retry_After="1"), ChatUnavailable, ChatUnavailable),
+        (status(504), ChatUnavailable, ChatUnavailable),
+        (status(401), ChatUnavailable, ChatUnavailable),
+        (status(403), Undeliverable, Gone),
+        (status(404), Undeliverable, Gone),
+        (status(413), Undeliverable, Undeliverable),
+        (status(400), Undeliverable, Undeliverable),
+        (status(302, Location="/v3/elsewhere"), Undeliverable, Undeliverable),
+    ],
+)
+async def test_statuses(
+    to_teams: ConnectorMessenger,
+    connector: FarConnector,
+    answer: Callable[[], web.Response],
+    on_send: type[DeliveryError],
+    on_update: type[DeliveryError],
+) -> None:
+    """One attempt each: the SDK would send some updates four times."""
+    connector.script = [answer(), answer()]
+    with pytest.raises(on_send):
+        await to_teams.send(address(connector), Message(text="x"))
+    with pytest.raises(on_update):
+        await to_teams.update(address(connector), "1", Message(text="x"))
+    assert [call.method for call in connector.calls] == ["POST", "PUT"]
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"), [("7", 7), ("", None), ("soon", None), ("-1", None)]
+)
+async def test_retry_after(
+    to_teams: ConnectorMessenger, connector: FarConnector, header: str, seconds: float | None
+) -> None:
+    connector.script = [status(429, Retry_After=header)()]
+    with pytest.raises(ChatThrottled) as caught:
+        await to_teams.update(address(connector), "1", Message(text="x"))
+    assert caught.value.retry_after == seconds
+
+
+@pytest.mark.parametrize("body", ["", "[]", "not JSON"])
+async def test_success_that_says_nothing(
+    to_teams: ConnectorMessenger, connector: FarConnector, body: str
+) -> None:
+    connector.script = [web.Response(status=201, text=body)]
+    sent = await to_teams.send(address(connector), Message(text="x"))
+    assert sent.activity_id == ""
+
+
+async def test_no_answer_in_time(
+    to_teams: ConnectorMessenger, connector: FarConnector, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(messenger, "_CALL_SECONDS", 0.05)
+    connector.hold = asyncio.Event()
+    with pytest.raises(ChatUnavailable):
+        await to_teams.send(address(connector), Message(text="x"))
+    assert len(connector.calls) == 1
+
+
+async def test_nobody_there(to_teams: ConnectorMessenger) -> None:
+    with pytest.raises(ChatUnavailable):
+        await to_teams.send(address(FarConnector("http://127.0.0.1:9")), Message(text="x"))
+
+
+async def test_connections_are_kept(to_teams: ConnectorMessenger, connector: FarConnector) -> None:
+    """With the SDK each turn opens one."""
+    for _ in range(10):
+        await to_teams.send(address(connector), Message(text="x"))
+    assert len({call.connection for call in connector.calls}) == 1
+
+
+class SlowTokens:
+    """As MSAL: blocks when it has no token, and keeps the one that it got."""
+
+    def __init__(self) -> None:
+        self.fetched = 0
+        self.asked = threading.Event()
+        self.granted = threading.Event()
+        self._token = ""
+
+    def get(self) -> str:
+        if not self._token:
+            self.fetched += 1
+            self.asked.set()
+            assert self.granted.wait(5), "on the event loop nobody could grant it"
+            self._token = "t0k3n"
+        return self._token
+
+
+async def test_one_token_for_all_and_the_loop_runs_on(
+    connector: FarConnector, session: aiohttp.ClientSession
+) -> None:
+    """With the SDK each turn fetches one, on the event loop."""
+    tokens = SlowTokens()
+    to_teams = ConnectorMessenger(session, tokens.get)
+    async with asyncio.TaskGroup() as group, asyncio.timeout(5):
+        for _ in range(5):
+            group.create_task(to_teams.send(address(connector), Message(text="x")))
+        while not tokens.asked.is_set():
+            await asyncio.sleep(0)
+        tokens.granted.set()
+    assert tokens.fetched == 1
+    assert [call.headers["Authorization"] for call in connector.calls] == ["Bearer t0k3n"] * 5
+
+
+async def test_no_token(connector: FarConnector, session: aiohttp.ClientSession) -> None:
+    def get() -> str:
+        raise KeyError("access_token")
+
+    to_teams = ConnectorMessenger(session, get)
+    with pytest.raises(ChatUnavailable):
+        await to_teams.send(address(connector), Message(text="x"))
+    assert not connector.calls
+
+
+async def test_conversations_do_not_wait_for_each_other(
+    to_teams: ConnectorMessenger, connector: FarConnector
+) -> None:
+    connector.hold = asyncio.Event()
+    where = [address(connector, f"a:{number}") for number in range(20)]
+    sends = [asyncio.create_task(to_teams.send(each, Message(text="x"))) for each in where]
+    async with asyncio.timeout(5):
+        while len(connector.calls) < len(where):
+            await asyncio.sleep(0)
+    connector.hold.set()
+    assert len(await asyncio.gather(*sends)) == 20
