@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
-from bot.phones.value import INVISIBLE, Flaw, shorten, trim, visible
+from bot.phones.value import INVISIBLE, Flaw, trim, visible
 
 MAX_PORT = 24  # AudioCodes MP-124 has the most ports of the supported ATAs
 
@@ -101,38 +101,46 @@ def _explain(plain: str) -> Flaw:
     """Why `plain`, trimmed and folded, is no spelling of a hardware id."""
     if not plain:
         return Flaw("hardware-id-empty")
+    if plain.startswith("="):
+        return Flaw("hardware-id-formula")
     if _SCIENTIFIC.fullmatch(plain):
         return Flaw("hardware-id-scientific")
+    return _wrong_port(plain) or _look_alike(plain) or _wrong_digits(plain)
+
+
+def _wrong_port(plain: str) -> Flaw | None:
     ending = _WITH_ENDING.fullmatch(plain)
     device = _SPELLING.fullmatch(ending["device"]) if ending else None
-    if ending and device and device["port"] is None:
-        return _explain_port(_device(device), ending["port"])
+    if ending is None or device is None or device["port"]:
+        return None
+    port = ending["port"]
+    if port.isdigit() and 1 <= int(port) <= MAX_PORT:
+        return Flaw("hardware-id-port-format", {"suggestion": f"{_device(device)}:{int(port):03}"})
+    if port.isdigit() or ending["by"] == ":":
+        return Flaw("hardware-id-port-range", {"port": port, "last": f"{MAX_PORT:03}"})
+    return None
+
+
+def _look_alike(plain: str) -> Flaw | None:
+    upper = plain.upper()
+    meant = _SPELLING.fullmatch(upper.translate(_LOOKS_LIKE))
+    letter = next((letter for letter in _LOOK_ALIKES if letter in upper), None)
+    if meant is None or letter is None:
+        return None
+    suggestion = _device(meant) + (f":{int(meant['port']):03}" if meant["port"] else "")
+    return Flaw(
+        "hardware-id-look-alike",
+        {"letter": letter, "digit": _LOOK_ALIKES[letter], "suggestion": suggestion},
+    )
+
+
+def _wrong_digits(plain: str) -> Flaw:
     digits = plain.translate(_SEPARATORS).upper()
-    look = digits.translate(_LOOKS_LIKE)
-    if look != digits and (meant := _SPELLING.fullmatch(plain.upper().translate(_LOOKS_LIKE))):
-        letter = next(letter for letter in digits if letter in _LOOK_ALIKES)
-        return Flaw(
-            "hardware-id-look-alike",
-            {
-                "letter": letter,
-                "digit": _LOOK_ALIKES[letter],
-                "suggestion": _device(meant) + (f":{meant['port']}" if meant["port"] else ""),
-            },
-        )
     odd = next((character for character in digits if character not in "0123456789ABCDEF"), None)
     if odd is not None:
         return Flaw("hardware-id-not-hex", {"character": visible(odd)})
     if len(digits) == 12:
-        return Flaw(
-            "hardware-id-grouping",
-            {"suggestion": bytes.fromhex(digits).hex("-").upper()},
-        )
+        return Flaw("hardware-id-grouping", {"suggestion": bytes.fromhex(digits).hex("-").upper()})
     if plain.isdigit() and 6 <= len(plain) < 12:
         return Flaw("hardware-id-leading-zeros", {"digits": len(plain)})
     return Flaw("hardware-id-length", {"digits": len(digits)})
-
-
-def _explain_port(device: str, port: str) -> Flaw:
-    if port.isdigit() and 1 <= int(port) <= MAX_PORT:
-        return Flaw("hardware-id-port-format", {"suggestion": f"{device}:{int(port):03}"})
-    return Flaw("hardware-id-port-range", {"port": shorten(port), "last": f"{MAX_PORT:03}"})

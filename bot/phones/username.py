@@ -38,6 +38,8 @@ def parse(text: str) -> str | Flaw:
 def _unfit_character(plain: str) -> Flaw | None:
     if not plain:
         return Flaw("username-empty")
+    if plain.startswith("="):
+        return Flaw("username-formula")
     for character in plain:
         if character in INVISIBLE:
             return Flaw("username-invisible", {"character": visible(character)})

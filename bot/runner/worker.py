@@ -221,18 +221,19 @@ class Worker:
                     await self._maybe_ended(tx, batch.request_id)
             self._changed()
             return
-        wait = self._pace.busy
-        if isinstance(refusal, Throttled) and refusal.retry_after is not None:
-            wait = refusal.retry_after
         if isinstance(refusal, Denied):
-            wait = self._pace.denied
-        await self._nothing_ran(
-            batch, refusal.message, wait, refused=not isinstance(refusal, Throttled)
-        )
+            await self._nothing_ran(
+                batch, refusal.message, self._pace.denied, refused=refusal.message
+            )
+        elif isinstance(refusal, Throttled):
+            wait = self._pace.busy if refusal.retry_after is None else refusal.retry_after
+            await self._nothing_ran(batch, refusal.message, wait)
+        else:
+            await self._nothing_ran(
+                batch, refusal.message, self._pace.busy, unreachable_since=self._clock()
+            )
 
-    async def _nothing_ran(
-        self, batch: Batch, error: str, wait: float, *, refused: bool = False
-    ) -> None:
+    async def _nothing_ran(self, batch: Batch, error: str, wait: float, **columns: object) -> None:
         async with self._database.write() as tx:
             if await batches.nothing_ran(
                 tx,
@@ -240,7 +241,7 @@ class Worker:
                 before=(BatchState.INTENT, BatchState.UNKNOWN, BatchState.NEEDS_PERSON),
                 not_before=self._after(wait * random.uniform(1, 1.25)),  # noqa: S311
                 error=error,
-                refused=refused,
+                **columns,
             ):
                 await self._maybe_ended(tx, batch.request_id)
         self._changed()

@@ -235,9 +235,12 @@ async def nothing_ran(
     before: Sequence[BatchState],
     not_before: datetime,
     error: str,
-    refused: bool = False,
+    **columns: Any,
 ) -> bool:
-    """To planned: from intent, or later, if an answer proved it; from needs_person if a person said so."""
+    """To planned: from intent, or later, if an answer proved it; from needs_person if a person said so.
+
+    `columns` are those of the request that this changes, such as why it cannot go on.
+    """
     changed = await tx.execute(
         update(BatchRow)
         .where(*_attempt(batch, *before))
@@ -260,7 +263,7 @@ async def nothing_ran(
     request = await requests.load(tx, batch.request_id)
     if request is not None and request.cancel_asked_at is not None:
         await requests.drop_planned(tx, batch.request_id)
-    await requests.touch(tx, batch.request_id, **({"refused": error} if refused else {}))
+    await requests.touch(tx, batch.request_id, **columns)
     return True
 
 

@@ -5,6 +5,8 @@
 
 issue-username-empty = There is no username.
     .fix = Write the account's sign-in name, such as lobby@contoso.com.
+issue-username-formula = This is a formula, not a username.
+    .fix = Replace the formula by its value.
 issue-username-no-at = The username has no @.
     .fix = Write the full sign-in name, such as lobby@contoso.com.
 issue-username-several-at = The username has { $signs } @ signs.
@@ -18,7 +20,7 @@ issue-username-invisible = The username holds an invisible character, { $charact
 issue-username-control = The username holds a control character, { $character }.
     .fix = Type the username by hand instead of copying it.
 issue-username-character = A username cannot hold the character { $character }.
-    .fix = Allowed are letters, digits and ' . - _ ! # ^ ~ +. A cell with a formula has to be replaced by its value.
+    .fix = Allowed are letters, digits and ' . - _ ! # ^ ~ +. Check the sign-in name in the Microsoft 365 admin center.
 issue-username-not-ascii = Microsoft Entra ID allows no { $character } in a username.
     .fix = Look up how the account is spelled there: usually ae for ä, ss for ß, e for é.
 issue-username-dot = There is a period right before the @.
@@ -34,6 +36,8 @@ issue-username-domain = "{ $domain }" is not a domain name.
 
 issue-hardware-id-empty = There is no hardware id.
     .fix = Write the MAC address from the label of the phone, such as 80-5E-C0-12-34-56.
+issue-hardware-id-formula = This is a formula, not a MAC address.
+    .fix = Replace the formula by its value.
 issue-hardware-id-length = A MAC address has 12 hexadecimal digits, this one has { $digits }.
     .fix = Compare it with the label of the phone.
 issue-hardware-id-leading-zeros = This number has { $digits } digits, a MAC address has 12. Excel may have dropped zeros at the start.

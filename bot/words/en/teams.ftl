@@ -37,3 +37,7 @@ request-unauthorized = The signature of this request is missing or not valid. On
 request-service-url = The service URL of this activity is not one that answers may be sent to. Reference: { $reference }
 request-channel = This bot answers in Microsoft Teams only. Reference: { $reference }
 request-keys = The signature of this request cannot be checked now, because Microsoft's signing keys could not be fetched. Try again in a minute. Reference: { $reference }
+
+playground-open = Open { $url } in a browser and send help to the bot. Press Ctrl-C here to stop everything.
+playground-missing = The local chat client is not installed. Run: make run
+playground-ended = The local chat client ended by itself. It said: { $output }

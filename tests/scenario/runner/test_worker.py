@@ -288,3 +288,17 @@ async def test_a_restart_goes_on_where_it_was(database: Database) -> None:
             snapshot = await here.until(request_id, ended)
     assert snapshot.phones_by_status.signed_in == 700
     assert here.simulator.configapi.run_twice == []
+
+
+async def test_a_service_that_is_down_is_tried_again(database: Database) -> None:
+    async with world.opened(database, QUICK) as here:
+        await here.simulator.__aexit__(None, None, None)
+        async with here.working():
+            request_id = await jobs.approved(database, 20)
+            snapshot = await here.until(request_id, lambda s: s.unreachable_since is not None)
+            assert snapshot.phones_by_status.pending == 20
+            assert snapshot.refused == ""
+            await here.simulator.__aenter__()
+            snapshot = await here.until(request_id, ended)
+    assert snapshot.unreachable_since is None
+    assert snapshot.phones_by_status.signed_in == 20
