@@ -1,0 +1,81 @@
+"""Failures grouped by cause: what is wrong, what to do, and which accounts it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from microsoft_teams.cards.core import CardElement, Container
+
+from bot.phones.provisioning import ProvisioningUrl, all_urls
+from bot.signin.outcome import REFUSED, UNKNOWN, explain
+from bot.signin.snapshot import CauseGroup
+from bot.words import Words
+from cards.elements import copyable, heading, strong, text, verbatim
+from cards.escape import plain
+from cards.scene import Scene
+
+
+def causes(scene: Scene) -> list[CardElement]:
+    """The largest groups; how many more there are is said."""
+    groups = scene.snapshot.causes
+    shown = groups[: scene.budget.causes]
+    told: list[CardElement] = [_group(scene, group) for group in shown]
+    if len(groups) > len(shown):
+        more = sum(group.count for group in groups[len(shown) :])
+        told.append(text(scene.say("causes-more", phones=more), subtle=True))
+    return told
+
+
+def _group(scene: Scene, group: CauseGroup) -> Container:
+    code = group.cause.code
+    said: list[CardElement] = [
+        strong(scene.say("cause-group", count=group.count, cause=scene.words(f"cause-{code}")))
+    ]
+    if group.cause in (UNKNOWN, REFUSED) and group.message:
+        said.append(
+            text(scene.say("cause-own-words", message=scene.prose(group.message)), spacing="Small")
+        )
+    address = explain(group.message).address
+    if address:
+        said.append(text(scene.say("cause-address", address=address), spacing="Small"))
+    said.append(text(scene.words.part(f"cause-{code}", "fix"), spacing="Small"))
+    if group.examples:
+        names = ", ".join(scene.value(name) for name in group.examples)
+        rest = group.count - len(group.examples)
+        accounts = scene.words("cause-examples", names=names, rest=rest) if rest > 0 else names
+        said.append(verbatim(accounts, monospace=False, subtle=True))
+    return Container(items=said, spacing="Medium")
+
+
+def provisioning(scene: Scene) -> list[CardElement]:
+    """The URLs of those devices whose failure may be in theirs, by kind of device and region."""
+    kinds = {
+        kind for group in scene.snapshot.causes if group.cause.shows_url for kind in group.vendors
+    }
+    urls = [
+        url
+        for region in scene.snapshot.regions
+        if region.phones.failed
+        for url in all_urls(scene.home_tenant, region.region)
+        if url.kind.value in kinds
+    ]
+    if not urls:
+        return []
+    return [
+        heading(scene.words("provisioning-heading")),
+        text(scene.words("provisioning-why")),
+        *url_lines(scene.words, urls),
+    ]
+
+
+def url_lines(words: Words, urls: Sequence[ProvisioningUrl]) -> list[CardElement]:
+    """Each URL under the devices that it is for, to be copied."""
+    lines: list[CardElement] = []
+    for url in urls:
+        devices = words(f"device-{url.kind.value}")
+        lines.append(strong(words("url-for", devices=devices, region=url.region.value)))
+        lines.append(copyable(plain(url.url)))
+        if url.alternative:
+            lines.append(text(words("url-alternative"), subtle=True, spacing="Small"))
+            lines.append(copyable(plain(url.alternative)))
+    return lines
