@@ -1,0 +1,176 @@
+"""A page object for the local chat client: what a person does and sees there.
+
+Selectors and routes are those of m365agentsplayground 0.2.28. Everything waits for what appears in
+the page, never for a time.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any, cast
+
+from playwright.async_api import Browser, Locator, Page, Route, expect
+
+PERSONAL = "Personal Chat"
+FILE = "application/vnd.microsoft.teams.file.download.info"
+
+_CARD = ".ac-preview-panel > .ac-adaptiveCard"  # without the panel, cards within cards match, too
+
+
+@dataclass(frozen=True)
+class User:
+    """Somebody of the client's configuration."""
+
+    id: str
+    name: str
+    object_id: str
+
+
+class ChatClient:
+    """One browser page, in which one user chats. A new page shows nothing that was said before."""
+
+    def __init__(self, page: Page, url: str, config: dict[str, Any]) -> None:
+        self.page = page
+        self.url = url
+        self._config = config
+
+    @classmethod
+    async def open(cls, browser: Browser, url: str, *, user: str | None = None) -> ChatClient:
+        """Opens the client as the user of its configuration, or as the one whose name is `user`."""
+        page = await browser.new_page(viewport={"width": 1400, "height": 1000})
+        answer = await page.request.get(f"{url}/_internal/v1/config")
+        whole = cast(dict[str, Any], await answer.json())
+        if user is not None:
+            whole = {**whole, "config": _as_user(whole["config"], user)}
+
+            async def config(route: Route) -> None:
+                await route.fulfill(json=whole)
+
+            await page.route("**/_internal/v1/config", config)
+        client = cls(page, url, whole["config"])
+        await page.goto(url, wait_until="domcontentloaded")
+        await client._composer.wait_for()
+        return client
+
+    @property
+    def me(self) -> User:
+        return _user(self._config["currentUser"])
+
+    def user(self, name: str) -> User:
+        return _user(next(user for user in self._config["users"] if user["name"] == name))
+
+    @property
+    def _composer(self) -> Locator:
+        return self.page.locator("[contenteditable=true][role=textbox]").first
+
+    async def go_to(self, conversation: str) -> None:
+        """Opens a chat or channel by its name in the list, such as `Telephony - Approvals`."""
+        await self.page.get_by_role("treeitem", name=conversation).click()
+        await self._composer.wait_for()
+
+    async def send_text(self, text: str) -> None:
+        """Types into the composer, as one message, however many lines it has."""
+        await self._composer.click()
+        await self.page.keyboard.insert_text(text)
+        await self.page.keyboard.press("Enter")
+
+    async def inject_file(
+        self, name: str, url: str, *, sender: User | None = None, conversation: str = ""
+    ) -> None:
+        """Shares a file in a conversation (its id; default: the 1:1 chat). The client has no button
+        for it, and does not draw the message."""
+        where = conversation or self._config["personalChat"]["id"]
+        route = f"{self.url}/_internal/v1/customActivities"
+        answer = await self.page.request.get(f"{route}/template", params={"conversationId": where})
+        who = sender or self.me
+        activity: dict[str, Any] = {
+            **cast(dict[str, Any], await answer.json()),
+            "type": "message",
+            "text": "",
+            "from": {"id": who.id, "name": who.name, "aadObjectId": who.object_id},
+            "channelData": {"tenant": {"id": self._config["tenantId"]}},
+            "attachments": [
+                {
+                    "contentType": FILE,
+                    "name": name,
+                    "contentUrl": url,
+                    "content": {
+                        "downloadUrl": url,
+                        "uniqueId": name,
+                        "fileType": name.rpartition(".")[2],
+                    },
+                }
+            ],
+        }
+        answer = await self.page.request.post(route, data=json.dumps(activity), headers=_JSON)
+        assert answer.ok, await answer.text()
+
+    @property
+    def cards(self) -> Locator:
+        return self.page.locator(_CARD)
+
+    def card(self, text: str) -> Locator:
+        """The newest card in which `text` stands."""
+        return self.cards.filter(has_text=text).last
+
+    async def wait_for_card(self, text: str, *, seconds: float = 15) -> Locator:
+        card = self.card(text)
+        await card.wait_for(timeout=seconds * 1000)
+        return card
+
+    async def wait_for_text(self, text: str, *, seconds: float = 15) -> None:
+        await expect(self.page.locator("body")).to_contain_text(text, timeout=seconds * 1000)
+
+    async def text(self) -> str:
+        return await self.page.locator("body").inner_text()
+
+    async def click(self, button: str, card: Locator | None = None) -> None:
+        """Chooses an action by its title, on a card (default: the newest)."""
+        await (card or self.cards.last).get_by_role("button", name=button, exact=True).click()
+
+    async def fill(self, label: str, value: str, card: Locator | None = None) -> None:
+        await (card or self.cards.last).get_by_label(label).fill(value)
+
+    async def tick(self, label: str, card: Locator | None = None) -> None:
+        await (card or self.cards.last).get_by_role("checkbox", name=label).click(force=True)
+
+    async def choose(self, label: str, option: str, card: Locator | None = None) -> None:
+        """An option of a choice, whether it is drawn as radio buttons or as a list."""
+        where = card or self.cards.last
+        radio = where.get_by_role("radio", name=option)
+        if await radio.count():
+            await radio.click(force=True)
+            return
+        await where.get_by_role("combobox", name=label).click()
+        await self.page.get_by_role("option", name=option).click()
+
+    async def link(self, title: str, card: Locator | None = None) -> str:
+        """The address behind an action that opens one."""
+        link = (card or self.cards.last).get_by_role("link", name=title)
+        return await link.get_attribute("href") or ""
+
+
+_JSON = {"Content-Type": "application/json"}
+
+
+def _user(entry: dict[str, str]) -> User:
+    return User(entry["id"], entry["name"], entry["aadObjectId"])
+
+
+def _as_user(config: dict[str, Any], name: str) -> dict[str, Any]:
+    """The configuration with the current user and `name` in each other's place."""
+    old = config["currentUser"]
+    new = next(user for user in config["users"] if user["name"] == name)
+    swapped = {old["id"]: new["id"], new["id"]: old["id"]}
+
+    def members(place: dict[str, Any]) -> dict[str, Any]:
+        return {**place, "members": [swapped.get(each, each) for each in place["members"]]}
+
+    return {
+        **config,
+        "currentUser": new,
+        "users": [old if user is new else user for user in config["users"]],
+        "groupChats": [members(place) for place in config["groupChats"]],
+        "teams": [members(place) for place in config["teams"]],
+    }

@@ -1,0 +1,268 @@
+"""Developer tool: every card in every state, in the local chat client, as pictures to look at.
+
+    python tests/e2e/gallery.py --client path/to/cli.js OUT
+
+`--client` is the command line of `@microsoft/m365agentsplayground`. Each card is posted through its
+connector by a bot that does nothing else, and photographed at the width of a desktop chat and of a phone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import os
+import re
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from playwright.async_api import Locator, Page, async_playwright
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from bot.phones import roster
+from bot.phones.region import Region
+from bot.signin.policy import Actor
+from bot.signin.request import RequestState
+from bot.signin.snapshot import HistoryLine, RequestSnapshot
+from bot.words import Words
+from cards import plain
+from cards.kinds import CardKind, Panel, Rendered, View
+from cards.render import render
+from tests.support import snapshots
+
+CARD = ".ac-preview-panel > .ac-adaptiveCard"
+WIDTHS = {"wide": 1280, "phone": 390}
+CARD_ON_A_PHONE = 350  # pixels that Teams leaves to a card on a phone of 390
+Card = Mapping[str, Any]
+
+
+def gallery() -> Iterator[tuple[str, Card]]:
+    """Names and cards."""
+    words = Words()
+
+    def card(kind: CardKind, snapshot: RequestSnapshot, view: View | None = None) -> Card:
+        tenant = snapshots.TENANT
+        return render(kind, snapshot, view or View(batch=2), words, home_tenant=tenant).card
+
+    for state in RequestState:
+        snapshot = snapshots.snapshot(state)
+        for kind in CardKind:
+            yield f"{kind.value}-{state.value}", card(kind, snapshot)
+    yield from _variants(card)
+    for name, rendered in _plain(words):
+        yield f"plain-{name}", rendered.card
+
+
+def _variants(card: Any) -> Iterator[tuple[str, Card]]:
+    draft, running = RequestState.DRAFT, RequestState.RUNNING
+    finished = RequestState.FINISHED
+    nothing = roster.read(b"Username,HardwareId\nlobby,1\nfax,2\n", "nothing.csv")
+    perfect = roster.read(
+        b"Username,HardwareId,Region\nlobby@contoso.com,80-5E-C0-12-34-56,EMEA\n", "one.csv"
+    )
+    no_region = roster.read(
+        b"Username,HardwareId\n"
+        + b"".join(b"lobby%d@contoso.com,80-5E-C0-12-34-%02d\n" % (at, at) for at in range(10, 30)),
+        "no-region.csv",
+    )
+    hostile = roster.read(
+        "Username,HardwareId\n"
+        "**bold** [click](https://evil.example)@contoso.com,<at>Megan</at>\n"
+        "\u202egnp.exe@contoso.com,=cmd|' /C calc'!A0\n"
+        "😀😀@contoso.com,{{DATE(2026-01-01T00:00:00Z)}}\n"
+        "<img src=x onerror=alert(1)>,__init__ ~~x~~ `code` &lt;b&gt;\n".encode(),
+        "**hostile** [file](https://evil.example) <b>.csv",
+    )
+    yield "validation-nothing", card(CardKind.VALIDATION, snapshots.snapshot(draft, nothing))
+    yield "validation-perfect", card(CardKind.VALIDATION, snapshots.snapshot(draft, perfect))
+    yield "validation-hostile", card(CardKind.VALIDATION, snapshots.snapshot(draft, hostile))
+    yield (
+        "validation-no-region",
+        card(CardKind.VALIDATION, snapshots.snapshot(draft, no_region, regions_known=False)),
+    )
+    yield (
+        "validation-page-2",
+        card(
+            CardKind.VALIDATION,
+            snapshots.snapshot(draft, page=2, issues=True),
+            View(Panel.ISSUES, 2),
+        ),
+    )
+    yield (
+        "approval-phones",
+        card(
+            CardKind.APPROVAL,
+            snapshots.snapshot(RequestState.WAITING, page=2),
+            View(Panel.PHONES, 2),
+        ),
+    )
+    yield (
+        "progress-phones",
+        card(CardKind.PROGRESS, snapshots.snapshot(running, page=2), View(Panel.PHONES, 2)),
+    )
+    troubled = snapshots.troubled(snapshots.snapshot(running))
+    yield "progress-troubled", card(CardKind.PROGRESS, troubled)
+    yield "question-open", card(CardKind.QUESTION, troubled)
+    yield (
+        "results-failed",
+        card(CardKind.RESULTS, snapshots.snapshot(finished, only_failed=True), View(Panel.FAILED)),
+    )
+    yield "results-perfect", card(CardKind.RESULTS, snapshots.snapshot(finished, perfect))
+
+
+def _plain(words: Words) -> Iterator[tuple[str, Rendered]]:
+    lines = [
+        HistoryLine(
+            snapshot.id,
+            snapshot.state,
+            snapshot.requester,
+            snapshot.roster.file_name,
+            snapshot.created_at,
+            snapshot.phones_by_status,
+            snapshot.decided_by,
+        )
+        for snapshot in map(snapshots.snapshot, RequestState)
+    ]
+    actor = Actor(snapshots.ALEX, snapshots.TENANT, may_request=True, may_approve=False)
+    broken = words("unreadable-open-quote", row=12), words.part("unreadable-open-quote", "fix")
+    yield "welcome", plain.welcome(words)
+    yield "help", plain.help(words)
+    yield "urls", plain.urls(words, list(Region), snapshots.TENANT)
+    yield "template", plain.template(words, roster.template())
+    yield "history", plain.history(words, lines)
+    yield "status", plain.status_list(words, lines[:3])
+    yield "status-none", plain.status_list(words, [])
+    yield "whoami", plain.whoami(words, actor, None)
+    yield "unreadable", plain.unreadable(words, "phones_v2.csv", *broken)
+    yield "file-link", plain.file_link(words, "results.csv", "http://127.0.0.1:1/x")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Bot:
+    """Takes the client's first activity to learn where to post to, and says nothing of its own."""
+
+    def __init__(self) -> None:
+        self.met: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+
+    async def messages(self, request: web.Request) -> web.Response:
+        activity = await request.json()
+        if not self.met.done():
+            self.met.set_result(activity)
+        return web.json_response({})
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[int]:
+        app = web.Application()
+        app.router.add_post("/api/messages", self.messages)
+        runner = web.AppRunner(app)
+        await runner.setup()
+        port = _free_port()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        yield port
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
+async def client(command: list[str], bot_port: int) -> AsyncIterator[str]:
+    """The chat client, from start to end; gives its address."""
+    port = _free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        process = await asyncio.create_subprocess_exec(
+            *command,
+            *("--dt", "-c", "msteams", "-p", str(port)),
+            *("-e", f"http://127.0.0.1:{bot_port}/api/messages"),
+            cwd=folder,
+            env={**os.environ, "BROWSER": "true"},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert process.stdout is not None
+        try:
+            while b"Listening" not in await process.stdout.readline():
+                assert process.returncode is None, "the chat client did not start"
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            await process.wait()
+
+
+async def post(session: aiohttp.ClientSession, base: str, met: Card, card: Card) -> None:
+    conversation = met["conversation"]["id"]
+    activity = {
+        "type": "message",
+        "from": met["recipient"],
+        "recipient": met["from"],
+        "conversation": met["conversation"],
+        "attachments": [
+            {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
+        ],
+    }
+    url = f"{base}/_connector/v3/conversations/{conversation}/activities"
+    async with session.post(url, json=activity) as answer:
+        answer.raise_for_status()
+
+
+async def photograph(card: Locator, page: Page, name: str, out: Path) -> None:
+    for width in WIDTHS:
+        if width == "phone":
+            await card.evaluate(f"card => {{ card.style.width = '{CARD_ON_A_PHONE}px' }}")
+        await card.screenshot(path=out / f"{name}.{width}.png")
+    opened = 0
+    while True:  # cards behind buttons, one after the other
+        buttons = card.locator(".ac-pushButton[aria-expanded]")
+        if opened >= await buttons.count():
+            return
+        await buttons.nth(opened).click()
+        await card.screenshot(path=out / f"{name}.opened-{opened}.png")
+        opened += 1
+
+
+async def main(arguments: argparse.Namespace) -> None:
+    out: Path = arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    wanted = re.compile(arguments.only)
+    bot = Bot()
+    async with (
+        bot.listening() as bot_port,
+        client([arguments.node, str(arguments.client.absolute())], bot_port) as base,
+        async_playwright() as playwright,
+        aiohttp.ClientSession() as session,
+    ):
+        browser = await playwright.chromium.launch(
+            executable_path=arguments.browser,
+            args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+        )
+        page = await browser.new_page(viewport={"width": WIDTHS["wide"], "height": 2400})
+        await page.goto(base)
+        met = await bot.met
+        shown = 0
+        for name, card in gallery():
+            if not wanted.search(name):
+                continue
+            await post(session, base, met, card)
+            drawn = page.locator(CARD).nth(shown)
+            await drawn.wait_for()
+            await photograph(drawn, page, name, out)
+            shown += 1
+        await browser.close()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("out", type=Path, help="folder for the pictures")
+    parser.add_argument("--client", type=Path, required=True, help="cli.js of m365agentsplayground")
+    parser.add_argument("--node", default="node")
+    parser.add_argument("--browser", default="/usr/bin/chromium")
+    parser.add_argument("--only", default="", help="regular expression on names")
+    asyncio.run(main(parser.parse_args()))
