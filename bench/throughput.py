@@ -1,0 +1,230 @@
+"""20,000 phones in 3 regions through the whole service, in a world 30 times as fast.
+
+    python bench/throughput.py [--phones N] [--factor F]
+
+A batch takes 60 s there, a poll's first interval is 5 s, the longest 30 s: all times F, and so is the
+old tool's loop (one batch at a time, asked each second) on the same simulated service. Chat is not
+scaled: the connector enforces Teams' real limits. Prints the figures; exit code 1 if a goal is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import math
+import sqlite3
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import aiohttp
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from bot.gateway.configapi import ConfigApiGateway
+from bot.gateway.identity import FixedToken
+from bot.phones.region import Region
+from bot.signin.batch import MAX_DEVICES, MAX_PER_REGION
+from bot.signin.request import Device
+from bot.simulator.client import Chat, TeamsClient, verbs
+from bot.simulator.connector import Posted
+from bot.simulator.scenario import PEOPLE, Call, Scenario
+from bot.simulator.server import Simulator
+from tests.support import service
+
+BATCH_SECONDS = 60.0
+OLD_BATCHES = 12  # of the old tool's loop, which takes equally long for each
+CHAT = Chat("a:admin")
+REGIONS = tuple(Region)
+PATIENCE = 1800.0
+
+
+@dataclass(frozen=True)
+class Figures:
+    makespan: float
+    lags: Sequence[float]
+    status_calls: int
+    throttled: int
+    largest_card: int
+    idle_mb: float
+    peak_mb: float
+    validation_answer: float
+    approval_answer: float
+    signed_in: int
+    twice: int
+
+
+def file(phones: int) -> bytes:
+    lines = ["Username,HardwareId,Region"]
+    for n in range(phones):
+        mac = f"80-5E-C0-{n >> 16:02X}-{n >> 8 & 255:02X}-{n & 255:02X}"
+        lines.append(f"lobby-{n:05}@contoso.com,{mac},{REGIONS[n % len(REGIONS)]}")
+    return "\r\n".join(lines).encode()
+
+
+async def whole_service(phones: int, factor: float) -> Figures:
+    scenario = Scenario(batch_seconds=BATCH_SECONDS * factor, shares={"device-offline": 0.02})
+    with tempfile.TemporaryDirectory() as folder:
+        async with Simulator(scenario) as simulator, aiohttp.ClientSession() as session:
+            settings = service.environment(simulator, Path(folder))
+            async with service.started(settings, factor) as running:
+                process = psutil.Process(running.process.pid)
+                client = TeamsClient(session, running.url, simulator)
+                await client.say(PEOPLE[0], CHAT, "help")  # what is loaded once, is loaded
+                idle = process.memory_info().rss
+                watching = asyncio.create_task(_peak(process))
+                answers = await _play(simulator, client, phones)
+                watching.cancel()
+                peak = await watching
+            with closing(sqlite3.connect(Path(folder) / "offhook.db")) as database:
+                makespan, lags, signed_in = _read(database, BATCH_SECONDS * factor)
+    return Figures(
+        makespan=makespan,
+        lags=lags,
+        status_calls=simulator.configapi.calls[Call.BATCH_STATUS],
+        throttled=simulator.connector.answers[429],
+        largest_card=max(map(_largest, simulator.connector.messages)),
+        idle_mb=idle / 2**20,
+        peak_mb=peak / 2**20,
+        validation_answer=answers[0],
+        approval_answer=answers[1],
+        signed_in=signed_in,
+        twice=len(simulator.configapi.run_twice),
+    )
+
+
+async def _peak(process: psutil.Process) -> int:
+    highest = 0
+    try:
+        while True:
+            highest = max(highest, process.memory_info().rss)
+            await asyncio.sleep(0.1)
+    except asyncio.CancelledError:
+        return highest
+
+
+async def _play(simulator: Simulator, client: TeamsClient, phones: int) -> tuple[float, float]:
+    """Send the file, ask, approve, wait for the results; returns the seconds that answers took."""
+    link = simulator.files.add("phones.csv", file(phones))
+    began = time.perf_counter()
+    await client.drop(PEOPLE[0], CHAT, ("phones.csv", link))
+    validation = await _until(simulator, "request_approval")
+    checked = time.perf_counter() - began
+    inputs = {"reason": "benchmark", "acknowledge": "true"}
+    await client.click(PEOPLE[0], CHAT, validation, "request_approval", inputs)
+    approval = await _until(simulator, "approve")
+    began = time.perf_counter()
+    await client.click(PEOPLE[1], CHAT, approval, "approve", inputs)
+    approved = time.perf_counter() - began
+    await _until(simulator, "export", without="cancel")
+    return checked, approved
+
+
+async def _until(simulator: Simulator, verb: str, *, without: str = "") -> Posted:
+    return await simulator.connector.wait_for(
+        lambda each: (
+            verb in verbs(each.card)
+            and without not in verbs(each.card)
+            and (verb != "export" or "retry_failed" in verbs(each.card))
+        ),
+        PATIENCE,
+    )
+
+
+def _largest(posted: Posted) -> int:
+    sizes = [
+        len(json.dumps(attachment.get("content"), separators=(",", ":")).encode())
+        for activity in posted.versions
+        for attachment in activity.get("attachments", [])
+    ]
+    return max(sizes, default=0)
+
+
+def _read(database: sqlite3.Connection, batch_seconds: float) -> tuple[float, list[float], int]:
+    ((decided, finished),) = database.execute("SELECT decided_at, finished_at FROM requests")
+    lags = [
+        _seconds(sent, done) - batch_seconds
+        for sent, done in database.execute("SELECT sent_at, done_at FROM batches")
+    ]
+    (signed_in,) = database.execute(
+        "SELECT count(*) FROM phones WHERE status = 'signed_in'"
+    ).fetchone()
+    return _seconds(decided, finished), lags, signed_in
+
+
+def _seconds(begin: str, end: str) -> float:
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds()
+
+
+async def old_loop(factor: float) -> float:
+    """Seconds a batch in the old tool's way: one at a time, asked each second."""
+    scenario = Scenario(batch_seconds=BATCH_SECONDS * factor)
+    async with Simulator(scenario) as simulator, aiohttp.ClientSession() as session:
+        gateway = ConfigApiGateway(session, simulator.configapi_url, FixedToken())
+        began = time.perf_counter()
+        for batch in range(OLD_BATCHES):
+            devices = [
+                Device(f"old{n}@contoso.com", f"80-5E-C0-01-{batch:02X}-{n:02X}", Region.EMEA)
+                for n in range(MAX_DEVICES)
+            ]
+            batch_id = await gateway.submit(Region.EMEA, devices)
+            while (await gateway.status(batch_id)).status != "Completed":
+                await asyncio.sleep(1 * factor)
+        return (time.perf_counter() - began) / OLD_BATCHES
+
+
+async def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--phones", type=int, default=20_000)
+    parser.add_argument("--factor", type=float, default=1 / 30)
+    options = parser.parse_args()
+    phones, factor = options.phones, options.factor
+
+    old = await old_loop(factor)
+    new = await whole_service(phones, factor)
+
+    a_region = -(-phones // len(REGIONS))
+    batches = -(-a_region // MAX_DEVICES) * len(REGIONS)
+    optimum = math.ceil(batches / (MAX_PER_REGION * len(REGIONS))) * BATCH_SECONDS * factor
+    every_second = batches * BATCH_SECONDS
+    lag = statistics.mean(new.lags) / (BATCH_SECONDS * factor)
+    goals = [
+        ("makespan / optimum", new.makespan / optimum, "at most", 1.10),
+        ("old loop / makespan", old * batches / new.makespan, "at least", 8.0),
+        ("status calls / one a second", new.status_calls / every_second, "at most", 0.40),
+        ("mean lag / batch length", lag, "at most", 0.10),
+        ("largest card, KB", new.largest_card / 1024, "at most", 28.0),
+        ("429 of the connector", new.throttled, "at most", 0),
+        ("memory above idle, MB", new.peak_mb - new.idle_mb, "at most", 120.0),
+        ("phones sent twice", new.twice, "at most", 0),
+    ]
+    table = Table("Figure", "Seen", "Goal", "")
+    missed = 0
+    for name, seen, way, goal in goals:
+        good = seen <= goal if way == "at most" else seen >= goal
+        missed += not good
+        table.add_row(name, f"{seen:.3f}", f"{way} {goal:g}", "✓" if good else "✕ missed")
+    console = Console()
+    console.print(table)
+    console.print(
+        f"{phones} phones, {batches} batches, {len(REGIONS)} regions; optimum {optimum:.1f} s, "
+        f"makespan {new.makespan:.1f} s; old loop {old:.2f} s a batch; {new.status_calls} status "
+        f"calls; {new.signed_in} signed in; idle {new.idle_mb:.0f} MB, peak {new.peak_mb:.0f} MB; "
+        f"file answered in {new.validation_answer:.2f} s, approval in {new.approval_answer:.2f} s",
+        soft_wrap=True,
+    )
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(asyncio.run(main()))

@@ -1,0 +1,167 @@
+"""kill -9 at random moments over whole jobs: nothing is sent twice, nothing is lost, the results are
+those of an undisturbed run.
+
+`OFFHOOK_CHAOS_KILLS` sets how many kills there are in all (default 8), `OFFHOOK_CHAOS_SEED` when.
+A batch of which nobody can tell is answered as an admin would: by looking at what the service has.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import os
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+
+from bot.simulator.client import Chat, NoSuchButton, TeamsClient, button, verbs
+from bot.simulator.connector import Posted
+from bot.simulator.scenario import PEOPLE, Scenario
+from bot.simulator.server import Simulator
+from tests.support import service
+
+FACTOR = 0.02
+BATCH_SECONDS = 0.8
+ADMIN, APPROVER = PEOPLE[0], PEOPLE[1]
+CHAT = Chat("a:admin")
+KILLS = int(os.environ.get("OFFHOOK_CHAOS_KILLS", "8"))
+KILLS_A_JOB = 4
+SEED = int(os.environ.get("OFFHOOK_CHAOS_SEED", "1"))
+PATIENCE = 120.0
+FIELDS = ("Username", "HardwareId", "Region", "Status", "Error")
+
+
+def roster() -> bytes:
+    lines = ["Username,HardwareId,Region"]
+    for number in range(720):
+        region = ("EMEA", "NOAM")[number % 2]
+        lines.append(
+            f"lobby{number}@contoso.com,80-5E-C0-00-{number // 256:02X}-{number % 256:02X},{region}"
+        )
+    return "\r\n".join(lines).encode()
+
+
+@dataclass
+class Job:
+    """One job from the file to the results, whatever happens to the service meanwhile."""
+
+    simulator: Simulator
+    session: aiohttp.ClientSession
+    settings: dict[str, str]
+    rng: random.Random
+    kills_left: int
+    kills: int = 0
+    running: service.Process | None = None
+
+    async def run(self) -> list[dict[str, str]]:
+        self.running = await service.start(self.settings, FACTOR)
+        try:
+            await self._begin()
+            results = await self._follow()
+            return await self._export(results)
+        finally:
+            await self.running.stop()
+
+    @property
+    def client(self) -> TeamsClient:
+        assert self.running is not None
+        return TeamsClient(self.session, self.running.url, self.simulator)
+
+    async def _until(self, fits: Callable[[Posted], bool]) -> Posted:
+        return await self.simulator.connector.wait_for(fits, PATIENCE)
+
+    async def _begin(self) -> None:
+        link = self.simulator.files.add("phones.csv", roster())
+        status, _ = await self.client.drop(ADMIN, CHAT, ("phones.csv", link))
+        assert status == 200
+        validation = await self._until(lambda each: "request_approval" in verbs(each.card))
+        inputs = {"reason": "chaos", "acknowledge": "true"}
+        await self.client.click(ADMIN, CHAT, validation, "request_approval", inputs)
+        approval = await self._until(lambda each: "approve" in verbs(each.card))
+        status, answer = await self.client.click(
+            APPROVER, CHAT, approval, "approve", {"acknowledge": "true"}
+        )
+        assert (status, answer["statusCode"]) == (200, 200)
+
+    async def _follow(self) -> Posted:
+        """Kill and restart until there were enough, answer questions, wait for the end."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                if self.kills_left:
+                    await asyncio.sleep(self.rng.uniform(0, 1.2))
+                    await self._kill()
+                for posted in list(self.simulator.connector.messages):
+                    if "retry_failed" in verbs(posted.card) or _is_end(posted):
+                        return posted
+                await self._answer()
+                await asyncio.sleep(0.05)
+
+    async def _kill(self) -> None:
+        assert self.running is not None
+        await self.running.kill()
+        self.kills += 1
+        self.kills_left -= 1
+        self.running = await service.start(self.settings, FACTOR)
+
+    async def _answer(self) -> None:
+        for posted in list(self.simulator.connector.messages):
+            try:
+                data = button(posted.card, "reconcile", answer="not_run")["data"]
+            except NoSuchButton:
+                continue
+            # An admin looks which batches the service has: ours are those of which it has a phone.
+            status, _ = await self.client.act(APPROVER, CHAT, "reconcile", data, posted.activity_id)
+            assert status == 200
+
+    async def _export(self, results: Posted) -> list[dict[str, str]]:
+        await self.client.click(ADMIN, CHAT, results, "export", what="results")
+        consent = await self._until(
+            lambda each: any(
+                "file.consent" in str(a.get("contentType"))
+                for a in each.activity.get("attachments", [])
+            )
+        )
+        _, upload = await self.client.answer_consent(ADMIN, CHAT, consent, accept=True)
+        content = await self.simulator.files.uploaded(upload, PATIENCE)
+        rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+        return [{name: row[name] for name in FIELDS} for row in rows]
+
+
+def _is_end(posted: Posted) -> bool:
+    return "export" in verbs(posted.card) and "cancel" not in verbs(posted.card)
+
+
+async def _job(folder: Path, kills: int, seed: int) -> tuple[Job, list[dict[str, str]]]:
+    scenario = Scenario(
+        seed=7,
+        latency=0.04,
+        batch_seconds=BATCH_SECONDS,
+        shares={"device-offline": 0.05, "no-phone-number": 0.03},
+    )
+    folder.mkdir()
+    async with Simulator(scenario) as simulator, aiohttp.ClientSession() as session:
+        settings = service.environment(simulator, folder)
+        job = Job(simulator, session, settings, random.Random(seed), kills)
+        return job, await job.run()
+
+
+async def test_killed_jobs_end_as_undisturbed_ones(tmp_path: Path) -> None:
+    undisturbed, expected = await _job(tmp_path / "undisturbed", 0, SEED)
+    assert len(expected) == 720
+    assert undisturbed.simulator.configapi.run_twice == []
+    kills = 0
+    number = 0
+    while kills < KILLS:
+        number += 1
+        job, rows = await _job(
+            tmp_path / f"job{number}", min(KILLS_A_JOB, KILLS - kills), SEED + number
+        )
+        kills += job.kills
+        assert job.simulator.configapi.run_twice == [], "a phone was sent twice"
+        assert rows == expected
+        assert max(job.simulator.configapi.peak.values()) <= 3
+    print(f"{kills} kills over {number} jobs of 720 phones")

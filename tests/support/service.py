@@ -1,0 +1,104 @@
+"""The service as a process in which time runs faster: `python -m tests.support.service FACTOR`.
+
+Everything else is as `python -m bot serve` has it. For tests that kill it, and for benchmarks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from bot import logs
+from bot.app import running
+from bot.settings import Settings
+from bot.signin.pace import Pace
+from bot.simulator.client import TENANT
+from bot.simulator.server import Simulator
+
+ROOT = Path(__file__).parents[2]
+_START_SECONDS = 60
+
+
+async def serve(factor: float) -> None:
+    settings = Settings()  # pyright: ignore[reportCallIssue]
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    pace = Pace().scaled(factor)
+    async with running(settings, pace=pace, submit_timeout=60 * factor) as service:
+        sys.stdout.write(f"listening on {service.url}\n")
+        sys.stdout.flush()
+        await stop.wait()
+
+
+def environment(simulator: Simulator, folder: Path, **more: str) -> dict[str, str]:
+    """What the service needs to find the far sides; `more` are further settings."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")}
+    return {
+        **kept,
+        "OFFHOOK_PORT": "0",
+        "OFFHOOK_DATA_DIR": str(folder),
+        "OFFHOOK_CONFIGAPI_URL": simulator.configapi_url,
+        "OFFHOOK_GRAPH_URL": simulator.graph_url,
+        "OFFHOOK_TENANT_IDS": TENANT,
+        **more,
+    }
+
+
+class Process:
+    """A running service. `url` is where it listens."""
+
+    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
+        self.process = process
+        self.url = url
+
+    async def kill(self) -> None:
+        """kill -9: no handler, no clean-up."""
+        if self.process.returncode is None:
+            self.process.kill()
+        await self.process.wait()
+
+    async def stop(self) -> int:
+        """As an operator stops it; returns the exit code."""
+        if self.process.returncode is None:
+            self.process.terminate()
+        return await self.process.wait()
+
+
+async def start(settings: Mapping[str, str], factor: float) -> Process:
+    """Start it, and wait until it listens."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "tests.support.service",
+        str(factor),
+        env=dict(settings),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(_START_SECONDS):
+        line = (await process.stdout.readline()).decode()
+    _, found, url = line.strip().partition("listening on ")
+    if not found:
+        await process.wait()
+        raise AssertionError(f"the service did not start: exit code {process.returncode}")
+    return Process(process, url)
+
+
+@asynccontextmanager
+async def started(settings: Mapping[str, str], factor: float) -> AsyncGenerator[Process]:
+    service = await start(settings, factor)
+    try:
+        yield service
+    finally:
+        await service.stop()
+
+
+if __name__ == "__main__":
+    logs.configure(level=os.environ.get("LOG_LEVEL", "error"))
+    asyncio.run(serve(float(sys.argv[1])))

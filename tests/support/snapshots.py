@@ -1,0 +1,230 @@
+"""Snapshots of one request in every state, made from a real file as the store would make them."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bot.phones import roster
+from bot.phones.region import Region
+from bot.phones.roster import Roster, Row
+from bot.phones.vendor import kind_of
+from bot.signin.batch import MAX_DEVICES, BatchState
+from bot.signin.outcome import NO_RESULT, NOT_RUN, PhoneStatus, explain
+from bot.signin.request import Person, RequestState
+from bot.signin.snapshot import (
+    BatchQuestion,
+    CauseGroup,
+    Page,
+    Phone,
+    RegionProgress,
+    RequestSnapshot,
+    RosterSummary,
+    StuckBatch,
+    Tally,
+)
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "lobby-phones.csv"
+TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
+ALEX = Person("00000000-0000-0000-0000-000000000020", "Alex Wilber")
+MEGAN = Person("00000000-0000-0000-0000-000000000021", "Megan Bowen")
+NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+SIZE = 10
+MESSAGES = (
+    "Device is offline.",
+    "BulkSignIn Tag missing for the device",
+    "User missing phone number assignment.",
+    "Public IP IPv4 - 203.0.113.7, IPv6 - ::1 for the device is not trusted. "
+    "Please whitelist the public IP in TAC",
+    "Device is offline.",
+    "Something new (0x80070005) [see](https://example.com)",
+)
+
+
+def example() -> Roster:
+    return roster.read(EXAMPLE.read_bytes(), EXAMPLE.name)
+
+
+def page_of(items: Sequence[Phone], number: int) -> Page[Phone]:
+    return Page(items[(number - 1) * SIZE : number * SIZE], number, SIZE, len(items))
+
+
+def summary(made: Roster, *, page: int = 1, regions_known: bool = True) -> RosterSummary:
+    ready = [row for row in made.rows if row.ready]
+    return RosterSummary(
+        file_name=made.name,
+        total=len(made.rows),
+        ready=len(ready),
+        accounts=len({row.username.casefold() for row in ready}),
+        not_ready=made.not_ready,
+        warnings=made.warnings,
+        notes=made.notes,
+        without_region=0 if regions_known else len(ready),
+        notices=made.notices,
+        issues=Page(made.issues[(page - 1) * SIZE : page * SIZE], page, SIZE, len(made.issues)),
+    )
+
+
+def _status(at: int, of: int, state: RequestState) -> PhoneStatus:
+    if state is RequestState.FINISHED or (state is RequestState.CANCELLED and at < of * 0.6):
+        if at == of // 2:
+            return PhoneStatus.UNCONFIRMED
+        return PhoneStatus.FAILED if at % 19 == 7 else PhoneStatus.SIGNED_IN
+    if state is RequestState.CANCELLED:
+        return PhoneStatus.NOT_RUN
+    if state is not RequestState.RUNNING or at >= of * 0.8:
+        return PhoneStatus.PENDING
+    if at >= of * 0.4:
+        return PhoneStatus.IN_PROGRESS
+    return PhoneStatus.FAILED if at % 19 == 7 else PhoneStatus.SIGNED_IN
+
+
+def phone(row: Row, status: PhoneStatus) -> Phone:
+    message = MESSAGES[row.number // 19 % len(MESSAGES)] if status is PhoneStatus.FAILED else ""
+    cause = {
+        PhoneStatus.FAILED: explain(message).cause,
+        PhoneStatus.NOT_RUN: NOT_RUN,
+        PhoneStatus.UNCONFIRMED: NO_RESULT,
+    }.get(status)
+    return Phone(
+        row=row.number,
+        username=row.username,
+        hardware_id=row.hardware_id,
+        region=row.region,
+        status=status,
+        message=message,
+        cause=cause,
+        batch_id="",
+    )
+
+
+def grouped(phones: Sequence[Phone]) -> list[CauseGroup]:
+    groups: dict[str, list[Phone]] = defaultdict(list)
+    for failed in phones:
+        if failed.cause:
+            groups[failed.cause.code].append(failed)
+    made: list[CauseGroup] = []
+    for members in groups.values():
+        cause = members[0].cause
+        assert cause is not None
+        made.append(
+            CauseGroup(
+                cause=cause,
+                count=len(members),
+                message=members[0].message,
+                examples=[member.username for member in members[:3]],
+                vendors=Counter(kind_of(member.hardware_id).value for member in members),
+            )
+        )
+    return sorted(made, key=lambda group: -group.count)
+
+
+def _progress(phones: Sequence[Phone], state: RequestState) -> list[RegionProgress]:
+    made: list[RegionProgress] = []
+    for region in Region:
+        counts = Counter(phone.status.value for phone in phones if phone.region is region)
+        if not counts:
+            continue
+        tally = Tally(**counts)
+        batches = -(-tally.total // MAX_DEVICES)
+        states = {BatchState.PLANNED: batches}
+        if state is RequestState.RUNNING:
+            states = {BatchState.DONE: 1, BatchState.SUBMITTED: max(1, batches - 1)}
+        if state in (RequestState.FINISHED, RequestState.CANCELLED):
+            states = {BatchState.DONE: batches}
+        made.append(RegionProgress(region, tally, states))
+    return made
+
+
+def snapshot(
+    state: RequestState,
+    made: Roster | None = None,
+    *,
+    page: int = 1,
+    only_failed: bool = False,
+    issues: bool = False,
+    regions_known: bool = True,
+) -> RequestSnapshot:
+    """The example file's request in `state`; `page` turns the issues if `issues`, else the phones."""
+    made = made or example()
+    ready = [row for row in made.rows if row.ready]
+    phones = [
+        phone(row, _status(at, len(ready), state))
+        for at, row in enumerate(ready)
+    ]
+    shown = [one for one in phones if one.cause] if only_failed else phones
+    drafted = RequestSnapshot(
+        id="K7QF2M9X",
+        version=3,
+        state=state,
+        tenant_id=TENANT,
+        requester=ALEX,
+        roster=summary(made, page=page if issues else 1, regions_known=regions_known),
+        regions=_progress(phones, state) if regions_known else (),
+        causes=grouped(phones),
+        questions=(),
+        stuck=(),
+        phones=page_of(shown, 1 if issues else page),
+        four_eyes=True,
+        created_at=NOON,
+    )
+    return _lived(drafted)
+
+
+def _lived(drafted: RequestSnapshot) -> RequestSnapshot:
+    """With the people and times that a request in this state has met."""
+    state = drafted.state
+    if state is RequestState.DRAFT:
+        return drafted
+    ended = NOON + timedelta(minutes=48)
+    if state is RequestState.WITHDRAWN:
+        return replace(drafted, finished_at=ended)
+    lived = replace(
+        drafted,
+        digest="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        reason="New lobby phones in Berlin and Boston, CHG0042",
+        asked_at=NOON + timedelta(minutes=4),
+        expires_at=NOON + timedelta(days=1, minutes=4),
+    )
+    if state is RequestState.WAITING:
+        return lived
+    if state is RequestState.EXPIRED:
+        return replace(lived, finished_at=lived.expires_at)
+    lived = replace(lived, decided_by=MEGAN, decided_at=NOON + timedelta(minutes=21))
+    if state is RequestState.REJECTED:
+        why = "Wait until the reception has closed"
+        return replace(lived, comment=why, finished_at=lived.decided_at)
+    lived = replace(lived, comment="Go ahead, the lobby is empty")
+    if state is RequestState.CANCELLED:
+        lived = replace(lived, cancelled_by=ALEX, cancel_asked_at=NOON + timedelta(minutes=30))
+    return lived if state is RequestState.RUNNING else replace(lived, finished_at=ended)
+
+
+def troubled(running: RequestSnapshot) -> RequestSnapshot:
+    """A running request with everything that can be in the way at once."""
+    return replace(
+        running,
+        cancelled_by=ALEX,
+        cancel_asked_at=NOON + timedelta(minutes=30),
+        refused="Access Denied.",
+        unreachable_since=NOON + timedelta(minutes=33),
+        questions=[question()],
+        stuck=[
+            StuckBatch(Region.EMEA, "0e1b7f0a-5d3c-4a52-9a53-3f5f5e1d2c11", 12, NOON),
+            StuckBatch(Region.NOAM, "6a0f9a52-1e1c-4d5e-8a44-0a6a2a1f9b7d", 3, NOON),
+        ],
+    )
+
+
+def question() -> BatchQuestion:
+    return BatchQuestion(
+        batch=2,
+        region=Region.EMEA,
+        phones=80,
+        sent_at=NOON + timedelta(minutes=22),
+        first_row=104,
+        last_row=196,
+    )
