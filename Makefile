@@ -1,0 +1,95 @@
+# Each target installs what it needs first: into .venv (Python packages) and .tools (the local chat
+# client). Once that is done nothing is fetched again until a lock file changes.
+
+PYTHON ?= python3
+VENV   := .venv
+PY     := $(VENV)/bin/python
+CLIENT := .tools/playground
+
+# What was installed is known by the content of the lock, so a checkout that only touches files costs nothing.
+sum     = $(firstword $(shell cksum < $(1)))
+RUNTIME := $(VENV)/.runtime-$(call sum,infra/lock/runtime.txt)
+RUN     := $(VENV)/.run-$(call sum,infra/lock/run.txt)
+DEV     := $(VENV)/.dev-$(call sum,infra/lock/dev.txt)
+BENCH   := $(VENV)/.bench-$(call sum,infra/lock/bench.txt)
+CHAT    := $(CLIENT)/.client-$(call sum,infra/playground/package-lock.json)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help demo run test check bench clean lock browser
+
+help:
+	@echo 'make demo [CSV=path]  play the main job, start to end, against simulated far sides'
+	@echo 'make run              the bot and a Teams-like chat client in the browser'
+	@echo 'make test             all tests, in a real browser too'
+	@echo 'make check            format, lint, types, imports'
+	@echo 'make bench            the measurements'
+	@echo 'make clean            remove all that the targets above made'
+	@echo 'make lock             renew the lock files of the Python packages'
+	@echo 'PYTHON=python3.12 before any of them chooses another Python.'
+
+demo: $(RUNTIME)
+	@$(PY) -m bot demo $(if $(CSV),--csv "$(CSV)")
+
+run: $(RUN) $(CHAT)
+	@$(PY) -m bot playground
+
+test: $(DEV) $(CHAT) browser
+	$(PY) -m pytest -n 2
+
+check: $(BENCH)
+	$(PY) -m ruff format --check .
+	$(PY) -m ruff check .
+	$(PY) -m basedpyright
+	$(VENV)/bin/lint-imports
+
+bench: $(BENCH)
+	@for script in bench/*.py; do echo "== $$script"; PYTHONPATH=. $(PY) "$$script" || exit 1; done
+
+clean:
+	rm -rf $(VENV) .tools .data .demo .pytest_cache .ruff_cache .hypothesis .import_linter_cache \
+		.coverage* dist devTools
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PY):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo 'Offhook needs Python 3.11 or later. Name one: make $(MAKECMDGOALS) PYTHON=python3.12'; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo 'This Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv'; exit 1; }
+	@echo 'Setting up $(VENV)'
+	@$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME) $(RUN) $(DEV) $(BENCH): | $(PY)
+	@set -- $(subst -, ,$(notdir $@)); lock=infra/lock/$${1#.}.txt; echo "Installing $$lock"; \
+		$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r "$$lock"
+	@rm -f $(VENV)/.$(patsubst .%,%,$(firstword $(subst -, ,$(notdir $@))))-*
+	@touch $@
+
+$(CHAT): | $(RUN)
+	@echo 'Installing the local chat client'
+	@mkdir -p $(CLIENT)
+	@cp infra/playground/package.json infra/playground/package-lock.json $(CLIENT)
+	@cd $(CLIENT) && "$(CURDIR)/$(VENV)/bin/npm" ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@rm -f $(CLIENT)/.client-*
+	@touch $@
+
+# The tests drive Chromium; where there is none, Debian's is installed.
+browser:
+	@for name in $$OFFHOOK_TEST_BROWSER chromium chromium-browser google-chrome google-chrome-stable; do \
+		command -v "$$name" >/dev/null && exit 0; \
+	done; \
+	if [ "$$(id -u)" = 0 ]; then as=; else as='sudo -n'; fi; \
+	if command -v apt-get >/dev/null && $$as true 2>/dev/null; then \
+		echo 'Installing Chromium'; \
+		$$as apt-get update -qq && $$as apt-get install -qq -y --no-install-recommends chromium fonts-liberation >/dev/null && exit 0; \
+	fi; \
+	echo 'The tests need Chromium or Chrome on the PATH. Install one, or name it: OFFHOOK_TEST_BROWSER=/path/to/chrome make test'; \
+	exit 1
+
+# From pyproject.toml; versions that still fit are kept. One resolution for all, so that they agree.
+lock: $(PY)
+	@$(PYTHON) -m venv .tools/uv && .tools/uv/bin/pip install -qq --disable-pip-version-check uv
+	@lock() { .tools/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --output-file infra/lock/$$1.txt $$2 pyproject.toml; }; \
+	lock bench '--group dev --group bench' && lock dev '--group dev --constraint infra/lock/bench.txt' && \
+	lock run '--group run --constraint infra/lock/bench.txt' && lock runtime '--constraint infra/lock/bench.txt'
