@@ -38,7 +38,7 @@ _STEERING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 def run(path: Path, *, as_json: bool, console: Console) -> int:
     """Check the file at `path`, print what there is to say on `console`, return the exit code."""
     try:
-        found = roster.read(_content(path), path.name)
+        found = roster.read(content(path), path.name)
     except Unreadable as trouble:
         if as_json:
             _print_json(_failure(path, trouble, Words()), console)
@@ -62,7 +62,7 @@ def harmless(text: str) -> str:
     )
 
 
-def _content(path: Path) -> bytes:
+def content(path: Path) -> bytes:
     """At most one byte more than a file may have. Raises `Unreadable`."""
     try:
         with path.open("rb") as file:

@@ -162,7 +162,8 @@ class _Checker:
             if rival is not None:
                 other = rival if row.username.lower() == account else first
                 flaw = Flaw(
-                    "hardware-id-shared", {"other": other.number, "account": shorten(other.username)}
+                    "hardware-id-shared",
+                    {"other": other.number, "account": shorten(other.username)},
                 )
             elif row is first:
                 continue

@@ -98,10 +98,13 @@ def first_row(text: str, delimiter: str) -> Sequence[str]:
 
 
 def _delimiter(text: str, fits: Fits) -> str:
-    """The delimiter with which the first row fits; failing that, the one that it holds most of."""
+    """The delimiter with which the first row fits; failing that, the one that it holds most of.
+
+    One that leaves nothing goes before: a text of delimiters alone is empty.
+    """
     rows = {delimiter: first_row(text, delimiter) for delimiter in DELIMITERS}
-    by_count = sorted(DELIMITERS, key=lambda delimiter: len(rows[delimiter]), reverse=True)
-    return next((delimiter for delimiter in by_count if fits(rows[delimiter])), by_count[0])
+    ranked = sorted(DELIMITERS, key=lambda each: (not rows[each], len(rows[each])), reverse=True)
+    return next((delimiter for delimiter in ranked if fits(rows[delimiter])), ranked[0])
 
 
 def _check_lines(text: str) -> None:

@@ -24,7 +24,7 @@ from bot.phones.unreadable import Unreadable
 from bot.phones.value import shorten
 
 MAX_PARTS = 1_000
-MAX_UNPACKED = 40 * 1024 * 1024  # bytes; 20,000 rows of 12 columns take about 15 MB
+MAX_UNPACKED = 24 * 1024 * 1024  # bytes; 20,000 rows of 12 columns take about 15 MB
 MAX_COST = 1_000_000  # in tags of a cell; the same 20,000 rows take about 600,000
 MAX_STRETCH = 1024 * 1024  # bytes without a tag
 MAX_COLUMNS = 256  # further cells of a row are not read
@@ -36,6 +36,7 @@ HEADER_WITHIN = 50  # rows, to be recognised in one sheet of several
 _CELL_TAG = re.compile(rb"<(?:\w+:)?(?:row|c|v|f|t|is|si)[\s/>]")
 _OTHER_TAG_COST = 20
 _OPENING_COST = 200
+_EXACT = 2**53  # below this, a float that is whole is the number that was meant
 _BLOCK = 256 * 1024
 
 NumberedRows = Iterator[tuple[int, Sequence[str]]]
@@ -169,7 +170,8 @@ def _rows(sheet: Any, width: int) -> NumberedRows:
     rows = sheet.iter_rows(values_only=True, max_row=MAX_ROWS, max_col=width)
     try:
         for number, cells in enumerate(rows, start=1):
-            yield number, [_text(cell) for cell in cells]
+            if cells.count(None) < len(cells):
+                yield number, [_text(cell) for cell in cells]
     except Unreadable:
         raise
     except Exception as error:
@@ -184,7 +186,7 @@ def _text(cell: object) -> str:
         return cell
     if isinstance(cell, bool):
         return str(cell).upper()
-    if isinstance(cell, float) and cell.is_integer():
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _EXACT:
         return str(int(cell))
     if isinstance(cell, datetime | date | time):
         return cell.isoformat()
