@@ -132,11 +132,10 @@ def _approve(scene: Scene) -> Action:
 
 def _show(scene: Scene) -> list[Action]:
     if scene.view.panel is Panel.PHONES:
-        return [scene.execute(Verb.PAGE, scene.words("button-hide"), panel="", page=1)]
+        return [tables.turn(scene, scene.words("button-hide"), Panel.NONE, 1)]
     if scene.snapshot.phones.total <= _SAMPLE:
         return []
-    title = scene.words("button-phones")
-    return [scene.execute(Verb.PAGE, title, panel=Panel.PHONES.value, page=1)]
+    return [tables.turn(scene, scene.words("button-phones"), Panel.PHONES, 1)]
 
 
 def _settled(scene: Scene) -> Sheet:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from microsoft_teams.cards.core import CardElement, Container
 
 from bot.phones.provisioning import ProvisioningUrl, all_urls
@@ -61,21 +59,22 @@ def provisioning(scene: Scene) -> list[CardElement]:
     ]
     if not urls:
         return []
-    return [
+    told: list[CardElement] = [
         heading(scene.words("provisioning-heading")),
         text(scene.words("provisioning-why")),
-        *url_lines(scene.words, urls),
     ]
-
-
-def url_lines(words: Words, urls: Sequence[ProvisioningUrl]) -> list[CardElement]:
-    """Each URL under the devices that it is for, to be copied."""
-    lines: list[CardElement] = []
     for url in urls:
-        devices = words(f"device-{url.kind.value}")
-        lines.append(strong(words("url-for", devices=devices, region=url.region.value)))
-        lines.append(copyable(plain(url.url)))
-        if url.alternative:
-            lines.append(text(words("url-alternative"), subtle=True, spacing="Small"))
-            lines.append(copyable(plain(url.alternative)))
+        devices = scene.words(f"device-{url.kind.value}")
+        told += url_lines(
+            scene.words, scene.words("url-for", devices=devices, region=url.region.value), url
+        )
+    return told
+
+
+def url_lines(words: Words, devices: str, url: ProvisioningUrl) -> list[CardElement]:
+    """A URL to copy, under the devices that it is for; both forms where the sources differ."""
+    lines: list[CardElement] = [strong(devices), copyable(plain(url.url))]
+    if url.alternative:
+        lines.append(text(words("url-alternative"), subtle=True, spacing="Small"))
+        lines.append(copyable(plain(url.alternative)))
     return lines

@@ -124,24 +124,24 @@ def badge(word: str, tone: ContainerStyle) -> Badge:
     )
 
 
-def bar(done: int, failed: int, total: int) -> ProgressBar:
-    """How far things are, of which how many ended badly. The counts stand in words beside it."""
+def bar(good: int, bad: int, running: int, total: int) -> ProgressBar:
+    """How far things are, well or badly. The counts stand in words beside it."""
     parts: tuple[tuple[int, ContainerStyle], ...] = (
-        (done - failed, "good"),
-        (failed, "attention"),
-        (total - done, "emphasis"),
+        (good, "good"),
+        (bad, "attention"),
+        (running, "accent"),
+        (total - good - bad - running, "emphasis"),
     )
     return ProgressBar(
-        value=done,
+        value=good + bad,
         max=max(total, 1),
-        color="Warning" if failed else "Good",
+        color="Warning" if bad else "Good",
         fallback=ColumnSet(
             columns=[
                 Column(
                     width=max(1, round(100 * count / total)),
                     style=style,
                     min_height="8px",
-                    items=[TextBlock(text=" ", size="Small")],
                     spacing="None",
                 )
                 for count, style in parts
@@ -162,7 +162,9 @@ def facts(pairs: Sequence[tuple[str, str]]) -> FactSet:
 
 
 def table(
-    headers: Sequence[str], rows: Sequence[Sequence[Sequence[CardElement]]], widths: Sequence[int]
+    headers: Sequence[str],
+    rows: Sequence[Sequence[Sequence[CardElement]]],
+    widths: Sequence[int | str],
 ) -> Table:
     """A table with a header row; every cell is a stack of elements."""
     head = TableRow(

@@ -84,7 +84,8 @@ def urls(words: Words, regions: Sequence[Region], tenant_id: str) -> Rendered:
     body: list[CardElement] = [text(words("urls-how"))]
     for region in regions:
         body.append(heading(words(f"region-{region.value}")))
-        body += url_lines(words, all_urls(plain(tenant_id), region))
+        for url in all_urls(plain(tenant_id), region):
+            body += url_lines(words, words(f"device-{url.kind.value}"), url)
     return _card(words, words("urls-verdict"), body)
 
 

@@ -84,7 +84,8 @@ def counters(scene: Scene, tally: Tally) -> list[CardElement]:
 
 
 def _bar(tally: Tally) -> CardElement:
-    return bar(tally.ended, tally.ended - tally.signed_in, tally.total)
+    bad = tally.failed + tally.unconfirmed
+    return bar(tally.signed_in, bad, tally.in_progress, tally.total)
 
 
 def _notes(scene: Scene) -> list[CardElement]:

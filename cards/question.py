@@ -15,7 +15,7 @@ from microsoft_teams.cards.core import (
 from bot.signin.request import RequestState
 from bot.signin.snapshot import BatchQuestion
 from cards import standing
-from cards.elements import facts, heading, moment, text
+from cards.elements import copyable, facts, heading, moment, text
 from cards.kinds import Verb
 from cards.scene import Scene, Sheet, Verdict
 
@@ -49,7 +49,7 @@ def _open(scene: Scene, question: BatchQuestion) -> Sheet:
             ),
             heading(scene.words("question-how-heading")),
             text(scene.words("question-how")),
-            text(scene.words("question-how-command"), spacing="Small"),
+            copyable(scene.words("question-how-command")),
         ],
         actions=[
             _answer(scene, question, "check", scene.words("button-check")),

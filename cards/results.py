@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from microsoft_teams.cards.core import Action, CardElement
 
-from bot.signin.outcome import Retry
+from bot.signin.outcome import NO_RESULT, Retry
 from bot.signin.request import RequestState
 from cards import standing, tables
 from cards.causes import provisioning
@@ -49,7 +49,11 @@ def _next(scene: Scene, left: int) -> list[CardElement]:
     if not left:
         return []
     groups = scene.snapshot.causes
-    after_fix = sum(group.count for group in groups if group.cause.retry is Retry.AFTER_FIX)
+    after_fix = sum(
+        group.count
+        for group in groups
+        if group.cause.retry is Retry.AFTER_FIX and group.cause != NO_RESULT
+    )
     smaller = any(group.cause.retry is Retry.SMALLER for group in groups)
     told: list[CardElement] = [heading(scene.words("next-heading"))]
     if after_fix:

@@ -62,6 +62,7 @@ def numbers(tally: Tally) -> dict[str, int]:
         "failed": tally.failed,
         "not_run": tally.not_run,
         "unconfirmed": tally.unconfirmed,
+        "left": tally.total - tally.signed_in,
         "open": tally.total - tally.ended,
     }
 

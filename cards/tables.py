@@ -10,9 +10,7 @@ from microsoft_teams.cards.core import (
     Action,
     CardElement,
     ContainerStyle,
-    RichTextBlock,
     TextBlock,
-    TextRun,
 )
 
 from bot.phones.issue import Issue, Severity
@@ -48,20 +46,21 @@ def issues(scene: Scene) -> list[CardElement]:
         return []
     rows = [_issue(scene, issue) for issue in page.items]
     headers = (scene.words("column-row"), scene.words("column-issue"))
-    return [table(headers, rows, (1, 6)), *turning(scene, Panel.ISSUES, page)]
+    return [table(headers, rows, ("96px", 1)), *turning(scene, Panel.ISSUES, page)]
 
 
 def _issue(scene: Scene, issue: Issue) -> tuple[Sequence[CardElement], Sequence[CardElement]]:
     sign = SIGNS[_SEVERITIES[issue.severity]]
     word = scene.words(f"severity-{issue.severity.value}")
-    given = [TextRun(text=f"{sign} {word}  ", weight="Bolder"), TextRun(text=f"{issue.column}  ")]
-    if issue.value:
-        given.append(TextRun(text=scene.value(issue.value), font_type="Monospace"))
     message = f"issue-{issue.code}"
     return (
-        [TextBlock(text=str(issue.row), wrap=True)],
         [
-            RichTextBlock(inlines=given),
+            TextBlock(text=str(issue.row), wrap=True),
+            TextBlock(text=f"{sign} {word}", wrap=True, weight="Bolder", spacing="Small"),
+            TextBlock(text=issue.column.value, wrap=True, size="Small", spacing="Small"),
+        ],
+        [
+            *([verbatim(scene.value(issue.value))] if issue.value else []),
             text(scene.say(message, **issue.arguments), spacing="Small"),
             text(scene.part(message, "fix", **issue.arguments), subtle=True, spacing="Small"),
         ],
@@ -71,26 +70,23 @@ def _issue(scene: Scene, issue: Issue) -> tuple[Sequence[CardElement], Sequence[
 def phones(scene: Scene, shown: Sequence[Phone]) -> CardElement:
     """Phones and where they stand."""
     headers = (scene.words("column-phone"), scene.words("column-status"))
-    return table(headers, [_phone(scene, phone) for phone in shown], (3, 2))
+    return table(headers, [_phone(scene, phone) for phone in shown], (1, "112px"))
 
 
 def sample(scene: Scene, shown: Sequence[Phone]) -> CardElement:
     """Phones before anything is done to them."""
     headers = (scene.words("column-phone"), scene.words("column-region"))
     rows = [(_identity(scene, phone), [_region(scene, phone)]) for phone in shown]
-    return table(headers, rows, (4, 1))
+    return table(headers, rows, (1, "80px"))
 
 
 def _phone(scene: Scene, phone: Phone) -> tuple[Sequence[CardElement], Sequence[CardElement]]:
-    said: list[CardElement] = [strong(status_word(scene, phone.status))]
-    if phone.cause is not None and phone.cause != NOT_RUN:
-        own_words = phone.cause == UNKNOWN and phone.message
-        said.append(
-            verbatim(scene.value(phone.message), monospace=False)
-            if own_words
-            else text(scene.words(f"cause-{phone.cause.code}"), spacing="Small")
-        )
-    return (_identity(scene, phone), said)
+    said = _identity(scene, phone)
+    if phone.cause == UNKNOWN and phone.message:
+        said.append(verbatim(scene.value(phone.message), monospace=False))
+    elif phone.cause not in (None, NOT_RUN):
+        said.append(text(scene.words(f"cause-{phone.cause.code}"), spacing="Small"))
+    return (said, [strong(status_word(scene, phone.status))])
 
 
 def _identity(scene: Scene, phone: Phone) -> list[CardElement]:
@@ -120,13 +116,13 @@ def turning(scene: Scene, panel: Panel, page: Page[Any]) -> list[CardElement]:
     part = scene.say("page-of", first=first, last=first + len(page.items) - 1, total=page.total)
     beside: list[Action] = []
     if page.number > 1:
-        beside.append(_turn(scene, scene.words("button-previous"), panel, page.number - 1))
+        beside.append(turn(scene, scene.words("button-previous"), panel, page.number - 1))
     if page.number < page.pages:
-        beside.append(_turn(scene, scene.words("button-next"), panel, page.number + 1))
+        beside.append(turn(scene, scene.words("button-next"), panel, page.number + 1))
     return [text(part, subtle=True, spacing="Small"), buttons(beside)]
 
 
-def _turn(scene: Scene, title: str, panel: Panel, number: int) -> Action:
+def turn(scene: Scene, title: str, panel: Panel, number: int) -> Action:
     return scene.execute(Verb.PAGE, title, panel=panel.value, page=number)
 
 
@@ -136,9 +132,9 @@ def panels(scene: Scene) -> list[Action]:
     tally = scene.snapshot.phones_by_status
     offered: list[Action] = []
     if open_panel is not Panel.PHONES:
-        offered.append(_turn(scene, scene.words("button-phones"), Panel.PHONES, 1))
+        offered.append(turn(scene, scene.words("button-phones"), Panel.PHONES, 1))
     if open_panel is not Panel.FAILED and tally.ended > tally.signed_in:
-        offered.append(_turn(scene, scene.words("button-failed"), Panel.FAILED, 1))
+        offered.append(turn(scene, scene.words("button-failed"), Panel.FAILED, 1))
     if open_panel in (Panel.PHONES, Panel.FAILED):
-        offered.append(_turn(scene, scene.words("button-hide"), Panel.NONE, 1))
+        offered.append(turn(scene, scene.words("button-hide"), Panel.NONE, 1))
     return offered

@@ -17,7 +17,7 @@ from bot.signin.request import RequestState
 from bot.signin.snapshot import RosterSummary
 from cards import standing, tables
 from cards.elements import facts, heading, note, strong, text
-from cards.kinds import Verb
+from cards.kinds import Panel, Verb
 from cards.scene import Scene, Sheet, Verdict
 
 _NOTICES = 6  # as many remarks on a file as anybody reads
@@ -34,9 +34,11 @@ def _draft(scene: Scene) -> Sheet:
     lead: list[CardElement] = []
     if roster.not_ready:
         lead.append(strong(scene.say("validation-left-out", rows=roster.not_ready)))
-    lead.append(text(scene.words("validation-nothing-sent"), spacing="Small"))
     return Sheet(
-        verdict=Verdict("validation-verdict", {"ready": roster.ready, "total": roster.total}),
+        verdict=Verdict(
+            "validation-verdict",
+            {"ready": roster.ready, "not_ready": roster.not_ready, "total": roster.total},
+        ),
         tone=_tone(roster),
         lead=lead,
         body=[*_remarks(scene), *_counts(scene), *_issues(scene), *_form(scene)],
@@ -53,7 +55,7 @@ def _tone(roster: RosterSummary) -> ContainerStyle:
 def _remarks(scene: Scene) -> list[CardElement]:
     notices = scene.snapshot.roster.notices
     told = [
-        text(f"ⓘ {scene.say(f'notice-{notice.code}', **notice.arguments)}", spacing="Small")
+        text(f"• {scene.say(f'notice-{notice.code}', **notice.arguments)}", spacing="Small")
         for notice in notices[:_NOTICES]
     ]
     return list[CardElement](told)
@@ -172,6 +174,15 @@ def _export(scene: Scene) -> list[Action]:
     return [scene.execute(Verb.EXPORT, scene.words("button-export-issues"), what="issues")]
 
 
+def _show_issues(scene: Scene) -> list[Action]:
+    """After the asking the issues make room, unless somebody wants them."""
+    if not scene.snapshot.roster.issues.total:
+        return []
+    if scene.view.panel is Panel.ISSUES:
+        return [tables.turn(scene, scene.words("button-hide"), Panel.NONE, 1)]
+    return [tables.turn(scene, scene.words("button-issues"), Panel.ISSUES, 1)]
+
+
 def _asked(scene: Scene) -> Sheet:
     """After the asking: what became of it, and the issues for whoever still mends the file."""
     snapshot = scene.snapshot
@@ -180,11 +191,12 @@ def _asked(scene: Scene) -> Sheet:
     if snapshot.state in standing.NOTHING_RAN:
         body.append(text(scene.words("validation-again")))
     else:
-        body += _issues(scene)
+        if scene.view.panel is Panel.ISSUES:
+            body += _issues(scene)
         if snapshot.state is RequestState.WAITING:
             withdraw = scene.words("button-withdraw")
             actions.append(scene.execute(Verb.WITHDRAW, withdraw, style="destructive"))
-        actions += _export(scene)
+        actions += [*_show_issues(scene), *_export(scene)]
     if snapshot.state in standing.APPROVED:
         body.insert(0, note([text(scene.words("validation-elsewhere"))], "emphasis"))
     return Sheet(standing.verdict(scene), standing.tone(snapshot), (), body, actions)

@@ -1,9 +1,9 @@
 """Developer tool: every card in every state, in the local chat client, as pictures to look at.
 
-    python tests/e2e/gallery.py --client path/to/cli.js OUT
+    python -m tests.e2e.gallery [--only REGULAR_EXPRESSION] FOLDER
 
-`--client` is the command line of `@microsoft/m365agentsplayground`. Each card is posted through its
-connector by a bot that does nothing else, and photographed at the width of a desktop chat and of a phone.
+Each card is posted through the client's connector by a bot that does nothing else, and photographed at
+the width of a desktop chat and of a phone, then with what is behind its buttons.
 """
 
 from __future__ import annotations
@@ -11,12 +11,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import os
 import re
-import socket
-import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +20,9 @@ import aiohttp
 from aiohttp import web
 from playwright.async_api import Locator, Page, async_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
 from bot.phones import roster
 from bot.phones.region import Region
+from bot.playground import chat_client
 from bot.signin.policy import Actor
 from bot.signin.request import RequestState
 from bot.signin.snapshot import HistoryLine, RequestSnapshot
@@ -144,17 +139,11 @@ def _plain(words: Words) -> Iterator[tuple[str, Rendered]]:
     yield "file-link", plain.file_link(words, "results.csv", "http://127.0.0.1:1/x")
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
 class Bot:
     """Takes the client's first activity to learn where to post to, and says nothing of its own."""
 
     def __init__(self) -> None:
-        self.met: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
+        self.met: asyncio.Future[Card] = asyncio.get_running_loop().create_future()
 
     async def messages(self, request: web.Request) -> web.Response:
         activity = await request.json()
@@ -162,39 +151,16 @@ class Bot:
             self.met.set_result(activity)
         return web.json_response({})
 
-    @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator[int]:
-        app = web.Application()
-        app.router.add_post("/api/messages", self.messages)
-        runner = web.AppRunner(app)
-        await runner.setup()
-        port = _free_port()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
-        yield port
-        await runner.cleanup()
-
 
 @contextlib.asynccontextmanager
-async def client(command: list[str], bot_port: int) -> AsyncIterator[str]:
-    """The chat client, from start to end; gives its address."""
-    port = _free_port()
-    with tempfile.TemporaryDirectory() as folder:
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            *("--dt", "-c", "msteams", "-p", str(port)),
-            *("-e", f"http://127.0.0.1:{bot_port}/api/messages"),
-            cwd=folder,
-            env={**os.environ, "BROWSER": "true"},
-            stdout=asyncio.subprocess.PIPE,
-        )
-        assert process.stdout is not None
-        try:
-            while b"Listening" not in await process.stdout.readline():
-                assert process.returncode is None, "the chat client did not start"
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            await process.wait()
+async def listening(bot: Bot) -> AsyncGenerator[str]:
+    app = web.Application()
+    app.router.add_post("/api/messages", bot.messages)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    yield "http://{}:{}".format(*runner.addresses[0])
+    await runner.cleanup()
 
 
 async def post(session: aiohttp.ClientSession, base: str, met: Card, card: Card) -> None:
@@ -220,7 +186,7 @@ async def photograph(card: Locator, page: Page, name: str, out: Path) -> None:
         await card.screenshot(path=out / f"{name}.{width}.png")
     opened = 0
     while True:  # cards behind buttons, one after the other
-        buttons = card.locator(".ac-pushButton[aria-expanded]")
+        buttons = card.locator("button[aria-expanded]")
         if opened >= await buttons.count():
             return
         await buttons.nth(opened).click()
@@ -234,8 +200,8 @@ async def main(arguments: argparse.Namespace) -> None:
     wanted = re.compile(arguments.only)
     bot = Bot()
     async with (
-        bot.listening() as bot_port,
-        client([arguments.node, str(arguments.client.absolute())], bot_port) as base,
+        listening(bot) as bot_url,
+        chat_client(bot_url, port=0) as client,
         async_playwright() as playwright,
         aiohttp.ClientSession() as session,
     ):
@@ -243,14 +209,14 @@ async def main(arguments: argparse.Namespace) -> None:
             executable_path=arguments.browser,
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
         )
-        page = await browser.new_page(viewport={"width": WIDTHS["wide"], "height": 2400})
-        await page.goto(base)
+        page = await browser.new_page(viewport={"width": WIDTHS["wide"], "height": 4000})
+        await page.goto(client.url)
         met = await bot.met
         shown = 0
         for name, card in gallery():
             if not wanted.search(name):
                 continue
-            await post(session, base, met, card)
+            await post(session, client.url, met, card)
             drawn = page.locator(CARD).nth(shown)
             await drawn.wait_for()
             await photograph(drawn, page, name, out)
@@ -261,8 +227,6 @@ async def main(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="folder for the pictures")
-    parser.add_argument("--client", type=Path, required=True, help="cli.js of m365agentsplayground")
-    parser.add_argument("--node", default="node")
     parser.add_argument("--browser", default="/usr/bin/chromium")
     parser.add_argument("--only", default="", help="regular expression on names")
     asyncio.run(main(parser.parse_args()))

@@ -13,11 +13,13 @@ rows = { $rows ->
        *[other] { $rows } rows
     }
 rows-ready = { $rows ->
+        [0] None
         [one] { $rows } row
        *[other] { $rows } rows
-    } for { $accounts ->
-        [one] { $accounts } account
-       *[other] { $accounts } accounts
+    }{ $accounts ->
+        [0] { "" }
+        [one] { " " }for { $accounts } account
+       *[other] { " " }for { $accounts } accounts
     }
 rows-from-to = { NUMBER($first, useGrouping: 0) } to { NUMBER($last, useGrouping: 0) } of the file
 phones-in-batches = { $phones ->
@@ -27,7 +29,7 @@ phones-in-batches = { $phones ->
         [one] { $batches } batch
        *[other] { $batches } batches
     }
-page-of = { $first } to { $last } of { $total }. All of them are in the export.
+page-of = { $first } to { $last } of { $total }
 column-row = Row
 column-issue = What is wrong, and what to do
 column-phone = Account and phone
@@ -109,8 +111,11 @@ validation-verdict = { $ready ->
             [one] The row of this file is not ready.
            *[other] None of the { $total } rows is ready.
         }
-       *[other] { $total ->
-            [one] The row of this file is ready.
+       *[other] { $not_ready ->
+            [0] { $total ->
+                [one] The row of this file is ready.
+               *[other] All { $total } rows are ready.
+            }
            *[other] { $ready } of { $total } rows are ready.
         }
     }
@@ -118,7 +123,6 @@ validation-left-out = { $rows ->
         [one] { $rows } row needs a fix and will not be sent.
        *[other] { $rows } rows need a fix and will not be sent.
     }
-validation-nothing-sent = Nothing has been sent yet.
 validation-go-on = How to go on
 validation-go-on-how = Fix the rows in your file, save it, and send it here again.
 validation-again = To ask again, send the file again.
@@ -133,8 +137,8 @@ label-region = Region for { $rows ->
         [one] the row
        *[other] the { $rows } rows
     } without one
-placeholder-region = Choose where the phones were provisioned
-error-region = Choose a region.
+placeholder-region = Choose a region
+error-region = Choose the region in which the phones were provisioned.
 label-reason = Reason, for the approver
 placeholder-reason = For example: new lobby phones in Berlin, CHG0042
 error-reason = Write a reason. The approver will want to know.
@@ -237,8 +241,11 @@ results-verdict = { $signed_in ->
             [one] The phone is not signed in.
            *[other] None of the { $total } phones is signed in.
         }
-       *[other] { $total ->
-            [one] The phone is signed in.
+       *[other] { $left ->
+            [0] { $total ->
+                [one] The phone is signed in.
+               *[other] All { $total } phones are signed in.
+            }
            *[other] { $signed_in } of { $total } phones are signed in.
         }
     }
@@ -256,12 +263,12 @@ next-heading = What to do next
 next-fix = { $phones ->
         [one] { $phones } phone needs
        *[other] { $phones } phones need
-    } a fix first, as said above. A retry without it fails again.
+    } a fix first, as said above. Without it the retry fails, too.
 next-smaller = Wait an hour before you retry what Active Directory slowed down.
 next-retry = Retry makes a new request for the { $phones ->
         [one] phone that is
        *[other] { $phones } phones that are
-    } not signed in. It is approved again, and resets passwords again.
+    } not signed in. It needs approval again, and resets the passwords of these accounts.
 
 ## Causes
 
@@ -270,14 +277,14 @@ cause-group = { $count ->
        *[other] { $count } phones
     }: { $cause }
 cause-own-words = The service says: "{ $message }"
-cause-address = It saw the address { $address }.
+cause-address = The service saw the address { $address }.
 cause-examples = { $names } and { $rest } more
 causes-more = { $phones ->
         [one] { $phones } more phone has
        *[other] { $phones } more phones have
     } other causes. They are in the export.
 provisioning-heading = Provisioning URLs
-provisioning-why = What failed may be in the phone's provisioning URL. It has to be exactly this:
+provisioning-why = For some of these failures the phone's provisioning URL is to blame. It has to be exactly this:
 url-for = { $devices } in { $region }
 url-alternative = Microsoft documents the one above. This one is in use as well:
 
@@ -287,7 +294,7 @@ question-verdict = Did this batch of { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones
     } in { $region } run?
-question-why = We sent it and got no answer, and the service's own list does not tell. Sending it again could reset the passwords twice, so a person has to say.
+question-why = We sent it and got no answer, and the service's own list does not tell. Sending it again could reset the passwords twice, so an approver has to say.
 question-how-heading = How to find out
 question-how = Look at one of the phones: is it signed in? Or list the tenant's batches in PowerShell, and look for one of that time and size:
 question-how-command = Get-CsSdgBulkSignInRequestsSummary
@@ -308,7 +315,7 @@ button-ask = Ask for approval
 button-discard = Discard
 button-withdraw = Withdraw
 button-export-issues = Export issues as CSV
-button-export = Export results as CSV
+button-export = Export as CSV
 button-approve = Approve
 button-approve-now = { $accounts ->
         [one] Approve and reset { $accounts } password
@@ -323,6 +330,7 @@ button-retry = Retry the { $phones ->
     } not signed in
 button-phones = Show phones
 button-failed = Show what failed
+button-issues = Show issues
 button-hide = Back to the overview
 button-previous = Previous
 button-next = Next

@@ -2,7 +2,7 @@
 
 ## States of a request
 
-state-draft = Not sent
+state-draft = Not sent yet
 state-waiting = Waiting for approval
 state-running = Running
 state-cancelling = Being cancelled
