@@ -81,7 +81,9 @@ browser:
 	if [ "$$(id -u)" = 0 ]; then as=; else as='sudo -n'; fi; \
 	if command -v apt-get >/dev/null && $$as true 2>/dev/null; then \
 		echo 'Installing Chromium'; \
-		$$as apt-get update -qq && $$as apt-get install -qq -y --no-install-recommends chromium fonts-liberation >/dev/null && exit 0; \
+		$$as apt-get update -qq && \
+		$$as env DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends chromium fonts-liberation >/dev/null && \
+		exit 0; \
 	fi; \
 	echo 'The tests need Chromium or Chrome on the PATH. Install one, or name it: OFFHOOK_TEST_BROWSER=/path/to/chrome make test'; \
 	exit 1

@@ -17,9 +17,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from pydantic import ValidationError
+
 from bot import logs
 from bot.app import running
-from bot.settings import REQUESTER_CHAT, Environment, Exports, Settings
+from bot.settings import REQUESTER_CHAT, Environment, Exports, Gateway, Settings
 from bot.words import Words
 
 # As in infra/playground/.m365agentsplayground.yml
@@ -106,17 +108,25 @@ async def _drain(output: asyncio.StreamReader) -> None:
 
 
 def settings() -> Settings:
-    """The settings of the environment, with what one person in one chat needs."""
-    given = Settings()  # pyright: ignore[reportCallIssue]  # fields come from the environment
-    return Settings(  # pyright: ignore[reportCallIssue]
+    """What one person in one chat needs, whatever the environment says of a real service."""
+    chosen = Settings(  # pyright: ignore[reportCallIssue]  # the rest comes from the environment
         environment=Environment.LOCAL,
+        host="127.0.0.1",
+        port=0,
+        database_url="",
+        gateway=Gateway.SIMULATOR,
+        configapi_url="",
+        graph_url="",
+        app_id="",
         tenant_ids=(TENANT,),
+        requesters=(),
+        approvers=(),
         four_eyes=False,
         approvals=REQUESTER_CHAT,
         notifications=REQUESTER_CHAT,
         exports=Exports.LINK,
-        data_dir=given.data_dir / "playground",
     )
+    return chosen.model_copy(update={"data_dir": chosen.data_dir / "playground"})
 
 
 async def run() -> int:
@@ -133,7 +143,7 @@ async def run() -> int:
             await asyncio.wait({stopped, client.ended}, return_when=asyncio.FIRST_COMPLETED)
             if client.ended.done():
                 raise NoClient(Words()("playground-ended", output="-"))
-    except NoClient as error:
+    except (NoClient, ValidationError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

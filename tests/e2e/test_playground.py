@@ -1,0 +1,63 @@
+"""`make run`: one line that says where to click, this machine only, and nothing left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from yarl import URL
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+async def started(tmp_path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, URL]]:
+    """`python -m bot playground`, and the address in its line; the environment names a real service."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot", "playground"),
+        env={
+            **os.environ,
+            "OFFHOOK_DATA_DIR": str(tmp_path),
+            "OFFHOOK_APP_ID": "99999999-0000-0000-0000-000000000009",
+            "OFFHOOK_GATEWAY": "configapi",
+            "OFFHOOK_DATABASE_URL": "postgresql://nobody@127.0.0.1:9/none",
+        },
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(60):
+        line = (await process.stdout.readline()).decode()
+    (address,) = [word for word in line.split() if word.startswith("http")]
+    yield process, URL(address)
+    if process.returncode is None:
+        process.kill()
+        await process.wait()
+
+
+async def listens(host: str, port: int | None) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(host, port)
+    except ConnectionError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+async def test_nothing_is_left(
+    started: tuple[asyncio.subprocess.Process, URL], how: signal.Signals
+) -> None:
+    process, url = started
+    assert await listens("127.0.0.1", url.port)
+    assert not await listens("127.0.0.2", url.port), "it is reached from other machines"
+    process.send_signal(how)
+    async with asyncio.timeout(20):
+        assert await process.wait() == (-how if how is signal.SIGKILL else 0)
+        while await listens("127.0.0.1", url.port):
+            await asyncio.sleep(0.02)
