@@ -258,20 +258,23 @@ class Worker:
 
     async def _look(self, batch: Batch) -> None:
         async with self._looks:
-            async with self._database.write() as tx:
-                mine = await batches.take(
-                    tx,
-                    batch,
-                    owner=self._owner,
-                    now=self._clock(),
-                    lease_until=self._lease(),
-                )
-            if not mine:
+            if not await self._take(batch):
                 return
             if batch.state is BatchState.UNKNOWN:
                 await self._reconcile(batch)
             else:
                 await self._poll(batch)
+
+    async def _take(self, batch: Batch) -> bool:
+        """True if the batch is ours to look after, for as long as a look may take."""
+        now = self._clock()
+        soon = now + timedelta(seconds=self._pace.lease_margin / 2)
+        if batch.owner == self._owner and batch.lease_until and batch.lease_until > soon:
+            return True
+        async with self._database.write() as tx:
+            return await batches.take(
+                tx, batch, owner=self._owner, now=now, lease_until=self._lease()
+            )
 
     async def _poll(self, batch: Batch) -> None:
         try:
@@ -421,4 +424,4 @@ class Worker:
 
     @staticmethod
     def _jitter(seconds: float) -> float:
-        return seconds * random.uniform(0.95, 1.1)  # noqa: S311
+        return seconds * random.uniform(0.95, 1.05)  # noqa: S311
