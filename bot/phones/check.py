@@ -84,17 +84,20 @@ class _Checker:
             cells = given if len(given) >= width else [*given, *[""] * (width - len(given))]
             username, hardware_id = pick(cells)
             place = "" if at_region is None else cells[at_region]
-            if is_username(username) and is_hardware_id(hardware_id) and place in known:
+            named = is_username(username) is not None
+            if named and is_hardware_id(hardware_id) and place in known:
                 rows.append(Row(number, username, hardware_id, known[place], True))
-            elif trim(hardware_id) or any(map(trim, cells)):
-                rows.append(self._look_closer(number, username, hardware_id, place))
+            elif named or any(map(trim, cells)):
+                rows.append(self._look_closer(number, username, hardware_id, place, named=named))
             if len(rows) > MAX_ROWS:
                 others = sum(any(map(trim, cells)) for _, cells in numbered)
                 raise Unreadable("too-many-rows", rows=len(rows) + others, limit=MAX_ROWS)
         return rows
 
-    def _look_closer(self, number: int, username: str, hardware_id: str, place: str) -> Row:
-        name = self._username(number, username)
+    def _look_closer(
+        self, number: int, username: str, hardware_id: str, place: str, *, named: bool
+    ) -> Row:
+        name = username if named else self._username(number, username)
         device = self._hardware_id(number, hardware_id)
         region = self._regions[place] if place in self._regions else regions.parse(trim(place))
         misplaced = region is None and trim(place) != ""
@@ -112,8 +115,6 @@ class _Checker:
         )
 
     def _username(self, number: int, given: str) -> str | None:
-        if usernames.CANONICAL.fullmatch(given):
-            return given
         parsed = usernames.parse(given)
         if isinstance(parsed, Flaw):
             self._say(number, Column.USERNAME, given, parsed)

@@ -109,14 +109,22 @@ def _delimiter(text: str, fits: Fits) -> str:
 
 def _check_lines(text: str) -> None:
     """Refuse giant lines before the reader makes millions of cells of one."""
-    if max(map(len, io.StringIO(text, newline="")), default=0) <= MAX_CELL:
-        return
-    lines = enumerate(io.StringIO(text, newline=""), start=1)
-    number, line = next((number, line) for number, line in lines if len(line) > MAX_CELL)
+    start = 0  # of a line
+    while len(text) - start > MAX_CELL:
+        window = (start, start + MAX_CELL)
+        end = max(text.rfind("\n", *window), text.rfind("\r", *window))
+        if end < 0:
+            raise _giant_line(text, start)
+        start = end + 1
+
+
+def _giant_line(text: str, start: int) -> Unreadable:
+    number = 1 + sum(1 for _ in io.StringIO(text[:start], newline=""))
+    line = io.StringIO(text[start:], newline="").readline()
     columns = 1 + max(map(line.count, DELIMITERS))
     if columns > MAX_COLUMNS:
-        raise Unreadable("too-many-columns", columns=columns, limit=MAX_COLUMNS)
-    raise Unreadable("value-too-long", row=number, limit=MAX_CELL)
+        return Unreadable("too-many-columns", columns=columns, limit=MAX_COLUMNS)
+    return Unreadable("value-too-long", row=number, limit=MAX_CELL)
 
 
 def _records(text: str, delimiter: str) -> Iterator[tuple[int, Sequence[str]]]:

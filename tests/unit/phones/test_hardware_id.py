@@ -36,6 +36,11 @@ def test_spellings_of_one_address(text: str) -> None:
     assert parse(text) == "1A-2B-3C-D4-E5-F6"
 
 
+@pytest.mark.parametrize("text", ["00-00-0C-12-34-56", "00:00:0c:12:34:56", "00-00-00-00-00-01"])
+def test_an_address_may_begin_with_zeros(text: str) -> None:
+    assert parse(text) == text.upper().replace(":", "-")
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

@@ -171,6 +171,11 @@ def test_a_short_row_lacks_its_last_values() -> None:
             "value-too-long",
             {"row": 4, "limit": 131_072},
         ),
+        (
+            ('Username,"' + "a line\r\n" * 20_000 + '",HardwareId\r\n').encode(),
+            "value-too-long",
+            {"row": 1, "limit": 131_072},
+        ),
         (b"a," * 2_000_000 + b"\n", "too-many-columns", {"columns": 2_000_001, "limit": 1000}),
         (
             b"a," * MAX_COLUMNS + b"Username,HardwareId\n",

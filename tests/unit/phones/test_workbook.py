@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from datetime import date, time
 
 import openpyxl
 import pytest
@@ -83,6 +83,7 @@ def test_rows_are_numbered_as_excel_shows_them() -> None:
         (8.05e21, "8.05e+21", "hardware-id-scientific"),
         (True, "TRUE", "hardware-id-not-hex"),
         (date(2026, 1, 2), "2026-01-02T00:00:00", "hardware-id-not-hex"),
+        (time(8, 5), "08:05:00", "hardware-id-length"),
         (None, "", "hardware-id-empty"),
         ("=cmd|' /C calc'!A0", "", "hardware-id-empty"),  # a formula that was never calculated
     ],
@@ -91,6 +92,13 @@ def test_cells_become_text(cell: object, hardware_id: str, code: str | None) -> 
     roster = opened(book({"Phones": [HEADER, ["anna@contoso.com", cell, "EMEA"]]}))
     assert roster.rows[0].hardware_id == hardware_id
     assert [issue.code for issue in roster.issues] == ([code] if code else [])
+
+
+def test_a_number_in_scientific_notation_has_all_its_digits() -> None:
+    header = f"<row>{inline('Username', 'MAC')}</row>"
+    row = f"<row>{inline('anna@contoso.com')}<c><v>8.05211223344E+11</v></c></row>"
+    roster = opened(sheet(f"<sheetData>{header}{row}</sheetData>"))
+    assert roster.rows[0].hardware_id == "80-52-11-22-33-44"
 
 
 def test_a_formula_as_text_is_refused_like_any_value() -> None:
@@ -211,6 +219,15 @@ def giant_attribute(size: int) -> bytes:
 )
 def test_what_explodes_is_stopped(made: Callable[[], bytes]) -> None:
     assert refusal(made()) == "workbook-too-large"
+
+
+def test_what_breaks_or_explodes_further_down_is_stopped_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows = f"<row>{inline(*HEADER)}</row>" + f"<row>{inline(*ANNA)}</row>" * 10_000
+    assert refusal(sheet(f"<sheetData>{rows}<row><c>")) == "workbook-broken"
+    monkeypatch.setattr(workbook, "MAX_COST", 50_000)
+    assert refusal(sheet(f"<sheetData>{rows}</sheetData>")) == "workbook-too-large"
 
 
 def test_a_row_far_below_costs_nothing() -> None:
