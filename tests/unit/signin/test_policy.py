@@ -1,0 +1,192 @@
+"""Who may do what: the whole truth table, role by role and state by state."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.signin.policy import (
+    ALLOWED,
+    Actor,
+    Decision,
+    Denied,
+    Standing,
+    may_ask,
+    may_cancel,
+    may_decide,
+    may_reconcile,
+    may_retry,
+    may_see,
+    may_start,
+    may_withdraw,
+)
+from bot.signin.request import Person, RequestState
+from bot.words import Words
+
+HOME, ELSEWHERE = "tenant-1", "tenant-2"
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+DRAFT, WAITING, RUNNING = RequestState.DRAFT, RequestState.WAITING, RequestState.RUNNING
+FINISHED, CANCELLED = RequestState.FINISHED, RequestState.CANCELLED
+REQUESTER = "alex"
+# own request, may request, may approve
+PEOPLE = list(itertools.product((True, False), repeat=3))
+OK = ""
+
+
+def actor(own: bool, requests: bool, approves: bool, tenant: str = HOME) -> Actor:
+    person = Person(REQUESTER if own else "megan", "Somebody")
+    return Actor(person, tenant, may_request=requests, may_approve=approves)
+
+
+def standing(
+    state: RequestState, *, expires: datetime | None = None, cancelling: bool = False
+) -> Standing:
+    return Standing(HOME, state, REQUESTER, expires, cancelling)
+
+
+def reason(decision: Decision) -> str:
+    return decision.reason if isinstance(decision, Denied) else OK
+
+
+CHECKS: list[Callable[[Actor, Standing], Decision]] = [
+    may_see,
+    may_ask,
+    may_withdraw,
+    lambda who, request: may_decide(who, request, four_eyes=False, now=NOW),
+    may_cancel,
+    may_retry,
+    lambda who, request: may_reconcile(who, request, four_eyes=False),
+]
+
+
+@pytest.mark.parametrize("check", CHECKS)
+@pytest.mark.parametrize("state", RequestState)
+def test_a_request_of_another_tenant_does_not_exist(
+    check: Callable[[Actor, Standing], Decision], state: RequestState
+) -> None:
+    for person in PEOPLE:
+        assert reason(check(actor(*person, tenant=ELSEWHERE), standing(state))) == "no-such-request"
+
+
+@pytest.mark.parametrize(
+    ("requests", "approves", "expected"),
+    [
+        (True, True, OK),
+        (True, False, OK),
+        (False, True, "not-requester"),
+        (False, False, "not-requester"),
+    ],
+)
+def test_handing_in_a_file(requests: bool, approves: bool, expected: str) -> None:
+    assert reason(may_start(actor(False, requests, approves))) == expected
+
+
+@pytest.mark.parametrize("state", RequestState)
+def test_seeing(state: RequestState) -> None:
+    for own, requests, approves in PEOPLE:
+        seen = own or requests or approves
+        expected = OK if seen else "no-such-request"
+        assert reason(may_see(actor(own, requests, approves), standing(state))) == expected
+
+
+@pytest.mark.parametrize("state", RequestState)
+def test_asking(state: RequestState) -> None:
+    for own, requests, approves in PEOPLE:
+        expected = OK if state is DRAFT else "not-a-draft"
+        if not requests:
+            expected = "not-requester"
+        if not own:
+            expected = "not-yours"
+        assert reason(may_ask(actor(own, requests, approves), standing(state))) == expected
+
+
+@pytest.mark.parametrize("state", RequestState)
+def test_withdrawing(state: RequestState) -> None:
+    for own, requests, approves in PEOPLE:
+        expected = OK if state in (DRAFT, WAITING) else "too-late-to-withdraw"
+        if not own:
+            expected = "not-yours"
+        assert reason(may_withdraw(actor(own, requests, approves), standing(state))) == expected
+
+
+@pytest.mark.parametrize("state", RequestState)
+@pytest.mark.parametrize("four_eyes", [True, False])
+@pytest.mark.parametrize("late", [True, False])
+def test_deciding(state: RequestState, four_eyes: bool, late: bool) -> None:
+    expires = NOW if late else NOW + timedelta(seconds=1)
+    for own, requests, approves in PEOPLE:
+        expected = "expired" if late else OK
+        if four_eyes and own:
+            expected = "own-request"
+        if not approves:
+            expected = "not-approver"
+        if state is not WAITING:
+            expected = "already-decided"
+        request = standing(state, expires=expires)
+        decision = may_decide(actor(own, requests, approves), request, four_eyes=four_eyes, now=NOW)
+        assert reason(decision) == expected
+
+
+def test_a_request_without_an_expiry_does_not_expire() -> None:
+    assert (
+        may_decide(actor(False, False, True), standing(WAITING), four_eyes=True, now=NOW) is ALLOWED
+    )
+
+
+@pytest.mark.parametrize("state", RequestState)
+@pytest.mark.parametrize("cancelling", [True, False])
+def test_cancelling(state: RequestState, cancelling: bool) -> None:
+    for own, requests, approves in PEOPLE:
+        expected = "already-cancelling" if cancelling else OK
+        if state is not RUNNING:
+            expected = "not-running"
+        if not own and not approves:
+            expected = "not-yours"
+        request = standing(state, cancelling=cancelling)
+        assert reason(may_cancel(actor(own, requests, approves), request)) == expected
+
+
+@pytest.mark.parametrize("state", RequestState)
+def test_retrying(state: RequestState) -> None:
+    for own, requests, approves in PEOPLE:
+        expected = OK if state in (FINISHED, CANCELLED) else "not-ended"
+        if not requests:
+            expected = "not-requester"
+        if not own and not requests and not approves:
+            expected = "no-such-request"
+        assert reason(may_retry(actor(own, requests, approves), standing(state))) == expected
+
+
+@pytest.mark.parametrize("state", RequestState)
+@pytest.mark.parametrize("four_eyes", [True, False])
+def test_saying_what_became_of_a_batch(state: RequestState, four_eyes: bool) -> None:
+    for own, requests, approves in PEOPLE:
+        expected = OK if state is RUNNING else "not-running"
+        if four_eyes and own:
+            expected = "own-request"
+        if not approves:
+            expected = "not-approver"
+        decision = may_reconcile(
+            actor(own, requests, approves), standing(state), four_eyes=four_eyes
+        )
+        assert reason(decision) == expected
+
+
+def test_every_denial_has_words() -> None:
+    words = Words()
+    people = [actor(*person, tenant=tenant) for person in PEOPLE for tenant in (HOME, ELSEWHERE)]
+    requests = [
+        standing(state, expires=expires, cancelling=cancelling)
+        for state in RequestState
+        for expires in (None, NOW)
+        for cancelling in (True, False)
+    ]
+    decisions = [check(who, request) for check in CHECKS for who in people for request in requests]
+    decisions += [may_start(who) for who in people]
+    decisions.append(may_decide(people[0], standing(WAITING), four_eyes=True, now=NOW))
+    for decision in decisions:
+        if isinstance(decision, Denied):
+            assert words(f"denied-{decision.reason}", **decision.arguments)
