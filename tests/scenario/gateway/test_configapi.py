@@ -343,7 +343,7 @@ def in_a_minute() -> str:
         ("2.5", 2.5, 2.5),
         ("-3", 0, 0),
         ("1e9", 3600, 3600),
-        (in_a_minute(), 1, 60),
+        pytest.param(in_a_minute(), 1, 60, id="in a minute"),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
     ],
 )

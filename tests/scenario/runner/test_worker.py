@@ -30,12 +30,14 @@ def asks(snapshot: RequestSnapshot) -> bool:
 
 
 async def test_every_phone_is_signed_in_or_explained(database: Database) -> None:
-    scenario = Scenario(
-        batch_seconds=0.2,
-        outcomes={
-            "lobby1@contoso.com": "device-offline",
-            "lobby2@contoso.com": "A message that nobody has listed.",
-        },
+    scenario = Scenario.model_validate(
+        {
+            "batch_seconds": 0.2,
+            "outcomes": {
+                "lobby1@contoso.com": "device-offline",
+                "lobby2@contoso.com": "A message that nobody has listed.",
+            },
+        }
     )
     async with world.opened(database, scenario) as here, here.working():
         request_id = await jobs.approved(database, 250, Region.EMEA, Region.NOAM)
