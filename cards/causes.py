@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from microsoft_teams.cards.core import CardElement, Container
 
 from bot.phones.provisioning import ProvisioningUrl, all_urls
@@ -9,8 +11,12 @@ from bot.signin.outcome import REFUSED, UNKNOWN, explain
 from bot.signin.snapshot import CauseGroup
 from bot.words import Words
 from cards.elements import copyable, heading, strong, text, verbatim
-from cards.escape import plain
+from cards.escape import Markup, plain
 from cards.scene import Scene
+
+_EXAMPLES = 3
+_URLS = 6  # more than that is better looked up with `urls`
+_NOT_OF_A_GUID = re.compile(r"[^0-9A-Za-z-]")
 
 
 def causes(scene: Scene) -> list[CardElement]:
@@ -26,9 +32,8 @@ def causes(scene: Scene) -> list[CardElement]:
 
 def _group(scene: Scene, group: CauseGroup) -> Container:
     code = group.cause.code
-    said: list[CardElement] = [
-        strong(scene.say("cause-group", count=group.count, cause=scene.words(f"cause-{code}")))
-    ]
+    cause = Markup(scene.words(f"cause-{code}"))
+    said: list[CardElement] = [strong(scene.say("cause-group", count=group.count, cause=cause))]
     if group.cause in (UNKNOWN, REFUSED) and group.message:
         said.append(
             text(scene.say("cause-own-words", message=scene.prose(group.message)), spacing="Small")
@@ -38,8 +43,9 @@ def _group(scene: Scene, group: CauseGroup) -> Container:
         said.append(text(scene.say("cause-address", address=address), spacing="Small"))
     said.append(text(scene.words.part(f"cause-{code}", "fix"), spacing="Small"))
     if group.examples:
-        names = ", ".join(scene.value(name) for name in group.examples)
-        rest = group.count - len(group.examples)
+        examples = group.examples[:_EXAMPLES]
+        names = ", ".join(map(scene.value, examples))
+        rest = group.count - len(examples)
         accounts = scene.words("cause-examples", names=names, rest=rest) if rest > 0 else names
         said.append(verbatim(accounts, monospace=False, subtle=True))
     return Container(items=said, spacing="Medium")
@@ -54,7 +60,7 @@ def provisioning(scene: Scene) -> list[CardElement]:
         url
         for region in scene.snapshot.regions
         if region.phones.failed
-        for url in all_urls(scene.home_tenant, region.region)
+        for url in all_urls(tenant(scene.home_tenant), region.region)
         if url.kind.value in kinds
     ]
     if not urls:
@@ -63,12 +69,19 @@ def provisioning(scene: Scene) -> list[CardElement]:
         heading(scene.words("provisioning-heading")),
         text(scene.words("provisioning-why")),
     ]
-    for url in urls:
+    for url in urls[:_URLS]:
         devices = scene.words(f"device-{url.kind.value}")
         told += url_lines(
             scene.words, scene.words("url-for", devices=devices, region=url.region.value), url
         )
+    if len(urls) > _URLS:
+        told.append(text(scene.say("provisioning-more", urls=len(urls) - _URLS), subtle=True))
     return told
+
+
+def tenant(tenant_id: str) -> str:
+    """A tenant id as it may stand in a URL: a GUID, and nothing that is longer or means something."""
+    return _NOT_OF_A_GUID.sub("", tenant_id)[:36]
 
 
 def url_lines(words: Words, devices: str, url: ProvisioningUrl) -> list[CardElement]:

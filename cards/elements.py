@@ -49,6 +49,7 @@ _BADGES: Mapping[ContainerStyle, BadgeStyle] = MappingProxyType(
         "warning": "Warning",
     }
 )
+EMPTY = "–"  # where there is no value: clients refuse a text that is empty
 # A sign beside each word, so that nothing is said by colour alone.
 SIGNS: Mapping[ContainerStyle, str] = MappingProxyType(
     {
@@ -94,7 +95,7 @@ def verbatim(*values: str, monospace: bool = True, subtle: bool = False) -> Rich
     return RichTextBlock(
         inlines=[
             TextRun(
-                text=value,
+                text=value or EMPTY,
                 font_type="Monospace" if monospace else None,
                 is_subtle=subtle or None,
             )
@@ -106,11 +107,11 @@ def verbatim(*values: str, monospace: bool = True, subtle: bool = False) -> Rich
 
 def copyable(snippet: str) -> CodeBlock:
     """Lines to copy as they stand."""
-    lines = snippet.splitlines()
+    lines = [verbatim(line) for line in snippet.splitlines()]
     return CodeBlock(
         code_snippet=snippet,
         language="PlainText",
-        fallback=Container(items=[verbatim(line) for line in lines]),
+        fallback=lines[0] if len(lines) == 1 else Container(items=list[CardElement](lines)),
     )
 
 

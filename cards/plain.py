@@ -21,8 +21,9 @@ from bot.signin.policy import Actor
 from bot.signin.snapshot import HistoryLine
 from bot.words import Words
 from cards import standing
-from cards.causes import url_lines
+from cards.causes import tenant, url_lines
 from cards.elements import (
+    EMPTY,
     copyable,
     dump,
     facts,
@@ -84,7 +85,7 @@ def urls(words: Words, regions: Sequence[Region], tenant_id: str) -> Rendered:
     body: list[CardElement] = [text(words("urls-how"))]
     for region in regions:
         body.append(heading(words(f"region-{region.value}")))
-        for url in all_urls(plain(tenant_id), region):
+        for url in all_urls(tenant(tenant_id), region):
             body += url_lines(words, words(f"device-{url.kind.value}"), url)
     return _card(words, words("urls-verdict"), body)
 
@@ -146,14 +147,14 @@ def _line(
 
 def whoami(words: Words, actor: Actor, profile: Profile | None) -> Rendered:
     """Who somebody is here. `profile` is None if the directory gave none."""
-    name = profile.display_name if profile else actor.person.name
+    name = (profile.display_name if profile else "") or actor.person.name
     may = words("whoami-may", request=int(actor.may_request), approve=int(actor.may_approve))
     pairs = [(words("whoami-roles"), may)]
     if profile:
-        pairs.insert(0, (words("whoami-upn"), markdown(profile.user_principal_name, 120)))
+        pairs.insert(0, (words("whoami-upn"), markdown(profile.user_principal_name, 120) or EMPTY))
     pairs += [
-        (words("whoami-id"), markdown(actor.person.object_id, 80)),
-        (words("whoami-tenant"), markdown(actor.tenant_id, 80)),
+        (words("whoami-id"), markdown(actor.person.object_id, 80) or EMPTY),
+        (words("whoami-tenant"), markdown(actor.tenant_id, 80) or EMPTY),
     ]
     body: list[CardElement] = [facts(pairs)]
     if not profile:

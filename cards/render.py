@@ -11,6 +11,7 @@ from bot.signin.snapshot import RequestSnapshot
 from bot.words import Words
 from cards import approval, progress, question, results, standing, validation
 from cards.elements import badge, dump, size, text, title
+from cards.escape import Markup
 from cards.kinds import CardKind, Rendered, View
 from cards.scene import BUDGETS, Scene, Sheet
 
@@ -47,11 +48,8 @@ def render(
 def _within(scene: Scene, kind: CardKind) -> Rendered:
     made = _SHEETS[kind](scene)
     verdict = made.verdict
-    summary = scene.label(
-        "summary",
-        verdict=scene.label(verdict.message, **verdict.arguments),
-        request=scene.snapshot.id,
-    )
+    told = Markup(scene.label(verdict.message, **verdict.arguments))
+    summary = scene.label("summary", verdict=told, request=scene.snapshot.id)
     card = AdaptiveCard(
         version="1.5",
         lang=scene.words.language,

@@ -17,6 +17,7 @@ from microsoft_teams.cards.core import (
 from bot.signin.request import Person
 from bot.signin.snapshot import RequestSnapshot
 from bot.words import Argument, Words
+from cards.elements import EMPTY
 from cards.escape import Markup, markdown, plain
 from cards.kinds import Verb, View
 
@@ -77,7 +78,7 @@ class Scene:
 
     def given(self, text: str) -> str:
         """A value by itself in a TextBlock or a fact."""
-        return markdown(text, self.budget.value)
+        return markdown(text, self.budget.value) or EMPTY
 
     def value(self, text: str) -> str:
         """A value for a text run."""

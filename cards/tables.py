@@ -16,7 +16,7 @@ from microsoft_teams.cards.core import (
 from bot.phones.issue import Issue, Severity
 from bot.signin.outcome import NOT_RUN, UNKNOWN, PhoneStatus
 from bot.signin.snapshot import Page, Phone
-from cards.elements import SIGNS, buttons, strong, table, text, verbatim
+from cards.elements import EMPTY, SIGNS, buttons, strong, table, text, verbatim
 from cards.kinds import Panel, Verb
 from cards.scene import Scene
 
@@ -97,7 +97,7 @@ def _identity(scene: Scene, phone: Phone) -> list[CardElement]:
 
 
 def _region(scene: Scene, phone: Phone) -> TextBlock:
-    return TextBlock(text=phone.region.value if phone.region else "", wrap=True)
+    return TextBlock(text=phone.region.value if phone.region else EMPTY, wrap=True)
 
 
 def phones_panel(scene: Scene) -> list[CardElement]:

@@ -151,10 +151,7 @@ def snapshot(
     """The example file's request in `state`; `page` turns the issues if `issues`, else the phones."""
     made = made or example()
     ready = [row for row in made.rows if row.ready]
-    phones = [
-        phone(row, _status(at, len(ready), state))
-        for at, row in enumerate(ready)
-    ]
+    phones = [phone(row, _status(at, len(ready), state)) for at, row in enumerate(ready)]
     shown = [one for one in phones if one.cause] if only_failed else phones
     drafted = RequestSnapshot(
         id="K7QF2M9X",

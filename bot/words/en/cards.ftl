@@ -285,6 +285,10 @@ causes-more = { $phones ->
     } other causes. They are in the export.
 provisioning-heading = Provisioning URLs
 provisioning-why = For some of these failures the phone's provisioning URL is to blame. It has to be exactly this:
+provisioning-more = { $urls ->
+        [one] There is { $urls } more. Send urls to see it.
+       *[other] There are { $urls } more. Send urls to see them.
+    }
 url-for = { $devices } in { $region }
 url-alternative = Microsoft documents the one above. This one is in use as well:
 

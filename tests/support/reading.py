@@ -1,0 +1,103 @@
+"""Reading Adaptive Cards in tests: every element, action and text, and what a card has to keep to."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+Element = Mapping[str, Any]
+
+# Adaptive Cards 1.5, and what goes beyond it and therefore needs a fallback.
+ELEMENTS = frozenset(
+    {
+        "AdaptiveCard", "TextBlock", "RichTextBlock", "TextRun", "Container", "ColumnSet", "Column",
+        "FactSet", "ActionSet", "Table", "TableRow", "TableCell", "Input.Text", "Input.Toggle",
+        "Input.ChoiceSet", "Action.Execute", "Action.ShowCard", "Action.OpenUrl",
+    }
+)  # fmt: skip
+EXTENSIONS = frozenset({"Badge", "ProgressBar", "CodeBlock"})
+LIMIT = 28_000
+_READ = ("text", "title", "label", "codeSnippet", "placeholder", "errorMessage")
+
+
+def elements(node: object) -> Iterator[Element]:
+    """Every element and action, however deep, fallbacks too."""
+    if isinstance(node, Mapping):
+        mapping = cast(Element, node)
+        if "type" in mapping:
+            yield mapping
+        for value in mapping.values():
+            yield from elements(value)
+    elif isinstance(node, list):
+        for item in cast(list[object], node):
+            yield from elements(item)
+
+
+def of_type(card: Element, *types: str) -> list[Element]:
+    return [element for element in elements(card) if element["type"] in types]
+
+
+def verbs(card: Element) -> list[str]:
+    """What the buttons of a card ask for, in their order."""
+    return [action["verb"] for action in of_type(card, "Action.Execute")]
+
+
+def text(card: Element) -> str:
+    """All that is to be read, fallbacks included, one line for each text."""
+    lines: list[str] = []
+    for element in elements(card):
+        lines += [element[key] for key in _READ if key in element]
+        lines += [f"{fact['title']} {fact['value']}" for fact in element.get("facts", ())]
+    return "\n".join(lines)
+
+
+def check(card: Element) -> None:
+    """What every card keeps to, whatever it says."""
+    assert card["type"] == "AdaptiveCard"
+    assert card["version"] == "1.5"
+    assert card["msteams"] == {"width": "Full"}
+    assert card["fallbackText"]
+    assert any(block.get("style") == "heading" for block in of_type(card, "TextBlock"))
+    for element in elements(card):
+        kind = element["type"]
+        assert kind in ELEMENTS | EXTENSIONS, kind
+        if kind in EXTENSIONS:
+            assert element["fallback"]["type"] in ELEMENTS
+        if kind.startswith("Input."):
+            _check_input(element)
+        if kind == "Action.Execute":
+            assert element["verb"]
+            assert element["title"]
+            assert set(element["data"]) >= {"request", "version"}
+            assert element["associatedInputs"] in ("auto", "none")
+        if kind in ("TextBlock", "TextRun"):
+            assert element["text"]
+        assert all(fact["title"] and fact["value"] for fact in element.get("facts", ()))
+        if kind == "TextBlock":
+            assert element.get("wrap") or len(element["text"]) < 12
+        if kind == "Table":
+            assert element["firstRowAsHeaders"]
+            assert all(len(row["cells"]) == len(element["columns"]) for row in element["rows"])
+    ids = [
+        element["id"] for element in of_type(card, "Input.Text", "Input.Toggle", "Input.ChoiceSet")
+    ]
+    assert len(ids) == len(set(ids))
+    assert size(card) < LIMIT
+
+
+def _check_input(element: Element) -> None:
+    assert element["id"]
+    assert element["label"]
+    if element.get("isRequired"):
+        assert element["errorMessage"]
+
+
+def size(card: Element) -> int:
+    """Bytes of a card as JSON, in the longest spelling that any sender uses."""
+    spellings = (
+        json.dumps(card),
+        json.dumps(card, separators=(",", ":")),
+        json.dumps(card, ensure_ascii=False),
+    )
+    return max(len(spelling.encode()) for spelling in spellings)

@@ -1,0 +1,250 @@
+"""Whatever a file, a person or the service writes: the card stays below the limit, and does nothing else."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import cache
+from importlib import resources
+from itertools import cycle, islice
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.phones.issue import Column, Issue, Notice, Severity
+from bot.phones.region import Region
+from bot.phones.vendor import DeviceKind
+from bot.signin.batch import BatchState
+from bot.signin.outcome import CAUSES, UNKNOWN, Cause, PhoneStatus
+from bot.signin.request import Person, RequestState
+from bot.signin.snapshot import (
+    BatchQuestion,
+    CauseGroup,
+    Page,
+    Phone,
+    RegionProgress,
+    RequestSnapshot,
+    RosterSummary,
+    StuckBatch,
+    Tally,
+)
+from bot.words import Words
+from cards.escape import plain
+from cards.kinds import CardKind, Panel, View
+from cards.render import render
+from tests.support import reading
+
+PIECES = (
+    "[pay](https://evil.example)", "![x](y)", "<at>Megan</at>", "<b>", "**", "__", "`", "- ", "1. ",
+    "{{DATE(2026-01-01T00:00:00Z)}}", "\u202e", "\u200b", "\x00", "\\", '"', "\n", "\ud800", "😀", "é", "ع",
+    "=1+1", "lobby@contoso.com",
+)  # fmt: skip
+PATTERNS = st.lists(st.sampled_from(PIECES) | st.characters(), min_size=1, max_size=4)
+
+
+def _repeated(parts: list[str], length: int) -> str:
+    return "".join(islice(cycle(parts), length))
+
+
+LONG = st.builds(_repeated, PATTERNS, st.integers(0, 300))
+WHEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
+COUNT = st.sampled_from((0, 1, 2, 99, 20_000))
+_PLACEABLE = re.compile(r"(NUMBER\()?\$(\w+)")
+
+
+@cache
+def sentences(kind: str) -> dict[str, dict[str, bool]]:
+    """Codes of the catalogue's `issue-…` or `notice-…`, with their arguments: is it a number?"""
+    text = resources.files("bot.words").joinpath("en/phones.ftl").read_text(encoding="utf-8")
+    found: dict[str, dict[str, bool]] = {}
+    for entry in re.split(r"\n(?=[a-z])", text):
+        if code := re.match(rf"{kind}-([\w-]+) =", entry):
+            found[code[1]] = {name: bool(number) for number, name in _PLACEABLE.findall(entry)}
+    return found
+
+
+@st.composite
+def arguments(draw: st.DrawFn, wanted: dict[str, bool]) -> dict[str, str | int]:
+    return {name: draw(COUNT if number else LONG) for name, number in wanted.items()}
+
+
+@st.composite
+def issues(draw: st.DrawFn) -> Issue:
+    code = draw(st.sampled_from(sorted(sentences("issue"))))
+    return Issue(
+        draw(st.integers(2, 20_001)),
+        draw(st.sampled_from(Column)),
+        draw(LONG),
+        code,
+        draw(st.sampled_from(Severity)),
+        draw(arguments(sentences("issue")[code])),
+    )
+
+
+@st.composite
+def notices(draw: st.DrawFn) -> Notice:
+    code = draw(st.sampled_from(sorted(sentences("notice"))))
+    return Notice(code, draw(arguments(sentences("notice")[code])))
+
+
+PEOPLE = st.builds(Person, LONG, LONG)
+CAUSE = st.sampled_from([*CAUSES.values(), UNKNOWN, UNKNOWN])
+PHONES = st.builds(
+    Phone,
+    row=st.integers(2, 20_001),
+    username=LONG,
+    hardware_id=LONG,
+    region=st.sampled_from([*Region, None]),
+    status=st.sampled_from(PhoneStatus),
+    message=LONG,
+    cause=st.none() | CAUSE,
+    batch_id=LONG,
+)
+GROUPS = st.builds(
+    CauseGroup,
+    cause=CAUSE,
+    count=st.integers(1, 20_000),
+    message=LONG,
+    examples=st.lists(LONG, max_size=3),
+    vendors=st.dictionaries(st.sampled_from(DeviceKind).map(str), st.integers(1, 9)),
+)
+STUCK = st.builds(StuckBatch, st.sampled_from(Region), LONG, COUNT, st.just(WHEN))
+TALLIES = st.builds(Tally, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT)
+
+
+@st.composite
+def snapshots(draw: st.DrawFn) -> RequestSnapshot:
+    """Any request: lists are repeated to their full length, as hypothesis draws short ones."""
+    issue = draw(st.lists(issues(), min_size=1, max_size=2))
+    phone = draw(st.lists(PHONES, min_size=1, max_size=2))
+    group = draw(st.lists(GROUPS, max_size=2))
+    roster = RosterSummary(
+        file_name=draw(LONG),
+        total=20_000,
+        ready=draw(COUNT),
+        accounts=draw(COUNT),
+        not_ready=draw(COUNT),
+        warnings=draw(COUNT),
+        notes=draw(COUNT),
+        without_region=draw(COUNT),
+        notices=list(islice(cycle([draw(notices())]), 12)),
+        issues=Page(list(islice(cycle(issue), 10)), draw(st.integers(1, 3)), 10, 30),
+    )
+    regions = [
+        RegionProgress(region, draw(TALLIES), dict.fromkeys(BatchState, draw(COUNT)))
+        for region in Region
+    ]
+    when = st.none() | st.just(WHEN)
+    return RequestSnapshot(
+        id="K7QF2M9X",
+        version=draw(st.integers(0, 2**31)),
+        state=draw(st.sampled_from(RequestState)),
+        tenant_id="tenant",
+        requester=draw(PEOPLE),
+        roster=roster,
+        regions=regions,
+        causes=[each for each in group for _ in range(32)],
+        questions=[BatchQuestion(7, Region.EMEA, draw(COUNT), WHEN, 2, 20_001)],
+        stuck=draw(st.lists(STUCK, max_size=2)) * 30,
+        phones=Page(list(islice(cycle(phone), 10)), draw(st.integers(1, 3)), 10, 30),
+        four_eyes=draw(st.booleans()),
+        created_at=WHEN,
+        digest="9f86d081884c7d659a2f",
+        reason=draw(LONG),
+        retry_of=draw(st.sampled_from(("", "M2N8P4QR"))),
+        asked_at=draw(when),
+        expires_at=draw(when),
+        decided_by=draw(st.none() | PEOPLE),
+        decided_at=draw(when),
+        comment=draw(LONG),
+        cancelled_by=draw(st.none() | PEOPLE),
+        cancel_asked_at=draw(when),
+        finished_at=draw(when),
+        refused=draw(LONG),
+        unreachable_since=draw(when),
+    )
+
+
+LIVE = re.compile(
+    r"""(?<!\\)\[[^\]]*(?<!\\)\]\(   # a link or an image
+      | (?<!\\)<                     # a mention or HTML
+      | \{\{(?!(?:DATE|TIME)\(2026-11-23T12:00:00Z[,)])  # a macro that no card wrote
+      | (?<!\\)(?:\*\*|__)           # emphasis""",
+    re.VERBOSE,
+)
+
+
+@settings(max_examples=80, deadline=None)
+@given(snapshots(), st.sampled_from(CardKind), st.sampled_from(Panel))
+def test_any_request_gives_a_card_that_fits_and_does_nothing_else(
+    snapshot: RequestSnapshot, kind: CardKind, panel: Panel
+) -> None:
+    rendered = render(
+        kind, snapshot, View(panel, 2, 7), Words(), home_tenant=snapshot.roster.file_name
+    )
+    reading.check(rendered.card)
+    markdown = [block["text"] for block in reading.of_type(rendered.card, "TextBlock")]
+    markdown += [
+        fact["value"]
+        for facts in reading.of_type(rendered.card, "FactSet")
+        for fact in facts["facts"]
+    ]
+    for text in markdown:
+        assert not LIVE.search(text), text
+    assert "entities" not in rendered.card["msteams"]
+    assert rendered.summary == plain(rendered.summary, 1000)
+
+
+def worst(letter: str, state: RequestState, cause: Cause) -> RequestSnapshot:
+    """Every value 300 of the letter that takes most room, every list full."""
+    value = letter * 300
+    who = Person(value, value)
+    code = max(sentences("issue"), key=lambda each: len(sentences("issue")[each]))
+    given = {name: 20_000 if number else value for name, number in sentences("issue")[code].items()}
+    issue = Issue(20_001, Column.HARDWARE_ID, value, code, Severity.WARNING, given)
+    phone = Phone(20_001, value, value, Region.EMEA, PhoneStatus.UNCONFIRMED, value, cause, value)
+    tally = Tally(9999, 9999, 9999, 9999, 9999, 9999)
+    kinds = {kind.value: 9999 for kind in DeviceKind}
+    return RequestSnapshot(
+        id="K7QF2M9X",
+        version=2**31,
+        state=state,
+        tenant_id=value,
+        requester=who,
+        roster=RosterSummary(
+            value, 20_000, 9999, 9999, 9999, 9999, 9999, 9999, [], Page([issue] * 10, 2, 10, 30)
+        ),
+        regions=[RegionProgress(r, tally, dict.fromkeys(BatchState, 99)) for r in Region],
+        causes=[CauseGroup(cause, 9999, value, [value] * 3, kinds)] * 64,
+        questions=[BatchQuestion(7, Region.EMEA, 100, WHEN, 2, 20_001)] * 60,
+        stuck=[StuckBatch(Region.EMEA, value, 100, WHEN)] * 60,
+        phones=Page([phone] * 10, 2, 10, 30),
+        four_eyes=False,
+        created_at=WHEN,
+        digest="9" * 64,
+        reason=value,
+        retry_of="M2N8P4QR",
+        asked_at=WHEN,
+        expires_at=WHEN,
+        decided_by=who,
+        decided_at=WHEN,
+        comment=value,
+        cancelled_by=who,
+        cancel_asked_at=WHEN,
+        finished_at=WHEN,
+        refused=value,
+        unreachable_since=WHEN,
+    )
+
+
+@pytest.mark.parametrize("letter", ["😀", "_", '"', "\\", "中", "<", "W"])
+@pytest.mark.parametrize("state", RequestState)
+def test_the_largest_request_there_can_be_fits(letter: str, state: RequestState) -> None:
+    for cause in (UNKNOWN, CAUSES["ip-not-trusted"]):
+        snapshot = worst(letter, state, cause)
+        for kind in CardKind:
+            for panel in Panel:
+                view = View(panel, 2, 7)
+                card = render(kind, snapshot, view, Words(), home_tenant=letter * 300).card
+                assert reading.size(card) < reading.LIMIT, (kind, panel)
