@@ -125,6 +125,7 @@ def settings() -> Settings:
         approvals=REQUESTER_CHAT,
         notifications=REQUESTER_CHAT,
         exports=Exports.LINK,
+        scenario=_FILES / "scenario.toml",
     )
     return chosen.model_copy(update={"data_dir": chosen.data_dir / "playground"})
 

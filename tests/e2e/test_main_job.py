@@ -1,0 +1,106 @@
+"""The main job as one person plays it under `make run`: the real client, the real bot, a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Locator, expect
+
+from bot import playground
+from bot.app import Service, running
+from bot.signin.pace import Pace
+from tests.e2e.chat_client import ChatClient
+
+pytestmark = pytest.mark.e2e
+
+PHONES = "\n".join(
+    [
+        "Username;MAC address",
+        "lobby.oslo@contoso.com;805ec0aabb01",
+        "lobby.bergen@contoso.com;80:5E:C0:AA:BB:02",
+        "O'Neil+fax@contoso.com;00-90-8F-AA-BB-03:001",
+        "bad user@contoso.com;80-5E-C0-AA-BB-04",
+        "[click](https://evil.example)@contoso.com;80-5E-C0-AA-BB-05",
+    ]
+)
+PATIENCE = 30.0
+
+
+@pytest.fixture
+async def service(tmp_path: Path) -> AsyncIterator[Service]:
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text(
+        'batch_seconds = 1.5\n[outcomes]\n"lobby.bergen@contoso.com" = "no-tenant-tag"\n'
+    )
+    settings = playground.settings().model_copy(update={"data_dir": tmp_path, "scenario": scenario})
+    async with running(settings, pace=Pace().scaled(0.1)) as started:
+        yield started
+
+
+@pytest.fixture
+async def chat(
+    service: Service, browser: Browser, client_url: Callable[[str], Awaitable[str]]
+) -> ChatClient:
+    return await ChatClient.open(browser, await client_url(service.url))
+
+
+async def _approve(chat: ChatClient, approval: Locator, button: str) -> None:
+    """Approving is two steps: the button alone does nothing but ask."""
+    await chat.click("Approve", approval)
+    await approval.get_by_role("checkbox").click(force=True)
+    await chat.click(button, approval)
+
+
+async def test_from_a_pasted_table_to_the_results(chat: ChatClient) -> None:
+    await chat.wait_for_text("help", seconds=PATIENCE)  # the welcome
+    await chat.send_text(PHONES)
+    validation = await chat.wait_for_card("3 of 5 rows are ready", seconds=PATIENCE)
+    await expect(validation).to_contain_text("There is a space inside the username")
+    # What an admin pastes is shown, and does nothing.
+    await expect(validation).to_contain_text("[click](https://evil.example)")
+    assert await validation.get_by_role("link").count() == 0
+
+    # The reason, the region and the box are asked for before anything is sent.
+    await chat.click("Ask for approval", validation)
+    await expect(validation).to_contain_text("region", ignore_case=True)
+    await chat.fill("Reason, for the approver", "New lobby in Oslo", validation)
+    await chat.choose("Region for the 3 rows without one", "EMEA", validation)
+    await chat.tick("Leave the 2 rows out that need a fix", validation)
+    await chat.click("Ask for approval", validation)
+
+    approval = await chat.wait_for_card("Approve the sign-in of 3 phones?", seconds=PATIENCE)
+    await expect(approval).to_contain_text("resets the passwords of 3 accounts")
+    await expect(approval).to_contain_text("New lobby in Oslo")
+    await _approve(chat, approval, "Approve and reset 3 passwords")
+
+    results = await chat.wait_for_card("2 of 3 phones are signed in", seconds=PATIENCE)
+    await expect(results).to_contain_text("no tenant id, or a wrong one")
+    await expect(results).to_contain_text(
+        f"http://emea.ipp.sdg.teams.microsoft.com/tenantid/{playground.TENANT}"
+    )
+    # The approval card has been decided, for everybody who looks at it.
+    decided = chat.card("approved")
+    await expect(decided.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
+
+
+async def test_the_results_come_as_a_file(chat: ChatClient) -> None:
+    await chat.send_text("Username,HardwareId,Region\nlobby@contoso.com,80-5E-C0-AA-BB-01,NOAM")
+    validation = await chat.wait_for_card("The row of this file is ready", seconds=PATIENCE)
+    await chat.fill("Reason, for the approver", "test", validation)
+    await chat.click("Ask for approval", validation)
+    approval = await chat.wait_for_card("Approve the sign-in of 1 phone?", seconds=PATIENCE)
+    await _approve(chat, approval, "Approve and reset 1 password")
+    results = await chat.wait_for_card("These numbers are final", seconds=PATIENCE)
+    await results.get_by_role("button", name="Export as CSV").click()
+    download = await chat.wait_for_card("offhook-", seconds=PATIENCE)
+    async with chat.page.context.expect_event(
+        "request", lambda request: "/exports/" in request.url
+    ) as opened:
+        await download.get_by_role("link").first.click()
+    answer = await chat.page.request.get((await opened.value).url)
+    assert answer.ok
+    body = (await answer.body()).decode("utf-8-sig").splitlines()
+    assert body[0] == ("Username,HardwareId,Region,Status,Error,Cause,Fix,BatchId,ProvisioningUrl")
+    assert body[1].startswith("lobby@contoso.com,80-5E-C0-AA-BB-01,NOAM,signed_in,")
