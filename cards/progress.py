@@ -186,6 +186,6 @@ def _still(scene: Scene) -> Sheet:
     body: list[CardElement] = []
     if snapshot.state in standing.OVER:
         body += counters(scene, snapshot.phones_by_status)
-        body.append(text(scene.words("progress-over")))
+        body += [text(scene.words("results-final")), text(scene.words("results-elsewhere"))]
     body += standing.story(scene)
     return Sheet(standing.verdict(scene), standing.tone(snapshot), (), body)

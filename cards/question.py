@@ -74,6 +74,7 @@ def _answer(
         style=style,
         with_inputs=with_inputs,
         batch=question.batch,
+        attempt=question.attempt,
         answer=answer,
     )
 

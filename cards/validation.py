@@ -32,7 +32,7 @@ def sheet(scene: Scene) -> Sheet:
 def _draft(scene: Scene) -> Sheet:
     roster = scene.snapshot.roster
     lead: list[CardElement] = []
-    if roster.not_ready:
+    if roster.ready and roster.not_ready:
         lead.append(strong(scene.say("validation-left-out", rows=roster.not_ready)))
     return Sheet(
         verdict=Verdict(
@@ -41,7 +41,7 @@ def _draft(scene: Scene) -> Sheet:
         ),
         tone=_tone(roster),
         lead=lead,
-        body=[*_remarks(scene), *_counts(scene), *_issues(scene), *_form(scene)],
+        body=[*_counts(scene), *_remarks(scene), *_issues(scene), *_form(scene)],
         actions=_actions(scene),
     )
 
@@ -198,5 +198,7 @@ def _asked(scene: Scene) -> Sheet:
             actions.append(scene.execute(Verb.WITHDRAW, withdraw, style="destructive"))
         actions += [*_show_issues(scene), *_export(scene)]
     if snapshot.state in standing.APPROVED:
-        body.insert(0, note([text(scene.words("validation-elsewhere"))], "emphasis"))
+        over = snapshot.state in standing.OVER
+        elsewhere = scene.words("results-elsewhere" if over else "progress-elsewhere")
+        body.insert(0, note([text(elsewhere)], "emphasis"))
     return Sheet(standing.verdict(scene), standing.tone(snapshot), (), body, actions)

@@ -126,7 +126,6 @@ validation-left-out = { $rows ->
 validation-go-on = How to go on
 validation-go-on-how = Fix the rows in your file, save it, and send it here again.
 validation-again = To ask again, send the file again.
-validation-elsewhere = How the sign-in goes is on a card of its own, further down.
 issues-heading = What to look at
 ask-heading = Ask for approval
 ask-what-happens = Once approved, the sign-in resets the { $accounts ->
@@ -194,7 +193,8 @@ progress-cancelling = Being cancelled. { $ended } of { $total ->
        *[other] { $total } phones are
     } done.
 progress-updates = This card keeps itself up to date. You can close the chat.
-progress-over = These numbers are final. The results are on a card of their own, further down.
+progress-elsewhere = How the sign-in goes is on a card of its own, further down.
+results-elsewhere = The results are on a card of their own, further down.
 now-heading = What is happening now
 region-progress = { $region }: { $ended } of { $total } done, { $failed } failed
 batches-now = { $batches ->
