@@ -1,0 +1,103 @@
+"""Draw the README's pictures: `python -m tests.e2e.pictures docs/pictures`.
+
+The example file goes through the real bot and the real chat client; what is photographed is what an
+admin and an approver see, the upper part of a long card.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+
+from playwright.async_api import Locator, async_playwright, expect
+
+from bot import playground
+from bot.app import running
+from bot.playground import chat_client
+from bot.signin.pace import Pace
+from bot.simulator.server import Simulator
+from tests.e2e.chat_client import ChatClient
+
+EXAMPLE = Path(__file__).parents[2] / "examples" / "lobby-phones.csv"
+SCENARIO = """
+batch_seconds = 14.0
+[shares]
+device-offline = 0.02
+ip-not-trusted = 0.012
+no-phone-number = 0.012
+"""
+PATIENCE = 60.0
+_HEIGHT = 880.0  # pixels
+
+
+async def draw(folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as data:
+        scenario = Path(data, "scenario.toml")
+        scenario.write_text(SCENARIO)
+        settings = playground.settings().model_copy(
+            update={"data_dir": Path(data), "scenario": scenario}
+        )
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        async with (
+            Simulator() as files,
+            running(settings, pace=Pace().scaled(0.2)) as service,
+            chat_client(service.url, port=0) as client,
+            async_playwright() as playwright,
+        ):
+            browser = await playwright.chromium.launch(
+                executable_path=os.environ.get("OFFHOOK_TEST_BROWSER") or shutil.which("chromium"),
+                args=arguments,
+            )
+            chat = await ChatClient.open(browser, client.url)
+            await chat.page.set_viewport_size({"width": 1300, "height": 3000})
+            link = files.files.add(EXAMPLE.name, EXAMPLE.read_bytes())
+            await _photograph(chat, link, folder)
+            await browser.close()
+
+
+async def _photograph(chat: ChatClient, link: str, folder: Path) -> None:
+    await chat.inject_file(EXAMPLE.name, link)
+    validation = await chat.wait_for_card("rows are ready", seconds=PATIENCE)
+    await _picture(validation, folder / "validation.png")
+    await chat.fill("Reason, for the approver", "New lobby phones, CHG0042", validation)
+    await chat.tick("Leave the 15 rows out that need a fix", validation)
+    await chat.click("Ask for approval", validation)
+    approval = await chat.wait_for_card("Approve the sign-in of", seconds=PATIENCE)
+    await chat.click("Approve", approval)
+    await approval.get_by_role("checkbox").click(force=True)
+    await _picture(approval, folder / "approval.png")
+    await approval.get_by_role("button", name="Approve and reset").click()
+    progress = await chat.wait_for_card("phones are done", seconds=PATIENCE)
+    await expect(progress).to_contain_text("Failed", timeout=PATIENCE * 1000)
+    await expect(progress).to_contain_text("offline", timeout=PATIENCE * 1000)
+    await _picture(progress, folder / "progress.png")
+    results = await chat.wait_for_card("These numbers are final", seconds=PATIENCE)
+    await expect(results).to_contain_text("Export as CSV")
+    await _picture(results, folder / "results.png")
+
+
+async def _picture(card: Locator, path: Path) -> None:
+    """The upper part of a card, as much as fits the README's first screen."""
+    await card.page.mouse.move(0, 0)
+    box = await card.bounding_box()
+    if box is None:
+        raise LookupError(f"no card for {path.name}")
+    await card.page.screenshot(
+        path=path,
+        animations="disabled",
+        clip={
+            "x": box["x"],
+            "y": box["y"],
+            "width": box["width"],
+            "height": min(box["height"], _HEIGHT),
+        },
+    )
+
+
+if __name__ == "__main__":
+    asyncio.run(draw(Path(sys.argv[1])))
