@@ -8,13 +8,8 @@ answer whether it proves that nothing ran.
 from __future__ import annotations
 
 import asyncio
-import math
-import random
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TypeVar
 from uuid import uuid4
 
@@ -29,14 +24,13 @@ from bot.gateway import (
     Denied,
     GatewayError,
     OutcomeUnknown,
-    Refused,
-    Throttled,
     Unavailable,
-    UnknownBatch,
     Unreachable,
     wire,
 )
+from bot.gateway.failure import Failure, seconds
 from bot.gateway.identity import Tokens
+from bot.gateway.retry import repeated
 from bot.phones.region import Region
 from bot.signin.request import Device
 
@@ -49,12 +43,6 @@ SUMMARIES = "/Teams.SipDevicesGatewayManagement/v1/batchsummaries"
 
 MAX_BODY = 4 * 1024 * 1024  # a status of 100 phones is some 20 KB
 MAX_PAGES = 50
-MAX_RETRY_AFTER = 3600.0
-
-# How a full region, a lack of rights and a lost batch read in a 4xx is not published: assumptions.
-_NO_PLACE = re.compile(r"concurrent|too many \w*\s?(batches|requests)", re.IGNORECASE)
-_NO_RIGHTS = re.compile(r"access (is )?denied|unauthori[sz]ed|forbidden", re.IGNORECASE)
-_NO_BATCH = re.compile(r"batch.*(not found|does not exist|unknown|invalid)", re.IGNORECASE)
 
 Result = TypeVar("Result")
 log = structlog.get_logger()
@@ -72,8 +60,9 @@ class _Answer:
         return 200 <= self.status < 300
 
     @property
-    def message(self) -> str:
-        return wire.error_text(self.body) or f"HTTP {self.status}"
+    def failure(self) -> Failure:
+        message = wire.error_text(self.body) or f"HTTP {self.status}"
+        return Failure(self.status, message, self.retry_after, self.correlation_id)
 
 
 class ConfigApiGateway:
@@ -124,7 +113,7 @@ class ConfigApiGateway:
                 break
             ready_by = deadline
         if not answer.ok:
-            raise _submit_error(answer)
+            raise answer.failure.of_submit()
         try:
             return wire.batch_id(answer.body)
         except wire.Unreadable as error:
@@ -136,14 +125,14 @@ class ConfigApiGateway:
         def read(answer: _Answer) -> BatchReport:
             return wire.report(answer.body, batch_id)
 
-        return await self._read(url, read, _status_error)
+        return await self._read(url, read, Failure.of_status)
 
     async def summaries(self) -> Sequence[BatchSummary]:
         url = self._url(SUMMARIES)
         found: list[BatchSummary] = []
         for _ in range(MAX_PAGES):
             page, following = await self._read(
-                url, lambda answer: wire.summaries(answer.body), _read_error
+                url, lambda answer: wire.summaries(answer.body), Failure.of_read
             )
             found += page
             if not following:
@@ -166,7 +155,9 @@ class ConfigApiGateway:
 
     async def _ready_to_submit(self, refresh: bool, deadline: float) -> Mapping[str, str]:
         try:
-            return await self._repeated(lambda: self._headers(refresh, deadline), deadline)
+            return await repeated(
+                lambda: self._headers(refresh, deadline), pauses=self._pauses, deadline=deadline
+            )
         except Unavailable as error:
             raise Unreachable(error.message, correlation_id=error.correlation_id) from error
 
@@ -174,42 +165,26 @@ class ConfigApiGateway:
         self,
         url: URL,
         read: Callable[[_Answer], Result],
-        error_of: Callable[[_Answer], GatewayError],
+        error_of: Callable[[Failure], GatewayError],
     ) -> Result:
         deadline = _now() + self._read_timeout
 
         async def once() -> Result:
             answer = await self._get(url, deadline)
             if not answer.ok:
-                raise error_of(answer)
+                raise error_of(answer.failure)
             try:
                 return read(answer)
             except wire.Unreadable as error:
                 raise Unavailable(str(error), correlation_id=answer.correlation_id) from error
 
-        return await self._repeated(once, deadline)
+        return await repeated(once, pauses=self._pauses, deadline=deadline)
 
     async def _get(self, url: URL, deadline: float) -> _Answer:
         answer = await self._asked(url, await self._headers(False, deadline), deadline)
         if answer.status == 401:
             answer = await self._asked(url, await self._headers(True, deadline), deadline)
         return answer
-
-    async def _repeated(self, attempt: Callable[[], Awaitable[Result]], deadline: float) -> Result:
-        pauses = iter(self._pauses)
-        while True:
-            try:
-                return await attempt()
-            except (Throttled, Unavailable) as trouble:
-                pause = next(pauses, None)
-                if pause is None:
-                    raise
-                pause *= random.uniform(0.75, 1.25)  # noqa: S311 - spreads callers, guards nothing
-                if isinstance(trouble, Throttled) and trouble.retry_after is not None:
-                    pause = max(pause, trouble.retry_after)
-                if _now() + pause >= deadline:
-                    raise
-            await asyncio.sleep(pause)
 
     async def _headers(self, refresh: bool, deadline: float) -> Mapping[str, str]:
         try:
@@ -238,7 +213,7 @@ class ConfigApiGateway:
         if answer.status in (401, 403):
             return ""
         if answer.status == 429 or answer.status >= 500:
-            raise _read_error(answer)
+            raise answer.failure.of_read()
         if answer.ok:
             try:
                 self._target = wire.admin_endpoint(answer.body)
@@ -285,7 +260,7 @@ class ConfigApiGateway:
                 answer = _Answer(
                     response.status,
                     await _bounded(response),
-                    _seconds(response.headers.get("Retry-After")),
+                    seconds(response.headers.get("Retry-After")),
                     correlation_id,
                 )
                 warning = response.headers.get("X-Ms-ConfigApi-PowerShell-WarningMessage", "")
@@ -314,51 +289,6 @@ def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-def _error(kind: type[GatewayError], answer: _Answer) -> GatewayError:
-    if kind is Throttled:
-        return Throttled(
-            answer.message, retry_after=answer.retry_after, correlation_id=answer.correlation_id
-        )
-    return kind(answer.message, correlation_id=answer.correlation_id)
-
-
-def _submit_error(answer: _Answer) -> GatewayError:
-    """Only an answer from before the work began proves that nothing ran."""
-    match answer.status:
-        case 429:
-            return _error(Throttled, answer)
-        case 401 | 403:
-            return _error(Denied, answer)
-        case 408:  # some proxies say so of a service that was slow, not of a request that was
-            return _error(OutcomeUnknown, answer)
-        case status if not 400 <= status < 500:
-            return _error(OutcomeUnknown, answer)
-        case _ if _NO_RIGHTS.search(answer.message):
-            return _error(Denied, answer)
-        case _ if _NO_PLACE.search(answer.message):
-            return _error(Throttled, answer)
-        case _:
-            return _error(Refused, answer)
-
-
-def _read_error(answer: _Answer) -> GatewayError:
-    match answer.status:
-        case 429:
-            return _error(Throttled, answer)
-        case 401 | 403:
-            return _error(Denied, answer)
-        case 400 if _NO_RIGHTS.search(answer.message):
-            return _error(Denied, answer)
-        case _:
-            return _error(Unavailable, answer)
-
-
-def _status_error(answer: _Answer) -> GatewayError:
-    if answer.status == 404 or (answer.status == 400 and _NO_BATCH.search(answer.message)):
-        return _error(UnknownBatch, answer)
-    return _read_error(answer)
-
-
 async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     """The body, cut off after `MAX_BODY`, which leaves it unreadable."""
     body = bytearray()
@@ -367,18 +297,3 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
         if len(body) > MAX_BODY:
             return bytes(body[:MAX_BODY])
     return bytes(body)
-
-
-def _seconds(retry_after: str | None) -> float | None:
-    """`Retry-After` in seconds or as an HTTP date; None if it is missing or makes no sense."""
-    if not retry_after:
-        return None
-    try:
-        seconds = float(retry_after)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(retry_after)
-        except ValueError:
-            return None
-        seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return min(max(seconds, 0.0), MAX_RETRY_AFTER) if math.isfinite(seconds) else None

@@ -1,8 +1,9 @@
 """Reading what the SIP Gateway writes, without trusting its shape. Pure.
 
 The wire casing of these bodies is not published, so names are read without regard to case and
-separators, in singular or plural; fields that nobody knows are left alone. This is the one place
-that guesses. What cannot be read raises `Unreadable`, never anything else.
+separators, in singular or plural; fields that nobody knows are left alone. First of each row stand
+the names in Microsoft's PowerShell module (the views of its `Sdg…` models, MicrosoftTeams 7.7.0).
+This is the one place that guesses. What cannot be read raises `Unreadable`, never anything else.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ _STATUS = ("batchstatus", "status", "state")
 _ITEMS = ("batchitem", "batchitems", "item", "items")
 _REGION = ("region", "targetregion", "batchregion")
 _CREATED = (
+    "requesttime",
     "createdat",
     "createdtime",
     "createddatetime",
@@ -29,11 +31,19 @@ _CREATED = (
     "created",
     "submittedat",
     "submittedtime",
-    "requesttime",
     "starttime",
     "timestamp",
 )
-_DEVICES = ("devicecount", "devicescount", "totaldevices", "devices", "itemcount", "total", "count")
+_DEVICES = (
+    "batchitemscount",
+    "devicecount",
+    "devicescount",
+    "totaldevices",
+    "devices",
+    "itemcount",
+    "total",
+    "count",
+)
 _LISTS = ("batchsummaries", "batchsummary", "summaries", "batches", "value", "items", "results")
 _NEXT = ("nextlink", "@odata.nextlink", "odata.nextlink")
 # A bare string is taken for an id only if it looks like one: "Accepted" does not.
@@ -160,7 +170,8 @@ def _error_in(value: object) -> str:
     inner = fields.get("error")
     if isinstance(inner, dict):
         return _error_in(inner)
-    found = _first(fields, ("message", "error", "errormessage", "detail", "title", "code"))
+    names = ("message", "error", "errormessage", "detail", "title", "code", "errorcode")
+    found = _first(fields, names)
     return clean(found) if isinstance(found, str) else ""
 
 

@@ -130,6 +130,14 @@ def test_how_a_status_may_be_written(body: object, count: int) -> None:
             "items": [1] * 5,
         },
         {
+            "BatchId": "x",
+            "BatchItemsCount": 5,
+            "BatchStatus": "Completed",
+            "Region": "EMEA",
+            "RequestTime": "2026-11-22T10:11:12.1234567+00:00",
+            "UserId": "00000000-0000-0000-0000-000000000001",
+        },
+        {
             "id": "x",
             "region": "EMEA",
             "startTime": "2026-11-22T11:11:12.123456+01:00",
