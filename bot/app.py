@@ -38,6 +38,7 @@ from bot.store import snapshots
 from bot.store.database import Database
 from bot.teams.edge import open_edge
 from bot.words import Words
+from cards.escape import plain
 
 log = structlog.get_logger()
 
@@ -63,16 +64,21 @@ def utc_now() -> datetime:
 
 @asynccontextmanager
 async def running(
-    settings: Settings, *, pace: Pace | None = None, submit_timeout: float = 60.0
+    settings: Settings,
+    *,
+    pace: Pace | None = None,
+    submit_timeout: float = 60.0,
+    busy_seconds: float = 10.0,
 ) -> AsyncGenerator[Service]:
     """Start everything, hand out the service, stop everything; what is being sent is finished first.
 
-    `pace` and `submit_timeout` (seconds) are for tests and benchmarks, in which time runs faster.
+    `pace`, `submit_timeout` and `busy_seconds` (how long a locked SQLite file is waited for) are for tests
+    and benchmarks, in which time runs faster.
     Raises `DatabaseTrouble`, `NotSupported`, `ScenarioError`, or OSError if the port is taken.
     """
     pace = pace or Pace(poll_first=settings.poll_seconds)
     async with AsyncExitStack() as stack:
-        database = Database(settings.database)
+        database = Database(settings.database, busy_seconds=busy_seconds)
         stack.push_async_callback(database.close)
         await database.open()
 
@@ -85,13 +91,15 @@ async def running(
 
         edge = await stack.enter_async_context(open_edge(settings))
         files = ChatFiles(settings, await stack.enter_async_context(files_session(settings)))
-        words = Words()
+        # What people wrote is quoted in sentences: on one line, and nothing in it that is not seen.
+        words = Words(escape=plain)
         projection = Projection(words, next(iter(settings.tenant_ids), ""))
         announcements = Announcements(settings.approvals, settings.notifications, words)
         keeper = Keeper(
             database,
             edge.messenger,
             projection,
+            announcements,
             pace=pace,
             clock=utc_now,
             monotonic=time.monotonic,

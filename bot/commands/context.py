@@ -14,10 +14,10 @@ from bot.runner.announcements import Announcements
 from bot.runner.calendar import Calendar
 from bot.runner.projection import Projection
 from bot.settings import Exports
-from bot.signin.policy import Actor, Denied
+from bot.signin.policy import Actor, Denied, may_see
 from bot.signin.request import parse_id
 from bot.store import posts, requests
-from bot.store.database import Database, Transaction
+from bot.store.database import Database
 from bot.store.posts import NewPost
 from bot.store.requests import Request
 from bot.words import Words
@@ -86,12 +86,13 @@ def denial(context: Context, denied: Denied) -> str:
     return context.words(f"denied-{denied.reason}", **denied.arguments)
 
 
-async def named(context: Context, tx: Transaction, turn: Turn, text: str) -> Request | None:
-    """The request that somebody named, if it is one of their tenant."""
+async def visible(context: Context, turn: Turn, text: str) -> Request | None:
+    """The request that somebody named, if they may see it."""
     request_id = parse_id(text)
     if request_id is None:
         return None
-    request = await requests.load(tx, request_id)
-    if request is None or request.tenant_id != turn.actor.tenant_id:
+    async with context.database.read() as tx:
+        request = await requests.load(tx, request_id)
+    if request is None or isinstance(may_see(turn.actor, request.standing), Denied):
         return None
     return request

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
 import structlog
-from cards.kinds import CardKind, Panel, Verb, View
 
 from bot.commands import decide, export, intake, orders, running, view
 from bot.commands.chat import (
@@ -27,6 +26,7 @@ from bot.store import posts, requests
 from bot.store.posts import Conversation, Post
 from bot.store.requests import Request
 from cards import plain
+from cards.kinds import CardKind, Panel, Verb, View
 
 log = structlog.get_logger()
 
@@ -87,7 +87,8 @@ class Desk:
         for file in message.files:
             await intake.take_file(self._context, turn, file)
         if message.unreachable_files:
-            await say(self._context, message.place, self._context.words("file-only-personal"))
+            told = "file-no-table" if turn.personal else "file-only-personal"
+            await say(self._context, message.place, self._context.words(told))
         if message.files or message.unreachable_files:
             return
         if roster.looks_like_csv(message.text):
@@ -96,7 +97,7 @@ class Desk:
         await self._order(turn, message.text)
 
     async def _order(self, turn: Turn, text: str) -> None:
-        word, _, argument = text.strip().partition(" ")
+        word, argument = [*text.split(maxsplit=1), "", ""][:2]
         order = ORDERS.get(word.lower())
         if order is None:
             await orders.unknown(self._context, turn, text.strip())
@@ -111,6 +112,8 @@ class Desk:
         async with context.database.read() as tx:
             request = await requests.load(tx, inputs.text("request", 16))
             post = await posts.find(tx, action.place.conversation_id, action.activity_id)
+        if post is not None and (request is None or post.request_id != request.id or not post.kind):
+            post = None  # the button is not one of the message that is named
         if request is None:
             return TextAnswer(context.words("denied-no-such-request"))
         if isinstance(decision := may_see(turn.actor, request.standing), Denied):
@@ -136,7 +139,7 @@ class Desk:
 
     @staticmethod
     def _kind(post: Post | None, request: Request, turn: Turn, verb: Verb) -> CardKind:
-        if post is not None and post.request_id == request.id and post.kind:
+        if post is not None:
             return CardKind(post.kind)
         if verb in HANDLERS:
             return HANDLERS[verb][1]

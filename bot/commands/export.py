@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from bot.commands.chat import FileConsent, FileTrouble
-from bot.commands.context import Context, Turn, denial, named, post, say, show
+from bot.commands.context import Context, Turn, denial, post, say, show, visible
 from bot.commands.inputs import Inputs
 from bot.phones.issue import Severity
 from bot.phones.provisioning import url_for
@@ -42,15 +42,20 @@ _CONSENT = "application/vnd.microsoft.teams.card.file.consent"
 _INFO = "application/vnd.microsoft.teams.card.file.info"
 
 
+# What a spreadsheet takes for the beginning of a formula, also as East Asian keyboards type it
+# (OWASP, "CSV Injection").
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+
+
 def harmless(value: str) -> str:
-    """A value that a spreadsheet does not take for a formula (OWASP, "CSV Injection")."""
-    return f"'{value}" if value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
+    """A value that a spreadsheet does not take for a formula. Handed in again, it is read as it was."""
+    return f"'{value}" if value.startswith(_FORMULA) else value
 
 
 async def results_csv(context: Context, request: Request) -> bytes:
     """Every row of the file, in its order, those that were not ready included. UTF-8 with BOM.
 
-    The first two columns can be dropped in chat again: checked values stand there as they are.
+    The first two columns can be dropped in chat again.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out)
@@ -87,7 +92,7 @@ def _result(words: Words, phone: Phone, home_tenant: str) -> tuple[str, ...]:
     if phone.region is not None:
         url = url_for(phone.hardware_id, phone.region, home_tenant).url
     return (
-        phone.username,
+        harmless(phone.username),
         phone.hardware_id,
         phone.region or "",
         phone.status.value,
@@ -162,20 +167,16 @@ async def consented(context: Context, turn: Turn, consent: FileConsent) -> None:
         await say(context, turn.place, context.words("export-declined"))
         return
     inputs = Inputs(consent.context)
-    async with context.database.read() as tx:
-        request = await named(context, tx, turn, inputs.text("request", 16))
+    request = await visible(context, turn, inputs.text("request", 16))
     if request is None:
         await say(context, turn.place, context.words("denied-no-such-request"))
-        return
-    if isinstance(decision := may_see(turn.actor, request.standing), Denied):
-        await say(context, turn.place, denial(context, decision))
         return
     what = ISSUES if inputs.text("what", 16) == ISSUES else RESULTS
     try:
         await context.files.upload(consent.upload, await content(context, request, what))
     except FileTrouble as trouble:
         log.warning("export.not_saved", request=request.id, why=trouble.code)
-        await say(context, turn.place, context.words("export-not-saved", request=request.id))
+        await say(context, turn.place, _not_saved(context.words, request, what, trouble))
         return
     upload = Inputs(consent.upload)
     info: Mapping[str, Any] = {
@@ -185,3 +186,10 @@ async def consented(context: Context, turn: Turn, consent: FileConsent) -> None:
         "content": {"uniqueId": upload.text("uniqueId", 200), "fileType": "csv"},
     }
     await post(context, turn.place, {"attachment": info})
+
+
+def _not_saved(words: Words, request: Request, what: str, trouble: FileTrouble) -> str:
+    if trouble.code == "full":
+        name = file_name(request.id, what)
+        return f"{words('file-full', name=name)} {words.part('file-full', 'fix')}"
+    return words("export-not-saved", request=request.id)

@@ -9,6 +9,11 @@ from typing import Any
 _YES = frozenset({"true", "1", "yes", "on"})
 
 
+def cleaned(text: str, longest: int) -> str:
+    """`text` on one line, as any database can keep it."""
+    return "".join(" " if ord(letter) < 32 else letter for letter in text).strip()[:longest]
+
+
 @dataclass(frozen=True, slots=True)
 class Inputs:
     data: Mapping[str, Any]
@@ -16,9 +21,7 @@ class Inputs:
     def text(self, name: str, longest: int) -> str:
         """The text of an input, without white space around it; "" if there is none."""
         value = self.data.get(name)
-        if not isinstance(value, str):
-            return ""
-        return "".join(" " if ord(letter) < 32 else letter for letter in value).strip()[:longest]
+        return cleaned(value, longest) if isinstance(value, str) else ""
 
     def number(self, name: str, default: int) -> int:
         """A whole number from 1 to a million."""
@@ -34,7 +37,3 @@ class Inputs:
     def ticked(self, name: str) -> bool:
         value = self.data.get(name)
         return value is True or (isinstance(value, str) and value.strip().lower() in _YES)
-
-    def refused(self, name: str) -> bool:
-        """True if the box was there and was not ticked."""
-        return name in self.data and not self.ticked(name)

@@ -9,6 +9,7 @@ import structlog
 
 from bot.commands.chat import FileTrouble, IncomingFile
 from bot.commands.context import Context, Turn, denial, say, show
+from bot.commands.inputs import cleaned
 from bot.phones import roster
 from bot.phones.roster import Roster, Unreadable
 from bot.signin.policy import Denied, may_start
@@ -17,11 +18,14 @@ from cards import plain
 
 log = structlog.get_logger()
 
+_LONGEST_NAME = 200
+
 
 async def take_file(context: Context, turn: Turn, file: IncomingFile) -> None:
     if isinstance(decision := may_start(turn.actor), Denied):
         await say(context, turn.place, denial(context, decision))
         return
+    name = cleaned(file.name, _LONGEST_NAME)
     try:
         content = await context.files.download(file)
     except FileTrouble as trouble:
@@ -29,12 +33,12 @@ async def take_file(context: Context, turn: Turn, file: IncomingFile) -> None:
         await _unusable(
             context,
             turn,
-            file.name,
+            name,
             context.words(f"file-{trouble.code}", **trouble.arguments),
             context.words.part(f"file-{trouble.code}", "fix", **trouble.arguments),
         )
         return
-    await _take(context, turn, file.name, lambda: roster.read(content, file.name))
+    await _take(context, turn, name, lambda: roster.read(content, name))
 
 
 async def take_text(context: Context, turn: Turn, text: str) -> None:

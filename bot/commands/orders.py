@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.commands import running
-from bot.commands.context import Context, Turn, named, say, show
+from bot.commands.context import Context, Turn, denial, say, show, visible
 from bot.commands.inputs import Inputs
 from bot.phones import region, roster
 from bot.phones.region import Region
@@ -52,8 +52,7 @@ async def _named_or_told(context: Context, turn: Turn, argument: str) -> Request
     if not argument:
         await say(context, turn.place, context.words("which-request"))
         return None
-    async with context.database.read() as tx:
-        request = await named(context, tx, turn, argument)
+    request = await visible(context, turn, argument)
     if request is None:
         await say(context, turn.place, context.words("no-such-request", request=argument[:40]))
     return request
@@ -65,7 +64,7 @@ async def cancel(context: Context, turn: Turn, argument: str) -> None:
         return
     decision = may_cancel(turn.actor, request.standing)
     if isinstance(decision, Denied):
-        await say(context, turn.place, context.words(f"denied-{decision.reason}"))
+        await say(context, turn.place, denial(context, decision))
         return
     await running.cancel(context, turn, request, Inputs({}))
     await say(context, turn.place, context.words("cancel-asked", request=request.id))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import structlog
 
 from bot.commands.chat import Sender
+from bot.commands.inputs import cleaned
 from bot.directory import Directory, DirectoryUnavailable, Profile
 from bot.settings import EVERYONE
 from bot.signin.policy import Actor
@@ -19,6 +20,7 @@ _REMEMBERED_SECONDS = (
     60.0  # how long a membership is believed: short, so that a removal counts soon
 )
 _REMEMBERED = 10_000
+_LONGEST_NAME = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,8 @@ class People:
         if not (mine & self._requesters and mine & self._approvers) and wanted:
             mine |= await self._groups(sender.object_id, wanted)
         return Actor(
-            person=Person(sender.object_id, sender.name),
+            # In one spelling, since it is compared with whoever asked.
+            person=Person(sender.object_id.lower(), cleaned(sender.name, _LONGEST_NAME)),
             tenant_id=tenant_id,
             may_request=bool(mine & self._requesters),
             may_approve=bool(mine & self._approvers),

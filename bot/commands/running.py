@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 
 from bot.commands.context import Context, Turn, denial
@@ -16,6 +18,8 @@ from bot.store.batches import Batch
 from bot.store.requests import Request
 
 log = structlog.get_logger()
+
+_ANSWER_SECONDS = 6.0  # whoever clicked waits for the answer, and their client not much longer
 
 
 async def cancel(context: Context, turn: Turn, request: Request, inputs: Inputs) -> str | None:
@@ -43,7 +47,7 @@ async def retry_failed(
     now = context.clock()
     async with context.database.write() as tx:
         await context.database.serialise(tx, "retry", request.id)
-        existing = await requests.open_retry(tx, request.id)
+        existing = await requests.taken_over(tx, request.id)
         if existing is not None:
             return context.words("retry-exists", request=existing)
         new_id = await requests.retry(
@@ -74,6 +78,7 @@ async def reconcile(context: Context, turn: Turn, request: Request, inputs: Inpu
         batch is None
         or batch.request_id != request.id
         or batch.state is not BatchState.NEEDS_PERSON
+        or batch.attempt != inputs.number("attempt", 0)
     ):
         return None  # answered meanwhile: the card says so
     answer = inputs.text("answer", 16)
@@ -118,10 +123,13 @@ async def _ran(context: Context, turn: Turn, batch: Batch, remote_id: str) -> st
     async with context.database.read() as tx:
         devices = await batches.devices(tx, batch)
         known = await batches.known_remote_ids(tx, batch.tenant_id)
-    if remote_id in known:
+    if remote_id.casefold() in map(str.casefold, known):
         return context.words("reconcile-taken", batch=remote_id)
     try:
-        report = await context.gateway.status(remote_id)
+        async with asyncio.timeout(_ANSWER_SECONDS):
+            report = await context.gateway.status(remote_id)
+    except TimeoutError:
+        return context.words("reconcile-slow", batch=remote_id)
     except GatewayError as error:
         return context.words("reconcile-no-answer", batch=remote_id, message=error.message)
     if not matching.is_of(report, devices):

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from cards.kinds import CardKind, Panel, View
-
-from bot.commands.context import Context, Turn, named, say, show
+from bot.commands.context import Context, Turn, say, show, visible
 from bot.commands.inputs import Inputs
-from bot.signin.policy import Denied, may_see
 from bot.signin.request import ENDED, RequestState
-from bot.store import posts, snapshots
+from bot.store import batches, posts, snapshots
 from bot.store.posts import NewPost, Post
 from bot.store.requests import Request
 from cards import plain
+from cards.kinds import CardKind, Panel, View
 
 _OPEN = (RequestState.DRAFT, RequestState.WAITING, RequestState.RUNNING)
 
@@ -41,23 +39,21 @@ def kind_for(turn: Turn, request: Request) -> CardKind:
 
 
 async def status(context: Context, turn: Turn, argument: str) -> None:
-    """One request as a live card, or what is open."""
+    """One request as a live card, to an approver with what has to be answered; or what is open."""
     if not argument:
         await _list(context, turn, states=_OPEN)
         return
-    async with context.database.read() as tx:
-        request = await named(context, tx, turn, argument)
-    if request is None or isinstance(may_see(turn.actor, request.standing), Denied):
+    request = await visible(context, turn, argument)
+    if request is None:
         await say(context, turn.place, context.words("no-such-request", request=argument[:40]))
         return
+    place, now = turn.place, context.clock()
     async with context.database.write() as tx:
-        new = NewPost(
-            turn.place.tenant_id,
-            turn.place.conversation_id,
-            kind=kind_for(turn, request).value,
-            request_id=request.id,
-        )
-        await posts.add(tx, new, context.clock())
+        asked = await batches.needing_person(tx, request.id) if turn.actor.may_approve else ()
+        cards = [(kind_for(turn, request), 0), *((CardKind.QUESTION, batch) for batch in asked)]
+        for kind, batch in cards:
+            new = NewPost(place.tenant_id, place.conversation_id, kind.value, request.id, batch)
+            await posts.add(tx, new, now)
     context.changed()
 
 

@@ -6,16 +6,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from cards.kinds import CardKind
-
 from bot.settings import REQUESTER_CHAT
 from bot.signin.request import RequestState
 from bot.signin.snapshot import Tally
 from bot.store import posts, requests, snapshots
 from bot.store.database import Transaction
-from bot.store.posts import NewPost
+from bot.store.posts import NewPost, Post
 from bot.store.requests import Request
 from bot.words import Words
+from cards.kinds import CardKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +108,19 @@ class Announcements:
             batch=batch,
         )
         await posts.add(tx, post, now)
+
+    async def undeliverable(self, tx: Transaction, post: Post, now: datetime) -> None:
+        """A card that waits for a decision reaches nobody: then whoever asked has to know."""
+        waits_for = {
+            CardKind.APPROVAL: RequestState.WAITING,
+            CardKind.QUESTION: RequestState.RUNNING,
+        }
+        state = waits_for.get(CardKind(post.kind)) if post.kind else None
+        request = await requests.load(tx, post.request_id)
+        if request is None or request.state is not state or post.lane == request.conversation_id:
+            return
+        text = self.words("notice-undeliverable", request=request.id)
+        await self._tell_requester(tx, request, text, now)
 
     async def stuck(self, tx: Transaction, request: Request, region: str, now: datetime) -> None:
         text = self.words("notice-stuck", request=request.id, region=region)

@@ -6,12 +6,16 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
+from bot.runner.announcements import Announcements
 from bot.runner.limits import APP, CONVERSATION, Meter
 from bot.runner.messenger import (
     Address,
@@ -24,13 +28,14 @@ from bot.runner.messenger import (
 from bot.runner.projection import Projected, Projection
 from bot.signin.pace import Pace
 from bot.store import posts
-from bot.store.database import Database
+from bot.store.database import Database, Transaction
 from bot.store.posts import Post
 
 log = structlog.get_logger()
 
 _PARALLEL = 8  # conversations written to at once
 _LONGEST_BACKOFF = 300.0
+_LONGEST_RETRY_AFTER = 3600.0
 
 
 @dataclass(slots=True)
@@ -54,6 +59,7 @@ class Keeper:
         database: Database,
         messenger: Messenger,
         projection: Projection,
+        announcements: Announcements,
         *,
         pace: Pace,
         clock: Callable[[], datetime],
@@ -62,6 +68,7 @@ class Keeper:
         self._database = database
         self._messenger = messenger
         self._projection = projection
+        self._announce = announcements
         self._pace = pace
         self._clock = clock
         self._monotonic = monotonic
@@ -69,6 +76,7 @@ class Keeper:
         self._lanes: defaultdict[str, _Lane] = defaultdict(_Lane)
         self._app = Meter(APP)
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._closing = False
 
     def wake(self) -> None:
         """Something that people see has changed."""
@@ -90,10 +98,13 @@ class Keeper:
                 except TimeoutError:
                     pass
         finally:
+            self._closing = True
             await asyncio.gather(*self._busy.values(), return_exceptions=True)
 
     async def _round(self) -> float:
         """Start what can be delivered now; returns the seconds until more can be."""
+        # What these deliver while we read would look as if it were still to be delivered. They wake us.
+        busy = frozenset(self._busy)
         async with self._database.read() as tx:
             due = await posts.due(tx)
         pause = self._pace.idle
@@ -101,7 +112,7 @@ class Keeper:
         for post in due:
             by_lane[post.lane].append(post)
         for lane, waiting in by_lane.items():
-            if lane not in self._busy:
+            if lane not in busy:
                 pause = min(pause, self._begin(lane, waiting))
         return max(pause, 0.01)
 
@@ -129,7 +140,10 @@ class Keeper:
             await self._attempt(self._lanes[lane], post)
         except Exception:
             log.exception("keeper.failed", post=post.id, kind=post.kind, request=post.request_id)
-            await self._later(post, None)
+            # In memory first: the tables may be what fails.
+            self._lanes[lane].closed_until = self._monotonic() + self._backoff(post)
+            with suppress(DBAPIError):
+                await self._later(post, self._backoff(post))
         finally:
             del self._busy[lane]
             self._wake.set()
@@ -150,14 +164,15 @@ class Keeper:
         try:
             await self._write(post, address, projected)
         except ChatThrottled as busy:
-            lane.closed_until = self._monotonic() + (
-                self._backoff(post) if busy.retry_after is None else busy.retry_after
-            )
+            wait = self._backoff(post)
+            if busy.retry_after is not None:
+                wait = min(busy.retry_after, _LONGEST_RETRY_AFTER)
+            lane.closed_until = self._monotonic() + wait
             log.info("keeper.throttled", post=post.id, retry_after=busy.retry_after)
-            await self._later(post, busy.retry_after)
+            await self._later(post, wait)
         except ChatUnavailable as trouble:
             log.warning("keeper.unavailable", post=post.id, why=str(trouble))
-            await self._later(post, None)
+            await self._later(post, self._backoff(post))
         except Gone:
             log.info("keeper.card_gone", post=post.id, request=post.request_id)
             async with self._database.write() as tx:
@@ -166,6 +181,7 @@ class Keeper:
             log.warning("keeper.undeliverable", post=post.id, why=str(trouble))
             async with self._database.write() as tx:
                 await posts.give_up(tx, post)
+                await self._announce.undeliverable(tx, post, self._clock())
 
     def _count(self, lane: _Lane, *, update: bool) -> None:
         now = self._monotonic()
@@ -177,25 +193,41 @@ class Keeper:
     async def _write(self, post: Post, address: Address, projected: Projected) -> None:
         if post.activity_id:
             await self._messenger.update(address, post.activity_id, projected.message)
-            async with self._database.write() as tx:
-                await posts.updated(tx, post, version=projected.version, final=projected.final)
+            await self._record(
+                partial(posts.updated, post=post, version=projected.version, final=projected.final)
+            )
             return
         sent = await self._messenger.send(address, projected.message)
-        async with self._database.write() as tx:
-            await posts.sent(
-                tx,
-                post,
+        await self._record(
+            partial(
+                posts.sent,
+                post=post,
                 conversation_id=sent.conversation_id,
                 activity_id=sent.activity_id,
                 version=projected.version,
-                final=projected.final,
+                # Without an id it can never be updated, and is not to be sent again for that.
+                final=projected.final or not sent.activity_id,
             )
+        )
+
+    async def _record(self, write: Callable[[Transaction], Awaitable[None]]) -> None:
+        """Write down what was delivered, as soon as the tables take it: else it would be sent twice."""
+        while True:
+            try:
+                async with self._database.write() as tx:
+                    await write(tx)
+            except DBAPIError as error:
+                if self._closing:
+                    raise
+                log.warning("keeper.not_recorded", why=str(error.orig))
+                await asyncio.sleep(self._pace.idle)
+            else:
+                return
 
     def _backoff(self, post: Post) -> float:
         seconds = min(_LONGEST_BACKOFF, self._pace.card * 2.0 ** min(post.attempts, 10))
         return seconds * random.uniform(0.8, 1.2)  # noqa: S311
 
-    async def _later(self, post: Post, seconds: float | None) -> None:
-        wait = self._backoff(post) if seconds is None else seconds
+    async def _later(self, post: Post, seconds: float) -> None:
         async with self._database.write() as tx:
-            await posts.later(tx, post, self._clock() + timedelta(seconds=wait))
+            await posts.later(tx, post, self._clock() + timedelta(seconds=seconds))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from cards.kinds import CardKind, Panel, View
-from cards.render import render
-
 from bot.runner.messenger import Attachment, Message
 from bot.signin.request import ENDED
 from bot.store import snapshots
 from bot.store.database import Transaction
 from bot.store.posts import Post
 from bot.words import Words
+from cards.kinds import CardKind, Panel, View
+from cards.render import render
 
 
 @dataclass(frozen=True, slots=True)

@@ -69,14 +69,15 @@ class Worker:
 
     async def run(self) -> None:
         """Work until cancelled. What is being sent at that moment is finished first."""
-        if self._database.sqlite:
-            # We hold the file's lock, so whoever owned these leases is gone.
-            async with self._database.write() as tx:
-                await batches.release_all(tx, self._clock())
+        alone = self._database.sqlite  # we hold the file's lock: whoever owned leases is gone
         try:
             while True:
                 self._wake.clear()
                 try:
+                    if alone:
+                        async with self._database.write() as tx:
+                            await batches.release_all(tx, self._clock())
+                        alone = False
                     await self._round()
                     pause = await self._pause()
                 except Exception:
@@ -229,12 +230,14 @@ class Worker:
             wait = self._pace.busy if refusal.retry_after is None else refusal.retry_after
             await self._nothing_ran(batch, refusal.message, wait)
         else:
-            await self._nothing_ran(
-                batch, refusal.message, self._pace.busy, unreachable_since=self._clock()
-            )
+            await self._nothing_ran(batch, refusal.message, self._pace.busy, unreachable=True)
 
-    async def _nothing_ran(self, batch: Batch, error: str, wait: float, **columns: object) -> None:
+    async def _nothing_ran(
+        self, batch: Batch, error: str, wait: float, *, unreachable: bool = False, **columns: object
+    ) -> None:
         async with self._database.write() as tx:
+            if unreachable:
+                await requests.unreachable(tx, batch.request_id, self._clock())
             if await batches.nothing_ran(
                 tx,
                 batch,
@@ -356,10 +359,8 @@ class Worker:
         )
         now = self._clock()
         async with self._database.write() as tx:
-            request = await requests.load(tx, batch.request_id)
-            if request is not None and not request.in_trouble:
-                denied = {"refused": error.message} if isinstance(error, Denied) else {}
-                await requests.touch(tx, batch.request_id, unreachable_since=now, **denied)
+            refused = error.message if isinstance(error, Denied) else ""
+            await requests.unreachable(tx, batch.request_id, now, refused=refused)
             if self._given_up(batch, now):
                 if await batches.done(tx, batch, owner=self._owner, now=now):
                     await self._maybe_ended(tx, batch.request_id)

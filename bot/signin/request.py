@@ -47,6 +47,7 @@ TRANSITIONS: Mapping[RequestState, frozenset[RequestState]] = MappingProxyType(
 )
 
 ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
+NOTHING_RAN = frozenset({RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN})
 
 
 @dataclass(frozen=True, slots=True)

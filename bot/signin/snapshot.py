@@ -108,6 +108,7 @@ class BatchQuestion:
     sent_at: datetime
     first_row: int
     last_row: int
+    attempt: int = 1  # which sending of the batch this is about
 
 
 @dataclass(frozen=True, slots=True)

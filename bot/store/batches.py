@@ -397,6 +397,15 @@ async def needs_person(tx: Transaction, batch: Batch, *, owner: str) -> bool:
     return changed.rowcount == 1
 
 
+async def needing_person(tx: Transaction, request_id: str) -> list[int]:
+    rows = await tx.execute(
+        select(BatchRow.id)
+        .where(BatchRow.request_id == request_id, BatchRow.state == BatchState.NEEDS_PERSON.value)
+        .order_by(BatchRow.id)
+    )
+    return list(rows.scalars())
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
     """What the service says of one phone."""

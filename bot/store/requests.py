@@ -20,7 +20,7 @@ from bot.signin import batch as batches
 from bot.signin.batch import BatchState
 from bot.signin.outcome import RETRYABLE, PhoneStatus
 from bot.signin.policy import Standing
-from bot.signin.request import ENDED, Device, Person, RequestState, digest, new_id
+from bot.signin.request import ENDED, NOTHING_RAN, Device, Person, RequestState, digest, new_id
 from bot.store.database import Transaction
 from bot.store.tables import BatchRow, EventRow, IssueRow, PhoneRow, PostRow, RequestRow
 
@@ -48,7 +48,6 @@ class Request:
     decided_by: Person
     decided_at: datetime | None
     cancel_asked_at: datetime | None
-    in_trouble: bool  # the service could not be asked, or refused us, when last tried
 
     @property
     def standing(self) -> Standing:
@@ -84,7 +83,6 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
         decided_by=Person(row.decided_by_id, row.decided_by_name),
         decided_at=row.decided_at,
         cancel_asked_at=row.cancel_asked_at,
-        in_trouble=row.unreachable_since is not None,
     )
 
 
@@ -207,6 +205,18 @@ async def touch(tx: Transaction, request_id: str, **values: Any) -> None:
         update(RequestRow)
         .where(RequestRow.id == request_id)
         .values(version=RequestRow.version + 1, **values)
+    )
+
+
+async def unreachable(
+    tx: Transaction, request_id: str, since: datetime, *, refused: str = ""
+) -> None:
+    """The service could not be asked, or refused us: noted when it begins, not each time."""
+    values = {"refused": refused} if refused else {}
+    await tx.execute(
+        update(RequestRow)
+        .where(RequestRow.id == request_id, RequestRow.unreachable_since.is_(None))
+        .values(version=RequestRow.version + 1, unreachable_since=since, **values)
     )
 
 
@@ -552,13 +562,16 @@ async def retry(
     return request_id
 
 
-async def open_retry(tx: Transaction, request_id: str) -> str | None:
-    """A request for the same phones that has not ended yet."""
+async def taken_over(tx: Transaction, request_id: str) -> str | None:
+    """The request that has taken over the phones of this one which were not signed in.
+
+    One that ran has them, however it ended: what is still not signed in is retried from there.
+    """
     found = await tx.execute(
         select(RequestRow.id)
         .where(
             RequestRow.retry_of == request_id,
-            RequestRow.state.not_in([state.value for state in ENDED]),
+            RequestRow.state.not_in([state.value for state in NOTHING_RAN]),
         )
         .limit(1)
     )

@@ -205,6 +205,7 @@ async def _questions(tx: Transaction, request_id: str) -> list[BatchQuestion]:
             sent_at=row.sent_at,
             first_row=row.first_row,
             last_row=row.last_row,
+            attempt=row.attempt,
         )
         for row in rows
     ]

@@ -124,6 +124,7 @@ def _activity(address: Address, message: Message) -> dict[str, Any]:
         "from": {"id": reference["bot_id"], "name": reference["bot_name"]},
         "conversation": {"id": address.conversation_id},
         "text": message.text,
+        "textFormat": "plain",  # else what it quotes could hold links and mentions
         "summary": message.summary,
         "attachments": attachments,
     }

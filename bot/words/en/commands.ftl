@@ -7,6 +7,7 @@ unknown-action = This button is from another version of the card. Send status to
 unknown-region = There is no region "{ $region }". The regions are NOAM, EMEA and APAC.
 no-such-request = I cannot find a request "{ $request }". Send history to see the newest ones.
 which-request = Say which request, for example: cancel K7QF2M9X. Send history to see the newest ones.
+file-no-table = I can read CSV and Excel files only. Attach one with the paper clip, or paste its lines here.
 file-only-personal = Teams gives bots no access to files in channels and group chats. Send me the file in our 1:1 chat, or paste its lines here.
 
 ask-nothing-ready = No row is ready, so there is nothing to approve. Mend the rows and send the file again.
@@ -30,6 +31,7 @@ reconcile-what = Choose one of the three answers.
 reconcile-no-id = Enter the batch id that the Teams admin center or PowerShell shows.
 reconcile-taken = Batch { $batch } is already known as another batch of ours. Check the id.
 reconcile-no-answer = The service says nothing useful of batch { $batch }: { $message }. Check the id and try again.
+reconcile-slow = The service did not answer in time, so nothing was changed. Try batch { $batch } again in a minute.
 reconcile-other = Batch { $batch } does not hold exactly these phones. Check the id.
 
 export-elsewhere = Files reach you in our 1:1 chat only. Open it, send status { $request }, and choose Export there.

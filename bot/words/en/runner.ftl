@@ -14,6 +14,7 @@ notice-started = Request { $request }: { $approver } approved the sign-in of { $
 notice-rejected = Request { $request } was rejected by { $approver }. Nothing was changed.
 notice-rejected-why = Request { $request } was rejected by { $approver }: "{ $comment }". Nothing was changed.
 notice-expired = Request { $request } expired before anybody approved it. Nothing was changed. Send the file again to ask anew.
+notice-undeliverable = Request { $request }: the card that asks for a decision could not be delivered to the approvers. Ask your Offhook operator to add me there. Until then, an approver can send me status { $request } to decide.
 notice-stuck = Request { $request }: the service has said nothing new about a batch in { $region } for a long time. Its phones are still being followed.
 notice-finished = Request { $request } by { $requester } has finished: { $signed_in } of { $total ->
         [one] { $total } phone

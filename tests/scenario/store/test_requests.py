@@ -162,7 +162,7 @@ async def test_retry_takes_what_was_not_signed_in(database: Database) -> None:
     async with database.read() as tx:
         devices = await requests.devices(tx, new_id)
         assert [device.username for device in devices] == ["lobby3@contoso.com"]
-        assert await requests.open_retry(tx, request_id) == new_id
+        assert await requests.taken_over(tx, request_id) == new_id
 
 
 async def test_purge_deletes_what_ended_long_ago_and_nothing_else(database: Database) -> None:
