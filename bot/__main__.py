@@ -21,6 +21,7 @@ from bot.phones import provisioning
 from bot.phones.region import Region
 from bot.phones.region import parse as parse_region
 from bot.settings import Settings
+from bot.spelling import given, strangers
 
 app = typer.Typer(
     help="Sign in SIP phones in bulk through the Teams SIP Gateway, from chat.",
@@ -36,6 +37,7 @@ class Unusable(Exception):
 
 
 def _settings() -> Settings:
+    _refuse_strangers()
     try:
         return Settings()  # pyright: ignore[reportCallIssue]  # fields come from the environment
     except ValidationError as error:
@@ -46,6 +48,15 @@ def _settings() -> Settings:
             given = f" (it is {problem['input']!r})" if name and problem["loc"] else ""
             lines.append(f"{name}: {text}{given}" if name else text)
         raise Unusable("\n".join(lines)) from None
+
+
+def _refuse_strangers() -> None:
+    lines = [
+        f"{name}: no setting has this name." + (f" Did you mean {nearest}?" if nearest else "")
+        for name, nearest in strangers(given()).items()
+    ]
+    if lines:
+        raise Unusable("\n".join(lines))
 
 
 @app.command()
