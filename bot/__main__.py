@@ -1,4 +1,4 @@
-"""The command line: `python -m bot serve | demo | validate FILE | urls | purge | playground`."""
+"""The command line: `python -m bot serve | demo | validate FILE | urls | purge | playground | manifest`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from rich.console import Console
 from rich.table import Table
 
+import manifest.cli
 from bot import logs
 from bot.phones import provisioning
 from bot.phones.region import Region
@@ -29,6 +30,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+app.add_typer(manifest.cli.app, name="manifest")
 _UNUSABLE = 2  # exit code: what was asked for cannot be done as it was asked
 
 

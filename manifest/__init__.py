@@ -1,0 +1,1 @@
+"""The Teams app package: manifest, icons and languages, and what makes one zip of them."""

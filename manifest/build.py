@@ -1,0 +1,89 @@
+"""`python -m bot manifest build`: from what was asked for to a checked package on disk.
+
+Exit codes: 0 the package is written, 2 it is not, and every reason was told.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from bot import __version__
+from bot.validate import harmless
+from bot.words import Words
+from manifest import package, rules, validation
+from manifest.deployment import EXAMPLE, Deployment, Developer, checked
+from manifest.document import SCHEMA
+from manifest.problem import Problem, Refused
+
+WRITTEN = 0
+REFUSED = 2
+
+
+def run(
+    app_id: str,
+    tenant_id: str,
+    host: str,
+    developer: Developer,
+    *,
+    output: Path,
+    console: Console,
+    errors: Console,
+) -> int:
+    """Write the package to `output`, print what there is to say, return the exit code."""
+    words = Words(escape=harmless)
+    try:
+        deployment = checked(app_id, tenant_id, host, developer)
+        files = package.contents(deployment, __version__)
+        by_schema = _check(files)
+        content = package.pack(files)
+        _write(output, content)
+    except Refused as refused:
+        _print_problems(refused.problems, words, errors)
+        return REFUSED
+    digest = hashlib.sha256(content).hexdigest()
+    console.print(words("package-written", file=str(output), bytes=len(content), digest=digest))
+    console.print(words("package-follows-rules"))
+    verdict = "package-follows-schema" if by_schema else "package-schema-not-installed"
+    console.print(words(verdict, version=SCHEMA))
+    _print_next(deployment, words, console)
+    return WRITTEN
+
+
+def _check(files: Mapping[str, bytes]) -> bool:
+    """Whether the schemas could be asked too. Raises `Refused` with what is wrong."""
+    if problems := rules.problems(files):
+        raise Refused(problems)
+    try:
+        problems = validation.violations(files)
+    except validation.NotInstalled:
+        return False
+    if problems:
+        raise Refused(problems)
+    return True
+
+
+def _write(output: Path, content: bytes) -> None:
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_bytes(content)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise Refused([Problem("output", {"file": str(output), "reason": reason})]) from error
+
+
+def _print_problems(problems: Sequence[Problem], words: Words, errors: Console) -> None:
+    for problem in problems:
+        message = f"package-{problem.code}"
+        errors.print(words(message, **problem.arguments))
+        errors.print(words.part(message, "fix", **problem.arguments))
+
+
+def _print_next(deployment: Deployment, words: Words, console: Console) -> None:
+    if any(link.startswith(EXAMPLE) for link in deployment.developer.links.values()):
+        console.print(words("package-example-links"))
+    console.print(words("package-next", tenant=deployment.tenant_id))
+    console.print(words("package-settings", app=deployment.app_id))
