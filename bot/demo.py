@@ -4,9 +4,12 @@ the SIP Gateway and the people, all over HTTP on this machine. No real phone or 
 from __future__ import annotations
 
 import asyncio
+import csv
+import io
 import os
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +20,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
 from rich.rule import Rule
+from rich.table import Table
 from rich.text import Text
 
 from bot.simulator import terminal
@@ -38,7 +42,7 @@ from cards.kinds import Verb
 EXAMPLE = Path(__file__).parent.parent / "examples" / "lobby-phones.csv"
 FOLDER = Path(".demo")
 _PATIENCE = 60.0  # seconds for any single step
-_BATCH_SECONDS = 8.0
+_BATCH_SECONDS = 15.0
 _SHARES = {
     "device-offline": 0.02,
     "ip-not-trusted": 0.012,
@@ -54,9 +58,9 @@ class DemoFailed(Exception):
     """Something did not come as it should; the message says what."""
 
 
-async def run(csv: Path | None, console: Console) -> int:
+async def run(given: Path | None, console: Console) -> int:
     """Play it; returns the exit code."""
-    file = csv or EXAMPLE
+    file = given or EXAMPLE
     if not file.is_file():
         console.print(f"There is no file {file}.", style="red", markup=False)
         return 2
@@ -175,13 +179,7 @@ class _Play:
         progress = await self._next(
             lambda each: each.conversation_id == _CHAT.id and _is_running(each)
         )
-        with Live(console=self._console, refresh_per_second=8, transient=True) as live:
-            while _is_running(progress):
-                live.update(terminal.card(progress.card or {}, "Offhook"))
-                await self._next(
-                    lambda each: each is progress, since=self._simulator.connector.changes
-                )
-        self._show(progress)
+        await self._follow(progress)
         notice = await self._next(lambda each: "finished" in each.text, since=0)
         self._act("The channel is told")
         self._said("Offhook, in the channel", notice.text)
@@ -190,12 +188,26 @@ class _Play:
         self._show(results)
         return results
 
+    async def _follow(self, progress: Posted) -> None:
+        """The card as it changes: in place on a terminal, a line for each change elsewhere."""
+        with Live(console=self._console, refresh_per_second=8, transient=True) as live:
+            while _is_running(progress):
+                if self._console.is_terminal:
+                    live.update(terminal.card(progress.card or {}, "Offhook"))
+                else:
+                    live.console.print(terminal.headline(progress.card or {}))
+                await self._next(
+                    lambda each: each is progress, since=self._simulator.connector.changes
+                )
+        self._show(progress)
+
     async def _export(self, results: Posted) -> Path:
         self._said(_ADMIN.name, "clicks “Export”, and agrees to save the file")
         await self._click(_ADMIN, _CHAT, results, Verb.EXPORT)
         consent = await self._next(lambda each: has_attachment(each, CONSENT))
         _, upload = await self._client.answer_consent(_ADMIN, _CHAT, consent, accept=True)
         content = await self._simulator.files.uploaded(upload, _PATIENCE)
+        self._console.print(_table(content))
         return await asyncio.to_thread(_keep, f"{self._file.stem}-results.csv", content)
 
     def _check(self) -> None:
@@ -247,6 +259,16 @@ class _Play:
             self._console.print(terminal.card(posted.card, "Offhook"))
         else:
             self._console.print(terminal.message(posted.text, "Offhook"))
+
+
+def _table(content: bytes) -> Table:
+    """What the exported file says, by status and cause."""
+    rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
+    counted = Counter((row["Status"], row["Cause"]) for row in rows)
+    table = Table("Status", "Phones", "Cause", title="The exported CSV", title_justify="left")
+    for (status, cause), phones in sorted(counted.items(), key=lambda each: -each[1]):
+        table.add_row(status, str(phones), Text(cause))
+    return table
 
 
 def _keep(name: str, content: bytes) -> Path:

@@ -14,6 +14,8 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from bot.simulator.client import elements
+
 Json = Mapping[str, Any]
 
 _MOMENT = re.compile(r"\{\{DATE\((?P<date>[^,)]+)(?:,\s*\w+)?\)\}\}(?:\s*\{\{TIME\([^)]*\)\}\})?")
@@ -31,6 +33,19 @@ def card(content: Json, who: str) -> RenderableType:
     return Panel(
         Group(*parts), title=who, title_align="left", box=box.ROUNDED, width=_SHOWN_PANEL_WIDTH
     )
+
+
+def headline(content: Json) -> RenderableType:
+    """The first bar of a card and the largest text before it, on one line."""
+    found: dict[str, RenderableType] = {}
+    for element in elements(content.get("body")):
+        if element["type"] == "TextBlock" and element.get("size") == "Large":
+            found.setdefault("text", Text(plain(str(element.get("text", "")))))
+        if element["type"] == "ProgressBar":
+            found.setdefault("bar", _element(element) or Text(""))
+    grid = Table.grid(padding=(0, 2))
+    grid.add_row(found.get("bar", ""), found.get("text", ""))
+    return grid
 
 
 def message(text: str, who: str) -> RenderableType:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, func, insert, or_, select, update
+from sqlalchemy import and_, case, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.store.database import Transaction
@@ -79,6 +79,12 @@ _COLUMNS = (
     PostRow.not_before,
 )
 
+# These cards say in which state a request is, and nothing of how its phones do, unless they are
+# turned to the phones. To keep them up with every poll would take the turns of the progress card.
+_SHOWS_STATE_ONLY = and_(
+    PostRow.kind.in_(["validation", "approval"]), PostRow.panel.in_(["", "issues"])
+)
+
 
 async def see(tx: Transaction, conversation: Conversation, now: datetime) -> None:
     """Remember how a conversation is reached; the newest word counts, since service URLs change."""
@@ -143,20 +149,22 @@ async def add(tx: Transaction, post: NewPost, now: datetime) -> int:
 
 
 async def due(tx: Transaction) -> list[Post]:
-    """Live messages that are not sent, or show less than what is so; the oldest first, sends first.
+    """Live messages that are not sent, or show less than what is so. Sends come first, in order; then
+    the cards that are furthest behind, so that those of one conversation take turns.
 
     Those that must wait (`not_before`) are among them: the caller needs to know until when.
     """
+    shows = case((_SHOWS_STATE_ONLY, RequestRow.state_version), else_=RequestRow.version)
     behind = and_(
         PostRow.request_id != "",
         PostRow.kind != "",
-        or_(PostRow.shown_version < RequestRow.version, PostRow.shown_revision < PostRow.revision),
+        or_(PostRow.shown_version < shows, PostRow.shown_revision < PostRow.revision),
     )
     rows = await tx.execute(
         select(*_COLUMNS)
         .outerjoin(RequestRow, RequestRow.id == PostRow.request_id)
         .where(PostRow.live, or_(PostRow.activity_id == "", behind))
-        .order_by(PostRow.activity_id != "", PostRow.id)
+        .order_by(PostRow.activity_id != "", PostRow.shown_version, PostRow.id)
     )
     return [Post(**row) for row in rows.mappings()]
 

@@ -194,7 +194,7 @@ async def _move(
     changed = await tx.execute(
         update(RequestRow)
         .where(RequestRow.id == request_id, RequestRow.state == before.value, *conditions)
-        .values(version=RequestRow.version + 1, **values)
+        .values(version=RequestRow.version + 1, state_version=RequestRow.version + 1, **values)
     )
     return changed.rowcount == 1
 

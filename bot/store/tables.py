@@ -63,6 +63,7 @@ class RequestRow(Base):
     tenant_id: Mapped[str] = mapped_column(String(36))
     state: Mapped[str] = mapped_column(String(16))
     version: Mapped[int] = mapped_column(default=1)
+    state_version: Mapped[int] = mapped_column(default=1)  # the version of the last transition
     requester_id: Mapped[str] = mapped_column(String(64))
     requester_name: Mapped[str] = mapped_column(Text)
     conversation_id: Mapped[str] = mapped_column(Text)  # where the requester asked

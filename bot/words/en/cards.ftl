@@ -73,14 +73,11 @@ standing-waiting = The sign-in of { $ready ->
         [one] { $ready } phone
        *[other] { $ready } phones
     } waits for approval.
-standing-running = Approved. { $ended } of { $total ->
+standing-running = Approved. The sign-in of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
-    } are done.
-standing-cancelling = Being cancelled. { $open ->
-        [one] { $open } phone is
-       *[other] { $open } phones are
-    } still with the service.
+    } is running.
+standing-cancelling = Being cancelled. Phones that were sent already are followed to their end.
 standing-finished = { $signed_in } of { $total ->
         [one] { $total } phone
        *[other] { $total } phones

@@ -13,7 +13,7 @@ from bot.phones.region import Region
 from bot.signin.batch import BatchState
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
-from bot.store import batches, requests, snapshots
+from bot.store import batches, posts, requests, snapshots
 from bot.store.database import Database, DatabaseTrouble
 from bot.store.tables import EventRow, PhoneRow
 from tests.support import jobs
@@ -193,3 +193,31 @@ async def test_a_second_service_on_one_sqlite_file_is_refused(tmp_path: Path) ->
 async def test_a_database_of_another_kind_is_refused() -> None:
     with pytest.raises(DatabaseTrouble, match="sqlite"):
         Database("mysql://here/there")
+
+
+async def test_cards_that_show_only_the_state_leave_their_turn_to_those_that_show_phones(
+    database: Database,
+) -> None:
+    request_id = await jobs.approved(database, 3)
+    async with database.write() as tx:
+        now = jobs.utc_now()
+        for kind in ("validation", "progress"):
+            new = posts.NewPost(jobs.TENANT, jobs.CHAT, kind=kind, request_id=request_id)
+            await posts.add(tx, new, now)
+        for post in await posts.due(tx):
+            shown = (await requests.load(tx, request_id)) or pytest.fail("no request")
+            await posts.sent(
+                tx,
+                post,
+                conversation_id=jobs.CHAT,
+                activity_id=f"activity-{post.id}",
+                version=shown.version,
+                final=False,
+            )
+        assert await posts.due(tx) == []
+        await requests.touch(tx, request_id)  # a poll brought news
+        assert [post.kind for post in await posts.due(tx)] == ["progress"]
+        await posts.turn(tx, (await posts.due(tx))[0].id - 1, panel="phones", page=1)
+        assert [post.kind for post in await posts.due(tx)] == ["validation", "progress"]
+        assert await requests.cancel(tx, request_id, actor=jobs.ADMIN, now=now)
+        assert len(await posts.due(tx)) == 2

@@ -65,6 +65,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.String(length=36), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("state_version", sa.Integer(), nullable=False),
         sa.Column("requester_id", sa.String(length=64), nullable=False),
         sa.Column("requester_name", sa.Text(), nullable=False),
         sa.Column("conversation_id", sa.Text(), nullable=False),
