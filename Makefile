@@ -13,6 +13,7 @@ RUN     := $(VENV)/.run-$(call sum,infra/lock/run.txt)
 DEV     := $(VENV)/.dev-$(call sum,infra/lock/dev.txt)
 BENCH   := $(VENV)/.bench-$(call sum,infra/lock/bench.txt)
 CHAT    := $(CLIENT)/.client-$(call sum,infra/playground/package-lock.json)
+SCHEMA  := .tools/manifest/.schema-$(call sum,manifest/schema/package-lock.json)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -34,7 +35,7 @@ demo: $(RUNTIME)
 run: $(RUN) $(CHAT)
 	@$(PY) -m bot playground
 
-test: $(DEV) $(CHAT) browser
+test: $(DEV) $(CHAT) $(SCHEMA) browser
 	$(PY) -m pytest -n 2
 
 check: $(BENCH)
@@ -71,6 +72,14 @@ $(CHAT): | $(RUN)
 	@cp infra/playground/package.json infra/playground/package-lock.json $(CLIENT)
 	@cd $(CLIENT) && "$(CURDIR)/$(VENV)/bin/npm" ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@rm -f $(CLIENT)/.client-*
+	@touch $@
+
+$(SCHEMA): | $(DEV)
+	@echo "Installing Microsoft's manifest schemas"
+	@mkdir -p $(@D)
+	@cp manifest/schema/package.json manifest/schema/package-lock.json $(@D)
+	@cd $(@D) && "$(CURDIR)/$(VENV)/bin/npm" ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@rm -f $(@D)/.schema-*
 	@touch $@
 
 # The tests drive Chromium; where there is none, Debian's is installed.
