@@ -11,6 +11,10 @@ class DirectoryUnavailable(Exception):
     """Graph gave no usable answer; the message says which and why."""
 
 
+class DirectoryDenied(DirectoryUnavailable):
+    """Graph refused: the identity lacks the permission, or its token is not accepted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Profile:
     object_id: str

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import aiohttp
 
 from bot import __version__
-from bot.directory import DirectoryUnavailable, Profile
+from bot.directory import DirectoryDenied, DirectoryUnavailable, Profile
 
 SCOPE = "https://graph.microsoft.com/.default"
 MAX_GROUPS = 20  # ids in one checkMemberGroups, as Graph documents it
@@ -79,6 +79,15 @@ class GraphDirectory:
             member_of |= {each.lower() for each in value if isinstance(each, str)}
         return frozenset(asked[each] for each in member_of & asked.keys())
 
+    async def try_list(self, collection: str) -> None:
+        """Ask for the first of `users` or `groups`, to see whether that is permitted.
+
+        Raises `DirectoryDenied`, or `DirectoryUnavailable`.
+        """
+        found = await self._call("GET", f"/v1.0/{collection}?$top=1&$select=id")
+        if found is None or not isinstance(found.get("value"), list):
+            raise DirectoryUnavailable("Graph answered with something that is not a list")
+
     async def _call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> Mapping[str, Any] | None:
@@ -100,6 +109,8 @@ class GraphDirectory:
                 ) as response:
                     if response.status == 404:
                         return None
+                    if response.status in (401, 403):
+                        raise DirectoryDenied(f"Graph answered with HTTP {response.status}")
                     if response.status != 200:
                         raise DirectoryUnavailable(f"Graph answered with HTTP {response.status}")
                     answer = json.loads(await _bounded(response))

@@ -40,6 +40,7 @@ DISCOVERY = "/Teams.Tenant/serviceDiscovery"
 CREATE = "/Teams.SipDevicesGatewayManagement/v1/createbatch"
 STATUS = "/Teams.SipDevicesGatewayManagement/v1/batchstatus"
 SUMMARIES = "/Teams.SipDevicesGatewayManagement/v1/batchsummaries"
+CONFIGURATIONS = "/Skype.Policy/configurations/"
 
 MAX_BODY = 4 * 1024 * 1024  # a status of 100 phones is some 20 KB
 MAX_PAGES = 50
@@ -139,6 +140,21 @@ class ConfigApiGateway:
                 return found
             url = self._same_origin(following)
         raise Unavailable("the list of batches does not end")
+
+    async def discovered(self) -> str:
+        """The host that the service discovery names, asked anew. Raises as `summaries` does."""
+        return await self._read(
+            self._url(DISCOVERY), lambda answer: wire.admin_endpoint(answer.body), Failure.of_read
+        )
+
+    async def configurations(self, kind: str) -> Sequence[Mapping[str, object]]:
+        """All instances of a kind of policy or tenant configuration, such as `TeamsIPPhonePolicy`, the
+        names of their fields in lower case. Raises as `summaries` does."""
+        return await self._read(
+            self._url(CONFIGURATIONS + kind),
+            lambda answer: wire.instances(answer.body),
+            Failure.of_read,
+        )
 
     def _url(self, path: str) -> URL:
         return URL(f"{self._base}{path}")

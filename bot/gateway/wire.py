@@ -145,6 +145,19 @@ def admin_endpoint(body: bytes) -> str:
     return host
 
 
+def instances(body: bytes) -> Sequence[Mapping[str, object]]:
+    """An answer to a read of a configuration: its instances, the names of their fields in lower case.
+
+    One that stands alone need not be in a list.
+    """
+    answer = parse(body)
+    rows = answer if isinstance(answer, list) else [answer]
+    found = [_fields(row) for row in rows]
+    if not all("identity" in fields for fields in found):
+        raise Unreadable(_error_in(answer) or "the answer holds no list of configurations")
+    return found
+
+
 def _fields(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
         return {}

@@ -172,7 +172,12 @@ class ConfigApi:
         return await self._answer(request, Call.TENANTS, content)
 
     async def _policy(self, request: web.Request) -> web.StreamResponse:
-        instances = _POLICIES.get(request.match_info["type"])
+        kind = request.match_info["type"]
+        instances = _POLICIES.get(kind)
+        if kind == "TeamsSipDevicesConfiguration" and not self.scenario.bulk_sign_in:
+            instances = [{"Identity": "Global", "BulkSignIn": "Disabled"}]
+        if kind == "TenantTrustedIPAddress" and not self.scenario.trusted_addresses:
+            instances = []
         if instances is None:
             return self._error(404, "NotFound", "No such configuration type.")
         return await self._answer(request, Call.POLICIES, instances)

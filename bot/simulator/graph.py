@@ -7,6 +7,7 @@ import json
 import re
 import uuid
 from collections import Counter
+from collections.abc import Sequence
 
 from aiohttp import web
 
@@ -29,6 +30,8 @@ class Graph:
 
     def routes(self) -> web.RouteTableDef:
         routes = web.RouteTableDef()
+        routes.get("/v1.0/users")(self._list_users)
+        routes.get("/v1.0/groups")(self._list_groups)
         routes.get("/v1.0/users/{user}")(self._user)
         routes.post("/v1.0/users/{user}/checkMemberGroups")(self._groups)
         return routes
@@ -44,8 +47,8 @@ class Graph:
         principal = f"{given}.{family}.{key[-4:]}@example.com".lower()
         return Person(object_id=key, name=f"{given} {family}", principal=principal)
 
-    async def _about(self, request: web.Request, call: Call) -> Person | web.StreamResponse:
-        """Who is asked about, or the answer if the call ends here."""
+    async def _refused(self, request: web.Request, call: Call) -> web.StreamResponse | None:
+        """The answer if the call ends before any work."""
         self.calls[call] += 1
         fault = self._faults.next(call)
         if self.scenario.latency:
@@ -54,6 +57,32 @@ class Graph:
             return await self._faults.play(request, fault, _error)
         if not request.headers.get("Authorization", "").startswith("Bearer "):
             return _error(401, "InvalidAuthenticationToken", "Access token is empty.")
+        return None
+
+    async def _list_users(self, request: web.Request) -> web.StreamResponse:
+        ids = [person.object_id for person in self.scenario.people]
+        return await self._list(request, Call.LIST_USERS, ids)
+
+    async def _list_groups(self, request: web.Request) -> web.StreamResponse:
+        return await self._list(request, Call.LIST_GROUPS, [*self.scenario.groups])
+
+    async def _list(
+        self, request: web.Request, call: Call, ids: Sequence[str]
+    ) -> web.StreamResponse:
+        """The first ids; `$top` is all of OData that is understood."""
+        refused = await self._refused(request, call)
+        if refused is not None:
+            return refused
+        top = request.query.get("$top", "100")
+        if not top.isdecimal():
+            return _error(400, "Request_BadRequest", "Invalid value for $top.")
+        return web.json_response({"value": [{"id": each} for each in ids[: int(top)]]})
+
+    async def _about(self, request: web.Request, call: Call) -> Person | web.StreamResponse:
+        """Who is asked about, or the answer if the call ends here."""
+        refused = await self._refused(request, call)
+        if refused is not None:
+            return refused
         user = request.match_info["user"]
         person = self.person(user)
         if person is None:

@@ -103,6 +103,8 @@ class Call(StrEnum):
     TENANTS = "tenants"
     USERS = "users"
     GROUPS = "checkMemberGroups"
+    LIST_USERS = "list-users"
+    LIST_GROUPS = "list-groups"
     SEND = "send"
     UPDATE = "update"
     DELETE = "delete"
@@ -238,6 +240,8 @@ class Scenario(_Model):
     people: tuple[Person, ...] = PEOPLE
     anyone: bool = True  # invent a person for any id that is not listed
     groups: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # group id -> object ids
+    bulk_sign_in: bool = True  # the tenant's switch
+    trusted_addresses: bool = True  # False: the tenant has none
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Scenario:

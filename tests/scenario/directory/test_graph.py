@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.directory import DirectoryUnavailable, Profile
+from bot.directory import DirectoryDenied, DirectoryUnavailable, Profile
 from bot.directory.graph import GraphDirectory
 from bot.gateway.identity import FixedToken
 from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
@@ -128,3 +128,24 @@ async def test_nonsense_is_trouble(body: str) -> None:
             await directory.profile(ALEX.object_id)
         with pytest.raises(DirectoryUnavailable):
             await directory.groups_among(ALEX.object_id, [group(1)])
+
+
+@pytest.mark.parametrize(
+    ("collection", "call"), [("users", Call.LIST_USERS), ("groups", Call.LIST_GROUPS)]
+)
+async def test_whether_a_list_is_permitted(collection: str, call: Call) -> None:
+    faults = (
+        Fault(call=call, fault=FaultKind.FORBIDDEN),
+        Fault(call=call, fault=FaultKind.GARBAGE),
+    )
+    async with (
+        Simulator(Scenario(faults=faults[:1])) as far,
+        in_front_of(far.graph_url) as directory,
+    ):
+        with pytest.raises(DirectoryDenied):
+            await directory.try_list(collection)
+        await directory.try_list(collection)
+        far.faults.add(faults[1])
+        with pytest.raises(DirectoryUnavailable) as caught:
+            await directory.try_list(collection)
+        assert not isinstance(caught.value, DirectoryDenied)
