@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
@@ -18,13 +19,18 @@ from bot.store import migrate
 
 Transaction = AsyncConnection
 _WRITES = "offhook_writes"
+# Drivers that block, for what is done before the service serves.
+BLOCKING: Mapping[str, str] = MappingProxyType(
+    {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
+)
 
 
 class DatabaseTrouble(Exception):
     """The database cannot be used; the message says which, why and what to do."""
 
 
-def _url(url: str, *, driver: dict[str, str]) -> URL:
+def engine_url(url: str, *, driver: Mapping[str, str]) -> URL:
+    """The address for SQLAlchemy, with the driver of its kind of database. Raises `DatabaseTrouble`."""
     parsed = make_url(url)
     backend = {"postgres": "postgresql"}.get(parsed.drivername, parsed.get_backend_name())
     if backend not in driver:
@@ -42,7 +48,7 @@ class Database:
     """
 
     def __init__(self, url: str, *, busy_seconds: float = 10) -> None:
-        parsed = _url(
+        parsed = engine_url(
             url, driver={"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
         )
         self.url = url
@@ -137,9 +143,7 @@ def _prepare_sqlite(engine: Engine) -> None:
 
 def migrate_to_head(url: str) -> None:
     """Run the missing migrations; replicas that start together wait for the first."""
-    engine = create_engine(
-        _url(url, driver={"sqlite": "sqlite", "postgresql": "postgresql+psycopg"})
-    )
+    engine = create_engine(engine_url(url, driver=BLOCKING))
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":

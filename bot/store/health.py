@@ -1,0 +1,123 @@
+"""Whether the database can be used, found out without changing anything in it. These calls block."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from bot.store import migrate
+from bot.store.database import BLOCKING, DatabaseTrouble, engine_url
+from bot.store.tables import Base
+
+
+class Writing(StrEnum):
+    ALLOWED = "allowed"
+    REFUSED = "refused"  # by the rights of the file or the role, or by a server that is a copy
+    BUSY = "busy"  # SQLite: somebody has held the write lock for all of the time given
+
+
+class Schema(StrEnum):
+    MISSING = "missing"  # no migration has run
+    BEHIND = "behind"
+    CURRENT = "current"
+    UNKNOWN = "unknown"  # made by another version of this program than this one knows
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    backend: str  # `sqlite` or `postgresql`
+    schema: Schema
+    revision: str  # of the schema that is there, "" if there is none
+    writing: Writing | None  # None: there is nothing to write to yet
+
+
+def exists(url: str) -> bool:
+    """False for an SQLite file that is not there: to connect would make one."""
+    parsed = engine_url(url, driver=BLOCKING)
+    return parsed.get_backend_name() != "sqlite" or _file(url).is_file()
+
+
+def examine(url: str, *, seconds: float = 3.0) -> Health:
+    """Look at the schema, and at whether it could be written to. `seconds`: how long a lock, or a server
+    that does not answer, is waited for. Raises `DatabaseTrouble` if the database cannot be used at all.
+    """
+    backend = engine_url(url, driver=BLOCKING).get_backend_name()
+    if not exists(url):
+        return Health(backend, Schema.MISSING, "", None)
+    try:
+        with _engine(url, seconds) as engine, engine.connect() as connection:
+            revision = MigrationContext.configure(connection).get_current_revision() or ""
+            schema = _schema(revision)
+            connection.rollback()
+            writing = None if schema is Schema.MISSING else _writing(connection)
+    except SQLAlchemyError as error:
+        raise DatabaseTrouble(_reason(error)) from error
+    return Health(backend, schema, revision, writing)
+
+
+def _file(url: str) -> Path:
+    return Path(make_url(url).database or "")
+
+
+@contextmanager
+def _engine(url: str, seconds: float) -> Generator[Engine]:
+    parsed = engine_url(url, driver=BLOCKING)
+    if parsed.get_backend_name() == "sqlite":
+        # Opened for writing where that is allowed, made where it is not there: never.
+        address = f"{_file(url).absolute().as_uri()}?mode=rw"
+
+        def connect() -> sqlite3.Connection:
+            return sqlite3.connect(address, uri=True, timeout=seconds, isolation_level=None)
+
+        engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+    else:
+        arguments: dict[str, Any] = {"connect_timeout": max(2, round(seconds))}
+        engine = create_engine(parsed, connect_args=arguments, poolclass=NullPool)
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+def _schema(revision: str) -> Schema:
+    scripts = ScriptDirectory.from_config(migrate.configuration())
+    if not revision:
+        return Schema.MISSING
+    if revision == scripts.get_current_head():
+        return Schema.CURRENT
+    known = {script.revision for script in scripts.walk_revisions()}
+    return Schema.BEHIND if revision in known else Schema.UNKNOWN
+
+
+def _writing(connection: Connection) -> Writing:
+    """By the write lock, or by the rights: nothing is written."""
+    if connection.dialect.name == "sqlite":
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        except DBAPIError as error:
+            code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+            return Writing.BUSY if code == sqlite3.SQLITE_BUSY else Writing.REFUSED
+        connection.exec_driver_sql("ROLLBACK")
+        return Writing.ALLOWED
+    allowed = "current_setting('transaction_read_only') = 'off'"
+    for table in Base.metadata.sorted_tables:
+        for right in ("SELECT", "INSERT", "UPDATE", "DELETE"):
+            allowed += f" AND has_table_privilege('{table.name}', '{right}')"
+    found = connection.execute(text(f"SELECT {allowed}")).scalar_one()
+    return Writing.ALLOWED if found else Writing.REFUSED
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """The driver's own words on one line, without the statement."""
+    told = error.orig if isinstance(error, DBAPIError) else error
+    return " ".join(str(told).split())[:300]
