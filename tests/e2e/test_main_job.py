@@ -104,3 +104,8 @@ async def test_the_results_come_as_a_file(chat: ChatClient) -> None:
     body = (await answer.body()).decode("utf-8-sig").splitlines()
     assert body[0] == ("Username,HardwareId,Region,Status,Error,Cause,Fix,BatchId,ProvisioningUrl")
     assert body[1].startswith("lobby@contoso.com,80-5E-C0-AA-BB-01,NOAM,signed_in,")
+
+
+async def test_the_client_knows_the_people_that_the_directory_knows(chat: ChatClient) -> None:
+    await chat.send_text("whoami")
+    await chat.wait_for_card(f"You are {chat.me.name}", seconds=PATIENCE)
