@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import aiohttp
 import structlog
 from aiohttp import web
-from azure.identity.aio import DefaultAzureCredential
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.commands.context import Context, Rules
@@ -21,8 +21,10 @@ from bot.commands.desk import Desk
 from bot.commands.people import People
 from bot.directory.graph import GraphDirectory
 from bot.files import ChatFiles, files_session
+from bot.gateway import SipGateway
 from bot.gateway.configapi import ConfigApiGateway
 from bot.gateway.identity import AppTokens, FixedToken, Tokens
+from bot.gateway.powershell import PowerShellGateway
 from bot.links import Links
 from bot.metrics import Metrics
 from bot.runner.announcements import Announcements
@@ -30,10 +32,11 @@ from bot.runner.calendar import Calendar
 from bot.runner.keeper import Keeper
 from bot.runner.projection import Projection
 from bot.runner.worker import Worker
-from bot.settings import Environment, Exports, Gateway, RunAs, Settings
+from bot.settings import Exports, Gateway, RunAs, Settings
 from bot.signin.pace import Pace
 from bot.simulator.scenario import Scenario
 from bot.simulator.server import Simulator
+from bot.sso.credentials import Credentials
 from bot.store import snapshots
 from bot.store.database import Database
 from bot.teams.edge import open_edge
@@ -42,8 +45,6 @@ from cards.escape import plain
 
 log = structlog.get_logger()
 
-CONFIGAPI_URL = "https://api.interfaces.records.teams.microsoft.com"
-GRAPH_URL = "https://graph.microsoft.com"
 _READY_SECONDS = 2.0
 
 
@@ -83,13 +84,21 @@ async def running(
         await database.open()
 
         session = await stack.enter_async_context(
-            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=not settings.local)
         )
         configapi_url, graph_url = await _far_sides(settings, stack)
-        tokens = await _tokens(settings, stack)
-        gateway = ConfigApiGateway(session, configapi_url, tokens, submit_timeout=submit_timeout)
+        tokens = await _tokens(settings, session, stack)
+        gateway: SipGateway = (
+            # Cmdlets take longer: each starts a PowerShell, which first loads its module and connects.
+            PowerShellGateway(tokens, pwsh=settings.pwsh, submit_timeout=3 * submit_timeout)
+            if settings.gateway is Gateway.POWERSHELL
+            else ConfigApiGateway(session, configapi_url, tokens, submit_timeout=submit_timeout)
+        )
 
-        edge = await stack.enter_async_context(open_edge(settings))
+        bot_token = partial(tokens.token, f"{settings.hosts.bot}/.default")
+        edge = await stack.enter_async_context(
+            open_edge(settings, bot_token if settings.signed else None)
+        )
         files = ChatFiles(settings, await stack.enter_async_context(files_session(settings)))
         # What people wrote is quoted in sentences: on one line, and nothing in it that is not seen.
         words = Words(escape=plain)
@@ -160,7 +169,7 @@ async def running(
 async def _far_sides(settings: Settings, stack: AsyncExitStack) -> tuple[str, str]:
     """Base URLs of the SIP Gateway and of Graph. What is not given is simulated, or Microsoft's."""
     if settings.gateway is not Gateway.SIMULATOR:
-        return settings.configapi_url or CONFIGAPI_URL, settings.graph_url or GRAPH_URL
+        return settings.hosts.configapi, settings.hosts.graph
     if settings.configapi_url and settings.graph_url:
         return settings.configapi_url, settings.graph_url
     scenario = Scenario.load(settings.scenario) if settings.scenario else Scenario()
@@ -170,15 +179,20 @@ async def _far_sides(settings: Settings, stack: AsyncExitStack) -> tuple[str, st
     )
 
 
-async def _tokens(settings: Settings, stack: AsyncExitStack) -> Tokens:
-    if settings.environment is Environment.LOCAL:
+async def _tokens(
+    settings: Settings, session: aiohttp.ClientSession, stack: AsyncExitStack
+) -> Tokens:
+    """Those of the app's own identity."""
+    if not settings.proves_itself:
         return FixedToken()
     if settings.run_as is RunAs.APPROVER:
         raise NotSupported(
             "OFFHOOK_RUN_AS=approver (the default in production) is not available in this version. "
             "Set OFFHOOK_RUN_AS=app, and give the application's identity the roles named in the README"
         )
-    tokens = AppTokens(DefaultAzureCredential())
+    credentials = Credentials(settings, session)
+    stack.push_async_callback(credentials.aclose)
+    tokens = AppTokens(credentials.app())
     stack.push_async_callback(tokens.aclose)
     return tokens
 

@@ -6,6 +6,7 @@ The descriptions are the documentation: the README's table is made from them.
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bot.cloud import HOSTS, Cloud, Hosts
 
 REQUESTER_CHAT = "requester-chat"
 EVERYONE = "*"
@@ -28,6 +31,12 @@ class Environment(StrEnum):
 class Gateway(StrEnum):
     SIMULATOR = "simulator"
     CONFIGAPI = "configapi"
+    POWERSHELL = "powershell"
+
+
+class AppType(StrEnum):
+    SINGLE_TENANT = "SingleTenant"
+    MANAGED_IDENTITY = "UserAssignedMSI"
 
 
 class RunAs(StrEnum):
@@ -70,13 +79,44 @@ class Settings(BaseSettings):
         description="`sqlite:///path` or `postgresql://…`; default: `offhook.db` in the data folder.",
     )
     gateway: Gateway = Field(
-        Gateway.SIMULATOR, description="The SIP Gateway: `simulator` or `configapi`."
+        Gateway.SIMULATOR, description="The SIP Gateway: `simulator`, `configapi` or `powershell`."
     )
-    configapi_url: str = Field("", description="Base URL of Microsoft's Teams ConfigAPI.")
-    graph_url: str = Field("", description="Base URL of Microsoft Graph.")
+    pwsh: str = Field(
+        "pwsh",
+        min_length=1,
+        description="PowerShell, with the module MicrosoftTeams 5.6.0 or later, for `powershell`: name "
+        "or path.",
+    )
+    cloud: Cloud = Field(
+        Cloud.PUBLIC, description="Microsoft's cloud: `public`, `gcch`, `dod` or `21vianet`."
+    )
+    configapi_url: str = Field(
+        "", description="Base URL of Microsoft's Teams ConfigAPI; default: the cloud's."
+    )
+    graph_url: str = Field("", description="Base URL of Microsoft Graph; default: the cloud's.")
+    authority_url: str = Field(
+        "", description="Loopback URL in place of Entra ID and the token service (`local` only)."
+    )
     app_id: str = Field("", description="Application (client) id of the bot.")
-    app_password: SecretStr = Field(SecretStr(""), description="Client secret of the bot.")
-    app_type: str = Field("SingleTenant", description="`SingleTenant` or `UserAssignedMSI`.")
+    app_type: AppType = Field(
+        AppType.SINGLE_TENANT,
+        description="`SingleTenant`: an app registration. `UserAssignedMSI`: the app is the managed "
+        "identity itself, which cannot act for approvers.",
+    )
+    app_password: SecretStr = Field(
+        SecretStr(""),
+        description="How a `SingleTenant` app proves itself: a client secret. One of this, "
+        "certificate and token file; with none of them, the managed identity vouches for the app.",
+    )
+    app_certificate: Path | None = Field(
+        None, description="Or: a certificate with its private key, as a PEM or PKCS12 file."
+    )
+    app_token_file: Path | None = Field(
+        None, description="Or: the file that Kubernetes keeps a token in (workload identity)."
+    )
+    managed_identity: str = Field(
+        "", description="Client id of the user-assigned managed identity that this runs as."
+    )
     tenant_ids: CommaSeparated = Field(
         (),
         description="Tenants that may use the bot, comma-separated; the first is the home tenant "
@@ -102,6 +142,15 @@ class Settings(BaseSettings):
     )
     run_as: RunAs = Field(
         RunAs.APPROVER, description="Whose rights the sign-in uses: `approver` or `app`."
+    )
+    oauth_connection: str = Field(
+        "approver",
+        description="With `approver`: the OAuth connection of the Azure Bot that signs people in.",
+    )
+    follow_as_app: bool = Field(
+        False,
+        description="With `approver`: follow what was sent with the app's own rights while nobody is "
+        "signed in. The app needs the roles for that.",
     )
     exports: Exports = Field(
         Exports.CONSENT,
@@ -138,13 +187,17 @@ class Settings(BaseSettings):
             ]
             if missing:
                 raise ValueError(f"production needs {', '.join(missing)}")
+            self._check_proof()
+            if self.authority_url:
+                raise ValueError("OFFHOOK_AUTHORITY_URL is for `local` only")
             if self.exports is Exports.LINK:
                 raise ValueError("OFFHOOK_EXPORTS=link is for `local` only")
             if self.gateway is Gateway.SIMULATOR:
-                raise ValueError("production needs OFFHOOK_GATEWAY=configapi")
+                raise ValueError("production needs OFFHOOK_GATEWAY=configapi or powershell")
         for name, url in (
             ("OFFHOOK_CONFIGAPI_URL", self.configapi_url),
             ("OFFHOOK_GRAPH_URL", self.graph_url),
+            ("OFFHOOK_AUTHORITY_URL", self.authority_url),
         ):
             if url:
                 self._check_base_url(name, url)
@@ -159,6 +212,62 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{name} is {url!r}: it must be https (http is for loopback in `local` only)"
             )
+
+    def _check_proof(self) -> None:
+        """Exactly one way in which the app proves itself, and one that can do what is asked."""
+        given = [
+            name
+            for name, value in (
+                ("OFFHOOK_APP_PASSWORD", self.app_password.get_secret_value()),
+                ("OFFHOOK_APP_CERTIFICATE", self.app_certificate),
+                ("OFFHOOK_APP_TOKEN_FILE", self.app_token_file),
+            )
+            if value
+        ]
+        if self.app_type is AppType.MANAGED_IDENTITY:
+            if given:
+                raise ValueError(f"OFFHOOK_APP_TYPE=UserAssignedMSI goes without {given[0]}")
+            if self.run_as is RunAs.APPROVER:
+                raise ValueError(
+                    "a managed identity cannot act for approvers: set OFFHOOK_RUN_AS=app, or use an "
+                    "app registration that trusts the identity (OFFHOOK_APP_TYPE=SingleTenant)"
+                )
+        elif len(given) > 1:
+            raise ValueError(f"set one of {' and '.join(given)}, not both")
+        elif not given and not self.managed_identity:
+            raise ValueError(
+                "the app cannot prove itself: set one of OFFHOOK_APP_PASSWORD, "
+                "OFFHOOK_APP_CERTIFICATE, OFFHOOK_APP_TOKEN_FILE and OFFHOOK_MANAGED_IDENTITY"
+            )
+
+    @property
+    def hosts(self) -> Hosts:
+        """Where Microsoft's services are, in the cloud that was chosen."""
+        hosts = HOSTS[self.cloud]
+        here = self.authority_url.rstrip("/")
+        return replace(
+            hosts,
+            configapi=self.configapi_url or hosts.configapi,
+            graph=self.graph_url or hosts.graph,
+            authority=here or hosts.authority,
+            token_service=here or hosts.token_service,
+        )
+
+    @property
+    def home_tenant(self) -> str:
+        """The first tenant; "" in `local` if none is named."""
+        return next(iter(self.tenant_ids), "")
+
+    @property
+    def signed(self) -> bool:
+        """Whether requests from chat have to be signed: wherever they could be."""
+        return bool(self.app_id) and not self.authority_url
+
+    @property
+    def proves_itself(self) -> bool:
+        """Whether the app has an identity: in `local` it has a dummy token unless it is told where
+        the simulated Entra ID is."""
+        return not self.local or bool(self.authority_url)
 
     @property
     def local(self) -> bool:

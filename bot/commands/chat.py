@@ -31,10 +31,12 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """From the activity (`from.aadObjectId`, `from.name`), never from card data."""
+    """From the activity (`from.aadObjectId`, `from.name`), never from card data. `account_id` is who
+    they are to the chat (`from.id`)."""
 
     object_id: str
     name: str
+    account_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)

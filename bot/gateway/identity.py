@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from dataclasses import dataclass, field
@@ -9,6 +10,9 @@ from typing import Protocol
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError
+
+
+_REFUSED = frozenset({400, 401, 403})
 
 
 class Tokens(Protocol):
@@ -33,24 +37,30 @@ class FixedToken:
 
 
 class AppTokens:
-    """Tokens of the application's own identity, by a credential of `azure.identity.aio`.
+    """Tokens of one identity, by a credential of `azure.identity.aio`, which caches and renews them.
 
-    Owns the credential: `aclose()` when done. The credential caches and renews.
+    Owns the credential: `aclose()` when done.
     """
 
     def __init__(self, credential: AsyncTokenCredential) -> None:
         self._credential = credential
+        self._fetching = asyncio.Lock()  # whoever finds no token waits for the one that fetches it
 
     async def token(self, scope: str, *, refresh: bool = False) -> str:
         try:
             # azure-identity looks past its cache only when claims are asked for; "not before now" is
             # the claim that a resource itself asks for after it has revoked a token.
             claims = _issued_from_now_on() if refresh else None
-            return (await self._credential.get_token(scope, claims=claims)).token
+            async with self._fetching:
+                return (await self._credential.get_token(scope, claims=claims)).token
         except ClientAuthenticationError as error:
-            raise PermissionError(f"no token: {error.message}") from error
-        except AzureError as error:
-            raise ConnectionError(f"no token: {error.message}") from error
+            # Also what azure-identity makes of an answer that it cannot use, whatever its status.
+            if error.status_code is None or error.status_code in _REFUSED:
+                raise PermissionError(f"no token: {error.message}") from error
+            raise ConnectionError(f"no token: HTTP {error.status_code}") from error
+        except (AzureError, TypeError, KeyError, ValueError) as error:
+            # An answer of another shape reaches us as what its reading failed with.
+            raise ConnectionError(f"no token: {type(error).__name__}") from error
 
     async def aclose(self) -> None:
         await self._credential.close()

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -15,10 +16,8 @@ from aiohttp import web
 from botframework.connector.auth import ChannelValidation, JwtTokenExtractor
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
-from pydantic import SecretStr
 
 from bot.settings import Environment, Gateway, Settings
-from bot.teams.edge import open_edge
 from tests.scenario.teams.conftest import Serve, served
 from tests.support.teams import TENANT, RecordingChat, activity, click
 
@@ -31,6 +30,7 @@ class Keys:
     """Microsoft's signing keys, as published."""
 
     private: rsa.RSAPrivateKey
+    id: str = "1"
     fetched: int = 0
     broken: bool = False
     url: str = ""
@@ -46,7 +46,9 @@ class Keys:
 
     async def keys(self, _: web.Request) -> web.Response:
         key = json.loads(RSAAlgorithm.to_jwk(self.private.public_key()))
-        return web.json_response({"keys": [{**key, "kid": "1", "endorsements": self.endorsements}]})
+        return web.json_response(
+            {"keys": [{**key, "kid": self.id, "endorsements": self.endorsements}]}
+        )
 
     def sign(self, settings: Settings, **claims: Any) -> str:
         now = int(time.time())
@@ -59,7 +61,7 @@ class Keys:
             **claims,
         }
         present = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode(present, self.private, algorithm="RS256", headers={"kid": "1"})
+        return jwt.encode(present, self.private, algorithm="RS256", headers={"kid": self.id})
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +195,29 @@ async def test_keys_that_cannot_be_fetched(
     assert len(chat.messages) == 1
 
 
+async def test_new_keys_are_fetched_when_one_is_not_known(
+    client: Client, keys: Keys, production: Settings
+) -> None:
+    """The SDK alone goes on with the old ones for a day."""
+    assert (await client.post(activity(SERVICE), f"Bearer {keys.sign(production)}")).status == 200
+    keys.private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    keys.id = "2"
+    token = f"Bearer {keys.sign(production)}"
+    assert (await client.post(activity(SERVICE), token)).status == 200
+    assert keys.fetched == 2
+
+
+async def test_keys_that_nobody_has_do_not_make_us_fetch_each_time(
+    client: Client, keys: Keys, production: Settings
+) -> None:
+    forged = Keys(keys.private, id="3")
+    for _ in range(5):
+        token = f"Bearer {forged.sign(production)}"
+        assert (await client.post(activity(SERVICE), token)).status == 401
+    assert keys.fetched == 2
+    assert (await client.post(activity(SERVICE), f"Bearer {keys.sign(production)}")).status == 200
+
+
 async def test_key_of_another_channel(client: Client, keys: Keys, production: Settings) -> None:
     keys.endorsements = ["webchat"]
     token = f"Bearer {keys.sign(production)}"
@@ -241,11 +266,22 @@ async def test_no_tenant_and_no_object_id(
     assert not chat.places
 
 
-async def test_without_a_secret_it_does_not_start(production: Settings) -> None:
-    settings = production.model_copy(update={"app_password": SecretStr("")})
-    with pytest.raises(Exception, match="APP_PASSWORD"):
-        async with open_edge(settings):
-            pass
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({}, "OFFHOOK_MANAGED_IDENTITY"),
+        ({"app_password": "x", "app_token_file": Path("x")}, "OFFHOOK_APP_TOKEN_FILE"),
+        ({"app_type": "UserAssignedMSI", "managed_identity": "x"}, "OFFHOOK_RUN_AS=app"),
+        ({"app_type": "UserAssignedMSI", "app_password": "x"}, "OFFHOOK_APP_PASSWORD"),
+        ({"app_password": "x", "authority_url": "https://x"}, "OFFHOOK_AUTHORITY_URL"),
+    ],
+)
+def test_without_one_way_to_prove_itself_it_does_not_start(
+    production: Settings, more: dict[str, Any], named: str
+) -> None:
+    given = production.model_dump(exclude={"app_password"})
+    with pytest.raises(ValueError, match=named):
+        Settings(_env_file=None, **{**given, **more})  # pyright: ignore[reportCallIssue]
 
 
 def test_without_an_app_id_it_does_not_start() -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Callable
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from bot import connector as module
+from bot.connector import ConnectorMessenger
 from bot.runner.messenger import (
     Address,
     Attachment,
@@ -20,8 +21,6 @@ from bot.runner.messenger import (
     Message,
     Undeliverable,
 )
-from bot.teams import messenger
-from bot.teams.messenger import ConnectorMessenger
 from tests.support.teams import TENANT, FarConnector
 
 CARD = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "Hällo"}]}
@@ -155,7 +154,7 @@ async def test_success_that_says_nothing(
 async def test_no_answer_in_time(
     to_teams: ConnectorMessenger, connector: FarConnector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(messenger, "_CALL_SECONDS", 0.05)
+    monkeypatch.setattr(module, "_CALL_SECONDS", 0.05)
     connector.hold = asyncio.Event()
     with pytest.raises(ChatUnavailable):
         await to_teams.send(address(connector), Message(text="x"))
@@ -174,43 +173,12 @@ async def test_connections_are_kept(to_teams: ConnectorMessenger, connector: Far
     assert len({call.connection for call in connector.calls}) == 1
 
 
-class SlowTokens:
-    """As MSAL: blocks when it has no token, and keeps the one that it got."""
-
-    def __init__(self) -> None:
-        self.fetched = 0
-        self.asked = threading.Event()
-        self.granted = threading.Event()
-        self._token = ""
-
-    def get(self) -> str:
-        if not self._token:
-            self.fetched += 1
-            self.asked.set()
-            assert self.granted.wait(5), "on the event loop nobody could grant it"
-            self._token = "t0k3n"
-        return self._token
-
-
-async def test_one_token_for_all_and_the_loop_runs_on(
-    connector: FarConnector, session: aiohttp.ClientSession
+@pytest.mark.parametrize("trouble", [PermissionError("no token"), ConnectionError("no token")])
+async def test_no_token(
+    connector: FarConnector, session: aiohttp.ClientSession, trouble: OSError
 ) -> None:
-    """With the SDK each turn fetches one, on the event loop."""
-    tokens = SlowTokens()
-    to_teams = ConnectorMessenger(session, tokens.get)
-    async with asyncio.TaskGroup() as group, asyncio.timeout(5):
-        for _ in range(5):
-            group.create_task(to_teams.send(address(connector), Message(text="x")))
-        while not tokens.asked.is_set():
-            await asyncio.sleep(0)
-        tokens.granted.set()
-    assert tokens.fetched == 1
-    assert [call.headers["Authorization"] for call in connector.calls] == ["Bearer t0k3n"] * 5
-
-
-async def test_no_token(connector: FarConnector, session: aiohttp.ClientSession) -> None:
-    def get() -> str:
-        raise KeyError("access_token")
+    async def get() -> str:
+        raise trouble
 
     to_teams = ConnectorMessenger(session, get)
     with pytest.raises(ChatUnavailable):

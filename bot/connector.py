@@ -2,12 +2,12 @@
 
 https://learn.microsoft.com/azure/bot-service/rest-api/bot-framework-rest-connector-api-reference
 
-The tokens are the SDK's. Its connector client is not used: it fetches tokens on the event loop, sends
-updates up to four times unasked, and forgets the status of an answer that is not JSON.
+The SDK's connector client is not used: it fetches tokens on the event loop, sends updates up to four
+times unasked, and forgets the status of an answer that is not JSON.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -33,12 +33,13 @@ log = structlog.get_logger(__name__)
 
 
 class ConnectorMessenger:
-    """`Messenger` for Teams. `token` gives a token that is still good, and blocks for it; None in `local`."""
+    """`Messenger` for Teams. `token` gives a token that is still good; None in `local`."""
 
-    def __init__(self, session: aiohttp.ClientSession, token: Callable[[], str] | None) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, token: Callable[[], Awaitable[str]] | None
+    ) -> None:
         self._session = session
         self._token = token
-        self._fetching = asyncio.Lock()
 
     async def send(self, address: Address, message: Message) -> Sent:
         where, activity = address.conversation_id, _activity(address, message)
@@ -85,12 +86,11 @@ class ConnectorMessenger:
     async def _headers(self) -> dict[str, str]:
         if self._token is None:
             return {}
-        async with self._fetching:  # whoever finds no token waits for the one that fetches it
-            try:
-                return {"Authorization": f"Bearer {await asyncio.to_thread(self._token)}"}
-            except Exception as error:  # MSAL's failures reach us as KeyError, too
-                log.exception("chat.no_token")
-                raise ChatUnavailable("no token for the connector") from error
+        try:
+            return {"Authorization": f"Bearer {await self._token()}"}
+        except (PermissionError, ConnectionError) as error:
+            log.warning("chat.no_token", why=str(error))
+            raise ChatUnavailable("no token for the connector") from error
 
 
 def _failure(answer: aiohttp.ClientResponse) -> DeliveryError:

@@ -1,0 +1,80 @@
+"""Microsoft's clouds, and where their services are.
+
+ConfigAPI: the public client terraprovider/go-teams. Graph and Entra:
+https://learn.microsoft.com/graph/deployments. Bot Framework: the constants of botframework-connector
+4.17.1 for the public and the government cloud, and
+https://learn.microsoft.com/azure/bot-service/bot-service-resources-faq-security for the others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+
+
+class Cloud(StrEnum):
+    PUBLIC = "public"
+    GCC_HIGH = "gcch"
+    DOD = "dod"
+    CHINA = "21vianet"
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """Base URLs. `exchange` is the audience of the assertions with which an app proves itself; `channel`
+    are the arguments by which the Bot Framework SDK knows the cloud."""
+
+    configapi: str
+    graph: str
+    authority: str
+    bot: str  # issuer of the connector's tokens, and resource of ours
+    token_service: str  # where people's sign-ins to bots are kept
+    exchange: str
+    channel: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+HOSTS: Mapping[Cloud, Hosts] = MappingProxyType(
+    {
+        Cloud.PUBLIC: Hosts(
+            configapi="https://api.interfaces.records.teams.microsoft.com",
+            graph="https://graph.microsoft.com",
+            authority="https://login.microsoftonline.com",
+            bot="https://api.botframework.com",
+            token_service="https://api.botframework.com",  # noqa: S106 - an address
+            exchange="api://AzureADTokenExchange",
+        ),
+        Cloud.GCC_HIGH: Hosts(
+            configapi="https://api.interfaces.records.gov.teams.microsoft.us",
+            graph="https://graph.microsoft.us",
+            authority="https://login.microsoftonline.us",
+            bot="https://api.botframework.us",
+            token_service="https://api.botframework.azure.us",  # noqa: S106
+            exchange="api://AzureADTokenExchangeUSGov",
+            channel={"channel_service": "https://botframework.azure.us"},
+        ),
+        Cloud.DOD: Hosts(
+            configapi="https://api.interfaces.records.dod.teams.microsoft.us",
+            graph="https://dod-graph.microsoft.us",
+            authority="https://login.microsoftonline.us",
+            bot="https://api.botframework.us",
+            token_service="https://apidod.botframework.azure.us",  # noqa: S106
+            exchange="api://AzureADTokenExchangeUSGov",
+            channel={"channel_service": "https://botframework.azure.us"},
+        ),
+        Cloud.CHINA: Hosts(
+            configapi="https://api.interfaces.records.teams.microsoftonline.cn",
+            graph="https://microsoftgraph.chinacloudapi.cn",
+            authority="https://login.chinacloudapi.cn",
+            bot="https://api.botframework.azure.cn",
+            token_service="https://token.botframework.azure.cn",  # noqa: S106
+            exchange="api://AzureADTokenExchangeChina",
+            channel={
+                "to_bot_from_channel_token_issuer": "https://api.botframework.azure.cn",
+                "to_bot_from_channel_open_id_metadata_url": "https://login.botframework.azure.cn"
+                "/v1/.well-known/openidconfiguration",
+            },
+        ),
+    }
+)
