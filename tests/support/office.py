@@ -30,12 +30,15 @@ from bot.simulator.connector import Posted
 from bot.simulator.files import Served
 from bot.simulator.scenario import PEOPLE, Connector, Person, Scenario
 from bot.simulator.server import Simulator
-from tests.support.world import FAST, PATIENCE
+from tests.support.world import FAST
 
 ALEX, MEGAN, ADELE, ISAIAH = PEOPLE[:4]
 CHAT = Chat("a:alex-and-offhook")
 CHANNEL = Chat("19:approvals@thread.tacv2", "channel")
 DATABASE = "offhook.db"
+_TEMPLATE = "A CSV to fill in"  # what opens the answer to `template`
+
+PATIENCE = 6.0  # seconds until a test that waits for what people see fails
 
 Fits = Callable[[Posted], bool]
 Json = Mapping[str, Any]
@@ -76,6 +79,12 @@ def offers(posted: Posted, verb: str, **having: Any) -> bool:
     except NoSuchButton:
         return False
     return True
+
+
+def settled(posted: Posted) -> bool:
+    """True for a card on which nothing can be decided or stopped any more."""
+    acting = {"request_approval", "withdraw", "approve", "reject", "cancel", "reconcile"}
+    return posted.card is not None and not acting & set(verbs(posted.card))
 
 
 def request_of(posted: Posted) -> str:
@@ -163,6 +172,13 @@ class Office:
     async def results(self, *, since: int = 0) -> Posted:
         return await self.until_offers("export", what="results", since=since)
 
+    async def all_settled(self) -> None:
+        """Wait until every card shows that nothing is left to decide."""
+        for posted in [each for each in self.teams.connector.messages if each.card is not None]:
+            await self.until(
+                lambda each, card=posted: each is card and (card.deleted or settled(card))
+            )
+
     @property
     def now(self) -> int:
         """For `since`: what has been seen so far."""
@@ -170,12 +186,12 @@ class Office:
 
     async def heard(self, chat: Chat = CHAT, *, by: Person = ALEX) -> list[Posted]:
         """Everything that a conversation was sent up to now: messages come in order, so what was sent
-        before the answer to one more command has arrived by then."""
+        before the answer to one more command has arrived by then. Such answers are left out."""
         since = self.now
         await self.say("template", chat=chat, by=by)
-        last = await self.until_says("A CSV to fill in", chat=chat, since=since)
+        await self.until_says(_TEMPLATE, chat=chat, since=since)
         there = self.teams.connector.in_conversation(chat.id)
-        return there[: there.index(last)]
+        return [each for each in there if _TEMPLATE not in content(each)]
 
     # -- what people do --------------------------------------------------------------------------
 
@@ -224,6 +240,17 @@ class Office:
         answer = await self.click(by, validation, "request_approval", given)
         assert "waits for approval" in texts(answer.card)
         return await self.until_offers("approve", since=since)
+
+    async def gateway_batch(self, region: str, file: bytes) -> str:
+        """A batch that somebody else has sent to the service; returns its id."""
+        phones = [line.split(",")[:2] for line in file.decode().splitlines()[1:]]
+        url = f"{self.gateway.configapi_url}/Teams.SipDevicesGatewayManagement/v1/createbatch"
+        async with self.session.post(
+            f"{url}?TargetRegion={region}",
+            json=[{"Username": name, "HardwareId": phone} for name, phone in phones],
+            headers={"Authorization": "Bearer x"},
+        ) as answer:
+            return str((await answer.json())["batchId"])
 
     async def approve(
         self, approval: Posted, *, by: Person = MEGAN, comment: str = "Go ahead"

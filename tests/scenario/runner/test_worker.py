@@ -300,6 +300,9 @@ async def test_a_service_that_is_down_is_tried_again(database: Database) -> None
             snapshot = await here.until(request_id, lambda s: s.unreachable_since is not None)
             assert snapshot.phones_by_status.pending == 20
             assert snapshot.refused == ""
+            since, later = snapshot.unreachable_since, snapshot.version + 6
+            snapshot = await here.until(request_id, lambda s: s.version >= later)
+            assert snapshot.unreachable_since == since  # however often it was tried since then
             await here.simulator.__aenter__()
             snapshot = await here.until(request_id, ended)
     assert snapshot.unreachable_since is None
