@@ -37,6 +37,13 @@ class Failure:
     retry_after: float | None = None  # seconds
     correlation_id: str = ""
 
+    @property
+    def unauthorised(self) -> bool:
+        """The token was refused, before anything was done: a newer one may help."""
+        return self.status == 401 or (
+            self.status is None and "unauthorized" in self.message.casefold()
+        )
+
     def of_submit(self) -> GatewayError:
         """Only an answer from before the work began proves that nothing ran."""
         match self.status:

@@ -105,7 +105,7 @@ def report(body: bytes, asked: str) -> BatchReport:
         answer = answer[0]
     fields = _fields(answer)
     status, items = _first(fields, _STATUS), _first(fields, _ITEMS)
-    if status is None and items is None:
+    if status is None and not items:
         raise Unreadable(_error_in(answer) or "the answer holds no batch status")
     answered = _id_in(fields)
     if answered and _same_id(answered) != _same_id(asked):

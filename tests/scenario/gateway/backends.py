@@ -3,9 +3,11 @@ against all of them: a further backend joins by its function in `BACKENDS`."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 
 import aiohttp
@@ -13,8 +15,10 @@ import aiohttp
 from bot.gateway import SipGateway
 from bot.gateway.configapi import ConfigApiGateway
 from bot.gateway.identity import FixedToken
+from bot.gateway.powershell import PowerShellGateway
 from bot.simulator.scenario import Scenario
 from bot.simulator.server import Simulator
+from tests.support import fake_pwsh
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +44,23 @@ async def configapi(scenario: Scenario) -> AsyncGenerator[FarSide, None]:
         yield FarSide(gateway, simulator)
 
 
-BACKENDS: Mapping[str, Backend] = MappingProxyType({"configapi": configapi})
+@asynccontextmanager
+async def powershell(scenario: Scenario) -> AsyncGenerator[FarSide, None]:
+    """The cmdlets, in a `pwsh` that acts out our script. To start one takes its time on a busy machine,
+    so only where an answer is to be waited for in vain is the wait short."""
+    hangs = any("timeout" in rule.fault for rule in scenario.faults)
+    with tempfile.TemporaryDirectory() as folder:
+        async with Simulator(scenario) as simulator:
+            gateway = PowerShellGateway(
+                FixedToken(),
+                pwsh=str(fake_pwsh.install(Path(folder), simulator.configapi_url)),
+                submit_timeout=3.0 if hangs else 60.0,
+                read_timeout=1.0 if hangs else 60.0,
+                pauses=(0.01, 0.02),
+            )
+            yield FarSide(gateway, simulator)
+
+
+BACKENDS: Mapping[str, Backend] = MappingProxyType(
+    {"configapi": configapi, "powershell": powershell}
+)

@@ -1,0 +1,131 @@
+<#
+One action of the SIP Gateway's bulk sign-in, by the cmdlets of Microsoft's module MicrosoftTeams.
+Started by powershell.py beside it, one process per action. For Windows PowerShell 5.1 and PowerShell 7.
+
+In: -Action and -Region are words of a closed list. The rest is data and comes by environment:
+OFFHOOK_MARK, OFFHOOK_GRAPH_TOKEN, OFFHOOK_TEAMS_TOKEN and, for a status, OFFHOOK_BATCH_ID. The phones
+of a submit are in devices.csv in the working directory.
+
+Out: whatever modules and hosts write to stdout is noise. What counts is what stands behind OFFHOOK_MARK
+on its line, one JSON object in ASCII:
+  {"event": "asking"}            written before the cmdlet is called: without it, nothing was asked
+  {"event": "answered", "answer": ...}
+  {"event": "failed", "stage": "checking" | "connecting" | "asking", "message": ..., "kinds": [...],
+   "status": ..., "body": ..., "retryAfter": ..., "correlationId": ...}
+
+Sources: the cmdlets' pages in MicrosoftDocs/office-docs-powershell; the module's generated parameters
+and views (7.7.0); RestException of Azure/autorest.powershell, by which its cmdlets are generated.
+#>
+param(
+    [Parameter(Mandatory = $true)]
+    [ValidateSet('submit', 'status', 'summaries')]
+    [string] $Action,
+
+    [ValidateSet('NOAM', 'EMEA', 'APAC')]
+    [string] $Region
+)
+
+Set-StrictMode -Off  # a property that an object lacks reads as $null
+$ErrorActionPreference = 'Stop'
+$ProgressPreference = 'SilentlyContinue'
+$WarningPreference = 'SilentlyContinue'
+$InformationPreference = 'SilentlyContinue'
+
+$mark = $env:OFFHOOK_MARK
+$tokens = @($env:OFFHOOK_GRAPH_TOKEN, $env:OFFHOOK_TEAMS_TOKEN)
+Remove-Item -Path 'Env:OFFHOOK_*_TOKEN'
+
+function Write-Event([hashtable] $content) {
+    $json = ConvertTo-Json -InputObject $content -Depth 10 -Compress
+    # ASCII survives every console encoding.
+    $ascii = [regex]::Replace($json, '[^\x20-\x7E]', { param($match) '\u{0:x4}' -f [int] [char] $match.Value })
+    [Console]::Out.WriteLine($mark + ' ' + $ascii)
+    [Console]::Out.Flush()
+}
+
+function Get-Text($value) {
+    # The module's own types would become JSON in ways that differ between PowerShell 5.1 and 7.
+    if ($null -eq $value) { return $null }
+    if ($value -is [datetime] -or $value -is [datetimeoffset]) { return $value.ToString('o') }
+    return [string] $value
+}
+
+function Get-Failure($record, [string] $stage) {
+    $failure = @{ event = 'failed'; stage = $stage; message = [string] $record.Exception.Message; kinds = @() }
+    if ($record.ErrorDetails.Message) { $failure.message = [string] $record.ErrorDetails.Message }
+    for ($cause = $record.Exception; $null -ne $cause; $cause = $cause.InnerException) {
+        $failure.kinds += $cause.GetType().Name
+        if ($null -eq $cause.StatusCode -or $null -ne $failure.status) { continue }
+        $failure.status = [int] $cause.StatusCode
+        $failure.body = [string] $cause.ResponseBody
+        foreach ($header in $cause.ResponseHeaders) {
+            if ($header.Key -eq 'Retry-After') { $failure.retryAfter = [string] $header.Value }
+            if ($header.Key -eq 'X-MS-Correlation-Id') { $failure.correlationId = [string] $header.Value }
+        }
+    }
+    return $failure
+}
+
+$stage = 'checking'
+$exitCode = 0
+try {
+    $module = Get-Module -Name MicrosoftTeams -ListAvailable |
+        Sort-Object -Property Version -Descending | Select-Object -First 1
+    if ($null -eq $module) {
+        throw 'The PowerShell module MicrosoftTeams is not installed. Offhook needs 5.6.0 or later.'
+    }
+    if ($module.Version -lt [version] '5.6.0') {
+        throw "The PowerShell module MicrosoftTeams is $($module.Version). Offhook needs 5.6.0 or later."
+    }
+    Import-Module -Name MicrosoftTeams -RequiredVersion $module.Version
+
+    $stage = 'connecting'
+    Connect-MicrosoftTeams -AccessTokens $tokens -LogLevel None -ErrorAction Stop | Out-Null
+
+    $stage = 'asking'
+    Write-Event @{ event = 'asking' }
+    switch ($Action) {
+        'submit' {
+            $batch = New-CsSdgBulkSignInRequest -DeviceDetailsFilePath ./devices.csv -Region $Region -ErrorAction Stop
+            $answer = @{ BatchId = Get-Text $batch.BatchId; Message = Get-Text $batch.Message }
+        }
+        'status' {
+            $batch = Get-CsSdgBulkSignInRequestStatus -Batchid $env:OFFHOOK_BATCH_ID -ErrorAction Stop
+            $items = @(foreach ($item in $batch.BatchItem) {
+                @{
+                    UserName   = Get-Text $item.UserName
+                    HardwareId = Get-Text $item.HardwareId
+                    Status     = Get-Text $item.Status
+                    Error      = Get-Text $item.Error
+                }
+            })
+            $answer = @{
+                BatchId     = Get-Text $batch.BatchId
+                BatchStatus = Get-Text $batch.BatchStatus
+                BatchItem   = $items
+                Message     = Get-Text $batch.Message
+            }
+        }
+        'summaries' {
+            $batches = Get-CsSdgBulkSignInRequestsSummary -ErrorAction Stop
+            $answer = @(foreach ($batch in $batches) {
+                @{
+                    BatchId         = Get-Text $batch.BatchId
+                    BatchStatus     = Get-Text $batch.BatchStatus
+                    BatchItemsCount = $batch.BatchItemsCount
+                    Region          = Get-Text $batch.Region
+                    RequestTime     = Get-Text $batch.RequestTime
+                }
+            })
+        }
+    }
+    Write-Event @{ event = 'answered'; answer = $answer }
+}
+catch {
+    $exitCode = 1
+    Write-Event (Get-Failure $_ $stage)
+}
+finally {
+    if ($stage -ne 'checking') { Disconnect-MicrosoftTeams -ErrorAction SilentlyContinue | Out-Null }
+}
+exit $exitCode

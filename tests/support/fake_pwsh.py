@@ -1,0 +1,551 @@
+"""A `pwsh` with Microsoft's module in it, in front of a simulated SIP Gateway: it acts out the script.
+
+Run by a launcher that `install` writes: pwsh cannot be installed where the tests run. It refuses what
+the real one would (and more): other arguments, unknown environment, cmdlets or parameters that the
+module does not have. What it does in which order it reads from the script that it is given. The
+module's models and errors are those of MicrosoftTeams 7.7.0 and of the generator behind it.
+"""
+
+from __future__ import annotations
+
+import csv
+import http.client
+import json
+import os
+import shlex
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import quote, urlsplit
+
+from tests.support.powershell_script import Step, read
+
+ROOT = Path(__file__).parents[2]
+SERVICE = "/Teams.SipDevicesGatewayManagement/v1"
+ENVIRONMENT = {
+    *(
+        "PATH",
+        "HOME",
+        "LANG",
+        "LC_ALL",
+        "TZ",
+        "PSModulePath",
+        "TMPDIR",
+        "PWD",
+        "SHLVL",
+        "_",
+        "OLDPWD",
+    ),
+    *("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"),
+    *("SSL_CERT_DIR", "SSL_CERT_FILE", "DOTNET_ROOT", "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT"),
+    *("DOTNET_EnableDiagnostics", "NO_COLOR", "POWERSHELL_TELEMETRY_OPTOUT", "TERM"),
+    *("POWERSHELL_UPDATECHECK", "LC_CTYPE"),
+    *("OFFHOOK_MARK", "OFFHOOK_GRAPH_TOKEN", "OFFHOOK_TEAMS_TOKEN", "OFFHOOK_BATCH_ID"),
+}
+# Cmdlets by their parameters, as far as the script may use them.
+CMDLETS: Mapping[str, set[str]] = {
+    "Set-StrictMode": {"Off"},
+    "Remove-Item": {"Path"},
+    "Get-Module": {"Name", "ListAvailable"},
+    "Sort-Object": {"Property", "Descending"},
+    "Select-Object": {"First"},
+    "Import-Module": {"Name", "RequiredVersion"},
+    "Connect-MicrosoftTeams": {
+        "AccessTokens",
+        "TenantId",
+        "LogLevel",
+        "LogFilePath",
+        "ErrorAction",
+    },
+    "Disconnect-MicrosoftTeams": {"ErrorAction"},
+    "New-CsSdgBulkSignInRequest": {"DeviceDetailsFilePath", "Region", "ErrorAction"},
+    "Get-CsSdgBulkSignInRequestStatus": {"Batchid", "ErrorAction"},
+    "Get-CsSdgBulkSignInRequestsSummary": {"ErrorAction"},
+    "Out-Null": set(),
+}
+FUNCTIONS = {"Write-Event", "Get-Text", "Get-Failure"}
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How this `pwsh` and its module are. `at`: where `fault` strikes."""
+
+    modules: tuple[str, ...] = ("4.9.1", "7.7.0")
+    noise: bool = False
+    plain_errors: bool = False  # the service's errors as models: without the status of HTTP
+    fault: str = ""  # hang, hang-with-child, kill, exit, crash, flood, garbage, forge, long-line
+    at: str = ""  # start, connecting, asking, asked, answered
+    connect_error: str = ""  # what Connect-MicrosoftTeams says instead of connecting
+    connect_kind: str = "AuthenticationException"
+    connect_status: int | None = None
+
+
+def install(folder: Path, url: str, behaviour: Behaviour | None = None) -> Path:
+    """Write the launcher `pwsh` into `folder`. Runs are recorded in `journal` beside it."""
+    settings = {"url": url, "journal": str(journal(folder)), **asdict(behaviour or Behaviour())}
+    config = folder / "pwsh.json"
+    config.write_text(json.dumps(settings), "utf-8")
+    launcher = folder / "pwsh"
+    # Imported, not run as a file: so it is compiled once, and starts quickly.
+    start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
+    start += "from tests.support.fake_pwsh import main; main()"
+    command = shlex.join([sys.executable, "-IS", "-c", start, str(config)])
+    launcher.write_text(f'#!/bin/sh\nexec {command} "$@"\n', "utf-8")
+    launcher.chmod(0o755)
+    return launcher
+
+
+def journal(folder: Path) -> Path:
+    return folder / "journal.jsonl"
+
+
+def runs(folder: Path) -> list[dict[str, Any]]:
+    """What happened, in order: `{"pid", "what", …}`."""
+    try:
+        return [json.loads(line) for line in journal(folder).read_text("utf-8").splitlines()]
+    except FileNotFoundError:
+        return []
+
+
+class Thrown(Exception):
+    """An error record, as far as the script looks at it."""
+
+    def __init__(
+        self,
+        message: str,
+        *kinds: str,
+        status: int | None = None,
+        body: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.kinds = kinds
+        self.status = status
+        self.body = body
+        self.headers = headers or {}
+
+
+def refuse(why: str) -> NoReturn:
+    """What the real one would not take, or a script that is not what it has to be."""
+    sys.stderr.write(f"fake pwsh: {why}\n")
+    sys.stderr.flush()
+    os._exit(99)
+
+
+class Session:
+    def __init__(self, config: Mapping[str, Any], arguments: list[str]) -> None:
+        self.config = config
+        self.url = urlsplit(config["url"])
+        self.action, self.region, self.script = self._arguments(arguments)
+        self.environment = dict(os.environ)
+        self.mark = self.environment["OFFHOOK_MARK"]
+        self.stage = ""
+        self.answer: Any = None
+        self.version = ""
+        self.imported = self.connected = False
+        self.steps: list[Step] = []
+
+    def note(self, what: str, **more: Any) -> None:
+        line = json.dumps({"pid": os.getpid(), "what": what, **more}) + "\n"
+        with Path(self.config["journal"]).open("a", encoding="utf-8") as stream:
+            stream.write(line)
+
+    # -- what it is started with ------------------------------------------------------------------
+
+    def _arguments(self, arguments: list[str]) -> tuple[str, str, Path]:
+        match arguments:
+            case ["-NoProfile", "-NonInteractive", "-File", script, "-Action", action, *rest]:
+                pass
+            case _:
+                refuse(f"unexpected arguments: {arguments}")
+        if action not in ("submit", "status", "summaries") or not Path(script).is_file():
+            refuse(f"unexpected arguments: {arguments}")
+        match rest:
+            case [] if action != "submit":
+                return action, "", Path(script)
+            case ["-Region", ("NOAM" | "EMEA" | "APAC") as region] if action == "submit":
+                return action, region, Path(script)
+            case _:
+                refuse(f"unexpected arguments: {arguments}")
+
+    def check_surroundings(self) -> None:
+        strange = set(self.environment) - ENVIRONMENT
+        if strange:
+            refuse(f"unexpected environment: {sorted(strange)}")
+        if os.getsid(0) != os.getpid() or os.getpgid(0) != os.getpid():
+            refuse("not in a process group of its own")
+        if sys.stdin.read():
+            refuse("standard input is not empty")
+        folder = Path.cwd()
+        if stat.S_IMODE(folder.stat().st_mode) != 0o700 or self.environment["TMPDIR"] != str(
+            folder
+        ):
+            refuse("the working directory is not private")
+        secrets = [self.environment[f"OFFHOOK_{name}_TOKEN"] for name in ("GRAPH", "TEAMS")]
+        exposed = [*sys.argv, *(each.read_text("utf-8") for each in folder.iterdir())]
+        if any(secret in text for secret in secrets if len(secret) > 8 for text in exposed):
+            refuse("a token in an argument or in a file")
+        phones = folder / "devices.csv"
+        if (self.action == "submit") != phones.exists():
+            refuse("phones for another action than a submit")
+        if phones.exists() and stat.S_IMODE(phones.stat().st_mode) != 0o600:
+            refuse("others can read the phones")
+
+    # -- acting out the script ----------------------------------------------------------------------
+
+    def run(self) -> int:
+        self.check_surroundings()
+        self.note("started", folder=str(Path.cwd()), arguments=sys.argv[2:])
+        self.noise("PowerShell 7.6.9\r\n\ufeff")
+        self.strike("start")
+        self.steps = read(self.script.read_text("ascii"))
+        self.check_script()
+        failed = False
+        try:
+            self.act("try")
+        except Thrown as error:
+            failed = True
+            if not any(step.name == "Get-Failure" for step in self.block("catch")):
+                refuse("the script does not tell of its failure")
+            self.write(self.failure(error))
+        self.act("finally")
+        self.noise("Disconnected.\n")
+        self.strike("answered")
+        return int(failed)
+
+    def block(self, name: str) -> Iterator[Step]:
+        return (step for step in self.steps if step.path[:1] == (name,))
+
+    def check_script(self) -> None:
+        for step in self.steps:
+            if step.kind != "command" or step.name in FUNCTIONS or step.path[:1] == ("function",):
+                continue
+            if step.name not in CMDLETS:
+                refuse(f"no such cmdlet: {step.name}")
+            unknown = set(step.parameters) - CMDLETS[step.name]
+            if unknown:
+                refuse(f"{step.name} has no parameter {unknown}")
+        tokens = self.variable("$tokens", ())
+        if tokens != "@( $env:OFFHOOK_GRAPH_TOKEN , $env:OFFHOOK_TEAMS_TOKEN )":
+            refuse(f"the tokens are {tokens}: Graph's comes first")
+        if self.variable("$ErrorActionPreference", ()) != "'Stop'":
+            refuse("errors do not end the script")
+
+    def variable(self, name: str, path: tuple[str, ...]) -> str:
+        return next(
+            (each.value for each in self.steps if each[:2] == ("set", name) and each.path == path),
+            "",
+        )
+
+    def act(self, block: str) -> None:
+        for step in self.block(block):
+            if not all(self.taken(head) for head in step.path[1:]):
+                continue
+            if step.kind == "throw":
+                message = step.value.strip("'\"").replace("$($module.Version)", self.version)
+                raise Thrown(message, "RuntimeException")
+            if step.kind == "set" and step.name == "$stage":
+                self.stage = step.value.strip("'")
+            if step.kind == "entry" and (step.name, step.path[-1]) == ("event", "@{Write-Event"):
+                self.event(step.value.strip("'"))
+            if step.kind == "command":
+                self.command(step)
+
+    def taken(self, head: str) -> bool:
+        """Whether the block with this head is entered."""
+        match head:
+            case "if $null -eq $module":
+                return not self.version
+            case "if $module .Version -lt [ version ] '5.6.0'":
+                return _number(self.version) < (5, 6, 0)
+            case "if $stage -ne 'checking'":
+                return self.stage != "checking"
+            case (
+                "switch $Action"
+                | "foreach $item in $batch .BatchItem"
+                | "foreach $batch in $batches"
+            ):
+                return True
+            case _ if head.startswith("'"):
+                return head == f"'{self.action}'"
+            case _ if head.startswith("@{"):
+                return True
+            case _:
+                refuse(f"a block of the script is not known here: {head}")
+
+    def event(self, name: str) -> None:
+        if name == "answered":
+            self.strike("asked")
+            self.write({"event": name, "answer": self.answer})
+        else:
+            self.write({"event": name})
+            self.strike("asking")
+
+    def command(self, step: Step) -> None:
+        given = step.parameters
+        match step.name:
+            case "Get-Module":
+                self.find_module(step)
+            case "Import-Module":
+                if given != {"Name": "MicrosoftTeams", "RequiredVersion": "$module .Version"}:
+                    refuse("another module is imported than was checked")
+                self.imported = True
+            case "Connect-MicrosoftTeams":
+                self.connect(given)
+            case "Disconnect-MicrosoftTeams":
+                self.note("disconnected")
+                self.connected = False
+            case "New-CsSdgBulkSignInRequest":
+                self.ready(given)
+                if (given["DeviceDetailsFilePath"], given["Region"]) != (
+                    "./devices.csv",
+                    "$Region",
+                ):
+                    refuse("not the phones or the region that were given")
+                self.answer = self.projected(step.path, self.submit())
+            case "Get-CsSdgBulkSignInRequestStatus":
+                self.ready(given)
+                if given["Batchid"] != "$env:OFFHOOK_BATCH_ID":
+                    refuse("not the batch that was given")
+                self.answer = self.projected(step.path, self.status())
+            case "Get-CsSdgBulkSignInRequestsSummary":
+                self.ready(given)
+                self.answer = [self.projected(step.path, each) for each in self.summaries()]
+            case _:
+                pass
+
+    def find_module(self, step: Step) -> None:
+        beside = [each for each in self.steps if each.path == step.path and each.kind == "command"]
+        place = beside.index(step)
+        chosen = [(each.name, each.parameters) for each in beside[place + 1 : place + 3]]
+        if step.parameters != {"Name": "MicrosoftTeams", "ListAvailable": ""} or chosen != [
+            ("Sort-Object", {"Property": "Version", "Descending": ""}),
+            ("Select-Object", {"First": "1"}),
+        ]:
+            refuse("not the newest of the module's versions")
+        self.version = max(self.config["modules"], key=_number, default="")
+
+    def connect(self, given: Mapping[str, str]) -> None:
+        if not self.imported:
+            refuse("connected before the module was imported")
+        if given != {"AccessTokens": "$tokens", "LogLevel": "None", "ErrorAction": "Stop"}:
+            refuse(f"connected with {given}")
+        self.strike("connecting")
+        if self.config["connect_error"]:
+            kind, status = self.config["connect_kind"], self.config["connect_status"]
+            raise Thrown(self.config["connect_error"], kind, status=status)
+        self.call("GET", "/Teams.Tenant/serviceDiscovery")
+        self.connected = True
+        self.noise("WARNING: this module will be updated soon\n")
+
+    def ready(self, given: Mapping[str, str]) -> None:
+        if not self.connected or self.stage != "asking":
+            refuse("the service is asked before all is ready")
+        if given.get("ErrorAction") != "Stop":
+            refuse("an error of the cmdlet would not end it")
+
+    def projected(self, path: tuple[str, ...], model: Mapping[str, Any]) -> dict[str, Any]:
+        """The properties that the script takes from a model, under the names that it gives them."""
+        here = [each for each in self.steps if each.kind == "entry" and each.path[:3] == path]
+        items = [
+            each for each in here if any(head.startswith("foreach $item") for head in each.path)
+        ]
+        made: dict[str, Any] = {}
+        for entry in here:
+            if entry in items:
+                continue
+            if entry.value == "$items":
+                inner: list[Mapping[str, Any]] = model.get("BatchItem") or []
+                made[entry.name] = [
+                    {e.name: _property(e, "$item", row) for e in items} for row in inner
+                ]
+            else:
+                made[entry.name] = _property(entry, "$batch", model)
+        return made
+
+    # -- the module's cmdlets -----------------------------------------------------------------------
+
+    def submit(self) -> dict[str, Any]:
+        with Path("devices.csv").open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        if not rows or list(rows[0]) != ["Username", "HardwareId"]:
+            refuse("the phones have other columns")
+        body = self.call("POST", f"{SERVICE}/createbatch?TargetRegion={self.region}", rows)
+        if isinstance(body, str):
+            return {"BatchId": body, "BatchItemsCount": len(rows)}
+        return {"BatchId": _lower(body)["batchid"], "BatchItemsCount": len(rows)}
+
+    def status(self) -> dict[str, Any]:
+        identifier = self.environment["OFFHOOK_BATCH_ID"]
+        fields = _lower(
+            self.call("GET", f"{SERVICE}/batchstatus?batchid={quote(identifier, safe='')}")
+        )
+        items = [_lower(item) for item in fields.get("batchitem") or fields.get("batchitems") or []]
+        return {
+            "BatchId": fields["batchid"],
+            "BatchStatus": fields["batchstatus"],
+            "BatchItem": [
+                {
+                    "UserName": item["username"],
+                    "HardwareId": item["hardwareid"],
+                    "Status": item["status"],
+                    "Error": item["error"],
+                }
+                for item in items
+            ],
+        }
+
+    def summaries(self) -> list[dict[str, Any]]:
+        body = self.call("GET", f"{SERVICE}/batchsummaries")
+        rows = body if isinstance(body, list) else _lower(body)["batchsummaries"]
+        return [
+            {
+                "BatchId": row["batchid"],
+                "BatchStatus": row["batchstatus"],
+                "BatchItemsCount": row.get("devicecount"),
+                "Region": row.get("region"),
+                # As .NET writes a moment: seven digits.
+                "RequestTime": row["createdat"].replace("+", "0+") if "createdat" in row else None,
+            }
+            for row in map(_lower, rows)
+        ]
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        headers = {"Authorization": f"Bearer {self.environment['OFFHOOK_TEAMS_TOKEN']}"}
+        connection = http.client.HTTPConnection(self.url.hostname or "", self.url.port)
+        try:
+            connection.request(
+                method,
+                f"{self.url.path}{path}",
+                None if body is None else json.dumps(body),
+                headers,
+            )
+            response = connection.getresponse()
+            content = response.read().decode("utf-8", "replace")
+        except ConnectionRefusedError as error:
+            message = f"Connection refused ({self.url.netloc})"
+            raise Thrown(message, "HttpRequestException", "SocketException") from error
+        except (OSError, http.client.HTTPException) as error:
+            message = "An error occurred while sending the request."
+            raise Thrown(message, "HttpRequestException", "IOException") from error
+        if response.status != 200:
+            raise self.refusal(response.status, response.reason, content, dict(response.headers))
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise Thrown("Unexpected character '<'.", "ParserException") from error
+
+    def refusal(self, status: int, reason: str, body: str, headers: Mapping[str, str]) -> Thrown:
+        """`RestException` of the generated cmdlets; they read `message` in this case only."""
+        try:
+            content = json.loads(body)
+            told = content.get("error", content)
+            message = told.get("message", "")
+        except (ValueError, AttributeError):
+            told, message = {}, body
+        if self.config["plain_errors"]:  # a model of the error with code and message
+            return Thrown(f"[{told.get('code')}] : {message}", "Exception")
+        family = "Request" if status < 500 else "Server"
+        message = message or f"The server responded with a {family} Error, Status: {reason}"
+        kind = "UndeclaredResponseException"
+        return Thrown(message, kind, status=status, body=body, headers=headers)
+
+    # -- what reaches stdout, and what goes wrong ---------------------------------------------------
+
+    def failure(self, error: Thrown) -> dict[str, Any]:
+        told = {
+            "event": "failed",
+            "stage": self.stage,
+            "message": error.message,
+            "kinds": list(error.kinds),
+        }
+        if error.status is not None:
+            told |= {"status": error.status, "body": error.body}
+        names = {"retry-after": "retryAfter", "x-ms-correlation-id": "correlationId"}
+        return told | {
+            names[name.lower()]: value
+            for name, value in error.headers.items()
+            if name.lower() in names
+        }
+
+    def write(self, event: Mapping[str, Any]) -> None:
+        self.note(str(event["event"]))
+        self.noise("\x1b[33;1mWARNING: something about a deprecated thing\x1b[0m ")
+        end = " \x1b[0mVERBOSE: and more\r\n" if self.config["noise"] else "\n"
+        sys.stdout.write(f"{self.mark} {json.dumps(event)}{end}")
+        sys.stdout.flush()
+
+    def noise(self, text: str) -> None:
+        if self.config["noise"]:
+            sys.stdout.buffer.write(text.encode() + b"\xff\x00")
+            sys.stdout.flush()
+            sys.stderr.write("\x1b[31mWrite-Error: nothing to worry about\x1b[0m\n")
+            sys.stderr.flush()
+
+    def strike(self, at: str) -> None:
+        if self.config["at"] != at:
+            return
+        match self.config["fault"]:
+            case "hang":
+                self.note("hanging")
+                time.sleep(3600)
+            case "hang-with-child":
+                child = subprocess.Popen(
+                    [sys.executable, "-IS", "-c", "import time; time.sleep(3600)"]
+                )
+                self.note("hanging", child=child.pid)
+                time.sleep(3600)
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "exit":
+                os._exit(0)
+            case "crash":
+                token = self.environment["OFFHOOK_TEAMS_TOKEN"]
+                sys.stderr.write(f"\x1b[31;1mUnhandled exception.\x1b[0m {token}\r\n   at Main()\n")
+                sys.stderr.flush()
+                os._exit(134)
+            case "flood":
+                while True:
+                    sys.stdout.write("noise " * 10_000 + "\n")
+            case "long-line":
+                sys.stdout.write("noise " * 1_000_000 + "\n")
+            case "garbage":
+                sys.stdout.buffer.write(b"\xff\xfe{\x00]" * 100 + b"\n" + self.mark.encode())
+                sys.stdout.write(' {"event": "answered", "answer": {"Batch\n')
+                sys.stdout.flush()
+                os._exit(0)
+            case "forge":
+                sys.stdout.write(
+                    '0123456789abcdef {"event": "answered", "answer": {"BatchId": "1"}}\n'
+                )
+                sys.stdout.write('{"event": "answered", "answer": {"BatchId": "1"}}\n')
+                sys.stdout.flush()
+                os._exit(0)
+            case fault:
+                refuse(f"no such fault: {fault}")
+
+
+def _number(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split(".")) if version else ()
+
+
+def _lower(fields: Any) -> dict[str, Any]:
+    return {str(name).lower(): value for name, value in fields.items()}
+
+
+def _property(entry: Step, variable: str, model: Mapping[str, Any]) -> Any:
+    owner, name = entry.value.removeprefix("Get-Text ").split(" .")
+    if owner != variable:
+        refuse(f"{entry.name} is taken from {owner}")
+    return model.get(name)
+
+
+def main() -> None:
+    sys.exit(Session(json.loads(Path(sys.argv[1]).read_text("utf-8")), sys.argv[2:]).run())
