@@ -1,0 +1,45 @@
+"""The doctor: says of each thing that the service needs whether it is there. It only looks.
+
+Findings are values; the sentences are in `doctor.ftl`, where whatever is not well has a `.fix`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from bot.signin.request import Person
+
+
+class State(StrEnum):
+    OK = "ok"
+    FAILED = "failed"
+    UNKNOWN = "unknown"  # it cannot be told from here, or not with this identity
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`step` is stable and named by `check-<step>`; `message` with `arguments` says what was found, and
+    its attribute `fix` what to do unless the state is OK."""
+
+    step: str
+    state: State
+    message: str
+    arguments: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
+
+
+# Examines with the rights of the person who asks, where the service works with those.
+Examine = Callable[[Person], Awaitable[Sequence[Finding]]]
+
+
+def ok(step: str, message: str, /, **arguments: str | int) -> Finding:
+    return Finding(step, State.OK, message, arguments)
+
+
+def failed(step: str, message: str, /, **arguments: str | int) -> Finding:
+    return Finding(step, State.FAILED, message, arguments)
+
+
+def unknown(step: str, message: str, /, **arguments: str | int) -> Finding:
+    return Finding(step, State.UNKNOWN, message, arguments)

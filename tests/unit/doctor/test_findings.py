@@ -1,0 +1,133 @@
+"""Every finding has its words, on a card, in a terminal and in JSON, whatever its values are."""
+
+from __future__ import annotations
+
+import ast
+import io
+import json
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bot.doctor import Finding, State
+from bot.doctor.report import as_json, harmless, show
+from bot.words import Words
+from cards.checks import checks
+from cards.elements import size
+from cards.render import MAX_BYTES
+from tests.support import reading
+
+ROOT = Path(__file__).parents[3]
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+HOSTILE = "**x** [a](https://evil.example) <at>all</at> \x1b[31m\u202e" + "long " * 300
+# Everything that any sentence may ask for.
+ARGUMENTS: dict[str, str | int] = {
+    **dict.fromkeys(("set", "lacking", "count", "batches", "addresses", "conversations"), 2),
+    "seconds": 20,
+    **dict.fromkeys(
+        (
+            *("names", "missing", "message", "correlation", "revision", "backend", "host", "value"),
+            *("permission", "settings", "version", "module"),
+        ),
+        HOSTILE,
+    ),
+}
+
+
+def made() -> Iterator[tuple[str, str]]:
+    """(maker, message) of every finding that the code can make."""
+    for source in sorted((ROOT / "bot" / "doctor").glob("*.py")):
+        for node in ast.walk(ast.parse(source.read_text("utf-8"))):
+            if not isinstance(node, ast.Call):
+                continue
+            maker = ast.unparse(node.func)
+            if maker in ("ok", "failed", "unknown") and len(node.args) > 1:
+                for part in ast.walk(node.args[1]):
+                    if isinstance(part, ast.Constant) and str(part.value).startswith("found-"):
+                        yield maker, str(part.value)
+
+
+MADE = sorted(set(made()))
+
+
+def findings(number: int = 20) -> list[Finding]:
+    states = {"ok": State.OK, "failed": State.FAILED, "unknown": State.UNKNOWN}
+    found = [Finding("database", states[maker], message, ARGUMENTS) for maker, message in MADE]
+    bad = [each for each in found if each.state is State.FAILED][: number // 2]
+    return [*bad, *(each for each in found if each.state is State.UNKNOWN)][:number]
+
+
+@pytest.mark.parametrize(("maker", "message"), MADE)
+def test_every_finding_has_a_sentence_and_what_is_not_well_a_fix(maker: str, message: str) -> None:
+    words = Words()
+    assert words(message, **ARGUMENTS)
+    if maker != "ok":
+        assert words.part(message, "fix", **ARGUMENTS)
+
+
+def test_every_step_has_a_name() -> None:
+    steps = set(
+        re.findall(
+            r'step = "([\w-]+)"',
+            "".join(each.read_text("utf-8") for each in (ROOT / "bot" / "doctor").glob("*.py")),
+        )
+    )
+    assert len(steps) > 5
+    assert all(Words().has(f"check-{step}") for step in steps)
+
+
+def test_the_worst_card_fits_and_does_nothing_but_show() -> None:
+    rendered = checks(Words(), findings())
+    reading.check(rendered.card)
+    assert size(rendered.card) < MAX_BYTES
+    text = reading.text(rendered.card)
+    assert "](https://evil" not in text.replace("\\](https://evil", "")
+    assert "<at>" not in text.replace("\\<at>", "")
+    assert "\u202e" not in text
+    assert rendered.card["body"][0]["style"] == "attention"
+    assert 0 < text.index("✕ Failed") < text.index("? Not known")
+
+
+def test_a_card_when_all_is_fine() -> None:
+    rendered = checks(Words(), [Finding("roles", State.OK, "found-roles")])
+    assert rendered.summary == "Everything is fine. Checks made: 1."
+    reading.check(rendered.card)
+    assert rendered.card["body"][0]["style"] == "good"
+
+
+def test_the_json() -> None:
+    words = Words(escape=harmless)
+    found = [
+        Finding("roles", State.OK, "found-roles"),
+        Finding("configapi", State.FAILED, "found-slow", {"seconds": 20}),
+        Finding("teams", State.UNKNOWN, "found-teams-silent"),
+    ]
+    document = json.loads(json.dumps(as_json(found, words, NOW)))
+    assert set(document) == {"format", "version", "checked_at", "counts", "findings"}
+    assert document["format"] == 1
+    assert document["checked_at"] == "2026-11-22T12:00:00+00:00"
+    assert document["counts"] == {"ok": 1, "failed": 1, "unknown": 1}
+    assert document["findings"][1] == {
+        "step": "configapi",
+        "state": "failed",
+        "code": "found-slow",
+        "message": "There was no answer within 20 seconds.",
+        "fix": "Check the network of this host and its proxy. Then try again.",
+    }
+    assert document["findings"][0]["fix"] == ""
+
+
+def test_a_terminal_obeys_nothing_in_it() -> None:
+    output = io.StringIO()
+    console = Console(file=output, width=100, force_terminal=False)
+    show(findings(100), Words(escape=harmless), console)
+    told = output.getvalue()
+    assert "\x1b" not in told
+    assert "\u202e" not in told
+    assert "✗" in told
+    assert "?" in told
+    assert "→" in told
