@@ -1,27 +1,35 @@
-"""The README's table of settings, made from the model: `python -m bot.documentation` writes it anew."""
+"""What the pages say of the code, made from the code: `python -m bot.documentation` writes it anew.
+
+A made part stands between `<!-- name -->` and `<!-- /name -->`; the rest of a page is written by hand.
+"""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from bot import diagrams
 from bot.settings import Settings
+from bot.signin import batch, request
+from bot.signin.outcome import CAUSES, Retry
+from bot.words import Words
 
-_BEGIN, _END = "<!-- settings -->\n", "<!-- /settings -->"
+ROOT = Path(__file__).parents[1]
 
 
-def table() -> str:
+def settings() -> str:
     """One Markdown row for each setting: name, default, meaning."""
-    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *_rows()]) + "\n"
+    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *_settings()]) + "\n"
 
 
-def _rows() -> Iterator[str]:
+def _settings() -> Iterator[str]:
     for name, field in Settings.model_fields.items():
         yield f"| `OFFHOOK_{name.upper()}` | {_default(field)} | {field.description} |"
 
@@ -39,14 +47,51 @@ def _default(field: FieldInfo) -> str:
     return f"`{value}`" if value not in ("", None) else ""
 
 
-def with_table(text: str) -> str:
-    """A README with today's table in place of the one it has."""
-    before, _, rest = text.partition(_BEGIN)
-    _, _, after = rest.partition(_END)
-    return f"{before}{_BEGIN}{table()}{_END}{after}"
+_AGAIN: Mapping[Retry, str] = MappingProxyType(
+    {
+        Retry.AFTER_FIX: "after the fix",
+        Retry.AS_IT_STANDS: "yes",
+        Retry.SMALLER: "yes, later and fewer",
+    }
+)
+
+
+def causes() -> str:
+    """One Markdown row for each cause in the catalogue of outcomes, in the words of the cards."""
+    words = Words()
+    rows = [
+        f"| {words(f'cause-{code}')} | {words.part(f'cause-{code}', 'fix')} | {_AGAIN[cause.retry]} |"
+        for code, cause in CAUSES.items()
+    ]
+    return "\n".join(["| the card says | what to do | retry? |", "|---|---|---|", *rows]) + "\n"
+
+
+PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = MappingProxyType(
+    {
+        "README.md": {"settings": settings},
+        "docs/admins.md": {"causes": causes},
+        "docs/architecture.md": {
+            "layers": lambda: diagrams.layers(ROOT / "pyproject.toml"),
+            "rooms": lambda: diagrams.rooms(ROOT / "pyproject.toml"),
+            "request": lambda: diagrams.states(request.TRANSITIONS),
+            "batch": lambda: diagrams.states(batch.TRANSITIONS),
+        },
+    }
+)
+
+
+def renewed(page: str, text: str) -> str:
+    """`text` of `page` with today's parts in place of those that it has."""
+    for name, make in PAGES[page].items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}{make()}{end}{after}"
+    return text
 
 
 if __name__ == "__main__":
-    readme = Path(__file__).parents[1] / "README.md"
-    readme.write_text(with_table(readme.read_text("utf-8")), "utf-8")
-    sys.stdout.write(f"{readme.name} is up to date\n")
+    for page in PAGES:
+        path = ROOT / page
+        path.write_text(renewed(page, path.read_text("utf-8")), "utf-8")
+        sys.stdout.write(f"{page} is up to date\n")
