@@ -88,7 +88,7 @@ async def practice(tmp_path: Path) -> AsyncIterator[Open]:
             heard: bool = True,
             migrated: bool = True,
             seconds: float = 10.0,
-            read_timeout: float = 1.0,
+            read_timeout: float = 2.0,
             **more: Any,
         ) -> Practice:
             given: dict[str, Any] = {"data_dir": tmp_path, "tenant_ids": (TENANT,), **more}

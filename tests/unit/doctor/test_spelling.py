@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
+from bot import logs
 from bot.__main__ import main
 from bot.settings import Settings
 from bot.spelling import given, strangers
@@ -59,6 +61,7 @@ def test_serve_refuses_to_start(
     else:
         monkeypatch.setenv("OFFHOOK_APROVERS", "secret-value")
     monkeypatch.setattr(sys, "argv", ["offhook", "serve"])
+    monkeypatch.setattr(logs, "configure", MagicMock())  # it would outlive this test
     with pytest.raises(SystemExit) as ended:
         main()
     told = capsys.readouterr()
