@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.doctor import Finding, access, failed, host, ok, service, unknown
+from bot.doctor import Finding, access, failed, host, ok, powershell, service, unknown
 from bot.doctor.far import FarSides, Scopes
 from bot.gateway.identity import Tokens
-from bot.settings import Settings
+from bot.settings import Gateway, Settings
 from bot.store.database import Database
 
 # Microsoft Graph permissions by what is asked for in `bot.directory.graph`; the smallest that do.
@@ -20,6 +20,9 @@ _PERMISSIONS = (
     ("graph-groups", "groups", "GroupMember.Read.All"),
 )
 _STEPS_OF_CONFIGAPI = ("roles", "configapi", "bulk-sign-in", "tenant-switch", "trusted-addresses")
+
+# PowerShell has to start, to load its module and to connect before it can ask.
+_SECONDS_WITH_POWERSHELL = 90.0
 
 log = structlog.get_logger()
 
@@ -40,15 +43,23 @@ class Doctor:
 
         `far` is None if nobody is there with whose rights the far sides could be asked.
         """
-        here = asyncio.gather(
+        here = [
             self._within(host.settings(self.settings), "settings"),
             self._within(host.database(self.database.url), "database"),
             self._bot(),
-        )
+        ]
+        if self._powershell:
+            here.append(self._within(powershell.versions(self.settings.pwsh), "powershell"))
         chat = self._within(host.chat(self.settings, self.database), "teams")
         there = self._nobody() if far is None else self._far(far)
-        found_here, found_chat, found_there = await asyncio.gather(here, chat, there)
+        found_here, found_chat, found_there = await asyncio.gather(
+            asyncio.gather(*here), chat, there
+        )
         return [*found_here, *found_there, found_chat]
+
+    @property
+    def _powershell(self) -> bool:
+        return self.settings.gateway is Gateway.POWERSHELL
 
     async def _bot(self) -> Finding:
         step = "token-bot"
@@ -104,11 +115,13 @@ class Doctor:
         return await self._within(ask(), step), got
 
     async def _within(self, check: Awaitable[Finding], step: str) -> Finding:
+        slow = self._powershell and step in ("powershell", "bulk-sign-in")
+        seconds = max(self.seconds, _SECONDS_WITH_POWERSHELL) if slow else self.seconds
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout(seconds):
                 return await check
         except TimeoutError:
-            return failed(step, "found-slow", seconds=round(self.seconds))
+            return failed(step, "found-slow", seconds=round(seconds))
         except Exception:
             # The others are worth as much without this one.
             log.exception("doctor.fault", step=step)

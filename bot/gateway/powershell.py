@@ -276,11 +276,15 @@ async def _follow(process: Process, heard: Transcript, ready_by: float, deadline
     heard.end(process.returncode, process.complaint)
 
 
+def surroundings(folder: Path) -> dict[str, str]:
+    """The environment of any `pwsh`, with `folder` for its temporary files."""
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {**inherited, **_QUIET, "TMPDIR": str(folder)}
+
+
 def _environment(folder: Path, mark: str, tokens: tuple[str, str], batch_id: str) -> dict[str, str]:
     graph, teams = tokens
-    environment = {name: os.environ[name] for name in _INHERITED if name in os.environ} | _QUIET
-    environment |= {
-        "TMPDIR": str(folder),
+    environment = surroundings(folder) | {
         "OFFHOOK_MARK": mark,
         "OFFHOOK_GRAPH_TOKEN": graph,
         "OFFHOOK_TEAMS_TOKEN": teams,
