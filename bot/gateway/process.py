@@ -12,6 +12,7 @@ from pathlib import Path
 MAX_OUTPUT = 16 * 1024 * 1024  # bytes of stdout that are read in all
 MAX_LINE = 4 * 1024 * 1024
 _KEPT_OF_STDERR = 4096  # its last bytes
+_CHUNK = 64 * 1024
 _GRACE = 2.0  # seconds for the pipes of a killed program to close
 
 
@@ -23,10 +24,13 @@ class Process:
     """A program that runs in a process group of its own."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None  # noqa: S101 - both were asked for
+        assert process.stderr is not None  # noqa: S101
         self._process = process
-        self._stderr = bytearray()
+        self._stdout = process.stdout
+        self._complaint = bytearray()
         self._left = MAX_OUTPUT
-        self._reading = asyncio.create_task(self._read_stderr())
+        self._reading = asyncio.create_task(self._read_stderr(process.stderr))
 
     @property
     def returncode(self) -> int | None:
@@ -35,18 +39,16 @@ class Process:
     @property
     def complaint(self) -> str:
         """The end of what it wrote to stderr."""
-        return self._stderr.decode("utf-8", "replace")
+        return self._complaint.decode("utf-8", "replace")
 
     async def line(self) -> bytes:
         """The next line of its stdout; empty when there is none left.
 
         Lines longer than `MAX_LINE` are left out; a program that writes more than `MAX_OUTPUT` is ended.
         """
-        stdout = self._process.stdout
-        assert stdout is not None  # noqa: S101 - it was asked for
         while self._left > 0:
             try:
-                line = await stdout.readline()
+                line = await self._stdout.readline()
             except ValueError:  # the reader threw away what it had of a line that is too long
                 self._left -= MAX_LINE
                 continue
@@ -56,7 +58,9 @@ class Process:
         return b""
 
     async def ended(self) -> None:
-        """Wait until it has ended and all that it wrote to stderr was read."""
+        """Wait until it has ended, while what it still writes is read, and then not kept."""
+        while await self.line():
+            pass
         await self._process.wait()
         await asyncio.wait([self._reading])
 
@@ -65,19 +69,22 @@ class Process:
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
-    async def _read_stderr(self) -> None:
-        stderr = self._process.stderr
-        assert stderr is not None  # noqa: S101 - it was asked for
-        while chunk := await stderr.read(64 * 1024):
-            self._stderr += chunk
-            del self._stderr[:-_KEPT_OF_STDERR]
-
     async def close(self) -> None:
         self.kill()
         with suppress(TimeoutError):
             async with asyncio.timeout(_GRACE):
-                await self.ended()
+                while await self._stdout.read(
+                    _CHUNK
+                ):  # only a pipe that is read to its end is closed
+                    pass
+                await self._process.wait()
+                await asyncio.wait([self._reading])
         self._reading.cancel()
+
+    async def _read_stderr(self, stderr: asyncio.StreamReader) -> None:
+        while chunk := await stderr.read(_CHUNK):
+            self._complaint += chunk
+            del self._complaint[:-_KEPT_OF_STDERR]
 
 
 @asynccontextmanager

@@ -207,6 +207,7 @@ class Session:
         self.strike("start")
         self.steps = read(self.script.read_text("ascii"))
         self.check_script()
+        self.stage = self.variable("$stage", ()).strip("'")
         failed = False
         try:
             self.act("try")
