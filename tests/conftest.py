@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,12 +20,17 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PostgresServer]:
-    """A PostgreSQL server of this test run's own, on a Unix socket."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime")))
-    server = _started(tmp_path_factory.mktemp("postgres"), attempts=3)
-    yield server
-    server.cleanup()
+def postgres() -> Iterator[PostgresServer]:
+    """A PostgreSQL server of this test run's own, on a Unix socket.
+
+    Not below pytest's own folder: each run of pytest closes that to other users, and as root the
+    server runs as one.
+    """
+    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
+        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
+        server = _started(Path(folder, "data"), attempts=3)
+        yield server
+        server.cleanup()
 
 
 def _started(folder: Path, *, attempts: int) -> PostgresServer:
