@@ -18,14 +18,16 @@ async def token(step: str, tokens: Tokens, scope: str, settings: Settings) -> tu
         return failed(step, "found-token-refused", message=str(error)), ""
     except ConnectionError as error:
         return failed(step, "found-token-unreachable", message=str(error)), ""
-    return ok(step, "found-token-dummy" if settings.local else "found-token"), got
+    return ok(step, "found-token" if settings.proves_itself else "found-token-dummy"), got
 
 
 async def roles(token: str, settings: Settings) -> Finding:
     step = "roles"
     found = held(token)
     if found is None:
-        return unknown(step, "found-roles-dummy" if settings.local else "found-roles-unreadable")
+        return unknown(
+            step, "found-roles-unreadable" if settings.proves_itself else "found-roles-dummy"
+        )
     if found.teams and found.authentication:
         return ok(step, "found-roles")
     if found.app:
@@ -35,7 +37,7 @@ async def roles(token: str, settings: Settings) -> Finding:
     return failed(step, "found-roles-no-teams" if found.authentication else "found-roles-none")
 
 
-async def permission(step: str, directory: Lists, collection: str, permission: str) -> Finding:
+async def permission(directory: Lists, step: str, collection: str, permission: str) -> Finding:
     """Ask for the smallest thing that the permission opens."""
     try:
         await directory.try_list(collection)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from bot.doctor import Finding, access, failed, host, ok, powershell, service, unknown
-from bot.doctor.far import FarSides, Scopes
+from bot.doctor.far import Lists, Rights, Scopes
 from bot.gateway.identity import Tokens
 from bot.settings import Gateway, Settings
 from bot.store.database import Database
@@ -19,7 +19,7 @@ _PERMISSIONS = (
     ("graph-users", "users", "User.Read.All"),
     ("graph-groups", "groups", "GroupMember.Read.All"),
 )
-_STEPS_OF_CONFIGAPI = ("roles", "configapi", "bulk-sign-in", "tenant-switch", "trusted-addresses")
+_WITH_RIGHTS = ("roles", "configapi", "bulk-sign-in", "tenant-switch", "trusted-addresses")
 
 # PowerShell has to start, to load its module and to connect before it can ask.
 _SECONDS_WITH_POWERSHELL = 90.0
@@ -29,33 +29,35 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """`bot` gives tokens for the Bot Framework, None if the bot has no registration, as in `local`.
-    `seconds` bounds each step."""
+    """`app` gives tokens of the app's own identity, with which `directory` is asked. `seconds` bounds
+    each step."""
 
     settings: Settings
     database: Database
     scopes: Scopes
-    bot: Tokens | None
+    app: Tokens
+    directory: Lists
     seconds: float = 20.0
 
-    async def examine(self, far: FarSides | None) -> Sequence[Finding]:
+    async def examine(self, rights: Rights | None) -> Sequence[Finding]:
         """In the order in which things build on each other.
 
-        `far` is None if nobody is there with whose rights the far sides could be asked.
+        `rights` is None if sign-ins run with those of a person and nobody is there who has them.
         """
-        here = [
+        own = [
             self._within(host.settings(self.settings), "settings"),
             self._within(host.database(self.database.url), "database"),
-            self._bot(),
         ]
         if self._powershell:
-            here.append(self._within(powershell.versions(self.settings.pwsh), "powershell"))
-        chat = self._within(host.chat(self.settings, self.database), "teams")
-        there = self._nobody() if far is None else self._far(far)
-        found_here, found_chat, found_there = await asyncio.gather(
-            asyncio.gather(*here), chat, there
+            own.append(self._within(powershell.versions(self.settings.pwsh), "powershell"))
+        here, bot, service, graph, chat = await asyncio.gather(
+            asyncio.gather(*own),
+            self._bot(),
+            self._nobody() if rights is None else self._service(rights),
+            self._graph(),
+            self._within(host.chat(self.settings, self.database), "teams"),
         )
-        return [*found_here, *found_there, found_chat]
+        return [*here, bot, *service, *graph, chat]
 
     @property
     def _powershell(self) -> bool:
@@ -63,46 +65,39 @@ class Doctor:
 
     async def _bot(self) -> Finding:
         step = "token-bot"
-        if self.bot is None:
+        if not self.settings.signed:
             return ok(step, "found-bot-local")
-        return (await self._token(step, self.bot, self.scopes.bot))[0]
+        return (await self._token(step, self.app, self.scopes.bot))[0]
 
     async def _nobody(self) -> Sequence[Finding]:
-        steps = ("token-configapi", "token-graph", *_STEPS_OF_CONFIGAPI)
-        return [
-            unknown(step, "found-nobody") for step in (*steps, *(name for name, *_ in _PERMISSIONS))
-        ]
+        return [unknown(step, "found-nobody") for step in ("token-configapi", *_WITH_RIGHTS)]
 
-    async def _far(self, far: FarSides) -> Sequence[Finding]:
-        (configapi, teams_token), (graph, graph_token) = await asyncio.gather(
-            self._token("token-configapi", far.tokens, self.scopes.configapi),
-            self._token("token-graph", far.tokens, self.scopes.graph),
+    async def _service(self, rights: Rights) -> Sequence[Finding]:
+        found, token = await self._token("token-configapi", rights.tokens, self.scopes.configapi)
+        if not token:
+            return [found, *(unknown(step, "found-no-token") for step in _WITH_RIGHTS)]
+        checks = (
+            access.roles(token, self.settings),
+            service.discovery(rights.configapi),
+            service.summaries(rights.gateway),
+            service.switch(rights.configapi),
+            service.trusted_addresses(rights.configapi),
         )
-        checks: list[Awaitable[Finding]] = []
-        if teams_token:
-            checks += [
-                self._within(access.roles(teams_token, self.settings), "roles"),
-                self._within(service.discovery(far.configapi), "configapi"),
-                self._within(service.summaries(far.gateway), "bulk-sign-in"),
-                self._within(service.switch(far.configapi), "tenant-switch"),
-                self._within(service.trusted_addresses(far.configapi), "trusted-addresses"),
-            ]
-        if graph_token:
-            checks += [
-                self._within(access.permission(step, far.directory, what, permission), step)
-                for step, what, permission in _PERMISSIONS
-            ]
-        found = await asyncio.gather(*checks)
-        missing = [
-            unknown(step, "found-no-token")
-            for token, steps in (
-                (teams_token, _STEPS_OF_CONFIGAPI),
-                (graph_token, [name for name, *_ in _PERMISSIONS]),
-            )
-            if not token
-            for step in steps
-        ]
-        return [configapi, graph, *found, *missing]
+        return [found, *await self._each(_WITH_RIGHTS, checks)]
+
+    async def _graph(self) -> Sequence[Finding]:
+        steps = [step for step, *_ in _PERMISSIONS]
+        found, token = await self._token("token-graph", self.app, self.scopes.graph)
+        if not token:
+            return [found, *(unknown(step, "found-no-token") for step in steps)]
+        checks = [access.permission(self.directory, *each) for each in _PERMISSIONS]
+        return [found, *await self._each(steps, checks)]
+
+    async def _each(
+        self, steps: Sequence[str], checks: Sequence[Awaitable[Finding]]
+    ) -> Sequence[Finding]:
+        bounded = (self._within(check, step) for step, check in zip(steps, checks, strict=True))
+        return await asyncio.gather(*bounded)
 
     async def _token(self, step: str, tokens: Tokens, scope: str) -> tuple[Finding, str]:
         got = ""

@@ -34,10 +34,9 @@ class Scopes:
 
 
 @dataclass(frozen=True, slots=True)
-class FarSides:
-    """What is reached with one identity, whose tokens are `tokens`."""
+class Rights:
+    """Those with which phones are signed in, and what is reached with them."""
 
     tokens: Tokens
     gateway: SipGateway
     configapi: ConfigApi
-    directory: Lists

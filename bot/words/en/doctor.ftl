@@ -69,7 +69,7 @@ found-token-refused = The identity got no token: { $message }
 found-token-unreachable = Nobody could be asked for a token: { $message }
     .fix = Check that this host reaches the sign-in service over https, and its proxy. On Azure, check that the managed identity is assigned.
 found-nobody = Sign-ins run with the rights of whoever approves, and nobody is signed in here.
-    .fix = Send me checks in the chat, as somebody who approves.
+    .fix = Send me checks in the chat, as somebody who approves and has signed in there.
 found-no-token = Without a token this could not be asked.
     .fix = Mend the token first.
 

@@ -17,7 +17,7 @@ from bot.directory.graph import SCOPE as GRAPH
 from bot.directory.graph import GraphDirectory
 from bot.doctor import Finding
 from bot.doctor.examination import Doctor
-from bot.doctor.far import FarSides, Scopes
+from bot.doctor.far import Rights, Scopes
 from bot.gateway.configapi import SCOPE as CONFIGAPI
 from bot.gateway.configapi import ConfigApiGateway
 from bot.gateway.identity import FixedToken, Tokens
@@ -54,12 +54,12 @@ class Practice:
     """A doctor, and what there is to examine. `methods` are those of all calls that went out."""
 
     doctor: Doctor
-    far: FarSides
+    rights: Rights
     simulator: Simulator
     methods: list[str]
 
     async def examine(self) -> dict[str, Finding]:
-        found = await self.doctor.examine(self.far)
+        found = await self.doctor.examine(self.rights)
         assert len({each.step for each in found}) == len(found)
         return {each.step: each for each in found}
 
@@ -84,7 +84,6 @@ async def practice(tmp_path: Path) -> AsyncIterator[Open]:
             scenario: Scenario | None = None,
             *,
             tokens: Tokens | None = None,
-            bot: Tokens | None = None,
             heard: bool = True,
             migrated: bool = True,
             seconds: float = 10.0,
@@ -112,8 +111,10 @@ async def practice(tmp_path: Path) -> AsyncIterator[Open]:
             )
             directory = GraphDirectory(session, simulator.graph_url, tokens)
             return Practice(
-                Doctor(settings, database, Scopes(CONFIGAPI, GRAPH, BOT), bot, seconds),
-                FarSides(tokens, gateway, gateway, directory),
+                Doctor(
+                    settings, database, Scopes(CONFIGAPI, GRAPH, BOT), tokens, directory, seconds
+                ),
+                Rights(tokens, gateway, gateway),
                 simulator,
                 methods,
             )

@@ -14,9 +14,10 @@ from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from tests.scenario.doctor.conftest import BOT, CHANNEL, CONFIGAPI, GRAPH, Giving, Open
 from tests.support.tokens import unsigned
 
+APP = "aaaaaaaa-0000-0000-0000-000000000001"
 STEPS = [
-    *("settings", "database", "token-bot", "token-configapi", "token-graph", "roles", "configapi"),
-    *("bulk-sign-in", "tenant-switch", "trusted-addresses", "graph-users", "graph-groups", "teams"),
+    *("settings", "database", "token-bot", "token-configapi", "roles", "configapi", "bulk-sign-in"),
+    *("tenant-switch", "trusted-addresses", "token-graph", "graph-users", "graph-groups", "teams"),
 ]
 
 
@@ -126,7 +127,7 @@ async def test_one_that_hangs_does_not_hold_up_the_others(practice: Open) -> Non
 async def test_without_a_token_nothing_is_asked(practice: Open) -> None:
     refused = PermissionError("no token: AADSTS7000215")
     tokens = Giving(trouble={CONFIGAPI: refused, BOT: ValueError()})
-    opened = await practice(tokens=tokens, bot=tokens)
+    opened = await practice(tokens=tokens, app_id=APP, app_password="secret")
     found = await opened.examine()
     assert found["token-configapi"].message == "found-token-refused"
     assert found["token-configapi"].arguments == {"message": "no token: AADSTS7000215"}
@@ -170,9 +171,9 @@ async def test_nobody_is_signed_in(practice: Open) -> None:
     opened = await practice()
     found = {each.step: each for each in await opened.doctor.examine(None)}
     assert sorted(found) == sorted(STEPS)
-    assert found["bulk-sign-in"].message == found["graph-users"].message == "found-nobody"
-    assert found["database"].state is State.OK
-    assert opened.methods == []
+    assert found["token-configapi"].message == found["bulk-sign-in"].message == "found-nobody"
+    assert found["database"].state is found["graph-users"].state is State.OK
+    assert opened.simulator.configapi.calls == {}
 
 
 async def test_the_database_is_out_of_reach(practice: Open) -> None:
