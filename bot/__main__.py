@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from datetime import timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +33,13 @@ app = typer.Typer(
 )
 app.add_typer(manifest.cli.app, name="manifest")
 _UNUSABLE = 2  # exit code: what was asked for cannot be done as it was asked
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
 
 
 class Unusable(Exception):
@@ -63,14 +71,16 @@ def _refuse_strangers() -> None:
 
 @app.command()
 def serve(
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "info",
+    log_level: Annotated[
+        LogLevel, typer.Option(help="The least that is logged.", case_sensitive=False)
+    ] = LogLevel.INFO,
 ) -> None:
     """Run the service. Settings are environment variables, OFFHOOK_*; see the README."""
     from bot.app import NotSupported, running
     from bot.simulator.scenario import ScenarioError
     from bot.store.database import DatabaseTrouble
 
-    logs.configure(level=log_level)
+    logs.configure(level=log_level.value)
     settings = _settings()
 
     async def run() -> None:
@@ -85,8 +95,10 @@ def serve(
 
     try:
         asyncio.run(run())
-    except (DatabaseTrouble, NotSupported, ScenarioError) as error:
+    except (DatabaseTrouble, NotSupported) as error:
         raise Unusable(str(error)) from error
+    except ScenarioError as error:
+        raise Unusable(f"OFFHOOK_SCENARIO: {error}") from error
     except OSError as error:
         raise Unusable(
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. "
@@ -152,9 +164,13 @@ def urls(
         ]
         sys.stdout.write(json.dumps(lines, indent=2) + "\n")
         return
-    table = Table("Region", "Phone", "URL")
-    for one, url in found:
-        table.add_row(one.value, url.kind.value, url.url)
+    table = Table()
+    rows = [(one.value, url.kind.value, url.url) for one, url in found]
+    for title, *cells in zip(("Region", "Phone", "URL"), *rows, strict=True):
+        # Whole, however narrow the terminal: they are there to be copied.
+        table.add_column(title, no_wrap=True, min_width=max(map(len, (title, *cells))))
+    for row in rows:
+        table.add_row(*row)
     Console(soft_wrap=True).print(table)
 
 
@@ -179,16 +195,22 @@ def purge(
         finally:
             await database.close()
 
-    from bot.store.database import DatabaseTrouble
+    from sqlalchemy.exc import DBAPIError
+
+    from bot.store.database import DatabaseTrouble, why
 
     try:
         deleted = asyncio.run(run())
     except DatabaseTrouble as error:
         raise Unusable(str(error)) from error
+    except DBAPIError as error:
+        raise Unusable(
+            f"Nothing was deleted: {why(error)}. Try again when the database is not in use."
+        ) from error
     if as_json:
         sys.stdout.write(json.dumps({"deleted": deleted}) + "\n")
     else:
-        sys.stdout.write(f"Deleted {deleted} requests.\n")
+        sys.stdout.write(f"Deleted {deleted} {'request' if deleted == 1 else 'requests'}.\n")
 
 
 _AGE = re.compile(r"(\d{1,5})\s*([hdw])", re.IGNORECASE)
@@ -207,7 +229,7 @@ def main() -> None:
     try:
         app()
     except Unusable as error:
-        Console(stderr=True, highlight=False, markup=False).print(str(error))
+        Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(str(error))
         raise SystemExit(_UNUSABLE) from None
 
 

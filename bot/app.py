@@ -46,6 +46,7 @@ from cards.escape import plain
 log = structlog.get_logger()
 
 _READY_SECONDS = 2.0
+_NO_DATABASE = "the database does not answer"
 
 
 class NotSupported(Exception):
@@ -209,11 +210,16 @@ def _probes(database: Database) -> Sequence[web.RouteDef]:
                 await snapshots.counts(tx)
         except (SQLAlchemyError, OSError, TimeoutError) as error:
             log.warning("service.not_ready", why=type(error).__name__)
-            return web.Response(status=503, text="the database does not answer")
+            return web.Response(status=503, text=_NO_DATABASE)
         return web.Response(text="ready")
 
     async def measure(_: web.Request) -> web.Response:
-        return web.Response(body=await metrics.text(), content_type="text/plain", charset="utf-8")
+        try:
+            text = await metrics.text()
+        except (SQLAlchemyError, OSError) as error:
+            log.warning("service.not_measured", why=type(error).__name__)
+            return web.Response(status=503, text=_NO_DATABASE)
+        return web.Response(body=text, content_type="text/plain", charset="utf-8")
 
     return [web.get("/livez", alive), web.get("/readyz", ready), web.get("/metrics", measure)]
 
