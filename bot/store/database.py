@@ -12,13 +12,14 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from bot.store import migrate
 
 Transaction = AsyncConnection
 _WRITES = "offhook_writes"
+_ADDRESS = "it must begin with sqlite:/// or postgresql://"
 # Drivers that block, for what is done before the service serves.
 BLOCKING: Mapping[str, str] = MappingProxyType(
     {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
@@ -31,13 +32,25 @@ class DatabaseTrouble(Exception):
 
 def engine_url(url: str, *, driver: Mapping[str, str]) -> URL:
     """The address for SQLAlchemy, with the driver of its kind of database. Raises `DatabaseTrouble`."""
-    parsed = make_url(url)
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError) as error:
+        # Not quoted: there may be a password in it.
+        raise DatabaseTrouble(
+            f"OFFHOOK_DATABASE_URL is no address of a database; {_ADDRESS}"
+        ) from error
     backend = {"postgres": "postgresql"}.get(parsed.drivername, parsed.get_backend_name())
     if backend not in driver:
-        raise DatabaseTrouble(
-            f"OFFHOOK_DATABASE_URL names {backend!r}; it must begin with sqlite:/// or postgresql://"
-        )
+        raise DatabaseTrouble(f"OFFHOOK_DATABASE_URL names {backend!r}; {_ADDRESS}")
     return parsed.set(drivername=driver[backend])
+
+
+def why(error: DBAPIError | OSError | sqlite3.Error) -> str:
+    """What the database or the system says, on one line, without the statement and its values."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    said = str(error.orig if isinstance(error, DBAPIError) else error)
+    return said.partition("\n")[0].rstrip(". ") or type(error).__name__
 
 
 class Database:
@@ -73,7 +86,9 @@ class Database:
         try:
             await asyncio.to_thread(migrate_to_head, self.url)
         except (DBAPIError, OSError) as error:
-            raise DatabaseTrouble(f"The database cannot be used: {error}") from error
+            raise DatabaseTrouble(
+                f"The database cannot be used: {why(error)}. Check OFFHOOK_DATABASE_URL"
+            ) from error
 
     def _be_the_only_one(self) -> None:
         """Two services on one SQLite file would each think that they run all jobs: refuse the second.
@@ -84,10 +99,16 @@ class Database:
         if not path or path == ":memory:":
             raise DatabaseTrouble("OFFHOOK_DATABASE_URL must name a file: jobs outlive the process")
         file = Path(path)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        lock = sqlite3.connect(
-            f"{file}.lock", timeout=0, isolation_level=None, check_same_thread=False
-        )
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            lock = sqlite3.connect(
+                f"{file}.lock", timeout=0, isolation_level=None, check_same_thread=False
+            )
+        except (OSError, sqlite3.OperationalError) as error:
+            raise DatabaseTrouble(
+                f"The database cannot be kept in {file.parent}: {why(error)}. Set OFFHOOK_DATA_DIR or "
+                "OFFHOOK_DATABASE_URL to a folder that may be written to"
+            ) from error
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 
 from bot.runner import keeper
 from bot.store.database import migrate_to_head
@@ -32,6 +33,22 @@ def settings_of_nobody_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     for name in os.environ:
         if name.startswith("OFFHOOK_"):
             monkeypatch.delenv(name)
+
+
+@pytest.fixture(autouse=True)
+def plain_logs() -> Iterator[None]:
+    """structlog's own way to show a traceback takes a second, which is long for a service."""
+    before = structlog.get_config()
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.format_exc_info,
+            structlog.processors.KeyValueRenderer(["event", "level"]),
+        ]
+    )
+    yield
+    structlog.configure(**before)
 
 
 @pytest.fixture

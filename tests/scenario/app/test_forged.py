@@ -169,7 +169,6 @@ async def test_data_too_large_to_be_ours(office: Office) -> None:
 async def test_a_page_that_is_not_there(office: Office) -> None:
     """Pages are asked for by clients: the nearest one is shown."""
     approval = await office.waiting(csv_of(23))
-    turned: Any
     for page, first in (
         (99, "lobby22@"),
         (0, "lobby0@"),
