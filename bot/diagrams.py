@@ -35,7 +35,8 @@ def layers(pyproject: Path) -> str:
             lines.append(nodes[0])
             ids.append(rooms[0].replace(".", "_"))
         else:
-            lines += [f'subgraph layer{number}[" "]', *(f"  {node}" for node in nodes), "end"]
+            lines += [f'subgraph layer{number}[" "]', "  direction TB"]
+            lines += [*(f"  {node}" for node in nodes), "end"]
             ids.append(f"layer{number}")
     lines += [f"{upper} --> {lower}" for upper, lower in pairwise(ids)]
     return _fenced("flowchart TD", lines)
