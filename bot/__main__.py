@@ -1,4 +1,4 @@
-"""The command line: `python -m bot serve | demo | validate FILE | urls | purge | playground | manifest`."""
+"""The command line: `python -m bot serve | doctor | diagnostics | demo | validate FILE | urls | purge | playground | manifest`."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import json
 import re
 import signal
 import sys
-from datetime import timedelta
+from collections.abc import Coroutine
+from datetime import datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import typer
 from pydantic import ValidationError
@@ -32,6 +33,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(manifest.cli.app, name="manifest")
+Result = TypeVar("Result")
 _UNUSABLE = 2  # exit code: what was asked for cannot be done as it was asked
 
 
@@ -46,8 +48,10 @@ class Unusable(Exception):
     """Ends the program with exit code 2 and the message."""
 
 
-def _settings() -> Settings:
-    _refuse_strangers()
+def _settings(*, strict: bool = True) -> Settings:
+    """`strict`: variables that look like settings and are none end the program, too."""
+    if strict:
+        _refuse_strangers()
     try:
         return Settings()  # pyright: ignore[reportCallIssue]  # fields come from the environment
     except ValidationError as error:
@@ -76,8 +80,9 @@ def serve(
     ] = LogLevel.INFO,
 ) -> None:
     """Run the service. Settings are environment variables, OFFHOOK_*; see the README."""
-    from bot.app import NotSupported, running
+    from bot.app import running
     from bot.simulator.scenario import ScenarioError
+    from bot.sso.credentials import CredentialTrouble
     from bot.store.database import DatabaseTrouble
 
     logs.configure(level=log_level.value)
@@ -95,7 +100,7 @@ def serve(
 
     try:
         asyncio.run(run())
-    except (DatabaseTrouble, NotSupported) as error:
+    except (DatabaseTrouble, CredentialTrouble) as error:
         raise Unusable(str(error)) from error
     except ScenarioError as error:
         raise Unusable(f"OFFHOOK_SCENARIO: {error}") from error
@@ -104,6 +109,50 @@ def serve(
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. "
             "Set OFFHOOK_HOST or OFFHOOK_PORT; port 0 takes any free one."
         ) from error
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check, by looking only, all that the service needs. Exit code 0: nothing failed, 1: something
+    did, 2: it could not look."""
+    from bot import checkup
+
+    settings = _settings(strict=False)
+    console = Console()
+    raise typer.Exit(_examined(checkup.doctor(settings, json_wanted=as_json, console=console)))
+
+
+@app.command()
+def diagnostics(
+    output: Annotated[
+        Path | None, typer.Option(help="The file to write; default: named after the time.")
+    ] = None,
+) -> None:
+    """Write a bundle for support: versions, findings, counts. No secrets, names, ids or numbers."""
+    from bot import checkup
+
+    file = output or Path(f"offhook-diagnostics-{datetime.now():%Y%m%d-%H%M%S}.zip")
+    settings = _settings(strict=False)
+    try:
+        _examined(checkup.diagnostics(settings, file, Console()))
+    except OSError as error:
+        raise Unusable(f"{file} cannot be written: {error.strerror or error}.") from error
+
+
+def _examined(work: Coroutine[None, None, Result]) -> Result:
+    from bot.simulator.scenario import ScenarioError
+    from bot.sso.credentials import CredentialTrouble
+    from bot.store.database import DatabaseTrouble
+
+    logs.configure(level="error")
+    try:
+        return asyncio.run(work)
+    except (DatabaseTrouble, CredentialTrouble) as error:
+        raise Unusable(str(error)) from error
+    except ScenarioError as error:
+        raise Unusable(f"OFFHOOK_SCENARIO: {error}") from error
 
 
 @app.command()

@@ -19,10 +19,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.commands.context import Context, Rules
 from bot.commands.desk import Desk
 from bot.commands.people import People
+from bot.directory.graph import SCOPE as GRAPH_SCOPE
 from bot.directory.graph import GraphDirectory
+from bot.doctor import Examine, Finding
+from bot.doctor.examination import Doctor
+from bot.doctor.far import Rights, Scopes
 from bot.files import ChatFiles, files_session
 from bot.gateway import SipGateway
-from bot.gateway.configapi import ConfigApiGateway
+from bot.gateway.configapi import SCOPE, ConfigApiGateway
 from bot.gateway.identity import AppTokens, FixedToken, Tokens
 from bot.gateway.powershell import PowerShellGateway
 from bot.links import Links
@@ -37,6 +41,8 @@ from bot.signin.pace import Pace
 from bot.simulator.scenario import Scenario
 from bot.simulator.server import Simulator
 from bot.sso.credentials import Credentials
+from bot.sso.service import TokenService
+from bot.sso.signins import SignIns
 from bot.store import snapshots
 from bot.store.database import Database
 from bot.teams.edge import open_edge
@@ -47,10 +53,6 @@ log = structlog.get_logger()
 
 _READY_SECONDS = 2.0
 _NO_DATABASE = "the database does not answer"
-
-
-class NotSupported(Exception):
-    """The settings ask for something that this version cannot do; the message says what to set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ async def running(
 
     `pace`, `submit_timeout` and `busy_seconds` (how long a locked SQLite file is waited for) are for tests
     and benchmarks, in which time runs faster.
-    Raises `DatabaseTrouble`, `NotSupported`, `ScenarioError`, or OSError if the port is taken.
+    Raises `DatabaseTrouble`, `ScenarioError`, or OSError if the port is taken.
     """
     pace = pace or Pace(poll_first=settings.poll_seconds)
     async with AsyncExitStack() as stack:
@@ -84,19 +86,27 @@ async def running(
         stack.push_async_callback(database.close)
         await database.open()
 
-        session = await stack.enter_async_context(
-            aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=not settings.local)
-        )
+        session = await stack.enter_async_context(_session(settings))
         configapi_url, graph_url = await _far_sides(settings, stack)
-        tokens = await _tokens(settings, session, stack)
-        gateway: SipGateway = (
-            # Cmdlets take longer: each starts a PowerShell, which first loads its module and connects.
-            PowerShellGateway(tokens, pwsh=settings.pwsh, submit_timeout=3 * submit_timeout)
-            if settings.gateway is Gateway.POWERSHELL
-            else ConfigApiGateway(session, configapi_url, tokens, submit_timeout=submit_timeout)
-        )
+        credentials = await _credentials(settings, session, stack)
+        tokens = await _tokens(credentials, stack)
 
+        gateway_of = partial(_gateway, settings, session, configapi_url, submit_timeout)
+        gateway = gateway_of(tokens)
         bot_token = partial(tokens.token, f"{settings.hosts.bot}/.default")
+        sign_ins: SignIns | None = None
+        if credentials is not None and settings.run_as is RunAs.APPROVER:
+            service = TokenService(
+                session,
+                settings.hosts.token_service,
+                bot_token,
+                app_id=settings.app_id,
+                connection=settings.oauth_connection,
+            )
+            sign_ins = SignIns(
+                service, credentials, gateway_of, scope=SCOPE, lease=pace.lease_margin
+            )
+            stack.push_async_callback(sign_ins.aclose)
         edge = await stack.enter_async_context(
             open_edge(settings, bot_token if settings.signed else None)
         )
@@ -122,6 +132,8 @@ async def running(
             owner=f"{time.time_ns():x}",
             clock=utc_now,
             changed=keeper.wake,
+            sign_ins=sign_ins,
+            follow_as_app=settings.follow_as_app,
         )
 
         def changed() -> None:
@@ -152,7 +164,9 @@ async def running(
             ),
             clock=utc_now,
             changed=changed,
+            examine=_examine(settings, database, session, (configapi_url, graph_url), tokens),
             link=links.make,
+            sign_ins=sign_ins,
         )
         application = web.Application()
         edge.route(Desk(context), words).add_to(application)
@@ -165,6 +179,60 @@ async def running(
         log.info("service.started", url=url, environment=settings.environment.value)
         yield Service(url)
         log.info("service.stopping")
+
+
+@asynccontextmanager
+async def examining(settings: Settings) -> AsyncGenerator[Examine]:
+    """The doctor with clients of its own and no service. Raises `ScenarioError`, `CredentialTrouble`,
+    or `DatabaseTrouble` for an address of no known kind."""
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database)
+        stack.push_async_callback(database.close)
+        session = await stack.enter_async_context(_session(settings))
+        urls = await _far_sides(settings, stack)
+        tokens = await _tokens(await _credentials(settings, session, stack), stack)
+        yield _examine(settings, database, session, urls, tokens)
+
+
+def _examine(
+    settings: Settings,
+    database: Database,
+    session: aiohttp.ClientSession,
+    urls: tuple[str, str],
+    app: Tokens,
+) -> Examine:
+    configapi_url, graph_url = urls
+    scopes = Scopes(SCOPE, GRAPH_SCOPE, f"{settings.hosts.bot}/.default")
+    doctor = Doctor(settings, database, scopes, app, GraphDirectory(session, graph_url, app))
+    as_approver = settings.proves_itself and settings.run_as is RunAs.APPROVER
+
+    async def examine(rights: Tokens | None) -> Sequence[Finding]:
+        tokens = rights if as_approver else app
+        if tokens is None:
+            return await doctor.examine(None)
+        configapi = ConfigApiGateway(session, configapi_url, tokens)
+        gateway = _gateway(settings, session, configapi_url, 60.0, tokens)
+        return await doctor.examine(Rights(tokens, gateway, configapi))
+
+    return examine
+
+
+def _session(settings: Settings) -> aiohttp.ClientSession:
+    """For the far sides; through the company's proxy, where there is one."""
+    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=not settings.local)
+
+
+def _gateway(
+    settings: Settings,
+    session: aiohttp.ClientSession,
+    configapi_url: str,
+    submit_timeout: float,
+    rights: Tokens,
+) -> SipGateway:
+    if settings.gateway is Gateway.POWERSHELL:
+        # Cmdlets take longer: each starts a PowerShell, which first loads its module and connects.
+        return PowerShellGateway(rights, pwsh=settings.pwsh, submit_timeout=3 * submit_timeout)
+    return ConfigApiGateway(session, configapi_url, rights, submit_timeout=submit_timeout)
 
 
 async def _far_sides(settings: Settings, stack: AsyncExitStack) -> tuple[str, str]:
@@ -180,19 +248,21 @@ async def _far_sides(settings: Settings, stack: AsyncExitStack) -> tuple[str, st
     )
 
 
-async def _tokens(
+async def _credentials(
     settings: Settings, session: aiohttp.ClientSession, stack: AsyncExitStack
-) -> Tokens:
-    """Those of the app's own identity."""
+) -> Credentials | None:
+    """How the app proves itself; None in `local`, where nobody asks."""
     if not settings.proves_itself:
-        return FixedToken()
-    if settings.run_as is RunAs.APPROVER:
-        raise NotSupported(
-            "OFFHOOK_RUN_AS=approver (the default in production) is not available in this version. "
-            "Set OFFHOOK_RUN_AS=app, and give the application's identity the roles named in the README"
-        )
+        return None
     credentials = Credentials(settings, session)
     stack.push_async_callback(credentials.aclose)
+    return credentials
+
+
+async def _tokens(credentials: Credentials | None, stack: AsyncExitStack) -> Tokens:
+    """Those of the app's own identity."""
+    if credentials is None:
+        return FixedToken()
     tokens = AppTokens(credentials.app())
     stack.push_async_callback(tokens.aclose)
     return tokens

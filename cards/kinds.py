@@ -36,6 +36,7 @@ class Verb(StrEnum):
     EXPORT = "export"
     REFRESH = "refresh"
     RECONCILE = "reconcile"
+    SIGN_IN = "sign_in"
 
 
 @dataclass(frozen=True, slots=True)

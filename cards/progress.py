@@ -17,7 +17,7 @@ from microsoft_teams.cards.core import (
 from bot.signin.batch import HOLDS_A_PLACE, BatchState
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
-from bot.signin.snapshot import RegionProgress, Tally
+from bot.signin.snapshot import RegionProgress, RequestSnapshot, Tally
 from cards import standing, tables
 from cards.causes import causes
 from cards.elements import bar, heading, moment, note, strong, text
@@ -44,18 +44,25 @@ def _running(scene: Scene) -> Sheet:
     else:
         body += [*_now(scene), *failures(scene)]
     actions = tables.panels(scene)
+    if snapshot.sign_in_since:
+        sign_in = scene.execute(Verb.SIGN_IN, scene.words("button-sign-in"), style="positive")
+        actions.insert(0, sign_in)
     if not stopping:
         actions.append(_cancel(scene, tally))
     actions.append(scene.execute(Verb.REFRESH, scene.words("button-refresh")))
     return Sheet(
-        verdict=Verdict(
-            "progress-cancelling" if stopping else "progress-verdict", standing.numbers(tally)
-        ),
+        verdict=Verdict(_verdict(snapshot), standing.numbers(tally)),
         tone=standing.tone(snapshot),
         lead=[text(scene.words("progress-updates"), spacing="Small")],
         body=body,
         actions=actions,
     )
+
+
+def _verdict(snapshot: RequestSnapshot) -> str:
+    if standing.cancelling(snapshot):
+        return "progress-cancelling"
+    return "progress-sign-in" if snapshot.sign_in_since else "progress-verdict"
 
 
 def counters(scene: Scene, tally: Tally) -> list[CardElement]:
@@ -94,6 +101,10 @@ def _notes(scene: Scene) -> list[CardElement]:
     told: list[CardElement] = []
     if standing.cancelling(snapshot):
         told.append(note(standing.story(scene)[-1:], "warning"))
+    if snapshot.sign_in_since:
+        since = moment(snapshot.sign_in_since)
+        heading_line = strong(scene.say("note-sign-in-heading", since=since))
+        told.append(note([heading_line, text(scene.words("note-sign-in"))], "warning"))
     if snapshot.refused:
         refused = text(scene.say("note-refused", message=scene.prose(snapshot.refused)))
         told.append(note([strong(scene.words("note-refused-heading")), refused], "attention"))

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
+from bot.sso.signins import NO_PROOF, Proof
+
 Json = Mapping[str, Any]
 
 
@@ -62,13 +64,15 @@ class IncomingMessage:
 @dataclass(frozen=True, slots=True)
 class CardAction:
     """A click. `data` is what the client sent, merged with the inputs: hostile until checked.
-    `activity_id` is the message that holds the card, "" if the client did not say."""
+    `activity_id` is the message that holds the card, "" if the client did not say; `proof` is there if
+    the click comes again after a sign-in."""
 
     sender: Sender
     place: Place
     verb: str
     data: Json
     activity_id: str
+    proof: Proof = NO_PROOF
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,29 @@ class TextAnswer:
     text: str
 
 
-Answer = CardAnswer | TextAnswer
+@dataclass(frozen=True, slots=True)
+class SignInAnswer:
+    """Asks the one who clicked to sign in; the client then clicks again, with the proof.
+
+    `exchange` lets the client do so without asking (single sign-on); `link` opens a sign-in.
+    """
+
+    text: str
+    button: str
+    connection: str
+    link: str
+    exchange: Json | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignInFailed:
+    """The proof was none: a code was wrong, or the client has to let the person sign in themselves."""
+
+    text: str
+    wrong_code: bool = False
+
+
+Answer = CardAnswer | TextAnswer | SignInAnswer | SignInFailed
 
 
 class Files(Protocol):
@@ -128,6 +154,10 @@ class Chat(Protocol):
     async def action(self, action: CardAction) -> Answer: ...
 
     async def consent(self, consent: FileConsent) -> None: ...
+
+    async def signed_in(self, sender: Sender, place: Place, proof: Proof) -> Answer | None:
+        """A sign-in apart from a click on a card. None if it is one; else what is wrong."""
+        ...
 
     async def seen(self, place: Place) -> None:
         """Note where a conversation can be reached; every inbound activity refreshes it."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from bot.commands.chat import ConversationKind, Files, Place, Sender
 from bot.commands.people import People
+from bot.doctor import Examine
 from bot.gateway import SipGateway
 from bot.runner.announcements import Announcements
 from bot.runner.calendar import Calendar
@@ -16,6 +17,7 @@ from bot.runner.projection import Projection
 from bot.settings import Exports
 from bot.signin.policy import Actor, Denied, may_see
 from bot.signin.request import parse_id
+from bot.sso.signins import NO_PROOF, Proof, SignIns
 from bot.store import posts, requests
 from bot.store.database import Database
 from bot.store.posts import NewPost
@@ -46,7 +48,9 @@ class Context:
     rules: Rules
     clock: Callable[[], datetime]
     changed: Callable[[], None]  # wakes those who work behind the answer
+    examine: Examine
     link: Callable[[str, str], str]  # (request id, what) -> address of an export, Exports.LINK only
+    sign_ins: SignIns | None = None  # None: requests run with the app's own rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +59,17 @@ class Turn:
 
     actor: Actor
     place: Place
+    account_id: str = ""  # who they are to the chat
+    proof: Proof = NO_PROOF
 
     @property
     def personal(self) -> bool:
         return self.place.kind is ConversationKind.PERSONAL
 
 
-async def turn_of(context: Context, sender: Sender, place: Place) -> Turn:
-    return Turn(await context.people.actor(sender, place.tenant_id), place)
+async def turn_of(context: Context, sender: Sender, place: Place, proof: Proof = NO_PROOF) -> Turn:
+    actor = await context.people.actor(sender, place.tenant_id)
+    return Turn(actor, place, sender.account_id, proof)
 
 
 async def post(context: Context, place: Place, content: Mapping[str, Any]) -> None:

@@ -9,6 +9,8 @@ from datetime import timedelta
 
 import structlog
 
+from bot.commands import rights
+from bot.commands.chat import Answer
 from bot.commands.context import Context, Turn, denial
 from bot.commands.inputs import Inputs
 from bot.phones import region
@@ -16,6 +18,7 @@ from bot.runner.calendar import first_reminder
 from bot.signin import policy
 from bot.signin.policy import Denied
 from bot.signin.request import RequestState
+from bot.sso.signins import SignIn
 from bot.store import requests
 from bot.store.requests import Request
 
@@ -82,12 +85,17 @@ async def _undecidable(context: Context, turn: Turn, request: Request) -> tuple[
     return True, denial(context, decision)
 
 
-async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs) -> str | None:
+async def approve(
+    context: Context, turn: Turn, request: Request, inputs: Inputs
+) -> Answer | str | None:
     settled, answer = await _undecidable(context, turn, request)
     if settled:
         return answer
     if not inputs.ticked("acknowledge"):
         return context.words("approve-acknowledge")
+    sign_in = await rights.taken(context, turn)
+    if sign_in is not None and not isinstance(sign_in, SignIn):
+        return sign_in
     now = context.clock()
     try:
         async with context.database.write() as tx:
@@ -97,6 +105,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
                 comment=inputs.text("comment", 300),
                 actor=turn.actor.person,
                 now=now,
+                signed_in_until=rights.until(context, now),
             )
             approved = await requests.load(tx, request.id)
             if moved and approved is not None:
@@ -105,6 +114,8 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
         log.error("request.digest_mismatch", request=request.id)  # noqa: TRY400
         return context.words("approve-changed")
     if moved:
+        if context.sign_ins is not None and sign_in is not None:
+            context.sign_ins.bind(request.id, sign_in)
         log.info("request.approved", request=request.id, approver=turn.actor.person.object_id)
     context.changed()
     return None

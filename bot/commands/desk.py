@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import structlog
 
-from bot.commands import decide, export, intake, orders, running, view
+from bot.commands import checks, decide, export, intake, orders, rights, running, view
 from bot.commands.chat import (
     Answer,
     CardAction,
@@ -22,6 +22,7 @@ from bot.commands.context import Context, Turn, denial, say, show, turn_of
 from bot.commands.inputs import Inputs
 from bot.phones import roster
 from bot.signin.policy import Denied, may_see
+from bot.sso.signins import Proof, SignIn
 from bot.store import posts, requests
 from bot.store.posts import Conversation, Post
 from bot.store.requests import Request
@@ -31,7 +32,7 @@ from cards.kinds import CardKind, Panel, Verb, View
 log = structlog.get_logger()
 
 Order = Callable[[Context, Turn, str], Awaitable[None]]
-Handler = Callable[[Context, Turn, Request, Inputs], Awaitable[str | None]]
+Handler = Callable[[Context, Turn, Request, Inputs], Awaitable[Answer | str | None]]
 
 ORDERS: Mapping[str, Order] = MappingProxyType(
     {
@@ -42,6 +43,7 @@ ORDERS: Mapping[str, Order] = MappingProxyType(
         "history": view.history,
         "cancel": orders.cancel,
         "retry": orders.retry,
+        "checks": checks.checks,
         "whoami": orders.whoami,
     }
 )
@@ -55,6 +57,7 @@ HANDLERS: Mapping[Verb, tuple[Handler, CardKind]] = MappingProxyType(
         Verb.APPROVE: (decide.approve, CardKind.APPROVAL),
         Verb.REJECT: (decide.reject, CardKind.APPROVAL),
         Verb.CANCEL: (running.cancel, CardKind.PROGRESS),
+        Verb.SIGN_IN: (rights.sign_in, CardKind.PROGRESS),
         Verb.RETRY_FAILED: (running.retry_failed, CardKind.RESULTS),
         Verb.RECONCILE: (running.reconcile, CardKind.QUESTION),
         Verb.EXPORT: (export.export, CardKind.RESULTS),
@@ -107,7 +110,7 @@ class Desk:
 
     async def action(self, action: CardAction) -> Answer:
         context = self._context
-        turn = await turn_of(context, action.sender, action.place)
+        turn = await turn_of(context, action.sender, action.place, action.proof)
         inputs = Inputs(action.data)
         async with context.database.read() as tx:
             request = await requests.load(tx, inputs.text("request", 16))
@@ -132,7 +135,7 @@ class Desk:
             handler, _ = HANDLERS[verb]
             said = await handler(context, turn, request, inputs)
             if said is not None:
-                return TextAnswer(said)
+                return TextAnswer(said) if isinstance(said, str) else said
         elif verb is Verb.PAGE:
             shown = await view.turned(context, post, inputs)
         return await self._card(request.id, kind, shown)
@@ -151,6 +154,20 @@ class Desk:
         if projected is None or projected.message.card is None:
             return TextAnswer(self._context.words("denied-no-such-request"))
         return CardAnswer(projected.message.card)
+
+    async def signed_in(self, sender: Sender, place: Place, proof: Proof) -> Answer | None:
+        context = self._context
+        outcome, first = await rights.signed_in(
+            context, await turn_of(context, sender, place, proof)
+        )
+        if outcome is None or isinstance(outcome, SignIn):
+            if outcome is not None and first:
+                await say(context, place, context.words("sign-in-done"))
+            return None
+        answer = rights.told(context, outcome)
+        if first and isinstance(answer, TextAnswer):
+            await say(context, place, answer.text)
+        return answer
 
     async def consent(self, consent: FileConsent) -> None:
         turn = await turn_of(self._context, consent.sender, consent.place)

@@ -125,9 +125,14 @@ async def _ran(context: Context, turn: Turn, batch: Batch, remote_id: str) -> st
         known = await batches.known_remote_ids(tx, batch.tenant_id)
     if remote_id.casefold() in map(str.casefold, known):
         return context.words("reconcile-taken", batch=remote_id)
+    gateway = context.gateway
+    if context.sign_ins is not None:
+        gateway = context.sign_ins.gateway(batch.request_id)
+    if gateway is None:
+        return context.words("reconcile-signed-out", batch=remote_id)
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
-            report = await context.gateway.status(remote_id)
+            report = await gateway.status(remote_id)
     except TimeoutError:
         return context.words("reconcile-slow", batch=remote_id)
     except GatewayError as error:

@@ -11,7 +11,6 @@ from typing import Protocol
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 
-
 _REFUSED = frozenset({400, 401, 403})
 
 

@@ -98,6 +98,10 @@ class Announcements:
             tx, request, self.words("notice-expired", request=request.id), now
         )
 
+    async def sign_in_wanted(self, tx: Transaction, request: Request, now: datetime) -> None:
+        """A new message, which rings the bell; its card has the button."""
+        await self._card(tx, request, CardKind.PROGRESS, self._approvals(request), now)
+
     async def question(self, tx: Transaction, request: Request, batch: int, now: datetime) -> None:
         """Ask a person what became of a batch."""
         post = NewPost(

@@ -28,6 +28,7 @@ from bot.runner import matching
 from bot.runner.announcements import Announcements
 from bot.signin.batch import BatchState
 from bot.signin.pace import Pace, next_poll
+from bot.sso.signins import SignIns
 from bot.store import batches, requests
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
@@ -39,7 +40,11 @@ log = structlog.get_logger()
 
 
 class Worker:
-    """`changed` is called after every commit that people may see."""
+    """`changed` is called after every commit that people may see.
+
+    With `sign_ins` a request runs with the rights of somebody who signed in for it, and waits while
+    nobody has; `follow_as_app`: what was sent is then followed with `gateway`, the app's own.
+    """
 
     def __init__(
         self,
@@ -51,8 +56,13 @@ class Worker:
         owner: str,
         clock: Clock,
         changed: Callable[[], None],
+        sign_ins: SignIns | None = None,
+        follow_as_app: bool = False,
     ) -> None:
         self._database = database
+        self._sign_ins = sign_ins
+        self._follow_as_app = follow_as_app
+        self._vouch_at: datetime | None = None
         self._gateway = gateway
         self._announce = announcements
         self._pace = pace
@@ -77,6 +87,7 @@ class Worker:
                     if alone:
                         async with self._database.write() as tx:
                             await batches.release_all(tx, self._clock())
+                            await requests.signed_out(tx)
                         alone = False
                     await self._round()
                     pause = await self._pause()
@@ -99,10 +110,11 @@ class Worker:
 
     async def _round(self) -> None:
         now = self._clock()
+        await self._mind_sign_ins(now)
         async with self._database.read() as tx:
             lapsed = await batches.lapsed_intents(tx, now)
-            lanes = await batches.lanes_with_work(tx, now)
-            due = await batches.due(tx, owner=self._owner, now=now)
+            lanes = await batches.lanes_with_work(tx, now, only=self._can_send)
+            due = await batches.due(tx, owner=self._owner, now=now, only=self._can_look)
         for batch in lapsed:
             if ("submit", batch.id) not in self._tasks:
                 await self._doubt(batch, "the sender went away before it had an answer")
@@ -113,7 +125,7 @@ class Worker:
 
     async def _pause(self) -> float:
         async with self._database.read() as tx:
-            moment = await batches.next_moment(tx)
+            moment = await batches.next_moment(tx, send=self._can_send, look=self._can_look)
         if moment is None:
             return self._pace.idle
         wait = (moment - self._clock()).total_seconds()
@@ -143,6 +155,49 @@ class Worker:
     def _lease(self, wait: float = 0) -> datetime:
         return self._after(wait + self._gateway.submit_timeout + self._pace.lease_margin)
 
+    # -- rights ----------------------------------------------------------------------------------
+
+    @property
+    def _can_send(self) -> frozenset[str] | None:
+        """The requests whose batches may be sent from here; None for all."""
+        return None if self._sign_ins is None else self._sign_ins.held()
+
+    @property
+    def _can_look(self) -> frozenset[str] | None:
+        return None if self._follow_as_app else self._can_send
+
+    def _sender(self, batch: Batch) -> SipGateway | None:
+        """The service as whoever signed in for the batch may use it; None if nobody has."""
+        if self._sign_ins is None:
+            return self._gateway
+        return self._sign_ins.gateway(batch.request_id)
+
+    def _looker(self, batch: Batch) -> SipGateway | None:
+        return self._sender(batch) or (self._gateway if self._follow_as_app else None)
+
+    async def _mind_sign_ins(self, now: datetime) -> None:
+        """Vouch for the sign-ins that are held here, and say of which requests nobody has one."""
+        if self._sign_ins is None:
+            return
+        lost = self._sign_ins.lost()
+        if not lost and self._vouch_at is not None and now < self._vouch_at:
+            return
+        held, lease = self._sign_ins.held(), self._sign_ins.lease
+        work = {BatchState.PLANNED}
+        if not self._follow_as_app:
+            work |= {BatchState.SUBMITTED, BatchState.UNKNOWN}
+        async with self._database.write() as tx:
+            await requests.signed_out(tx, lost)
+            running = await requests.still_signed_in(tx, held, self._after(lease))
+            wanted = await requests.want_sign_in(tx, now, work)
+            for request in wanted:
+                await self._announce.sign_in_wanted(tx, request, now)
+                log.info("request.sign_in_wanted", request=request.id)
+        await self._sign_ins.forget((held - frozenset(running)) | lost)
+        self._vouch_at = now + timedelta(seconds=lease / 3)
+        if wanted:
+            self._changed()
+
     # -- sending ---------------------------------------------------------------------------------
 
     async def _claim(self, lane: tuple[str, Region]) -> None:
@@ -152,6 +207,7 @@ class Worker:
             owner=self._owner,
             now=self._clock(),
             lease_until=self._lease(),
+            only=self._can_send,
         )
         for batch in claimed:
             self._start("submit", batch, self._submit)
@@ -168,8 +224,12 @@ class Worker:
             # have an answer. Nothing has left yet.
             await self._nothing_ran(batch, "the lease was too short to send", self._pace.poll_first)
             return
+        gateway = self._sender(batch)
+        if gateway is None:
+            await self._nothing_ran(batch, "nobody is signed in", 0)
+            return
         try:
-            remote_id = await self._gateway.submit(batch.region, devices)
+            remote_id = await gateway.submit(batch.region, devices)
         except NotRun as refusal:
             await self._refused(batch, refusal)
         except OutcomeUnknown as doubt:
@@ -222,9 +282,11 @@ class Worker:
                     await self._maybe_ended(tx, batch.request_id)
             self._changed()
             return
-        if isinstance(refusal, Denied):
+        if isinstance(refusal, Denied) and self._sender(batch) is None:
+            await self._nothing_ran(batch, refusal.message, 0)  # the sign-in is over
+        elif isinstance(refusal, Denied):
             await self._nothing_ran(
-                batch, refusal.message, self._pace.denied, refused=refusal.message
+                batch, refusal.message, self._pace.denied, refused=_traceable(refusal)
             )
         elif isinstance(refusal, Throttled):
             wait = self._pace.busy if refusal.retry_after is None else refusal.retry_after
@@ -280,10 +342,14 @@ class Worker:
             )
 
     async def _poll(self, batch: Batch) -> None:
+        gateway = self._looker(batch)
+        if gateway is None:
+            return
         try:
-            report = await self._gateway.status(batch.remote_id)
+            report = await gateway.status(batch.remote_id)
         except GatewayError as error:
-            await self._no_answer(batch, error)
+            if self._looker(batch) is not None:  # else the sign-in is over, and the next one looks
+                await self._no_answer(batch, error)
             return
         now = self._clock()
         results = matching.results(report)
@@ -359,7 +425,7 @@ class Worker:
         )
         now = self._clock()
         async with self._database.write() as tx:
-            refused = error.message if isinstance(error, Denied) else ""
+            refused = _traceable(error) if isinstance(error, Denied) else ""
             await requests.unreachable(tx, batch.request_id, now, refused=refused)
             if self._given_up(batch, now):
                 if await batches.done(tx, batch, owner=self._owner, now=now):
@@ -370,14 +436,19 @@ class Worker:
 
     async def _reconcile(self, batch: Batch) -> None:
         """Look for a batch of unknown outcome among those that the service says it has."""
+        gateway = self._looker(batch)
+        if gateway is None:
+            return
         found: BatchReport | None = None
         conclusive = True
         try:
             async with self._database.read() as tx:
                 devices = await batches.devices(tx, batch)
                 known = await batches.known_remote_ids(tx, batch.tenant_id)
-            found = await matching.find(self._gateway, batch, devices, known)
+            found = await matching.find(gateway, batch, devices, known)
         except (Denied, NotRun) as error:
+            if self._looker(batch) is None:
+                return  # the sign-in is over, and the next one looks
             conclusive = isinstance(error, Denied)  # asking again will not help
             log.warning("batch.no_summaries", batch=batch.id, message=error.message)
         except GatewayError as error:
@@ -426,3 +497,8 @@ class Worker:
     @staticmethod
     def _jitter(seconds: float) -> float:
         return seconds * random.uniform(0.95, 1.05)  # noqa: S311
+
+
+def _traceable(error: GatewayError) -> str:
+    """The service's words, with what Microsoft's support finds the call by."""
+    return f"{error.message} ({error.correlation_id})" if error.correlation_id else error.message

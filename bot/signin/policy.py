@@ -55,6 +55,11 @@ def may_start(actor: Actor) -> Decision:
     return ALLOWED if actor.may_request else Denied("not-requester")
 
 
+def may_examine(actor: Actor) -> Decision:
+    """See how the service is set up: it names rights and settings, so approvers."""
+    return ALLOWED if actor.may_approve else Denied("no-checks")
+
+
 def may_see(actor: Actor, request: Standing) -> Decision:
     """See a request. One of another tenant does not exist for you: saying more would tell that it does."""
     if request.tenant_id != actor.tenant_id:
@@ -132,3 +137,8 @@ def may_reconcile(actor: Actor, request: Standing, *, four_eyes: bool) -> Decisi
     if four_eyes and actor.person.object_id == request.requester_id:
         return Denied("own-request")
     return ALLOWED if request.state is RequestState.RUNNING else Denied("not-running")
+
+
+def may_sign_in(actor: Actor, request: Standing, *, four_eyes: bool) -> Decision:
+    """Let a running request go on with one's own rights: whoever could have approved it."""
+    return may_reconcile(actor, request, four_eyes=four_eyes)

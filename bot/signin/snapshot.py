@@ -163,6 +163,7 @@ class RequestSnapshot:
     finished_at: datetime | None = None
     refused: str = ""  # why the service cannot be used at all just now, in its own words
     unreachable_since: datetime | None = None  # polls have failed since then; work goes on
+    sign_in_since: datetime | None = None  # nobody whose rights it could run with is signed in
 
     @property
     def phones_by_status(self) -> Tally:

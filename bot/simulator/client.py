@@ -160,9 +160,15 @@ class TeamsClient:
         return await self.act(person, chat, verb, data, posted.activity_id)
 
     async def act(
-        self, person: Person, chat: Chat, verb: str, data: Json, activity_id: str = ""
+        self,
+        person: Person,
+        chat: Chat,
+        verb: str,
+        data: Json,
+        activity_id: str = "",
+        **proof: Any,
     ) -> tuple[int, Any]:
-        """Send a card action with any data."""
+        """Send a card action with any data; `proof` is what came of a sign-in."""
         action = {"type": "Action.Execute", "verb": verb, "data": data}
         return await self.post(
             self.activity(
@@ -170,7 +176,7 @@ class TeamsClient:
                 chat,
                 type="invoke",
                 name="adaptiveCard/action",
-                value={"action": action, "trigger": "manual"},
+                value={"action": action, "trigger": "manual", **proof},
                 replyToId=activity_id,
             )
         )

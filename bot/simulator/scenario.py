@@ -110,6 +110,11 @@ class Call(StrEnum):
     DELETE = "delete"
     CREATE_CONVERSATION = "create-conversation"
     MEMBERS = "members"
+    TOKEN = "token"  # noqa: S105 - Entra ID's
+    GET_USER_TOKEN = "GetToken"  # noqa: S105
+    EXCHANGE = "exchange"
+    SIGN_OUT = "SignOut"
+    SIGN_IN_RESOURCE = "GetSignInResource"
 
 
 class FaultKind(StrEnum):

@@ -9,6 +9,7 @@ from aiohttp import web
 
 from bot.simulator.configapi import ConfigApi
 from bot.simulator.connector import Connector
+from bot.simulator.entra import Entra
 from bot.simulator.faults import Faults
 from bot.simulator.files import Files
 from bot.simulator.graph import Graph
@@ -31,6 +32,7 @@ class Simulator:
         self.graph = Graph(self.scenario, self.faults)
         self.connector = Connector(self.scenario, self.faults)
         self.files = Files()
+        self.entra = Entra(self.scenario, self.faults)
         self._port = port
         self._runner: web.AppRunner | None = None
 
@@ -48,6 +50,11 @@ class Simulator:
         return f"{self._url}/connector"
 
     @property
+    def entra_url(self) -> str:
+        """Entra ID and the Bot Framework's token service."""
+        return f"{self._url}/entra"
+
+    @property
     def files_url(self) -> str:
         return f"{self._url}/files"
 
@@ -62,6 +69,7 @@ class Simulator:
             ("/graph/", self.graph),
             ("/connector/", self.connector),
             ("/files/", self.files),
+            ("/entra/", self.entra),
         ):
             room = web.Application(client_max_size=_MAX_BODY)
             room.add_routes(part.routes())

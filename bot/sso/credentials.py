@@ -46,6 +46,10 @@ class _Transport(AioHttpTransport):
         return await super().send(request, **config)
 
 
+class CredentialTrouble(Exception):
+    """What the settings name cannot be used to prove who the app is; the message says what and why."""
+
+
 class Vouched:
     """A credential whose app is vouched for by somebody else's token.
 
@@ -83,7 +87,7 @@ class Vouched:
 class Credentials:
     """Makes credentials of `azure.identity.aio` as the settings say. The session stays its owner's.
 
-    Raises ValueError or OSError at once for a certificate that cannot be used.
+    Raises `CredentialTrouble` at once for a certificate that cannot be used.
     """
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
@@ -91,9 +95,7 @@ class Credentials:
         self._tenant = settings.home_tenant
         self._is_identity = settings.app_type is AppType.MANAGED_IDENTITY
         self._secret = settings.app_password.get_secret_value()
-        self._certificate = (
-            settings.app_certificate.read_bytes() if settings.app_certificate else None
-        )
+        self._certificate = _certificate(settings.app_certificate)
         self._exchange = f"{settings.hosts.exchange}/.default"
         self._token_file = settings.app_token_file
         self._identity: ManagedIdentityCredential | None = None
@@ -149,6 +151,21 @@ class Credentials:
     async def aclose(self) -> None:
         if self._identity is not None:
             await self._identity.close()
+
+
+def _certificate(path: Path | None) -> bytes | None:
+    if path is None:
+        return None
+    try:
+        content = path.read_bytes()
+        CertificateCredential("t", "a", certificate_data=content)
+    except OSError as error:
+        why = error.strerror
+    except ValueError as error:
+        why = str(error)
+    else:
+        return content
+    raise CredentialTrouble(f"OFFHOOK_APP_CERTIFICATE, {path}, cannot be used: {why}")
 
 
 def _read(path: Path) -> str:

@@ -6,7 +6,7 @@ taken over, is recorded only if it is still about the same attempt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -91,10 +91,17 @@ async def devices(tx: Transaction, batch: Batch) -> list[Device]:
     return [Device(name, hardware, batch.region) for name, hardware in rows]
 
 
-async def lanes_with_work(tx: Transaction, now: datetime) -> list[tuple[str, Region]]:
+def _among(requests: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
+    """Of these requests, or (None) of any."""
+    return () if requests is None else (BatchRow.request_id.in_(requests),)
+
+
+async def lanes_with_work(
+    tx: Transaction, now: datetime, *, only: Collection[str] | None = None
+) -> list[tuple[str, Region]]:
     """Tenants and regions in which a batch may be sent now, if there is a free place."""
     rows = await tx.execute(
-        select(BatchRow.tenant_id, BatchRow.region).where(*_ripe(now)).distinct()
+        select(BatchRow.tenant_id, BatchRow.region).where(*_ripe(now), *_among(only)).distinct()
     )
     return [(tenant, Region(region)) for tenant, region in rows]
 
@@ -113,6 +120,7 @@ async def claim(
     owner: str,
     now: datetime,
     lease_until: datetime,
+    only: Collection[str] | None = None,
 ) -> list[Batch]:
     """planned -> intent, for as many batches as the lane has free places; oldest approval first.
 
@@ -137,6 +145,7 @@ async def claim(
                 .join(RequestRow, RequestRow.id == BatchRow.request_id)
                 .where(
                     *_ripe(now),
+                    *_among(only),
                     BatchRow.tenant_id == tenant,
                     BatchRow.region == region.value,
                     RequestRow.state == RequestState.RUNNING.value,
@@ -328,13 +337,39 @@ async def release_all(tx: Transaction, now: datetime) -> None:
     )
 
 
-async def due(tx: Transaction, *, owner: str, now: datetime) -> list[Batch]:
+async def due(
+    tx: Transaction, *, owner: str, now: datetime, only: Collection[str] | None = None
+) -> list[Batch]:
     """Submitted batches to poll and unknown ones to reconcile, which are ours or nobody's."""
     return await _select(
         tx,
         BatchRow.state.in_([BatchState.SUBMITTED.value, BatchState.UNKNOWN.value]),
         BatchRow.next_look_at <= now,
+        *_among(only),
         or_(BatchRow.owner == owner, BatchRow.lease_until.is_(None), BatchRow.lease_until <= now),
+    )
+
+
+async def look_now(tx: Transaction, request_id: str, now: datetime) -> None:
+    """Whoever can look after the request's batches may take them, and do so at once."""
+    of_request = BatchRow.request_id == request_id
+    await tx.execute(
+        update(BatchRow)
+        .where(
+            of_request,
+            BatchRow.state.in_([BatchState.SUBMITTED.value, BatchState.UNKNOWN.value]),
+        )
+        .values(owner="", lease_until=None)
+    )
+    await tx.execute(
+        update(BatchRow)
+        .where(of_request, BatchRow.state == BatchState.SUBMITTED.value)
+        .values(next_look_at=now)
+    )
+    await tx.execute(
+        update(BatchRow)
+        .where(of_request, BatchRow.state == BatchState.PLANNED.value)
+        .values(not_before=None)
     )
 
 
@@ -517,21 +552,29 @@ async def durations(tx: Transaction, region: Region, *, newest: int = 5) -> list
     return [(done_at - sent_at).total_seconds() for sent_at, done_at in rows if sent_at and done_at]
 
 
-async def next_moment(tx: Transaction) -> datetime | None:
-    """When the next batch wants attention; None if nothing is due by itself."""
-    look = await tx.execute(
+async def next_moment(
+    tx: Transaction, *, send: Collection[str] | None = None, look: Collection[str] | None = None
+) -> datetime | None:
+    """When the next batch wants attention; None if nothing is due by itself.
+
+    `send` and `look`: the requests whose batches can be sent and looked after, None for all.
+    """
+    looks = await tx.execute(
         select(func.min(BatchRow.next_look_at)).where(
-            BatchRow.state.in_([BatchState.SUBMITTED.value, BatchState.UNKNOWN.value])
+            BatchRow.state.in_([BatchState.SUBMITTED.value, BatchState.UNKNOWN.value]),
+            *_among(look),
         )
     )
     lease = await tx.execute(
         select(func.min(BatchRow.lease_until)).where(BatchRow.state == BatchState.INTENT.value)
     )
     wait = await tx.execute(
-        select(func.min(BatchRow.not_before)).where(BatchRow.state == BatchState.PLANNED.value)
+        select(func.min(BatchRow.not_before)).where(
+            BatchRow.state == BatchState.PLANNED.value, *_among(send)
+        )
     )
     return min(
-        (moment for moment in (look.scalar(), lease.scalar(), wait.scalar()) if moment),
+        (moment for moment in (looks.scalar(), lease.scalar(), wait.scalar()) if moment),
         default=None,
     )
 

@@ -6,12 +6,12 @@ what they did. Nobody reads, decides and writes in two steps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, case, delete, func, insert, or_, select, update
 
 from bot.phones.region import Region
 from bot.phones.roster import Roster, Row
@@ -229,6 +229,75 @@ async def reachable(tx: Transaction, request_id: str) -> None:
     )
 
 
+async def signed_in(
+    tx: Transaction, request_id: str, until: datetime, *, actor: Person, now: datetime
+) -> bool:
+    """Somebody signed in for a running request: its work goes on with their rights."""
+    changed = await tx.execute(
+        update(RequestRow)
+        .where(RequestRow.id == request_id, RequestRow.state == RequestState.RUNNING.value)
+        .values(
+            version=RequestRow.version + 1,
+            signed_in_until=until,
+            sign_in_since=None,
+            refused="",
+            unreachable_since=None,
+        )
+    )
+    if changed.rowcount == 1:
+        await record(tx, request_id, "signed in", now, actor)
+    return changed.rowcount == 1
+
+
+async def still_signed_in(
+    tx: Transaction, request_ids: Collection[str], until: datetime
+) -> list[str]:
+    """Vouch for the sign-ins that are held here; returns the requests that still run."""
+    said_otherwise = case((RequestRow.sign_in_since.is_not(None), 1), else_=0)
+    rows = await tx.execute(
+        update(RequestRow)
+        .where(RequestRow.id.in_(request_ids), RequestRow.state == RequestState.RUNNING.value)
+        .values(
+            version=RequestRow.version + said_otherwise, signed_in_until=until, sign_in_since=None
+        )
+        .returning(RequestRow.id)
+    )
+    return list(rows.scalars())
+
+
+async def signed_out(tx: Transaction, request_ids: Collection[str] | None = None) -> None:
+    """Nobody is signed in for these any more, or (None) for any."""
+    these = () if request_ids is None else (RequestRow.id.in_(request_ids),)
+    await tx.execute(
+        update(RequestRow)
+        .where(RequestRow.signed_in_until.is_not(None), *these)
+        .values(signed_in_until=None)
+    )
+
+
+async def want_sign_in(
+    tx: Transaction, now: datetime, work: Collection[BatchState]
+) -> list[Request]:
+    """Running requests with batches in one of the states `work` for which nobody is signed in, and of
+    which that was not said yet: it is from now on."""
+    open_batches = select(BatchRow.request_id).where(
+        BatchRow.state.in_([state.value for state in work])
+    )
+    rows = await tx.execute(
+        update(RequestRow)
+        .where(
+            RequestRow.state == RequestState.RUNNING.value,
+            RequestRow.sign_in_since.is_(None),
+            or_(RequestRow.signed_in_until.is_(None), RequestRow.signed_in_until <= now),
+            RequestRow.id.in_(open_batches),
+        )
+        .values(version=RequestRow.version + 1, sign_in_since=now)
+        .returning(RequestRow.id)
+    )
+    found = [await load(tx, request_id) for request_id in list(rows.scalars())]
+    return [request for request in found if request is not None]
+
+
 async def without_region(tx: Transaction, request_id: str) -> int:
     """How many ready rows have no region yet."""
     counted = await tx.execute(
@@ -289,10 +358,17 @@ class DigestMismatch(Exception):
 
 
 async def approve(
-    tx: Transaction, request: Request, *, comment: str, actor: Person, now: datetime
+    tx: Transaction,
+    request: Request,
+    *,
+    comment: str,
+    actor: Person,
+    now: datetime,
+    signed_in_until: datetime | None = None,
 ) -> bool:
     """waiting -> running, and the batches are planned in the same transaction.
 
+    `signed_in_until`: how long the approver's rights are vouched for at first.
     Raises `DigestMismatch` if the rows differ from what the approver was shown.
     """
     moved = await _move(
@@ -306,6 +382,7 @@ async def approve(
         decided_by_name=actor.name,
         decided_at=now,
         comment=comment,
+        signed_in_until=signed_in_until,
     )
     if not moved:
         return False
@@ -489,6 +566,8 @@ async def finish(tx: Transaction, request_id: str, now: datetime) -> RequestStat
         finished_at=now,
         refused="",
         unreachable_since=None,
+        signed_in_until=None,
+        sign_in_since=None,
     ):
         return None
     await record(tx, request_id, after.value, now)

@@ -76,6 +76,7 @@ async def load(
         finished_at=row.finished_at,
         refused=row.refused,
         unreachable_since=row.unreachable_since,
+        sign_in_since=row.sign_in_since,
     )
 
 

@@ -93,6 +93,10 @@ class RequestRow(Base):
     # The service refuses us as such, or cannot be reached: in its own words, until it works again.
     refused: Mapped[str] = mapped_column(Text, default="")
     unreachable_since: Mapped[datetime | None]
+    # Where requests run with people's rights: until when some replica vouches that it has them, and
+    # since when nobody has.
+    signed_in_until: Mapped[datetime | None]
+    sign_in_since: Mapped[datetime | None]
 
     __table_args__ = (
         Index(None, "tenant_id", "created_at"),

@@ -16,6 +16,7 @@ from bot.commands import chat
 from bot.commands.chat import ConversationKind
 
 _MAX_ACTION_DATA = 64 * 1024  # characters of JSON; our own cards send less than 1 KB
+_MAX_PROOF = 32 * 1024  # characters; tokens have some 2,000
 _DOWNLOAD_INFO = "application/vnd.microsoft.teams.file.download.info"
 
 _KINDS = {
@@ -141,7 +142,25 @@ def card_action(activity: Activity, sender: chat.Sender, where: chat.Place) -> c
     data = _object(action.get("data") or {}, "value.action.data")
     if len(json.dumps(data)) > _MAX_ACTION_DATA:
         raise Refused(413, "request-too-big")
-    return chat.CardAction(sender, where, verb, data, activity.reply_to_id)
+    return chat.CardAction(sender, where, verb, data, activity.reply_to_id, proof(activity))
+
+
+def proof(activity: Activity) -> chat.Proof:
+    """What came of a sign-in: in `value.authentication` and `value.state` of a click, or as the value
+    of a `signin/…` invoke."""
+    value = _object(activity.value, "value")
+    given = value.get("authentication") or value
+    given = _object(given, "value.authentication")
+    said = (given.get("id"), given.get("token"), value.get("state"))
+    found = [text if isinstance(text, str) else "" for text in said]
+    if any(len(text) > _MAX_PROOF for text in found):
+        raise Refused(413, "request-too-big")
+    return chat.Proof(*found)
+
+
+def failure(activity: Activity) -> str:
+    """Why a client could not sign somebody in, as it says."""
+    return str(_object(activity.value, "value").get("code", ""))[:100]
 
 
 def consent(activity: Activity, sender: chat.Sender, where: chat.Place) -> chat.FileConsent:

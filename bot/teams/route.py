@@ -12,7 +12,15 @@ from dataclasses import replace
 import structlog
 from aiohttp import web
 
-from bot.commands.chat import Answer, CardAnswer, Chat, Place, TextAnswer
+from bot.commands.chat import (
+    Answer,
+    CardAnswer,
+    Chat,
+    Place,
+    SignInAnswer,
+    SignInFailed,
+    TextAnswer,
+)
 from bot.runner.messenger import Address, DeliveryError, Message, Messenger
 from bot.teams import activities
 from bot.teams.activities import Activity, Refused
@@ -22,6 +30,7 @@ from bot.words import Words
 _ANSWER_SECONDS = 8.0  # Bot Service gives up after 10 to 15 s
 _TURN_SECONDS = 120.0
 _CLOSE_SECONDS = 5.0
+_SIGN_INS = frozenset({"signin/tokenExchange", "signin/verifyState", "signin/failure"})
 
 log = structlog.get_logger(__name__)
 
@@ -65,6 +74,8 @@ class Route:
             return web.Response()
         if activity.name == "adaptiveCard/action" and answer is not None:
             return web.json_response(_invoke_body(answer))
+        if activity.name in _SIGN_INS:
+            return _sign_in_response(activity, answer)
         return web.Response(status=501)
 
     async def _turn(self, activity: Activity, reference: str) -> Answer | None:
@@ -107,6 +118,10 @@ class Route:
                 return await self._chat.action(activities.card_action(activity, sender, place))
             case "invoke", "fileConsent/invoke":
                 await self._chat.consent(activities.consent(activity, sender, place))
+            case "invoke", "signin/tokenExchange" | "signin/verifyState":
+                return await self._chat.signed_in(sender, place, activities.proof(activity))
+            case "invoke", "signin/failure":
+                log.warning("turn.sign_in_failed", why=activities.failure(activity))
             case _:
                 log.info("turn.ignored", type=activity.type, name=activity.name)
         return None
@@ -131,8 +146,34 @@ class Route:
 
 def _invoke_body(answer: Answer) -> dict[str, object]:
     """https://learn.microsoft.com/adaptive-cards/authoring-cards/universal-action-model#response-format"""
-    if isinstance(answer, CardAnswer):
-        body = {"type": "application/vnd.microsoft.card.adaptive", "value": answer.card}
-    else:
-        body = {"type": "application/vnd.microsoft.activity.message", "value": answer.text}
-    return {"statusCode": 200, **body}
+    match answer:
+        case CardAnswer(card):
+            status, kind, value = 200, "card.adaptive", card
+        case TextAnswer(text):
+            status, kind, value = 200, "activity.message", text
+        case SignInAnswer():
+            status, kind, value = 401, "activity.loginRequest", _oauth_card(answer)
+        case SignInFailed(_, wrong_code=True):
+            status, kind, value = 401, "error.inccorectAuthCode", None  # Microsoft's spelling
+        case SignInFailed(text):
+            status, kind, value = 412, "error.preconditionFailed", {"code": "412", "message": text}
+    return {"statusCode": status, "type": f"application/vnd.microsoft.{kind}", "value": value}
+
+
+def _oauth_card(answer: SignInAnswer) -> dict[str, object]:
+    button = {"type": "signin", "title": answer.button, "text": answer.button, "value": answer.link}
+    exchange = {} if answer.exchange is None else {"tokenExchangeResource": answer.exchange}
+    return {
+        "text": answer.text,
+        "connectionName": answer.connection,
+        "buttons": [button],
+        **exchange,
+    }
+
+
+def _sign_in_response(activity: Activity, answer: Answer | None) -> web.Response:
+    """412 makes the client ask the person; whatever else is wrong they were told as a message."""
+    if activity.name != "signin/tokenExchange" or answer is None:
+        return web.json_response({})
+    given = {"id": activities.proof(activity).id, "failureDetail": getattr(answer, "text", "")}
+    return web.json_response(given, status=412)

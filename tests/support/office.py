@@ -27,6 +27,7 @@ from bot.simulator.client import (
     verbs,
 )
 from bot.simulator.connector import Posted
+from bot.simulator.entra import APP_ID, SECRET
 from bot.simulator.files import Served
 from bot.simulator.scenario import PEOPLE, Connector, Person, Scenario
 from bot.simulator.server import Simulator
@@ -213,7 +214,12 @@ class Office:
         since = self.now
         await self.drop((name, file), chat=chat, by=by)
         return await self.until(
-            lambda each: each.conversation_id == chat.id and offers(each, "withdraw"), since=since
+            lambda each: (
+                each.conversation_id == chat.id
+                and len(each.versions) == 1
+                and offers(each, "withdraw")
+            ),
+            since=since,
         )
 
     async def click(
@@ -226,6 +232,13 @@ class Office:
     ) -> Answer:
         answer = await self.client.click(by, chat_of(posted), posted, verb, inputs, **having)
         return Answer(*answer)
+
+    async def turn(self, by: Person, posted: Posted, panel: str, page: int) -> Answer:
+        """Ask for any page of a card."""
+        data = {"request": request_of(posted), "panel": panel, "page": page}
+        return await self.act(
+            by, "page", data, chat=chat_of(posted), activity_id=posted.activity_id
+        )
 
     async def act(
         self, by: Person, verb: str, data: Json, *, chat: Chat = CHAT, activity_id: str = ""
@@ -277,9 +290,11 @@ async def opened(
     *,
     teams: Scenario | None = None,
     gateway: Scenario | None = None,
+    as_approver: bool = False,
     **settings: Any,
 ) -> AsyncGenerator[Office]:
     """An office whose service is not started yet. `migrated` is an empty database to begin with.
+    `as_approver`: it acts with the rights of whoever approves, who has to sign in for that.
 
     Teams' limits are off unless `teams` has them on: they count by the second, and here all is faster.
     """
@@ -299,6 +314,13 @@ async def opened(
             "notifications": CHANNEL.id,
             **settings,
         }
+        if as_approver:
+            given = {
+                "app_id": APP_ID,
+                "app_password": SECRET,
+                "authority_url": gateway_side.entra_url,
+                **given,
+            }
         office = Office(chat_side, gateway_side, session, Settings(**given))
         try:
             yield office

@@ -15,6 +15,7 @@ from bot.commands.chat import (
     FileConsent,
     IncomingMessage,
     Place,
+    Proof,
     Sender,
     TextAnswer,
 )
@@ -36,6 +37,8 @@ class RecordingChat:
     messages: list[IncomingMessage] = field(default_factory=list[IncomingMessage])
     actions: list[CardAction] = field(default_factory=list[CardAction])
     consents: list[FileConsent] = field(default_factory=list[FileConsent])
+    proofs: list[Proof] = field(default_factory=list[Proof])
+    not_signed_in: Answer | None = None
     faults: list[tuple[Place, str]] = field(default_factory=list[tuple[Place, str]])
 
     async def _work(self) -> None:
@@ -62,6 +65,11 @@ class RecordingChat:
     async def consent(self, consent: FileConsent) -> None:
         await self._work()
         self.consents.append(consent)
+
+    async def signed_in(self, sender: Sender, place: Place, proof: Proof) -> Answer | None:
+        await self._work()
+        self.proofs.append(proof)
+        return self.not_signed_in
 
     async def fault(self, place: Place, reference: str) -> None:
         if self.fault_trouble is not None:

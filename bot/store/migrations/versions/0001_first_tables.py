@@ -94,6 +94,8 @@ def upgrade() -> None:
         sa.Column("finished_at", UtcDateTime(timezone=True), nullable=True),
         sa.Column("refused", sa.Text(), nullable=False),
         sa.Column("unreachable_since", UtcDateTime(timezone=True), nullable=True),
+        sa.Column("signed_in_until", UtcDateTime(timezone=True), nullable=True),
+        sa.Column("sign_in_since", UtcDateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_requests")),
     )
     with op.batch_alter_table("requests", schema=None) as batch_op:
