@@ -1,0 +1,273 @@
+#!/usr/bin/env bash
+# What Offhook needs in Microsoft Entra ID: everything that is no resource of Azure.
+#
+# Prints each step before it acts, and acts only with --apply. It may be repeated: what is so already
+# stays as it is. `azd up` runs `register` and `trust` by itself; `consent` and `roles` are for an
+# administrator, on any machine with the Azure CLI (the Cloud Shell in the portal has it).
+#
+#   infra/grant.sh [--apply] STEP...
+#
+#   register  app registration with its scope for Teams            a user who may register applications
+#   trust     federated credentials, in place of a client secret   an owner of the registration
+#   consent   admin consent to the permissions                     Privileged Role Administrator
+#   roles     directory roles, only with OFFHOOK_RUN_AS=app        Privileged Role Administrator
+#   next      says who has to do what now
+#
+# Reads from the environment, or else from azd's: AZURE_ENV_NAME, AZURE_TENANT_ID, OFFHOOK_APP_ID,
+# OFFHOOK_APP_TYPE, OFFHOOK_RUN_AS, DEPLOY_IDENTITY_PRINCIPAL_ID, DEPLOY_SUBJECT. For Azure's public cloud.
+set -euo pipefail
+
+graph=https://graph.microsoft.com/v1.0
+graph_app=00000003-0000-0000-c000-000000000000
+config_api_app=48ac35b8-9aa8-4d74-927d-1f4a14a0b239 # Skype and Teams Tenant Admin API
+teams_clients=(1fec8e78-bce4-4aaf-ab1b-5451cc387264 5e3ce6c0-2b1f-4285-8d4b-75ee78787346) # desktop and mobile, web
+# https://learn.microsoft.com/graph/permissions-reference
+graph_user_read=e1fe6dd8-ba31-4d61-89e7-88639da4683d
+graph_user_read_all=df021288-bdef-4463-88db-98f22de89214
+graph_group_member_read_all=98830695-27a2-44f7-8c18-0c3ebc9698f6
+config_api_user_impersonation=e60370c1-e451-437e-aa6e-d76df38e5f15
+# https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
+teams_administrator=69091246-20e8-4a56-aa4d-066075b2a7a8
+authentication_administrator=c4e39bd9-1100-46d3-8c65-fb160da0071f
+# Ours: the scope that Teams asks for when it signs an approver in. It is unique within the registration.
+scope=6f5f0f0e-6c1b-4c1e-9c63-0a1d4f8b2e71
+# The token service of the Azure Bot as it stands in the subject of its tokens:
+# https://learn.microsoft.com/azure/bot-service/bot-builder-authentication-federated-credential
+token_service=9ExAW52n_ky4ZiS_jhpJIQ
+
+apply=false
+number=0
+
+main() {
+    local steps=() word
+    for word in "$@"; do
+        case $word in
+            --apply) apply=true ;;
+            --dry-run) apply=false ;;
+            register | trust | consent | roles | next) steps+=("$word") ;;
+            *) usage ;;
+        esac
+    done
+    ((${#steps[@]})) || usage
+    command -v az >/dev/null || fail "The Azure CLI is missing: https://aka.ms/azure-cli, or use the Cloud Shell."
+    read_azd
+    $apply || echo "Nothing is changed; --apply does what is printed."
+    for word in "${steps[@]}"; do "$word"; done
+}
+
+usage() {
+    sed -n '2,/^set -euo/{/^#/s/^# \{0,1\}//p}' "$0" >&2
+    exit 2
+}
+
+fail() {
+    echo "$1" >&2
+    exit 1
+}
+
+read_azd() {
+    if [[ -z ${OFFHOOK_APP_ID:-} ]] && command -v azd >/dev/null; then
+        # Names and quoted values, written by azd.
+        eval "$(azd env get-values 2>/dev/null | grep -E '^(AZURE|DEPLOY|OFFHOOK)_[A-Z_]+="' || true)"
+    fi
+}
+
+need() {
+    [[ -n ${!1:-} ]] || fail "$1 is not set. $2"
+}
+
+# say WHAT: the headline of a step.
+say() {
+    number=$((number + 1))
+    printf '\n%d. %s\n' "$number" "$1"
+}
+
+# act WORD...: print a command, and run it if told to.
+act() {
+    printf '   $'
+    printf ' %q' "$@"
+    printf '\n'
+    if $apply; then "$@" --output none; fi
+}
+
+# ask PATH QUERY: read one value from Graph; empty if there is none.
+ask() {
+    az rest --method GET --url "$graph/$1" --query "$2" --output tsv 2>/dev/null || true
+}
+
+# put PATH BODY: make or update an object that has a key of our choosing.
+put() {
+    act az rest --method PATCH --url "$graph/$1" --headers Content-Type=application/json Prefer=create-if-missing --body "$2"
+}
+
+post() {
+    act az rest --method POST --url "$graph/$1" --headers Content-Type=application/json --body "$2"
+}
+
+register() {
+    need AZURE_ENV_NAME "Give the installation a name: azd env new, or AZURE_ENV_NAME=…"
+    local key="applications(uniqueName='offhook-$AZURE_ENV_NAME')" id
+    say "Register the application 'Offhook ($AZURE_ENV_NAME)', for this tenant only, with the scope access_as_user."
+    put "$key" "$(printf '{
+        "displayName": "Offhook (%s)",
+        "signInAudience": "AzureADMyOrg",
+        "web": {"redirectUris": ["https://token.botframework.com/.auth/web/redirect"]},
+        "api": {"requestedAccessTokenVersion": 2, "oauth2PermissionScopes": [{
+            "id": "%s", "value": "access_as_user", "type": "User", "isEnabled": true,
+            "adminConsentDisplayName": "Sign in phones as you",
+            "adminConsentDescription": "Lets Offhook sign in phones with the rights of the approver, after an approval.",
+            "userConsentDisplayName": "Sign in phones as you",
+            "userConsentDescription": "Lets Offhook sign in phones with your rights, after you have approved it."}]},
+        "requiredResourceAccess": [
+            {"resourceAppId": "%s", "resourceAccess": [{"id": "%s", "type": "Scope"}]},
+            {"resourceAppId": "%s", "resourceAccess": [
+                {"id": "%s", "type": "Scope"}, {"id": "%s", "type": "Role"}, {"id": "%s", "type": "Role"}]}]}' \
+        "$AZURE_ENV_NAME" "$scope" "$config_api_app" "$config_api_user_impersonation" \
+        "$graph_app" "$graph_user_read" "$graph_user_read_all" "$graph_group_member_read_all" | squeeze)"
+    id=$(ask "$key?\$select=appId" appId)
+    if $apply; then [[ -n $id ]] || fail "The registration was made but cannot be read yet. Run this again in a minute."; fi
+    id=${id:-APP-ID}
+
+    say "Give it the address that Teams expects, and let the Teams clients use the scope without asking each person."
+    put "applications(appId='$id')" "$(printf '{
+        "identifierUris": ["api://botid-%s"],
+        "api": {"preAuthorizedApplications": [
+            {"appId": "%s", "delegatedPermissionIds": ["%s"]}, {"appId": "%s", "delegatedPermissionIds": ["%s"]}]}}' \
+        "$id" "${teams_clients[0]}" "$scope" "${teams_clients[1]}" "$scope" | squeeze)"
+
+    say "Make the application known in the tenant (its service principal)."
+    put "servicePrincipals(appId='$id')" '{"tags": ["WindowsAzureActiveDirectoryIntegratedApp"]}'
+
+    OFFHOOK_APP_ID=$id
+    if $apply && command -v azd >/dev/null; then azd env set OFFHOOK_APP_ID "$id"; fi
+    printf '\nOFFHOOK_APP_ID=%s\n' "$id"
+}
+
+trust() {
+    need OFFHOOK_APP_ID "Run register first."
+    need AZURE_TENANT_ID "It is the tenant of the subscription: az account show --query tenantId"
+    need DEPLOY_IDENTITY_PRINCIPAL_ID "azd provision makes the managed identity."
+    local key="applications(appId='$OFFHOOK_APP_ID')/federatedIdentityCredentials"
+    say "Let the service's managed identity speak for the application, so that no client secret is needed."
+    put "$key(name='managed-identity')" "$(credential "$DEPLOY_IDENTITY_PRINCIPAL_ID")"
+    if [[ -n ${DEPLOY_SUBJECT:-} ]]; then
+        say "Let the Azure Bot's token service exchange the sign-ins of approvers for the application."
+        put "$key(name='bot-token-service')" \
+            "$(credential "/eid1/c/pub/t/$(encoded "$AZURE_TENANT_ID")/a/$token_service/$DEPLOY_SUBJECT")"
+    fi
+}
+
+credential() {
+    printf '{"issuer": "https://login.microsoftonline.com/%s/v2.0", "subject": "%s", "audiences": ["api://AzureADTokenExchange"]}' \
+        "$AZURE_TENANT_ID" "$1"
+}
+
+consent() {
+    need OFFHOOK_APP_ID "Run register first, or say which application."
+    local app config_api graph_api
+    app=$(principal "$OFFHOOK_APP_ID" "The application")
+    graph_api=$(principal "$graph_app" "Microsoft Graph")
+    if [[ ${OFFHOOK_APP_TYPE:-SingleTenant} == SingleTenant ]]; then
+        say "Make Microsoft's Skype and Teams Tenant Admin API known in the tenant."
+        if [[ -n $(ask "servicePrincipals(appId='$config_api_app')?\$select=id" id) ]]; then
+            echo "   It is so already."
+        else
+            post servicePrincipals "{\"appId\": \"$config_api_app\"}"
+        fi
+        config_api=$(principal "$config_api_app" "The Teams API")
+        delegate "$app" "$config_api" user_impersonation "Teams administration, with the rights of the approver and no more"
+        delegate "$app" "$graph_api" User.Read "Microsoft Graph: to read who signed in"
+    fi
+    permit "$app" "$graph_api" "$graph_user_read_all" "User.Read.All: names of those who ask and approve"
+    permit "$app" "$graph_api" "$graph_group_member_read_all" "GroupMember.Read.All: whether they are in the groups that may"
+}
+
+# principal APP-ID NAME: object id of its service principal; it is there when something is to be changed.
+principal() {
+    local id
+    id=$(ask "servicePrincipals(appId='$1')?\$select=id" id)
+    if $apply; then [[ -n $id ]] || fail "$2 is not in this tenant, or you may not read it."; fi
+    echo "${id:-ID-OF-${2// /-}}"
+}
+
+# delegate CLIENT API SCOPE WHY
+delegate() {
+    local filter="clientId%20eq%20'$1'%20and%20resourceId%20eq%20'$2'%20and%20consentType%20eq%20'AllPrincipals'"
+    local id scopes
+    say "Consent for everybody: $4."
+    id=$(ask "oauth2PermissionGrants?\$filter=$filter" "value[0].id")
+    scopes=$(ask "oauth2PermissionGrants?\$filter=$filter" "value[0].scope")
+    if [[ " $scopes " == *" $3 "* ]]; then
+        echo "   It is so already."
+    elif [[ -n $id ]]; then
+        act az rest --method PATCH --url "$graph/oauth2PermissionGrants/$id" --headers Content-Type=application/json \
+            --body "{\"scope\": \"$scopes $3\"}"
+    else
+        post oauth2PermissionGrants \
+            "{\"clientId\": \"$1\", \"consentType\": \"AllPrincipals\", \"resourceId\": \"$2\", \"scope\": \"$3\"}"
+    fi
+}
+
+# permit PRINCIPAL API ROLE WHAT
+permit() {
+    say "Permit the application $4."
+    if [[ -n $(ask "servicePrincipals/$1/appRoleAssignments" "value[?appRoleId=='$3'].id") ]]; then
+        echo "   It is so already."
+    else
+        post "servicePrincipals/$1/appRoleAssignments" \
+            "{\"principalId\": \"$1\", \"resourceId\": \"$2\", \"appRoleId\": \"$3\"}"
+    fi
+}
+
+roles() {
+    need OFFHOOK_APP_ID "Run register first, or say which application."
+    if [[ ${OFFHOOK_RUN_AS:-approver} != app ]]; then
+        printf '\nThe application needs no role: phones are signed in with the rights of the approver, who needs\n'
+        printf 'Teams Administrator and Authentication Administrator. Privileged Identity Management fits well.\n'
+        return
+    fi
+    local app
+    app=$(principal "$OFFHOOK_APP_ID" "The application")
+    assign "$app" "$teams_administrator" "Teams Administrator"
+    assign "$app" "$authentication_administrator" "Authentication Administrator, which may reset passwords"
+}
+
+# assign PRINCIPAL ROLE NAME
+assign() {
+    local filter="principalId%20eq%20'$1'%20and%20roleDefinitionId%20eq%20'$2'"
+    say "Give the application a standing role: $3."
+    if [[ -n $(ask "roleManagement/directory/roleAssignments?\$filter=$filter" "value[].id") ]]; then
+        echo "   It is so already."
+    else
+        post roleManagement/directory/roleAssignments \
+            "{\"principalId\": \"$1\", \"roleDefinitionId\": \"$2\", \"directoryScopeId\": \"/\"}"
+    fi
+}
+
+next() {
+    need OFFHOOK_APP_ID "Run register first."
+    local given="OFFHOOK_APP_ID=$OFFHOOK_APP_ID OFFHOOK_APP_TYPE=${OFFHOOK_APP_TYPE:-SingleTenant} OFFHOOK_RUN_AS=${OFFHOOK_RUN_AS:-approver}"
+    cat <<END
+
+Offhook runs${DEPLOY_ADDRESS:+ at $DEPLOY_ADDRESS}. Two things are left:
+
+  A Privileged Role Administrator looks at what is asked for, and then grants it with --apply:
+    $given infra/grant.sh consent roles
+
+  A Teams administrator uploads the app (Teams admin center, Manage apps). Make it with:
+    python -m bot manifest build --app-id $OFFHOOK_APP_ID --tenant ${AZURE_TENANT_ID:-TENANT}${DEPLOY_ADDRESS:+ --host ${DEPLOY_ADDRESS#https://}}
+END
+}
+
+# encoded GUID: its sixteen bytes, the first three parts little-endian, as base64url without padding.
+encoded() {
+    local hex=${1//-/} at bytes=
+    for at in 6 4 2 0 10 8 14 12 16 18 20 22 24 26 28 30; do bytes+="\\x${hex:at:2}"; done
+    printf '%b' "$bytes" | base64 | tr '+/' '-_' | tr -d '=\n'
+}
+
+squeeze() {
+    tr -s ' \n' ' '
+}
+
+main "$@"
