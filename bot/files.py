@@ -59,7 +59,7 @@ class ChatFiles:
                 return await self._download(file)
         except TimeoutError:
             trouble = FileTrouble("too-slow", name=file.name, seconds=int(_DOWNLOAD_SECONDS))
-        except (aiohttp.ClientError, OSError):
+        except (aiohttp.ClientError, OSError, UnicodeError):  # the last: no name of a host
             trouble = FileTrouble("unreachable", name=file.name)
         except FileTrouble as error:
             trouble = error
@@ -93,7 +93,7 @@ class ChatFiles:
                 ) as answer,
             ):
                 status = answer.status
-        except (aiohttp.ClientError, OSError):
+        except (aiohttp.ClientError, OSError, UnicodeError):  # the last: no name of a host
             status = 0
         if status not in (200, 201, 202):
             log.warning("file.upload_failed", status=status)

@@ -44,7 +44,7 @@ def plain_logs() -> Iterator[None]:
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.format_exc_info,
-            structlog.processors.KeyValueRenderer(["event", "level"]),
+            structlog.processors.KeyValueRenderer(key_order=["event", "level"]),
         ]
     )
     yield

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from functools import reduce
+from typing import Any, cast
 
 import pytest
 
@@ -24,9 +25,7 @@ from tests.support.office import (
 
 UNKNOWN = "I cannot find this request. Send history to see the newest ones."
 HUGE = "K" * 20_000
-DEEP: Any = "deep"
-for _ in range(60):
-    DEEP = {"request": DEEP}
+DEEP = reduce(lambda inner, _: {"request": inner}, range(60), cast(Any, "deep"))
 
 NO_REQUEST: list[dict[str, Any]] = [
     {},
