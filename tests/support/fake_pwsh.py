@@ -9,19 +9,17 @@ module's models and errors are those of MicrosoftTeams 7.7.0 and of the generato
 from __future__ import annotations
 
 import csv
-import http.client
 import json
 import os
 import shlex
 import signal
+import socket
 import stat
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 from urllib.parse import quote, urlsplit
 
 from tests.support.powershell_script import Step, read
@@ -72,14 +70,13 @@ CMDLETS: Mapping[str, set[str]] = {
 FUNCTIONS = {"Write-Event", "Get-Text", "Get-Failure"}
 
 
-@dataclass(frozen=True)
-class Behaviour:
+class Behaviour(NamedTuple):
     """How this `pwsh` and its module are. `at`: where `fault` strikes."""
 
     modules: tuple[str, ...] = ("4.9.1", "7.7.0")
     noise: bool = False
     plain_errors: bool = False  # the service's errors as models: without the status of HTTP
-    fault: str = ""  # hang, hang-with-child, kill, exit, crash, flood, garbage, forge, long-line
+    fault: str = ""  # hang (a child too), kill, exit, crash, flood, garbage, forge, long-line
     at: str = ""  # start, connecting, asking, asked, answered
     connect_error: str = ""  # what Connect-MicrosoftTeams says instead of connecting
     connect_kind: str = "AuthenticationException"
@@ -88,7 +85,7 @@ class Behaviour:
 
 def install(folder: Path, url: str, behaviour: Behaviour | None = None) -> Path:
     """Write the launcher `pwsh` into `folder`. Runs are recorded in `journal` beside it."""
-    settings = {"url": url, "journal": str(journal(folder)), **asdict(behaviour or Behaviour())}
+    settings = {"url": url, "journal": str(journal(folder)), **(behaviour or Behaviour())._asdict()}
     config = folder / "pwsh.json"
     config.write_text(json.dumps(settings), "utf-8")
     launcher = folder / "pwsh"
@@ -419,27 +416,27 @@ class Session:
         ]
 
     def call(self, method: str, path: str, body: object = None) -> Any:
-        headers = {"Authorization": f"Bearer {self.environment['OFFHOOK_TEAMS_TOKEN']}"}
-        connection = http.client.HTTPConnection(self.url.hostname or "", self.url.port)
+        content = b"" if body is None else json.dumps(body).encode()
+        head = (
+            f"{method} {self.url.path}{path} HTTP/1.1\r\nHost: {self.url.netloc}\r\n"
+            f"Authorization: Bearer {self.environment['OFFHOOK_TEAMS_TOKEN']}\r\n"
+            f"Content-Length: {len(content)}\r\nConnection: close\r\n\r\n"
+        )
         try:
-            connection.request(
-                method,
-                f"{self.url.path}{path}",
-                None if body is None else json.dumps(body),
-                headers,
-            )
-            response = connection.getresponse()
-            content = response.read().decode("utf-8", "replace")
+            with socket.create_connection((self.url.hostname, self.url.port)) as connection:
+                connection.sendall(head.encode() + content)
+                answer = b"".join(iter(lambda: connection.recv(65536), b""))
+            status, reason, headers, text = _parsed(answer)
         except ConnectionRefusedError as error:
             message = f"Connection refused ({self.url.netloc})"
             raise Thrown(message, "HttpRequestException", "SocketException") from error
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, ValueError) as error:
             message = "An error occurred while sending the request."
             raise Thrown(message, "HttpRequestException", "IOException") from error
-        if response.status != 200:
-            raise self.refusal(response.status, response.reason, content, dict(response.headers))
+        if status != 200:
+            raise self.refusal(status, reason, text, headers)
         try:
-            return json.loads(content)
+            return json.loads(text)
         except ValueError as error:
             raise Thrown("Unexpected character '<'.", "ParserException") from error
 
@@ -495,13 +492,9 @@ class Session:
             return
         match self.config["fault"]:
             case "hang":
-                self.note("hanging")
-                time.sleep(3600)
-            case "hang-with-child":
-                child = subprocess.Popen(
-                    [sys.executable, "-IS", "-c", "import time; time.sleep(3600)"]
-                )
-                self.note("hanging", child=child.pid)
+                child = os.fork()
+                if child:
+                    self.note("hanging", child=child)
                 time.sleep(3600)
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -531,6 +524,15 @@ class Session:
                 os._exit(0)
             case fault:
                 refuse(f"no such fault: {fault}")
+
+
+def _parsed(answer: bytes) -> tuple[int, str, dict[str, str], str]:
+    """Status, reason, headers and body of a whole HTTP answer; ValueError if it is none."""
+    head, _, body = answer.decode("utf-8", "replace").partition("\r\n\r\n")
+    first, *lines = head.split("\r\n")
+    _, status, reason = first.split(" ", 2)
+    pairs = (line.partition(": ") for line in lines)
+    return int(status), reason, {name: value for name, _, value in pairs}, body
 
 
 def _number(version: str) -> tuple[int, ...]:

@@ -6,7 +6,6 @@ The fake `pwsh` acts out what is read here, so that the script's own text is wha
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import NamedTuple
 
 _TOKEN = re.compile(
@@ -46,17 +45,17 @@ class Step(NamedTuple):
     path: tuple[str, ...]
 
 
-@dataclass(slots=True)
 class _Level:
-    head: str
-    tokens: list[str]
-    parentheses: int = 0
+    def __init__(self, head: str) -> None:
+        self.head = head
+        self.tokens: list[str] = []
+        self.parentheses = 0
 
 
 def read(text: str) -> list[Step]:
     """The steps of a script in the order in which they stand, inner ones first."""
     steps: list[Step] = []
-    levels = [_Level("", [])]
+    levels = [_Level("")]
 
     def finish() -> None:
         level = levels[-1]
@@ -71,7 +70,7 @@ def read(text: str) -> list[Step]:
             if level.parentheses == 0 and level.tokens[-1:] not in (["|"], [","]):
                 finish()
         elif token in ("{", "@{"):
-            levels.append(_Level(_head(token, level.tokens), []))
+            levels.append(_Level(_head(token, level.tokens)))
         elif token == "}":
             finish()
             levels.pop()
