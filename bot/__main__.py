@@ -1,4 +1,4 @@
-"""The command line: `python -m bot serve | doctor | diagnostics | demo | validate FILE | urls | purge | playground | manifest`."""
+"""The command line: `python -m bot serve | doctor | validate FILE | …`; `python -m bot` lists it all."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ from cards.elements import (
 from cards.escape import markdown, plain
 from cards.kinds import Rendered
 
-_COMMANDS = ("help", "template", "urls", "status", "history", "cancel", "retry", "whoami")
+_COMMANDS = ("help", "template", "urls", "status", "history", "cancel", "retry", "checks", "whoami")
 _LINES = 10  # requests in a list
 _NAME = 40  # characters of a name in a list
 

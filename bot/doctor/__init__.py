@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bot.signin.request import Person
+from bot.gateway.identity import Tokens
 
 
 class State(StrEnum):
@@ -29,8 +29,8 @@ class Finding:
     arguments: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
 
 
-# Examines with the rights of the person who asks, where the service works with those.
-Examine = Callable[[Person], Awaitable[Sequence[Finding]]]
+# Examines with the rights of whoever signed in, where sign-ins run with those; else they are not looked at.
+Examine = Callable[[Tokens | None], Awaitable[Sequence[Finding]]]
 
 
 def ok(step: str, message: str, /, **arguments: str | int) -> Finding:

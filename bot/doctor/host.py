@@ -33,6 +33,7 @@ async def settings(settings: Settings) -> Finding:
     return ok(
         step,
         "found-settings-local",
+        gateway=settings.gateway.value,
         set=len(settings.model_fields_set),
         names=names,
         lacking=len(missing),

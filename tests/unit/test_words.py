@@ -19,7 +19,7 @@ SOURCES = sorted([*(ROOT / "bot").rglob("*.py"), *(ROOT / "cards").rglob("*.py")
 # What takes the id of a sentence as its first argument.
 ASKING = frozenset({"words", "say", "part", "Verdict", "_words"})
 # Rooms whose sentences are all asked for by the code here, so that none is left over.
-COMPLETE = ("cards.ftl", "outcome.ftl")
+COMPLETE = ("cards.ftl", "doctor.ftl", "outcome.ftl")
 
 
 def identifiers(file: Path) -> list[str]:

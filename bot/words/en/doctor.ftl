@@ -33,7 +33,10 @@ checks-column-found = Found, and what to do
 
 ## Findings
 
-found-settings-local = This is local: anybody on this machine may chat, and tokens are dummies. { $set ->
+found-settings-local = This is local: anybody on this machine may chat, and tokens are dummies. { $gateway ->
+        [simulator] The far sides are simulated, so what they say is not about your tenant.{ " " }
+       *[other] { "" }
+    }{ $set ->
         [0] No variable is set, so every setting has its default.
        *[other] Set: { $names }.
     }{ $lacking ->

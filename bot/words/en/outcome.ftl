@@ -66,6 +66,7 @@ cause-refused = The service refused the whole batch. Nothing was changed.
 
 denied-not-requester = You may not ask for sign-ins. Ask your Offhook operator to add you to the requesters.
 denied-not-approver = You may not approve or reject sign-ins. Ask somebody who may, or ask your Offhook operator to add you to the approvers.
+denied-no-checks = The checks are for those who may approve sign-ins. Ask one of them to send me checks.
 denied-no-such-request = I cannot find this request. Send history to see the newest ones.
 denied-not-yours = Only the person who made this request may do that.
 denied-not-a-draft = Approval has been asked for already. Send status to see where the request stands.

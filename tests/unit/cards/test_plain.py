@@ -86,6 +86,7 @@ def test_help_names_every_command() -> None:
         "history",
         "cancel",
         "retry",
+        "checks",
         "whoami",
     ):
         assert command in text

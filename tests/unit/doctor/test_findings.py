@@ -31,7 +31,7 @@ ARGUMENTS: dict[str, str | int] = {
     **dict.fromkeys(
         (
             *("names", "missing", "message", "correlation", "revision", "backend", "host", "value"),
-            *("permission", "settings", "version", "module"),
+            *("permission", "settings", "version", "module", "gateway"),
         ),
         HOSTILE,
     ),

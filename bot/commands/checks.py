@@ -1,0 +1,22 @@
+"""The command `checks`: how the set-up is, for those who may approve."""
+
+from __future__ import annotations
+
+from bot.commands import rights
+from bot.commands.context import Context, Turn, denial, say, show
+from bot.signin.policy import Denied, may_examine
+from bot.sso.signins import SignIn
+from cards.checks import checks as card
+
+
+async def checks(context: Context, turn: Turn, argument: str) -> None:
+    """Says at once that it has begun: far sides that do not answer take their time."""
+    decision = may_examine(turn.actor)
+    if isinstance(decision, Denied):
+        await say(context, turn.place, denial(context, decision))
+        return
+    await say(context, turn.place, context.words("checks-begun"))
+    signed_in = await rights.taken(context, turn)
+    findings = await context.examine(signed_in if isinstance(signed_in, SignIn) else None)
+    rendered = card(context.words, findings)
+    await show(context, turn.place, rendered.card, rendered.summary)
