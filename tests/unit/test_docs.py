@@ -1,0 +1,134 @@
+"""The pages agree with the program: commands run, options and settings exist, every alert has a runbook."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from bot.__main__ import app
+from bot.settings import Settings
+from bot.store.tables import Base
+
+ROOT = Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *sorted(ROOT.joinpath("docs").glob("*.md")))
+# A block of commands that a test runs stands below this line, which readers do not see.
+_RUN = re.compile(r"<!-- runs, exit code (\d) -->\n```sh\n(.*?)```", re.DOTALL)
+_FENCED = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
+_PROGRAM = "python -m bot "
+_SECONDS = 60
+
+
+def _text(page: Path) -> str:
+    return page.read_text("utf-8")
+
+
+def _lines(block: str) -> Iterator[str]:
+    for line in block.replace("\\\n", " ").splitlines():
+        if line.startswith(_PROGRAM):
+            yield line
+
+
+def _runs() -> Iterator[tuple[str, int]]:
+    for page in PAGES:
+        for code, block in _RUN.findall(_text(page)):
+            for line in _lines(block):
+                yield line, int(code)
+
+
+@pytest.mark.parametrize(("line", "code"), sorted(set(_runs())))
+def test_commands_that_readers_run_do_what_the_page_says(
+    line: str, code: int, tmp_path: Path
+) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")}
+    done = subprocess.run(
+        [sys.executable, *shlex.split(line, comments=True)[1:]],
+        cwd=tmp_path,
+        env={**clean, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=_SECONDS,
+        check=False,
+    )
+    assert done.returncode == code, done.stdout + done.stderr
+
+
+def _commands() -> Iterator[tuple[Path, str]]:
+    for page in PAGES:
+        for block in _FENCED.findall(_text(page)):
+            for line in _lines(block):
+                yield page, line
+
+
+@pytest.mark.parametrize(
+    ("page", "line"),
+    list(_commands()),
+    ids=lambda value: value if isinstance(value, str) else value.name,
+)
+def test_commands_and_their_options_exist(page: Path, line: str) -> None:
+    del page
+    words = shlex.split(line, comments=True)[3:]
+    command = get_command(app)
+    while isinstance(command, TyperGroup):
+        name = words.pop(0)
+        assert name in command.commands, name
+        command = command.commands[name]
+    known = {option for parameter in command.params for option in parameter.opts}
+    for word in words:
+        if word.startswith("-"):
+            assert word.partition("=")[0] in known, word
+
+
+def test_settings_that_pages_name_exist() -> None:
+    known = {f"OFFHOOK_{name.upper()}" for name in Settings.model_fields} | {"OFFHOOK_TEST_BROWSER"}
+    for page in PAGES:
+        for name in set(re.findall(r"OFFHOOK_[A-Z_]+[A-Z]", _text(page))):
+            assert name in known, f"{page.name}: {name}"
+
+
+def test_every_alert_has_a_runbook_and_every_log_event_is_logged() -> None:
+    operations = _text(ROOT / "docs" / "operations.md")
+    alerts = (ROOT / "infra" / "modules" / "alerts.bicep").read_text("utf-8")
+    names = set(_alert_names(alerts))
+    assert names
+    for name in names:
+        assert f"### `{name}`" in operations, name
+    logged = set(
+        re.findall(
+            r'"([a-z]+\.[a-z_]+)"',
+            "\n".join(path.read_text("utf-8") for path in ROOT.joinpath("bot").rglob("*.py")),
+        )
+    )
+    for event in set(
+        re.findall(r"`((?:batch|keeper|chat|worker|calendar|turn)\.[a-z_]+)`", operations)
+    ):
+        assert event in logged, event
+
+
+def _alert_names(bicep: str) -> Iterator[str]:
+    """The names of the rules in the module, without what the installation's name puts before them."""
+    kind = r"'Microsoft\.Insights/(?:metricAlerts|scheduledQueryRules)@[^']*'"
+    yield from re.findall(kind + r" = \{\s*name: '\$\{name\}-([^']+)'", bicep)
+
+
+def test_files_that_pages_name_exist() -> None:
+    for page in (*PAGES, *ROOT.joinpath("docs", "decisions").glob("*.md")):
+        for name in set(re.findall(r"`((?:tests|infra|bot|cards|docs)/[\w./-]+)`", _text(page))):
+            found = (ROOT / name).exists() or (ROOT / f"{name}.py").exists()
+            assert found, f"{page.name}: {name}"
+
+
+def test_the_table_of_data_kept_names_every_table() -> None:
+    security = _text(ROOT / "docs" / "security.md")
+    for table in Base.metadata.tables:
+        assert f"| `{table}` |" in security, table
