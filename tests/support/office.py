@@ -37,9 +37,9 @@ ALEX, MEGAN, ADELE, ISAIAH = PEOPLE[:4]
 CHAT = Chat("a:alex-and-offhook")
 CHANNEL = Chat("19:approvals@thread.tacv2", "channel")
 DATABASE = "offhook.db"
-_TEMPLATE = "A CSV to fill in"  # what opens the answer to `template`
+_TEMPLATE = "Copy these lines to a file"  # in the answer to `template`
 
-PATIENCE = 6.0  # seconds until a test that waits for what people see fails
+PATIENCE = 20.0  # seconds until a test that waits for what people see fails
 
 Fits = Callable[[Posted], bool]
 Json = Mapping[str, Any]

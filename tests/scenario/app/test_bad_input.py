@@ -22,7 +22,7 @@ HEADER = b"Username,HardwareId,Region\r\n"
 NOT_FOR_PEOPLE = re.compile(r"Traceback|Error\b|Exception|\{ ?\$|<class|None\b", re.ASCII)
 
 
-def workbook(*rows: tuple[object, ...]) -> bytes:
+def workbook(*rows: tuple[str, ...]) -> bytes:
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None
