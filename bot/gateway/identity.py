@@ -10,6 +10,7 @@ from typing import Protocol
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.identity import CredentialUnavailableError
 
 _REFUSED = frozenset({400, 401, 403})
 
@@ -53,16 +54,24 @@ class AppTokens:
             async with self._fetching:
                 return (await self._credential.get_token(scope, claims=claims)).token
         except ClientAuthenticationError as error:
-            # Also what azure-identity makes of an answer that it cannot use, whatever its status.
-            if error.status_code is None or error.status_code in _REFUSED:
+            if _refused(error):
                 raise PermissionError(f"no token: {error.message}") from error
-            raise ConnectionError(f"no token: HTTP {error.status_code}") from error
+            raise ConnectionError("no token: the answer was not readable") from error
         except (AzureError, TypeError, KeyError, ValueError) as error:
             # An answer of another shape reaches us as what its reading failed with.
             raise ConnectionError(f"no token: {type(error).__name__}") from error
 
     async def aclose(self) -> None:
         await self._credential.close()
+
+
+def _refused(error: ClientAuthenticationError) -> bool:
+    """Whether somebody said no; azure-identity raises the same for what it cannot read."""
+    return (
+        isinstance(error, CredentialUnavailableError)
+        or error.status_code in _REFUSED
+        or "AADSTS" in error.message
+    )
 
 
 def _issued_from_now_on() -> str:

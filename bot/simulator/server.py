@@ -51,8 +51,9 @@ class Simulator:
 
     @property
     def entra_url(self) -> str:
-        """Entra ID and the Bot Framework's token service."""
-        return f"{self._url}/entra"
+        """Entra ID and the Bot Framework's token service. Without a path: the first part of one is
+        the tenant to the clients of Entra ID."""
+        return self._url
 
     @property
     def files_url(self) -> str:
@@ -69,11 +70,11 @@ class Simulator:
             ("/graph/", self.graph),
             ("/connector/", self.connector),
             ("/files/", self.files),
-            ("/entra/", self.entra),
         ):
             room = web.Application(client_max_size=_MAX_BODY)
             room.add_routes(part.routes())
             app.add_subapp(path, room)
+        app.add_routes(self.entra.routes())
         self.faults.open()
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
         await self._runner.setup()

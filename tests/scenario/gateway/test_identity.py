@@ -70,6 +70,8 @@ async def test_a_newer_token_is_asked_for_with_a_claim_that_no_cache_answers() -
     [
         (ClientAuthenticationError("AADSTS7000215"), PermissionError),
         (CredentialUnavailableError("no identity here"), PermissionError),
+        (ClientAuthenticationError("Unexpected response: <html>"), ConnectionError),
+        (KeyError("access_token"), ConnectionError),
         (ServiceRequestError("no route"), ConnectionError),
     ],
 )
