@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bot.commands import rights
+from bot.commands.chat import TextAnswer
 from bot.commands.context import Context, Turn, denial, say, show
 from bot.signin.policy import Denied, may_examine
 from bot.sso.signins import SignIn
@@ -17,6 +18,10 @@ async def checks(context: Context, turn: Turn, argument: str) -> None:
         return
     await say(context, turn.place, context.words("checks-begun"))
     signed_in = await rights.taken(context, turn)
+    if isinstance(
+        signed_in, TextAnswer
+    ):  # why no sign-in of theirs can be used, such as a missing role
+        await say(context, turn.place, signed_in.text)
     findings = await context.examine(signed_in if isinstance(signed_in, SignIn) else None)
     rendered = card(context.words, findings)
     await show(context, turn.place, rendered.card, rendered.summary)

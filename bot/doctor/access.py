@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from bot.directory import DirectoryDenied, DirectoryUnavailable
 from bot.doctor import Finding, failed, ok, unknown
 from bot.doctor.far import Lists
-from bot.doctor.roles import held
 from bot.gateway.identity import Tokens
 from bot.settings import Settings
+from bot.sso.roles import Missing, claims, missing
+
+_LACKING: Mapping[Missing, str] = MappingProxyType(
+    {
+        Missing.TEAMS: "found-roles-no-teams",
+        Missing.PASSWORDS: "found-roles-no-authentication",
+        Missing.BOTH: "found-roles-none",
+    }
+)
 
 
 async def token(step: str, tokens: Tokens, scope: str, settings: Settings) -> tuple[Finding, str]:
@@ -23,18 +34,18 @@ async def token(step: str, tokens: Tokens, scope: str, settings: Settings) -> tu
 
 async def roles(token: str, settings: Settings) -> Finding:
     step = "roles"
-    found = held(token)
-    if found is None:
+    said = claims(token)
+    if not said:
         return unknown(
             step, "found-roles-unreadable" if settings.proves_itself else "found-roles-dummy"
         )
-    if found.teams and found.authentication:
+    listed = said.get("wids")
+    lacking = missing([str(role) for role in listed] if isinstance(listed, list) else ())
+    if lacking is Missing.NOTHING:
         return ok(step, "found-roles")
-    if found.app:
+    if said.get("idtyp") == "app" or "scp" not in said:
         return unknown(step, "found-roles-app")
-    if found.teams:
-        return failed(step, "found-roles-no-authentication")
-    return failed(step, "found-roles-no-teams" if found.authentication else "found-roles-none")
+    return failed(step, _LACKING[lacking])
 
 
 async def permission(directory: Lists, step: str, collection: str, permission: str) -> Finding:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from bot.doctor import Finding, State
-from bot.doctor.roles import AUTHENTICATION_ROLES, TEAMS_ADMINISTRATOR
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
+from bot.sso.roles import PASSWORDS, Role
 from tests.scenario.doctor.conftest import BOT, CHANNEL, CONFIGAPI, GRAPH, Giving, Open
 from tests.support.tokens import unsigned
 
@@ -148,15 +148,15 @@ async def test_a_sign_in_service_out_of_reach(practice: Open) -> None:
 @pytest.mark.parametrize(
     ("wids", "state", "message"),
     [
-        ([TEAMS_ADMINISTRATOR, *AUTHENTICATION_ROLES], State.OK, "found-roles"),
-        ([TEAMS_ADMINISTRATOR], State.FAILED, "found-roles-no-authentication"),
-        ([*AUTHENTICATION_ROLES], State.FAILED, "found-roles-no-teams"),
+        ([Role.TEAMS, *PASSWORDS], State.OK, "found-roles"),
+        ([Role.TEAMS], State.FAILED, "found-roles-no-authentication"),
+        ([*PASSWORDS], State.FAILED, "found-roles-no-teams"),
         ([], State.FAILED, "found-roles-none"),
+        (None, State.FAILED, "found-roles-none"),
+        ([7, None, {}], State.FAILED, "found-roles-none"),
     ],
 )
-async def test_roles_of_a_person(
-    practice: Open, wids: list[str], state: State, message: str
-) -> None:
+async def test_roles_of_a_person(practice: Open, wids: object, state: State, message: str) -> None:
     tokens = Giving(unsigned(wids=wids, scp="user_impersonation"))
     found = await (await practice(tokens=tokens)).examine()
     assert (found["roles"].state, found["roles"].message) == (state, message)

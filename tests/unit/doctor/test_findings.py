@@ -38,6 +38,12 @@ ARGUMENTS: dict[str, str | int] = {
 }
 
 
+def constants(node: ast.AST) -> Iterator[str]:
+    for part in ast.walk(node):
+        if isinstance(part, ast.Constant) and str(part.value).startswith("found-"):
+            yield str(part.value)
+
+
 def made() -> Iterator[tuple[str, str]]:
     """(maker, message) of every finding that the code can make."""
     for source in sorted((ROOT / "bot" / "doctor").glob("*.py")):
@@ -46,9 +52,11 @@ def made() -> Iterator[tuple[str, str]]:
                 continue
             maker = ast.unparse(node.func)
             if maker in ("ok", "failed", "unknown") and len(node.args) > 1:
-                for part in ast.walk(node.args[1]):
-                    if isinstance(part, ast.Constant) and str(part.value).startswith("found-"):
-                        yield maker, str(part.value)
+                for message in constants(node.args[1]):
+                    yield maker, message
+            if maker == "MappingProxyType":
+                for message in constants(node):
+                    yield "failed", message
 
 
 MADE = sorted(set(made()))
