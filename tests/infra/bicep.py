@@ -37,7 +37,9 @@ class Declaration:
     @property
     def target(self) -> str:
         """Of a resource its type and version, of a module its path."""
-        return next(_text(child) for child in self.node.children if child.type == "string").strip("'")
+        return next(_text(child) for child in self.node.children if child.type == "string").strip(
+            "'"
+        )
 
     @property
     def resource_type(self) -> str:
@@ -96,7 +98,9 @@ class Bicep:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.text = path.read_text("utf-8")
-        self.root = Parser(Language(tree_sitter_bicep.language())).parse(self.text.encode()).root_node
+        self.root = (
+            Parser(Language(tree_sitter_bicep.language())).parse(self.text.encode()).root_node
+        )
 
     @cached_property
     def declarations(self) -> list[Declaration]:
