@@ -26,10 +26,14 @@ async def token(step: str, tokens: Tokens, scope: str, settings: Settings) -> tu
     try:
         got = await tokens.token(scope)
     except PermissionError as error:
-        return failed(step, "found-token-refused", message=str(error)), ""
+        return failed(step, "found-token-refused", message=_why(error)), ""
     except ConnectionError as error:
-        return failed(step, "found-token-unreachable", message=str(error)), ""
+        return failed(step, "found-token-unreachable", message=_why(error)), ""
     return ok(step, "found-token" if settings.proves_itself else "found-token-dummy"), got
+
+
+def _why(error: Exception) -> str:
+    return str(error).removeprefix("no token: ")
 
 
 async def roles(token: str, settings: Settings) -> Finding:

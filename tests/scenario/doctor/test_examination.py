@@ -130,7 +130,7 @@ async def test_without_a_token_nothing_is_asked(practice: Open) -> None:
     opened = await practice(tokens=tokens, app_id=APP, app_password="secret")
     found = await opened.examine()
     assert found["token-configapi"].message == "found-token-refused"
-    assert found["token-configapi"].arguments == {"message": "no token: AADSTS7000215"}
+    assert found["token-configapi"].arguments == {"message": "AADSTS7000215"}
     assert found["token-bot"] == Finding("token-bot", State.UNKNOWN, "found-fault")
     assert found["bulk-sign-in"].message == "found-no-token"
     assert found["graph-users"].state is State.OK
