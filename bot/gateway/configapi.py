@@ -8,6 +8,8 @@ answer whether it proves that nothing ran.
 from __future__ import annotations
 
 import asyncio
+import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -30,6 +32,7 @@ from bot.gateway import (
 )
 from bot.gateway.failure import Failure, seconds
 from bot.gateway.identity import Tokens
+from bot.gateway.redact import redacted
 from bot.gateway.retry import repeated
 from bot.phones.region import Region
 from bot.signin.request import Device
@@ -290,14 +293,20 @@ class ConfigApiGateway:
         except (aiohttp.ClientError, OSError) as error:
             lost = f"the connection broke ({type(error).__name__})"
             raise OutcomeUnknown(lost, correlation_id=correlation_id) from error
-        log.debug(
-            "gateway.called",
-            call=url.path.rpartition("/")[2],
-            status=answer.status,
-            seconds=round(_now() - started, 3),
-            correlation_id=correlation_id,
-            warned=bool(warning),
-        )
+        call = url.path.rpartition("/")[2]
+        if warning:
+            said = wire.clean(warning)
+            log.warning("gateway.warned", call=call, warning=said, correlation_id=correlation_id)
+        if log.is_enabled_for(logging.DEBUG):
+            log.debug(
+                "gateway.called",
+                call=call,
+                status=answer.status,
+                seconds=round(_now() - started, 3),
+                correlation_id=correlation_id,
+                request=None if body is None else redacted(json.dumps(body).encode()),
+                answer=redacted(answer.body),
+            )
         return answer
 
 

@@ -14,8 +14,10 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from structlog.testing import capture_logs
 
 from bot import __version__
+from bot.cloud import HOSTS, Cloud
 from bot.gateway import (
     Denied,
     GatewayError,
@@ -439,3 +441,28 @@ async def test_a_body_that_drips_past_the_end_of_time() -> None:
     async with answering(drip, timeout=0.3) as gateway:
         with pytest.raises(OutcomeUnknown, match="no answer"):
             await gateway.submit(Region.EMEA, DEVICES)
+
+
+async def test_logs_show_calls_and_warnings_and_nobody() -> None:
+    warned = {"X_Ms_ConfigApi_PowerShell_WarningMessage": "This cmdlet\tis old."}
+    with capture_logs() as logs:
+        async with answering(always(200, json.dumps({"batchId": BATCH}), **warned)) as gateway:
+            await gateway.submit(Region.EMEA, DEVICES)
+    said = json.dumps(logs)
+    assert BATCH in said
+    assert "lobby" not in said
+    assert "00-04" not in said
+    assert "Bearer" not in said
+    (warning,) = [line for line in logs if line["event"] == "gateway.warned"]
+    assert warning["warning"] == "This cmdlet is old."
+    (called,) = [line for line in logs if line.get("call") == "createbatch" and "request" in line]
+    assert warning["correlation_id"] == called["correlation_id"]
+
+
+@pytest.mark.parametrize("cloud", Cloud)
+def test_every_cloud_has_a_place_of_its_own(cloud: Cloud) -> None:
+    hosts = HOSTS[cloud]
+    urls = (hosts.configapi, hosts.graph, hosts.authority, hosts.bot, hosts.token_service)
+    assert all(url.startswith("https://") for url in urls)
+    others = [each.configapi for other, each in HOSTS.items() if other is not cloud]
+    assert hosts.configapi not in others
