@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.settings import REQUESTER_CHAT
-from bot.signin.request import RequestState
+from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import Tally
 from bot.store import posts, requests, snapshots
 from bot.store.database import Transaction
@@ -27,6 +27,10 @@ class Announcements:
 
     def _approvals(self, request: Request) -> str:
         return request.conversation_id if self.approvals == REQUESTER_CHAT else self.approvals
+
+    def _name(self, person: Person) -> str:
+        """Chat clients do not always say."""
+        return person.name or self.words("somebody")
 
     async def _card(
         self, tx: Transaction, request: Request, kind: CardKind, place: str, now: datetime
@@ -67,7 +71,7 @@ class Announcements:
         text = self.words(
             "notice-reminder",
             request=request.id,
-            requester=request.requester.name,
+            requester=self._name(request.requester),
             phones=request.ready_rows,
             hours=hours,
         )
@@ -78,8 +82,8 @@ class Announcements:
         text = self.words(
             "notice-started",
             request=request.id,
-            approver=request.decided_by.name,
-            requester=request.requester.name,
+            approver=self._name(request.decided_by),
+            requester=self._name(request.requester),
             phones=request.ready_rows,
         )
         await self._tell_channel(tx, request, text, now)
@@ -89,7 +93,7 @@ class Announcements:
     ) -> None:
         message = "notice-rejected-why" if comment else "notice-rejected"
         text = self.words(
-            message, request=request.id, approver=request.decided_by.name, comment=comment
+            message, request=request.id, approver=self._name(request.decided_by), comment=comment
         )
         await self._tell_requester(tx, request, text, now)
 
@@ -149,7 +153,7 @@ class Announcements:
         text = self.words(
             "notice-cancelled" if after is RequestState.CANCELLED else "notice-finished",
             request=request.id,
-            requester=request.requester.name,
+            requester=self._name(request.requester),
             total=tally.total,
             signed_in=tally.signed_in,
             failed=tally.failed,

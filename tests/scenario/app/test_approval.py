@@ -240,6 +240,16 @@ async def test_the_requester_is_told_of_a_rejection(office: Office) -> None:
     assert "\n" not in told.text
 
 
+async def test_somebody_whose_client_does_not_say_their_name(office: Office) -> None:
+    nameless = Person(object_id=ALEX.object_id, name="", principal=ALEX.principal)
+    approval = await office.ask(await office.hand_in(csv_of(2), by=nameless), by=nameless)
+    assert "Somebody other than somebody has to decide." in content(approval)
+    await office.approve(approval, by=MEGAN.model_copy(update={"name": " \n"}))
+    told = await office.until_says("It has started.")
+    assert "somebody approved the sign-in of 2 phones, asked for by somebody." in told.text
+    assert "by somebody has finished" in (await office.until_says("has finished")).text
+
+
 async def test_asking_twice_makes_one_approval_card(office: Office) -> None:
     validation = await office.hand_in(csv_of(2))
     data = {"request": request_of(validation), "reason": "x"}

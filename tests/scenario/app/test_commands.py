@@ -32,11 +32,11 @@ async def only(office: Office, text: str, chat: Chat = CHAT, by: Person = ALEX) 
     return content(answer)
 
 
-@pytest.mark.parametrize("text", ["help", "HELP", "  Help \n", "hElP me"])
-async def test_help(office: Office, text: str) -> None:
-    said = await only(office, text)
-    for command in ("template", "urls EMEA", "status", "history", "cancel", "retry", "whoami"):
-        assert command in said
+async def test_help(office: Office) -> None:
+    for text in ("help", "HELP", "  Help \n", "hElP me"):
+        said = await only(office, text)
+        for command in ("template", "urls EMEA", "status", "history", "cancel", "retry", "whoami"):
+            assert command in said
 
 
 async def test_help_in_a_channel_with_a_mention(office: Office) -> None:
@@ -122,20 +122,18 @@ async def test_status_and_history(make_office: MakeOffice) -> None:
     assert waiting not in await only(office, "history", Chat("a:adele"), ADELE)
 
 
-@pytest.mark.parametrize(
-    "text", ["status {}", "STATUS {}", "status  #{}", "status\t{}", "status {}\n"]
-)
-async def test_status_of_a_request_is_a_live_card(office: Office, text: str) -> None:
+async def test_status_of_a_request_is_a_live_card(office: Office) -> None:
     approval = await office.waiting(csv_of(2))
     request = request_of(approval)
-    chat, since = Chat("a:megan"), office.now
-    await office.say(text.format(request.lower()), chat=chat, by=MEGAN)
-    card = await office.until(
-        lambda each: each.conversation_id == chat.id and request in content(each), since=since
-    )
-    assert {"approve", "reject"} <= set(verbs(card.card))
+    chat = Chat("a:megan")
+    for text in ("status {}", "STATUS {}", "status  #{}", "status\t{}", "status {}\n"):
+        await office.say(text.format(request.lower()), chat=chat, by=MEGAN)
+    cards = await office.heard(chat, by=MEGAN)
+    assert len(cards) == 5
+    assert all({"approve", "reject"} <= set(verbs(card.card)) for card in cards)
     await office.click(MEGAN, approval, "reject")
-    await office.until(lambda each: each is card and "approve" not in verbs(each.card))
+    await office.all_settled()
+    assert all("Megan Bowen rejected this." in content(card) for card in cards)
 
 
 @pytest.mark.parametrize("command", ["status", "cancel", "retry"])

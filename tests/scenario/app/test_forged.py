@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 
 from bot.simulator.client import Chat, texts, verbs
+from bot.simulator.connector import Posted
 from cards.kinds import Verb
 from tests.support.office import (
     ADELE,
@@ -67,26 +68,30 @@ MADE_UP: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("more", MADE_UP, ids=lambda more: ",".join(more))
-async def test_made_up_data_gives_nobody_more_than_they_have(
-    office: Office, more: dict[str, Any]
-) -> None:
+async def test_made_up_data_gives_nobody_more_than_they_have(office: Office) -> None:
     """Whoever asked does not become an approver by what their client says."""
     approval = await office.waiting(csv_of(2))
-    data = {"request": request_of(approval), "acknowledge": "true", **more}
-    for verb in Verb:
-        if verb in (Verb.WITHDRAW, Verb.PAGE):
-            continue
-        answer = await office.act(
-            ALEX, verb.value, data, chat=chat_of(approval), activity_id=approval.activity_id
-        )
-        assert answer.status == 200
-        _in_words(answer)
+    data = {"request": request_of(approval), "acknowledge": "true"}
+    for more in MADE_UP:
+        for verb in Verb:
+            if verb not in (Verb.WITHDRAW, Verb.PAGE):
+                await _changes_nothing(office, verb, {**data, **more}, approval)
     assert office.gateway.configapi.submits == []
     answer = await office.approve(approval)
     assert "Megan Bowen approved the sign-in of 2 phones." in texts(answer.card)
     await office.results()
     assert len(office.gateway.configapi.submits) == 1
+
+
+async def _changes_nothing(
+    office: Office, verb: Verb, data: dict[str, Any], approval: Posted
+) -> None:
+    answer = await office.act(
+        ALEX, verb.value, data, chat=chat_of(approval), activity_id=approval.activity_id
+    )
+    assert answer.status == 200
+    _in_words(answer)
+    assert offers(approval, "approve")
 
 
 def _in_words(answer: Answer) -> None:
