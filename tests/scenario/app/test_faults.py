@@ -180,6 +180,19 @@ async def test_a_message_that_was_sent_while_it_could_not_be_written_down(
     assert len(heard) == 2
 
 
+async def test_a_service_that_is_stopped_while_the_database_is_locked(impatient: Office) -> None:
+    """It ends, and the next one goes on."""
+    office = impatient
+    await office.approve(await office.waiting(csv_of(350)))
+    await office.gateway.configapi.wait_for_submits(1, 10)
+    async with locked(office.database), asyncio.timeout(10):
+        await office.say("help", chat=Chat("a:megan"), by=MEGAN)
+        await office.stop()
+    await office.start()
+    assert "350 phones are signed in" in content(await office.results())
+    assert not office.gateway.configapi.run_twice
+
+
 async def test_a_service_that_starts_while_the_database_is_locked(make_office: MakeOffice) -> None:
     """It begins to work when it can."""
     office = await make_office(gateway=Scenario(batch_seconds=0.5))

@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 
+from bot.commands import running
 from bot.phones.region import Region
 from bot.simulator.client import Chat, button, texts, verbs
 from bot.simulator.connector import Posted
@@ -187,6 +188,22 @@ async def test_it_ran(make_office: MakeOffice) -> None:
     results = await office.results(since=since)
     assert "2 phones are signed in" in content(results)
     assert len(office.gateway.configapi.submits) == 3
+
+
+async def test_it_ran_says_a_person_but_the_service_says_nothing(
+    make_office: MakeOffice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever clicked hears about it before their client gives up."""
+    monkeypatch.setattr(running, "_ANSWER_SECONDS", 0.2)
+    office = await make_office(gateway=RAN)
+    card = await question(office, csv_of(2))
+    (batch,) = office.gateway.configapi.batches
+    office.gateway.faults.add(Fault(call=Call.BATCH_STATUS, fault=FaultKind.TIMEOUT_LOST))
+    answer = await office.click(MEGAN, card, "reconcile", {"batch_id": batch}, answer="ran")
+    assert answer.text.startswith("The service did not answer in time, so nothing was changed.")
+    await office.click(MEGAN, card, "reconcile", {"batch_id": batch}, answer="ran")
+    await office.results()
+    assert len(office.gateway.configapi.submits) == 1
 
 
 async def test_check_again(make_office: MakeOffice) -> None:
