@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import traceback
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,7 @@ from bot.simulator.entra import APP_ID, EXCHANGE, SECRET
 from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind
 from bot.simulator.server import Simulator
 from bot.sso.credentials import Credentials, CredentialTrouble
+from bot.sso.signins import Proof
 
 MEGAN = PEOPLE[1]
 RESOURCE = "48ac35b8-9aa8-4d74-927d-1f4a14a0b239"
@@ -147,6 +149,22 @@ async def test_a_wrong_secret(simulator: Simulator, session: aiohttp.ClientSessi
     credentials = Credentials(settings_of(simulator, app_password="wrong"), session)
     with pytest.raises(PermissionError, match="AADSTS7000215"):
         await AppTokens(credentials.app()).token(SCOPE)
+
+
+async def test_exceptions_name_no_token(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    credentials = Credentials(settings_of(simulator, app_password=SECRET), session)
+    assertion = simulator.entra.issue(TENANT, APP_ID, MEGAN.object_id)
+    simulator.entra.refusals[MEGAN.object_id] = 53003
+    with pytest.raises(PermissionError, match="AADSTS53003") as refused:
+        await AppTokens(credentials.on_behalf_of(TENANT, assertion)).token(SCOPE)
+    told = "".join(traceback.format_exception(refused.value)) + repr(refused.value.__cause__)
+    assert assertion.rpartition(".")[2] not in told
+    assert SECRET not in told
+    proof = Proof("1", assertion, "123456")
+    assert assertion not in repr(proof)
+    assert "123456" not in repr(proof)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
