@@ -25,6 +25,7 @@ from bot.gateway import (
 )
 from bot.gateway.identity import Tokens
 from bot.gateway.powershell import GRAPH_SCOPE, SCRIPT, TEAMS_SCOPE, PowerShellGateway
+from bot.gateway.process import Process
 from bot.phones.region import Region
 from bot.signin.request import Device
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
@@ -392,11 +393,36 @@ async def test_time_is_up_for_the_process_and_its_children(
     bench: Bench, at: str, timeout: float, of_submit: type[GatewayError]
 ) -> None:
     gateway = bench.gateway(Behaviour(fault="hang", at=at), timeout=timeout)
+    started = asyncio.get_running_loop().time()
     with pytest.raises(GatewayError, match="took too long") as raised:
         await submitted(gateway)
     assert type(raised.value) is of_submit
+    # Once the service was asked, it is given all of the time.
+    assert at != "asking" or asyncio.get_running_loop().time() - started >= timeout
     assert not any(_lives(run["pid"]) for run in bench.runs)
     await bench.nothing_left()
+
+
+async def test_what_was_said_but_not_read_before_time_was_up_counts(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service was asked, and we were too busy to hear of it: that is no proof that it was not."""
+    killed = asyncio.Event()
+    line, kill = Process.line, Process.kill
+
+    async def late(process: Process) -> bytes:
+        await killed.wait()
+        return await line(process)
+
+    def kill_and_tell(process: Process) -> None:
+        kill(process)
+        killed.set()
+
+    monkeypatch.setattr(Process, "line", late)
+    monkeypatch.setattr(Process, "kill", kill_and_tell)
+    gateway = bench.gateway(Behaviour(fault="hang", at="asking"), timeout=4)
+    with pytest.raises(OutcomeUnknown):
+        await submitted(gateway)
 
 
 async def test_a_child_that_outlives_a_good_answer_is_ended(bench: Bench) -> None:
