@@ -50,7 +50,7 @@ from bot.signin.request import Device
 
 SCRIPT = Path(__file__).with_name("powershell.ps1")
 DEVICES = "devices.csv"  # the script's name for it, in the process's working directory
-GRAPH_SCOPE = "https://graph.microsoft.com/.default"
+GRAPH_SCOPE = "https://graph.microsoft.com/.default"  # of the public cloud
 
 _EXIT_SECONDS = 2.0  # for the process to disconnect and end once it has answered
 _BATCH_ID = re.compile(r"[!-~]{1,128}")
@@ -109,6 +109,7 @@ class PowerShellGateway:
         tokens: Tokens,
         *,
         pwsh: str = "pwsh",
+        graph_scope: str = GRAPH_SCOPE,
         submit_timeout: float = 180.0,
         read_timeout: float = 120.0,
         at_once: int = 2,
@@ -116,6 +117,7 @@ class PowerShellGateway:
     ) -> None:
         self._tokens = tokens
         self._pwsh = pwsh
+        self._graph_scope = graph_scope
         self._submit_timeout = submit_timeout
         self._read_timeout = read_timeout
         self._places = asyncio.Semaphore(at_once)
@@ -238,7 +240,7 @@ class PowerShellGateway:
         try:
             async with asyncio.timeout_at(ready_by):
                 return (
-                    await self._tokens.token(GRAPH_SCOPE, refresh=refresh),
+                    await self._tokens.token(self._graph_scope, refresh=refresh),
                     await self._tokens.token(TEAMS_SCOPE, refresh=refresh),
                 )
         except PermissionError as error:
