@@ -43,6 +43,7 @@ from bot.gateway.configapi import SCOPE as TEAMS_SCOPE
 from bot.gateway.failure import Failure
 from bot.gateway.identity import Tokens
 from bot.gateway.process import NotStarted, Process, started
+from bot.gateway.redact import redacted
 from bot.gateway.retry import repeated
 from bot.gateway.transcript import Transcript
 from bot.phones.region import Region
@@ -51,6 +52,7 @@ from bot.signin.request import Device
 SCRIPT = Path(__file__).with_name("powershell.ps1")
 DEVICES = "devices.csv"  # the script's name for it, in the process's working directory
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"  # of the public cloud
+AT_ONCE = 2  # processes of some 300 MB each
 
 _EXIT_SECONDS = 2.0  # for the process to disconnect and end once it has answered
 _BATCH_ID = re.compile(r"[!-~]{1,128}")
@@ -96,10 +98,11 @@ class _Action:
 
 
 class PowerShellGateway:
-    """Implements `bot.gateway.SipGateway`. `pwsh` is the program's name or path.
+    """Implements `bot.gateway.SipGateway`. `pwsh` is the program's name or path; `places` are the
+    processes that may run at once, in common with whoever else is given them.
 
-    `submit_timeout` and `read_timeout` bound a whole call in seconds, from waiting for one of the
-    `at_once` processes to the answer. A submit that is not under way after two thirds of its time is
+    `submit_timeout` and `read_timeout` bound a whole call in seconds, from waiting for a place to the
+    answer. A submit that is not under way after two thirds of its time is
     given up, so that the service is left time to answer. Reads are repeated after each of `pauses`
     (seconds) while their time lasts; a submit never is, except after a refused token.
     """
@@ -112,7 +115,7 @@ class PowerShellGateway:
         graph_scope: str = GRAPH_SCOPE,
         submit_timeout: float = 180.0,
         read_timeout: float = 120.0,
-        at_once: int = 2,
+        places: asyncio.Semaphore | None = None,
         pauses: Sequence[float] = (1.0, 5.0),
     ) -> None:
         self._tokens = tokens
@@ -120,7 +123,7 @@ class PowerShellGateway:
         self._graph_scope = graph_scope
         self._submit_timeout = submit_timeout
         self._read_timeout = read_timeout
-        self._places = asyncio.Semaphore(at_once)
+        self._places = places or asyncio.Semaphore(AT_ONCE)
         self._pauses = tuple(pauses)
 
     @property
@@ -219,7 +222,7 @@ class PowerShellGateway:
                     action=action.name,
                     run=heard.run,
                     asked=heard.asked,
-                    answered=heard.answer is not None,
+                    answer=None if heard.answer is None else redacted(heard.answer),
                     seconds=round(asyncio.get_running_loop().time() - began, 3),
                 )
         return heard
