@@ -28,7 +28,7 @@ from bot.files import ChatFiles, files_session
 from bot.gateway import SipGateway
 from bot.gateway.configapi import SCOPE, ConfigApiGateway
 from bot.gateway.identity import AppTokens, FixedToken, Tokens
-from bot.gateway.powershell import PowerShellGateway
+from bot.gateway.powershell import AT_ONCE, PowerShellGateway
 from bot.links import Links
 from bot.metrics import Metrics
 from bot.runner.announcements import Announcements
@@ -91,7 +91,10 @@ async def running(
         credentials = await _credentials(settings, session, stack)
         tokens = await _tokens(credentials, stack)
 
-        gateway_of = partial(_gateway, settings, session, configapi_url, submit_timeout)
+        places = asyncio.Semaphore(AT_ONCE)
+        gateway_of = partial(
+            _gateway, settings, session, configapi_url, submit_timeout, places=places
+        )
         gateway = gateway_of(tokens)
         bot_token = partial(tokens.token, f"{settings.hosts.bot}/.default")
         sign_ins: SignIns | None = None
@@ -228,10 +231,15 @@ def _gateway(
     configapi_url: str,
     submit_timeout: float,
     rights: Tokens,
+    *,
+    places: asyncio.Semaphore | None = None,
 ) -> SipGateway:
+    """`places`: how many PowerShell processes may run at once, whoever's rights they have."""
     if settings.gateway is Gateway.POWERSHELL:
         # Cmdlets take longer: each starts a PowerShell, which first loads its module and connects.
-        return PowerShellGateway(rights, pwsh=settings.pwsh, submit_timeout=3 * submit_timeout)
+        return PowerShellGateway(
+            rights, pwsh=settings.pwsh, submit_timeout=3 * submit_timeout, places=places
+        )
     return ConfigApiGateway(session, configapi_url, rights, submit_timeout=submit_timeout)
 
 
