@@ -152,7 +152,7 @@ async def running(
             announcements=announcements,
             calendar=calendar,
             people=People(
-                GraphDirectory(session, graph_url, tokens),
+                GraphDirectory(session, graph_url, tokens, scope=settings.graph_scope),
                 requesters=settings.may_request,
                 approvers=settings.may_approve,
                 monotonic=time.monotonic,
@@ -206,7 +206,13 @@ def _examine(
 ) -> Examine:
     configapi_url, graph_url = urls
     scopes = Scopes(SCOPE, GRAPH_SCOPE, f"{settings.hosts.bot}/.default")
-    doctor = Doctor(settings, database, scopes, app, GraphDirectory(session, graph_url, app))
+    doctor = Doctor(
+        settings,
+        database,
+        scopes,
+        app,
+        GraphDirectory(session, graph_url, app, scope=settings.graph_scope),
+    )
     as_approver = settings.proves_itself and settings.run_as is RunAs.APPROVER
 
     async def examine(rights: Tokens | None) -> Sequence[Finding]:
@@ -238,7 +244,11 @@ def _gateway(
     if settings.gateway is Gateway.POWERSHELL:
         # Cmdlets take longer: each starts a PowerShell, which first loads its module and connects.
         return PowerShellGateway(
-            rights, pwsh=settings.pwsh, submit_timeout=3 * submit_timeout, places=places
+            rights,
+            pwsh=settings.pwsh,
+            graph_scope=settings.graph_scope,
+            submit_timeout=3 * submit_timeout,
+            places=places,
         )
     return ConfigApiGateway(session, configapi_url, rights, submit_timeout=submit_timeout)
 

@@ -254,6 +254,10 @@ class Settings(BaseSettings):
         )
 
     @property
+    def graph_scope(self) -> str:
+        return f"{HOSTS[self.cloud].graph}/.default"
+
+    @property
     def home_tenant(self) -> str:
         """The first tenant; "" in `local` if none is named."""
         return next(iter(self.tenant_ids), "")

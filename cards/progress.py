@@ -104,8 +104,12 @@ def _notes(scene: Scene) -> list[CardElement]:
     if snapshot.sign_in_since:
         since = moment(snapshot.sign_in_since)
         heading_line = strong(scene.say("note-sign-in-heading", since=since))
-        told.append(note([heading_line, text(scene.words("note-sign-in"))], "warning"))
-    if snapshot.refused:
+        lines = [heading_line, text(scene.words("note-sign-in"))]
+        if snapshot.refused:
+            why = scene.say("note-sign-in-refused", message=scene.prose(snapshot.refused))
+            lines.insert(1, text(why))
+        told.append(note(lines, "warning"))
+    elif snapshot.refused:
         refused = text(scene.say("note-refused", message=scene.prose(snapshot.refused)))
         told.append(note([strong(scene.words("note-refused-heading")), refused], "attention"))
     if snapshot.unreachable_since:

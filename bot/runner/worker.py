@@ -10,6 +10,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -175,6 +176,14 @@ class Worker:
     def _looker(self, batch: Batch) -> SipGateway | None:
         return self._sender(batch) or (self._gateway if self._follow_as_app else None)
 
+    def _turned_away(self, batch: Batch, error: Denied) -> dict[str, Any]:
+        """The rights of whoever signed in are used no more. What cards say of it: the service's words, or
+        nothing where it is only the sign-in that has ended."""
+        ended = self._sender(batch) is None
+        if self._sign_ins is not None:
+            self._sign_ins.refuse(batch.request_id)
+        return {} if ended else {"refused": _traceable(error)}
+
     async def _mind_sign_ins(self, now: datetime) -> None:
         """Vouch for the sign-ins that are held here, and say of which requests nobody has one."""
         if self._sign_ins is None:
@@ -282,11 +291,11 @@ class Worker:
                     await self._maybe_ended(tx, batch.request_id)
             self._changed()
             return
-        if isinstance(refusal, Denied) and self._sender(batch) is None:
-            await self._nothing_ran(batch, refusal.message, 0)  # the sign-in is over
-        elif isinstance(refusal, Denied):
+        if isinstance(refusal, Denied):
+            # With somebody's rights it is sent again as soon as somebody signs in.
+            wait = self._pace.denied if self._sign_ins is None else 0
             await self._nothing_ran(
-                batch, refusal.message, self._pace.denied, refused=_traceable(refusal)
+                batch, refusal.message, wait, **self._turned_away(batch, refusal)
             )
         elif isinstance(refusal, Throttled):
             wait = self._pace.busy if refusal.retry_after is None else refusal.retry_after
@@ -348,8 +357,7 @@ class Worker:
         try:
             report = await gateway.status(batch.remote_id)
         except GatewayError as error:
-            if self._looker(batch) is not None:  # else the sign-in is over, and the next one looks
-                await self._no_answer(batch, error)
+            await self._no_answer(batch, error)
             return
         now = self._clock()
         results = matching.results(report)
@@ -415,6 +423,11 @@ class Worker:
 
     async def _no_answer(self, batch: Batch, error: GatewayError) -> None:
         """The service did not say. Work goes on over there; we only cannot see it."""
+        if isinstance(error, Denied) and self._can_look is not None:
+            said = self._turned_away(batch, error)
+            async with self._database.write() as tx:
+                await requests.touch(tx, batch.request_id, **said)
+            return  # whoever signs in next looks
         log.warning(
             "batch.no_status",
             request=batch.request_id,
@@ -447,8 +460,9 @@ class Worker:
                 known = await batches.known_remote_ids(tx, batch.tenant_id)
             found = await matching.find(gateway, batch, devices, known)
         except (Denied, NotRun) as error:
-            if self._looker(batch) is None:
-                return  # the sign-in is over, and the next one looks
+            if isinstance(error, Denied) and self._can_look is not None:
+                await self._no_answer(batch, error)
+                return
             conclusive = isinstance(error, Denied)  # asking again will not help
             log.warning("batch.no_summaries", batch=batch.id, message=error.message)
         except GatewayError as error:

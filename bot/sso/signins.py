@@ -101,6 +101,19 @@ class Refused:
 Outcome = SignIn | Wanted | Failed | Refused
 
 
+@dataclass(slots=True)
+class _Bound:
+    """A request's rights. `refused`: the service does not let them do what they are for."""
+
+    sign_in: SignIn
+    gateway: SipGateway
+    refused: bool = False
+
+    @property
+    def good(self) -> bool:
+        return not (self.refused or self.sign_in.lost)
+
+
 class SignIns:
     """`scope` is the resource whose token carries the roles; `gateway` makes a client that acts with
     somebody's tokens. `lease`: seconds for which other replicas believe that somebody is signed in here."""
@@ -120,7 +133,7 @@ class SignIns:
         self._scope = scope
         self.lease = lease
         self._people: dict[tuple[str, str], SignIn] = {}
-        self._requests: dict[str, tuple[SignIn, SipGateway]] = {}
+        self._requests: dict[str, _Bound] = {}
         self._exchanges: dict[tuple[str, str, str], asyncio.Task[Outcome]] = {}
 
     # -- signing in ------------------------------------------------------------------------------
@@ -210,13 +223,19 @@ class SignIns:
 
     def bind(self, request_id: str, sign_in: SignIn) -> None:
         """From now on the request runs with these rights."""
-        self._requests[request_id] = (sign_in, self._gateway(sign_in))
+        self._requests[request_id] = _Bound(sign_in, self._gateway(sign_in))
+
+    def refuse(self, request_id: str) -> None:
+        """The service said no to these rights: the next sign-in is looked at anew."""
+        bound = self._requests.get(request_id)
+        if bound is not None:
+            bound.refused = True
+            if self._people.get(bound.sign_in.who.key) is bound.sign_in:
+                del self._people[bound.sign_in.who.key]
 
     def held(self) -> frozenset[str]:
         """The requests that have somebody's rights here."""
-        return frozenset(
-            request for request, (sign_in, _) in self._requests.items() if not sign_in.lost
-        )
+        return frozenset(request for request, bound in self._requests.items() if bound.good)
 
     def lost(self) -> frozenset[str]:
         """Those that had them, and have them no more."""
@@ -224,12 +243,12 @@ class SignIns:
 
     def gateway(self, request_id: str) -> SipGateway | None:
         """The service as the one who signed in for this request may use it."""
-        sign_in, gateway = self._requests.get(request_id, (None, None))
-        return None if sign_in is None or sign_in.lost else gateway
+        bound = self._requests.get(request_id)
+        return bound.gateway if bound is not None and bound.good else None
 
     async def forget(self, request_ids: Collection[str]) -> None:
         """These need nobody's rights any more; sign-ins that no other request has, and old ones, end."""
-        freed = [self._requests.pop(request_id)[0] for request_id in request_ids]
+        freed = [self._requests.pop(request_id).sign_in for request_id in request_ids]
         stale = [each for each in self._people.values() if not each.fresh]
         for sign_in in stale:
             del self._people[sign_in.who.key]
@@ -237,7 +256,7 @@ class SignIns:
         await self._close_unused([each for each in (*freed, *stale) if id(each) not in known])
 
     async def _close_unused(self, sign_ins: Collection[SignIn]) -> None:
-        used = {id(sign_in) for sign_in, _ in self._requests.values()}
+        used = {id(bound.sign_in) for bound in self._requests.values()}
         for sign_in in sign_ins:
             if id(sign_in) not in used:
                 await sign_in.aclose()
@@ -245,5 +264,6 @@ class SignIns:
     async def aclose(self) -> None:
         for task in self._exchanges.values():
             task.cancel()
-        for sign_in in (*self._people.values(), *(bound for bound, _ in self._requests.values())):
+        bound = (each.sign_in for each in self._requests.values())
+        for sign_in in (*self._people.values(), *bound):
             await sign_in.aclose()

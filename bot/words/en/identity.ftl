@@ -24,6 +24,7 @@ progress-sign-in = Waiting for an approver to sign in. { $ended } of { $total ->
        *[other] { $total } phones are
     } done.
 note-sign-in-heading = Nobody is signed in for this request since { $since }.
+note-sign-in-refused = The service refused the last sign-in: "{ $message }" Often a role has run out.
 note-sign-in = What was sent runs on, and nothing is sent twice. It goes on here as soon as somebody who may approve it chooses Sign in.
 button-sign-in = Sign in to go on
 reconcile-signed-out = Nobody is signed in for this request, so batch { $batch } cannot be looked up. Choose Sign in to go on on its progress card, then try again.

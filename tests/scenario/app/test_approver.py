@@ -272,8 +272,10 @@ async def test_a_job_that_outlives_its_sign_in_waits_and_goes_on_with_anothers(
     # The service refuses the token that it took before, and Entra ID gives no newer one.
     office.gateway.entra.refusals[MEGAN.object_id] = 50173
     office.gateway.faults.add(Fault(call=Call.BATCH_STATUS, fault=FaultKind.UNAUTHORIZED))
-    asking = await office.until_offers("sign_in", since=since)
-    assert chat_of(asking).id.startswith(CHANNEL.id)
+    asking = await office.until(
+        lambda each: offers(each, "sign_in") and each.conversation_id.startswith(CHANNEL.id),
+        since=since,
+    )
     assert "Waiting for an approver to sign in" in content(asking)
     before = len(office.gateway.configapi.submits)
     assert before < 5
@@ -291,6 +293,25 @@ async def test_a_job_that_outlives_its_sign_in_waits_and_goes_on_with_anothers(
     assert not office.gateway.configapi.run_twice
     assert len(office.gateway.configapi.submits) == 5
     assert set(who_submitted(office)[before:]) == {ADELE.object_id}
+
+
+@pytest.mark.parametrize("call", [Call.CREATE_BATCH, Call.BATCH_STATUS])
+async def test_rights_that_the_service_refuses_are_used_no_more(office: Office, call: Call) -> None:
+    """A role has run out midway: it is said, and the next sign-in reads the roles anew."""
+    approval = await office.waiting(csv_of(3))
+    office.gateway.faults.add(Fault(call=call, fault=FaultKind.FORBIDDEN, message="Access Denied."))
+    since = office.now
+    await approve(office, approval, **sso(office, MEGAN))
+    asking = await office.until_offers("sign_in", since=since)
+    assert "Access Denied." in content(asking)
+    office.gateway.entra.roles[MEGAN.object_id] = ()
+    answer = await click(office, MEGAN, asking, "sign_in")
+    assert "lacks two roles" in answer.body["value"]
+    office.gateway.entra.roles.clear()
+    since = office.now
+    await click(office, MEGAN, asking, "sign_in")
+    await office.results(since=since)
+    assert not office.gateway.configapi.run_twice
 
 
 async def test_after_a_restart_somebody_has_to_sign_in_again(make_office: MakeOffice) -> None:
