@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,6 +39,7 @@ CHANNEL = Chat("19:approvals@thread.tacv2", "channel")
 DATABASE = "offhook.db"
 _TEMPLATE = "Copy these lines to a file"  # in the answer to `template`
 
+PACE = replace(FAST, idle=0.2)  # looks that find nothing cost more than what they find
 PATIENCE = 20.0  # seconds until a test that waits for what people see fails
 
 Fits = Callable[[Posted], bool]
@@ -136,7 +137,7 @@ class Office:
         self.url = ""
         self._running = AsyncExitStack()
 
-    async def start(self, pace: Pace = FAST, *, busy_seconds: float = 5.0) -> None:
+    async def start(self, pace: Pace = PACE, *, busy_seconds: float = 5.0) -> None:
         service = await self._running.enter_async_context(
             running(self.settings, pace=pace, submit_timeout=0.5, busy_seconds=busy_seconds)
         )

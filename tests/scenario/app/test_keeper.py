@@ -19,13 +19,13 @@ from tests.support.office import (
     CHANNEL,
     CHAT,
     MEGAN,
+    PACE,
     PATIENCE,
     Office,
     content,
     csv_of,
     settled,
 )
-from tests.support.world import FAST
 
 
 async def test_every_message_is_sent_once_and_in_order(office: Office) -> None:
@@ -52,7 +52,7 @@ async def test_updates_are_coalesced(
         teams=Scenario(), gateway=Scenario(batch_seconds=0.15), started=False
     )
     card = 0.2
-    await office.start(replace(FAST, card=card))
+    await office.start(replace(PACE, card=card))
     approval = await office.waiting(csv_of(2000, "EMEA", "NOAM"))
     began = time.monotonic()
     await office.approve(approval)
