@@ -20,6 +20,7 @@ from bot.commands.chat import (
     FileConsent,
     IncomingMessage,
     Place,
+    Proof,
     Sender,
 )
 from bot.files import ChatFiles, files_session
@@ -92,6 +93,8 @@ class EchoChat:
         return CardAnswer(after)
 
     async def consent(self, consent: FileConsent) -> None: ...
+
+    async def signed_in(self, sender: Sender, place: Place, proof: Proof) -> Answer | None: ...
 
     async def fault(self, place: Place, reference: str) -> None: ...
 
