@@ -14,16 +14,18 @@ DEV     := $(VENV)/.dev-$(call sum,infra/lock/dev.txt)
 BENCH   := $(VENV)/.bench-$(call sum,infra/lock/bench.txt)
 CHAT    := $(CLIENT)/.client-$(call sum,infra/playground/package-lock.json)
 SCHEMA  := .tools/manifest/.schema-$(call sum,manifest/schema/package-lock.json)
+INFRA   := .venv-infra/.infra-$(call sum,infra/lock/infra.txt)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo run test check bench clean lock browser
+.PHONY: help demo run test check check-infra bench clean lock browser
 
 help:
 	@echo 'make demo [CSV=path]  play the main job, start to end, against simulated far sides'
 	@echo 'make run              the bot and a Teams-like chat client in the browser'
 	@echo 'make test             all tests, in a real browser too'
 	@echo 'make check            format, lint, types, imports'
+	@echo 'make check-infra      the files for Azure and the images, offline'
 	@echo 'make bench            the measurements'
 	@echo 'make clean            remove all that the targets above made'
 	@echo 'make lock             renew the lock files of the Python packages'
@@ -44,11 +46,15 @@ check: $(BENCH)
 	$(PY) -m basedpyright
 	$(VENV)/bin/lint-imports
 
+check-infra: $(INFRA) $(DEV)
+	.venv-infra/bin/python -m pytest tests/infra
+	$(PY) -m basedpyright -p tests/infra
+
 bench: $(BENCH)
 	@for script in bench/*.py; do echo "== $$script"; PYTHONPATH=. $(PY) "$$script" || exit 1; done
 
 clean:
-	rm -rf $(VENV) .tools .data .demo .pytest_cache .ruff_cache .hypothesis .import_linter_cache \
+	rm -rf $(VENV) .venv-infra .tools .data .demo .pytest_cache .ruff_cache .hypothesis .import_linter_cache \
 		.coverage* dist devTools
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -64,6 +70,14 @@ $(RUNTIME) $(RUN) $(DEV) $(BENCH): | $(PY)
 	@set -- $(subst -, ,$(notdir $@)); lock=infra/lock/$${1#.}.txt; echo "Installing $$lock"; \
 		$(PY) -m pip install -qq --disable-pip-version-check --require-hashes -r "$$lock"
 	@rm -f $(VENV)/.$(patsubst .%,%,$(firstword $(subst -, ,$(notdir $@))))-*
+	@touch $@
+
+# Heavy tools, in a place of their own.
+$(INFRA): | $(PY)
+	@echo 'Installing infra/lock/infra.txt'
+	@$(PYTHON) -m venv .venv-infra
+	@.venv-infra/bin/python -m pip install -qq --disable-pip-version-check --require-hashes -r infra/lock/infra.txt
+	@rm -f .venv-infra/.infra-*
 	@touch $@
 
 $(CHAT): | $(RUN)
@@ -104,3 +118,5 @@ lock: $(PY)
 		--no-header --no-annotate --output-file infra/lock/$$1.txt $$2 pyproject.toml; }; \
 	lock bench '--group dev --group bench' && lock dev '--group dev --constraint infra/lock/bench.txt' && \
 	lock run '--group run --constraint infra/lock/bench.txt' && lock runtime '--constraint infra/lock/bench.txt'
+	@.tools/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+		--no-header --no-annotate --group pyproject.toml:infra --output-file infra/lock/infra.txt

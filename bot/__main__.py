@@ -233,16 +233,13 @@ def purge(
 
     async def run() -> int:
         from bot.app import utc_now
+        from bot.login import database_of
         from bot.store import requests
-        from bot.store.database import Database
 
-        database = Database(_settings().database)
-        try:
+        async with database_of(_settings()) as database:
             await database.open(alone=False)
             async with database.write() as tx:
                 return await requests.purge(tx, utc_now() - age)
-        finally:
-            await database.close()
 
     from sqlalchemy.exc import DBAPIError
 

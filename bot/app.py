@@ -30,6 +30,7 @@ from bot.gateway.configapi import SCOPE, ConfigApiGateway
 from bot.gateway.identity import AppTokens, FixedToken, Tokens
 from bot.gateway.powershell import AT_ONCE, PowerShellGateway
 from bot.links import Links
+from bot.login import database_of
 from bot.metrics import Metrics
 from bot.runner.announcements import Announcements
 from bot.runner.calendar import Calendar
@@ -82,8 +83,7 @@ async def running(
     """
     pace = pace or Pace(poll_first=settings.poll_seconds)
     async with AsyncExitStack() as stack:
-        database = Database(settings.database, busy_seconds=busy_seconds)
-        stack.push_async_callback(database.close)
+        database = await stack.enter_async_context(database_of(settings, busy_seconds=busy_seconds))
         await database.open()
 
         session = await stack.enter_async_context(_session(settings))
@@ -189,8 +189,7 @@ async def examining(settings: Settings) -> AsyncGenerator[Examine]:
     """The doctor with clients of its own and no service. Raises `ScenarioError`, `CredentialTrouble`,
     or `DatabaseTrouble` for an address of no known kind."""
     async with AsyncExitStack() as stack:
-        database = Database(settings.database)
-        stack.push_async_callback(database.close)
+        database = await stack.enter_async_context(database_of(settings))
         session = await stack.enter_async_context(_session(settings))
         urls = await _far_sides(settings, stack)
         tokens = await _tokens(await _credentials(settings, session, stack), stack)

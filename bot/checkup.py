@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import os
@@ -23,6 +24,7 @@ from bot import __version__
 from bot.app import examining
 from bot.doctor import Finding, State
 from bot.doctor.report import as_json, harmless, show
+from bot.login import database_of
 from bot.settings import EVERYONE, Settings
 from bot.store import batches, health, overview, posts, snapshots
 from bot.store.database import Database, DatabaseTrouble
@@ -53,7 +55,7 @@ async def diagnostics(settings: Settings, file: Path, console: Console) -> None:
         "about.json": _about(now),
         "settings.json": settings_told(settings),
         "findings.json": as_json(await _findings(settings), Words(escape=masked), now),
-        "database.json": await _database(settings.database),
+        "database.json": await _database(settings),
     }
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -104,34 +106,36 @@ def _told(value: object) -> object:
             return "(set)" if str(value) else ""
 
 
-async def _database(url: str) -> Mapping[str, Any]:
+async def _database(settings: Settings) -> Mapping[str, Any]:
     try:
-        found = health.examine(url)
+        async with database_of(settings) as database:
+            found = await asyncio.to_thread(health.examine, await database.address())
+            return {
+                "backend": found.backend,
+                "schema": found.schema.value,
+                "revision": found.revision,
+                "writing": found.writing.value if found.writing else "",
+                **(await _counted(database) if found.schema is health.Schema.CURRENT else {}),
+            }
     except DatabaseTrouble as error:
         return {"trouble": masked(str(error))}
-    told: dict[str, Any] = {
-        "backend": found.backend,
-        "schema": found.schema.value,
-        "revision": found.revision,
-        "writing": found.writing.value if found.writing else "",
-    }
-    if found.schema is health.Schema.CURRENT:
-        database = Database(url)
-        try:
-            async with database.read() as tx:
-                told["requests"] = await snapshots.counts(tx)
-                told["batches"] = await batches.counts(tx)
-                told["messages_to_send"] = await posts.backlog(tx)
-                told["conversations"] = (await overview.heard(tx)).conversations
-                told["actions"] = [
+
+
+async def _counted(database: Database) -> Mapping[str, Any]:
+    try:
+        async with database.read() as tx:
+            return {
+                "requests": await snapshots.counts(tx),
+                "batches": await batches.counts(tx),
+                "messages_to_send": await posts.backlog(tx),
+                "conversations": (await overview.heard(tx)).conversations,
+                "actions": [
                     {"at": each.at.isoformat(), "action": each.action}
                     for each in await overview.recent_actions(tx, _ACTIONS)
-                ]
-        except SQLAlchemyError as error:
-            told["trouble"] = type(error).__name__
-        finally:
-            await database.close()
-    return told
+                ],
+            }
+    except SQLAlchemyError as error:
+        return {"trouble": type(error).__name__}
 
 
 # What is nobody else's business, in any text: tokens, addresses of people, ids, phones, phone numbers.

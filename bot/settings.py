@@ -39,6 +39,11 @@ class AppType(StrEnum):
     MANAGED_IDENTITY = "UserAssignedMSI"
 
 
+class DatabaseAuth(StrEnum):
+    URL = "url"
+    ENTRA = "entra"
+
+
 class RunAs(StrEnum):
     APPROVER = "approver"
     APP = "app"
@@ -77,6 +82,11 @@ class Settings(BaseSettings):
     database_url: str = Field(
         "",
         description="`sqlite:///path` or `postgresql://…`; default: `offhook.db` in the data folder.",
+    )
+    database_auth: DatabaseAuth = Field(
+        DatabaseAuth.URL,
+        description="How the service logs in to PostgreSQL: `url` (a password in the URL or none) or "
+        "`entra` (a token of the managed identity).",
     )
     gateway: Gateway = Field(
         Gateway.SIMULATOR, description="The SIP Gateway: `simulator`, `configapi` or `powershell`."
@@ -201,6 +211,14 @@ class Settings(BaseSettings):
         ):
             if url:
                 self._check_base_url(name, url)
+        return self
+
+    @model_validator(mode="after")
+    def _database_login(self) -> Settings:
+        if self.database_auth is DatabaseAuth.ENTRA and not self.database.startswith("postgres"):
+            raise ValueError(
+                "OFFHOOK_DATABASE_AUTH=entra is for PostgreSQL: set OFFHOOK_DATABASE_URL"
+            )
         return self
 
     def _check_base_url(self, name: str, url: str) -> None:

@@ -45,16 +45,21 @@ def _started(folder: Path, *, attempts: int) -> PostgresServer:
         return _started(folder, attempts=attempts - 1)
 
 
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> str:
+    """The URL of a PostgreSQL database that nobody has used."""
+    name = f"test_{uuid.uuid4().hex}"
+    postgres.psql(f"CREATE DATABASE {name}")
+    socket = quote(postgres.get_uri().rpartition("host=")[2], safe="")
+    return f"postgresql://postgres@/{name}?host={socket}"
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The URL of a database that nobody has used."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'offhook.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"test_{uuid.uuid4().hex}"
-    server.psql(f"CREATE DATABASE {name}")
-    socket = quote(server.get_uri().rpartition("host=")[2], safe="")
-    return f"postgresql://postgres@/{name}?host={socket}"
+    return request.getfixturevalue("postgres_url")
 
 
 @pytest.fixture

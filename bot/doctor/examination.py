@@ -46,7 +46,7 @@ class Doctor:
         """
         own = [
             self._within(host.settings(self.settings), "settings"),
-            self._within(host.database(self.database.url), "database"),
+            self._within(host.database(self.database), "database"),
         ]
         if self._powershell:
             own.append(self._within(powershell.versions(self.settings.pwsh), "powershell"))

@@ -41,10 +41,10 @@ async def settings(settings: Settings) -> Finding:
     )
 
 
-async def database(url: str) -> Finding:
+async def database(examined: Database) -> Finding:
     step = "database"
     try:
-        found = await asyncio.to_thread(health.examine, url)
+        found = await asyncio.to_thread(health.examine, await examined.address())
     except DatabaseTrouble as error:
         return failed(step, "found-database-trouble", message=str(error))
     match found.schema:

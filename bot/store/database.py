@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from types import MappingProxyType
@@ -14,10 +14,12 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.util import await_only
 
 from bot.store import migrate
 
 Transaction = AsyncConnection
+Password = Callable[[], Awaitable[str]]
 _WRITES = "offhook_writes"
 _ADDRESS = "it must begin with sqlite:/// or postgresql://"
 # Drivers that block, for what is done before the service serves.
@@ -56,15 +58,20 @@ def why(error: DBAPIError | OSError | sqlite3.Error) -> str:
 class Database:
     """One engine. `read()` and `write()` are the only ways to a connection.
 
+    `password`, if given, is asked for each new connection to PostgreSQL: a token does not last.
+
     SQLite: WAL, and writers take the database's one write lock at once (BEGIN IMMEDIATE), so that
     what a transaction read still holds when it writes. PostgreSQL: `serialise` takes an advisory lock.
     """
 
-    def __init__(self, url: str, *, busy_seconds: float = 10) -> None:
+    def __init__(
+        self, url: str, *, busy_seconds: float = 10, password: Password | None = None
+    ) -> None:
         parsed = engine_url(
             url, driver={"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
         )
         self.url = url
+        self._password = password
         self.sqlite = parsed.get_backend_name() == "sqlite"
         arguments: dict[str, Any] = {"timeout": busy_seconds} if self.sqlite else {}
         # A second writer of this process waits here, not in a thread on SQLite's lock.
@@ -74,6 +81,8 @@ class Database:
         )
         if self.sqlite:
             _prepare_sqlite(self._engine.sync_engine)
+        elif password is not None:
+            _log_in_with(password, self._engine.sync_engine)
         self._sole: sqlite3.Connection | None = None
 
     async def open(self, *, alone: bool = True) -> None:
@@ -84,11 +93,18 @@ class Database:
         if self.sqlite and alone:
             self._be_the_only_one()
         try:
-            await asyncio.to_thread(migrate_to_head, self.url)
+            await asyncio.to_thread(migrate_to_head, await self.address())
         except (DBAPIError, OSError) as error:
             raise DatabaseTrouble(
                 f"The database cannot be used: {why(error)}. Check OFFHOOK_DATABASE_URL"
             ) from error
+
+    async def address(self) -> str:
+        """The URL with today's password in it: never to be shown."""
+        if self._password is None:
+            return self.url
+        url = make_url(self.url).set(password=await self._password())
+        return url.render_as_string(hide_password=False)
 
     def _be_the_only_one(self) -> None:
         """Two services on one SQLite file would each think that they run all jobs: refuse the second.
@@ -145,6 +161,15 @@ class Database:
                 text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
                 {"name": "/".join(names)},
             )
+
+
+def _log_in_with(password: Password, engine: Engine) -> None:
+    @event.listens_for(engine, "do_connect")
+    def _connecting(  # pyright: ignore[reportUnusedFunction]
+        _dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]
+    ) -> None:
+        # Connections are made in SQLAlchemy's greenlet, which may wait without blocking the loop.
+        parameters["password"] = await_only(password())
 
 
 def _prepare_sqlite(engine: Engine) -> None:
