@@ -181,6 +181,12 @@ def _prepare_sqlite(engine: Engine) -> None:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
+    @event.listens_for(engine, "invalidate")
+    def _torn(connection: Any, _record: Any, _error: Any) -> None:  # pyright: ignore[reportUnusedFunction]
+        # A cancelled task's connection is closed while a cursor of it may still be alive, and then
+        # SQLite would keep its transaction, and the write lock with it, until that is collected.
+        connection.rollback()
+
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]
         writes = connection.get_execution_options().get(_WRITES)
