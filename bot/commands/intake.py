@@ -13,7 +13,7 @@ from bot.commands.inputs import cleaned
 from bot.phones import roster
 from bot.phones.roster import Roster, Unreadable
 from bot.signin.policy import Denied, may_start
-from bot.store import requests
+from bot.store import drafts, requests
 from cards import plain
 
 log = structlog.get_logger()
@@ -63,7 +63,7 @@ async def _take(context: Context, turn: Turn, name: str, read: Callable[[], Rost
         return
     now = context.clock()
     async with context.database.write() as tx:
-        request_id = await requests.draft(
+        request_id = await drafts.draft(
             tx,
             checked,
             tenant_id=turn.place.tenant_id,

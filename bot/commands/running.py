@@ -13,7 +13,7 @@ from bot.runner import matching
 from bot.signin import policy
 from bot.signin.batch import BatchState
 from bot.signin.policy import Denied
-from bot.store import batches, requests
+from bot.store import batches, drafts, requests
 from bot.store.batches import Batch
 from bot.store.requests import Request
 
@@ -47,10 +47,10 @@ async def retry_failed(
     now = context.clock()
     async with context.database.write() as tx:
         await context.database.serialise(tx, "retry", request.id)
-        existing = await requests.taken_over(tx, request.id)
+        existing = await drafts.taken_over(tx, request.id)
         if existing is not None:
             return context.words("retry-exists", request=existing)
-        new_id = await requests.retry(
+        new_id = await drafts.retry(
             tx,
             request,
             requester=turn.actor.person,

@@ -26,6 +26,7 @@ from bot.runner.messenger import (
     Undeliverable,
 )
 from bot.runner.projection import Projected, Projection
+from bot.runner.rounds import Rounds
 from bot.signin.pace import Pace
 from bot.store import posts
 from bot.store.database import Database, Transaction
@@ -72,7 +73,7 @@ class Keeper:
         self._pace = pace
         self._clock = clock
         self._monotonic = monotonic
-        self._wake = asyncio.Event()
+        self._rounds = Rounds("keeper", pause=pace.idle)
         self._lanes: defaultdict[str, _Lane] = defaultdict(_Lane)
         self._app = Meter(APP)
         self._busy: dict[str, asyncio.Task[None]] = {}
@@ -80,23 +81,12 @@ class Keeper:
 
     def wake(self) -> None:
         """Something that people see has changed."""
-        self._wake.set()
+        self._rounds.wake()
 
     async def run(self) -> None:
         """Deliver until cancelled; what is on its way then is finished."""
         try:
-            while True:
-                self._wake.clear()
-                try:
-                    pause = await self._round()
-                except Exception:
-                    log.exception("keeper.round_failed")
-                    pause = self._pace.idle
-                try:
-                    async with asyncio.timeout(pause):
-                        await self._wake.wait()
-                except TimeoutError:
-                    pass
+            await self._rounds.run(self._round)
         finally:
             self._closing = True
             await asyncio.gather(*self._busy.values(), return_exceptions=True)
@@ -146,7 +136,7 @@ class Keeper:
                 await self._later(post, self._backoff(post))
         finally:
             del self._busy[lane]
-            self._wake.set()
+            self._rounds.wake()
 
     async def _attempt(self, lane: _Lane, post: Post) -> None:
         async with self._database.read() as tx:

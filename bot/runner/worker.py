@@ -27,6 +27,7 @@ from bot.gateway import (
 from bot.phones.region import Region
 from bot.runner import matching
 from bot.runner.announcements import Announcements
+from bot.runner.rounds import Rounds
 from bot.signin.batch import BatchState
 from bot.signin.pace import Pace, next_poll
 from bot.sso.signins import SignIns
@@ -70,36 +71,20 @@ class Worker:
         self._owner = owner
         self._clock = clock
         self._changed = changed
-        self._wake = asyncio.Event()
+        self._rounds = Rounds("worker", pause=pace.idle)
+        # We hold an SQLite file's lock: whoever owned its leases is gone.
+        self._alone = database.sqlite
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._looks = asyncio.Semaphore(_PARALLEL_LOOKS)
 
     def wake(self) -> None:
         """Something was approved, answered or cancelled: look now."""
-        self._wake.set()
+        self._rounds.wake()
 
     async def run(self) -> None:
         """Work until cancelled. What is being sent at that moment is finished first."""
-        alone = self._database.sqlite  # we hold the file's lock: whoever owned leases is gone
         try:
-            while True:
-                self._wake.clear()
-                try:
-                    if alone:
-                        async with self._database.write() as tx:
-                            await batches.release_all(tx, self._clock())
-                            await requests.signed_out(tx)
-                        alone = False
-                    await self._round()
-                    pause = await self._pause()
-                except Exception:
-                    log.exception("worker.round_failed")
-                    pause = self._pace.idle
-                try:
-                    async with asyncio.timeout(pause):
-                        await self._wake.wait()
-                except TimeoutError:
-                    pass
+            await self._rounds.run(self._round)
         finally:
             await self._wind_down()
 
@@ -109,7 +94,13 @@ class Worker:
                 task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def _round(self) -> None:
+    async def _round(self) -> float:
+        """Start what can be done now; returns the seconds until more can be."""
+        if self._alone:
+            async with self._database.write() as tx:
+                await batches.release_all(tx, self._clock())
+                await requests.signed_out(tx)
+            self._alone = False
         now = self._clock()
         await self._mind_sign_ins(now)
         async with self._database.read() as tx:
@@ -123,8 +114,9 @@ class Worker:
             await self._claim(lane)
         for batch in due:
             self._start("look", batch, self._look)
+        return await self._until_next()
 
-    async def _pause(self) -> float:
+    async def _until_next(self) -> float:
         async with self._database.read() as tx:
             moment = await batches.next_moment(tx, send=self._can_send, look=self._can_look)
         if moment is None:
@@ -146,7 +138,7 @@ class Worker:
                 await asyncio.sleep(self._pace.idle)
             finally:
                 self._tasks.pop(key, None)
-                self._wake.set()
+                self._rounds.wake()
 
         self._tasks[key] = asyncio.create_task(guarded(), name=f"{kind} {batch.id}")
 

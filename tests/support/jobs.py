@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from bot.phones.region import Region
 from bot.phones.roster import Roster, Row
 from bot.signin.request import Person
-from bot.store import requests
+from bot.store import drafts, requests
 from bot.store.database import Database
 
 ADMIN = Person("00000000-0000-0000-0000-000000000020", "Alex Wilber")
@@ -37,7 +37,7 @@ def roster(phones: int, *regions: Region | None) -> Roster:
 
 async def draft(database: Database, phones: int, *regions: Region | None) -> str:
     async with database.write() as tx:
-        return await requests.draft(
+        return await drafts.draft(
             tx,
             roster(phones, *regions),
             tenant_id=TENANT,

@@ -13,7 +13,7 @@ from bot.phones.region import Region
 from bot.signin.batch import BatchState
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
-from bot.store import batches, posts, requests, snapshots
+from bot.store import batches, drafts, posts, requests, snapshots
 from bot.store.database import Database, DatabaseTrouble
 from bot.store.tables import EventRow, PhoneRow
 from tests.support import jobs
@@ -149,7 +149,7 @@ async def test_retry_takes_what_was_not_signed_in(database: Database) -> None:
             )
         old = await requests.load(tx, request_id)
         assert old is not None
-        new_id = await requests.retry(
+        new_id = await drafts.retry(
             tx,
             old,
             requester=jobs.ADMIN,
@@ -162,7 +162,7 @@ async def test_retry_takes_what_was_not_signed_in(database: Database) -> None:
     async with database.read() as tx:
         devices = await requests.devices(tx, new_id)
         assert [device.username for device in devices] == ["lobby3@contoso.com"]
-        assert await requests.taken_over(tx, request_id) == new_id
+        assert await drafts.taken_over(tx, request_id) == new_id
 
 
 async def test_purge_deletes_what_ended_long_ago_and_nothing_else(database: Database) -> None:
