@@ -6,7 +6,7 @@ What tests see is what people see: the messages that the connector holds, and an
 from __future__ import annotations
 
 import shutil
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -327,7 +327,3 @@ async def opened(
             yield office
         finally:
             await office.stop()
-
-
-def ids(pairs: Iterable[tuple[str, object]]) -> list[str]:
-    return [name for name, _ in pairs]
