@@ -33,7 +33,8 @@ async def request_approval(
         return None if decision.reason == "not-a-draft" else denial(context, decision)
     if request.ready_rows == 0:
         return context.words("ask-nothing-ready")
-    if request.ready_rows < request.total_rows and not inputs.ticked("acknowledge"):
+    # The card does not let go without the tick; a script that sends no box has left the rows out anyway.
+    if request.ready_rows < request.total_rows and inputs.unticked("acknowledge"):
         return context.words("ask-leave-out", rows=request.total_rows - request.ready_rows)
     chosen = region.parse(inputs.text("region", 16))
     now = context.clock()

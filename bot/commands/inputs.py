@@ -37,3 +37,7 @@ class Inputs:
     def ticked(self, name: str) -> bool:
         value = self.data.get(name)
         return value is True or (isinstance(value, str) and value.strip().lower() in _YES)
+
+    def unticked(self, name: str) -> bool:
+        """True if the box was there and was not ticked."""
+        return name in self.data and not self.ticked(name)
