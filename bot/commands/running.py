@@ -46,7 +46,6 @@ async def retry_failed(
         return denial(context, decision)
     now = context.clock()
     async with context.database.write() as tx:
-        await context.database.serialise(tx, "retry", request.id)
         existing = await drafts.taken_over(tx, request.id)
         if existing is not None:
             return context.words("retry-exists", request=existing)

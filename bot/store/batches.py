@@ -124,11 +124,11 @@ async def claim(
 ) -> list[Batch]:
     """planned -> intent, for as many batches as the lane has free places; oldest approval first.
 
-    Counting and claiming are one serialised transaction, so that no two replicas take the last place.
+    Counting and claiming are one transaction of writers that take turns, so no two replicas take the
+    last place.
     """
     tenant, region = lane
     async with database.write() as tx:
-        await database.serialise(tx, "lane", tenant, region)
         taken = await tx.execute(
             select(func.count()).where(
                 BatchRow.tenant_id == tenant,

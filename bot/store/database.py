@@ -21,6 +21,7 @@ from bot.store import migrate
 Transaction = AsyncConnection
 Password = Callable[[], Awaitable[str]]
 _WRITES = "offhook_writes"
+_TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('offhook/write', 0))")
 _ADDRESS = "it must begin with sqlite:/// or postgresql://"
 # Drivers that block, for what is done before the service serves.
 BLOCKING: Mapping[str, str] = MappingProxyType(
@@ -61,7 +62,8 @@ class Database:
     `password`, if given, is asked for each new connection to PostgreSQL: a token does not last.
 
     SQLite: WAL, and writers take the database's one write lock at once (BEGIN IMMEDIATE), so that
-    what a transaction read still holds when it writes. PostgreSQL: `serialise` takes an advisory lock.
+    what a transaction read still holds when it writes. PostgreSQL: they take
+    one advisory lock for the transaction.
     """
 
     def __init__(
@@ -148,19 +150,17 @@ class Database:
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Transaction]:
-        """One transaction: committed as a whole at the end, undone as a whole by an exception."""
+        """One transaction: committed as a whole at the end, undone as a whole by an exception.
+
+        Writers take turns, over all replicas, so what one has read still holds when it writes, and
+        no two wait for each other's rows.
+        """
         async with self._one_writer or nullcontext(), self._engine.connect() as plain:
             connection = await plain.execution_options(**{_WRITES: True})
             async with connection.begin():
+                if not self.sqlite:
+                    await connection.execute(_TAKE_TURN)
                 yield connection
-
-    async def serialise(self, transaction: Transaction, *names: str) -> None:
-        """Let one transaction at a time, over all replicas, pass here for these names."""
-        if not self.sqlite:
-            await transaction.execute(
-                text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))"),
-                {"name": "/".join(names)},
-            )
 
 
 def _log_in_with(password: Password, engine: Engine) -> None:
