@@ -1,12 +1,12 @@
-# Each target installs what it needs first: into .venv (Python packages) and .tools (the local chat
-# client). Once that is done nothing is fetched again until a lock file changes.
+# Each target first installs what it needs: Python packages into .venv, the local chat client into
+# .tools. After that, nothing is downloaded again until a lock file changes.
 
 PYTHON ?= python3
 VENV   := .venv
 PY     := $(VENV)/bin/python
 CLIENT := .tools/playground
 
-# What was installed is known by the content of the lock, so a checkout that only touches files costs nothing.
+# Stamps are named after the checksum of the lock file, so a checkout that only touches files reinstalls nothing.
 sum     = $(firstword $(shell cksum < $(1)))
 RUNTIME := $(VENV)/.runtime-$(call sum,infra/lock/runtime.txt)
 RUN     := $(VENV)/.run-$(call sum,infra/lock/run.txt)
@@ -21,15 +21,15 @@ INFRA   := .venv-infra/.infra-$(call sum,infra/lock/infra.txt)
 .PHONY: help demo run test check check-infra bench clean lock browser
 
 help:
-	@echo 'make demo [CSV=path]  play the main job, start to end, against simulated far sides'
-	@echo 'make run              the bot and a Teams-like chat client in the browser'
-	@echo 'make test             all tests, in a real browser too'
-	@echo 'make check            format, lint, types, imports'
-	@echo 'make check-infra      the files for Azure and the images, offline'
-	@echo 'make bench            the measurements'
-	@echo 'make clean            remove all that the targets above made'
-	@echo 'make lock             renew the lock files of the Python packages'
-	@echo 'PYTHON=python3.12 before any of them chooses another Python.'
+	@echo 'make demo [CSV=path]  run the main job, start to finish, against simulated remote services'
+	@echo 'make run              run the bot and a Teams-like chat client in the browser'
+	@echo 'make test             run all tests, including a real browser'
+	@echo 'make check            check format, lint, types, imports'
+	@echo 'make check-infra      check the Azure files and the images, offline'
+	@echo 'make bench            run the benchmarks'
+	@echo 'make clean            remove everything the targets above created'
+	@echo 'make lock             update the lock files of the Python packages'
+	@echo 'Add PYTHON=python3.12 to any of them to use another Python.'
 
 demo: $(RUNTIME)
 	@$(PY) -m bot demo $(if $(CSV),--csv "$(CSV)")
@@ -62,7 +62,7 @@ $(PY):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo 'Offhook needs Python 3.11 or later. Name one: make $(MAKECMDGOALS) PYTHON=python3.12'; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
-		echo 'This Python cannot make virtual environments. On Debian and Ubuntu: apt-get install python3-venv'; exit 1; }
+		echo 'This Python cannot create virtual environments. On Debian and Ubuntu: apt-get install python3-venv'; exit 1; }
 	@echo 'Setting up $(VENV)'
 	@$(PYTHON) -m venv $(VENV)
 
@@ -72,7 +72,7 @@ $(RUNTIME) $(RUN) $(DEV) $(BENCH): | $(PY)
 	@rm -f $(VENV)/.$(patsubst .%,%,$(firstword $(subst -, ,$(notdir $@))))-*
 	@touch $@
 
-# Heavy tools, in a place of their own.
+# Heavy tools, in a virtual environment of their own.
 $(INFRA): | $(PY)
 	@echo 'Installing infra/lock/infra.txt'
 	@$(PYTHON) -m venv .venv-infra
@@ -96,7 +96,7 @@ $(SCHEMA): | $(DEV)
 	@rm -f $(@D)/.schema-*
 	@touch $@
 
-# The tests drive Chromium; where there is none, Debian's is installed.
+# The tests drive Chromium; if it is missing, install Debian's.
 browser:
 	@for name in $$OFFHOOK_TEST_BROWSER chromium chromium-browser google-chrome google-chrome-stable; do \
 		command -v "$$name" >/dev/null && exit 0; \
@@ -111,7 +111,8 @@ browser:
 	echo 'The tests need Chromium or Chrome on the PATH. Install one, or name it: OFFHOOK_TEST_BROWSER=/path/to/chrome make test'; \
 	exit 1
 
-# From pyproject.toml; versions that still fit are kept. One resolution for all, so that they agree.
+# Resolved from pyproject.toml, keeping versions that still satisfy it. The bench lock constrains the
+# others, so that all of them agree.
 lock: $(PY)
 	@$(PYTHON) -m venv .tools/uv && .tools/uv/bin/pip install -qq --disable-pip-version-check uv
 	@lock() { .tools/uv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

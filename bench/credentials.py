@@ -28,11 +28,11 @@ from botbuilder.schema import Activity, ChannelAccount, ConversationAccount, Con
 from rich.console import Console
 from rich.table import Table
 
-from bot.connector import ConnectorMessenger
-from bot.gateway.identity import AppTokens
+from bot.identity.credentials import Credentials
+from bot.identity.tokens import AppTokens
 from bot.runner.messenger import Address, Message
-from bot.settings import Settings
-from bot.sso.credentials import Credentials
+from bot.settings.model import Settings
+from bot.teams.connector import ConnectorMessenger
 
 APP_ID = "99999999-0000-0000-0000-000000000009"
 TENANT = "11111111-2222-4333-8444-555555555555"

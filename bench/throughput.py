@@ -33,10 +33,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bot import logs
 from bot.gateway.configapi import ConfigApiGateway
-from bot.gateway.identity import FixedToken
+from bot.identity.tokens import FixedToken
 from bot.phones.region import Region
-from bot.signin.batch import MAX_DEVICES, MAX_PER_REGION
-from bot.signin.request import Device
+from bot.signin.batch import MAX_BATCHES_PER_REGION, MAX_PHONES_PER_BATCH
+from bot.signin.request import Phone
 from bot.simulator.client import Chat, TeamsClient, verbs
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import PEOPLE, Call, Scenario
@@ -175,8 +175,8 @@ async def old_loop(factor: float) -> float:
         began = time.perf_counter()
         for batch in range(OLD_BATCHES):
             devices = [
-                Device(f"old{n}@contoso.com", f"80-5E-C0-01-{batch:02X}-{n:02X}", Region.EMEA)
-                for n in range(MAX_DEVICES)
+                Phone(f"old{n}@contoso.com", f"80-5E-C0-01-{batch:02X}-{n:02X}", Region.EMEA)
+                for n in range(MAX_PHONES_PER_BATCH)
             ]
             batch_id = await gateway.submit(Region.EMEA, devices)
             while (await gateway.status(batch_id)).status != "Completed":
@@ -196,8 +196,8 @@ async def main() -> int:
     new = await whole_service(phones, factor)
 
     a_region = -(-phones // len(REGIONS))
-    batches = -(-a_region // MAX_DEVICES) * len(REGIONS)
-    optimum = math.ceil(batches / (MAX_PER_REGION * len(REGIONS))) * BATCH_SECONDS * factor
+    batches = -(-a_region // MAX_PHONES_PER_BATCH) * len(REGIONS)
+    optimum = math.ceil(batches / (MAX_BATCHES_PER_REGION * len(REGIONS))) * BATCH_SECONDS * factor
     every_second = batches * BATCH_SECONDS
     lag = statistics.mean(new.lags) / (BATCH_SECONDS * factor)
     goals = [

@@ -23,8 +23,8 @@ from bot import logs
 from bot.phones import provisioning
 from bot.phones.region import Region
 from bot.phones.region import parse as parse_region
-from bot.settings import Settings
-from bot.spelling import given, strangers
+from bot.settings.model import Settings
+from bot.settings.unknown import given, strangers
 
 app = typer.Typer(
     help="Sign in SIP phones in bulk through the Teams SIP Gateway, from chat.",
@@ -44,7 +44,7 @@ class LogLevel(StrEnum):
     ERROR = "error"
 
 
-class Unusable(Exception):
+class UsageError(Exception):
     """Ends the program with exit code 2 and the message."""
 
 
@@ -61,7 +61,7 @@ def _settings(*, strict: bool = True) -> Settings:
             text = problem["msg"].removeprefix("Value error, ")
             given = f" (it is {problem['input']!r})" if name and problem["loc"] else ""
             lines.append(f"{name}: {text}{given}" if name else text)
-        raise Unusable("\n".join(lines)) from None
+        raise UsageError("\n".join(lines)) from None
 
 
 def _refuse_strangers() -> None:
@@ -70,7 +70,7 @@ def _refuse_strangers() -> None:
         for name, nearest in strangers(given()).items()
     ]
     if lines:
-        raise Unusable("\n".join(lines))
+        raise UsageError("\n".join(lines))
 
 
 @app.command()
@@ -81,9 +81,9 @@ def serve(
 ) -> None:
     """Run the service. Settings are environment variables, OFFHOOK_*; see the README."""
     from bot.app import running
+    from bot.identity.credentials import CredentialError
     from bot.simulator.scenario import ScenarioError
-    from bot.sso.credentials import CredentialTrouble
-    from bot.store.database import DatabaseTrouble
+    from bot.store.database import DatabaseError
 
     logs.configure(level=log_level.value)
     settings = _settings()
@@ -100,12 +100,12 @@ def serve(
 
     try:
         asyncio.run(run())
-    except (DatabaseTrouble, CredentialTrouble) as error:
-        raise Unusable(str(error)) from error
+    except (DatabaseError, CredentialError) as error:
+        raise UsageError(str(error)) from error
     except ScenarioError as error:
-        raise Unusable(f"OFFHOOK_SCENARIO: {error}") from error
+        raise UsageError(f"OFFHOOK_SCENARIO: {error}") from error
     except OSError as error:
-        raise Unusable(
+        raise UsageError(
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. "
             "Set OFFHOOK_HOST or OFFHOOK_PORT; port 0 takes any free one."
         ) from error
@@ -117,11 +117,11 @@ def doctor(
 ) -> None:
     """Check, by looking only, all that the service needs. Exit code 0: nothing failed, 1: something
     did, 2: it could not look."""
-    from bot import checkup
+    from bot.cli import doctor
 
     settings = _settings(strict=False)
     console = Console()
-    raise typer.Exit(_examined(checkup.doctor(settings, json_wanted=as_json, console=console)))
+    raise typer.Exit(_examined(doctor.doctor(settings, json_wanted=as_json, console=console)))
 
 
 @app.command()
@@ -131,28 +131,28 @@ def diagnostics(
     ] = None,
 ) -> None:
     """Write a bundle for support: versions, findings, counts. No secrets, names, ids or numbers."""
-    from bot import checkup
+    from bot.cli import doctor
 
     file = output or Path(f"offhook-diagnostics-{datetime.now():%Y%m%d-%H%M%S}.zip")
     settings = _settings(strict=False)
     try:
-        _examined(checkup.diagnostics(settings, file, Console()))
+        _examined(doctor.diagnostics(settings, file, Console()))
     except OSError as error:
-        raise Unusable(f"{file} cannot be written: {error.strerror or error}.") from error
+        raise UsageError(f"{file} cannot be written: {error.strerror or error}.") from error
 
 
 def _examined(work: Coroutine[None, None, Result]) -> Result:
+    from bot.identity.credentials import CredentialError
     from bot.simulator.scenario import ScenarioError
-    from bot.sso.credentials import CredentialTrouble
-    from bot.store.database import DatabaseTrouble
+    from bot.store.database import DatabaseError
 
     logs.configure(level="error")
     try:
         return asyncio.run(work)
-    except (DatabaseTrouble, CredentialTrouble) as error:
-        raise Unusable(str(error)) from error
+    except (DatabaseError, CredentialError) as error:
+        raise UsageError(str(error)) from error
     except ScenarioError as error:
-        raise Unusable(f"OFFHOOK_SCENARIO: {error}") from error
+        raise UsageError(f"OFFHOOK_SCENARIO: {error}") from error
 
 
 @app.command()
@@ -162,7 +162,7 @@ def demo(
     ] = None,
 ) -> None:
     """Play the main job, start to end, against simulated far sides. Touches no real phone."""
-    from bot import demo as played
+    from bot.cli import demo as played
 
     raise typer.Exit(asyncio.run(played.run(csv, Console())))
 
@@ -170,7 +170,7 @@ def demo(
 @app.command()
 def playground() -> None:
     """Run the bot, the simulator and a Teams-like chat client in the browser."""
-    from bot import playground as client
+    from bot.cli import playground as client
 
     raise typer.Exit(asyncio.run(client.run()))
 
@@ -182,7 +182,7 @@ def validate(
 ) -> None:
     """Check a file without sending anything. Exit code 0: every row is ready, 1: some are not,
     2: the file cannot be read."""
-    from bot import validate as checked
+    from bot.cli import validate as checked
 
     raise typer.Exit(checked.run(file, as_json=as_json, console=Console()))
 
@@ -198,10 +198,10 @@ def urls(
     """Print the provisioning URL of every kind of phone."""
     chosen = parse_region(region) if region else None
     if region and chosen is None:
-        raise Unusable(f"There is no region {region!r}. The regions are NOAM, EMEA and APAC.")
+        raise UsageError(f"There is no region {region!r}. The regions are NOAM, EMEA and APAC.")
     home = tenant or next(iter(_settings().tenant_ids), "")
     if not home:
-        raise Unusable("Which tenant? Give --tenant, or set OFFHOOK_TENANT_IDS.")
+        raise UsageError("Which tenant? Give --tenant, or set OFFHOOK_TENANT_IDS.")
     found = [
         (one, url)
         for one in ([chosen] if chosen else list(Region))
@@ -233,8 +233,8 @@ def purge(
 
     async def run() -> int:
         from bot.app import utc_now
-        from bot.login import database_of
         from bot.store import requests
+        from bot.store.connect import database_of
 
         async with database_of(_settings()) as database:
             await database.open(alone=False)
@@ -243,15 +243,15 @@ def purge(
 
     from sqlalchemy.exc import DBAPIError
 
-    from bot.store.database import DatabaseTrouble, why
+    from bot.store.database import DatabaseError, describe_error
 
     try:
         deleted = asyncio.run(run())
-    except DatabaseTrouble as error:
-        raise Unusable(str(error)) from error
+    except DatabaseError as error:
+        raise UsageError(str(error)) from error
     except DBAPIError as error:
-        raise Unusable(
-            f"Nothing was deleted: {why(error)}. Try again when the database is not in use."
+        raise UsageError(
+            f"Nothing was deleted: {describe_error(error)}. Try again when the database is not in use."
         ) from error
     if as_json:
         sys.stdout.write(json.dumps({"deleted": deleted}) + "\n")
@@ -267,14 +267,14 @@ def parse_age(text: str) -> timedelta:
     """`90d`, `12w` or `36h` as a span of time; raises `Unusable`."""
     found = _AGE.fullmatch(text.strip())
     if found is None:
-        raise Unusable(f"{text!r} is no age. Write for example 90d, 12w or 36h.")
+        raise UsageError(f"{text!r} is no age. Write for example 90d, 12w or 36h.")
     return timedelta(hours=int(found[1]) * _HOURS[found[2].lower()])
 
 
 def main() -> None:
     try:
         app()
-    except Unusable as error:
+    except UsageError as error:
         Console(stderr=True, highlight=False, markup=False, soft_wrap=True).print(str(error))
         raise SystemExit(_UNUSABLE) from None
 

@@ -17,36 +17,36 @@ from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.commands.context import Context, Rules
-from bot.commands.desk import Desk
-from bot.commands.people import People
+from bot.commands.dispatcher import Dispatcher
+from bot.commands.roles import Roles
 from bot.directory.graph import SCOPE as GRAPH_SCOPE
 from bot.directory.graph import GraphDirectory
 from bot.doctor import Examine, Finding
-from bot.doctor.examination import Doctor
-from bot.doctor.far import Rights, Scopes
-from bot.files import ChatFiles, files_session
+from bot.doctor.clients import Rights, Scopes
+from bot.doctor.run import Doctor
 from bot.gateway import SipGateway
 from bot.gateway.configapi import SCOPE, ConfigApiGateway
-from bot.gateway.identity import AppTokens, FixedToken, Tokens
 from bot.gateway.powershell import AT_ONCE, PowerShellGateway
-from bot.links import Links
-from bot.login import database_of
-from bot.metrics import Metrics
-from bot.runner.announcements import Announcements
-from bot.runner.calendar import Calendar
-from bot.runner.keeper import Keeper
+from bot.identity.credentials import Credentials
+from bot.identity.delegations import Delegations
+from bot.identity.token_service import TokenService
+from bot.identity.tokens import AppTokens, FixedToken, Tokens
+from bot.lifecycle.notifications import Notifications
+from bot.runner.deadlines import Deadlines
 from bot.runner.projection import Projection
+from bot.runner.publisher import Publisher
 from bot.runner.worker import Worker
-from bot.settings import Exports, Gateway, RunAs, Settings
-from bot.signin.pace import Pace
+from bot.settings.model import Exports, Gateway, RunAs, Settings
+from bot.signin.timing import Timing
 from bot.simulator.scenario import Scenario
 from bot.simulator.server import Simulator
-from bot.sso.credentials import Credentials
-from bot.sso.service import TokenService
-from bot.sso.signins import SignIns
 from bot.store import snapshots
+from bot.store.connect import database_of
 from bot.store.database import Database
 from bot.teams.edge import open_edge
+from bot.teams.files import ChatFiles, files_session
+from bot.web.exports import ExportLinks
+from bot.web.metrics import Metrics
 from bot.words import Words
 from cards.escape import plain
 
@@ -71,17 +71,17 @@ def utc_now() -> datetime:
 async def running(
     settings: Settings,
     *,
-    pace: Pace | None = None,
+    timing: Timing | None = None,
     submit_timeout: float = 60.0,
     busy_seconds: float = 10.0,
 ) -> AsyncGenerator[Service]:
     """Start everything, hand out the service, stop everything; what is being sent is finished first.
 
-    `pace`, `submit_timeout` and `busy_seconds` (how long a locked SQLite file is waited for) are for tests
+    `timing`, `submit_timeout` and `busy_seconds` (how long a locked SQLite file is waited for) are for tests
     and benchmarks, in which time runs faster.
     Raises `DatabaseTrouble`, `ScenarioError`, or OSError if the port is taken.
     """
-    pace = pace or Pace(poll_first=settings.poll_seconds)
+    timing = timing or Timing(poll_first_seconds=settings.poll_seconds)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(database_of(settings, busy_seconds=busy_seconds))
         await database.open()
@@ -97,7 +97,7 @@ async def running(
         )
         gateway = gateway_of(tokens)
         bot_token = partial(tokens.token, f"{settings.hosts.bot}/.default")
-        sign_ins: SignIns | None = None
+        delegations: Delegations[SipGateway] | None = None
         if credentials is not None and settings.run_as is RunAs.APPROVER:
             service = TokenService(
                 session,
@@ -106,10 +106,10 @@ async def running(
                 app_id=settings.app_id,
                 connection=settings.oauth_connection,
             )
-            sign_ins = SignIns(
-                service, credentials, gateway_of, scope=SCOPE, lease=pace.lease_margin
+            delegations = Delegations(
+                service, credentials, gateway_of, scope=SCOPE, lease=timing.lease_margin_seconds
             )
-            stack.push_async_callback(sign_ins.aclose)
+            stack.push_async_callback(delegations.aclose)
         edge = await stack.enter_async_context(
             open_edge(settings, bot_token if settings.signed else None)
         )
@@ -117,41 +117,43 @@ async def running(
         # What people wrote is quoted in sentences: on one line, and nothing in it that is not seen.
         words = Words(escape=plain)
         projection = Projection(words, next(iter(settings.tenant_ids), ""))
-        announcements = Announcements(settings.approvals, settings.notifications, words)
-        keeper = Keeper(
+        notifications = Notifications(settings.approvals, settings.notifications, words)
+        publisher = Publisher(
             database,
             edge.messenger,
             projection,
-            announcements,
-            pace=pace,
+            notifications,
+            timing=timing,
             clock=utc_now,
             monotonic=time.monotonic,
         )
         worker = Worker(
             database,
             gateway,
-            announcements,
-            pace=pace,
+            notifications,
+            timing=timing,
             owner=f"{time.time_ns():x}",
             clock=utc_now,
-            changed=keeper.wake,
-            sign_ins=sign_ins,
+            changed=publisher.wake,
+            delegations=delegations,
             follow_as_app=settings.follow_as_app,
         )
 
         def changed() -> None:
-            keeper.wake()
+            publisher.wake()
             worker.wake()
 
-        calendar = Calendar(database, announcements, pace=pace, clock=utc_now, changed=keeper.wake)
-        links = Links()
+        deadlines = Deadlines(
+            database, notifications, timing=timing, clock=utc_now, changed=publisher.wake
+        )
+        links = ExportLinks()
         context = Context(
             database=database,
             gateway=gateway,
             projection=projection,
-            announcements=announcements,
-            calendar=calendar,
-            people=People(
+            notifications=notifications,
+            deadlines=deadlines,
+            roles=Roles(
                 GraphDirectory(session, graph_url, tokens, scope=settings.graph_scope),
                 requesters=settings.may_request,
                 approvers=settings.may_approve,
@@ -169,16 +171,16 @@ async def running(
             changed=changed,
             examine=_examine(settings, database, session, (configapi_url, graph_url), tokens),
             link=links.make,
-            sign_ins=sign_ins,
+            delegations=delegations,
         )
         application = web.Application()
-        edge.route(Desk(context), words).add_to(application)
+        edge.route(Dispatcher(context), words).add_to(application)
         application.add_routes(_probes(database))
         if settings.exports is Exports.LINK:
             application.add_routes(links.routes(context))
         url = await _listen(application, settings, stack)
         links.base_url = url
-        await _start((worker.run(), keeper.run(), calendar.run()), stack)
+        await _start((worker.run(), publisher.run(), deadlines.run()), stack)
         log.info("service.started", url=url, environment=settings.environment.value)
         yield Service(url)
         log.info("service.stopping")

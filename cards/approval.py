@@ -12,116 +12,116 @@ from microsoft_teams.cards.core import (
 )
 
 from bot.signin.request import RequestState
-from cards import standing, tables
+from cards import lists, status
+from cards.context import CardContext, Sheet, Verdict
 from cards.elements import facts, heading, moment, strong, text
-from cards.kinds import Panel, Verb
-from cards.scene import Scene, Sheet, Verdict
+from cards.types import Panel, Verb
 from cards.validation import regions
 
 _SAMPLE = 5
 _DIGEST = 12  # hex digits: enough to compare by eye
 
 
-def sheet(scene: Scene) -> Sheet:
-    if scene.snapshot.state is RequestState.WAITING:
-        return _waiting(scene)
-    return _settled(scene)
+def sheet(context: CardContext) -> Sheet:
+    if context.snapshot.state is RequestState.WAITING:
+        return _waiting(context)
+    return _settled(context)
 
 
-def _waiting(scene: Scene) -> Sheet:
-    snapshot = scene.snapshot
+def _waiting(context: CardContext) -> Sheet:
+    snapshot = context.snapshot
     roster = snapshot.roster
-    body: list[CardElement] = [facts(_facts(scene)), *_rows(scene)]
+    body: list[CardElement] = [facts(_facts(context)), *_rows(context)]
     body.append(
         TextInput(
             id="comment",
-            label=scene.words("label-comment"),
-            placeholder=scene.words("placeholder-comment"),
+            label=context.words("label-comment"),
+            placeholder=context.words("placeholder-comment"),
             max_length=300,
             is_multiline=True,
         )
     )
     who = "approval-four-eyes" if snapshot.four_eyes else "approval-no-four-eyes"
-    body.append(text(scene.say(who, person=scene.name(snapshot.requester)), subtle=True))
+    body.append(text(context.say(who, person=context.name(snapshot.requester)), subtle=True))
     return Sheet(
         verdict=Verdict("approval-verdict", {"phones": roster.ready}),
         tone="warning",
-        lead=[strong(scene.say("approval-blast-radius", accounts=roster.accounts))],
+        lead=[strong(context.say("approval-blast-radius", accounts=roster.accounts))],
         body=body,
         actions=[
-            _approve(scene),
-            scene.execute(
-                Verb.REJECT, scene.words("button-reject"), style="destructive", with_inputs=True
+            _approve(context),
+            context.execute(
+                Verb.REJECT, context.words("button-reject"), style="destructive", with_inputs=True
             ),
-            *_show(scene),
+            *_show(context),
         ],
     )
 
 
-def _facts(scene: Scene) -> list[tuple[str, str]]:
-    snapshot = scene.snapshot
+def _facts(context: CardContext) -> list[tuple[str, str]]:
+    snapshot = context.snapshot
     pairs = [
-        (scene.words("fact-requester"), scene.given(scene.name(snapshot.requester))),
+        (context.words("fact-requester"), context.given(context.name(snapshot.requester))),
         (
-            scene.words("fact-reason"),
-            scene.prose(snapshot.reason) if snapshot.reason else scene.words("no-reason"),
+            context.words("fact-reason"),
+            context.prose(snapshot.reason) if snapshot.reason else context.words("no-reason"),
         ),
-        (scene.words("fact-file"), scene.given(snapshot.roster.file_name)),
-        *regions(scene),
+        (context.words("fact-file"), context.given(snapshot.roster.file_name)),
+        *regions(context),
     ]
     if snapshot.roster.not_ready:
         pairs.append(
-            (scene.words("fact-left-out"), scene.say("rows", rows=snapshot.roster.not_ready))
+            (context.words("fact-left-out"), context.say("rows", rows=snapshot.roster.not_ready))
         )
     if snapshot.asked_at:
-        pairs.append((scene.words("fact-asked-at"), moment(snapshot.asked_at)))
+        pairs.append((context.words("fact-asked-at"), moment(snapshot.asked_at)))
     if snapshot.expires_at:
-        pairs.append((scene.words("fact-expires-at"), moment(snapshot.expires_at)))
-    pairs.append((scene.words("fact-digest"), snapshot.digest[:_DIGEST]))
+        pairs.append((context.words("fact-expires-at"), moment(snapshot.expires_at)))
+    pairs.append((context.words("fact-digest"), snapshot.digest[:_DIGEST]))
     return pairs
 
 
-def _rows(scene: Scene) -> list[CardElement]:
-    page = scene.snapshot.phones
-    if scene.view.panel is Panel.PHONES:
-        whole = scene.say("approval-phones", total=page.total)
+def _rows(context: CardContext) -> list[CardElement]:
+    page = context.snapshot.phones
+    if context.view.panel is Panel.PHONES:
+        whole = context.say("approval-phones", total=page.total)
         return [
             heading(whole),
-            tables.sample(scene, page.items),
-            *tables.turning(scene, Panel.PHONES, page),
+            lists.sample(context, page.items),
+            *lists.turning(context, Panel.PHONES, page),
         ]
     shown = page.items[:_SAMPLE]
     if not shown:
         return []
     return [
-        heading(scene.say("approval-sample", shown=len(shown), total=page.total)),
-        tables.sample(scene, shown),
+        heading(context.say("approval-sample", shown=len(shown), total=page.total)),
+        lists.sample(context, shown),
     ]
 
 
-def _approve(scene: Scene) -> Action:
+def _approve(context: CardContext) -> Action:
     """A step of its own: a required box beside *Reject* would stand in its way too."""
-    accounts = scene.snapshot.roster.accounts
+    accounts = context.snapshot.roster.accounts
     return ShowCardAction(
-        title=scene.words("button-approve"),
+        title=context.words("button-approve"),
         style="positive",
         card=AdaptiveCard(
             version="1.5",
             body=[
                 ToggleInput(
                     id="acknowledge",
-                    label=scene.words("label-acknowledge"),
-                    title=scene.say("toggle-acknowledge", accounts=accounts),
+                    label=context.words("label-acknowledge"),
+                    title=context.say("toggle-acknowledge", accounts=accounts),
                     value="false",
                     wrap=True,
                     is_required=True,
-                    error_message=scene.words("error-acknowledge"),
+                    error_message=context.words("error-acknowledge"),
                 )
             ],
             actions=[
-                scene.execute(
+                context.execute(
                     Verb.APPROVE,
-                    scene.say("button-approve-now", accounts=accounts),
+                    context.say("button-approve-now", accounts=accounts),
                     style="positive",
                     with_inputs=True,
                 )
@@ -130,31 +130,31 @@ def _approve(scene: Scene) -> Action:
     )
 
 
-def _show(scene: Scene) -> list[Action]:
-    if scene.view.panel is Panel.PHONES:
-        return [tables.turn(scene, scene.words("button-hide"), Panel.NONE, 1)]
-    if scene.snapshot.phones.total <= _SAMPLE:
+def _show(context: CardContext) -> list[Action]:
+    if context.view.panel is Panel.PHONES:
+        return [lists.turn(context, context.words("button-hide"), Panel.NONE, 1)]
+    if context.snapshot.phones.total <= _SAMPLE:
         return []
-    return [tables.turn(scene, scene.words("button-phones"), Panel.PHONES, 1)]
+    return [lists.turn(context, context.words("button-phones"), Panel.PHONES, 1)]
 
 
-def _settled(scene: Scene) -> Sheet:
+def _settled(context: CardContext) -> Sheet:
     """Read-only, for everybody: who decided what and when, and what it was about."""
-    snapshot = scene.snapshot
-    approved = snapshot.state in standing.APPROVED
-    person = scene.name(snapshot.decided_by)
+    snapshot = context.snapshot
+    approved = snapshot.state in status.APPROVED
+    person = context.name(snapshot.decided_by)
     if snapshot.state is RequestState.REJECTED:
         verdict = Verdict("approval-rejected", {"person": person})
     elif approved:
         verdict = Verdict("approval-approved", {"person": person, "phones": snapshot.roster.ready})
     else:
-        verdict = standing.verdict(scene)
-    body: list[CardElement] = [*standing.story(scene)]
+        verdict = status.verdict(context)
+    body: list[CardElement] = [*status.story(context)]
     pairs = [
-        (scene.words("fact-file"), scene.given(snapshot.roster.file_name)),
-        *regions(scene),
+        (context.words("fact-file"), context.given(snapshot.roster.file_name)),
+        *regions(context),
     ]
     if snapshot.digest:
-        pairs.append((scene.words("fact-digest"), snapshot.digest[:_DIGEST]))
+        pairs.append((context.words("fact-digest"), snapshot.digest[:_DIGEST]))
     body.append(facts(pairs))
-    return Sheet(verdict, "good" if approved else standing.tone(snapshot), (), body)
+    return Sheet(verdict, "good" if approved else status.tone(snapshot), (), body)

@@ -12,7 +12,7 @@ from microsoft_teams.cards.core import AdaptiveCard, CardElement, Container, Con
 from bot.words import Words
 from cards.elements import SIGNS, dump, heading, strong, text, title
 from cards.escape import markdown
-from cards.kinds import Rendered
+from cards.types import Rendered
 
 _FINE = "ok"
 # A state and the tone in which it is said; in the order in which people need them.

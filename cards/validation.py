@@ -15,25 +15,25 @@ from microsoft_teams.cards.core import (
 from bot.phones.region import Region
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RosterSummary
-from cards import standing, tables
+from cards import lists, status
+from cards.context import CardContext, Sheet, Verdict
 from cards.elements import facts, heading, note, strong, text
-from cards.kinds import Panel, Verb
-from cards.scene import Scene, Sheet, Verdict
+from cards.types import Panel, Verb
 
 _NOTICES = 6  # as many remarks on a file as anybody reads
 
 
-def sheet(scene: Scene) -> Sheet:
-    if scene.snapshot.state is RequestState.DRAFT:
-        return _draft(scene)
-    return _asked(scene)
+def sheet(context: CardContext) -> Sheet:
+    if context.snapshot.state is RequestState.DRAFT:
+        return _draft(context)
+    return _asked(context)
 
 
-def _draft(scene: Scene) -> Sheet:
-    roster = scene.snapshot.roster
+def _draft(context: CardContext) -> Sheet:
+    roster = context.snapshot.roster
     lead: list[CardElement] = []
     if roster.ready and roster.not_ready:
-        lead.append(strong(scene.say("validation-left-out", rows=roster.not_ready)))
+        lead.append(strong(context.say("validation-left-out", rows=roster.not_ready)))
     return Sheet(
         verdict=Verdict(
             "validation-verdict",
@@ -41,8 +41,8 @@ def _draft(scene: Scene) -> Sheet:
         ),
         tone=_tone(roster),
         lead=lead,
-        body=[*_counts(scene), *_remarks(scene), *_issues(scene), *_form(scene)],
-        actions=_actions(scene),
+        body=[*_counts(context), *_remarks(context), *_issues(context), *_form(context)],
+        actions=_actions(context),
     )
 
 
@@ -52,25 +52,25 @@ def _tone(roster: RosterSummary) -> ContainerStyle:
     return "warning" if roster.not_ready or roster.warnings else "good"
 
 
-def _remarks(scene: Scene) -> list[CardElement]:
-    notices = scene.snapshot.roster.notices
+def _remarks(context: CardContext) -> list[CardElement]:
+    notices = context.snapshot.roster.notices
     told = [
-        text(f"• {scene.say(f'notice-{notice.code}', **notice.arguments)}", spacing="Small")
+        text(f"• {context.say(f'notice-{notice.code}', **notice.arguments)}", spacing="Small")
         for notice in notices[:_NOTICES]
     ]
     return list[CardElement](told)
 
 
-def _counts(scene: Scene) -> list[CardElement]:
-    roster = scene.snapshot.roster
+def _counts(context: CardContext) -> list[CardElement]:
+    roster = context.snapshot.roster
     pairs = [
         (
-            scene.words("fact-ready"),
-            scene.say("rows-ready", rows=roster.ready, accounts=roster.accounts),
+            context.words("fact-ready"),
+            context.say("rows-ready", rows=roster.ready, accounts=roster.accounts),
         )
     ]
     pairs += [
-        (scene.words(label), scene.say("rows", rows=rows))
+        (context.words(label), context.say("rows", rows=rows))
         for label, rows in (
             ("fact-not-ready", roster.not_ready),
             ("fact-warnings", roster.warnings),
@@ -78,127 +78,135 @@ def _counts(scene: Scene) -> list[CardElement]:
         )
         if rows
     ]
-    pairs += regions(scene)
+    pairs += regions(context)
     if roster.without_region:
-        pairs.append((scene.words("fact-no-region"), scene.say("rows", rows=roster.without_region)))
+        pairs.append(
+            (context.words("fact-no-region"), context.say("rows", rows=roster.without_region))
+        )
     return [facts(pairs)]
 
 
-def regions(scene: Scene) -> list[tuple[str, str]]:
+def regions(context: CardContext) -> list[tuple[str, str]]:
     """Facts: how many phones and batches there are in each region."""
     return [
         (
             region.region.value,
-            scene.say("phones-in-batches", phones=region.phones.total, batches=region.batch_count),
+            context.say(
+                "phones-in-batches", phones=region.phones.total, batches=region.batch_count
+            ),
         )
-        for region in scene.snapshot.regions
+        for region in context.snapshot.regions
     ]
 
 
-def _issues(scene: Scene) -> list[CardElement]:
-    found = tables.issues(scene)
+def _issues(context: CardContext) -> list[CardElement]:
+    found = lists.issues(context)
     if not found:
         return []
-    return [heading(scene.words("issues-heading")), *found]
+    return [heading(context.words("issues-heading")), *found]
 
 
-def _form(scene: Scene) -> list[CardElement]:
-    roster = scene.snapshot.roster
+def _form(context: CardContext) -> list[CardElement]:
+    roster = context.snapshot.roster
     if not roster.ready:
         return [
-            heading(scene.words("validation-go-on")),
-            text(scene.words("validation-go-on-how")),
+            heading(context.words("validation-go-on")),
+            text(context.words("validation-go-on-how")),
         ]
     form: list[CardElement] = [
-        heading(scene.words("ask-heading")),
-        text(scene.say("ask-what-happens", accounts=roster.accounts)),
+        heading(context.words("ask-heading")),
+        text(context.say("ask-what-happens", accounts=roster.accounts)),
     ]
     if roster.without_region:
         form.append(
             ChoiceSetInput(
                 id="region",
-                label=scene.say("label-region", rows=roster.without_region),
+                label=context.say("label-region", rows=roster.without_region),
                 choices=[
-                    Choice(title=scene.words(f"region-{region.value}"), value=region.value)
+                    Choice(title=context.words(f"region-{region.value}"), value=region.value)
                     for region in Region
                 ],
                 style="compact",
-                placeholder=scene.words("placeholder-region"),
+                placeholder=context.words("placeholder-region"),
                 is_required=True,
-                error_message=scene.words("error-region"),
+                error_message=context.words("error-region"),
             )
         )
     form.append(
         TextInput(
             id="reason",
-            label=scene.words("label-reason"),
-            placeholder=scene.words("placeholder-reason"),
+            label=context.words("label-reason"),
+            placeholder=context.words("placeholder-reason"),
             max_length=300,
             is_multiline=True,
             is_required=True,
-            error_message=scene.words("error-reason"),
+            error_message=context.words("error-reason"),
         )
     )
     if roster.not_ready:
         form.append(
             ToggleInput(
                 id="acknowledge",
-                label=scene.words("label-leave-out"),
-                title=scene.say("toggle-leave-out", rows=roster.not_ready),
+                label=context.words("label-leave-out"),
+                title=context.say("toggle-leave-out", rows=roster.not_ready),
                 value="false",
                 wrap=True,
                 is_required=True,
-                error_message=scene.words("error-leave-out"),
+                error_message=context.words("error-leave-out"),
             )
         )
     return form
 
 
-def _actions(scene: Scene) -> list[Action]:
+def _actions(context: CardContext) -> list[Action]:
     actions: list[Action] = []
-    if scene.snapshot.roster.ready:
+    if context.snapshot.roster.ready:
         actions.append(
-            scene.execute(
+            context.execute(
                 Verb.REQUEST_APPROVAL,
-                scene.words("button-ask"),
+                context.words("button-ask"),
                 style="positive",
                 with_inputs=True,
             )
         )
-    return [*actions, *_export(scene), scene.execute(Verb.WITHDRAW, scene.words("button-discard"))]
+    return [
+        *actions,
+        *_export(context),
+        context.execute(Verb.WITHDRAW, context.words("button-discard")),
+    ]
 
 
-def _export(scene: Scene) -> list[Action]:
-    if not scene.snapshot.roster.issues.total:
+def _export(context: CardContext) -> list[Action]:
+    if not context.snapshot.roster.issues.total:
         return []
-    return [scene.execute(Verb.EXPORT, scene.words("button-export-issues"), what="issues")]
+    return [context.execute(Verb.EXPORT, context.words("button-export-issues"), what="issues")]
 
 
-def _show_issues(scene: Scene) -> list[Action]:
+def _show_issues(context: CardContext) -> list[Action]:
     """After the asking the issues make room, unless somebody wants them."""
-    if not scene.snapshot.roster.issues.total:
+    if not context.snapshot.roster.issues.total:
         return []
-    if scene.view.panel is Panel.ISSUES:
-        return [tables.turn(scene, scene.words("button-hide"), Panel.NONE, 1)]
-    return [tables.turn(scene, scene.words("button-issues"), Panel.ISSUES, 1)]
+    if context.view.panel is Panel.ISSUES:
+        return [lists.turn(context, context.words("button-hide"), Panel.NONE, 1)]
+    return [lists.turn(context, context.words("button-issues"), Panel.ISSUES, 1)]
 
 
-def _asked(scene: Scene) -> Sheet:
+def _asked(context: CardContext) -> Sheet:
     """After the asking: what became of it, and the issues for whoever still mends the file."""
-    snapshot = scene.snapshot
-    body: list[CardElement] = [*standing.story(scene), *_counts(scene)]
+    snapshot = context.snapshot
+    body: list[CardElement] = [*status.story(context), *_counts(context)]
     actions: list[Action] = []
-    if snapshot.state in standing.NOTHING_RAN:
-        body.append(text(scene.words("validation-again")))
+    if snapshot.state in status.NOTHING_RAN:
+        body.append(text(context.words("validation-again")))
     else:
-        if scene.view.panel is Panel.ISSUES:
-            body += _issues(scene)
+        if context.view.panel is Panel.ISSUES:
+            body += _issues(context)
         if snapshot.state is RequestState.WAITING:
-            withdraw = scene.words("button-withdraw")
-            actions.append(scene.execute(Verb.WITHDRAW, withdraw, style="destructive"))
-        actions += [*_show_issues(scene), *_export(scene)]
-    if snapshot.state in standing.APPROVED:
-        over = snapshot.state in standing.OVER
-        elsewhere = scene.words("results-elsewhere" if over else "progress-elsewhere")
+            withdraw = context.words("button-withdraw")
+            actions.append(context.execute(Verb.WITHDRAW, withdraw, style="destructive"))
+        actions += [*_show_issues(context), *_export(context)]
+    if snapshot.state in status.APPROVED:
+        over = snapshot.state in status.OVER
+        elsewhere = context.words("results-elsewhere" if over else "progress-elsewhere")
         body.insert(0, note([text(elsewhere)], "emphasis"))
-    return Sheet(standing.verdict(scene), standing.tone(snapshot), (), body, actions)
+    return Sheet(status.verdict(context), status.tone(snapshot), (), body, actions)

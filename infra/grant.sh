@@ -1,20 +1,20 @@
 #!/usr/bin/env bash
-# What Offhook needs in Microsoft Entra ID: everything that is no resource of Azure.
+# Sets up what Offhook needs in Microsoft Entra ID: everything that is not an Azure resource.
 #
-# Prints each step before it acts, and acts only with --apply. It may be repeated: what is so already
-# stays as it is. `azd up` runs `register` and `trust` by itself; `consent` and `roles` are for an
-# administrator, on any machine with the Azure CLI (the Cloud Shell in the portal has it).
+# Prints each step first, and changes something only with --apply. Safe to repeat: it leaves alone
+# whatever is already in place. `azd up` runs `register` and `trust` automatically; `consent` and `roles`
+# are for an administrator, on any machine with the Azure CLI (the Cloud Shell in the portal has it).
 #
 #   infra/grant.sh [--apply] STEP...
 #
 #   register  app registration with its scope for Teams            a user who may register applications
-#   trust     federated credentials, in place of a client secret   an owner of the registration
+#   trust     federated credentials instead of a client secret     an owner of the registration
 #   consent   admin consent to the permissions                     Privileged Role Administrator
-#   roles     directory roles, only with OFFHOOK_RUN_AS=app        Privileged Role Administrator
-#   next      says who has to do what now
+#   roles     Entra roles, only with OFFHOOK_RUN_AS=app            Privileged Role Administrator
+#   next      prints who has to do what next
 #
-# Reads from the environment, or else from azd's: AZURE_ENV_NAME, AZURE_TENANT_ID, OFFHOOK_APP_ID,
-# OFFHOOK_APP_TYPE, OFFHOOK_RUN_AS, DEPLOY_IDENTITY_PRINCIPAL_ID, DEPLOY_SUBJECT. For Azure's public cloud.
+# Reads from the environment, or else from azd: AZURE_ENV_NAME, AZURE_TENANT_ID, OFFHOOK_APP_ID,
+# OFFHOOK_APP_TYPE, OFFHOOK_RUN_AS, DEPLOY_IDENTITY_PRINCIPAL_ID, DEPLOY_SUBJECT. Azure public cloud only.
 set -euo pipefail
 
 graph=https://graph.microsoft.com/v1.0
@@ -29,9 +29,10 @@ config_api_user_impersonation=e60370c1-e451-437e-aa6e-d76df38e5f15
 # https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
 teams_administrator=69091246-20e8-4a56-aa4d-066075b2a7a8
 authentication_administrator=c4e39bd9-1100-46d3-8c65-fb160da0071f
-# Ours: the scope that Teams asks for when it signs an approver in. It is unique within the registration.
+# The scope that Teams requests when it signs an approver in. The ID is arbitrary but unique within the
+# registration.
 scope=6f5f0f0e-6c1b-4c1e-9c63-0a1d4f8b2e71
-# The token service of the Azure Bot as it stands in the subject of its tokens:
+# The ID of the Azure Bot's token service, as encoded in the subject of its tokens:
 # https://learn.microsoft.com/azure/bot-service/bot-builder-authentication-federated-credential
 token_service=9ExAW52n_ky4ZiS_jhpJIQ
 
@@ -51,7 +52,7 @@ main() {
     ((${#steps[@]})) || usage
     command -v az >/dev/null || fail "The Azure CLI is missing: https://aka.ms/azure-cli, or use the Cloud Shell."
     read_azd
-    $apply || echo "Nothing is changed; --apply does what is printed."
+    $apply || echo "Nothing is changed. Use --apply to run what is printed."
     for word in "${steps[@]}"; do "$word"; done
 }
 
@@ -67,7 +68,7 @@ fail() {
 
 read_azd() {
     if [[ -z ${OFFHOOK_APP_ID:-} ]] && command -v azd >/dev/null; then
-        # Names and quoted values, written by azd.
+        # azd writes these as names with quoted values.
         eval "$(azd env get-values 2>/dev/null | grep -E '^(AZURE|DEPLOY|OFFHOOK)_[A-Z_]+="' || true)"
     fi
 }
@@ -76,13 +77,13 @@ need() {
     [[ -n ${!1:-} ]] || fail "$1 is not set. $2"
 }
 
-# say WHAT: the headline of a step.
+# say WHAT: print the heading of a step.
 say() {
     number=$((number + 1))
     printf '\n%d. %s\n' "$number" "$1"
 }
 
-# act WORD...: print a command, and run it if told to.
+# act WORD...: print a command, and run it if --apply was given.
 act() {
     printf '   $'
     printf ' %q' "$@"
@@ -90,12 +91,12 @@ act() {
     if $apply; then "$@" --output none; fi
 }
 
-# ask PATH QUERY: read one value from Graph; empty if there is none.
+# ask PATH QUERY: read one value from Graph; prints nothing if there is none.
 ask() {
     az rest --method GET --url "$graph/$1" --query "$2" --output tsv 2>/dev/null || true
 }
 
-# put PATH BODY: make or update an object that has a key of our choosing.
+# put PATH BODY: create or update an object under a client-chosen key.
 put() {
     act az rest --method PATCH --url "$graph/$1" --headers Content-Type=application/json Prefer=create-if-missing --body "$2"
 }
@@ -115,9 +116,9 @@ register() {
         "api": {"requestedAccessTokenVersion": 2, "oauth2PermissionScopes": [{
             "id": "%s", "value": "access_as_user", "type": "User", "isEnabled": true,
             "adminConsentDisplayName": "Sign in phones as you",
-            "adminConsentDescription": "Lets Offhook sign in phones with the rights of the approver, after an approval.",
+            "adminConsentDescription": "Lets Offhook sign in phones with the permissions of the approver, after an approval.",
             "userConsentDisplayName": "Sign in phones as you",
-            "userConsentDescription": "Lets Offhook sign in phones with your rights, after you have approved it."}]},
+            "userConsentDescription": "Lets Offhook sign in phones with your permissions, after you approve."}]},
         "requiredResourceAccess": [
             {"resourceAppId": "%s", "resourceAccess": [{"id": "%s", "type": "Scope"}]},
             {"resourceAppId": "%s", "resourceAccess": [
@@ -125,17 +126,17 @@ register() {
         "$AZURE_ENV_NAME" "$scope" "$config_api_app" "$config_api_user_impersonation" \
         "$graph_app" "$graph_user_read" "$graph_user_read_all" "$graph_group_member_read_all" | squeeze)"
     id=$(ask "$key?\$select=appId" appId)
-    if $apply; then [[ -n $id ]] || fail "The registration was made but cannot be read yet. Run this again in a minute."; fi
+    if $apply; then [[ -n $id ]] || fail "The registration was created but cannot be read yet. Run this again in a minute."; fi
     id=${id:-APP-ID}
 
-    say "Give it the address that Teams expects, and let the Teams clients use the scope without asking each person."
+    say "Set the identifier URI that Teams expects, and preauthorize the Teams clients for the scope."
     put "applications(appId='$id')" "$(printf '{
         "identifierUris": ["api://botid-%s"],
         "api": {"preAuthorizedApplications": [
             {"appId": "%s", "delegatedPermissionIds": ["%s"]}, {"appId": "%s", "delegatedPermissionIds": ["%s"]}]}}' \
         "$id" "${teams_clients[0]}" "$scope" "${teams_clients[1]}" "$scope" | squeeze)"
 
-    say "Make the application known in the tenant (its service principal)."
+    say "Create the application's service principal in the tenant."
     put "servicePrincipals(appId='$id')" '{"tags": ["WindowsAzureActiveDirectoryIntegratedApp"]}'
 
     OFFHOOK_APP_ID=$id
@@ -145,13 +146,13 @@ register() {
 
 trust() {
     need OFFHOOK_APP_ID "Run register first."
-    need AZURE_TENANT_ID "It is the tenant of the subscription: az account show --query tenantId"
-    need DEPLOY_IDENTITY_PRINCIPAL_ID "azd provision makes the managed identity."
+    need AZURE_TENANT_ID "Use the tenant of the subscription: az account show --query tenantId"
+    need DEPLOY_IDENTITY_PRINCIPAL_ID "azd provision creates the managed identity."
     local key="applications(appId='$OFFHOOK_APP_ID')/federatedIdentityCredentials"
-    say "Let the service's managed identity speak for the application, so that no client secret is needed."
+    say "Let Offhook's managed identity authenticate as the application, so that no client secret is needed."
     put "$key(name='managed-identity')" "$(credential "$DEPLOY_IDENTITY_PRINCIPAL_ID")"
     if [[ -n ${DEPLOY_SUBJECT:-} ]]; then
-        say "Let the Azure Bot's token service exchange the sign-ins of approvers for the application."
+        say "Let the Azure Bot's token service exchange approvers' tokens for the application."
         put "$key(name='bot-token-service')" \
             "$(credential "/eid1/c/pub/t/$(encoded "$AZURE_TENANT_ID")/a/$token_service/$DEPLOY_SUBJECT")"
     fi
@@ -168,21 +169,22 @@ consent() {
     app=$(principal "$OFFHOOK_APP_ID" "The application")
     graph_api=$(principal "$graph_app" "Microsoft Graph")
     if [[ ${OFFHOOK_APP_TYPE:-SingleTenant} == SingleTenant ]]; then
-        say "Make Microsoft's Skype and Teams Tenant Admin API known in the tenant."
+        say "Create the service principal of Microsoft's Skype and Teams Tenant Admin API in the tenant."
         if [[ -n $(ask "servicePrincipals(appId='$config_api_app')?\$select=id" id) ]]; then
             echo "   It is so already."
         else
             post servicePrincipals "{\"appId\": \"$config_api_app\"}"
         fi
         config_api=$(principal "$config_api_app" "The Teams API")
-        delegate "$app" "$config_api" user_impersonation "Teams administration, with the rights of the approver and no more"
-        delegate "$app" "$graph_api" User.Read "Microsoft Graph: to read who signed in"
+        delegate "$app" "$config_api" user_impersonation "Teams administration, with the approver's permissions and no more"
+        delegate "$app" "$graph_api" User.Read "Microsoft Graph: reads who signed in"
     fi
-    permit "$app" "$graph_api" "$graph_user_read_all" "User.Read.All: names of those who ask and approve"
-    permit "$app" "$graph_api" "$graph_group_member_read_all" "GroupMember.Read.All: whether they are in the groups that may"
+    permit "$app" "$graph_api" "$graph_user_read_all" "User.Read.All: names of requesters and approvers"
+    permit "$app" "$graph_api" "$graph_group_member_read_all" "GroupMember.Read.All: membership in the requester and approver groups"
 }
 
-# principal APP-ID NAME: object id of its service principal; it is there when something is to be changed.
+# principal APP-ID NAME: print the object ID of its service principal. With --apply, fails if there is none;
+# otherwise prints a placeholder.
 principal() {
     local id
     id=$(ask "servicePrincipals(appId='$1')?\$select=id" id)
@@ -194,7 +196,7 @@ principal() {
 delegate() {
     local filter="clientId%20eq%20'$1'%20and%20resourceId%20eq%20'$2'%20and%20consentType%20eq%20'AllPrincipals'"
     local id scopes
-    say "Consent for everybody: $4."
+    say "Consent for all users: $4."
     id=$(ask "oauth2PermissionGrants?\$filter=$filter" "value[0].id")
     scopes=$(ask "oauth2PermissionGrants?\$filter=$filter" "value[0].scope")
     if [[ " $scopes " == *" $3 "* ]]; then
@@ -210,7 +212,7 @@ delegate() {
 
 # permit PRINCIPAL API ROLE WHAT
 permit() {
-    say "Permit the application $4."
+    say "Grant the application $4."
     if [[ -n $(ask "servicePrincipals/$1/appRoleAssignments" "value[?appRoleId=='$3'].id") ]]; then
         echo "   It is so already."
     else
@@ -222,14 +224,14 @@ permit() {
 roles() {
     need OFFHOOK_APP_ID "Run register first, or say which application."
     if [[ ${OFFHOOK_RUN_AS:-approver} != app ]]; then
-        printf '\nThe application needs no role: phones are signed in with the rights of the approver, who needs\n'
-        printf 'Teams Administrator and Authentication Administrator. Privileged Identity Management fits well.\n'
+        printf '\nThe application needs no role: sign-ins run with the permissions of the approver, who needs\n'
+        printf 'Teams Administrator and Authentication Administrator. Consider Privileged Identity Management.\n'
         return
     fi
     local app
     app=$(principal "$OFFHOOK_APP_ID" "The application")
     assign "$app" "$teams_administrator" "Teams Administrator"
-    assign "$app" "$authentication_administrator" "Authentication Administrator, which may reset passwords"
+    assign "$app" "$authentication_administrator" "Authentication Administrator, which can reset passwords"
 }
 
 # assign PRINCIPAL ROLE NAME
@@ -249,17 +251,17 @@ next() {
     local given="OFFHOOK_APP_ID=$OFFHOOK_APP_ID OFFHOOK_APP_TYPE=${OFFHOOK_APP_TYPE:-SingleTenant} OFFHOOK_RUN_AS=${OFFHOOK_RUN_AS:-approver}"
     cat <<END
 
-Offhook runs${DEPLOY_ADDRESS:+ at $DEPLOY_ADDRESS}. Two things are left:
+Offhook runs${DEPLOY_ADDRESS:+ at $DEPLOY_ADDRESS}. Two steps remain:
 
-  A Privileged Role Administrator looks at what is asked for, and then grants it with --apply:
+  A Privileged Role Administrator reviews the permissions, then grants them with --apply:
     $given infra/grant.sh consent roles
 
-  A Teams administrator uploads the app (Teams admin center, Manage apps). Make it with:
+  A Teams Administrator uploads the app (Teams admin center, Manage apps). Build it with:
     python -m bot manifest build --app-id $OFFHOOK_APP_ID --tenant ${AZURE_TENANT_ID:-TENANT}${DEPLOY_ADDRESS:+ --host ${DEPLOY_ADDRESS#https://}}
 END
 }
 
-# encoded GUID: its sixteen bytes, the first three parts little-endian, as base64url without padding.
+# encoded GUID: print its 16 bytes, the first three groups little-endian, as base64url without padding.
 encoded() {
     local hex=${1//-/} at bytes=
     for at in 6 4 2 0 10 8 14 12 16 18 20 22 24 26 28 30; do bytes+="\\x${hex:at:2}"; done

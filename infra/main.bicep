@@ -1,69 +1,69 @@
-// What `azd provision` lays down: everything but the service itself, which infra/bot.bicep deploys
-// once its image exists. Written in the subset of Bicep that tests/infra can read without Azure.
+// What `azd provision` creates: everything except the container app, which infra/bot.bicep deploys once
+// its image exists. Limited to the subset of Bicep that tests/infra can parse without Azure.
 targetScope = 'subscription'
 
-@description('Name of this installation; azd asks for it.')
+@description('Name of this installation; azd prompts for it.')
 @minLength(1)
 @maxLength(40)
 param environmentName string
 
-@description('Region of all resources but the Azure Bot, which has none.')
+@description('Region of all resources except the Azure Bot, which is global.')
 @minLength(1)
 param location string
 
-@description('small: one replica, the smallest database. standard: two or three replicas over zones, a standby database.')
+@description('small: one replica, the smallest database. standard: two or three replicas across zones, a standby database.')
 @allowed([
   'small'
   'standard'
 ])
 param size string = 'small'
 
-@description('How the bot proves who it is. SingleTenant: an app registration that trusts the managed identity. UserAssignedMSI: the managed identity itself; no sign-in of approvers then.')
+@description('How the bot authenticates. SingleTenant: an app registration that trusts the managed identity. UserAssignedMSI: the managed identity itself, which rules out delegations from approvers.')
 @allowed([
   'SingleTenant'
   'UserAssignedMSI'
 ])
 param botType string = 'SingleTenant'
 
-@description('Application (client) id of the app registration; not used with UserAssignedMSI. `infra/grant.sh register` makes it.')
+@description('Application (client) ID of the app registration; not used with UserAssignedMSI. `infra/grant.sh register` creates it.')
 param appId string = ''
 
-@description('Client secret of the app registration, only where a tenant forbids federated credentials. Kept in a key vault.')
+@description('Client secret of the app registration, only if the tenant forbids federated credentials. Stored in a key vault.')
 @secure()
 param appPassword string = ''
 
-@description('Who may ask for a sign-in: object ids of users or groups, comma-separated, or * for everybody in the tenant.')
+@description('Who may request a sign-in: object IDs of users or groups, comma-separated, or * for everyone in the tenant.')
 @minLength(1)
 param requesters string
 
-@description('Who may approve one: object ids of users or groups, comma-separated.')
+@description('Who may approve one: object IDs of users or groups, comma-separated.')
 @minLength(1)
 param approvers string
 
 @description('Tenants that may use the bot, comma-separated; the first is the home tenant of the provisioning URLs.')
 param tenantIds string = tenant().tenantId
 
-@description('Whose rights the sign-in uses: approver (no standing privilege) or app (directory roles, see infra/grant.sh).')
+@description('Whose permissions the sign-in uses: approver (no standing privilege) or app (Entra roles, see infra/grant.sh).')
 @allowed([
   'approver'
   'app'
 ])
 param runAs string = 'approver'
 
-@description('Where approval cards go: a channel id, or requester-chat.')
+@description('Where approval cards go: a channel ID, or requester-chat.')
 param approvals string = 'requester-chat'
 
-@description('Where notices go: a channel id, or requester-chat.')
+@description('Where notifications go: a channel ID, or requester-chat.')
 param notifications string = 'requester-chat'
 
-@description('Who is told of alerts and of money: an e-mail address.')
+@description('Email address for alerts and budget notifications.')
 @minLength(3)
 param alertEmail string
 
-@description('Budget of a month, a whole number in the currency of the subscription.')
+@description('Monthly budget, a whole number in the currency of the subscription.')
 param monthlyBudget string = '150'
 
-@description('First month of the budget. It cannot begin in the past.')
+@description('First month of the budget. It cannot be in the past.')
 param budgetStart string = '${utcNow('yyyy-MM')}-01T00:00:00Z'
 
 var tags = {
@@ -192,7 +192,7 @@ module budget 'modules/budget.bicep' = {
   }
 }
 
-// azd keeps these in its environment: bot.parameters.json, the hooks and grant.sh read them there.
+// azd stores these in its environment, where bot.parameters.json, the hooks, and grant.sh read them.
 output AZURE_RESOURCE_GROUP string = group.name
 output AZURE_CONTAINER_REGISTRY_ENDPOINT string = registry.outputs.loginServer
 output OFFHOOK_APP_ID string = bot.outputs.appId

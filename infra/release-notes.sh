@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the Changelog's section for a version. Fails unless there is one and the project has this version.
+# Prints the changelog section for a version. Fails if there is none or if the project version differs.
 #
 #   infra/release-notes.sh 1.2.3
 set -euo pipefail

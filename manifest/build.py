@@ -12,12 +12,12 @@ from pathlib import Path
 from rich.console import Console
 
 from bot import __version__
-from bot.validate import harmless
 from bot.words import Words
+from bot.words.terminal import escape_terminal
 from manifest import package, rules, validation
 from manifest.deployment import EXAMPLE, Deployment, Developer, checked
 from manifest.document import SCHEMA
-from manifest.problem import Problem, Refused
+from manifest.problem import PackageError, Problem
 
 WRITTEN = 0
 REFUSED = 2
@@ -34,14 +34,14 @@ def run(
     errors: Console,
 ) -> int:
     """Write the package to `output`, print what there is to say, return the exit code."""
-    words = Words(escape=harmless)
+    words = Words(escape=escape_terminal)
     try:
         deployment = checked(app_id, tenant_id, host, developer)
         files = package.contents(deployment, __version__)
         by_schema = _check(files)
         content = package.pack(files)
         _write(output, content)
-    except Refused as refused:
+    except PackageError as refused:
         _print_problems(refused.problems, words, errors)
         return REFUSED
     digest = hashlib.sha256(content).hexdigest()
@@ -56,13 +56,13 @@ def run(
 def _check(files: Mapping[str, bytes]) -> bool:
     """Whether the schemas could be asked too. Raises `Refused` with what is wrong."""
     if problems := rules.problems(files):
-        raise Refused(problems)
+        raise PackageError(problems)
     try:
         problems = validation.violations(files)
-    except validation.NotInstalled:
+    except validation.SchemaNotInstalledError:
         return False
     if problems:
-        raise Refused(problems)
+        raise PackageError(problems)
     return True
 
 
@@ -72,7 +72,7 @@ def _write(output: Path, content: bytes) -> None:
         output.write_bytes(content)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise Refused([Problem("output", {"file": str(output), "reason": reason})]) from error
+        raise PackageError([Problem("output", {"file": str(output), "reason": reason})]) from error
 
 
 def _print_problems(problems: Sequence[Problem], words: Words, errors: Console) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from manifest.problem import Problem, Refused
+from manifest.problem import PackageError, Problem
 
 # A domain that can belong to nobody: https://www.rfc-editor.org/rfc/rfc2606
 EXAMPLE = "https://offhook.example"
@@ -70,7 +70,7 @@ def checked(app_id: str, tenant_id: str, host: str, developer: Developer) -> Dep
         ),
     )
     if problems := [*_ids(found), *_host(found.host), *_developer(found.developer)]:
-        raise Refused(problems)
+        raise PackageError(problems)
     return found
 
 

@@ -14,7 +14,7 @@ class Problem:
     arguments: Mapping[str, str | int]
 
 
-class Refused(Exception):
+class PackageError(Exception):
     """No package is made, because of these."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:

@@ -22,7 +22,7 @@ FOLDER = (
 _LONGEST = 200  # characters of a message, which may hold the whole document
 
 
-class NotInstalled(Exception):
+class SchemaNotInstalledError(Exception):
     """The schemas, or the library that reads them, are not on this machine."""
 
 
@@ -31,14 +31,14 @@ def violations(files: Mapping[str, bytes], folder: Path = FOLDER) -> list[Proble
     try:
         from jsonschema import Draft4Validator
     except ImportError as error:
-        raise NotInstalled("jsonschema") from error
+        raise SchemaNotInstalledError("jsonschema") from error
     found: list[Problem] = []
     for name in sorted(name for name in files if name.endswith(".json")):
         kind = "MicrosoftTeams" if name == MANIFEST else "MicrosoftTeams.Localization"
         try:
             schema = json.loads((folder / f"{kind}.schema.json").read_bytes())
         except FileNotFoundError as error:
-            raise NotInstalled(str(folder)) from error
+            raise SchemaNotInstalledError(str(folder)) from error
         found += [
             Problem(
                 "schema",

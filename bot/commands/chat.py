@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
 
-from bot.sso.signins import NO_PROOF, Proof
+from bot.identity.delegations import NO_PROOF, Proof
 
 Json = Mapping[str, Any]
 
@@ -135,7 +135,7 @@ class Files(Protocol):
         ...
 
 
-class FileTrouble(Exception):
+class FileTransferError(Exception):
     """A file could not be moved; `code` names the sentence `file-<code>` in the catalogue."""
 
     def __init__(self, code: str, **arguments: str | int) -> None:

@@ -8,16 +8,16 @@ from datetime import datetime
 from typing import Any
 
 from bot.commands.chat import ConversationKind, Files, Place, Sender
-from bot.commands.people import People
+from bot.commands.roles import Roles
 from bot.doctor import Examine
 from bot.gateway import SipGateway
-from bot.runner.announcements import Announcements
-from bot.runner.calendar import Calendar
+from bot.identity.delegations import NO_PROOF, Delegations, Proof
+from bot.lifecycle.notifications import Notifications
+from bot.runner.deadlines import Deadlines
 from bot.runner.projection import Projection
-from bot.settings import Exports
+from bot.settings.model import Exports
 from bot.signin.policy import Actor, Denied, may_see
 from bot.signin.request import parse_id
-from bot.sso.signins import NO_PROOF, Proof, SignIns
 from bot.store import posts, requests
 from bot.store.database import Database
 from bot.store.posts import NewPost
@@ -40,9 +40,9 @@ class Context:
     database: Database
     gateway: SipGateway
     projection: Projection
-    announcements: Announcements
-    calendar: Calendar
-    people: People
+    notifications: Notifications
+    deadlines: Deadlines
+    roles: Roles
     files: Files
     words: Words
     rules: Rules
@@ -50,7 +50,7 @@ class Context:
     changed: Callable[[], None]  # wakes those who work behind the answer
     examine: Examine
     link: Callable[[str, str], str]  # (request id, what) -> address of an export, Exports.LINK only
-    sign_ins: SignIns | None = None  # None: requests run with the app's own rights
+    delegations: Delegations[SipGateway] | None = None  # None: requests run with the app's own rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Turn:
 
 
 async def turn_of(context: Context, sender: Sender, place: Place, proof: Proof = NO_PROOF) -> Turn:
-    actor = await context.people.actor(sender, place.tenant_id)
+    actor = await context.roles.actor(sender, place.tenant_id)
     return Turn(actor, place, sender.account_id, proof)
 
 
@@ -100,6 +100,6 @@ async def visible(context: Context, turn: Turn, text: str) -> Request | None:
         return None
     async with context.database.read() as tx:
         request = await requests.load(tx, request_id)
-    if request is None or isinstance(may_see(turn.actor, request.standing), Denied):
+    if request is None or isinstance(may_see(turn.actor, request.facts), Denied):
         return None
     return request

@@ -9,18 +9,18 @@ from typing import Any
 
 import structlog
 
-from bot.commands.chat import FileConsent, FileTrouble
+from bot.commands.chat import FileConsent, FileTransferError
 from bot.commands.context import Context, Turn, denial, post, say, show, visible
 from bot.commands.inputs import Inputs
 from bot.phones.issue import Severity
 from bot.phones.provisioning import url_for
-from bot.settings import Exports
+from bot.settings.model import Exports
 from bot.signin.policy import Denied, may_see
-from bot.signin.snapshot import Phone
+from bot.signin.snapshot import PhoneSnapshot
 from bot.store import snapshots
 from bot.store.requests import Request
 from bot.words import Words
-from cards import plain
+from cards import static
 
 log = structlog.get_logger()
 
@@ -47,7 +47,7 @@ _INFO = "application/vnd.microsoft.teams.card.file.info"
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
-def harmless(value: str) -> str:
+def escape_formula(value: str) -> str:
     """A value that a spreadsheet does not take for a formula. Handed in again, it is read as it was."""
     return f"'{value}" if value.startswith(_FORMULA) else value
 
@@ -80,11 +80,11 @@ async def results_csv(context: Context, request: Request) -> bytes:
                     "",
                     "",
                 )
-                writer.writerow([harmless(cell) for cell in cells])
+                writer.writerow([escape_formula(cell) for cell in cells])
     return out.getvalue().encode("utf-8-sig")
 
 
-def _result(words: Words, phone: Phone, home_tenant: str) -> tuple[str, ...]:
+def _result(words: Words, phone: PhoneSnapshot, home_tenant: str) -> tuple[str, ...]:
     cause = fix = url = ""
     if phone.cause is not None:
         cause = words(f"cause-{phone.cause.code}")
@@ -92,14 +92,14 @@ def _result(words: Words, phone: Phone, home_tenant: str) -> tuple[str, ...]:
     if phone.region is not None:
         url = url_for(phone.hardware_id, phone.region, home_tenant).url
     return (
-        harmless(phone.username),
+        escape_formula(phone.username),
         phone.hardware_id,
         phone.region or "",
         phone.status.value,
-        harmless(phone.message),
+        escape_formula(phone.message),
         cause,
         fix,
-        harmless(phone.batch_id),
+        escape_formula(phone.remote_batch_id),
         url,
     )
 
@@ -119,7 +119,7 @@ async def issues_csv(context: Context, request: Request) -> bytes:
                 context.words(f"issue-{issue.code}", **issue.arguments),
                 context.words.part(f"issue-{issue.code}", "fix", **issue.arguments),
             )
-            writer.writerow([harmless(cell) for cell in cells])
+            writer.writerow([escape_formula(cell) for cell in cells])
     return out.getvalue().encode("utf-8-sig")
 
 
@@ -135,14 +135,14 @@ async def content(context: Context, request: Request, what: str) -> bytes:
 
 async def export(context: Context, turn: Turn, request: Request, inputs: Inputs) -> str | None:
     """Offer the file: nothing waits for the answer, so none is missed."""
-    if isinstance(decision := may_see(turn.actor, request.standing), Denied):
+    if isinstance(decision := may_see(turn.actor, request.facts), Denied):
         return denial(context, decision)
     what = ISSUES if inputs.text("what", 16) == ISSUES else RESULTS
     if not turn.personal:
         return context.words("export-elsewhere", request=request.id)
     name = file_name(request.id, what)
     if context.rules.exports is Exports.LINK:
-        rendered = plain.file_link(context.words, name, context.link(request.id, what))
+        rendered = static.file_link(context.words, name, context.link(request.id, what))
         await show(context, turn.place, rendered.card, rendered.summary)
         return context.words("export-below")
     data = await content(context, request, what)
@@ -174,7 +174,7 @@ async def consented(context: Context, turn: Turn, consent: FileConsent) -> None:
     what = ISSUES if inputs.text("what", 16) == ISSUES else RESULTS
     try:
         await context.files.upload(consent.upload, await content(context, request, what))
-    except FileTrouble as trouble:
+    except FileTransferError as trouble:
         log.warning("export.not_saved", request=request.id, why=trouble.code)
         await say(context, turn.place, _not_saved(context.words, request, what, trouble))
         return
@@ -188,7 +188,7 @@ async def consented(context: Context, turn: Turn, consent: FileConsent) -> None:
     await post(context, turn.place, {"attachment": info})
 
 
-def _not_saved(words: Words, request: Request, what: str, trouble: FileTrouble) -> str:
+def _not_saved(words: Words, request: Request, what: str, trouble: FileTransferError) -> str:
     if trouble.code == "full":
         name = file_name(request.id, what)
         return f"{words('file-full', name=name)} {words.part('file-full', 'fix')}"

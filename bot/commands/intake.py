@@ -7,14 +7,14 @@ from collections.abc import Callable
 
 import structlog
 
-from bot.commands.chat import FileTrouble, IncomingFile
+from bot.commands.chat import FileTransferError, IncomingFile
 from bot.commands.context import Context, Turn, denial, say, show
 from bot.commands.inputs import cleaned
 from bot.phones import roster
-from bot.phones.roster import Roster, Unreadable
-from bot.signin.policy import Denied, may_start
+from bot.phones.roster import Roster, UnreadableFileError
+from bot.signin.policy import Denied, may_submit_file
 from bot.store import drafts, requests
-from cards import plain
+from cards import static
 
 log = structlog.get_logger()
 
@@ -22,13 +22,13 @@ _LONGEST_NAME = 200
 
 
 async def take_file(context: Context, turn: Turn, file: IncomingFile) -> None:
-    if isinstance(decision := may_start(turn.actor), Denied):
+    if isinstance(decision := may_submit_file(turn.actor), Denied):
         await say(context, turn.place, denial(context, decision))
         return
     name = cleaned(file.name, _LONGEST_NAME)
     try:
         content = await context.files.download(file)
-    except FileTrouble as trouble:
+    except FileTransferError as trouble:
         log.info("intake.no_file", why=trouble.code)
         await _unusable(
             context,
@@ -42,7 +42,7 @@ async def take_file(context: Context, turn: Turn, file: IncomingFile) -> None:
 
 
 async def take_text(context: Context, turn: Turn, text: str) -> None:
-    if isinstance(decision := may_start(turn.actor), Denied):
+    if isinstance(decision := may_submit_file(turn.actor), Denied):
         await say(context, turn.place, denial(context, decision))
         return
     await _take(context, turn, context.words("pasted-table"), lambda: roster.read_text(text))
@@ -51,7 +51,7 @@ async def take_text(context: Context, turn: Turn, text: str) -> None:
 async def _take(context: Context, turn: Turn, name: str, read: Callable[[], Roster]) -> None:
     try:
         checked = await asyncio.to_thread(read)
-    except Unreadable as trouble:
+    except UnreadableFileError as trouble:
         log.info("intake.unreadable", why=trouble.code)
         await _unusable(
             context,
@@ -75,11 +75,11 @@ async def _take(context: Context, turn: Turn, name: str, read: Callable[[], Rost
         )
         request = await requests.load(tx, request_id)
         if request is not None:
-            await context.announcements.drafted(tx, request, now)
+            await context.notifications.drafted(tx, request, now)
     log.info("request.drafted", request=request_id, rows=len(checked.rows))
     context.changed()
 
 
 async def _unusable(context: Context, turn: Turn, name: str, sentence: str, fix: str) -> None:
-    rendered = plain.unreadable(context.words, name, sentence, fix)
+    rendered = static.unreadable(context.words, name, sentence, fix)
     await show(context, turn.place, rendered.card, rendered.summary)

@@ -24,7 +24,7 @@ _ANSWER_SECONDS = 6.0  # whoever clicked waits for the answer, and their client 
 
 async def cancel(context: Context, turn: Turn, request: Request, inputs: Inputs) -> str | None:
     """Stop what has not been sent."""
-    decision = policy.may_cancel(turn.actor, request.standing)
+    decision = policy.may_cancel(turn.actor, request.facts)
     if isinstance(decision, Denied):
         if decision.reason in ("not-running", "already-cancelling"):
             return None
@@ -32,7 +32,7 @@ async def cancel(context: Context, turn: Turn, request: Request, inputs: Inputs)
     now = context.clock()
     async with context.database.write() as tx:
         if await requests.cancel(tx, request.id, actor=turn.actor.person, now=now):
-            await context.announcements.end_if_over(tx, request.id, now)
+            await context.notifications.end_if_over(tx, request.id, now)
     context.changed()
     return None
 
@@ -41,7 +41,7 @@ async def retry_failed(
     context: Context, turn: Turn, request: Request, inputs: Inputs
 ) -> str | None:
     """A new draft with the phones that were not signed in, in the conversation that asks."""
-    decision = policy.may_retry(turn.actor, request.standing)
+    decision = policy.may_retry(turn.actor, request.facts)
     if isinstance(decision, Denied):
         return denial(context, decision)
     now = context.clock()
@@ -61,14 +61,14 @@ async def retry_failed(
             return context.words("retry-nothing", request=request.id)
         draft = await requests.load(tx, new_id)
         if draft is not None:
-            await context.announcements.drafted(tx, draft, now)
+            await context.notifications.drafted(tx, draft, now)
     context.changed()
     return context.words("retry-drafted", request=new_id, phones=draft.ready_rows if draft else 0)
 
 
 async def reconcile(context: Context, turn: Turn, request: Request, inputs: Inputs) -> str | None:
     """A person says what became of a batch: look again, it ran (with its id), it did not run."""
-    decision = policy.may_reconcile(turn.actor, request.standing, four_eyes=context.rules.four_eyes)
+    decision = policy.may_reconcile(turn.actor, request.facts, four_eyes=context.rules.four_eyes)
     if isinstance(decision, Denied):
         return None if decision.reason == "not-running" else denial(context, decision)
     async with context.database.read() as tx:
@@ -93,7 +93,7 @@ async def reconcile(context: Context, turn: Turn, request: Request, inputs: Inpu
 async def _check_again(context: Context, turn: Turn, batch: Batch) -> str | None:
     now = context.clock()
     async with context.database.write() as tx:
-        if await batches.unknown(tx, batch, next_look_at=now, error=""):
+        if await batches.unknown(tx, batch, due_at=now, error=""):
             await requests.record(
                 tx, batch.request_id, "batch to be checked", now, turn.actor.person, batch=batch.id
             )
@@ -110,38 +110,38 @@ async def _did_not_run(context: Context, turn: Turn, batch: Batch) -> str | None
             await requests.record(
                 tx, batch.request_id, "batch did not run", now, turn.actor.person, batch=batch.id
             )
-            await context.announcements.end_if_over(tx, batch.request_id, now)
+            await context.notifications.end_if_over(tx, batch.request_id, now)
     context.changed()
     return None
 
 
-async def _ran(context: Context, turn: Turn, batch: Batch, remote_id: str) -> str | None:
+async def _ran(context: Context, turn: Turn, batch: Batch, remote_batch_id: str) -> str | None:
     """Believed only if the service has a batch of that id with exactly these phones."""
-    if not remote_id:
+    if not remote_batch_id:
         return context.words("reconcile-no-id")
     async with context.database.read() as tx:
         devices = await batches.devices(tx, batch)
-        known = await batches.known_remote_ids(tx, batch.tenant_id)
-    if remote_id.casefold() in map(str.casefold, known):
-        return context.words("reconcile-taken", batch=remote_id)
+        known = await batches.known_remote_batch_ids(tx, batch.tenant_id)
+    if remote_batch_id.casefold() in map(str.casefold, known):
+        return context.words("reconcile-taken", batch=remote_batch_id)
     gateway = context.gateway
-    if context.sign_ins is not None:
-        gateway = context.sign_ins.gateway(batch.request_id)
+    if context.delegations is not None:
+        gateway = context.delegations.client(batch.request_id)
     if gateway is None:
-        return context.words("reconcile-signed-out", batch=remote_id)
+        return context.words("reconcile-signed-out", batch=remote_batch_id)
     try:
         async with asyncio.timeout(_ANSWER_SECONDS):
-            report = await gateway.status(remote_id)
+            report = await gateway.status(remote_batch_id)
     except TimeoutError:
-        return context.words("reconcile-slow", batch=remote_id)
+        return context.words("reconcile-slow", batch=remote_batch_id)
     except GatewayError as error:
-        return context.words("reconcile-no-answer", batch=remote_id, message=error.message)
+        return context.words("reconcile-no-answer", batch=remote_batch_id, message=error.message)
     if not matching.is_of(report, devices):
-        return context.words("reconcile-other", batch=remote_id)
+        return context.words("reconcile-other", batch=remote_batch_id)
     now = context.clock()
     async with context.database.write() as tx:
         if await batches.submitted(
-            tx, batch, remote_id, owner="", lease_until=now, next_look_at=now, now=now
+            tx, batch, remote_batch_id, owner="", lease_until=now, due_at=now, now=now
         ):
             await requests.record(
                 tx,
@@ -150,7 +150,7 @@ async def _ran(context: Context, turn: Turn, batch: Batch, remote_id: str) -> st
                 now,
                 turn.actor.person,
                 batch=batch.id,
-                remote_id=remote_id,
+                remote_batch_id=remote_batch_id,
             )
     context.changed()
     return None

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class DirectoryUnavailable(Exception):
+class DirectoryUnavailableError(Exception):
     """Graph gave no usable answer; the message says which and why."""
 
 
-class DirectoryDenied(DirectoryUnavailable):
+class DirectoryDeniedError(DirectoryUnavailableError):
     """Graph refused: the identity lacks the permission, or its token is not accepted."""
 
 

@@ -9,23 +9,18 @@ import asyncio
 import json
 import re
 from collections.abc import Collection, Mapping
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 
 from bot import __version__
-from bot.directory import DirectoryDenied, DirectoryUnavailable, Profile
+from bot.directory import DirectoryDeniedError, DirectoryUnavailableError, Profile
+from bot.identity.tokens import Tokens
 
 SCOPE = "https://graph.microsoft.com/.default"
 MAX_GROUPS = 20  # ids in one checkMemberGroups, as Graph documents it
 MAX_BODY = 1024 * 1024
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-
-
-class Tokens(Protocol):
-    """What is needed of `bot.gateway.identity.Tokens`; rooms on one floor do not import each other."""
-
-    async def token(self, scope: str) -> str: ...
 
 
 class GraphDirectory:
@@ -56,7 +51,7 @@ class GraphDirectory:
             return None
         name, principal = found.get("displayName"), found.get("userPrincipalName")
         if not isinstance(principal, str):
-            raise DirectoryUnavailable("Graph answered with something that is not a user")
+            raise DirectoryUnavailableError("Graph answered with something that is not a user")
         return Profile(object_id, name if isinstance(name, str) else principal, principal)
 
     async def groups_among(self, object_id: str, candidates: Collection[str]) -> frozenset[str]:
@@ -75,7 +70,7 @@ class GraphDirectory:
                 return frozenset()
             value = found.get("value")
             if not isinstance(value, list):
-                raise DirectoryUnavailable("Graph answered with something that is not a list")
+                raise DirectoryUnavailableError("Graph answered with something that is not a list")
             member_of |= {each.lower() for each in value if isinstance(each, str)}
         return frozenset(asked[each] for each in member_of & asked.keys())
 
@@ -86,7 +81,7 @@ class GraphDirectory:
         """
         found = await self._call("GET", f"/v1.0/{collection}?$top=1&$select=id")
         if found is None or not isinstance(found.get("value"), list):
-            raise DirectoryUnavailable("Graph answered with something that is not a list")
+            raise DirectoryUnavailableError("Graph answered with something that is not a list")
 
     async def _call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
@@ -110,18 +105,22 @@ class GraphDirectory:
                     if response.status == 404:
                         return None
                     if response.status in (401, 403):
-                        raise DirectoryDenied(f"Graph answered with HTTP {response.status}")
+                        raise DirectoryDeniedError(f"Graph answered with HTTP {response.status}")
                     if response.status != 200:
-                        raise DirectoryUnavailable(f"Graph answered with HTTP {response.status}")
+                        raise DirectoryUnavailableError(
+                            f"Graph answered with HTTP {response.status}"
+                        )
                     answer = json.loads(await _bounded(response))
         except TimeoutError as error:
-            raise DirectoryUnavailable("Graph gave no answer in time") from error
+            raise DirectoryUnavailableError("Graph gave no answer in time") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise DirectoryUnavailable(f"Graph was not reached ({error})") from error
+            raise DirectoryUnavailableError(f"Graph was not reached ({error})") from error
         except (ValueError, RecursionError) as error:
-            raise DirectoryUnavailable("Graph answered with something that is not JSON") from error
+            raise DirectoryUnavailableError(
+                "Graph answered with something that is not JSON"
+            ) from error
         if not isinstance(answer, dict):
-            raise DirectoryUnavailable("Graph answered with something that is not an object")
+            raise DirectoryUnavailableError("Graph answered with something that is not an object")
         return answer
 
 
@@ -130,5 +129,5 @@ async def _bounded(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_chunked(64 * 1024):
         body += chunk
         if len(body) > MAX_BODY:
-            raise DirectoryUnavailable("Graph answered with far too much")
+            raise DirectoryUnavailableError("Graph answered with far too much")
     return bytes(body)

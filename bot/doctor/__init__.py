@@ -9,10 +9,10 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from bot.gateway.identity import Tokens
+from bot.identity.tokens import Tokens
 
 
-class State(StrEnum):
+class FindingState(StrEnum):
     OK = "ok"
     FAILED = "failed"
     UNKNOWN = "unknown"  # it cannot be told from here, or not with this identity
@@ -24,7 +24,7 @@ class Finding:
     its attribute `fix` what to do unless the state is OK."""
 
     step: str
-    state: State
+    state: FindingState
     message: str
     arguments: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
 
@@ -34,12 +34,12 @@ Examine = Callable[[Tokens | None], Awaitable[Sequence[Finding]]]
 
 
 def ok(step: str, message: str, /, **arguments: str | int) -> Finding:
-    return Finding(step, State.OK, message, arguments)
+    return Finding(step, FindingState.OK, message, arguments)
 
 
 def failed(step: str, message: str, /, **arguments: str | int) -> Finding:
-    return Finding(step, State.FAILED, message, arguments)
+    return Finding(step, FindingState.FAILED, message, arguments)
 
 
 def unknown(step: str, message: str, /, **arguments: str | int) -> Finding:
-    return Finding(step, State.UNKNOWN, message, arguments)
+    return Finding(step, FindingState.UNKNOWN, message, arguments)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from bot.directory import DirectoryDenied, DirectoryUnavailable
+from bot.directory import DirectoryDeniedError, DirectoryUnavailableError
 from bot.doctor import Finding, failed, ok, unknown
-from bot.doctor.far import Lists
-from bot.gateway.identity import Tokens
-from bot.settings import Settings
-from bot.sso.roles import Missing, claims, missing
+from bot.doctor.clients import Lists
+from bot.identity.entra_roles import MissingRoles, claims, missing
+from bot.identity.tokens import Tokens
+from bot.settings.model import Settings
 
-_LACKING: Mapping[Missing, str] = MappingProxyType(
+_LACKING: Mapping[MissingRoles, str] = MappingProxyType(
     {
-        Missing.TEAMS: "found-roles-no-teams",
-        Missing.PASSWORDS: "found-roles-no-authentication",
-        Missing.BOTH: "found-roles-none",
+        MissingRoles.TEAMS: "found-roles-no-teams",
+        MissingRoles.PASSWORDS: "found-roles-no-authentication",
+        MissingRoles.BOTH: "found-roles-none",
     }
 )
 
@@ -45,7 +45,7 @@ async def roles(token: str, settings: Settings) -> Finding:
         )
     listed = said.get("wids")
     lacking = missing([str(role) for role in listed] if isinstance(listed, list) else ())
-    if lacking is Missing.NOTHING:
+    if lacking is MissingRoles.NOTHING:
         return ok(step, "found-roles")
     if said.get("idtyp") == "app" or "scp" not in said:
         return unknown(step, "found-roles-app")
@@ -56,8 +56,8 @@ async def permission(directory: Lists, step: str, collection: str, permission: s
     """Ask for the smallest thing that the permission opens."""
     try:
         await directory.try_list(collection)
-    except DirectoryDenied:
+    except DirectoryDeniedError:
         return failed(step, "found-permission-missing", permission=permission)
-    except DirectoryUnavailable as error:
+    except DirectoryUnavailableError as error:
         return failed(step, "found-permission-no-answer", message=str(error), permission=permission)
     return ok(step, "found-permission", permission=permission)

@@ -8,10 +8,10 @@ from collections.abc import Collection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.doctor import Finding, failed, ok, unknown
-from bot.settings import REQUESTER_CHAT, Settings
-from bot.spelling import given, strangers
+from bot.settings.model import REQUESTER_CHAT, Settings
+from bot.settings.unknown import given, strangers
 from bot.store import health, overview
-from bot.store.database import Database, DatabaseTrouble
+from bot.store.database import Database, DatabaseError
 from bot.store.health import Schema, Writing
 
 _NEEDED = ("app_id", "tenant_ids", "requesters", "approvers")  # by production
@@ -45,7 +45,7 @@ async def database(examined: Database) -> Finding:
     step = "database"
     try:
         found = await asyncio.to_thread(health.examine, await examined.address())
-    except DatabaseTrouble as error:
+    except DatabaseError as error:
         return failed(step, "found-database-trouble", message=str(error))
     match found.schema:
         case Schema.MISSING:
@@ -75,7 +75,7 @@ async def chat(settings: Settings, database: Database) -> Finding:
         async with database.read() as tx:
             heard = await overview.heard(tx)
             unheard = channels - await overview.known(tx, channels)
-    except (SQLAlchemyError, DatabaseTrouble, OSError):
+    except (SQLAlchemyError, DatabaseError, OSError):
         return unknown(step, "found-teams-no-database")
     if not heard.conversations:
         return unknown(step, "found-teams-silent")

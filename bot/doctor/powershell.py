@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bot.doctor import Finding, failed, ok, unknown
 from bot.gateway.powershell import surroundings
-from bot.gateway.process import NotStarted, started
+from bot.gateway.process import ProcessStartError, started
 
 _MARK = "offhook-versions"
 _COMMAND = (
@@ -25,7 +25,7 @@ async def versions(pwsh: str) -> Finding:
     step = "powershell"
     try:
         complaint, found = await _asked(pwsh)
-    except NotStarted as error:
+    except ProcessStartError as error:
         return failed(step, "found-powershell-missing", message=f"{pwsh}: {error}")
     if found is None:
         return unknown(step, "found-powershell-unclear", message=complaint or "–")

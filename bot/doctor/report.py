@@ -13,23 +13,22 @@ from rich.table import Table
 from rich.text import Text
 
 from bot import __version__
-from bot.doctor import Finding, State
+from bot.doctor import Finding, FindingState
 from bot.words import Words
 
 FORMAT = 1  # goes up when a script that reads the JSON would have to change
-_MARKS: Mapping[State, tuple[str, str]] = MappingProxyType(
-    {State.OK: ("✓", "green"), State.FAILED: ("✗", "red"), State.UNKNOWN: ("?", "yellow")}
+_MARKS: Mapping[FindingState, tuple[str, str]] = MappingProxyType(
+    {
+        FindingState.OK: ("✓", "green"),
+        FindingState.FAILED: ("✗", "red"),
+        FindingState.UNKNOWN: ("?", "yellow"),
+    }
 )
-
-
-def harmless(text: str) -> str:
-    """On one line, without what a terminal would obey."""
-    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
 def counted(findings: Sequence[Finding]) -> dict[str, int]:
     """How many findings there are of each state."""
-    return {state.value: sum(each.state is state for each in findings) for state in State}
+    return {state.value: sum(each.state is state for each in findings) for state in FindingState}
 
 
 def as_json(findings: Sequence[Finding], words: Words, now: datetime) -> dict[str, Any]:
@@ -71,8 +70,8 @@ def show(findings: Sequence[Finding], words: Words, console: Console) -> None:
     counts = counted(findings)
     verdict = words(
         "checks-verdict",
-        failed=counts[State.FAILED],
-        unknown=counts[State.UNKNOWN],
+        failed=counts[FindingState.FAILED],
+        unknown=counts[FindingState.UNKNOWN],
         total=len(findings),
     )
     console.print(Text(verdict, style="bold"))
@@ -80,6 +79,6 @@ def show(findings: Sequence[Finding], words: Words, console: Console) -> None:
 
 
 def _fix(finding: Finding, words: Words) -> str:
-    if finding.state is State.OK:
+    if finding.state is FindingState.OK:
         return ""
     return words.part(finding.message, "fix", **finding.arguments)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from bot.doctor import Finding, failed, ok, unknown
-from bot.doctor.far import ConfigApi
-from bot.gateway import Denied, GatewayError, SipGateway
+from bot.doctor.clients import ConfigApi
+from bot.gateway import AccessDeniedError, GatewayError, SipGateway
 
 _NO_ID = "–"
 
@@ -13,7 +13,7 @@ async def discovery(configapi: ConfigApi) -> Finding:
     step = "configapi"
     try:
         host = await configapi.discovered()
-    except Denied as error:
+    except AccessDeniedError as error:
         return failed(step, "found-configapi-denied", **_told(error))
     except GatewayError as error:
         return failed(step, "found-configapi-no-answer", **_told(error))
@@ -25,7 +25,7 @@ async def summaries(gateway: SipGateway) -> Finding:
     step = "bulk-sign-in"
     try:
         found = await gateway.summaries()
-    except Denied as error:
+    except AccessDeniedError as error:
         return failed(step, "found-summaries-denied", **_told(error))
     except GatewayError as error:
         return failed(step, "found-summaries-no-answer", **_told(error))
@@ -36,7 +36,7 @@ async def switch(configapi: ConfigApi) -> Finding:
     step = "tenant-switch"
     try:
         instances = await configapi.configurations("TeamsSipDevicesConfiguration")
-    except Denied as error:
+    except AccessDeniedError as error:
         return unknown(step, "found-policy-denied", **_told(error))
     except GatewayError as error:
         return failed(step, "found-policy-no-answer", **_told(error))
@@ -54,7 +54,7 @@ async def trusted_addresses(configapi: ConfigApi) -> Finding:
     step = "trusted-addresses"
     try:
         instances = await configapi.configurations("TenantTrustedIPAddress")
-    except Denied as error:
+    except AccessDeniedError as error:
         return unknown(step, "found-policy-denied", **_told(error))
     except GatewayError as error:
         return failed(step, "found-policy-no-answer", **_told(error))

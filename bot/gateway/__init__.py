@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Protocol
 
 from bot.phones.region import Region
-from bot.signin.request import Device
+from bot.signin.request import Phone
 
 
 @dataclass(frozen=True, slots=True)
-class ItemReport:
+class PhoneReport:
     """One phone as the service reports it; texts as they came."""
 
     username: str
@@ -25,16 +25,16 @@ class ItemReport:
 class BatchReport:
     """A batch as the service reports it. `status` is not a closed list: unknown means running."""
 
-    batch_id: str
+    remote_batch_id: str
     status: str
-    items: Sequence[ItemReport]
+    items: Sequence[PhoneReport]
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSummary:
     """One line of the tenant's batches of the last 30 days. What the service left out is None."""
 
-    batch_id: str
+    remote_batch_id: str
     status: str
     region: Region | None = None
     created_at: datetime | None = None
@@ -62,11 +62,11 @@ class GatewayError(Exception):
         self.correlation_id = correlation_id
 
 
-class NotRun(GatewayError):
+class NotRunError(GatewayError):
     pass
 
 
-class Throttled(NotRun):
+class ThrottledError(NotRunError):
     def __init__(
         self, message: str, *, retry_after: float | None = None, correlation_id: str = ""
     ) -> None:
@@ -74,27 +74,27 @@ class Throttled(NotRun):
         self.retry_after = retry_after
 
 
-class Refused(NotRun):
+class BatchRejectedError(NotRunError):
     pass
 
 
-class Denied(NotRun):
+class AccessDeniedError(NotRunError):
     pass
 
 
-class Unreachable(NotRun):
+class UnreachableError(NotRunError):
     pass
 
 
-class OutcomeUnknown(GatewayError):
+class OutcomeUnknownError(GatewayError):
     pass
 
 
-class Unavailable(GatewayError):
+class UnavailableError(GatewayError):
     pass
 
 
-class UnknownBatch(GatewayError):
+class UnknownBatchError(GatewayError):
     pass
 
 
@@ -106,7 +106,7 @@ class SipGateway(Protocol):
         """Seconds after which a submit without an answer becomes `OutcomeUnknown`."""
         ...
 
-    async def submit(self, region: Region, devices: Sequence[Device]) -> str:
+    async def submit(self, region: Region, devices: Sequence[Phone]) -> str:
         """Send one batch; returns the service's batch id.
 
         Raises `Throttled`, `Refused`, `Denied`, `Unreachable` (nothing ran) or `OutcomeUnknown`.

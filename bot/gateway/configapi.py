@@ -21,21 +21,21 @@ from yarl import URL
 
 from bot import __version__
 from bot.gateway import (
+    AccessDeniedError,
     BatchReport,
     BatchSummary,
-    Denied,
     GatewayError,
-    OutcomeUnknown,
-    Unavailable,
-    Unreachable,
+    OutcomeUnknownError,
+    UnavailableError,
+    UnreachableError,
     wire,
 )
 from bot.gateway.failure import Failure, seconds
-from bot.gateway.identity import Tokens
 from bot.gateway.redact import redacted
 from bot.gateway.retry import repeated
+from bot.identity.tokens import Tokens
 from bot.phones.region import Region
-from bot.signin.request import Device
+from bot.signin.request import Phone
 
 # The resource "Skype and Teams Tenant Admin API", the same on every cloud.
 SCOPE = "48ac35b8-9aa8-4d74-927d-1f4a14a0b239/.default"
@@ -103,7 +103,7 @@ class ConfigApiGateway:
     def submit_timeout(self) -> float:
         return self._submit_timeout
 
-    async def submit(self, region: Region, devices: Sequence[Device]) -> str:
+    async def submit(self, region: Region, devices: Sequence[Phone]) -> str:
         url = self._url(CREATE).with_query(TargetRegion=region.value)
         body = [{"Username": each.username, "HardwareId": each.hardware_id} for each in devices]
         deadline = _now() + self._submit_timeout
@@ -120,8 +120,8 @@ class ConfigApiGateway:
             raise answer.failure.of_submit()
         try:
             return wire.batch_id(answer.body)
-        except wire.Unreadable as error:
-            raise OutcomeUnknown(str(error), correlation_id=answer.correlation_id) from error
+        except wire.UnreadableResponseError as error:
+            raise OutcomeUnknownError(str(error), correlation_id=answer.correlation_id) from error
 
     async def status(self, batch_id: str) -> BatchReport:
         url = self._url(STATUS).with_query(batchid=batch_id)
@@ -142,7 +142,7 @@ class ConfigApiGateway:
             if not following:
                 return found
             url = self._same_origin(following)
-        raise Unavailable("the list of batches does not end")
+        raise UnavailableError("the list of batches does not end")
 
     async def discovered(self) -> str:
         """The host that the service discovery names, asked anew. Raises as `summaries` does."""
@@ -170,15 +170,15 @@ class ConfigApiGateway:
                 return url
         except ValueError:
             pass
-        raise Unavailable("the rest of the list of batches is said to be on another host")
+        raise UnavailableError("the rest of the list of batches is said to be on another host")
 
     async def _ready_to_submit(self, refresh: bool, deadline: float) -> Mapping[str, str]:
         try:
             return await repeated(
                 lambda: self._headers(refresh, deadline), pauses=self._pauses, deadline=deadline
             )
-        except Unavailable as error:
-            raise Unreachable(error.message, correlation_id=error.correlation_id) from error
+        except UnavailableError as error:
+            raise UnreachableError(error.message, correlation_id=error.correlation_id) from error
 
     async def _read(
         self,
@@ -194,8 +194,8 @@ class ConfigApiGateway:
                 raise error_of(answer.failure)
             try:
                 return read(answer)
-            except wire.Unreadable as error:
-                raise Unavailable(str(error), correlation_id=answer.correlation_id) from error
+            except wire.UnreadableResponseError as error:
+                raise UnavailableError(str(error), correlation_id=answer.correlation_id) from error
 
         return await repeated(once, pauses=self._pauses, deadline=deadline)
 
@@ -213,11 +213,11 @@ class ConfigApiGateway:
                 async with self._discovery:
                     target = await self._discover(headers, deadline)
         except PermissionError as error:
-            raise Denied(wire.clean(str(error))) from error
+            raise AccessDeniedError(wire.clean(str(error))) from error
         except TimeoutError as error:
-            raise Unavailable("neither token nor service discovery came in time") from error
+            raise UnavailableError("neither token nor service discovery came in time") from error
         except ConnectionError as error:
-            raise Unavailable(wire.clean(str(error))) from error
+            raise UnavailableError(wire.clean(str(error))) from error
         return {**headers, "X-MS-Target-Uri": f"https://{target}/"} if target else headers
 
     async def _discover(self, headers: Mapping[str, str], deadline: float) -> str:
@@ -236,7 +236,7 @@ class ConfigApiGateway:
         if answer.ok:
             try:
                 self._target = wire.admin_endpoint(answer.body)
-            except wire.Unreadable as error:
+            except wire.UnreadableResponseError as error:
                 log.info("gateway.discovery_unreadable", why=str(error))
         self._discovered = True
         return self._target
@@ -244,8 +244,8 @@ class ConfigApiGateway:
     async def _asked(self, url: URL, headers: Mapping[str, str], deadline: float) -> _Answer:
         try:
             return await self._exchange("GET", url, headers, deadline)
-        except (Unreachable, OutcomeUnknown) as error:
-            raise Unavailable(error.message, correlation_id=error.correlation_id) from error
+        except (UnreachableError, OutcomeUnknownError) as error:
+            raise UnavailableError(error.message, correlation_id=error.correlation_id) from error
 
     async def _exchange(
         self,
@@ -284,15 +284,15 @@ class ConfigApiGateway:
                 )
                 warning = response.headers.get("X-Ms-ConfigApi-PowerShell-WarningMessage", "")
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            raise Unreachable(
+            raise UnreachableError(
                 f"no connection to {url.host}", correlation_id=correlation_id
             ) from error
         except TimeoutError as error:
             waited = f"no answer within {_now() - started:.0f} s"
-            raise OutcomeUnknown(waited, correlation_id=correlation_id) from error
+            raise OutcomeUnknownError(waited, correlation_id=correlation_id) from error
         except (aiohttp.ClientError, OSError) as error:
             lost = f"the connection broke ({type(error).__name__})"
-            raise OutcomeUnknown(lost, correlation_id=correlation_id) from error
+            raise OutcomeUnknownError(lost, correlation_id=correlation_id) from error
         call = url.path.rpartition("/")[2]
         if warning:
             said = wire.clean(warning)

@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from bot.gateway import (
-    Denied,
+    AccessDeniedError,
+    BatchRejectedError,
     GatewayError,
-    OutcomeUnknown,
-    Refused,
-    Throttled,
-    Unavailable,
-    UnknownBatch,
+    OutcomeUnknownError,
+    ThrottledError,
+    UnavailableError,
+    UnknownBatchError,
 )
 
 MAX_RETRY_AFTER = 3600.0
@@ -50,44 +50,44 @@ class Failure:
             case 429:
                 return self._throttled()
             case 401 | 403:
-                return self._as(Denied)
+                return self._as(AccessDeniedError)
             case 408:  # some proxies say so of a service that was slow, not of a request that was
-                return self._as(OutcomeUnknown)
+                return self._as(OutcomeUnknownError)
             case int(status) if not 400 <= status < 500:
-                return self._as(OutcomeUnknown)
+                return self._as(OutcomeUnknownError)
             case _ if _NO_RIGHTS.search(self.message):
-                return self._as(Denied)
+                return self._as(AccessDeniedError)
             case _ if _NO_PLACE.search(self.message):
                 return self._throttled()
             case None:
-                return self._as(OutcomeUnknown)
+                return self._as(OutcomeUnknownError)
             case _:
-                return self._as(Refused)
+                return self._as(BatchRejectedError)
 
     def of_read(self) -> GatewayError:
         match self.status:
             case 429:
                 return self._throttled()
             case 401 | 403:
-                return self._as(Denied)
+                return self._as(AccessDeniedError)
             case 400 | None if _NO_RIGHTS.search(self.message):
-                return self._as(Denied)
+                return self._as(AccessDeniedError)
             case None if _NO_PLACE.search(self.message):
                 return self._throttled()
             case _:
-                return self._as(Unavailable)
+                return self._as(UnavailableError)
 
     def of_status(self) -> GatewayError:
         """Of a read that names a batch."""
         if self.status == 404 or (self.status in (400, None) and _NO_BATCH.search(self.message)):
-            return self._as(UnknownBatch)
+            return self._as(UnknownBatchError)
         return self.of_read()
 
     def _as(self, kind: type[GatewayError]) -> GatewayError:
         return kind(self.message, correlation_id=self.correlation_id)
 
-    def _throttled(self) -> Throttled:
-        return Throttled(
+    def _throttled(self) -> ThrottledError:
+        return ThrottledError(
             self.message, retry_after=self.retry_after, correlation_id=self.correlation_id
         )
 

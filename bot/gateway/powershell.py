@@ -29,25 +29,25 @@ from uuid import uuid4
 import structlog
 
 from bot.gateway import (
+    AccessDeniedError,
     BatchReport,
     BatchSummary,
-    Denied,
     GatewayError,
-    OutcomeUnknown,
-    Unavailable,
-    UnknownBatch,
-    Unreachable,
+    OutcomeUnknownError,
+    UnavailableError,
+    UnknownBatchError,
+    UnreachableError,
     wire,
 )
 from bot.gateway.configapi import SCOPE as TEAMS_SCOPE
 from bot.gateway.failure import Failure
-from bot.gateway.identity import Tokens
-from bot.gateway.process import NotStarted, Process, started
+from bot.gateway.process import Process, ProcessStartError, started
 from bot.gateway.redact import redacted
 from bot.gateway.retry import repeated
 from bot.gateway.transcript import Transcript
+from bot.identity.tokens import Tokens
 from bot.phones.region import Region
-from bot.signin.request import Device
+from bot.signin.request import Phone
 
 SCRIPT = Path(__file__).with_name("powershell.ps1")
 DEVICES = "devices.csv"  # the script's name for it, in the process's working directory
@@ -93,7 +93,7 @@ log = structlog.get_logger()
 class _Action:
     name: str
     region: Region | None = None
-    devices: Sequence[Device] = ()
+    devices: Sequence[Phone] = ()
     batch_id: str = ""
 
 
@@ -130,7 +130,7 @@ class PowerShellGateway:
     def submit_timeout(self) -> float:
         return self._submit_timeout
 
-    async def submit(self, region: Region, devices: Sequence[Device]) -> str:
+    async def submit(self, region: Region, devices: Sequence[Phone]) -> str:
         now = asyncio.get_running_loop().time()
         ready_by, deadline = now + self._submit_timeout * 2 / 3, now + self._submit_timeout
         try:
@@ -139,20 +139,20 @@ class PowerShellGateway:
             )
             if not heard.asked:
                 raise heard.unasked()
-        except Unavailable as error:
-            raise Unreachable(error.message, correlation_id=error.correlation_id) from error
+        except UnavailableError as error:
+            raise UnreachableError(error.message, correlation_id=error.correlation_id) from error
         if heard.failure is not None:
             raise heard.failure.of_submit()
         if heard.answer is None:
-            raise OutcomeUnknown(heard.ending, correlation_id=heard.run)
+            raise OutcomeUnknownError(heard.ending, correlation_id=heard.run)
         try:
             return wire.batch_id(heard.answer)
-        except wire.Unreadable as error:
-            raise OutcomeUnknown(str(error), correlation_id=heard.run) from error
+        except wire.UnreadableResponseError as error:
+            raise OutcomeUnknownError(str(error), correlation_id=heard.run) from error
 
     async def status(self, batch_id: str) -> BatchReport:
         if not _BATCH_ID.fullmatch(batch_id):
-            raise UnknownBatch("this is no batch id")
+            raise UnknownBatchError("this is no batch id")
         return await self._read(
             _Action("status", batch_id=batch_id),
             lambda answer: wire.report(answer, batch_id),
@@ -179,11 +179,11 @@ class PowerShellGateway:
             if heard.failure is not None:
                 raise error_of(heard.failure)
             if heard.answer is None:
-                raise Unavailable(heard.ending, correlation_id=heard.run)
+                raise UnavailableError(heard.ending, correlation_id=heard.run)
             try:
                 return read(heard.answer)
-            except wire.Unreadable as error:
-                raise Unavailable(str(error), correlation_id=heard.run) from error
+            except wire.UnreadableResponseError as error:
+                raise UnavailableError(str(error), correlation_id=heard.run) from error
 
         return await repeated(once, pauses=self._pauses, deadline=deadline)
 
@@ -213,9 +213,9 @@ class PowerShellGateway:
                         self._command(action), folder=folder, environment=environment
                     ) as process:
                         await _follow(process, heard, ready_by, deadline)
-            except NotStarted as error:
+            except ProcessStartError as error:
                 why = f"PowerShell cannot be started on this host: {self._pwsh}: {error}"
-                raise Denied(why, correlation_id=heard.run) from error
+                raise AccessDeniedError(why, correlation_id=heard.run) from error
             finally:
                 log.debug(
                     "gateway.ran",
@@ -233,7 +233,7 @@ class PowerShellGateway:
             async with asyncio.timeout_at(ready_by):
                 await self._places.acquire()
         except TimeoutError as error:
-            raise Unavailable("too many PowerShell processes are at work") from error
+            raise UnavailableError("too many PowerShell processes are at work") from error
         try:
             yield
         finally:
@@ -247,11 +247,11 @@ class PowerShellGateway:
                     await self._tokens.token(TEAMS_SCOPE, refresh=refresh),
                 )
         except PermissionError as error:
-            raise Denied(wire.clean(str(error))) from error
+            raise AccessDeniedError(wire.clean(str(error))) from error
         except TimeoutError as error:
-            raise Unavailable("no token came in time") from error
+            raise UnavailableError("no token came in time") from error
         except ConnectionError as error:
-            raise Unavailable(wire.clean(str(error))) from error
+            raise UnavailableError(wire.clean(str(error))) from error
 
     def _command(self, action: _Action) -> Sequence[str]:
         region = () if action.region is None else ("-Region", action.region.value)
@@ -300,7 +300,7 @@ def _environment(folder: Path, mark: str, tokens: tuple[str, str], batch_id: str
 
 
 @contextmanager
-def _folder(devices: Sequence[Device]) -> Generator[Path]:
+def _folder(devices: Sequence[Phone]) -> Generator[Path]:
     """A folder that only we can enter, with the phones in it; gone with all that is in it when left.
 
     It is the process's folder for temporary files too: when killed it leaves some behind.
@@ -313,11 +313,11 @@ def _folder(devices: Sequence[Device]) -> Generator[Path]:
             if devices:
                 _write(folder / DEVICES, devices)
         except OSError as error:
-            raise Unavailable(f"no temporary file can be written: {error.strerror}") from error
+            raise UnavailableError(f"no temporary file can be written: {error.strerror}") from error
         yield folder
 
 
-def _write(file: Path, devices: Sequence[Device]) -> None:
+def _write(file: Path, devices: Sequence[Phone]) -> None:
     """The CSV that the cmdlet reads. The mark at its start lets PowerShell 5.1 see that it is UTF-8."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w", encoding="utf-8-sig", newline="") as stream:  # noqa: PTH123

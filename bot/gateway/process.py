@@ -16,7 +16,7 @@ _CHUNK = 64 * 1024
 _GRACE = 2.0  # seconds for the pipes of a killed program to close
 
 
-class NotStarted(Exception):
+class ProcessStartError(Exception):
     """The program could not be started; nothing of it ran."""
 
 
@@ -107,9 +107,9 @@ async def started(
             start_new_session=True,
         )
     except OSError as error:
-        raise NotStarted(error.strerror or type(error).__name__) from error
+        raise ProcessStartError(error.strerror or type(error).__name__) from error
     except ValueError as error:  # a zero byte in an argument or a variable
-        raise NotStarted("an argument cannot be passed on") from error
+        raise ProcessStartError("an argument cannot be passed on") from error
     running = Process(process)
     try:
         yield running

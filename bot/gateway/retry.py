@@ -7,7 +7,7 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from bot.gateway import Throttled, Unavailable
+from bot.gateway import ThrottledError, UnavailableError
 
 Result = TypeVar("Result")
 
@@ -24,12 +24,12 @@ async def repeated(
     while True:
         try:
             return await attempt()
-        except (Throttled, Unavailable) as trouble:
+        except (ThrottledError, UnavailableError) as trouble:
             pause = next(left, None)
             if pause is None:
                 raise
             pause *= random.uniform(0.75, 1.25)  # noqa: S311 - spreads callers, guards nothing
-            if isinstance(trouble, Throttled) and trouble.retry_after is not None:
+            if isinstance(trouble, ThrottledError) and trouble.retry_after is not None:
                 pause = max(pause, trouble.retry_after)
             if asyncio.get_running_loop().time() + pause >= deadline:
                 raise

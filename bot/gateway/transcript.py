@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-from bot.gateway import Denied, GatewayError, Throttled, Unavailable, wire
+from bot.gateway import AccessDeniedError, GatewayError, ThrottledError, UnavailableError, wire
 from bot.gateway.failure import Failure, seconds
 
 # Exceptions of .NET for a service that was not reached.
@@ -79,17 +79,17 @@ class Transcript:
     def unasked(self) -> GatewayError:
         """Why the service was not called: `Denied`, `Throttled` or `Unavailable`."""
         if self.failure is None:
-            return Unavailable(self.ending, correlation_id=self.run)
+            return UnavailableError(self.ending, correlation_id=self.run)
         failure = self.failure
         identifier = failure.correlation_id
         if failure.status == 429:
-            return Throttled(
+            return ThrottledError(
                 failure.message, retry_after=failure.retry_after, correlation_id=identifier
             )
         out_of_reach = failure.status >= 500 if failure.status is not None else self._network
         if self._stage == "connecting" and out_of_reach:
-            return Unavailable(failure.message, correlation_id=identifier)
-        return Denied(failure.message, correlation_id=identifier)
+            return UnavailableError(failure.message, correlation_id=identifier)
+        return AccessDeniedError(failure.message, correlation_id=identifier)
 
     def _failed(self, fields: Mapping[str, object]) -> None:
         def text(name: str) -> str:

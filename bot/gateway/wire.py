@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
-from bot.gateway import BatchReport, BatchSummary, ItemReport
+from bot.gateway import BatchReport, BatchSummary, PhoneReport
 from bot.phones import region as regions
 
 MAX_TEXT = 500  # characters of any text that is kept
@@ -52,7 +52,7 @@ _KEYED_ID = re.compile(r"[!-~]{1,128}")
 _HOST = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z.-]{0,251}[0-9A-Za-z])?(?::\d{1,5})?")
 
 
-class Unreadable(ValueError):
+class UnreadableResponseError(ValueError):
     """The body does not say what it has to say."""
 
 
@@ -67,7 +67,7 @@ def parse(body: bytes) -> object:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise Unreadable("the answer is not JSON") from error
+        raise UnreadableResponseError("the answer is not JSON") from error
 
 
 def error_text(body: bytes) -> str:
@@ -77,7 +77,7 @@ def error_text(body: bytes) -> str:
     """
     try:
         return _error_in(parse(body))
-    except Unreadable:
+    except UnreadableResponseError:
         text = body[: 8 * MAX_TEXT].decode("utf-8", "replace").strip()
         return "" if text.startswith("<") else clean(text)
 
@@ -86,7 +86,7 @@ def batch_id(body: bytes) -> str:
     """The id in an answer to `createbatch`: a field, or nothing but the id itself."""
     try:
         answer = parse(body)
-    except Unreadable:
+    except UnreadableResponseError:
         answer = body.decode("ascii", "replace").strip()
     if isinstance(answer, list) and len(answer) == 1:
         answer = answer[0]
@@ -94,7 +94,7 @@ def batch_id(body: bytes) -> str:
         return answer.strip()
     found = _id_in(_fields(answer))
     if not found:
-        raise Unreadable(_error_in(answer) or "the answer holds no batch id")
+        raise UnreadableResponseError(_error_in(answer) or "the answer holds no batch id")
     return found
 
 
@@ -106,13 +106,13 @@ def report(body: bytes, asked: str) -> BatchReport:
     fields = _fields(answer)
     status, items = _first(fields, _STATUS), _first(fields, _ITEMS)
     if status is None and not items:
-        raise Unreadable(_error_in(answer) or "the answer holds no batch status")
+        raise UnreadableResponseError(_error_in(answer) or "the answer holds no batch status")
     answered = _id_in(fields)
     if answered and _same_id(answered) != _same_id(asked):
-        raise Unreadable("the answer is about another batch")
+        raise UnreadableResponseError("the answer is about another batch")
     rows = items if isinstance(items, list) else [items]
     return BatchReport(
-        batch_id=asked,
+        remote_batch_id=asked,
         status=_text(status),
         items=tuple(_item(_fields(row)) for row in rows if isinstance(row, dict)),
     )
@@ -131,7 +131,7 @@ def summaries(body: bytes) -> tuple[Sequence[BatchSummary], str]:
     else:
         rows = answer if isinstance(answer, list) else _first(fields, _LISTS)
     if not isinstance(rows, list):
-        raise Unreadable(_error_in(answer) or "the answer holds no list of batches")
+        raise UnreadableResponseError(_error_in(answer) or "the answer holds no list of batches")
     following = _first(fields, _NEXT)
     return [_summary(_fields(row)) for row in rows], following if isinstance(following, str) else ""
 
@@ -141,7 +141,7 @@ def admin_endpoint(body: bytes) -> str:
     endpoints = _fields(_fields(parse(body)).get("endpoints"))
     host = endpoints.get("adminserviceendpoint")
     if not isinstance(host, str) or not _HOST.fullmatch(host):
-        raise Unreadable("the answer names no AdminServiceEndpoint")
+        raise UnreadableResponseError("the answer names no AdminServiceEndpoint")
     return host
 
 
@@ -154,7 +154,9 @@ def instances(body: bytes) -> Sequence[Mapping[str, object]]:
     rows = answer if isinstance(answer, list) else [answer]
     found = [_fields(row) for row in rows]
     if not all("identity" in fields for fields in found):
-        raise Unreadable(_error_in(answer) or "the answer holds no list of configurations")
+        raise UnreadableResponseError(
+            _error_in(answer) or "the answer holds no list of configurations"
+        )
     return found
 
 
@@ -199,8 +201,8 @@ def _same_id(identifier: str) -> str:
     return identifier.strip("{}").casefold()
 
 
-def _item(fields: Mapping[str, object]) -> ItemReport:
-    return ItemReport(
+def _item(fields: Mapping[str, object]) -> PhoneReport:
+    return PhoneReport(
         username=_text(_first(fields, ("username", "user", "upn", "userprincipalname"))),
         hardware_id=_text(_first(fields, ("hardwareid", "macaddress", "deviceid"))),
         status=_text(_first(fields, ("status", "itemstatus", "state"))),
@@ -211,7 +213,7 @@ def _item(fields: Mapping[str, object]) -> ItemReport:
 def _summary(fields: Mapping[str, object]) -> BatchSummary:
     identifier = _id_in(fields)
     if not identifier:
-        raise Unreadable("an entry of the list has no batch id")
+        raise UnreadableResponseError("an entry of the list has no batch id")
     region, items = _first(fields, _REGION), _first(fields, _ITEMS)
     counted = _first(fields, _DEVICES)
     if isinstance(counted, list):
@@ -219,7 +221,7 @@ def _summary(fields: Mapping[str, object]) -> BatchSummary:
     elif counted is None and isinstance(items, list):
         counted = len(items)
     return BatchSummary(
-        batch_id=identifier,
+        remote_batch_id=identifier,
         status=_text(_first(fields, _STATUS)),
         region=regions.parse(region) if isinstance(region, str) else None,
         created_at=_moment(_first(fields, _CREATED)),

@@ -6,8 +6,8 @@ import codecs
 
 import charset_normalizer
 
+from bot.phones.errors import UnreadableFileError
 from bot.phones.issue import Notice
-from bot.phones.unreadable import Unreadable
 
 # UTF-32 first: its little-endian mark begins with that of UTF-16.
 _MARKS = (
@@ -41,7 +41,7 @@ def decode(data: bytes) -> tuple[str, tuple[Notice, ...]]:
     """
     text, guessed = _decode(data)
     if "\0" in text:
-        raise Unreadable("nul-characters")
+        raise UnreadableFileError("nul-characters")
     return text, (Notice("encoding-guessed", {"encoding": _SHOWN[guessed]}),) if guessed else ()
 
 
@@ -64,7 +64,7 @@ def _strictly(data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeError as error:
-        raise Unreadable("encoding") from error
+        raise UnreadableFileError("encoding") from error
 
 
 def _unmarked_utf16(sample: bytes) -> str:

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-from bot.phones import hardware_id, region, table
+from bot.phones import hardware_id, reader, region
+from bot.phones.errors import UnreadableFileError
 from bot.phones.issue import Column, Notice
-from bot.phones.unreadable import Unreadable
 from bot.phones.value import shorten, trim
 
 _MEANING: Mapping[str, Column] = MappingProxyType(
@@ -57,13 +57,13 @@ def meanings(row: Sequence[str]) -> dict[Column, int]:
 
 def columns(header: Sequence[str]) -> dict[Column, int]:
     """Where our columns stand. Raises `Unreadable` if the header leaves that open."""
-    if len(header) > table.MAX_COLUMNS:
-        raise Unreadable("too-many-columns", columns=len(header), limit=table.MAX_COLUMNS)
+    if len(header) > reader.MAX_COLUMNS:
+        raise UnreadableFileError("too-many-columns", columns=len(header), limit=reader.MAX_COLUMNS)
     found = meanings(header)
     for at, name in enumerate(header):
         column = _MEANING.get(_bare(name))
         if column is not None and found[column] != at:
-            raise Unreadable(
+            raise UnreadableFileError(
                 "column-twice",
                 column=column.value,
                 first=shorten(trim(header[found[column]]), _SHOWN),
@@ -75,10 +75,10 @@ def columns(header: Sequence[str]) -> dict[Column, int]:
     names = [name for name in map(trim, header) if name]
     shown = shorten(", ".join(names))
     if len(names) == 1:
-        raise Unreadable("one-column", found=shown)
+        raise UnreadableFileError("one-column", found=shown)
     if len(missing) == 1:
-        raise Unreadable("column-missing", column=missing[0].value, found=shown)
-    raise Unreadable("no-header", found=shown)
+        raise UnreadableFileError("column-missing", column=missing[0].value, found=shown)
+    raise UnreadableFileError("no-header", found=shown)
 
 
 def ignored(header: Sequence[str]) -> Iterator[Notice]:

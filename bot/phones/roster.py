@@ -13,12 +13,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
-from bot.phones import header, table
-from bot.phones.check import MAX_ROWS as MAX_ROWS
-from bot.phones.check import Row as Row
-from bot.phones.check import check
+from bot.phones import header, reader
+from bot.phones.errors import UnreadableFileError as UnreadableFileError
 from bot.phones.issue import Column, Issue, Notice, Severity
-from bot.phones.unreadable import Unreadable as Unreadable
+from bot.phones.validation import MAX_ROWS as MAX_ROWS
+from bot.phones.validation import RosterRow as RosterRow
+from bot.phones.validation import check
 from bot.phones.value import trim
 
 _FENCED = re.compile(r"```[ \t]*\w*[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL)
@@ -40,7 +40,7 @@ class Roster:
     """`issues` come errors first, then warnings, then notes, each in row order."""
 
     name: str
-    rows: Sequence[Row]
+    rows: Sequence[RosterRow]
     issues: Sequence[Issue]
     notices: Sequence[Notice]
 
@@ -64,7 +64,7 @@ class Roster:
 
 def read(data: bytes, name: str) -> Roster:
     """The roster in a CSV or XLSX file; `name` is for display. Raises `Unreadable`."""
-    content = table.read(data, header.is_header)
+    content = reader.read(data, header.is_header)
     _, first = _first_filled(content.rows)
     notices = [*content.notices, *header.ignored(first)]
     return _roster(name, content.rows, header.columns(first), notices)
@@ -75,7 +75,7 @@ def read_text(text: str) -> Roster:
 
     Raises `Unreadable`.
     """
-    rows = table.parse(_unwrapped(text), _starts_table)
+    rows = reader.parse(_unwrapped(text), _starts_table)
     number, first = _first_filled(rows)
     if header.is_data(first):
         rows = itertools.chain([(number, first)], rows)
@@ -87,10 +87,10 @@ def looks_like_csv(text: str) -> bool:
     """True if a chat message is a table of phones rather than a command or talk."""
     try:
         plain = _unwrapped(text)
-    except Unreadable:
+    except UnreadableFileError:
         return True
     several = "\n" in plain
-    rows = (table.first_row(plain, delimiter) for delimiter in table.DELIMITERS)
+    rows = (reader.first_row(plain, delimiter) for delimiter in reader.DELIMITERS)
     return any(
         _starts_table(row) or (several and len(row) > 1 and bool(header.meanings(row)))
         for row in rows
@@ -111,18 +111,18 @@ def _unwrapped(text: str) -> str:
 
     Raises `Unreadable` for what no table may hold.
     """
-    if len(text) > table.MAX_BYTES:
-        raise Unreadable("too-large", limit=table.MAX_BYTES // 1024 // 1024)
+    if len(text) > reader.MAX_BYTES:
+        raise UnreadableFileError("too-large", limit=reader.MAX_BYTES // 1024 // 1024)
     if "\0" in text:
-        raise Unreadable("nul-characters")
+        raise UnreadableFileError("nul-characters")
     fenced = _FENCED.search(text)
     plain = (fenced[1] if fenced else text).strip("\r\n\ufeff ").translate(_TYPED)
     plain = plain.encode(errors="replace").decode()  # half a surrogate pair can be stored nowhere
-    if any(delimiter in plain.partition("\n")[0] for delimiter in table.DELIMITERS):
+    if any(delimiter in plain.partition("\n")[0] for delimiter in reader.DELIMITERS):
         return plain
     # Some clients paste the tabs of a spreadsheet as spaces, and neither column can hold a space.
     spaced = re.sub(r" +", "\t", re.sub(r" +$", "", plain, flags=re.MULTILINE))
-    first = table.first_row(spaced, "\t")
+    first = reader.first_row(spaced, "\t")
     means_table = header.is_header(first) or (header.is_data(first) and "@" in first[0])
     return spaced if means_table else plain
 
@@ -132,7 +132,7 @@ def _first_filled(rows: Iterator[tuple[int, Sequence[str]]]) -> tuple[int, Seque
     for number, cells in rows:
         if any(map(trim, cells)):
             return number, cells
-    raise Unreadable("empty")
+    raise UnreadableFileError("empty")
 
 
 def _roster(
@@ -143,5 +143,5 @@ def _roster(
 ) -> Roster:
     findings = check(rows, columns)
     if not findings.rows:
-        raise Unreadable("no-rows")
+        raise UnreadableFileError("no-rows")
     return Roster(name, findings.rows, findings.issues, [*notices, *findings.notices])

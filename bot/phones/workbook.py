@@ -19,8 +19,8 @@ from typing import IO, Any, Literal, Self
 
 from openpyxl.reader.excel import ExcelReader
 
+from bot.phones.errors import UnreadableFileError
 from bot.phones.issue import Notice
-from bot.phones.unreadable import Unreadable
 from bot.phones.value import shorten
 
 MAX_PARTS = 1_000
@@ -50,16 +50,16 @@ def read(data: bytes, fits: Callable[[Sequence[str]], bool]) -> tuple[NumberedRo
     try:
         sheets = _sheets(data)
         headers = [_first_filled(sheet) for sheet in sheets]
-    except Unreadable:
+    except UnreadableFileError:
         raise
     except Exception as error:
-        raise Unreadable("workbook-broken") from error
+        raise UnreadableFileError("workbook-broken") from error
     at = next(
         (at for at, header in enumerate(headers) if fits(header)),
         next((at for at, header in enumerate(headers) if header), None),
     )
     if at is None:
-        raise Unreadable("empty")
+        raise UnreadableFileError("empty")
     notices = [
         Notice("sheet-chosen", {"sheet": shorten(sheets[at].title), "others": len(sheets) - 1})
     ]
@@ -84,7 +84,7 @@ class _Gauge:
         self._bytes += size
         self._cost += cost
         if self._bytes > MAX_UNPACKED or self._cost > MAX_COST:
-            raise Unreadable("workbook-too-large")
+            raise UnreadableFileError("workbook-too-large")
 
 
 class _GaugedPart:
@@ -117,7 +117,7 @@ class _GaugedPart:
         last = block.rfind(b"<")
         self._stretch = self._stretch + len(block) if last < 0 else len(block) - last
         if self._stretch > MAX_STRETCH:
-            raise Unreadable("workbook-too-large")
+            raise UnreadableFileError("workbook-too-large")
         return block
 
 
@@ -137,7 +137,9 @@ class _GaugedZip(zipfile.ZipFile):
         self._gauge.opened()
         part = self.getinfo(name) if isinstance(name, str) else name
         if part.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            raise Unreadable("workbook-broken")  # the others may ask for any amount of memory
+            raise UnreadableFileError(
+                "workbook-broken"
+            )  # the others may ask for any amount of memory
         return _GaugedPart(super().open(part, mode, pwd, force_zip64=force_zip64), self._gauge)
 
 
@@ -145,9 +147,9 @@ def _sheets(data: bytes) -> list[Any]:
     archive = _GaugedZip(data)
     names = archive.namelist()
     if not any(name.startswith("xl/") and name.endswith(".xml") for name in names):
-        raise Unreadable("not-a-table", kind="zip")
+        raise UnreadableFileError("not-a-table", kind="zip")
     if len(names) > MAX_PARTS:
-        raise Unreadable("workbook-too-large")
+        raise UnreadableFileError("workbook-too-large")
     reader = ExcelReader(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
     reader.archive = archive
     with warnings.catch_warnings():
@@ -172,10 +174,10 @@ def _rows(sheet: Any, width: int) -> NumberedRows:
         for number, cells in enumerate(rows, start=1):
             if cells.count(None) < len(cells):
                 yield number, [_text(cell) for cell in cells]
-    except Unreadable:
+    except UnreadableFileError:
         raise
     except Exception as error:
-        raise Unreadable("workbook-broken") from error
+        raise UnreadableFileError("workbook-broken") from error
 
 
 def _text(cell: object) -> str:

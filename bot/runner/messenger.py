@@ -1,4 +1,4 @@
-"""What the keeper needs of a chat system: send a message, update one. Implemented by `bot.teams`."""
+"""What the publisher needs of a chat system: send a message, update one. Implemented by `bot.teams`."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class DeliveryError(Exception):
     """Base: `ChatThrottled`, `ChatUnavailable` (both: again later), `Gone`, `Undeliverable`."""
 
 
-class ChatThrottled(DeliveryError):
+class ChatThrottledError(DeliveryError):
     """429 or 412. `retry_after` in seconds, None if the chat did not say."""
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
@@ -62,20 +62,20 @@ class ChatThrottled(DeliveryError):
         self.retry_after = retry_after
 
 
-class ChatUnavailable(DeliveryError):
+class ChatUnavailableError(DeliveryError):
     """No answer or a 5xx: try again later."""
 
 
-class Gone(DeliveryError):
+class MessageGoneError(DeliveryError):
     """The message to update is not there any more (404 on update): send the card anew."""
 
 
-class Undeliverable(DeliveryError):
+class UndeliverableError(DeliveryError):
     """This conversation cannot be reached (403, 404 on send): give it up and say so in the log."""
 
 
 class Messenger(Protocol):
-    """Every call is one attempt, bounded in time; the keeper retries."""
+    """Every call is one attempt, bounded in time; the publisher retries."""
 
     async def send(self, address: Address, message: Message) -> Sent: ...
 

@@ -1,17 +1,17 @@
-"""From a post to the message that it should be now. Used by the keeper, and for answers to clicks."""
+"""From a post to the message that it should be now. Used by the publisher, and for answers to clicks."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from bot.runner.messenger import Attachment, Message
-from bot.signin.request import ENDED
+from bot.signin.request import TERMINAL_REQUEST_STATES
 from bot.store import snapshots
 from bot.store.database import Transaction
 from bot.store.posts import Post
 from bot.words import Words
-from cards.kinds import CardKind, Panel, View
 from cards.render import render
+from cards.types import CardKind, Panel, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,13 @@ class Projection:
         return Projected(
             Message(card=rendered.card, summary=rendered.summary),
             snapshot.version,
-            snapshot.state in ENDED,
+            snapshot.state in TERMINAL_REQUEST_STATES,
         )
 
     async def post(self, tx: Transaction, post: Post) -> Projected | None:
         if not post.kind:
             return Projected(_fixed(post), 0, final=True)
-        view = View(panel=Panel(post.panel), page=post.page, batch=post.batch)
+        view = View(panel=Panel(post.panel), page=post.page, batch=post.batch_id)
         return await self.card(tx, post.request_id, CardKind(post.kind), view)
 
 

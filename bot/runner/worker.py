@@ -15,22 +15,22 @@ from typing import Any
 import structlog
 
 from bot.gateway import (
+    AccessDeniedError,
+    BatchRejectedError,
     BatchReport,
-    Denied,
     GatewayError,
-    NotRun,
-    OutcomeUnknown,
-    Refused,
+    NotRunError,
+    OutcomeUnknownError,
     SipGateway,
-    Throttled,
+    ThrottledError,
 )
+from bot.identity.delegations import Delegations
+from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
 from bot.runner import matching
-from bot.runner.announcements import Announcements
-from bot.runner.rounds import Rounds
+from bot.runner.loop import Loop
 from bot.signin.batch import BatchState
-from bot.signin.pace import Pace, next_poll
-from bot.sso.signins import SignIns
+from bot.signin.timing import Timing, next_poll
 from bot.store import batches, requests
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
@@ -44,7 +44,7 @@ log = structlog.get_logger()
 class Worker:
     """`changed` is called after every commit that people may see.
 
-    With `sign_ins` a request runs with the rights of somebody who signed in for it, and waits while
+    With `delegations` a request runs with the rights of somebody who signed in for it, and waits while
     nobody has; `follow_as_app`: what was sent is then followed with `gateway`, the app's own.
     """
 
@@ -52,26 +52,26 @@ class Worker:
         self,
         database: Database,
         gateway: SipGateway,
-        announcements: Announcements,
+        notifications: Notifications,
         *,
-        pace: Pace,
+        timing: Timing,
         owner: str,
         clock: Clock,
         changed: Callable[[], None],
-        sign_ins: SignIns | None = None,
+        delegations: Delegations[SipGateway] | None = None,
         follow_as_app: bool = False,
     ) -> None:
         self._database = database
-        self._sign_ins = sign_ins
+        self._delegations = delegations
         self._follow_as_app = follow_as_app
         self._vouch_at: datetime | None = None
         self._gateway = gateway
-        self._announce = announcements
-        self._pace = pace
+        self._notifications = notifications
+        self._timing = timing
         self._owner = owner
         self._clock = clock
         self._changed = changed
-        self._rounds = Rounds("worker", pause=pace.idle)
+        self._loop = Loop("worker", pause=timing.idle_seconds)
         # We hold an SQLite file's lock: whoever owned its leases is gone.
         self._alone = database.sqlite
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
@@ -79,12 +79,12 @@ class Worker:
 
     def wake(self) -> None:
         """Something was approved, answered or cancelled: look now."""
-        self._rounds.wake()
+        self._loop.wake()
 
     async def run(self) -> None:
         """Work until cancelled. What is being sent at that moment is finished first."""
         try:
-            await self._rounds.run(self._round)
+            await self._loop.run(self._round)
         finally:
             await self._wind_down()
 
@@ -120,10 +120,12 @@ class Worker:
         async with self._database.read() as tx:
             moment = await batches.next_moment(tx, send=self._can_send, look=self._can_look)
         if moment is None:
-            return self._pace.idle
+            return self._timing.idle_seconds
         wait = (moment - self._clock()).total_seconds()
         # Due, and yet nothing could be done (another replica's, or no free place): do not spin.
-        return min(self._pace.idle, wait if wait > 0 else self._pace.poll_first / 4)
+        return min(
+            self._timing.idle_seconds, wait if wait > 0 else self._timing.poll_first_seconds / 4
+        )
 
     def _start(self, kind: str, batch: Batch, work: Callable[[Batch], Awaitable[None]]) -> None:
         key = (kind, batch.id)
@@ -135,10 +137,10 @@ class Worker:
                 await work(batch)
             except Exception:
                 log.exception("worker.failed", kind=kind, batch=batch.id, request=batch.request_id)
-                await asyncio.sleep(self._pace.idle)
+                await asyncio.sleep(self._timing.idle_seconds)
             finally:
                 self._tasks.pop(key, None)
-                self._rounds.wake()
+                self._loop.wake()
 
         self._tasks[key] = asyncio.create_task(guarded(), name=f"{kind} {batch.id}")
 
@@ -146,14 +148,14 @@ class Worker:
         return self._clock() + timedelta(seconds=seconds)
 
     def _lease(self, wait: float = 0) -> datetime:
-        return self._after(wait + self._gateway.submit_timeout + self._pace.lease_margin)
+        return self._after(wait + self._gateway.submit_timeout + self._timing.lease_margin_seconds)
 
     # -- rights ----------------------------------------------------------------------------------
 
     @property
     def _can_send(self) -> frozenset[str] | None:
         """The requests whose batches may be sent from here; None for all."""
-        return None if self._sign_ins is None else self._sign_ins.held()
+        return None if self._delegations is None else self._delegations.held()
 
     @property
     def _can_look(self) -> frozenset[str] | None:
@@ -161,29 +163,29 @@ class Worker:
 
     def _sender(self, batch: Batch) -> SipGateway | None:
         """The service as whoever signed in for the batch may use it; None if nobody has."""
-        if self._sign_ins is None:
+        if self._delegations is None:
             return self._gateway
-        return self._sign_ins.gateway(batch.request_id)
+        return self._delegations.client(batch.request_id)
 
     def _looker(self, batch: Batch) -> SipGateway | None:
         return self._sender(batch) or (self._gateway if self._follow_as_app else None)
 
-    def _turned_away(self, batch: Batch, error: Denied) -> dict[str, Any]:
+    def _turned_away(self, batch: Batch, error: AccessDeniedError) -> dict[str, Any]:
         """The rights of whoever signed in are used no more. What cards say of it: the service's words, or
         nothing where it is only the sign-in that has ended."""
         ended = self._sender(batch) is None
-        if self._sign_ins is not None:
-            self._sign_ins.refuse(batch.request_id)
+        if self._delegations is not None:
+            self._delegations.deny(batch.request_id)
         return {} if ended else {"refused": _traceable(error)}
 
     async def _mind_sign_ins(self, now: datetime) -> None:
         """Vouch for the sign-ins that are held here, and say of which requests nobody has one."""
-        if self._sign_ins is None:
+        if self._delegations is None:
             return
-        lost = self._sign_ins.lost()
+        lost = self._delegations.lost()
         if not lost and self._vouch_at is not None and now < self._vouch_at:
             return
-        held, lease = self._sign_ins.held(), self._sign_ins.lease
+        held, lease = self._delegations.held(), self._delegations.lease
         work = {BatchState.PLANNED}
         if not self._follow_as_app:
             work |= {BatchState.SUBMITTED, BatchState.UNKNOWN}
@@ -192,9 +194,9 @@ class Worker:
             running = await requests.still_signed_in(tx, held, self._after(lease))
             wanted = await requests.want_sign_in(tx, now, work)
             for request in wanted:
-                await self._announce.sign_in_wanted(tx, request, now)
+                await self._notifications.sign_in_wanted(tx, request, now)
                 log.info("request.sign_in_wanted", request=request.id)
-        await self._sign_ins.forget((held - frozenset(running)) | lost)
+        await self._delegations.release((held - frozenset(running)) | lost)
         self._vouch_at = now + timedelta(seconds=lease / 3)
         if wanted:
             self._changed()
@@ -223,51 +225,53 @@ class Worker:
         ):
             # We slept (a paused process): somebody else may act on this batch by the time we would
             # have an answer. Nothing has left yet.
-            await self._nothing_ran(batch, "the lease was too short to send", self._pace.poll_first)
+            await self._nothing_ran(
+                batch, "the lease was too short to send", self._timing.poll_first_seconds
+            )
             return
         gateway = self._sender(batch)
         if gateway is None:
             await self._nothing_ran(batch, "nobody is signed in", 0)
             return
         try:
-            remote_id = await gateway.submit(batch.region, devices)
-        except NotRun as refusal:
+            remote_batch_id = await gateway.submit(batch.region, devices)
+        except NotRunError as refusal:
             await self._refused(batch, refusal)
-        except OutcomeUnknown as doubt:
+        except OutcomeUnknownError as doubt:
             await self._doubt(batch, doubt.message)
         except Exception as error:
             await self._doubt(batch, f"{type(error).__name__}: {error}")
             raise
         else:
-            await self._submitted(batch, remote_id)
+            await self._submitted(batch, remote_batch_id)
 
-    async def _submitted(self, batch: Batch, remote_id: str) -> None:
+    async def _submitted(self, batch: Batch, remote_batch_id: str) -> None:
         expected = await self._expected(batch.region)
         wait = self._jitter(
-            next_poll(self._pace, elapsed=0, polls=0, ended=0, size=batch.size, expected=expected)
+            next_poll(self._timing, elapsed=0, polls=0, ended=0, size=batch.size, expected=expected)
         )
         async with self._database.write() as tx:
             recorded = await batches.submitted(
                 tx,
                 batch,
-                remote_id,
+                remote_batch_id,
                 owner=self._owner,
                 lease_until=self._lease(wait),
-                next_look_at=self._after(wait),
+                due_at=self._after(wait),
                 now=self._clock(),
             )
         log.info(
             "batch.submitted",
             request=batch.request_id,
             batch=batch.id,
-            remote_id=remote_id,
+            remote_batch_id=remote_batch_id,
             region=batch.region.value,
             phones=batch.size,
             recorded=recorded,
         )
         self._changed()
 
-    async def _refused(self, batch: Batch, refusal: NotRun) -> None:
+    async def _refused(self, batch: Batch, refusal: NotRunError) -> None:
         log.warning(
             "batch.not_run",
             request=batch.request_id,
@@ -276,24 +280,30 @@ class Worker:
             message=refusal.message,
             correlation_id=refusal.correlation_id,
         )
-        if isinstance(refusal, Refused):
+        if isinstance(refusal, BatchRejectedError):
             now = self._clock()
             async with self._database.write() as tx:
                 if await batches.refused(tx, batch, refusal.message, now):
                     await self._maybe_ended(tx, batch.request_id)
             self._changed()
             return
-        if isinstance(refusal, Denied):
+        if isinstance(refusal, AccessDeniedError):
             # With somebody's rights it is sent again as soon as somebody signs in.
-            wait = self._pace.denied if self._sign_ins is None else 0
+            wait = self._timing.denied_seconds if self._delegations is None else 0
             await self._nothing_ran(
                 batch, refusal.message, wait, **self._turned_away(batch, refusal)
             )
-        elif isinstance(refusal, Throttled):
-            wait = self._pace.busy if refusal.retry_after is None else refusal.retry_after
+        elif isinstance(refusal, ThrottledError):
+            wait = (
+                self._timing.throttled_seconds
+                if refusal.retry_after is None
+                else refusal.retry_after
+            )
             await self._nothing_ran(batch, refusal.message, wait)
         else:
-            await self._nothing_ran(batch, refusal.message, self._pace.busy, unreachable=True)
+            await self._nothing_ran(
+                batch, refusal.message, self._timing.throttled_seconds, unreachable=True
+            )
 
     async def _nothing_ran(
         self, batch: Batch, error: str, wait: float, *, unreachable: bool = False, **columns: object
@@ -315,7 +325,7 @@ class Worker:
     async def _doubt(self, batch: Batch, error: str) -> None:
         async with self._database.write() as tx:
             await batches.unknown(
-                tx, batch, next_look_at=self._after(self._pace.settle), error=error
+                tx, batch, due_at=self._after(self._timing.settle_seconds), error=error
             )
         log.warning("batch.unknown", request=batch.request_id, batch=batch.id, why=error)
         self._changed()
@@ -334,7 +344,7 @@ class Worker:
     async def _take(self, batch: Batch) -> bool:
         """True if the batch is ours to look after, for as long as a look may take."""
         now = self._clock()
-        soon = now + timedelta(seconds=self._pace.lease_margin / 2)
+        soon = now + timedelta(seconds=self._timing.lease_margin_seconds / 2)
         if batch.owner == self._owner and batch.lease_until and batch.lease_until > soon:
             return True
         async with self._database.write() as tx:
@@ -347,7 +357,7 @@ class Worker:
         if gateway is None:
             return
         try:
-            report = await gateway.status(batch.remote_id)
+            report = await gateway.status(batch.remote_batch_id)
         except GatewayError as error:
             await self._no_answer(batch, error)
             return
@@ -361,7 +371,7 @@ class Worker:
             await requests.reachable(tx, batch.request_id)
             grace_over = (
                 batch.completed_at is not None
-                and (now - batch.completed_at).total_seconds() >= self._pace.grace
+                and (now - batch.completed_at).total_seconds() >= self._timing.grace_seconds
             )
             if ended >= batch.size or (completed and grace_over) or self._given_up(batch, now):
                 if await batches.done(tx, batch, owner=self._owner, now=now):
@@ -374,7 +384,7 @@ class Worker:
         self._changed()
 
     def _given_up(self, batch: Batch, now: datetime) -> bool:
-        return self._silent_for(batch, now) >= self._pace.give_up
+        return self._silent_for(batch, now) >= self._timing.abandoned_seconds
 
     @staticmethod
     def _silent_for(batch: Batch, now: datetime) -> float:
@@ -389,7 +399,7 @@ class Worker:
         expected = await self._expected_in(tx, batch.region)
         wait = self._jitter(
             next_poll(
-                self._pace,
+                self._timing,
                 elapsed=elapsed,
                 polls=batch.polls + 1,
                 ended=ended,
@@ -397,25 +407,25 @@ class Worker:
                 expected=expected,
             )
         )
-        stuck = not news and self._silent_for(batch, now) >= self._pace.stuck
+        stalled = not news and self._silent_for(batch, now) >= self._timing.stalled_seconds
         await batches.look_later(
             tx,
             batch,
             owner=self._owner,
-            next_look_at=self._after(wait),
+            due_at=self._after(wait),
             lease_until=self._lease(wait),
             polls=batch.polls + 1,
-            stuck=stuck,
+            stalled=stalled,
             completed_at=now if completed and batch.completed_at is None else None,
         )
-        if stuck and not batch.stuck:
+        if stalled and not batch.stalled:
             request = await requests.load(tx, batch.request_id)
             if request is not None:
-                await self._announce.stuck(tx, request, batch.region.value, now)
+                await self._notifications.stalled(tx, request, batch.region.value, now)
 
     async def _no_answer(self, batch: Batch, error: GatewayError) -> None:
         """The service did not say. Work goes on over there; we only cannot see it."""
-        if isinstance(error, Denied) and self._can_look is not None:
+        if isinstance(error, AccessDeniedError) and self._can_look is not None:
             said = self._turned_away(batch, error)
             async with self._database.write() as tx:
                 await requests.touch(tx, batch.request_id, **said)
@@ -430,7 +440,7 @@ class Worker:
         )
         now = self._clock()
         async with self._database.write() as tx:
-            refused = _traceable(error) if isinstance(error, Denied) else ""
+            refused = _traceable(error) if isinstance(error, AccessDeniedError) else ""
             await requests.unreachable(tx, batch.request_id, now, refused=refused)
             if self._given_up(batch, now):
                 if await batches.done(tx, batch, owner=self._owner, now=now):
@@ -449,42 +459,42 @@ class Worker:
         try:
             async with self._database.read() as tx:
                 devices = await batches.devices(tx, batch)
-                known = await batches.known_remote_ids(tx, batch.tenant_id)
+                known = await batches.known_remote_batch_ids(tx, batch.tenant_id)
             found = await matching.find(gateway, batch, devices, known)
-        except (Denied, NotRun) as error:
-            if isinstance(error, Denied) and self._can_look is not None:
+        except (AccessDeniedError, NotRunError) as error:
+            if isinstance(error, AccessDeniedError) and self._can_look is not None:
                 await self._no_answer(batch, error)
                 return
-            conclusive = isinstance(error, Denied)  # asking again will not help
+            conclusive = isinstance(error, AccessDeniedError)  # asking again will not help
             log.warning("batch.no_summaries", batch=batch.id, message=error.message)
         except GatewayError as error:
             conclusive = False
             log.warning("batch.no_summaries", batch=batch.id, message=error.message)
         if found is not None:
             log.info("batch.found", request=batch.request_id, batch=batch.id)
-            await self._submitted(batch, found.batch_id)
+            await self._submitted(batch, found.remote_batch_id)
             return
         now = self._clock()
-        checks = batch.checks + conclusive
+        checks = batch.summary_reads + conclusive
         async with self._database.write() as tx:
-            if checks >= self._pace.checks:
+            if checks >= self._timing.summary_reads:
                 if await batches.needs_person(tx, batch, owner=self._owner):
                     request = await requests.load(tx, batch.request_id)
                     if request is not None:
-                        await self._announce.question(tx, request, batch.id, now)
+                        await self._notifications.question(tx, request, batch.id, now)
             else:
                 await batches.look_later(
                     tx,
                     batch,
                     owner=self._owner,
-                    next_look_at=self._after(self._pace.settle),
-                    lease_until=self._lease(self._pace.settle),
+                    due_at=self._after(self._timing.settle_seconds),
+                    lease_until=self._lease(self._timing.settle_seconds),
                     checks=checks,
                 )
         self._changed()
 
     async def _maybe_ended(self, tx: Transaction, request_id: str) -> None:
-        after = await self._announce.end_if_over(tx, request_id, self._clock())
+        after = await self._notifications.end_if_over(tx, request_id, self._clock())
         if after is not None:
             log.info("request.ended", request=request_id, state=after.value)
 

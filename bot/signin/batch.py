@@ -15,8 +15,8 @@ from bot.phones.region import Region
 
 RowId = TypeVar("RowId")
 
-MAX_DEVICES = 100
-MAX_PER_REGION = 3
+MAX_PHONES_PER_BATCH = 100
+MAX_BATCHES_PER_REGION = 3
 
 
 class BatchState(StrEnum):
@@ -57,9 +57,11 @@ TRANSITIONS: Mapping[BatchState, frozenset[BatchState]] = MappingProxyType(
 )
 
 # What holds one of a region's three places. `unknown` does, since it may be running over there.
-HOLDS_A_PLACE = frozenset({BatchState.INTENT, BatchState.UNKNOWN, BatchState.SUBMITTED})
+SLOT_HOLDING_STATES = frozenset({BatchState.INTENT, BatchState.UNKNOWN, BatchState.SUBMITTED})
 
-ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
+TERMINAL_BATCH_STATES = frozenset(
+    state for state, following in TRANSITIONS.items() if not following
+)
 
 
 class PlannedBatch(NamedTuple, Generic[RowId]):
@@ -68,7 +70,7 @@ class PlannedBatch(NamedTuple, Generic[RowId]):
 
 
 def plan(
-    rows: Iterable[tuple[RowId, Region]], *, size: int = MAX_DEVICES
+    rows: Iterable[tuple[RowId, Region]], *, size: int = MAX_PHONES_PER_BATCH
 ) -> list[PlannedBatch[RowId]]:
     """Cut rows into batches of one region each, in the file's order, regions taking turns.
 

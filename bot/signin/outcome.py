@@ -21,11 +21,11 @@ class PhoneStatus(StrEnum):
     UNCONFIRMED = "unconfirmed"  # the batch ended and the service never said how this one went
 
 
-ENDED = frozenset(
+TERMINAL_PHONE_STATUSES = frozenset(
     {PhoneStatus.SIGNED_IN, PhoneStatus.FAILED, PhoneStatus.NOT_RUN, PhoneStatus.UNCONFIRMED}
 )
 # What "Retry failed" takes along.
-RETRYABLE = ENDED - {PhoneStatus.SIGNED_IN}
+RETRYABLE_PHONE_STATUSES = TERMINAL_PHONE_STATUSES - {PhoneStatus.SIGNED_IN}
 
 
 class Retry(StrEnum):
@@ -44,7 +44,7 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
+class Explanation:
     """A failure in the catalogue's terms; `address` is the public IP that the service named, if any."""
 
     cause: Cause
@@ -83,11 +83,11 @@ CAUSES = {
 _ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
 
 
-def explain(message: str) -> Explained:
+def explain(message: str) -> Explanation:
     """The cause behind an error message of the service; `unknown` for one that is not listed."""
     folded = " ".join(message.split()).lower()
     for pattern, cause in _COMPILED:
         if pattern.search(folded):
             found = _ADDRESS.search(message)
-            return Explained(cause, found.group() if found else "")
-    return Explained(UNKNOWN)
+            return Explanation(cause, found.group() if found else "")
+    return Explanation(UNKNOWN)

@@ -23,7 +23,7 @@ class Actor:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class RequestFacts:
     """What a decision needs to know of a request."""
 
     tenant_id: str
@@ -50,17 +50,17 @@ Decision = Allowed | Denied
 ALLOWED = Allowed()
 
 
-def may_start(actor: Actor) -> Decision:
+def may_submit_file(actor: Actor) -> Decision:
     """Hand in a file."""
     return ALLOWED if actor.may_request else Denied("not-requester")
 
 
-def may_examine(actor: Actor) -> Decision:
+def may_run_checks(actor: Actor) -> Decision:
     """See how the service is set up: it names rights and settings, so approvers."""
     return ALLOWED if actor.may_approve else Denied("no-checks")
 
 
-def may_see(actor: Actor, request: Standing) -> Decision:
+def may_see(actor: Actor, request: RequestFacts) -> Decision:
     """See a request. One of another tenant does not exist for you: saying more would tell that it does."""
     if request.tenant_id != actor.tenant_id:
         return Denied("no-such-request")
@@ -69,7 +69,7 @@ def may_see(actor: Actor, request: Standing) -> Decision:
     return Denied("no-such-request")
 
 
-def may_ask(actor: Actor, request: Standing) -> Decision:
+def may_request_approval(actor: Actor, request: RequestFacts) -> Decision:
     """Ask for approval of a draft."""
     if request.tenant_id != actor.tenant_id:
         return Denied("no-such-request")
@@ -80,7 +80,7 @@ def may_ask(actor: Actor, request: Standing) -> Decision:
     return ALLOWED if request.state is RequestState.DRAFT else Denied("not-a-draft")
 
 
-def may_withdraw(actor: Actor, request: Standing) -> Decision:
+def may_withdraw(actor: Actor, request: RequestFacts) -> Decision:
     """Take back a draft or a request that still waits."""
     if request.tenant_id != actor.tenant_id:
         return Denied("no-such-request")
@@ -91,7 +91,7 @@ def may_withdraw(actor: Actor, request: Standing) -> Decision:
     return Denied("too-late-to-withdraw")
 
 
-def may_decide(actor: Actor, request: Standing, *, four_eyes: bool, now: datetime) -> Decision:
+def may_decide(actor: Actor, request: RequestFacts, *, four_eyes: bool, now: datetime) -> Decision:
     """Approve or reject. Whoever asked does not decide, where four eyes are wanted."""
     if request.tenant_id != actor.tenant_id:
         return Denied("no-such-request")
@@ -106,7 +106,7 @@ def may_decide(actor: Actor, request: Standing, *, four_eyes: bool, now: datetim
     return ALLOWED
 
 
-def may_cancel(actor: Actor, request: Standing) -> Decision:
+def may_cancel(actor: Actor, request: RequestFacts) -> Decision:
     """Stop what has not been sent yet: the requester, or any approver."""
     if request.tenant_id != actor.tenant_id:
         return Denied("no-such-request")
@@ -117,7 +117,7 @@ def may_cancel(actor: Actor, request: Standing) -> Decision:
     return Denied("already-cancelling") if request.cancelling else ALLOWED
 
 
-def may_retry(actor: Actor, request: Standing) -> Decision:
+def may_retry(actor: Actor, request: RequestFacts) -> Decision:
     """Make a new request of what failed; it is approved again like any other."""
     if (seen := may_see(actor, request)) is not ALLOWED:
         return seen
@@ -128,7 +128,7 @@ def may_retry(actor: Actor, request: Standing) -> Decision:
     return Denied("not-ended")
 
 
-def may_reconcile(actor: Actor, request: Standing, *, four_eyes: bool) -> Decision:
+def may_reconcile(actor: Actor, request: RequestFacts, *, four_eyes: bool) -> Decision:
     """Say what became of a batch whose outcome is unknown: this can reset passwords, so approvers."""
     if request.tenant_id != actor.tenant_id:
         return Denied("no-such-request")
@@ -139,6 +139,6 @@ def may_reconcile(actor: Actor, request: Standing, *, four_eyes: bool) -> Decisi
     return ALLOWED if request.state is RequestState.RUNNING else Denied("not-running")
 
 
-def may_sign_in(actor: Actor, request: Standing, *, four_eyes: bool) -> Decision:
+def may_delegate(actor: Actor, request: RequestFacts, *, four_eyes: bool) -> Decision:
     """Let a running request go on with one's own rights: whoever could have approved it."""
     return may_reconcile(actor, request, four_eyes=four_eyes)

@@ -46,7 +46,9 @@ TRANSITIONS: Mapping[RequestState, frozenset[RequestState]] = MappingProxyType(
     }
 )
 
-ENDED = frozenset(state for state, following in TRANSITIONS.items() if not following)
+TERMINAL_REQUEST_STATES = frozenset(
+    state for state, following in TRANSITIONS.items() if not following
+)
 NOTHING_RAN = frozenset({RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN})
 
 
@@ -59,7 +61,7 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Device:
+class Phone:
     """One sign-in: this account on this phone, in the region where the phone was provisioned."""
 
     username: str
@@ -68,15 +70,15 @@ class Device:
 
     @property
     def key(self) -> tuple[str, str]:
-        return device_key(self.username, self.hardware_id)
+        return phone_key(self.username, self.hardware_id)
 
 
-def device_key(username: str, hardware_id: str) -> tuple[str, str]:
+def phone_key(username: str, hardware_id: str) -> tuple[str, str]:
     """What results are matched by: an account may sit on several ports, so never the name alone."""
     return username.casefold(), hardware_id.upper()
 
 
-def digest(devices: Iterable[Device]) -> str:
+def digest(devices: Iterable[Phone]) -> str:
     """SHA-256 over the devices in order, as hex: two requests with one digest run the same sign-ins."""
     seal = hashlib.sha256()
     for device in devices:

@@ -99,10 +99,10 @@ class CauseGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchQuestion:
+class ReconciliationQuestion:
     """A batch that may or may not have run, and only a person can find out."""
 
-    batch: int  # our number of it, as `reconcile` takes it
+    batch_id: int  # our number of it, as `reconcile` takes it
     region: Region
     phones: int
     sent_at: datetime
@@ -112,17 +112,17 @@ class BatchQuestion:
 
 
 @dataclass(frozen=True, slots=True)
-class StuckBatch:
+class StalledBatch:
     """A batch that the service has, but of which nothing new was heard for a long time."""
 
     region: Region
-    remote_id: str
+    remote_batch_id: str
     phones_open: int
     since: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Phone:
+class PhoneSnapshot:
     """One ready row and where it stands."""
 
     row: int
@@ -132,7 +132,7 @@ class Phone:
     status: PhoneStatus
     message: str  # the service's own error text, as it came
     cause: Cause | None
-    batch_id: str  # the service's id, "" before there is one
+    remote_batch_id: str  # the service's id, "" before there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +145,9 @@ class RequestSnapshot:
     roster: RosterSummary
     regions: Sequence[RegionProgress]  # of the ready rows that have a region
     causes: Sequence[CauseGroup]
-    questions: Sequence[BatchQuestion]
-    stuck: Sequence[StuckBatch]
-    phones: Page[Phone]  # those that the card's filter and page ask for
+    questions: Sequence[ReconciliationQuestion]
+    stalled: Sequence[StalledBatch]
+    phones: Page[PhoneSnapshot]  # those that the card's filter and page ask for
     four_eyes: bool
     created_at: datetime
     digest: str = ""  # SHA-256 hex; "" while draft
@@ -163,7 +163,9 @@ class RequestSnapshot:
     finished_at: datetime | None = None
     refused: str = ""  # why the service cannot be used at all just now, in its own words
     unreachable_since: datetime | None = None  # polls have failed since then; work goes on
-    sign_in_since: datetime | None = None  # nobody whose rights it could run with is signed in
+    delegation_wanted_since: datetime | None = (
+        None  # nobody whose rights it could run with is signed in
+    )
 
     @property
     def phones_by_status(self) -> Tally:

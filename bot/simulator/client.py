@@ -31,7 +31,7 @@ class Chat:
     kind: str = "personal"
 
 
-class NoSuchButton(LookupError):
+class NoSuchButtonError(LookupError):
     """The card, as it is now, does not offer what was to be clicked."""
 
 
@@ -55,7 +55,7 @@ def button(card: Json | None, verb: str, **having: Any) -> dict[str, Any]:
             data = element.get("data") or {}
             if all(data.get(name) == value for name, value in having.items()):
                 return element
-    raise NoSuchButton(verb)
+    raise NoSuchButtonError(verb)
 
 
 def verbs(card: Json | None) -> list[str]:

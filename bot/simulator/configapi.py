@@ -23,7 +23,7 @@ from aiohttp import web
 
 from bot.phones import region as regions
 from bot.phones.region import Region
-from bot.signin.request import device_key
+from bot.signin.request import phone_key
 from bot.simulator.faults import Faults
 from bot.simulator.scenario import MESSAGES, SUCCESS, Call, Fault, Scenario, message
 from bot.simulator.waiting import Signal
@@ -237,7 +237,7 @@ class ConfigApi:
         phones = Counter(item.hardware_id.upper() for item in items)
         for account in {item.username.casefold() for item in items}:
             self.password_resets[account] += 1
-        self.runs.update(device_key(*item) for item in items)
+        self.runs.update(phone_key(*item) for item in items)
         number = len(self.batches) + 1
         batch = Batch(
             id=str(uuid4()),
@@ -261,7 +261,7 @@ class ConfigApi:
             return MESSAGES["wrong-hardware-id"]
         if phones[item.hardware_id.upper()] > 1:
             return MESSAGES["duplicate-devices"]
-        account, phone = device_key(*item)
+        account, phone = phone_key(*item)
         attempt = self.runs[account, phone]
         named = self._outcomes.get(phone.casefold()) or self._outcomes.get(account)
         if named:

@@ -37,7 +37,7 @@ from pydantic import (
 )
 
 from bot.phones.region import Region
-from bot.signin.batch import MAX_DEVICES, MAX_PER_REGION
+from bot.signin.batch import MAX_BATCHES_PER_REGION, MAX_PHONES_PER_BATCH
 
 SUCCESS = "success"
 
@@ -235,8 +235,8 @@ class Scenario(_Model):
     shares: Mapping[Outcome, Share] = Field(default_factory=dict)
     stuck: tuple[int, ...] = ()  # batches (the first is 1) whose second half never ends
     enforce_limits: bool = True
-    max_per_region: Annotated[int, Field(ge=1)] = MAX_PER_REGION
-    max_devices: Annotated[int, Field(ge=1)] = MAX_DEVICES
+    max_per_region: Annotated[int, Field(ge=1)] = MAX_BATCHES_PER_REGION
+    max_devices: Annotated[int, Field(ge=1)] = MAX_PHONES_PER_BATCH
     faults: tuple[Fault, ...] = ()
     statuses: Statuses = Statuses()
     wire: Wire = Wire()

@@ -14,14 +14,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
 
 from bot.phones.region import Region
-from bot.signin.batch import HOLDS_A_PLACE, MAX_PER_REGION, BatchState
-from bot.signin.outcome import ENDED, PhoneStatus, explain
-from bot.signin.request import Device, RequestState, device_key
+from bot.signin.batch import MAX_BATCHES_PER_REGION, SLOT_HOLDING_STATES, BatchState
+from bot.signin.outcome import TERMINAL_PHONE_STATUSES, PhoneStatus, explain
+from bot.signin.request import Phone, RequestState, phone_key
 from bot.store import requests
 from bot.store.database import Database, Transaction
-from bot.store.tables import BatchRow, PhoneRow, RequestRow
+from bot.store.models import BatchRow, PhoneRow, RequestRow
 
-_PLACES = [state.value for state in HOLDS_A_PLACE]
+_PLACES = [state.value for state in SLOT_HOLDING_STATES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +35,14 @@ class Batch:
     attempt: int
     owner: str
     lease_until: datetime | None
-    remote_id: str
+    remote_batch_id: str
     sent_at: datetime | None
     polls: int
-    checks: int
+    summary_reads: int
     progress_at: datetime | None
     completed_at: datetime | None
     ended: int
-    stuck: bool
+    stalled: bool
 
 
 _COLUMNS = (
@@ -55,14 +55,14 @@ _COLUMNS = (
     BatchRow.attempt,
     BatchRow.owner,
     BatchRow.lease_until,
-    BatchRow.remote_id,
+    BatchRow.remote_batch_id,
     BatchRow.sent_at,
     BatchRow.polls,
-    BatchRow.checks,
+    BatchRow.summary_reads,
     BatchRow.progress_at,
     BatchRow.completed_at,
     BatchRow.ended,
-    BatchRow.stuck,
+    BatchRow.stalled,
 )
 
 
@@ -82,13 +82,13 @@ async def load(tx: Transaction, batch_id: int) -> Batch | None:
     return found[0] if found else None
 
 
-async def devices(tx: Transaction, batch: Batch) -> list[Device]:
+async def devices(tx: Transaction, batch: Batch) -> list[Phone]:
     rows = await tx.execute(
         select(PhoneRow.username, PhoneRow.hardware_id)
-        .where(PhoneRow.request_id == batch.request_id, PhoneRow.batch == batch.id)
+        .where(PhoneRow.request_id == batch.request_id, PhoneRow.batch_id == batch.id)
         .order_by(PhoneRow.number)
     )
-    return [Device(name, hardware, batch.region) for name, hardware in rows]
+    return [Phone(name, hardware, batch.region) for name, hardware in rows]
 
 
 def _among(requests: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
@@ -136,7 +136,7 @@ async def claim(
                 BatchRow.state.in_(_PLACES),
             )
         )
-        free = MAX_PER_REGION - taken.scalar_one()
+        free = MAX_BATCHES_PER_REGION - taken.scalar_one()
         if free <= 0:
             return []
         ids = (
@@ -181,7 +181,7 @@ async def _phones_with_service(tx: Transaction, batches: Sequence[Batch]) -> Non
     await tx.execute(
         update(PhoneRow)
         .where(
-            PhoneRow.batch.in_([batch.id for batch in batches]),
+            PhoneRow.batch_id.in_([batch.id for batch in batches]),
             PhoneRow.status == PhoneStatus.PENDING.value,
         )
         .values(status=PhoneStatus.IN_PROGRESS.value)
@@ -199,11 +199,11 @@ def _attempt(batch: Batch, *states: BatchState) -> tuple[ColumnElement[bool], ..
 async def submitted(
     tx: Transaction,
     batch: Batch,
-    remote_id: str,
+    remote_batch_id: str,
     *,
     owner: str,
     lease_until: datetime,
-    next_look_at: datetime,
+    due_at: datetime,
     now: datetime,
 ) -> bool:
     """The service has it. Recorded even if the lease ran out meanwhile: a proof beats a doubt."""
@@ -220,10 +220,10 @@ async def submitted(
         )
         .values(
             state=BatchState.SUBMITTED.value,
-            remote_id=remote_id,
+            remote_batch_id=remote_batch_id,
             owner=owner,
             lease_until=lease_until,
-            next_look_at=next_look_at,
+            due_at=due_at,
             progress_at=now,
             polls=0,
             not_before=None,
@@ -266,7 +266,7 @@ async def nothing_ran(
         return False
     await tx.execute(
         update(PhoneRow)
-        .where(PhoneRow.request_id == batch.request_id, PhoneRow.batch == batch.id)
+        .where(PhoneRow.request_id == batch.request_id, PhoneRow.batch_id == batch.id)
         .values(status=PhoneStatus.PENDING.value)
     )
     request = await requests.load(tx, batch.request_id)
@@ -295,7 +295,7 @@ async def refused(tx: Transaction, batch: Batch, message: str, now: datetime) ->
     explained = explain(message)
     await tx.execute(
         update(PhoneRow)
-        .where(PhoneRow.request_id == batch.request_id, PhoneRow.batch == batch.id)
+        .where(PhoneRow.request_id == batch.request_id, PhoneRow.batch_id == batch.id)
         .values(
             status=PhoneStatus.FAILED.value,
             message=message,
@@ -306,7 +306,7 @@ async def refused(tx: Transaction, batch: Batch, message: str, now: datetime) ->
     return True
 
 
-async def unknown(tx: Transaction, batch: Batch, *, next_look_at: datetime, error: str) -> bool:
+async def unknown(tx: Transaction, batch: Batch, *, due_at: datetime, error: str) -> bool:
     """intent -> unknown, or a person wants the summaries read again."""
     changed = await tx.execute(
         update(BatchRow)
@@ -315,8 +315,8 @@ async def unknown(tx: Transaction, batch: Batch, *, next_look_at: datetime, erro
             state=BatchState.UNKNOWN.value,
             owner="",
             lease_until=None,
-            checks=0,
-            next_look_at=next_look_at,
+            summary_reads=0,
+            due_at=due_at,
             last_error=error,
         )
     )
@@ -344,7 +344,7 @@ async def due(
     return await _select(
         tx,
         BatchRow.state.in_([BatchState.SUBMITTED.value, BatchState.UNKNOWN.value]),
-        BatchRow.next_look_at <= now,
+        BatchRow.due_at <= now,
         *_among(only),
         or_(BatchRow.owner == owner, BatchRow.lease_until.is_(None), BatchRow.lease_until <= now),
     )
@@ -364,7 +364,7 @@ async def look_now(tx: Transaction, request_id: str, now: datetime) -> None:
     await tx.execute(
         update(BatchRow)
         .where(of_request, BatchRow.state == BatchState.SUBMITTED.value)
-        .values(next_look_at=now)
+        .values(due_at=now)
     )
     await tx.execute(
         update(BatchRow)
@@ -399,23 +399,23 @@ async def look_later(
     batch: Batch,
     *,
     owner: str,
-    next_look_at: datetime,
+    due_at: datetime,
     lease_until: datetime,
     checks: int | None = None,
     polls: int | None = None,
-    stuck: bool | None = None,
+    stalled: bool | None = None,
     completed_at: datetime | None = None,
 ) -> None:
-    """Nothing new: only when to look again. `stuck` and `completed_at` are set, never unset, here."""
-    values: dict[str, object] = {"next_look_at": next_look_at, "lease_until": lease_until}
+    """Nothing new: only when to look again. `stalled` and `completed_at` are set, never unset, here."""
+    values: dict[str, object] = {"due_at": due_at, "lease_until": lease_until}
     if checks is not None:
-        values["checks"] = checks
+        values["summary_reads"] = checks
     if polls is not None:
         values["polls"] = polls
     if completed_at is not None:
         values["completed_at"] = completed_at
-    if stuck is not None and stuck != batch.stuck:
-        values["stuck"] = stuck
+    if stalled is not None and stalled != batch.stalled:
+        values["stalled"] = stalled
         await requests.touch(tx, batch.request_id)
     await tx.execute(update(BatchRow).where(*_mine(batch, owner, batch.state)).values(**values))
 
@@ -425,7 +425,7 @@ async def needs_person(tx: Transaction, batch: Batch, *, owner: str) -> bool:
     changed = await tx.execute(
         update(BatchRow)
         .where(*_mine(batch, owner, BatchState.UNKNOWN))
-        .values(state=BatchState.NEEDS_PERSON.value, owner="", lease_until=None, next_look_at=None)
+        .values(state=BatchState.NEEDS_PERSON.value, owner="", lease_until=None, due_at=None)
     )
     if changed.rowcount == 1:
         await requests.touch(tx, batch.request_id)
@@ -442,7 +442,7 @@ async def needing_person(tx: Transaction, request_id: str) -> list[int]:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class PhoneResult:
     """What the service says of one phone."""
 
     status: PhoneStatus
@@ -452,7 +452,7 @@ class Result:
 async def apply(
     tx: Transaction,
     batch: Batch,
-    results: Mapping[tuple[str, str], Result],
+    results: Mapping[tuple[str, str], PhoneResult],
     *,
     owner: str,
     now: datetime,
@@ -467,7 +467,7 @@ async def apply(
     rows = (
         await tx.execute(
             select(PhoneRow.number, PhoneRow.username, PhoneRow.hardware_id, PhoneRow.status).where(
-                PhoneRow.request_id == batch.request_id, PhoneRow.batch == batch.id
+                PhoneRow.request_id == batch.request_id, PhoneRow.batch_id == batch.id
             )
         )
     ).all()
@@ -475,9 +475,9 @@ async def apply(
     ended = 0
     for row in rows:
         before = PhoneStatus(row.status)
-        result = results.get(device_key(row.username, row.hardware_id))
-        after = before if result is None or before in ENDED else result.status
-        ended += after in ENDED
+        result = results.get(phone_key(row.username, row.hardware_id))
+        after = before if result is None or before in TERMINAL_PHONE_STATUSES else result.status
+        ended += after in TERMINAL_PHONE_STATUSES
         if result is not None and after is not before:
             cause = ""
             if after is PhoneStatus.FAILED:
@@ -494,7 +494,7 @@ async def apply(
         await tx.execute(
             update(BatchRow)
             .where(BatchRow.id == batch.id)
-            .values(ended=ended, progress_at=now, stuck=False)
+            .values(ended=ended, progress_at=now, stalled=False)
         )
         await requests.touch(tx, batch.request_id, unreachable_since=None)
     return ended
@@ -509,9 +509,9 @@ async def done(tx: Transaction, batch: Batch, *, owner: str, now: datetime) -> b
             state=BatchState.DONE.value,
             owner="",
             lease_until=None,
-            next_look_at=None,
+            due_at=None,
             done_at=now,
-            stuck=False,
+            stalled=False,
         )
     )
     if changed.rowcount != 1:
@@ -520,8 +520,8 @@ async def done(tx: Transaction, batch: Batch, *, owner: str, now: datetime) -> b
         update(PhoneRow)
         .where(
             PhoneRow.request_id == batch.request_id,
-            PhoneRow.batch == batch.id,
-            PhoneRow.status.not_in([status.value for status in ENDED]),
+            PhoneRow.batch_id == batch.id,
+            PhoneRow.status.not_in([status.value for status in TERMINAL_PHONE_STATUSES]),
         )
         .values(status=PhoneStatus.UNCONFIRMED.value, cause="no-result")
     )
@@ -529,9 +529,11 @@ async def done(tx: Transaction, batch: Batch, *, owner: str, now: datetime) -> b
     return True
 
 
-async def known_remote_ids(tx: Transaction, tenant_id: str) -> set[str]:
+async def known_remote_batch_ids(tx: Transaction, tenant_id: str) -> set[str]:
     rows = await tx.execute(
-        select(BatchRow.remote_id).where(BatchRow.tenant_id == tenant_id, BatchRow.remote_id != "")
+        select(BatchRow.remote_batch_id).where(
+            BatchRow.tenant_id == tenant_id, BatchRow.remote_batch_id != ""
+        )
     )
     return set(rows.scalars())
 
@@ -543,7 +545,7 @@ async def durations(tx: Transaction, region: Region, *, newest: int = 5) -> list
         .where(
             BatchRow.region == region.value,
             BatchRow.state == BatchState.DONE.value,
-            BatchRow.remote_id != "",
+            BatchRow.remote_batch_id != "",
             BatchRow.done_at.is_not(None),
         )
         .order_by(BatchRow.done_at.desc())
@@ -560,7 +562,7 @@ async def next_moment(
     `send` and `look`: the requests whose batches can be sent and looked after, None for all.
     """
     looks = await tx.execute(
-        select(func.min(BatchRow.next_look_at)).where(
+        select(func.min(BatchRow.due_at)).where(
             BatchRow.state.in_([BatchState.SUBMITTED.value, BatchState.UNKNOWN.value]),
             *_among(look),
         )

@@ -29,7 +29,7 @@ BLOCKING: Mapping[str, str] = MappingProxyType(
 )
 
 
-class DatabaseTrouble(Exception):
+class DatabaseError(Exception):
     """The database cannot be used; the message says which, why and what to do."""
 
 
@@ -39,16 +39,16 @@ def engine_url(url: str, *, driver: Mapping[str, str]) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
         # Not quoted: there may be a password in it.
-        raise DatabaseTrouble(
+        raise DatabaseError(
             f"OFFHOOK_DATABASE_URL is no address of a database; {_ADDRESS}"
         ) from error
     backend = {"postgres": "postgresql"}.get(parsed.drivername, parsed.get_backend_name())
     if backend not in driver:
-        raise DatabaseTrouble(f"OFFHOOK_DATABASE_URL names {backend!r}; {_ADDRESS}")
+        raise DatabaseError(f"OFFHOOK_DATABASE_URL names {backend!r}; {_ADDRESS}")
     return parsed.set(drivername=driver[backend])
 
 
-def why(error: DBAPIError | OSError | sqlite3.Error) -> str:
+def describe_error(error: DBAPIError | OSError | sqlite3.Error) -> str:
     """What the database or the system says, on one line, without the statement and its values."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
@@ -97,8 +97,8 @@ class Database:
         try:
             await asyncio.to_thread(migrate_to_head, await self.address())
         except (DBAPIError, OSError) as error:
-            raise DatabaseTrouble(
-                f"The database cannot be used: {why(error)}. Check OFFHOOK_DATABASE_URL"
+            raise DatabaseError(
+                f"The database cannot be used: {describe_error(error)}. Check OFFHOOK_DATABASE_URL"
             ) from error
 
     async def address(self) -> str:
@@ -115,7 +115,7 @@ class Database:
         """
         path = make_url(self.url).database
         if not path or path == ":memory:":
-            raise DatabaseTrouble("OFFHOOK_DATABASE_URL must name a file: jobs outlive the process")
+            raise DatabaseError("OFFHOOK_DATABASE_URL must name a file: jobs outlive the process")
         file = Path(path)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -123,15 +123,15 @@ class Database:
                 f"{file}.lock", timeout=0, isolation_level=None, check_same_thread=False
             )
         except (OSError, sqlite3.OperationalError) as error:
-            raise DatabaseTrouble(
-                f"The database cannot be kept in {file.parent}: {why(error)}. Set OFFHOOK_DATA_DIR or "
-                "OFFHOOK_DATABASE_URL to a folder that may be written to"
+            raise DatabaseError(
+                f"The database cannot be kept in {file.parent}: {describe_error(error)}. "
+                "Set OFFHOOK_DATA_DIR or OFFHOOK_DATABASE_URL to a folder that may be written to"
             ) from error
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             lock.close()
-            raise DatabaseTrouble(
+            raise DatabaseError(
                 f"Another Offhook already works on {file}: stop it, or set OFFHOOK_DATABASE_URL"
             ) from error
         self._sole = lock

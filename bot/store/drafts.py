@@ -8,13 +8,13 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from bot.phones.roster import Roster, Row
+from bot.phones.roster import Roster, RosterRow
 from bot.phones.vendor import kind_of
-from bot.signin.outcome import RETRYABLE, PhoneStatus
+from bot.signin.outcome import RETRYABLE_PHONE_STATUSES, PhoneStatus
 from bot.signin.request import NOTHING_RAN, Person, RequestState, new_id
 from bot.store import requests
 from bot.store.database import Transaction
-from bot.store.tables import IssueRow, PhoneRow, RequestRow
+from bot.store.models import IssueRow, PhoneRow, RequestRow
 
 _CHUNK = 2000  # rows per INSERT call: other work gets its turn in between
 _RANK = {"error": 0, "warning": 1, "note": 2}
@@ -78,7 +78,7 @@ async def draft(
     return request_id
 
 
-def _phone(request_id: str, row: Row) -> dict[str, Any]:
+def _phone(request_id: str, row: RosterRow) -> dict[str, Any]:
     return {
         "request_id": request_id,
         "number": row.number,
@@ -115,7 +115,7 @@ async def retry(
             select(PhoneRow.__table__).where(
                 PhoneRow.request_id == request.id,
                 PhoneRow.ready,
-                PhoneRow.status.in_([status.value for status in RETRYABLE]),
+                PhoneRow.status.in_([status.value for status in RETRYABLE_PHONE_STATUSES]),
             )
         )
     ).all()

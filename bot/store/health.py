@@ -16,8 +16,8 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, te
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from bot.store import migrate
-from bot.store.database import BLOCKING, DatabaseTrouble, engine_url
-from bot.store.tables import Base
+from bot.store.database import BLOCKING, DatabaseError, engine_url
+from bot.store.models import Base
 
 
 class Writing(StrEnum):
@@ -61,7 +61,7 @@ def examine(url: str, *, seconds: float = 3.0) -> Health:
             connection.rollback()
             writing = None if schema is Schema.MISSING else _writing(connection)
     except SQLAlchemyError as error:
-        raise DatabaseTrouble(_reason(error)) from error
+        raise DatabaseError(_reason(error)) from error
     return Health(backend, schema, revision, writing)
 
 

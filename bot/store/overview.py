@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import func, select
 
 from bot.store.database import Transaction
-from bot.store.tables import ConversationRow, EventRow
+from bot.store.models import ConversationRow, EventRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from sqlalchemy import and_, case, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.store.database import Transaction
-from bot.store.tables import ConversationRow, PostRow, RequestRow
+from bot.store.models import ConversationRow, PostRow, RequestRow
 
 THREAD = (
     ";messageid="  # Teams: a channel's thread is the channel's id with this and the root message
@@ -35,7 +35,7 @@ class NewPost:
     conversation_id: str
     kind: str = ""
     request_id: str = ""
-    batch: int = 0
+    batch_id: int = 0
     content: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
 
@@ -50,14 +50,14 @@ class Post:
     content: Mapping[str, Any]
     panel: str
     page: int
-    batch: int
+    batch_id: int
     revision: int
     shown_version: int
     attempts: int
     not_before: datetime | None
 
     @property
-    def lane(self) -> str:
+    def rate_limit_key(self) -> str:
         """What Teams counts by: a channel with all its threads, or a chat."""
         return self.conversation_id.split(THREAD)[0]
 
@@ -72,7 +72,7 @@ _COLUMNS = (
     PostRow.content,
     PostRow.panel,
     PostRow.page,
-    PostRow.batch,
+    PostRow.batch_id,
     PostRow.revision,
     PostRow.shown_version,
     PostRow.attempts,
@@ -86,7 +86,7 @@ _SHOWS_STATE_ONLY = and_(
 )
 
 
-async def see(tx: Transaction, conversation: Conversation, now: datetime) -> None:
+async def remember(tx: Transaction, conversation: Conversation, now: datetime) -> None:
     """Remember how a conversation is reached; the newest word counts, since service URLs change."""
     insert_into = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
     values = {
@@ -139,7 +139,7 @@ async def add(tx: Transaction, post: NewPost, now: datetime) -> int:
             conversation_id=post.conversation_id,
             kind=post.kind,
             request_id=post.request_id,
-            batch=post.batch,
+            batch_id=post.batch_id,
             content=dict(post.content),
             created_at=now,
         )
@@ -245,7 +245,7 @@ async def find(tx: Transaction, conversation_id: str, activity_id: str) -> Post 
 
 
 async def turn(tx: Transaction, post_id: int, *, panel: str, page: int) -> None:
-    """Show another panel or page of a card; the keeper brings it to everybody."""
+    """Show another panel or page of a card; the publisher brings it to everybody."""
     await tx.execute(
         update(PostRow)
         .where(PostRow.id == post_id)

@@ -17,10 +17,10 @@ from bot.phones.region import Region
 from bot.signin import batch as batches
 from bot.signin.batch import BatchState
 from bot.signin.outcome import PhoneStatus
-from bot.signin.policy import Standing
-from bot.signin.request import ENDED, Device, Person, RequestState, digest
+from bot.signin.policy import RequestFacts
+from bot.signin.request import TERMINAL_REQUEST_STATES, Person, Phone, RequestState, digest
 from bot.store.database import Transaction
-from bot.store.tables import BatchRow, EventRow, PhoneRow, PostRow, RequestRow
+from bot.store.models import BatchRow, EventRow, PhoneRow, PostRow, RequestRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Request:
     cancel_asked_at: datetime | None
 
     @property
-    def standing(self) -> Standing:
-        return Standing(
+    def facts(self) -> RequestFacts:
+        return RequestFacts(
             self.tenant_id,
             self.state,
             self.requester.object_id,
@@ -158,8 +158,8 @@ async def signed_in(
         .where(RequestRow.id == request_id, RequestRow.state == RequestState.RUNNING.value)
         .values(
             version=RequestRow.version + 1,
-            signed_in_until=until,
-            sign_in_since=None,
+            delegation_until=until,
+            delegation_wanted_since=None,
             refused="",
             unreachable_since=None,
         )
@@ -173,12 +173,14 @@ async def still_signed_in(
     tx: Transaction, request_ids: Collection[str], until: datetime
 ) -> list[str]:
     """Vouch for the sign-ins that are held here; returns the requests that still run."""
-    said_otherwise = case((RequestRow.sign_in_since.is_not(None), 1), else_=0)
+    said_otherwise = case((RequestRow.delegation_wanted_since.is_not(None), 1), else_=0)
     rows = await tx.execute(
         update(RequestRow)
         .where(RequestRow.id.in_(request_ids), RequestRow.state == RequestState.RUNNING.value)
         .values(
-            version=RequestRow.version + said_otherwise, signed_in_until=until, sign_in_since=None
+            version=RequestRow.version + said_otherwise,
+            delegation_until=until,
+            delegation_wanted_since=None,
         )
         .returning(RequestRow.id)
     )
@@ -190,8 +192,8 @@ async def signed_out(tx: Transaction, request_ids: Collection[str] | None = None
     these = () if request_ids is None else (RequestRow.id.in_(request_ids),)
     await tx.execute(
         update(RequestRow)
-        .where(RequestRow.signed_in_until.is_not(None), *these)
-        .values(signed_in_until=None)
+        .where(RequestRow.delegation_until.is_not(None), *these)
+        .values(delegation_until=None)
     )
 
 
@@ -207,11 +209,11 @@ async def want_sign_in(
         update(RequestRow)
         .where(
             RequestRow.state == RequestState.RUNNING.value,
-            RequestRow.sign_in_since.is_(None),
-            or_(RequestRow.signed_in_until.is_(None), RequestRow.signed_in_until <= now),
+            RequestRow.delegation_wanted_since.is_(None),
+            or_(RequestRow.delegation_until.is_(None), RequestRow.delegation_until <= now),
             RequestRow.id.in_(open_batches),
         )
-        .values(version=RequestRow.version + 1, sign_in_since=now)
+        .values(version=RequestRow.version + 1, delegation_wanted_since=now)
         .returning(RequestRow.id)
     )
     found = [await load(tx, request_id) for request_id in list(rows.scalars())]
@@ -263,17 +265,17 @@ async def ask(
     return moved
 
 
-async def devices(tx: Transaction, request_id: str) -> list[Device]:
+async def devices(tx: Transaction, request_id: str) -> list[Phone]:
     """The ready rows, in the file's order. Every one of them has a region."""
     rows = await tx.execute(
         select(PhoneRow.username, PhoneRow.hardware_id, PhoneRow.region)
         .where(PhoneRow.request_id == request_id, PhoneRow.ready)
         .order_by(PhoneRow.number)
     )
-    return [Device(name, hardware, Region(region)) for name, hardware, region in rows]
+    return [Phone(name, hardware, Region(region)) for name, hardware, region in rows]
 
 
-class DigestMismatch(Exception):
+class DigestMismatchError(Exception):
     """The rows are not those that approval was asked for: somebody changed the database."""
 
 
@@ -284,11 +286,11 @@ async def approve(
     comment: str,
     actor: Person,
     now: datetime,
-    signed_in_until: datetime | None = None,
+    delegation_until: datetime | None = None,
 ) -> bool:
     """waiting -> running, and the batches are planned in the same transaction.
 
-    `signed_in_until`: how long the approver's rights are vouched for at first.
+    `delegation_until`: how long the approver's rights are vouched for at first.
     Raises `DigestMismatch` if the rows differ from what the approver was shown.
     """
     moved = await _move(
@@ -302,12 +304,12 @@ async def approve(
         decided_by_name=actor.name,
         decided_at=now,
         comment=comment,
-        signed_in_until=signed_in_until,
+        delegation_until=delegation_until,
     )
     if not moved:
         return False
     if digest(await devices(tx, request.id)) != request.digest:
-        raise DigestMismatch(request.id)
+        raise DigestMismatchError(request.id)
     await _plan(tx, request)
     await record(tx, request.id, "approved", now, actor, comment=comment, digest=request.digest)
     return True
@@ -337,7 +339,7 @@ async def _plan(tx: Transaction, request: Request) -> None:
         await tx.execute(
             update(PhoneRow)
             .where(PhoneRow.request_id == request.id, PhoneRow.number.in_(numbers))
-            .values(batch=inserted.scalar_one())
+            .values(batch_id=inserted.scalar_one())
         )
 
 
@@ -448,7 +450,7 @@ async def drop_planned(tx: Transaction, request_id: str) -> None:
     )
     await tx.execute(
         update(PhoneRow)
-        .where(PhoneRow.request_id == request_id, PhoneRow.batch.in_(planned))
+        .where(PhoneRow.request_id == request_id, PhoneRow.batch_id.in_(planned))
         .values(status=PhoneStatus.NOT_RUN.value, cause="not-run")
     )
     await tx.execute(
@@ -463,7 +465,7 @@ async def finish(tx: Transaction, request_id: str, now: datetime) -> RequestStat
     still_open = await tx.execute(
         select(func.count()).where(
             BatchRow.request_id == request_id,
-            BatchRow.state.not_in([state.value for state in batches.ENDED]),
+            BatchRow.state.not_in([state.value for state in batches.TERMINAL_BATCH_STATES]),
         )
     )
     if still_open.scalar_one():
@@ -486,8 +488,8 @@ async def finish(tx: Transaction, request_id: str, now: datetime) -> RequestStat
         finished_at=now,
         refused="",
         unreachable_since=None,
-        signed_in_until=None,
-        sign_in_since=None,
+        delegation_until=None,
+        delegation_wanted_since=None,
     ):
         return None
     await record(tx, request_id, after.value, now)
@@ -496,7 +498,7 @@ async def finish(tx: Transaction, request_id: str, now: datetime) -> RequestStat
 
 async def purge(tx: Transaction, before: datetime) -> int:
     """Delete requests that ended before `before`, and drafts as old, with all that belongs to them."""
-    ended = [state.value for state in ENDED]
+    ended = [state.value for state in TERMINAL_REQUEST_STATES]
     old = list(
         (
             await tx.execute(

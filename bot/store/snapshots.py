@@ -11,23 +11,23 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.phones.issue import Column, Issue, Notice, Severity
 from bot.phones.region import Region
-from bot.signin.batch import MAX_DEVICES, BatchState
+from bot.signin.batch import MAX_PHONES_PER_BATCH, BatchState
 from bot.signin.outcome import CAUSES, UNKNOWN, PhoneStatus
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import (
-    BatchQuestion,
     CauseGroup,
     HistoryLine,
     Page,
-    Phone,
+    PhoneSnapshot,
+    ReconciliationQuestion,
     RegionProgress,
     RequestSnapshot,
     RosterSummary,
-    StuckBatch,
+    StalledBatch,
     Tally,
 )
 from bot.store.database import Transaction
-from bot.store.tables import BatchRow, IssueRow, PhoneRow, RequestRow
+from bot.store.models import BatchRow, IssueRow, PhoneRow, RequestRow
 
 PAGE = 10
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
@@ -59,7 +59,7 @@ async def load(
         regions=await _regions(tx, row),
         causes=await _causes(tx, request_id),
         questions=await _questions(tx, request_id),
-        stuck=await _stuck(tx, request_id),
+        stalled=await _stalled(tx, request_id),
         phones=await _phones(tx, request_id, 1 if issues else page, only_failed=only_failed),
         four_eyes=row.four_eyes,
         created_at=row.created_at,
@@ -76,7 +76,7 @@ async def load(
         finished_at=row.finished_at,
         refused=row.refused,
         unreachable_since=row.unreachable_since,
-        sign_in_since=row.sign_in_since,
+        delegation_wanted_since=row.delegation_wanted_since,
     )
 
 
@@ -153,7 +153,9 @@ async def _regions(tx: Transaction, request: Row[Any]) -> list[RegionProgress]:
     for region in sorted(by_region):
         tally = Tally(**by_region[region])
         # Before the approval there are no batches yet, but as many as there will be can be told.
-        of_region = batches.get(region) or {BatchState.PLANNED: -(-tally.total // MAX_DEVICES)}
+        of_region = batches.get(region) or {
+            BatchState.PLANNED: -(-tally.total // MAX_PHONES_PER_BATCH)
+        }
         progress.append(RegionProgress(Region(region), tally, of_region))
     return progress
 
@@ -192,15 +194,15 @@ async def _causes(tx: Transaction, request_id: str) -> list[CauseGroup]:
     return groups
 
 
-async def _questions(tx: Transaction, request_id: str) -> list[BatchQuestion]:
+async def _questions(tx: Transaction, request_id: str) -> list[ReconciliationQuestion]:
     rows = await tx.execute(
         select(BatchRow.__table__)
         .where(BatchRow.request_id == request_id, BatchRow.state == BatchState.NEEDS_PERSON.value)
         .order_by(BatchRow.id)
     )
     return [
-        BatchQuestion(
-            batch=row.id,
+        ReconciliationQuestion(
+            batch_id=row.id,
             region=Region(row.region),
             phones=row.size,
             sent_at=row.sent_at,
@@ -212,20 +214,20 @@ async def _questions(tx: Transaction, request_id: str) -> list[BatchQuestion]:
     ]
 
 
-async def _stuck(tx: Transaction, request_id: str) -> list[StuckBatch]:
+async def _stalled(tx: Transaction, request_id: str) -> list[StalledBatch]:
     rows = await tx.execute(
         select(BatchRow.__table__)
         .where(
             BatchRow.request_id == request_id,
             BatchRow.state == BatchState.SUBMITTED.value,
-            BatchRow.stuck,
+            BatchRow.stalled,
         )
         .order_by(BatchRow.id)
     )
     return [
-        StuckBatch(
+        StalledBatch(
             region=Region(row.region),
-            remote_id=row.remote_id,
+            remote_batch_id=row.remote_batch_id,
             phones_open=row.size - row.ended,
             since=row.progress_at,
         )
@@ -243,12 +245,12 @@ def _phone_columns() -> Any:
         PhoneRow.status,
         PhoneRow.message,
         PhoneRow.cause,
-        BatchRow.remote_id,
-    ).outerjoin(BatchRow, BatchRow.id == PhoneRow.batch)
+        BatchRow.remote_batch_id,
+    ).outerjoin(BatchRow, BatchRow.id == PhoneRow.batch_id)
 
 
-def _phone(row: Row[Any]) -> Phone:
-    return Phone(
+def _phone(row: Row[Any]) -> PhoneSnapshot:
+    return PhoneSnapshot(
         row=row.number,
         username=row.username,
         hardware_id=row.hardware_id,
@@ -256,11 +258,13 @@ def _phone(row: Row[Any]) -> Phone:
         status=PhoneStatus(row.status),
         message=row.message,
         cause=CAUSES.get(row.cause, UNKNOWN) if row.cause else None,
-        batch_id=row.remote_id or "",
+        remote_batch_id=row.remote_batch_id or "",
     )
 
 
-async def _phones(tx: Transaction, request_id: str, page: int, *, only_failed: bool) -> Page[Phone]:
+async def _phones(
+    tx: Transaction, request_id: str, page: int, *, only_failed: bool
+) -> Page[PhoneSnapshot]:
     conditions: list[Condition] = [PhoneRow.request_id == request_id, PhoneRow.ready]
     if only_failed:
         conditions.append(PhoneRow.cause != "")
@@ -278,7 +282,7 @@ async def _phones(tx: Transaction, request_id: str, page: int, *, only_failed: b
 
 async def all_phones(
     tx: Transaction, request_id: str, *, chunk: int = 1000
-) -> AsyncIterator[tuple[Phone, bool, Sequence[Issue]]]:
+) -> AsyncIterator[tuple[PhoneSnapshot, bool, Sequence[Issue]]]:
     """Every row of the file with whether it was ready and what was wrong with it, a chunk at a time."""
     after = -1
     while True:

@@ -27,7 +27,7 @@ _KINDS = {
 _MENTION_TAG = re.compile(r"</?at(?:\s[^<>]*)?>", re.IGNORECASE)
 
 
-class Refused(Exception):
+class ActivityError(Exception):
     """The request goes no further: HTTP `status`, `code` names the sentence, `field` what is at fault."""
 
     def __init__(self, status: int = 400, code: str = "request-malformed", field: str = "") -> None:
@@ -106,7 +106,7 @@ def read(body: bytes) -> Activity:
         return Activity.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        raise Refused(field=".".join(map(str, first["loc"])) or "JSON") from None
+        raise ActivityError(field=".".join(map(str, first["loc"])) or "JSON") from None
 
 
 def place(activity: Activity, tenant_id: str) -> chat.Place:
@@ -138,10 +138,10 @@ def card_action(activity: Activity, sender: chat.Sender, where: chat.Place) -> c
     action = _object(_object(activity.value, "value").get("action"), "value.action")
     verb = action.get("verb")
     if action.get("type") != "Action.Execute" or not isinstance(verb, str) or not verb:
-        raise Refused(field="value.action.verb")
+        raise ActivityError(field="value.action.verb")
     data = _object(action.get("data") or {}, "value.action.data")
     if len(json.dumps(data)) > _MAX_ACTION_DATA:
-        raise Refused(413, "request-too-big")
+        raise ActivityError(413, "request-too-big")
     return chat.CardAction(sender, where, verb, data, activity.reply_to_id, proof(activity))
 
 
@@ -154,7 +154,7 @@ def proof(activity: Activity) -> chat.Proof:
     said = (given.get("id"), given.get("token"), value.get("state"))
     found = [text if isinstance(text, str) else "" for text in said]
     if any(len(text) > _MAX_PROOF for text in found):
-        raise Refused(413, "request-too-big")
+        raise ActivityError(413, "request-too-big")
     return chat.Proof(*found)
 
 
@@ -174,7 +174,7 @@ def consent(activity: Activity, sender: chat.Sender, where: chat.Place) -> chat.
 
 def _object(value: Any, field: str) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise Refused(field=field)
+        raise ActivityError(field=field)
     return cast(dict[str, Any], value)
 
 

@@ -7,19 +7,19 @@ from typing import NamedTuple
 import aiohttp
 
 from bot.commands.chat import Chat
-from bot.connector import ConnectorMessenger
-from bot.settings import Settings
-from bot.teams.gate import Gate
-from bot.teams.route import Route
+from bot.settings.model import Settings
+from bot.teams.auth import RequestAuth
+from bot.teams.connector import ConnectorMessenger
+from bot.teams.endpoint import Endpoint
 from bot.words import Words
 
 
 class Edge(NamedTuple):
-    gate: Gate
+    gate: RequestAuth
     messenger: ConnectorMessenger
 
-    def route(self, chat: Chat, words: Words) -> Route:
-        return Route(self.gate, chat, self.messenger, words)
+    def route(self, chat: Chat, words: Words) -> Endpoint:
+        return Endpoint(self.gate, chat, self.messenger, words)
 
 
 @asynccontextmanager
@@ -30,4 +30,4 @@ async def open_edge(
     async with aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(), trust_env=not settings.local
     ) as session:
-        yield Edge(Gate(settings), ConnectorMessenger(session, token))
+        yield Edge(RequestAuth(settings), ConnectorMessenger(session, token))

@@ -17,7 +17,7 @@ Escape = Callable[[str], str]
 Argument = str | int | float
 
 
-class UnknownMessage(LookupError):
+class UnknownMessageError(LookupError):
     """The catalogue has no such id or attribute, or the message wants an argument it did not get."""
 
 
@@ -61,15 +61,15 @@ class Words:
     def _format(self, message: str, attribute: str | None, arguments: dict[str, Argument]) -> str:
         name = message if attribute is None else f"{message}.{attribute}"
         if not self._bundle.has_message(message):
-            raise UnknownMessage(name)
+            raise UnknownMessageError(name)
         entry = self._bundle.get_message(message)
         pattern = entry.value if attribute is None else entry.attributes.get(attribute)
         if pattern is None:
-            raise UnknownMessage(name)
+            raise UnknownMessageError(name)
         if self._escape is not None:
             escape = self._escape
             arguments = {k: escape(v) if isinstance(v, str) else v for k, v in arguments.items()}
         text, errors = self._bundle.format_pattern(pattern, arguments)
         if errors:
-            raise UnknownMessage(f"{name}: {errors[0]}")
+            raise UnknownMessageError(f"{name}: {errors[0]}")
         return str(text)

@@ -1,20 +1,20 @@
-// What wakes somebody up. docs/operations has a runbook for each, under the alert's name.
+// Alerts. docs/operations.md has a runbook for each, under the alert's name.
 
 param name string
 param location string
 param tags object
 
-@description('Resource id and name of the container app.')
+@description('Resource ID and name of the container app.')
 param appId string
 param appName string
 
-@description('Host name of the service, as seen from outside.')
+@description('Public host name of Offhook.')
 param address string
 
-@description('Resource id of the database server.')
+@description('Resource ID of the database server.')
 param serverId string
 
-// The service logs one JSON object a line; `event` says what happened, `batch` to which batch.
+// Offhook logs one JSON object per line; `event` says what happened, `batch` to which batch.
 var entries = 'ContainerAppConsoleLogs | where ContainerAppName == "${appName}" | extend entry = parse_json(Log) | extend event = tostring(entry.event), batch = tostring(entry.batch)'
 
 resource workspace 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing = {
@@ -39,7 +39,7 @@ resource outside 'Microsoft.Insights/webtests@2022-06-15' = {
   properties: {
     SyntheticMonitorId: '${name}-reachable'
     Name: '${name}-reachable'
-    Description: 'Asks from outside whether the service and its database answer.'
+    Description: 'Checks from outside that Offhook and its database respond.'
     Enabled: true
     Frequency: 300
     Timeout: 30
@@ -78,7 +78,7 @@ resource unreachable 'Microsoft.Insights/metricAlerts@2018-03-01' = {
     'hidden-link:${outside.id}': 'Resource'
   })
   properties: {
-    description: 'The service or its database does not answer from two of three places.'
+    description: 'Offhook or its database does not respond to two of three test locations.'
     severity: 1
     enabled: true
     scopes: [
@@ -106,7 +106,7 @@ resource failing 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'The service answers Teams with server errors.'
+    description: 'Offhook answers requests with server errors.'
     severity: 2
     enabled: true
     scopes: [
@@ -150,7 +150,7 @@ resource restarting 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'A replica of the service has been restarted again and again.'
+    description: 'A replica of Offhook keeps restarting.'
     severity: 2
     enabled: true
     scopes: [
@@ -185,7 +185,7 @@ resource full 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   location: 'global'
   tags: tags
   properties: {
-    description: 'The disk of the database is nearly full, though it grows by itself.'
+    description: 'The database disk is nearly full, although it grows automatically.'
     severity: 2
     enabled: true
     scopes: [
@@ -215,7 +215,8 @@ resource full 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   }
 }
 
-// The three below ask the logs. Their table comes into being with the first line, hence no validation.
+// The three rules below query the logs. Their table does not exist until the first line arrives, so query
+// validation is off.
 
 resource doubtful 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
   name: '${name}-batch-needs-a-person'
@@ -224,7 +225,7 @@ resource doubtful 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
   kind: 'LogAlert'
   properties: {
     displayName: 'Offhook: a batch needs a person'
-    description: 'For 15 minutes nobody knows whether a batch ran. It holds a place in its region until somebody answers its card.'
+    description: 'For 15 minutes, nobody has known whether a batch ran. It occupies a slot in its region until an approver answers its card.'
     severity: 2
     enabled: true
     scopes: [
@@ -263,7 +264,7 @@ resource undelivered 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
   kind: 'LogAlert'
   properties: {
     displayName: 'Offhook: messages are not delivered'
-    description: 'Cards and notices wait in the outbox because Teams does not take them.'
+    description: 'Cards and notifications are waiting in the outbox because Teams does not accept them.'
     severity: 2
     enabled: true
     scopes: [
@@ -301,8 +302,8 @@ resource faults 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
   tags: tags
   kind: 'LogAlert'
   properties: {
-    displayName: 'Offhook: faults in the service'
-    description: 'One of the loops that move work, or the answer to a message, failed in a way that nobody foresaw.'
+    displayName: 'Offhook: unexpected failures'
+    description: 'A background loop, or the handling of a message, failed unexpectedly.'
     severity: 3
     enabled: true
     scopes: [

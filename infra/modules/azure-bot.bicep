@@ -1,5 +1,5 @@
-// The bot as Teams knows it: its identity, its address, its channel, and the connection through which
-// approvers sign in.
+// The Azure Bot: identity, messaging endpoint, Teams channel, and the OAuth connection that approvers
+// sign in through.
 
 param name string
 param tags object
@@ -9,7 +9,7 @@ param appId string
 @secure()
 param appPassword string
 
-@description('Resource id of the managed identity.')
+@description('Resource ID of the managed identity.')
 param identityId string
 
 @description('Default domain of the Container Apps environment.')
@@ -24,8 +24,8 @@ var providers = {
   federated: 'c00b44ab-5e16-c44c-af26-2fd5bc55eb18' // AAD v2 with Federated Credentials
   secret: '30dd229c-58e3-4a48-bdfd-91ec48eb906c' // Azure Active Directory v2
 }
-// A name of our choosing that the token service puts into the token with which it proves itself to the
-// app registration; grant.sh makes the registration trust exactly this subject.
+// An arbitrary name that the token service puts into the token it presents to the app registration;
+// grant.sh makes the registration trust exactly this subject.
 var subject = '${name}-approver'
 
 resource bot 'Microsoft.BotService/botServices@2022-09-15' = {

@@ -1,4 +1,4 @@
-// Money: said before it is spent, and when it is.
+// Budget alerts: on the forecast, and on actual spending.
 
 param name string
 param amount int

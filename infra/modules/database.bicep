@@ -1,16 +1,16 @@
-// PostgreSQL without passwords and without a public address. The database in it, its schema and the
-// service's login are made by infra/prepare_database.py.
+// PostgreSQL without passwords or a public address. infra/prepare_database.py creates the database, its
+// schema, and Offhook's login.
 
 param name string
 param location string
 param tags object
 param size string
 
-@description('The delegated subnet that the server lives in.')
+@description('The delegated subnet of the server.')
 param subnetId string
 param privateDnsZoneId string
 
-@description('Name and object id of the identity that administers the server.')
+@description('Name and object ID of the identity that administers the server.')
 param administratorName string
 param administratorPrincipalId string
 

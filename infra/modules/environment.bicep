@@ -1,5 +1,5 @@
-// The Container Apps environment. Its ingress is public because Teams calls the bot from outside; who
-// calls is proven by the signature of each request, in the service.
+// The Container Apps environment. Its ingress is public because Teams calls the bot from outside; Offhook
+// authenticates each request by its signature.
 
 param name string
 param location string
@@ -17,7 +17,7 @@ resource apps 'Microsoft.App/managedEnvironments@2025-01-01' = {
       infrastructureSubnetId: subnetId
       internal: false
     }
-    // With workload profiles, init containers can use managed identities; without them they cannot.
+    // Init containers can use managed identities only in an environment with workload profiles.
     workloadProfiles: [
       {
         name: 'Consumption'
@@ -25,7 +25,7 @@ resource apps 'Microsoft.App/managedEnvironments@2025-01-01' = {
       }
     ]
     zoneRedundant: size == 'standard'
-    // Through diagnostic settings, so that no key of the workspace is needed.
+    // Uses diagnostic settings, which need no workspace key.
     appLogsConfiguration: {
       destination: 'azure-monitor'
     }

@@ -1,17 +1,17 @@
-// Two identities, so that the running service cannot do what only its preparation needs.
+// Two identities, so that the running service lacks the permissions that only the init container needs.
 
 param name string
 param location string
 param tags object
 
-@description('What the service is in Azure: it pulls its image, reads its secret, and speaks for the bot.')
+@description('The identity of Offhook in Azure: pulls the image, reads the secret, and authenticates as the bot.')
 resource bot 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: '${name}-bot'
   location: location
   tags: tags
 }
 
-@description('Administrator of the database. Only the init container can use it.')
+@description('Database administrator. Available only to the init container.')
 resource database 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: '${name}-database'
   location: location

@@ -1,4 +1,4 @@
-// Where logs go, and who is told.
+// Log storage, and who receives alerts.
 
 param name string
 param location string

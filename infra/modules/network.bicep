@@ -1,5 +1,5 @@
-// The service's network: Teams reaches the service through the environment's public address; the
-// database, and the key vault where there is one, have no public address at all.
+// Offhook's network. Teams reaches Offhook through the environment's public address; the database and the
+// key vault, if there is one, have no public address.
 
 param name string
 param location string
@@ -10,8 +10,8 @@ resource closed 'Microsoft.Network/networkSecurityGroups@2024-05-01' = {
   location: location
   tags: tags
   properties: {
-    // The built-in rules fit: in from this network only. Public requests to an external environment
-    // of Container Apps do not pass through the subnet, so nothing has to be opened for them.
+    // The default rules suffice: inbound traffic from this network only. Public requests to an external
+    // Container Apps environment do not pass through the subnet, so they need no rule.
     securityRules: []
   }
 }

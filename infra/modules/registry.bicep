@@ -1,19 +1,19 @@
-// The registry of the service's image. azd builds in it, so that no laptop needs a container engine.
+// The container registry. azd builds the image in it, so that no laptop needs a container engine.
 
 param name string
 param location string
 param tags object
 param size string
 
-@description('Object id of the identity that pulls the image.')
+@description('Object ID of the identity that pulls the image.')
 param pullerPrincipalId string
 
 var acrPull = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '7f951dda-4ed3-4680-a7ca-43fe172d538d')
 
 resource registry 'Microsoft.ContainerRegistry/registries@2025-04-01' = {
-  // checkov:skip=CKV_AZURE_139:Only the Premium tier has private endpoints, and azd's builds come in over the public one; nobody pulls or pushes without an Entra token.
-  // checkov:skip=CKV_AZURE_163:Scanning is Defender for Containers, a plan of the subscription and no property of the registry; CI scans what goes into the image.
-  // checkov:skip=CKV_AZURE_166:Quarantine needs the Premium tier and an outside scanner that releases images; one image, built here from locked hashes, comes through.
+  // checkov:skip=CKV_AZURE_139:Only the Premium tier has private endpoints, and azd's builds use the public one; pulling and pushing require an Entra token.
+  // checkov:skip=CKV_AZURE_163:Defender for Containers does the scanning, and it is a subscription plan rather than a registry property; the image installs hash-locked packages only, and each release publishes an SBOM.
+  // checkov:skip=CKV_AZURE_166:Quarantine needs the Premium tier and an external scanner that releases images; this registry holds one image, built here from locked hashes.
   name: replace(name, '-', '')
   location: location
   tags: tags

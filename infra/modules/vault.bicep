@@ -1,4 +1,4 @@
-// Only where a client secret remains: a vault without a public address that holds this one secret.
+// Deployed only if there is a client secret: a vault without a public address that holds this one secret.
 
 param name string
 param location string
@@ -6,7 +6,7 @@ param tags object
 param networkId string
 param subnetId string
 
-@description('Object id of the identity that may read the secret, and nothing else.')
+@description('Object ID of the identity that may read this secret and nothing else.')
 param readerPrincipalId string
 
 param workspaceId string
@@ -14,7 +14,7 @@ param workspaceId string
 @secure()
 param appPassword string
 
-@description('When the secret in the vault ends, in seconds since 1970. The app registration has an end of its own.')
+@description('When the secret in the vault expires, in seconds since 1970. The secret on the app registration expires independently.')
 param expires int = dateTimeToEpoch(dateTimeAdd(utcNow(), 'P1Y'))
 
 var secretsUser = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '4633458b-17de-408a-b874-0445c86b69e6')

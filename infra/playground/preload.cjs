@@ -1,5 +1,5 @@
-// Loaded before the chat client, which listens on every interface, lets anybody chat without signing
-// in, and outlives whoever started it. So: this machine only, and gone when the pipe from them closes.
+// Loaded before the chat client, which by default listens on every interface, lets anyone chat without
+// signing in, and outlives its parent process. This restricts it to loopback and ends it when stdin closes.
 const net = require("node:net");
 
 const listen = net.Server.prototype.listen;

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import aiohttp
 
-from bot.simulator.client import Chat, NoSuchButton, TeamsClient, button, verbs
+from bot.simulator.client import Chat, NoSuchButtonError, TeamsClient, button, verbs
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import PEOPLE, Scenario
 from bot.simulator.server import Simulator
@@ -111,7 +111,7 @@ class Job:
         for posted in list(self.simulator.connector.messages):
             try:
                 data = button(posted.card, "reconcile", answer="not_run")["data"]
-            except NoSuchButton:
+            except NoSuchButtonError:
                 continue
             # An admin looks which batches the service has: ours are those of which it has a phone.
             status, _ = await self.client.act(APPROVER, CHAT, "reconcile", data, posted.activity_id)

@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 import pytest
 from playwright.async_api import Browser, async_playwright
 
-from bot.playground import chat_client
+from bot.cli.playground import chat_client
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -20,16 +20,16 @@ import aiohttp
 from aiohttp import web
 from playwright.async_api import Locator, Page, async_playwright
 
+from bot.cli.playground import chat_client
 from bot.phones import roster
 from bot.phones.region import Region
-from bot.playground import chat_client
 from bot.signin.policy import Actor
 from bot.signin.request import RequestState
 from bot.signin.snapshot import HistoryLine, RequestSnapshot
 from bot.words import Words
-from cards import plain
-from cards.kinds import CardKind, Panel, Rendered, View
+from cards import static
 from cards.render import render
+from cards.types import CardKind, Panel, Rendered, View
 from tests.support import snapshots
 
 CARD = ".ac-preview-panel > .ac-adaptiveCard"
@@ -104,7 +104,7 @@ def _variants(card: Any) -> Iterator[tuple[str, Card]]:
     )
     troubled = snapshots.troubled(snapshots.snapshot(running))
     yield "progress-troubled", card(CardKind.PROGRESS, troubled)
-    yield "question-open", card(CardKind.QUESTION, troubled)
+    yield "question-open", card(CardKind.RECONCILIATION, troubled)
     yield (
         "results-failed",
         card(CardKind.RESULTS, snapshots.snapshot(finished, only_failed=True), View(Panel.FAILED)),
@@ -127,16 +127,16 @@ def _plain(words: Words) -> Iterator[tuple[str, Rendered]]:
     ]
     actor = Actor(snapshots.ALEX, snapshots.TENANT, may_request=True, may_approve=False)
     broken = words("unreadable-open-quote", row=12), words.part("unreadable-open-quote", "fix")
-    yield "welcome", plain.welcome(words)
-    yield "help", plain.help(words)
-    yield "urls", plain.urls(words, list(Region), snapshots.TENANT)
-    yield "template", plain.template(words, roster.template())
-    yield "history", plain.history(words, lines)
-    yield "status", plain.status_list(words, lines[:3])
-    yield "status-none", plain.status_list(words, [])
-    yield "whoami", plain.whoami(words, actor, None)
-    yield "unreadable", plain.unreadable(words, "phones_v2.csv", *broken)
-    yield "file-link", plain.file_link(words, "results.csv", "http://127.0.0.1:1/x")
+    yield "welcome", static.welcome(words)
+    yield "help", static.help(words)
+    yield "urls", static.urls(words, list(Region), snapshots.TENANT)
+    yield "template", static.template(words, roster.template())
+    yield "history", static.history(words, lines)
+    yield "status", static.status_list(words, lines[:3])
+    yield "status-none", static.status_list(words, [])
+    yield "whoami", static.whoami(words, actor, None)
+    yield "unreadable", static.unreadable(words, "phones_v2.csv", *broken)
+    yield "file-link", static.file_link(words, "results.csv", "http://127.0.0.1:1/x")
 
 
 class Bot:

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from playwright.async_api import Locator, async_playwright, expect
 
-from bot import playground
 from bot.app import running
-from bot.playground import chat_client
-from bot.signin.pace import Pace
+from bot.cli import playground
+from bot.cli.playground import chat_client
+from bot.signin.timing import Timing
 from bot.simulator.server import Simulator
 from tests.e2e.chat_client import ChatClient
 
@@ -45,7 +45,7 @@ async def draw(folder: Path) -> None:
         arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
         async with (
             Simulator() as files,
-            running(settings, pace=Pace().scaled(0.2)) as service,
+            running(settings, timing=Timing().scaled(0.2)) as service,
             chat_client(service.url, port=0) as client,
             async_playwright() as playwright,
         ):
@@ -65,8 +65,8 @@ async def _photograph(chat: ChatClient, link: str, folder: Path) -> None:
     validation = await chat.wait_for_card("rows are ready", seconds=PATIENCE)
     await _picture(validation, folder / "validation.png")
     await chat.fill("Reason, for the approver", "New lobby phones, CHG0042", validation)
-    await chat.tick("Leave the 15 rows out that need a fix", validation)
-    await chat.click("Ask for approval", validation)
+    await chat.tick("Leave out the 15 rows with errors", validation)
+    await chat.click("Request approval", validation)
     approval = await chat.wait_for_card("Approve the sign-in of", seconds=PATIENCE)
     await chat.click("Approve", approval)
     await approval.get_by_role("checkbox").click(force=True)

@@ -12,6 +12,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Browser, expect
 
+from bot.cli.playground import TENANT
 from bot.commands.chat import (
     Answer,
     CardAction,
@@ -23,11 +24,10 @@ from bot.commands.chat import (
     Proof,
     Sender,
 )
-from bot.files import ChatFiles, files_session
-from bot.playground import TENANT
 from bot.runner.messenger import Address, Message, Messenger
-from bot.settings import Settings
+from bot.settings.model import Settings
 from bot.teams.edge import open_edge
+from bot.teams.files import ChatFiles, files_session
 from bot.words import Words
 from tests.e2e.chat_client import ChatClient
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, Locator, expect
 
-from bot import playground
 from bot.app import Service, running
-from bot.signin.pace import Pace
+from bot.cli import playground
+from bot.signin.timing import Timing
 from tests.e2e.chat_client import ChatClient
 
 pytestmark = pytest.mark.e2e
@@ -35,7 +35,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
         'batch_seconds = 1.5\n[outcomes]\n"lobby.bergen@contoso.com" = "no-tenant-tag"\n'
     )
     settings = playground.settings().model_copy(update={"data_dir": tmp_path, "scenario": scenario})
-    async with running(settings, pace=Pace().scaled(0.1)) as started:
+    async with running(settings, timing=Timing().scaled(0.1)) as started:
         yield started
 
 
@@ -57,18 +57,18 @@ async def test_from_a_pasted_table_to_the_results(chat: ChatClient) -> None:
     await chat.wait_for_text("help", seconds=PATIENCE)  # the welcome
     await chat.send_text(PHONES)
     validation = await chat.wait_for_card("3 of 5 rows are ready", seconds=PATIENCE)
-    await expect(validation).to_contain_text("There is a space inside the username")
+    await expect(validation).to_contain_text("The username contains a space")
     # What an admin pastes is shown, and does nothing.
     await expect(validation).to_contain_text("[click](https://evil.example)")
     assert await validation.get_by_role("link").count() == 0
 
     # The reason, the region and the box are asked for before anything is sent.
-    await chat.click("Ask for approval", validation)
+    await chat.click("Request approval", validation)
     await expect(validation).to_contain_text("region", ignore_case=True)
     await chat.fill("Reason, for the approver", "New lobby in Oslo", validation)
     await chat.choose("Region for the 3 rows without one", "EMEA", validation)
-    await chat.tick("Leave the 2 rows out that need a fix", validation)
-    await chat.click("Ask for approval", validation)
+    await chat.tick("Leave out the 2 rows with errors", validation)
+    await chat.click("Request approval", validation)
 
     approval = await chat.wait_for_card("Approve the sign-in of 3 phones?", seconds=PATIENCE)
     await expect(approval).to_contain_text("resets the passwords of 3 accounts")
@@ -76,7 +76,7 @@ async def test_from_a_pasted_table_to_the_results(chat: ChatClient) -> None:
     await _approve(chat, approval, "Approve and reset 3 passwords")
 
     results = await chat.wait_for_card("2 of 3 phones are signed in", seconds=PATIENCE)
-    await expect(results).to_contain_text("no tenant id, or a wrong one")
+    await expect(results).to_contain_text("no tenant ID, or the wrong one")
     await expect(results).to_contain_text(
         f"http://emea.ipp.sdg.teams.microsoft.com/tenantid/{playground.TENANT}"
     )
@@ -87,9 +87,9 @@ async def test_from_a_pasted_table_to_the_results(chat: ChatClient) -> None:
 
 async def test_the_results_come_as_a_file(chat: ChatClient) -> None:
     await chat.send_text("Username,HardwareId,Region\nlobby@contoso.com,80-5E-C0-AA-BB-01,NOAM")
-    validation = await chat.wait_for_card("The row of this file is ready", seconds=PATIENCE)
+    validation = await chat.wait_for_card("The only row in this file is ready", seconds=PATIENCE)
     await chat.fill("Reason, for the approver", "test", validation)
-    await chat.click("Ask for approval", validation)
+    await chat.click("Request approval", validation)
     approval = await chat.wait_for_card("Approve the sign-in of 1 phone?", seconds=PATIENCE)
     await _approve(chat, approval, "Approve and reset 1 password")
     results = await chat.wait_for_card("These numbers are final", seconds=PATIENCE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from bot.phones.region import Region
-from bot.phones.roster import Roster, Row
+from bot.phones.roster import Roster, RosterRow
 from bot.signin.request import Person
 from bot.store import drafts, requests
 from bot.store.database import Database
@@ -23,7 +23,7 @@ def utc_now() -> datetime:
 def roster(phones: int, *regions: Region | None) -> Roster:
     """Ready rows with one account each, regions in turn."""
     rows = [
-        Row(
+        RosterRow(
             number=number + 2,
             username=f"lobby{number}@contoso.com",
             hardware_id=f"80-5E-C0-00-{number // 256:02X}-{number % 256:02X}",

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from bot import logs
 from bot.app import running
-from bot.settings import Settings
-from bot.signin.pace import Pace
+from bot.settings.model import Settings
+from bot.signin.timing import Timing
 from bot.simulator.client import TENANT
 from bot.simulator.server import Simulator
 
@@ -28,8 +28,8 @@ async def serve(factor: float) -> None:
     settings = Settings()  # pyright: ignore[reportCallIssue]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    pace = Pace().scaled(factor)
-    async with running(settings, pace=pace, submit_timeout=60 * factor) as service:
+    timing = Timing().scaled(factor)
+    async with running(settings, timing=timing, submit_timeout=60 * factor) as service:
         sys.stdout.write(f"listening on {service.url}\n")
         sys.stdout.flush()
         await stop.wait()

@@ -10,20 +10,20 @@ from pathlib import Path
 
 from bot.phones import roster
 from bot.phones.region import Region
-from bot.phones.roster import Roster, Row
+from bot.phones.roster import Roster, RosterRow
 from bot.phones.vendor import kind_of
-from bot.signin.batch import MAX_DEVICES, BatchState
+from bot.signin.batch import MAX_PHONES_PER_BATCH, BatchState
 from bot.signin.outcome import NO_RESULT, NOT_RUN, PhoneStatus, explain
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import (
-    BatchQuestion,
     CauseGroup,
     Page,
-    Phone,
+    PhoneSnapshot,
+    ReconciliationQuestion,
     RegionProgress,
     RequestSnapshot,
     RosterSummary,
-    StuckBatch,
+    StalledBatch,
     Tally,
 )
 
@@ -48,7 +48,7 @@ def example() -> Roster:
     return roster.read(EXAMPLE.read_bytes(), EXAMPLE.name)
 
 
-def page_of(items: Sequence[Phone], number: int) -> Page[Phone]:
+def page_of(items: Sequence[PhoneSnapshot], number: int) -> Page[PhoneSnapshot]:
     return Page(items[(number - 1) * SIZE : number * SIZE], number, SIZE, len(items))
 
 
@@ -82,14 +82,14 @@ def _status(at: int, of: int, state: RequestState) -> PhoneStatus:
     return PhoneStatus.FAILED if at % 19 == 7 else PhoneStatus.SIGNED_IN
 
 
-def phone(row: Row, status: PhoneStatus) -> Phone:
+def phone(row: RosterRow, status: PhoneStatus) -> PhoneSnapshot:
     message = MESSAGES[row.number // 19 % len(MESSAGES)] if status is PhoneStatus.FAILED else ""
     cause = {
         PhoneStatus.FAILED: explain(message).cause,
         PhoneStatus.NOT_RUN: NOT_RUN,
         PhoneStatus.UNCONFIRMED: NO_RESULT,
     }.get(status)
-    return Phone(
+    return PhoneSnapshot(
         row=row.number,
         username=row.username,
         hardware_id=row.hardware_id,
@@ -97,12 +97,12 @@ def phone(row: Row, status: PhoneStatus) -> Phone:
         status=status,
         message=message,
         cause=cause,
-        batch_id="",
+        remote_batch_id="",
     )
 
 
-def grouped(phones: Sequence[Phone]) -> list[CauseGroup]:
-    groups: dict[str, list[Phone]] = defaultdict(list)
+def grouped(phones: Sequence[PhoneSnapshot]) -> list[CauseGroup]:
+    groups: dict[str, list[PhoneSnapshot]] = defaultdict(list)
     for failed in phones:
         if failed.cause:
             groups[failed.cause.code].append(failed)
@@ -122,14 +122,14 @@ def grouped(phones: Sequence[Phone]) -> list[CauseGroup]:
     return sorted(made, key=lambda group: -group.count)
 
 
-def _progress(phones: Sequence[Phone], state: RequestState) -> list[RegionProgress]:
+def _progress(phones: Sequence[PhoneSnapshot], state: RequestState) -> list[RegionProgress]:
     made: list[RegionProgress] = []
     for region in Region:
         counts = Counter(phone.status.value for phone in phones if phone.region is region)
         if not counts:
             continue
         tally = Tally(**counts)
-        batches = -(-tally.total // MAX_DEVICES)
+        batches = -(-tally.total // MAX_PHONES_PER_BATCH)
         states = {BatchState.PLANNED: batches}
         if state is RequestState.RUNNING:
             states = {BatchState.DONE: 1, BatchState.SUBMITTED: max(1, batches - 1)}
@@ -163,7 +163,7 @@ def snapshot(
         regions=_progress(phones, state) if regions_known else (),
         causes=grouped(phones),
         questions=(),
-        stuck=(),
+        stalled=(),
         phones=page_of(shown, 1 if issues else page),
         four_eyes=True,
         created_at=NOON,
@@ -209,16 +209,16 @@ def troubled(running: RequestSnapshot) -> RequestSnapshot:
         refused="Access Denied.",
         unreachable_since=NOON + timedelta(minutes=33),
         questions=[question()],
-        stuck=[
-            StuckBatch(Region.EMEA, "0e1b7f0a-5d3c-4a52-9a53-3f5f5e1d2c11", 12, NOON),
-            StuckBatch(Region.NOAM, "6a0f9a52-1e1c-4d5e-8a44-0a6a2a1f9b7d", 3, NOON),
+        stalled=[
+            StalledBatch(Region.EMEA, "0e1b7f0a-5d3c-4a52-9a53-3f5f5e1d2c11", 12, NOON),
+            StalledBatch(Region.NOAM, "6a0f9a52-1e1c-4d5e-8a44-0a6a2a1f9b7d", 3, NOON),
         ],
     )
 
 
-def question() -> BatchQuestion:
-    return BatchQuestion(
-        batch=2,
+def question() -> ReconciliationQuestion:
+    return ReconciliationQuestion(
+        batch_id=2,
         region=Region.EMEA,
         phones=80,
         sent_at=NOON + timedelta(minutes=22),

@@ -16,8 +16,8 @@ from typer.core import TyperGroup
 from typer.main import get_command
 
 from bot.__main__ import app
-from bot.settings import Settings
-from bot.store.tables import Base
+from bot.settings.model import Settings
+from bot.store.models import Base
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted(ROOT.joinpath("docs").glob("*.md")))
@@ -110,7 +110,7 @@ def test_every_alert_has_a_runbook_and_every_log_event_is_logged() -> None:
         )
     )
     for event in set(
-        re.findall(r"`((?:batch|keeper|chat|worker|calendar|turn)\.[a-z_]+)`", operations)
+        re.findall(r"`((?:batch|publisher|chat|worker|deadlines|turn)\.[a-z_]+)`", operations)
     ):
         assert event in logged, event
 

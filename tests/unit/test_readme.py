@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.commands.desk import ORDERS
-from bot.documentation import PAGES, renewed
+from bot.commands.dispatcher import ORDERS
+from scripts.docs import PAGES, renewed
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.words import UnknownMessage, Words
+from bot.words import UnknownMessageError, Words
 
 ROOT = Path(__file__).parents[2]
 CATALOGUE = ROOT / "bot" / "words" / "en"
@@ -91,10 +91,10 @@ def test_sentences_are_plain(name: str) -> None:
 
 
 def test_a_sentence_that_is_not_there_is_a_fault() -> None:
-    with pytest.raises(UnknownMessage):
+    with pytest.raises(UnknownMessageError):
         Words()("no-such-sentence")
 
 
 def test_a_sentence_that_lacks_an_argument_is_a_fault() -> None:
-    with pytest.raises(UnknownMessage):
+    with pytest.raises(UnknownMessageError):
         Words()("origin", request="K7QF2M9X")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from bot.store.tables import Base
+from bot.store.models import Base
 
 context.configure(
     connection=context.config.attributes["connection"],

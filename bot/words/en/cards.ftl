@@ -1,11 +1,13 @@
-# What stands on the cards. Sentences for text blocks: plain, without Markdown of their own.
+# Text on cards. Plain sentences without Markdown: the card view escapes arguments and styles the text.
+# On cards that follow a request the bot is "Offhook". The static cards at the end answer one person
+# directly, so there it says "I".
 
-somebody = somebody
+somebody = someone
 summary = { $verdict } Request { $request }.
 origin = Request { $request }, from { $file }.
-origin-retry = It retries request { $request }.
+origin-retry = Retry of request { $request }.
 
-## Parts of sentences and of tables
+## Fragments for sentences and tables
 
 count = { $count }
 rows = { $rows ->
@@ -21,7 +23,7 @@ rows-ready = { $rows ->
         [one] { " " }for { $accounts } account
        *[other] { " " }for { $accounts } accounts
     }
-rows-from-to = { NUMBER($first, useGrouping: 0) } to { NUMBER($last, useGrouping: 0) } of the file
+rows-from-to = { NUMBER($first, useGrouping: 0) } to { NUMBER($last, useGrouping: 0) } in the file
 phones-in-batches = { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones
@@ -31,34 +33,34 @@ phones-in-batches = { $phones ->
     }
 page-of = { $first } to { $last } of { $total }
 column-row = Row
-column-issue = What is wrong, and what to do
+column-issue = Issue and fix
 column-phone = Account and phone
 column-status = Status
 column-region = Region
-severity-error = Fix
-severity-warning = Check
+severity-error = Error
+severity-warning = Warning
 severity-note = Note
 region-NOAM = NOAM: North and South America
 region-EMEA = EMEA: Europe, Middle East, Africa
 region-APAC = APAC: Asia and Pacific
-device-phone = Alcatel-Lucent Enterprise, AudioCodes, Poly and Yealink phones
+device-phone = Alcatel-Lucent Enterprise, AudioCodes, Poly, and Yealink phones
 device-cisco-phone = Cisco phones
 device-audiocodes-ata = AudioCodes ATAs
 device-cisco-ata = Cisco ATAs
 device-poly-ata = Poly ATAs
 
-## Facts
+## Fact labels
 
 fact-ready = Ready
-fact-not-ready = To fix
-fact-warnings = To check
-fact-notes = Tidied up
-fact-no-region = No region yet
-fact-requester = Asked by
-fact-reason = Why
+fact-not-ready = With errors
+fact-warnings = With warnings
+fact-notes = With notes
+fact-no-region = Without a region
+fact-requester = Requested by
+fact-reason = Reason
 fact-file = File
 fact-left-out = Left out
-fact-asked-at = Asked
+fact-asked-at = Requested
 fact-expires-at = Expires
 fact-digest = Fingerprint
 fact-sent-at = Sent
@@ -66,84 +68,84 @@ fact-region = Region
 fact-rows = Rows
 no-reason = No reason given
 
-## Where a request stands, whatever the card was once for
+## Request status, for cards whose original purpose has passed
 
-standing-draft = Approval has not been asked for yet.
+standing-draft = Approval has not been requested yet.
 standing-waiting = The sign-in of { $ready ->
         [one] { $ready } phone
        *[other] { $ready } phones
-    } waits for approval.
+    } is waiting for approval.
 standing-running = Approved. The sign-in of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
     } is running.
-standing-cancelling = Being cancelled. Phones that were sent already are followed to their end.
+standing-cancelling = Canceling. Phones already sent will run to completion.
 standing-finished = { $signed_in } of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
     } signed in.
-standing-cancelled = Cancelled. { $signed_in } of { $total ->
+standing-cancelled = Canceled. { $signed_in } of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
     } signed in.
 standing-rejected = Rejected. Nothing was changed.
 standing-expired = Expired without a decision. Nothing was changed.
 standing-withdrawn = Withdrawn. Nothing was changed.
-story-heading = Who did what
-story-asked = { $person } asked for approval: { $when }.
+story-heading = History
+story-asked = { $person } requested approval on { $when }.
 story-reason = Reason: "{ $reason }"
-story-approved = { $person } approved: { $when }.
-story-rejected = { $person } rejected: { $when }.
+story-approved = { $person } approved on { $when }.
+story-rejected = { $person } rejected on { $when }.
 story-comment = Comment: "{ $comment }"
-story-cancelled = { $person } cancelled: { $when }. What had been sent is followed to its end, because the service cannot stop it.
-story-expires = It expires: { $when }.
-story-expired = It expired: { $when }.
-story-withdrawn = { $person } withdrew it: { $when }.
-story-finished = It ended: { $when }.
+story-cancelled = { $person } canceled on { $when }. Phones already sent run to completion, because the SIP Gateway can't stop them.
+story-expires = Expires on { $when }.
+story-expired = Expired on { $when }.
+story-withdrawn = { $person } withdrew the request on { $when }.
+story-finished = Ended on { $when }.
 
 ## Validation
 
 validation-verdict = { $ready ->
         [0] { $total ->
-            [one] The row of this file is not ready.
-           *[other] None of the { $total } rows is ready.
+            [one] The only row in this file is not ready.
+           *[other] None of the { $total } rows are ready.
         }
        *[other] { $not_ready ->
             [0] { $total ->
-                [one] The row of this file is ready.
+                [one] The only row in this file is ready.
                *[other] All { $total } rows are ready.
             }
            *[other] { $ready } of { $total } rows are ready.
         }
     }
 validation-left-out = { $rows ->
-        [one] { $rows } row needs a fix and will not be sent.
-       *[other] { $rows } rows need a fix and will not be sent.
+        [one] { $rows } row has an error and will not be sent.
+       *[other] { $rows } rows have errors and will not be sent.
     }
-validation-go-on = How to go on
+validation-go-on = Next step
 validation-go-on-how = Fix the rows in your file, save it, and send it here again.
-validation-again = To ask again, send the file again.
-issues-heading = What to look at
-ask-heading = Ask for approval
+validation-again = To request approval again, send the file again.
+issues-heading = Issues
+ask-heading = Request approval
 ask-what-happens = Once approved, the sign-in resets the { $accounts ->
         [one] password of { $accounts } account
        *[other] passwords of { $accounts } accounts
-    }. Whoever uses them now is locked out. This cannot be undone.
+    }. Anyone using them now is locked out. This can't be undone.
 label-region = Region for { $rows ->
         [one] the row
        *[other] the { $rows } rows
     } without one
-placeholder-region = Choose a region
-error-region = Choose the region in which the phones were provisioned.
+placeholder-region = Select a region
+error-region = Select the region where the phones were provisioned.
 label-reason = Reason, for the approver
 placeholder-reason = For example: new lobby phones in Berlin, CHG0042
-error-reason = Write a reason. The approver will want to know.
+error-reason = Enter a reason. The approver will see it.
 label-leave-out = Rows that are not ready
 toggle-leave-out = { $rows ->
-        [one] Leave the row out that needs a fix
-       *[other] Leave the { $rows } rows out that need a fix
+        [one] Leave out the row with an error
+       *[other] Leave out the { $rows } rows with errors
     }
-error-leave-out = Tick the box to go on with the ready rows only, or fix the file and send it again.
+error-leave-out = Select the check box to continue with the ready rows only, or fix the file and send it again.
 
 ## Approval
 
@@ -154,30 +156,30 @@ approval-verdict = Approve the sign-in of { $phones ->
 approval-blast-radius = This resets the { $accounts ->
         [one] password of { $accounts } account
        *[other] passwords of { $accounts } accounts
-    }. Whoever uses them now is locked out. This cannot be undone.
+    }. Anyone using them now is locked out. This can't be undone.
 approval-sample = { $shown ->
-        [one] The first of { $total } phones
-       *[other] The first { $shown } of { $total } phones
+        [one] First of { $total } phones
+       *[other] First { $shown } of { $total } phones
     }
 approval-phones = { $total ->
         [one] The phone
        *[other] All { $total } phones
     }
-approval-four-eyes = Somebody other than { $person } has to decide.
-approval-no-four-eyes = Four-eyes is off here: { $person } may approve their own request.
+approval-four-eyes = Someone other than { $person } must decide.
+approval-no-four-eyes = Four-eyes approval is off: { $person } can approve their own request.
 approval-approved = { $person } approved the sign-in of { $phones ->
         [one] { $phones } phone.
        *[other] { $phones } phones.
     }
-approval-rejected = { $person } rejected this. Nothing was changed.
+approval-rejected = { $person } rejected this request. Nothing was changed.
 label-comment = Comment, for the requester
 placeholder-comment = If you reject, say why
 label-acknowledge = Before you approve
 toggle-acknowledge = I understand that this resets the { $accounts ->
         [one] password of { $accounts } account
        *[other] passwords of { $accounts } accounts
-    } and cannot be undone
-error-acknowledge = Tick the box to approve.
+    } and can't be undone
+error-acknowledge = Select the check box to approve.
 
 ## Progress
 
@@ -185,50 +187,50 @@ progress-verdict = { $ended } of { $total ->
         [one] { $total } phone is
        *[other] { $total } phones are
     } done.
-progress-cancelling = Being cancelled. { $ended } of { $total ->
+progress-cancelling = Canceling. { $ended } of { $total ->
         [one] { $total } phone is
        *[other] { $total } phones are
     } done.
-progress-updates = This card keeps itself up to date. You can close the chat.
-progress-elsewhere = How the sign-in goes is on a card of its own, further down.
-results-elsewhere = The results are on a card of their own, further down.
-now-heading = What is happening now
+progress-updates = This card updates itself. You can close the chat.
+progress-elsewhere = Follow the sign-in on the progress card further down.
+results-elsewhere = See the results card further down.
+now-heading = In progress
 region-progress = { $region }: { $ended } of { $total } done, { $failed } failed
 batches-now = { $batches ->
         [one] { $batches } batch
        *[other] { $batches } batches
-    }: { $running } with the service, { $waiting } waiting, { $over } ended{ $unclear ->
+    }: { $running } running, { $waiting } waiting, { $over } ended{ $unclear ->
         [0] .
-       *[other] , { $unclear } unclear.
+       *[other] , { $unclear } with an unknown outcome.
     }
 phones-heading = Phone by phone
-phones-none = There are none.
+phones-none = None.
 failures-heading = What went wrong
-note-refused-heading = The service cannot be used just now.
-note-refused = It says: "{ $message }" Nothing is lost. It is tried again until it works.
-note-unreachable = The service has not answered since { $since }. What was sent runs on there, and we keep asking.
-note-questions = { $batches ->
-        [one] Of { $batches } batch we do not know if it ran
-       *[other] Of { $batches } batches we do not know if they ran
-    }. An approver has to say, on a card of its own.
+note-refused-heading = The SIP Gateway is refusing requests.
+note-refused = The SIP Gateway says: "{ $message }" Nothing is lost. Offhook keeps retrying until it works.
+note-unreachable = The SIP Gateway has not responded since { $since }. Phones already sent are still being processed; Offhook keeps checking.
+note-questions = Offhook can't tell whether { $batches ->
+        [one] { $batches } batch
+       *[other] { $batches } batches
+    } ran. An approver has to answer on a separate card.
 note-stuck = { $batches ->
         [one] { $batches } batch seems
        *[other] { $batches } batches seem
-    } stuck.
+    } stalled.
 note-stuck-batch = { $region }, batch { $batch }: { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones
-    } open, nothing new since { $since }.
-note-stuck-why = This happens when an on-premises Active Directory slows down password resets. We keep following.
+    } unfinished, no progress since { $since }.
+note-stuck-why = This happens when an on-premises Active Directory slows down password resets. Offhook keeps checking.
 cancel-what = { $pending ->
-        [0] Every phone has been sent already, so there is nothing left to stop.
+        [0] Every phone has already been sent, so there is nothing left to stop.
         [one] { $pending } phone has not been sent yet. It will stay as it is.
        *[other] { $pending } phones have not been sent yet. They will stay as they are.
     }
 cancel-runs-on = { $phones ->
-        [0] No phone is with the service.
-        [one] { $phones } phone is with the service already and runs on: the service cannot stop it.
-       *[other] { $phones } phones are with the service already and run on: the service cannot stop them.
+        [0] No phones are in progress.
+        [one] { $phones } phone is in progress and will run to completion: the SIP Gateway can't stop it.
+       *[other] { $phones } phones are in progress and will run to completion: the SIP Gateway can't stop them.
     }
 
 ## Results
@@ -236,7 +238,7 @@ cancel-runs-on = { $phones ->
 results-verdict = { $signed_in ->
         [0] { $total ->
             [one] The phone is not signed in.
-           *[other] None of the { $total } phones is signed in.
+           *[other] None of the { $total } phones are signed in.
         }
        *[other] { $left ->
             [0] { $total ->
@@ -246,26 +248,26 @@ results-verdict = { $signed_in ->
            *[other] { $signed_in } of { $total } phones are signed in.
         }
     }
-results-cancelled = Cancelled. { $signed_in } of { $total ->
+results-cancelled = Canceled. { $signed_in } of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
     } signed in.
 results-left = { $left ->
-        [one] { $left } phone is not. The reason and the fix are below.
-       *[other] { $left } phones are not. The reasons and fixes are below.
+        [one] { $left } phone is not signed in. See the reason and the fix below.
+       *[other] { $left } phones are not signed in. See the reasons and fixes below.
     }
 results-final = These numbers are final.
-results-not-yet = It is still running. These numbers are not final.
+results-not-yet = The sign-in is still running. These numbers are not final.
 next-heading = What to do next
 next-fix = { $phones ->
         [one] { $phones } phone needs
        *[other] { $phones } phones need
-    } a fix first, as said above. Without it the retry fails, too.
-next-smaller = Wait an hour before you retry what Active Directory slowed down.
-next-retry = Retry makes a new request for the { $phones ->
+    } a fix first, as described above. Without it, a retry will fail too.
+next-smaller = Wait an hour before you retry the phones that Active Directory slowed down.
+next-retry = Retry creates a new request for the { $phones ->
         [one] phone that is
        *[other] { $phones } phones that are
-    } not signed in. It needs approval again, and resets the passwords of these accounts.
+    } not signed in. It needs its own approval and resets the passwords of these accounts.
 
 ## Causes
 
@@ -273,46 +275,46 @@ cause-group = { $count ->
         [one] { $count } phone
        *[other] { $count } phones
     }: { $cause }
-cause-own-words = The service says: "{ $message }"
-cause-address = The service saw the address { $address }.
+cause-own-words = The SIP Gateway says: "{ $message }"
+cause-address = The SIP Gateway saw the IP address { $address }.
 cause-examples = { $names } and { $rest } more
 causes-more = { $phones ->
         [one] { $phones } more phone has
        *[other] { $phones } more phones have
-    } other causes. They are in the export.
+    } other causes. See the export.
 provisioning-heading = Provisioning URLs
-provisioning-why = For some of these failures the phone's provisioning URL is to blame. It has to be exactly this:
+provisioning-why = Some of these failures come from the phone's provisioning URL. It must be exactly this:
 provisioning-more = { $urls ->
         [one] There is { $urls } more. Send urls to see it.
        *[other] There are { $urls } more. Send urls to see them.
     }
 url-for = { $devices } in { $region }
-url-alternative = Microsoft documents the one above. This one is in use as well:
+url-alternative = Microsoft documents the URL above. This one is also in use:
 
-## Question
+## Reconciliation: asking an approver whether a batch ran
 
 question-verdict = Did this batch of { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones
     } in { $region } run?
-question-why = We sent it and got no answer, and the service's own list does not tell. Sending it again could reset the passwords twice, so an approver has to say.
+question-why = Offhook sent this batch and got no response, and the SIP Gateway's list of batches doesn't show whether it ran. Sending it again could reset the passwords twice, so an approver has to decide.
 question-how-heading = How to find out
-question-how = Look at one of the phones: is it signed in? Or list the tenant's batches in PowerShell, and look for one of that time and size:
+question-how = Check one of the phones: is it signed in? Or list the tenant's batches in PowerShell and look for one with this time and size:
 question-how-command = Get-CsSdgBulkSignInRequestsSummary
-question-ran = We follow the batch from there on. It is sent nowhere again.
+question-ran = Offhook tracks the batch from here on. Nothing is sent again.
 question-not-run = { $phones ->
         [one] { $phones } phone is
        *[other] { $phones } phones are
-    } sent again, which resets their passwords. Be sure that the batch did not run.
-question-answered = This has been answered. The request goes on.
-question-answered-how = The progress card shows where it stands.
-label-batch-id = Batch id
+    } sent again, which resets their passwords. Make sure that the batch did not run.
+question-answered = This question has been answered. The request continues.
+question-answered-how = See the progress card for the current status.
+label-batch-id = Batch ID
 placeholder-batch-id = As the summary shows it
-error-batch-id = Enter the batch id.
+error-batch-id = Enter the batch ID.
 
 ## Buttons
 
-button-ask = Ask for approval
+button-ask = Request approval
 button-discard = Discard
 button-withdraw = Withdraw
 button-export-issues = Export issues as CSV
@@ -324,68 +326,68 @@ button-approve-now = { $accounts ->
     }
 button-reject = Reject
 button-cancel = Cancel
-button-cancel-now = Stop what has not been sent
+button-cancel-now = Cancel phones not sent yet
 button-retry = Retry the { $phones ->
         [one] phone
        *[other] { $phones } phones
     } not signed in
 button-phones = Show phones
-button-failed = Show what failed
+button-failed = Show failures
 button-issues = Show issues
-button-hide = Back to the overview
+button-hide = Back to overview
 button-previous = Previous
 button-next = Next
 button-refresh = Refresh
 button-check = Check again
 button-ran = It ran
-button-ran-now = It ran, follow it
+button-ran-now = It ran: track it
 button-not-run = It did not run
-button-not-run-now = It did not run, send it
+button-not-run-now = It did not run: send it
 
-## Welcome, help and other cards that stand for themselves
+## Static cards: welcome, help, lists, and files that can't be read
 
-welcome-verdict = Offhook signs in your Teams SIP phones, many at a time.
-welcome-how = Drop a CSV or Excel file here with one row for each phone: the account, and the phone's MAC address. Or paste the rows as a message.
-welcome-then = I check every row and tell you what is wrong before anything happens. Somebody else approves. Then I run the sign-in and show you how each phone goes.
-welcome-warning = A sign-in resets the password of the account. That is how the service works, and it cannot be undone.
-welcome-next = Start with template for a file to fill in, or help for everything else.
-help-verdict = What you can ask me
-help-file-heading = To sign in phones
-help-file = Send a CSV or Excel file in our 1:1 chat, or paste the rows as a message. The columns are Username and HardwareId, and Region if you have several.
+welcome-verdict = Offhook signs in your Teams SIP phones in bulk.
+welcome-how = Drop a CSV or Excel file here with one row per phone: the account and the phone's MAC address. Or paste the rows as a message.
+welcome-then = I check every row and tell you what is wrong before anything happens. Someone else approves. Then I run the sign-in and show you the progress of each phone.
+welcome-warning = A sign-in resets the password of the account. That is how the SIP Gateway works, and it can't be undone.
+welcome-next = Send template for a file to fill in, or help for everything else.
+help-verdict = What I can do for you
+help-file-heading = Sign in phones
+help-file = Send a CSV or Excel file in our 1:1 chat, or paste the rows as a message. The columns are Username and HardwareId, plus Region if you have more than one.
 help-commands-heading = Commands
 column-command = Send
-column-does = And you get
+column-does = To get
 command-help = help
     .does = This list
 command-template = template
     .does = A CSV to fill in
 command-urls = urls EMEA
-    .does = The provisioning URLs of a region, or of all regions
+    .does = The provisioning URLs of one region, or of all regions
 command-status = status
-    .does = What is open. With a request's id, its newest card
+    .does = Open requests. With a request ID, that request's latest card
 command-history = history
-    .does = The newest requests
+    .does = The latest requests
 command-cancel = cancel K7QF2M9X
-    .does = Stops what a request has not sent yet
+    .does = Stops the phones of a request that have not been sent yet
 command-retry = retry K7QF2M9X
     .does = A new request for the phones that are not signed in
 command-checks = checks
-    .does = For approvers: if all that a sign-in needs is there
+    .does = For approvers: whether everything a sign-in needs is in place
 command-whoami = whoami
-    .does = Who you are here, and what you may do
-help-timing-heading = Good to know
-help-timing-provision = The best time is 1 to 70 hours after a phone was provisioned. After 72 hours it has to be provisioned again. After a sign-out you have 168 hours.
-help-timing-ip = Trusted IP addresses and policies take up to 24 hours to work.
+    .does = Who you are to Offhook, and your role
+help-timing-heading = Timing
+help-timing-provision = The best time to sign in a phone is 1 to 70 hours after provisioning. After 72 hours, it must be provisioned again. After a sign-out, you have 168 hours.
+help-timing-ip = Trusted IP addresses and policies take up to 24 hours to take effect.
 urls-verdict = Provisioning URLs
-urls-how = Set the URL on the phone, or hand it out with DHCP: option 66 for Alcatel-Lucent Enterprise and Yealink, option 160 for AudioCodes, Cisco and Poly. They start with http on purpose.
+urls-how = Set the URL on the phone, or distribute it with DHCP: option 66 for Alcatel-Lucent Enterprise and Yealink, option 160 for AudioCodes, Cisco, and Poly. The URLs start with http on purpose.
 template-verdict = A CSV to fill in
-template-how = Copy these lines to a file that ends in .csv, put in your own phones, and send it to me.
-template-region = Leave Region out if all phones are in one region. I will ask.
-history-verdict = The newest requests
-history-none = There are no requests yet. Send me a file to make one.
-status-verdict = What is open
-status-none = Nothing is open.
-status-more = Send status and a request's id to see it.
+template-how = Copy these lines into a file that ends in .csv, enter your own phones, and send it to me.
+template-region = Leave Region out if all phones are in one region. I will ask for it.
+history-verdict = Latest requests
+history-none = There are no requests yet. Send me a file to create one.
+status-verdict = Open requests
+status-none = There are no open requests.
+status-more = To see a request, send status and its ID.
 column-request = Request
 line-by = { $person }, { $when }
 line-signed-in = { $signed_in } of { $total } signed in
@@ -396,21 +398,21 @@ line-phones = { $total ->
 line-decided = Decided by { $person }
 whoami-verdict = You are { $person }.
 whoami-upn = Account
-whoami-id = Object id
-whoami-roles = You may
-whoami-tenant = Tenant id
+whoami-id = Object ID
+whoami-roles = Role
+whoami-tenant = Tenant ID
 whoami-may = { $request ->
         [0] { $approve ->
-            [0] look, but not ask for sign-ins or approve them
-           *[other] approve sign-ins
+            [0] None: you can't request or approve sign-ins
+           *[other] Approver: you can approve sign-ins
         }
        *[other] { $approve ->
-            [0] ask for sign-ins
-           *[other] ask for sign-ins and approve them
+            [0] Requester: you can request sign-ins
+           *[other] Requester and approver: you can request and approve sign-ins
         }
     }
-whoami-no-profile = The directory says nothing about you, or cannot be asked just now.
-unreadable-verdict = I cannot use { $file }.
+whoami-no-profile = Microsoft Graph has no profile for you, or is unavailable right now.
+unreadable-verdict = I can't use { $file }.
 file-link-verdict = { $file } is ready.
-file-link-how = The link works for a short time.
+file-link-how = The link expires soon.
 button-download = Download

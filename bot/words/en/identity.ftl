@@ -1,30 +1,31 @@
-# Signing in: a request runs with the rights of whoever approved it, or of whoever signed in for it.
+# Delegation: a request runs with the permissions of the approver who approved it, or of the approver
+# who signed in for it later. Only the button says "Sign in".
 
-sign-in-why = Sign in, so that the phones are signed in with your rights. Offhook keeps no rights of its own and forgets yours when this request ends.
+sign-in-why = Sign in so that the phones are signed in with your permissions. Offhook has no permissions of its own and forgets yours when this request ends.
 sign-in-button = Sign in
-sign-in-done = You are signed in. Go back to the card and choose the button again.
-sign-in-wrong-code = This sign-in was cancelled, or its code was wrong or too old. Nothing was changed. Choose the button again to sign in.
-sign-in-no-exchange = Teams could not sign you in by itself. Choose Sign in and agree to what is asked there.
-sign-in-unavailable = The sign-in service did not answer, so nothing was changed. Choose the button again in a minute.
-sign-in-somebody-else = This sign-in belongs to another account than the one you use in Teams, so nothing was changed. Sign in with the account you use here.
+sign-in-done = You are signed in. Go back to the card and select the button again.
+sign-in-wrong-code = This sign-in was canceled, or its code was wrong or expired. Nothing was changed. Select the button again to sign in.
+sign-in-no-exchange = Teams couldn't sign you in automatically. Select Sign in and accept what it asks for.
+sign-in-unavailable = Microsoft's sign-in service did not respond, so nothing was changed. Select the button again in a minute.
+sign-in-somebody-else = You signed in with a different account than the one you use in Teams, so nothing was changed. Sign in with the account you use here.
 sign-in-roles = { $missing ->
-        [teams] Your account lacks the role Teams Administrator
-        [passwords] Your account lacks a role that may reset passwords: Authentication Administrator, Privileged Authentication Administrator or Global Administrator
-       *[both] Your account lacks two roles: Teams Administrator, and one that may reset passwords (Authentication Administrator, Privileged Authentication Administrator or Global Administrator)
-    }. Nothing was sent. Activate or ask for it, wait a minute, and choose the button again. Or ask another approver.
-sign-in-consent = Your organisation has not agreed yet that Offhook may use the SIP Gateway for you, so nothing was sent. A Global Administrator has to give consent once, in Entra under Enterprise applications, Permissions.
-sign-in-blocked = A rule of your organisation (Conditional Access) does not let you sign in from here, so nothing was sent. Try from a managed device or network, or ask another approver.
-sign-in-not-allowed = Your account may not use Offhook: it is disabled, not assigned, or of another organisation. Nothing was sent. Ask the people who run it.
-sign-in-bot = Microsoft does not accept Offhook's own credentials just now, so nothing was sent. Tell the people who run it.
-sign-in-other = Microsoft refused the sign-in, so nothing was sent. Try again, and if it stays so, tell the people who run Offhook.
+        [teams] Your account is missing the Teams Administrator role
+        [passwords] Your account is missing a role that can reset passwords: Authentication Administrator, Privileged Authentication Administrator, or Global Administrator
+       *[both] Your account is missing two roles: Teams Administrator, and one that can reset passwords (Authentication Administrator, Privileged Authentication Administrator, or Global Administrator)
+    }. Nothing was sent. Activate or request what is missing, wait a minute, and select the button again. Or ask another approver.
+sign-in-consent = Your organization has not consented to Offhook using the SIP Gateway for you, so nothing was sent. A Global Administrator has to grant consent once, in the Entra admin center under Enterprise applications, Permissions.
+sign-in-blocked = A Conditional Access policy in your organization blocks your sign-in from here, so nothing was sent. Try a managed device or network, or ask another approver.
+sign-in-not-allowed = Your account can't use Offhook: it is disabled, not assigned, or from another organization. Nothing was sent. Ask your Offhook operator.
+sign-in-bot = Microsoft is not accepting Offhook's own credentials, so nothing was sent. Tell your Offhook operator.
+sign-in-other = Microsoft refused the sign-in, so nothing was sent. Try again. If it keeps happening, tell your Offhook operator.
 sign-in-code = Microsoft's code: { $code }.
 
 progress-sign-in = Waiting for an approver to sign in. { $ended } of { $total ->
         [one] { $total } phone is
        *[other] { $total } phones are
     } done.
-note-sign-in-heading = Nobody is signed in for this request since { $since }.
-note-sign-in-refused = The service refused the last sign-in: "{ $message }" Often a role has run out.
-note-sign-in = What was sent runs on, and nothing is sent twice. It goes on here as soon as somebody who may approve it chooses Sign in.
-button-sign-in = Sign in to go on
-reconcile-signed-out = Nobody is signed in for this request, so batch { $batch } cannot be looked up. Choose Sign in to go on on its progress card, then try again.
+note-sign-in-heading = Nobody has been signed in for this request since { $since }.
+note-sign-in-refused = The SIP Gateway refused the last sign-in: "{ $message }" Often, a role activation has expired.
+note-sign-in = Phones already sent are still being processed, and nothing is sent twice. The request continues as soon as someone who can approve it selects Sign in.
+button-sign-in = Sign in to continue
+reconcile-signed-out = Nobody is signed in for this request, so I can't look up batch { $batch }. Select Sign in to continue on the request's progress card, then try again.

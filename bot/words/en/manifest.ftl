@@ -1,45 +1,45 @@
-# The builder of the Teams app package: what it refuses, and what it says when the package is made.
+# The Teams app package builder: what it rejects, and what it reports once the package is written.
 
-package-app-id = The app id "{ $value }" is not a GUID.
-    .fix = Give the application (client) id of the bot's app registration with --app-id, for example 9a3c1f0e-5b7d-4c2a-8e61-0d4f7b2a6c95.
-package-tenant = The tenant "{ $value }" is not a GUID.
-    .fix = Give the tenant id with --tenant. The Entra admin center shows it on its overview page. A domain name is not enough.
-package-same-id = The app id and the tenant are both { $value }. One of them is wrong.
-    .fix = The app id is the application (client) id of the app registration, the tenant is the directory (tenant) id.
+package-app-id = The app ID "{ $value }" is not a GUID.
+    .fix = Set --app-id to the application (client) ID of the bot's app registration, for example 9a3c1f0e-5b7d-4c2a-8e61-0d4f7b2a6c95.
+package-tenant = The tenant ID "{ $value }" is not a GUID.
+    .fix = Set --tenant to the tenant ID from the overview page of the Entra admin center. A domain name is not enough.
+package-same-id = The app ID and the tenant ID are both { $value }. One of them is wrong.
+    .fix = The app ID is the application (client) ID of the app registration. The tenant ID is the directory (tenant) ID.
 package-host = The host "{ $value }" is not a name that Teams can reach.
-    .fix = Give the public DNS name alone, without https, port or path, for example offhook.contoso.com. Leave --host out if there is none yet.
-package-host-not-yours = The host { $value } belongs to somebody else or is a tunnel, and the store takes neither.
-    .fix = Give a name that is your own, or leave --host out.
-package-developer = The developer's name "{ $value }" does not fit: it takes 1 to { $limit } characters.
-    .fix = Give a shorter name with --developer.
+    .fix = Set --host to the public DNS name only, without https, port, or path, for example offhook.contoso.com. Leave --host out if you don't have one yet.
+package-host-not-yours = The host { $value } belongs to someone else or is a tunnel. The store accepts neither.
+    .fix = Use a name that you own, or leave --host out.
+package-developer = The developer name "{ $value }" must have 1 to { $limit } characters.
+    .fix = Set --developer to a name of that length.
 package-link = { $option } is "{ $value }", which is not an https link.
-    .fix = Give the whole address of a page, for example https://contoso.com/offhook.
+    .fix = Enter the full address of a page, for example https://contoso.com/offhook.
 
-package-unreadable = { $file } cannot be read at { $where }: { $message }.
+package-unreadable = { $file } can't be read at { $where }: { $message }.
     .fix = Compare the file with an older version of it.
-package-version = The version "{ $value }" is not three numbers with dots between them.
-    .fix = Write for example 1.4.0. Teams takes an update only if the version has changed.
-package-schema-version = { $file } names a schema of another version than the manifest follows.
-    .fix = Let "$schema" and "manifestVersion" name the same version, in every file.
-package-file-missing = { $file } is named in the manifest and is not in the package.
-    .fix = Add the file, or take its name out of the manifest.
-package-file-unused = { $file } is in the package and no part of the manifest names it.
-    .fix = Take the file out of the package.
+package-version = The version "{ $value }" is not three numbers separated by periods.
+    .fix = Use a version such as 1.4.0. Teams accepts an update only if the version has changed.
+package-schema-version = { $file } names a different schema version than the manifest follows.
+    .fix = Set "$schema" and "manifestVersion" to the same version in every file.
+package-file-missing = The manifest names { $file }, but the package doesn't contain it.
+    .fix = Add the file, or remove its name from the manifest.
+package-file-unused = The package contains { $file }, but the manifest doesn't name it.
+    .fix = Remove the file from the package.
 package-icon-not-png = { $file } is not a PNG.
-    .fix = Draw the icons again: python -m manifest.icons.
-package-icon-size = { $file } measures { $width } x { $height } pixels, and has to measure { $size } x { $size }.
-    .fix = Draw the icons again: python -m manifest.icons.
-package-icon-solid = { $file } has no transparency, and has to be white on nothing.
-    .fix = Draw the icons again: python -m manifest.icons.
-package-schema = { $file } breaks the schema at { $where }: { $message }.
+    .fix = Generate the icons again: python -m manifest.icons.
+package-icon-size = { $file } is { $width } x { $height } pixels and must be { $size } x { $size }.
+    .fix = Generate the icons again: python -m manifest.icons.
+package-icon-solid = { $file } has no transparency. It must be white on a transparent background.
+    .fix = Generate the icons again: python -m manifest.icons.
+package-schema = { $file } violates the schema at { $where }: { $message }.
     .fix = The schema is described at https://learn.microsoft.com/microsoft-365/extensibility/schema/.
-package-output = The package cannot be written to { $file }: { $reason }.
-    .fix = Name another file with --output.
+package-output = The package can't be written to { $file }: { $reason }.
+    .fix = Set --output to another file.
 
-package-written = { $file } is written: { $bytes } bytes, SHA-256 { $digest }.
-package-follows-rules = Icons, links, domains, languages and version follow the store's rules.
+package-written = Wrote { $file }: { $bytes } bytes, SHA-256 { $digest }.
+package-follows-rules = Icons, links, domains, languages, and version follow the store's rules.
 package-follows-schema = Every document follows Microsoft's schema { $version }.
-package-schema-not-installed = The schema { $version } is not installed here, so the documents were not checked against it. make test installs it and checks.
-package-example-links = Website, privacy and terms are example links. Give your own with --website, --privacy and --terms before other people see the app.
+package-schema-not-installed = Schema { $version } is not installed here, so the documents were not validated against it. make test installs it and validates them.
+package-example-links = The website, privacy, and terms links are examples. Set your own with --website, --privacy, and --terms before other people see the app.
 package-next = Next, in the Teams admin center of tenant { $tenant }: Teams apps, Manage apps, Actions, Upload new app.
-package-settings = The service has to run with OFFHOOK_APP_ID={ $app } and with this tenant in OFFHOOK_TENANT_IDS.
+package-settings = Run Offhook with OFFHOOK_APP_ID={ $app } and with this tenant in OFFHOOK_TENANT_IDS.

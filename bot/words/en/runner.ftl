@@ -1,6 +1,6 @@
-# Notices that the service sends by itself.
+# Notifications: messages that Offhook sends unprompted to chats and channels.
 
-notice-reminder = Request { $request } by { $requester } still waits for approval: { $phones ->
+notice-reminder = Request { $request } by { $requester } is still waiting for approval: { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones
     }. It expires in about { $hours ->
@@ -10,17 +10,17 @@ notice-reminder = Request { $request } by { $requester } still waits for approva
 notice-started = Request { $request }: { $approver } approved the sign-in of { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones
-    }, asked for by { $requester }. It has started.
-notice-rejected = Request { $request } was rejected by { $approver }. Nothing was changed.
-notice-rejected-why = Request { $request } was rejected by { $approver }: "{ $comment }". Nothing was changed.
-notice-expired = Request { $request } expired before anybody approved it. Nothing was changed. Send the file again to ask anew.
-notice-undeliverable = Request { $request }: the card that asks for a decision could not be delivered to the approvers. Ask your Offhook operator to add me there. Until then, an approver can send me status { $request } to decide.
-notice-stuck = Request { $request }: the service has said nothing new about a batch in { $region } for a long time. Its phones are still being followed.
+    }, requested by { $requester }. It has started.
+notice-rejected = { $approver } rejected request { $request }. Nothing was changed.
+notice-rejected-why = { $approver } rejected request { $request }: "{ $comment }". Nothing was changed.
+notice-expired = Request { $request } expired before anyone approved it. Nothing was changed. To request approval again, send the file again.
+notice-undeliverable = Request { $request }: Offhook could not deliver the card that asks the approvers for a decision. Ask your Offhook operator to add Offhook there. Until then, an approver can decide by sending status { $request } to Offhook.
+notice-stuck = Request { $request }: a batch in { $region } has stalled. The SIP Gateway has reported no progress for a long time. Offhook keeps checking its phones.
 notice-finished = Request { $request } by { $requester } has finished: { $signed_in } of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
     } signed in, { $failed } failed, { $rest } without a result.
-notice-cancelled = Request { $request } by { $requester } was cancelled: { $signed_in } of { $total ->
+notice-cancelled = Request { $request } by { $requester } was canceled: { $signed_in } of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
-    } had signed in, { $failed } failed, { $rest } were not run or have no result.
+    } signed in, { $failed } failed, { $rest } not sent or without a result.

@@ -1,43 +1,43 @@
-# What the chat edge says by itself: about files, about who may use the bot, and to those who send it
-# something that is not an activity.
+# Messages of the Teams edge: files that can't be fetched, people who can't use the bot, HTTP requests
+# that are not valid activities, and the local playground.
 
-file-not-allowed = I did not fetch { $name }: it is stored at { $host }, which is not one of the places I may read from.
-    .fix = Attach the file in this chat with the paper clip, so that it is kept in your OneDrive, or paste its lines here.
-file-not-found = I could not fetch { $name }: it is not there any more.
+file-not-allowed = I did not download { $name }: it is stored at { $host }, where I am not allowed to read.
+    .fix = Attach the file in this chat with the paper clip so that it is stored in your OneDrive, or paste its rows here.
+file-not-found = I couldn't download { $name }: it no longer exists.
     .fix = Attach the file again.
-file-expired = I could not fetch { $name }: the permission to read it has run out.
+file-expired = I couldn't download { $name }: my permission to read it has expired.
     .fix = Attach the file again. The permission lasts a few minutes.
 file-too-big = { $name } is larger than { $megabytes ->
         [one] { $megabytes } MB
        *[other] { $megabytes } MB
-    }, which is the most I read.
+    }, which is the most I can read.
     .fix = Remove columns and sheets that are not about phones, or split the file, and send it again.
-file-too-slow = I could not fetch { $name } within { $seconds ->
+file-too-slow = I couldn't download { $name } within { $seconds ->
         [one] { $seconds } second
        *[other] { $seconds } seconds
     }.
-    .fix = Send the file again in a minute, or paste its lines here.
-file-unreachable = I could not fetch { $name }: the place where it is stored did not answer as it should.
-    .fix = Send the file again in a minute, or paste its lines here.
-file-full = I could not save { $name }: your OneDrive is full.
-    .fix = Make some room there, then choose Export again.
-file-not-uploaded = I could not save { $name } to your OneDrive.
-    .fix = Choose Export again. The offer to save a file lasts a few minutes.
+    .fix = Send the file again in a minute, or paste its rows here.
+file-unreachable = I couldn't download { $name }: its storage did not respond as expected.
+    .fix = Send the file again in a minute, or paste its rows here.
+file-full = I couldn't save { $name }: your OneDrive is full.
+    .fix = Free up some space, then select Export again.
+file-not-uploaded = I couldn't save { $name } to your OneDrive.
+    .fix = Select Export again. The offer to save a file lasts a few minutes.
 
-chat-slow = This takes longer than usual. I am still on it, and the card will change when it is done.
-chat-wrong-tenant = This bot does not serve your organisation, so nothing was done. Ask the people who run it to add your tenant.
-chat-no-identity = Teams did not tell me who you are, which happens to some guests, so nothing was done. Ask a member of the organisation to do it.
+chat-slow = This is taking longer than usual. I am still working on it, and the card will change when it is done.
+chat-wrong-tenant = Offhook is not set up for your organization, so nothing was done. Ask your Offhook operator to add your tenant.
+chat-no-identity = Teams did not tell me who you are, which happens with some guests, so nothing was done. Ask a member of the organization to do it.
 
 request-malformed = This is not a Bot Framework activity: { $field ->
         [JSON] the body is not a JSON object
-       *[other] { $field } is missing or of the wrong kind
+       *[other] { $field } is missing or has the wrong type
     }. Reference: { $reference }
-request-too-big = The data of this click is larger than a card of ours ever sends. Reference: { $reference }
-request-unauthorized = The signature of this request is missing or not valid. Only the Bot Framework connector may call this address. Reference: { $reference }
-request-service-url = The service URL of this activity is not one that answers may be sent to. Reference: { $reference }
-request-channel = This bot answers in Microsoft Teams only. Reference: { $reference }
-request-keys = The signature of this request cannot be checked now, because Microsoft's signing keys could not be fetched. Try again in a minute. Reference: { $reference }
+request-too-big = This click carries more data than any Offhook card sends. Reference: { $reference }
+request-unauthorized = The signature of this request is missing or invalid. Only the Bot Framework connector can call this address. Reference: { $reference }
+request-service-url = Offhook is not allowed to send answers to this activity's service URL. Reference: { $reference }
+request-channel = This bot works only in Microsoft Teams. Reference: { $reference }
+request-keys = The signature of this request can't be verified now, because Microsoft's signing keys could not be fetched. Try again in a minute. Reference: { $reference }
 
 playground-open = Open { $url } in a browser and send help to the bot. Press Ctrl-C here to stop everything.
 playground-missing = The local chat client is not installed. Run: make run
-playground-ended = The local chat client ended by itself. It said: { $output }
+playground-ended = The local chat client stopped unexpectedly. Its output: { $output }

@@ -19,20 +19,20 @@ from bot.signin.batch import BatchState
 from bot.signin.outcome import CAUSES, UNKNOWN, Cause, PhoneStatus
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import (
-    BatchQuestion,
     CauseGroup,
     Page,
-    Phone,
+    PhoneSnapshot,
+    ReconciliationQuestion,
     RegionProgress,
     RequestSnapshot,
     RosterSummary,
-    StuckBatch,
+    StalledBatch,
     Tally,
 )
 from bot.words import Words
 from cards.escape import plain
-from cards.kinds import CardKind, Panel, View
 from cards.render import render
+from cards.types import CardKind, Panel, View
 from tests.support import reading
 
 PIECES = (
@@ -91,7 +91,7 @@ def notices(draw: st.DrawFn) -> Notice:
 PEOPLE = st.builds(Person, LONG, LONG)
 CAUSE = st.sampled_from([*CAUSES.values(), UNKNOWN, UNKNOWN])
 PHONES = st.builds(
-    Phone,
+    PhoneSnapshot,
     row=st.integers(2, 20_001),
     username=LONG,
     hardware_id=LONG,
@@ -109,7 +109,7 @@ GROUPS = st.builds(
     examples=st.lists(LONG, max_size=3),
     vendors=st.dictionaries(st.sampled_from(DeviceKind).map(str), st.integers(1, 9)),
 )
-STUCK = st.builds(StuckBatch, st.sampled_from(Region), LONG, COUNT, st.just(WHEN))
+STUCK = st.builds(StalledBatch, st.sampled_from(Region), LONG, COUNT, st.just(WHEN))
 TALLIES = st.builds(Tally, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT)
 
 
@@ -145,8 +145,8 @@ def snapshots(draw: st.DrawFn) -> RequestSnapshot:
         roster=roster,
         regions=regions,
         causes=[each for each in group for _ in range(32)],
-        questions=[BatchQuestion(7, Region.EMEA, draw(COUNT), WHEN, 2, 20_001)],
-        stuck=draw(st.lists(STUCK, max_size=2)) * 30,
+        questions=[ReconciliationQuestion(7, Region.EMEA, draw(COUNT), WHEN, 2, 20_001)],
+        stalled=draw(st.lists(STUCK, max_size=2)) * 30,
         phones=Page(list(islice(cycle(phone), 10)), draw(st.integers(1, 3)), 10, 30),
         four_eyes=draw(st.booleans()),
         created_at=WHEN,
@@ -203,7 +203,9 @@ def worst(letter: str, state: RequestState, cause: Cause) -> RequestSnapshot:
     code = max(sentences("issue"), key=lambda each: len(sentences("issue")[each]))
     given = {name: 20_000 if number else value for name, number in sentences("issue")[code].items()}
     issue = Issue(20_001, Column.HARDWARE_ID, value, code, Severity.WARNING, given)
-    phone = Phone(20_001, value, value, Region.EMEA, PhoneStatus.UNCONFIRMED, value, cause, value)
+    phone = PhoneSnapshot(
+        20_001, value, value, Region.EMEA, PhoneStatus.UNCONFIRMED, value, cause, value
+    )
     tally = Tally(9999, 9999, 9999, 9999, 9999, 9999)
     kinds = {kind.value: 9999 for kind in DeviceKind}
     return RequestSnapshot(
@@ -217,8 +219,8 @@ def worst(letter: str, state: RequestState, cause: Cause) -> RequestSnapshot:
         ),
         regions=[RegionProgress(r, tally, dict.fromkeys(BatchState, 99)) for r in Region],
         causes=[CauseGroup(cause, 9999, value, [value] * 3, kinds)] * 64,
-        questions=[BatchQuestion(7, Region.EMEA, 100, WHEN, 2, 20_001)] * 60,
-        stuck=[StuckBatch(Region.EMEA, value, 100, WHEN)] * 60,
+        questions=[ReconciliationQuestion(7, Region.EMEA, 100, WHEN, 2, 20_001)] * 60,
+        stalled=[StalledBatch(Region.EMEA, value, 100, WHEN)] * 60,
         phones=Page([phone] * 10, 2, 10, 30),
         four_eyes=False,
         created_at=WHEN,

@@ -14,12 +14,12 @@ from bot.phones.roster import Roster
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.words import Words
-from cards.kinds import CardKind, Panel, Rendered, Verb, View
 from cards.render import render
+from cards.types import CardKind, Panel, Rendered, Verb, View
 from tests.support import reading, snapshots
 
 VALIDATION, APPROVAL, PROGRESS = CardKind.VALIDATION, CardKind.APPROVAL, CardKind.PROGRESS
-RESULTS, QUESTION = CardKind.RESULTS, CardKind.QUESTION
+RESULTS, QUESTION = CardKind.RESULTS, CardKind.RECONCILIATION
 DRAFT, WAITING, RUNNING = RequestState.DRAFT, RequestState.WAITING, RequestState.RUNNING
 FINISHED, CANCELLED = RequestState.FINISHED, RequestState.CANCELLED
 REJECTED, EXPIRED = RequestState.REJECTED, RequestState.EXPIRED
@@ -123,7 +123,7 @@ def test_the_verdict_comes_first_and_in_words() -> None:
     header = card["body"][0]
     assert [block["text"] for block in header["items"] if block["type"] == "TextBlock"] == [
         "244 of 259 rows are ready.",
-        "15 rows need a fix and will not be sent.",
+        "15 rows have errors and will not be sent.",
     ]
 
 
@@ -131,10 +131,10 @@ def test_an_issue_names_its_row_what_is_wrong_and_what_to_do() -> None:
     text = said(VALIDATION, example(DRAFT))
     for part in (
         "14",
-        "✕ Fix",
+        "✕ Error",
         "Username",
         "lobby duesseldorf.11@contoso.com",
-        "There is a space inside the username.",
+        "The username contains a space.",
         "Remove the space",
         "1 to 10 of 17",
     ):
@@ -153,7 +153,7 @@ def test_leaving_rows_out_has_to_be_said() -> None:
     (toggle,) = reading.of_type(show(VALIDATION, example(DRAFT)).card, "Input.Toggle")
     assert toggle["id"] == "acknowledge"
     assert toggle["isRequired"]
-    assert toggle["title"] == "Leave the 15 rows out that need a fix"
+    assert toggle["title"] == "Leave out the 15 rows with errors"
 
 
 def csv(rows: str) -> Roster:
@@ -165,7 +165,7 @@ def test_a_file_in_order_needs_nothing_but_a_reason() -> None:
     card = show(VALIDATION, snapshots.snapshot(DRAFT, made)).card
     inputs = reading.of_type(card, "Input.Text", "Input.Toggle", "Input.ChoiceSet")
     assert [(field["id"], field["isRequired"]) for field in inputs] == [("reason", True)]
-    assert "The row of this file is ready." in reading.text(card)
+    assert "The only row in this file is ready." in reading.text(card)
 
 
 def test_the_region_is_asked_for_where_the_file_has_none() -> None:
@@ -202,21 +202,21 @@ def test_the_approver_sees_the_blast_radius_before_anything_else() -> None:
     header = reading.text(card["body"][0])
     assert "Approve the sign-in of 244 phones?" in header
     assert "This resets the passwords of 243 accounts." in header
-    assert "This cannot be undone." in header
+    assert "This can't be undone." in header
 
 
 def test_the_approver_sees_who_why_what_and_until_when() -> None:
     text = said(APPROVAL, example(WAITING))
     for part in (
-        "Asked by Alex Wilber",
-        "Why New lobby phones in Berlin and Boston, CHG0042",
+        "Requested by Alex Wilber",
+        "Reason New lobby phones in Berlin and Boston, CHG0042",
         "File lobby-phones.csv",
         "EMEA 152 phones in 2 batches",
         "Left out 15 rows",
         "Fingerprint 9f86d081884c",
         "Expires {{DATE(2026-11-24T12:04:00Z,SHORT)}} {{TIME(2026-11-24T12:04:00Z)}}",
-        "The first 5 of 244 phones",
-        "Somebody other than Alex Wilber has to decide.",
+        "First 5 of 244 phones",
+        "Someone other than Alex Wilber must decide.",
     ):
         assert part in text
 
@@ -242,7 +242,7 @@ def test_approving_wants_the_box_and_rejecting_does_not() -> None:
 
 def test_four_eyes_being_off_is_said() -> None:
     alone = replace(example(WAITING), four_eyes=False)
-    assert "Four-eyes is off here: Alex Wilber may approve their own request." in said(
+    assert "Four-eyes approval is off: Alex Wilber can approve their own request." in said(
         APPROVAL, alone
     )
 
@@ -263,7 +263,7 @@ def test_progress_is_told_in_words_and_figures() -> None:
     assert "✓ Signed in" in text
     assert "✕ Failed" in text
     assert "EMEA: 98 of 152 done, 5 failed" in text
-    assert "2 batches: 1 with the service, 0 waiting, 1 ended." in text
+    assert "2 batches: 1 running, 0 waiting, 1 ended." in text
     assert "2 phones: The phone is offline." in text
     assert "Check its power and network." in text
 
@@ -272,20 +272,20 @@ def test_cancelling_is_asked_once_more_and_says_what_runs_on() -> None:
     (shown,) = reading.of_type(show(PROGRESS, example(RUNNING)).card, "Action.ShowCard")
     text = reading.text(shown["card"])
     assert "48 phones have not been sent yet." in text
-    assert "98 phones are with the service already and run on" in text
+    assert "98 phones are in progress and will run to completion" in text
     assert reading.verbs(shown["card"]) == [Verb.CANCEL]
 
 
 def test_whatever_is_in_the_way_is_said() -> None:
     text = said(PROGRESS, snapshots.troubled(example(RUNNING)))
     for part in (
-        "Being cancelled.",
-        "Alex Wilber cancelled",
-        'It says: "Access Denied."',
-        "The service has not answered since {{DATE(2026-11-23T12:33:00Z,SHORT)}}",
-        "Of 1 batch we do not know if it ran.",
-        "2 batches seem stuck.",
-        "batch 0e1b7f0a-5d3c-4a52-9a53-3f5f5e1d2c11: 12 phones open",
+        "Canceling.",
+        "Alex Wilber canceled",
+        'The SIP Gateway says: "Access Denied."',
+        "The SIP Gateway has not responded since {{DATE(2026-11-23T12:33:00Z,SHORT)}}",
+        "Offhook can't tell whether 1 batch ran.",
+        "2 batches seem stalled.",
+        "batch 0e1b7f0a-5d3c-4a52-9a53-3f5f5e1d2c11: 12 phones unfinished",
     ):
         assert part in text
 
@@ -300,11 +300,11 @@ def test_phones_are_listed_page_by_page(panel: Panel) -> None:
     snapshot = snapshots.snapshot(RUNNING, only_failed=panel is Panel.FAILED)
     text = said(PROGRESS, snapshot, panel)
     assert all(phone.username in text for phone in snapshot.phones.items)
-    assert "Back to the overview" in text
+    assert "Back to overview" in text
 
 
 def test_progress_of_what_ended_points_to_the_results() -> None:
-    assert "The results are on a card of their own" in said(PROGRESS, example(FINISHED))
+    assert "See the results card further down" in said(PROGRESS, example(FINISHED))
 
 
 # Results
@@ -314,11 +314,11 @@ def test_results_give_totals_causes_fixes_and_urls() -> None:
     text = said(RESULTS, example(FINISHED))
     for part in (
         "230 of 244 phones are signed in.",
-        "14 phones are not.",
+        "14 phones are not signed in.",
         "These numbers are final.",
-        "3 phones: The phone's provisioning URL has no tenant id, or a wrong one.",
-        "Set the provisioning URL with your tenant id on the phone",
-        "The service saw the address 203.0.113.7.",
+        "3 phones: The phone's provisioning URL has no tenant ID, or the wrong one.",
+        "Set the provisioning URL with your tenant ID on the phone",
+        "The SIP Gateway saw the IP address 203.0.113.7.",
         f"http://emea.ipp.sdg.teams.microsoft.com/tenantid/{snapshots.TENANT}/$PSN.xml",
         "Retry the 14 phones not signed in",
         "8 phones need a fix first",
@@ -343,8 +343,8 @@ def test_nothing_is_offered_to_retry_where_all_are_signed_in() -> None:
 
 def test_a_cancelled_request_says_what_was_never_sent() -> None:
     text = said(RESULTS, example(CANCELLED))
-    assert "Cancelled. 138 of 244 phones signed in." in text
-    assert "97 phones: Not sent, because the request was cancelled. Nothing was changed." in text
+    assert "Canceled. 138 of 244 phones signed in." in text
+    assert "97 phones: Not sent, because the request was canceled. Nothing was changed." in text
 
 
 def test_numbers_of_what_still_runs_are_not_called_final() -> None:
@@ -366,7 +366,7 @@ def test_the_question_has_three_answers() -> None:
     assert (field["id"], field["isRequired"]) == ("batch_id", True)
     text = reading.text(card)
     assert "Did this batch of 80 phones in EMEA run?" in text
-    assert "Rows 104 to 196 of the file" in text
+    assert "Rows 104 to 196 in the file" in text
     assert "80 phones are sent again, which resets their passwords." in text
 
 
@@ -374,7 +374,7 @@ def test_an_answered_question_is_read_only() -> None:
     asked = snapshots.troubled(example(RUNNING))
     for snapshot, batch in ((example(RUNNING), 2), (asked, 3)):
         card = show(QUESTION, snapshot, batch=batch).card
-        assert "This has been answered." in reading.text(card)
+        assert "This question has been answered." in reading.text(card)
         assert not reading.verbs(card)
 
 
@@ -390,9 +390,9 @@ def test_times_are_left_to_the_readers_time_zone() -> None:
 
 def test_a_person_without_a_name_is_somebody() -> None:
     nameless = replace(example(REJECTED), decided_by=Person("00000000", " "))
-    assert "somebody rejected this." in said(APPROVAL, nameless)
+    assert "someone rejected this request." in said(APPROVAL, nameless)
 
 
 def test_a_retry_says_what_it_retries() -> None:
     again = replace(example(DRAFT), retry_of="M2N8P4QR")
-    assert "It retries request M2N8P4QR." in said(VALIDATION, again)
+    assert "Retry of request M2N8P4QR." in said(VALIDATION, again)

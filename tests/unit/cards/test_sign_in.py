@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from bot.signin.request import RequestState
 from bot.simulator.client import texts, verbs
 from bot.words import Words
-from cards.kinds import CardKind, Verb, View
 from cards.render import render
+from cards.types import CardKind, Verb, View
 from tests.support import snapshots
 
 SINCE = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -22,17 +22,17 @@ def shown(**changes: object) -> tuple[str, list[str], str]:
 
 
 def test_it_says_so_first_and_offers_the_button() -> None:
-    said, offered, summary = shown(sign_in_since=SINCE)
+    said, offered, summary = shown(delegation_wanted_since=SINCE)
     assert "Waiting for an approver to sign in" in said
     assert "Waiting for an approver to sign in" in summary
-    assert "Nobody is signed in" in said
+    assert "Nobody has been signed in" in said
     assert offered[0] == Verb.SIGN_IN
     assert Verb.CANCEL in offered
 
 
 def test_a_request_being_cancelled_still_wants_one_for_what_was_sent() -> None:
-    said, offered, _ = shown(sign_in_since=SINCE, cancel_asked_at=SINCE)
-    assert "Being cancelled" in said
+    said, offered, _ = shown(delegation_wanted_since=SINCE, cancel_asked_at=SINCE)
+    assert "Canceling" in said
     assert Verb.SIGN_IN in offered
 
 

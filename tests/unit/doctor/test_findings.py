@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from bot.doctor import Finding, State
-from bot.doctor.report import as_json, harmless, show
+from bot.doctor import Finding, FindingState
+from bot.doctor.report import as_json, show
 from bot.words import Words
+from bot.words.terminal import single_line
 from cards.checks import checks
 from cards.elements import size
 from cards.render import MAX_BYTES
@@ -63,10 +64,10 @@ MADE = sorted(set(made()))
 
 
 def findings(number: int = 20) -> list[Finding]:
-    states = {"ok": State.OK, "failed": State.FAILED, "unknown": State.UNKNOWN}
+    states = {"ok": FindingState.OK, "failed": FindingState.FAILED, "unknown": FindingState.UNKNOWN}
     found = [Finding("database", states[maker], message, ARGUMENTS) for maker, message in MADE]
-    bad = [each for each in found if each.state is State.FAILED][: number // 2]
-    return [*bad, *(each for each in found if each.state is State.UNKNOWN)][:number]
+    bad = [each for each in found if each.state is FindingState.FAILED][: number // 2]
+    return [*bad, *(each for each in found if each.state is FindingState.UNKNOWN)][:number]
 
 
 @pytest.mark.parametrize(("maker", "message"), MADE)
@@ -97,22 +98,22 @@ def test_the_worst_card_fits_and_does_nothing_but_show() -> None:
     assert "<at>" not in text.replace("\\<at>", "")
     assert "\u202e" not in text
     assert rendered.card["body"][0]["style"] == "attention"
-    assert 0 < text.index("✕ Failed") < text.index("? Not known")
+    assert 0 < text.index("✕ Failed") < text.index("? Unknown")
 
 
 def test_a_card_when_all_is_fine() -> None:
-    rendered = checks(Words(), [Finding("roles", State.OK, "found-roles")])
-    assert rendered.summary == "Everything is fine. Checks made: 1."
+    rendered = checks(Words(), [Finding("roles", FindingState.OK, "found-roles")])
+    assert rendered.summary == "The only check passed."
     reading.check(rendered.card)
     assert rendered.card["body"][0]["style"] == "good"
 
 
 def test_the_json() -> None:
-    words = Words(escape=harmless)
+    words = Words(escape=single_line)
     found = [
-        Finding("roles", State.OK, "found-roles"),
-        Finding("configapi", State.FAILED, "found-slow", {"seconds": 20}),
-        Finding("teams", State.UNKNOWN, "found-teams-silent"),
+        Finding("roles", FindingState.OK, "found-roles"),
+        Finding("configapi", FindingState.FAILED, "found-slow", {"seconds": 20}),
+        Finding("teams", FindingState.UNKNOWN, "found-teams-silent"),
     ]
     document = json.loads(json.dumps(as_json(found, words, NOW)))
     assert set(document) == {"format", "version", "checked_at", "counts", "findings"}
@@ -123,8 +124,8 @@ def test_the_json() -> None:
         "step": "configapi",
         "state": "failed",
         "code": "found-slow",
-        "message": "There was no answer within 20 seconds.",
-        "fix": "Check the network of this host and its proxy. Then try again.",
+        "message": "No answer within 20 seconds.",
+        "fix": "Check this host's network and proxy. Then try again.",
     }
     assert document["findings"][0]["fix"] == ""
 
@@ -132,7 +133,7 @@ def test_the_json() -> None:
 def test_a_terminal_obeys_nothing_in_it() -> None:
     output = io.StringIO()
     console = Console(file=output, width=100, force_terminal=False)
-    show(findings(100), Words(escape=harmless), console)
+    show(findings(100), Words(escape=single_line), console)
     told = output.getvalue()
     assert "\x1b" not in told
     assert "\u202e" not in told

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.gateway import Denied, GatewayError, Throttled, Unavailable
+from bot.gateway import AccessDeniedError, GatewayError, ThrottledError, UnavailableError
 from bot.gateway.failure import Failure
 from bot.gateway.transcript import Transcript
 
@@ -107,15 +107,15 @@ def test_what_a_failure_says_about_asking(stage: str, asking: bool) -> None:
 @pytest.mark.parametrize(
     ("stage", "status", "kinds", "expected"),
     [
-        ("checking", None, ["RuntimeException"], Denied),
-        ("checking", None, ["IOException"], Denied),
-        ("connecting", None, ["AuthenticationException"], Denied),
-        ("connecting", None, ["AggregateException", "HttpRequestException"], Unavailable),
-        ("connecting", 401, ["HttpRequestException"], Denied),
-        ("connecting", 403, ["RestException"], Denied),
-        ("connecting", 429, ["RestException"], Throttled),
-        ("connecting", 500, ["RestException"], Unavailable),
-        ("connecting", 503, [], Unavailable),
+        ("checking", None, ["RuntimeException"], AccessDeniedError),
+        ("checking", None, ["IOException"], AccessDeniedError),
+        ("connecting", None, ["AuthenticationException"], AccessDeniedError),
+        ("connecting", None, ["AggregateException", "HttpRequestException"], UnavailableError),
+        ("connecting", 401, ["HttpRequestException"], AccessDeniedError),
+        ("connecting", 403, ["RestException"], AccessDeniedError),
+        ("connecting", 429, ["RestException"], ThrottledError),
+        ("connecting", 500, ["RestException"], UnavailableError),
+        ("connecting", 503, [], UnavailableError),
     ],
 )
 def test_why_nothing_was_asked(

@@ -62,12 +62,12 @@ def test_same_input_same_bytes(tmp_path: Path, files: dict[str, bytes]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (("--app-id", "offhook", "--tenant", TENANT), 'The app id "offhook" is not a GUID.'),
+        (("--app-id", "offhook", "--tenant", TENANT), 'The app ID "offhook" is not a GUID.'),
         (
             ("--app-id", APP_ID, "--tenant", "contoso.com"),
-            'The tenant "contoso.com" is not a GUID.',
+            'The tenant ID "contoso.com" is not a GUID.',
         ),
-        (("--app-id", APP_ID, "--tenant", APP_ID), f"The app id and the tenant are both {APP_ID}."),
+        (("--app-id", APP_ID, "--tenant", APP_ID), f"The app ID and the tenant ID are both {APP_ID}."),
         (
             ("--app-id", APP_ID, "--tenant", TENANT, "--host", "https://x.example"),
             'The host "https://x.example" is not a name that Teams can reach.',
@@ -76,7 +76,7 @@ def test_same_input_same_bytes(tmp_path: Path, files: dict[str, bytes]) -> None:
             ("--app-id", APP_ID, "--tenant", TENANT, "--terms", "http://x.example"),
             '--terms is "http://x.example", which is not an https link.',
         ),
-        (("--app-id", APP_ID, "--tenant", "\x1b[2J"), 'The tenant "\\u001b[2j" is not a GUID.'),
+        (("--app-id", APP_ID, "--tenant", "\x1b[2J"), 'The tenant ID "\\u001b[2j" is not a GUID.'),
     ],
 )
 def test_refuses(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
@@ -97,16 +97,16 @@ def test_needs_app_and_tenant(arguments: tuple[str, ...]) -> None:
 def test_output_cannot_be_written(tmp_path: Path) -> None:
     status, _, troubles = build("--app-id", APP_ID, "--tenant", TENANT, "--output", str(tmp_path))
     assert status == 2
-    assert f"cannot be written to {tmp_path}: Is a directory." in troubles
+    assert f"can't be written to {tmp_path}: Is a directory." in troubles
 
 
 def test_says_what_was_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def absent(files: object) -> list[object]:
-        raise validation.NotInstalled
+        raise validation.SchemaNotInstalledError
 
     monkeypatch.setattr(validation, "violations", absent)
     output = tmp_path / "offhook.zip"
     status, said, _ = build("--app-id", APP_ID, "--tenant", TENANT, "--output", str(output))
     assert status == 0
-    assert "were not checked against it" in said
+    assert "were not validated against it" in said
     assert "follows Microsoft's schema" not in said

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import manifest
-from bot.commands.desk import ORDERS
+from bot.commands.dispatcher import ORDERS
 from manifest import document, language, package, rules, validation
 from manifest.deployment import Deployment, Developer, checked
 from manifest.language import Language

@@ -16,7 +16,7 @@ from manifest import package, rules, validation
 from manifest.deployment import EXAMPLE, Deployment, Developer, checked
 from manifest.language import Language
 from manifest.package import MANIFEST
-from manifest.problem import Problem, Refused
+from manifest.problem import PackageError, Problem
 from tests.support.app_package import APP_ID, TENANT
 
 Files = dict[str, bytes]
@@ -32,7 +32,7 @@ def codes(given: dict[str, str]) -> list[str]:
     developer = Developer(given["name"], given["website"], given["privacy"], given["terms"])
     try:
         checked(given["app_id"], given["tenant_id"], given["host"], developer)
-    except Refused as refused:
+    except PackageError as refused:
         return [problem.code for problem in refused.problems]
     return []
 
@@ -190,7 +190,7 @@ def test_what_the_schema_of_translations_refuses(good: Files) -> None:
 
 
 def test_no_schemas_is_not_silence(files: Files, tmp_path: Path) -> None:
-    with pytest.raises(validation.NotInstalled):
+    with pytest.raises(validation.SchemaNotInstalledError):
         validation.violations(files, tmp_path)
 
 
@@ -200,7 +200,7 @@ def test_every_problem_has_its_words(good: Files) -> None:
     problems += validation.violations(edited(good, scoped))
     problems.append(Problem("output", {"file": "x.zip", "reason": "Is a directory"}))
     for app, tenant, host in (("", "", ""), (APP_ID, APP_ID, "x"), (APP_ID, TENANT, "office.com")):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(PackageError) as caught:
             checked(app, tenant, host, Developer("", "", "", ""))
         problems += caught.value.problems
     words = Words()

@@ -17,7 +17,7 @@ from bot.phones.region import Region
 from bot.phones.roster import (
     MAX_ROWS,
     Roster,
-    Unreadable,
+    UnreadableFileError,
     looks_like_csv,
     read,
     read_text,
@@ -262,7 +262,7 @@ def test_as_many_rows_as_there_may_be() -> None:
     ]
     whole = "Username,HardwareId\n" + "\n\n".join(lines)
     assert read(whole.encode(), "phones.csv").ready == MAX_ROWS
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableFileError) as caught:
         read(f"{whole}\n,\nx,y\n\nx,y\nx,y".encode(), "phones.csv")
     assert caught.value.code == "too-many-rows"
     assert caught.value.arguments == {"rows": MAX_ROWS + 3, "limit": MAX_ROWS}
@@ -383,7 +383,7 @@ def test_talk_is_not_a_table(text: str) -> None:
 )
 def test_a_pasted_table_that_cannot_be_read_is_still_taken_for_one(text: str, code: str) -> None:
     assert looks_like_csv(text)
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableFileError) as caught:
         read_text(text)
     assert caught.value.code == code
 
@@ -450,7 +450,7 @@ def encoded(text: str, encoding: str) -> bytes:
 def test_arbitrary_bytes_give_a_roster_or_a_reason(data: bytes) -> None:
     try:
         found = read(data, "phones.csv")
-    except Unreadable:
+    except UnreadableFileError:
         return
     assert found.rows
 
@@ -460,6 +460,6 @@ def test_arbitrary_messages_give_a_roster_or_a_reason(text: str) -> None:
     looks_like_csv(text)
     try:
         found = read_text(text)
-    except Unreadable:
+    except UnreadableFileError:
         return
     assert found.rows

@@ -11,9 +11,9 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from bot import validate
+from bot.cli import validate
 from bot.phones.issue import Issue, Notice
-from bot.phones.roster import MAX_ROWS, Unreadable, read, read_text
+from bot.phones.roster import MAX_ROWS, UnreadableFileError, read, read_text
 from bot.words import Words
 
 MAC = "80-5E-C0-00-00-0"
@@ -94,16 +94,16 @@ UNREADABLE = [
 ]  # fmt: skip
 
 
-def every_refusal(folder: Path) -> list[Unreadable]:
+def every_refusal(folder: Path) -> list[UnreadableFileError]:
     forbidden = folder / "forbidden.csv"
     forbidden.symlink_to(forbidden)
-    refusals: list[Unreadable] = []
+    refusals: list[UnreadableFileError] = []
     for content in UNREADABLE:
-        with pytest.raises(Unreadable) as caught:
+        with pytest.raises(UnreadableFileError) as caught:
             read(content, "phones")
         refusals.append(caught.value)
     for path in (folder, folder / "missing.csv", forbidden):
-        with pytest.raises(Unreadable) as caught:
+        with pytest.raises(UnreadableFileError) as caught:
             validate.content(path)
         refusals.append(caught.value)
     return refusals
@@ -162,12 +162,12 @@ def test_refusals(tmp_path: Path) -> None:
         (
             "issue-duplicate",
             {"first": 12345},
-            "The same username and hardware id are in row 12345 already.",
+            "Row 12345 already has the same username and hardware ID.",
         ),
         (
             "unreadable-too-many-rows",
             {"rows": 20001, "limit": 20000},
-            "The file has 20,001 rows. At most 20,000 can be read at once.",
+            "The file has 20,001 rows. The limit is 20,000.",
         ),
     ],
 )

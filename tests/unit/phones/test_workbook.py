@@ -11,7 +11,7 @@ import openpyxl
 import pytest
 
 from bot.phones import workbook
-from bot.phones.roster import Roster, Unreadable, read
+from bot.phones.roster import Roster, UnreadableFileError, read
 
 MEGABYTE = 1024 * 1024
 SHEET = "xl/worksheets/sheet1.xml"
@@ -58,7 +58,7 @@ def opened(data: bytes) -> Roster:
 
 
 def refusal(data: bytes) -> str:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableFileError) as caught:
         opened(data)
     return caught.value.code
 
@@ -157,7 +157,7 @@ def test_another_zip_is_named_as_one() -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as made:
         made.writestr("word/document.xml", "<w/>")
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(UnreadableFileError) as caught:
         opened(content.getvalue())
     assert (caught.value.code, caught.value.arguments) == ("not-a-table", {"kind": "zip"})
 

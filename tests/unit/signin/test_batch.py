@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from bot.phones.region import Region
 from bot.signin.batch import (
-    ENDED,
-    HOLDS_A_PLACE,
-    MAX_DEVICES,
-    MAX_PER_REGION,
+    MAX_BATCHES_PER_REGION,
+    MAX_PHONES_PER_BATCH,
+    SLOT_HOLDING_STATES,
+    TERMINAL_BATCH_STATES,
     TRANSITIONS,
     BatchState,
     plan,
@@ -22,7 +22,7 @@ ROWS = st.lists(st.sampled_from(Region), max_size=450).map(lambda regions: list(
 
 
 def test_the_limits_are_microsofts() -> None:
-    assert (MAX_DEVICES, MAX_PER_REGION) == (100, 3)
+    assert (MAX_PHONES_PER_BATCH, MAX_BATCHES_PER_REGION) == (100, 3)
 
 
 @given(ROWS, st.integers(1, 120))
@@ -85,7 +85,7 @@ def test_every_state_is_reached_and_ends() -> None:
     for _ in BatchState:
         reached |= {after for before in reached for after in TRANSITIONS[before]}
     assert reached == set(BatchState)
-    assert {BatchState.DONE, BatchState.CANCELLED} == ENDED
+    assert {BatchState.DONE, BatchState.CANCELLED} == TERMINAL_BATCH_STATES
 
 
 def test_cancelling_touches_only_what_was_never_sent() -> None:
@@ -94,8 +94,8 @@ def test_cancelling_touches_only_what_was_never_sent() -> None:
 
 
 def test_a_place_is_held_by_all_that_may_be_running_over_there() -> None:
-    assert {BatchState.INTENT, BatchState.SUBMITTED, BatchState.UNKNOWN} == HOLDS_A_PLACE
-    assert not HOLDS_A_PLACE & ENDED
+    assert {BatchState.INTENT, BatchState.SUBMITTED, BatchState.UNKNOWN} == SLOT_HOLDING_STATES
+    assert not SLOT_HOLDING_STATES & TERMINAL_BATCH_STATES
 
 
 def test_the_plan_of_one_region_is_in_the_files_order() -> None:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from bot.signin.outcome import (
     CAUSES,
-    ENDED,
     NO_RESULT,
     NOT_RUN,
     REFUSED,
-    RETRYABLE,
+    RETRYABLE_PHONE_STATUSES,
+    TERMINAL_PHONE_STATUSES,
     UNKNOWN,
     PhoneStatus,
     Retry,
@@ -101,5 +101,7 @@ def test_every_code_is_one_cause_and_has_words() -> None:
 
 
 def test_everything_that_ended_but_signed_in_can_be_retried() -> None:
-    assert set(PhoneStatus) - {PhoneStatus.PENDING, PhoneStatus.IN_PROGRESS} == ENDED
-    assert ENDED - {PhoneStatus.SIGNED_IN} == RETRYABLE
+    assert (
+        set(PhoneStatus) - {PhoneStatus.PENDING, PhoneStatus.IN_PROGRESS} == TERMINAL_PHONE_STATUSES
+    )
+    assert TERMINAL_PHONE_STATUSES - {PhoneStatus.SIGNED_IN} == RETRYABLE_PHONE_STATUSES

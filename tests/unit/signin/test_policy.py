@@ -13,14 +13,14 @@ from bot.signin.policy import (
     Actor,
     Decision,
     Denied,
-    Standing,
-    may_ask,
+    RequestFacts,
     may_cancel,
     may_decide,
     may_reconcile,
+    may_request_approval,
     may_retry,
     may_see,
-    may_start,
+    may_submit_file,
     may_withdraw,
 )
 from bot.signin.request import Person, RequestState
@@ -43,17 +43,17 @@ def actor(own: bool, requests: bool, approves: bool, tenant: str = HOME) -> Acto
 
 def standing(
     state: RequestState, *, expires: datetime | None = None, cancelling: bool = False
-) -> Standing:
-    return Standing(HOME, state, REQUESTER, expires, cancelling)
+) -> RequestFacts:
+    return RequestFacts(HOME, state, REQUESTER, expires, cancelling)
 
 
 def reason(decision: Decision) -> str:
     return decision.reason if isinstance(decision, Denied) else OK
 
 
-CHECKS: list[Callable[[Actor, Standing], Decision]] = [
+CHECKS: list[Callable[[Actor, RequestFacts], Decision]] = [
     may_see,
-    may_ask,
+    may_request_approval,
     may_withdraw,
     lambda who, request: may_decide(who, request, four_eyes=False, now=NOW),
     may_cancel,
@@ -65,7 +65,7 @@ CHECKS: list[Callable[[Actor, Standing], Decision]] = [
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("state", RequestState)
 def test_a_request_of_another_tenant_does_not_exist(
-    check: Callable[[Actor, Standing], Decision], state: RequestState
+    check: Callable[[Actor, RequestFacts], Decision], state: RequestState
 ) -> None:
     for person in PEOPLE:
         assert reason(check(actor(*person, tenant=ELSEWHERE), standing(state))) == "no-such-request"
@@ -81,7 +81,7 @@ def test_a_request_of_another_tenant_does_not_exist(
     ],
 )
 def test_handing_in_a_file(requests: bool, approves: bool, expected: str) -> None:
-    assert reason(may_start(actor(False, requests, approves))) == expected
+    assert reason(may_submit_file(actor(False, requests, approves))) == expected
 
 
 @pytest.mark.parametrize("state", RequestState)
@@ -100,7 +100,10 @@ def test_asking(state: RequestState) -> None:
             expected = "not-requester"
         if not own:
             expected = "not-yours"
-        assert reason(may_ask(actor(own, requests, approves), standing(state))) == expected
+        assert (
+            reason(may_request_approval(actor(own, requests, approves), standing(state)))
+            == expected
+        )
 
 
 @pytest.mark.parametrize("state", RequestState)
@@ -185,7 +188,7 @@ def test_every_denial_has_words() -> None:
         for cancelling in (True, False)
     ]
     decisions = [check(who, request) for check in CHECKS for who in people for request in requests]
-    decisions += [may_start(who) for who in people]
+    decisions += [may_submit_file(who) for who in people]
     decisions.append(may_decide(people[0], standing(WAITING), four_eyes=True, now=NOW))
     for decision in decisions:
         if isinstance(decision, Denied):

@@ -9,18 +9,18 @@ from hypothesis import strategies as st
 
 from bot.phones.region import Region
 from bot.signin.request import (
-    ENDED,
+    TERMINAL_REQUEST_STATES,
     TRANSITIONS,
-    Device,
+    Phone,
     RequestState,
-    device_key,
     digest,
     new_id,
     parse_id,
+    phone_key,
 )
 
 DEVICES = st.builds(
-    Device,
+    Phone,
     username=st.text(max_size=20),
     hardware_id=st.text(max_size=20),
     region=st.sampled_from(Region),
@@ -34,7 +34,7 @@ def test_every_state_is_reached_from_a_draft_and_comes_to_an_end() -> None:
     for _ in RequestState:
         reached |= {after for before in reached for after in TRANSITIONS[before]}
     assert reached == set(RequestState)
-    assert {state for state in RequestState if not TRANSITIONS[state]} == ENDED
+    assert {state for state in RequestState if not TRANSITIONS[state]} == TERMINAL_REQUEST_STATES
 
 
 def test_nothing_runs_without_having_waited_for_approval() -> None:
@@ -47,12 +47,12 @@ def test_what_runs_can_neither_be_withdrawn_nor_rejected() -> None:
 
 
 @given(st.lists(DEVICES, max_size=5), st.lists(DEVICES, max_size=5))
-def test_one_digest_means_the_same_sign_ins(one: list[Device], other: list[Device]) -> None:
+def test_one_digest_means_the_same_sign_ins(one: list[Phone], other: list[Phone]) -> None:
     assert (digest(one) == digest(other)) == (one == other)
 
 
 @given(st.lists(DEVICES, min_size=1, max_size=5), st.data())
-def test_any_change_changes_the_digest(devices: list[Device], data: st.DataObject) -> None:
+def test_any_change_changes_the_digest(devices: list[Phone], data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(devices) - 1))
     changed = replace(devices[at], username=devices[at].username + "x")
     assert digest(devices) != digest([*devices[:at], changed, *devices[at + 1 :]])
@@ -60,21 +60,21 @@ def test_any_change_changes_the_digest(devices: list[Device], data: st.DataObjec
 
 def test_the_digest_is_the_one_that_stored_approvals_are_bound_to() -> None:
     """`printf '["EMEA", "lobby@contoso.com", "80-5E-C0-12-34-56"]' | sha256sum`"""
-    device = Device("lobby@contoso.com", "80-5E-C0-12-34-56", Region.EMEA)
+    device = Phone("lobby@contoso.com", "80-5E-C0-12-34-56", Region.EMEA)
     expected = "514efeec2db0a8b071cfea57acfaca1c5c779fecaa8ed3362dce8dbca2b98ee9"
     assert digest([device]) == expected
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_results_are_matched_without_case(username: str, hardware_id: str) -> None:
-    key = device_key(username, hardware_id)
-    assert key == device_key(username.casefold(), hardware_id.upper())
-    assert Device(username, hardware_id, Region.APAC).key == key
+    key = phone_key(username, hardware_id)
+    assert key == phone_key(username.casefold(), hardware_id.upper())
+    assert Phone(username, hardware_id, Region.APAC).key == key
 
 
 def test_an_account_on_two_ports_is_two_devices() -> None:
-    first = device_key("fax@contoso.com", "80-5E-C0-12-34-56:001")
-    assert first != device_key("fax@contoso.com", "80-5E-C0-12-34-56:002")
+    first = phone_key("fax@contoso.com", "80-5E-C0-12-34-56:001")
+    assert first != phone_key("fax@contoso.com", "80-5E-C0-12-34-56:002")
 
 
 def test_a_new_id_reads_back_as_itself() -> None:

@@ -1,0 +1,317 @@
+"""Every setting, in one frozen model read from `OFFHOOK_*` variables and `.env`.
+
+The descriptions are the documentation: the README's table is made from them.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from bot.settings.clouds import HOSTS, Cloud, Hosts
+
+REQUESTER_CHAT = "requester-chat"
+EVERYONE = "*"
+# What Microsoft serves attachments of chats from: OneDrive for Business and SharePoint.
+DOWNLOAD_HOSTS = (".sharepoint.com", ".sharepoint.us", ".sharepoint.cn", ".1drv.com", ".svc.ms")
+
+
+class Environment(StrEnum):
+    LOCAL = "local"
+    PRODUCTION = "production"
+
+
+class Gateway(StrEnum):
+    SIMULATOR = "simulator"
+    CONFIGAPI = "configapi"
+    POWERSHELL = "powershell"
+
+
+class AppType(StrEnum):
+    SINGLE_TENANT = "SingleTenant"
+    MANAGED_IDENTITY = "UserAssignedMSI"
+
+
+class DatabaseAuth(StrEnum):
+    URL = "url"
+    ENTRA = "entra"
+
+
+class RunAs(StrEnum):
+    APPROVER = "approver"
+    APP = "app"
+
+
+class Exports(StrEnum):
+    CONSENT = "consent"
+    LINK = "link"
+
+
+def is_loopback(host: str) -> bool:
+    """True for a name or address that can only be this machine."""
+    if host.rstrip(".").lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    model_config = SettingsConfigDict(
+        env_prefix="OFFHOOK_", env_file=".env", extra="ignore", frozen=True
+    )
+
+    environment: Environment = Field(
+        Environment.LOCAL,
+        description="`local`: anonymous chat, loopback only. `production`: needs app id and tenants.",
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(3978, ge=0, le=65535, description="Port to listen on; 0 = any free one.")
+    data_dir: Path = Field(Path(".data"), description="Where the embedded database is kept.")
+    database_url: str = Field(
+        "",
+        description="`sqlite:///path` or `postgresql://…`; default: `offhook.db` in the data folder.",
+    )
+    database_auth: DatabaseAuth = Field(
+        DatabaseAuth.URL,
+        description="How the service logs in to PostgreSQL: `url` (a password in the URL or none) or "
+        "`entra` (a token of the managed identity).",
+    )
+    gateway: Gateway = Field(
+        Gateway.SIMULATOR, description="The SIP Gateway: `simulator`, `configapi` or `powershell`."
+    )
+    pwsh: str = Field(
+        "pwsh",
+        min_length=1,
+        description="PowerShell, with the module MicrosoftTeams 5.6.0 or later, for `powershell`: name "
+        "or path.",
+    )
+    cloud: Cloud = Field(
+        Cloud.PUBLIC, description="Microsoft's cloud: `public`, `gcch`, `dod` or `21vianet`."
+    )
+    configapi_url: str = Field(
+        "", description="Base URL of Microsoft's Teams ConfigAPI; default: the cloud's."
+    )
+    graph_url: str = Field("", description="Base URL of Microsoft Graph; default: the cloud's.")
+    authority_url: str = Field(
+        "", description="Loopback URL in place of Entra ID and the token service (`local` only)."
+    )
+    app_id: str = Field("", description="Application (client) id of the bot.")
+    app_type: AppType = Field(
+        AppType.SINGLE_TENANT,
+        description="`SingleTenant`: an app registration. `UserAssignedMSI`: the app is the managed "
+        "identity itself, which cannot act for approvers.",
+    )
+    app_password: SecretStr = Field(
+        SecretStr(""),
+        description="How a `SingleTenant` app proves itself: a client secret. One of this, "
+        "certificate and token file; with none of them, the managed identity vouches for the app.",
+    )
+    app_certificate: Path | None = Field(
+        None, description="Or: a certificate with its private key, as a PEM or PKCS12 file."
+    )
+    app_token_file: Path | None = Field(
+        None, description="Or: the file that Kubernetes keeps a token in (workload identity)."
+    )
+    managed_identity: str = Field(
+        "", description="Client id of the user-assigned managed identity that this runs as."
+    )
+    tenant_ids: CommaSeparated = Field(
+        (),
+        description="Tenants that may use the bot, comma-separated; the first is the home tenant "
+        "of the provisioning URLs. Empty in `local`: any.",
+    )
+    requesters: CommaSeparated = Field(
+        (), description="Object ids of users or groups who may ask; `*`: everybody in the tenant."
+    )
+    approvers: CommaSeparated = Field(
+        (), description="Object ids of users or groups who may approve; `*`: everybody."
+    )
+    four_eyes: bool = Field(True, description="Requester and approver must differ.")
+    approval_ttl: float = Field(86400, gt=0, description="Seconds until a request expires.")
+    approvals: str = Field(
+        REQUESTER_CHAT, description="Where approval cards go: a channel id or `requester-chat`."
+    )
+    notifications: str = Field(
+        REQUESTER_CHAT, description="Where notices go: a channel id or `requester-chat`."
+    )
+    poll_seconds: float = Field(5, gt=0, description="First poll interval of a batch, in seconds.")
+    download_hosts: CommaSeparated = Field(
+        DOWNLOAD_HOSTS, description="Host suffixes from which attachments may be fetched."
+    )
+    run_as: RunAs = Field(
+        RunAs.APPROVER, description="Whose rights the sign-in uses: `approver` or `app`."
+    )
+    oauth_connection: str = Field(
+        "approver",
+        description="With `approver`: the OAuth connection of the Azure Bot that signs people in.",
+    )
+    follow_as_app: bool = Field(
+        False,
+        description="With `approver`: follow what was sent with the app's own rights while nobody is "
+        "signed in. The app needs the roles for that.",
+    )
+    exports: Exports = Field(
+        Exports.CONSENT,
+        description="How a file reaches a 1:1 chat: `consent` (OneDrive), or `link` (`local` only, "
+        "for chat clients without files).",
+    )
+    scenario: Path | None = Field(None, description="Scenario file of the simulator (`local`).")
+
+    @field_validator("tenant_ids", "requesters", "approvers", "download_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Settings:
+        if self.environment is Environment.LOCAL:
+            if not is_loopback(self.host):
+                raise ValueError(
+                    f"OFFHOOK_HOST is {self.host!r}, but in `local` anybody who reaches the port may "
+                    "chat: use 127.0.0.1, or set OFFHOOK_ENVIRONMENT=production"
+                )
+        else:
+            missing = [
+                name
+                for name, value in (
+                    ("OFFHOOK_APP_ID", self.app_id),
+                    ("OFFHOOK_TENANT_IDS", self.tenant_ids),
+                    ("OFFHOOK_REQUESTERS", self.requesters),
+                    ("OFFHOOK_APPROVERS", self.approvers),
+                )
+                if not value
+            ]
+            if missing:
+                raise ValueError(f"production needs {', '.join(missing)}")
+            self._check_proof()
+            if self.authority_url:
+                raise ValueError("OFFHOOK_AUTHORITY_URL is for `local` only")
+            if self.exports is Exports.LINK:
+                raise ValueError("OFFHOOK_EXPORTS=link is for `local` only")
+            if self.gateway is Gateway.SIMULATOR:
+                raise ValueError("production needs OFFHOOK_GATEWAY=configapi or powershell")
+        for name, url in (
+            ("OFFHOOK_CONFIGAPI_URL", self.configapi_url),
+            ("OFFHOOK_GRAPH_URL", self.graph_url),
+            ("OFFHOOK_AUTHORITY_URL", self.authority_url),
+        ):
+            if url:
+                self._check_base_url(name, url)
+        return self
+
+    @model_validator(mode="after")
+    def _database_login(self) -> Settings:
+        if self.database_auth is DatabaseAuth.ENTRA and not self.database.startswith("postgres"):
+            raise ValueError(
+                "OFFHOOK_DATABASE_AUTH=entra is for PostgreSQL: set OFFHOOK_DATABASE_URL"
+            )
+        return self
+
+    def _check_base_url(self, name: str, url: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme == "https" and parts.hostname:
+            return
+        local = self.environment is Environment.LOCAL and is_loopback(parts.hostname or "")
+        if parts.scheme != "http" or not local:
+            raise ValueError(
+                f"{name} is {url!r}: it must be https (http is for loopback in `local` only)"
+            )
+
+    def _check_proof(self) -> None:
+        """Exactly one way in which the app proves itself, and one that can do what is asked."""
+        given = [
+            name
+            for name, value in (
+                ("OFFHOOK_APP_PASSWORD", self.app_password.get_secret_value()),
+                ("OFFHOOK_APP_CERTIFICATE", self.app_certificate),
+                ("OFFHOOK_APP_TOKEN_FILE", self.app_token_file),
+            )
+            if value
+        ]
+        if self.app_type is AppType.MANAGED_IDENTITY:
+            if given:
+                raise ValueError(f"OFFHOOK_APP_TYPE=UserAssignedMSI goes without {given[0]}")
+            if self.run_as is RunAs.APPROVER:
+                raise ValueError(
+                    "a managed identity cannot act for approvers: set OFFHOOK_RUN_AS=app, or use an "
+                    "app registration that trusts the identity (OFFHOOK_APP_TYPE=SingleTenant)"
+                )
+        elif len(given) > 1:
+            raise ValueError(f"set one of {' and '.join(given)}, not both")
+        elif not given and not self.managed_identity:
+            raise ValueError(
+                "the app cannot prove itself: set one of OFFHOOK_APP_PASSWORD, "
+                "OFFHOOK_APP_CERTIFICATE, OFFHOOK_APP_TOKEN_FILE and OFFHOOK_MANAGED_IDENTITY"
+            )
+
+    @property
+    def hosts(self) -> Hosts:
+        """Where Microsoft's services are, in the cloud that was chosen."""
+        hosts = HOSTS[self.cloud]
+        here = self.authority_url.rstrip("/")
+        return replace(
+            hosts,
+            configapi=self.configapi_url or hosts.configapi,
+            graph=self.graph_url or hosts.graph,
+            authority=here or hosts.authority,
+            token_service=here or hosts.token_service,
+        )
+
+    @property
+    def graph_scope(self) -> str:
+        return f"{HOSTS[self.cloud].graph}/.default"
+
+    @property
+    def home_tenant(self) -> str:
+        """The first tenant; "" in `local` if none is named."""
+        return next(iter(self.tenant_ids), "")
+
+    @property
+    def signed(self) -> bool:
+        """Whether requests from chat have to be signed: wherever they could be."""
+        return bool(self.app_id) and not self.authority_url
+
+    @property
+    def proves_itself(self) -> bool:
+        """Whether the app has an identity: in `local` it has a dummy token unless it is told where
+        the simulated Entra ID is."""
+        return not self.local or bool(self.authority_url)
+
+    @property
+    def local(self) -> bool:
+        return self.environment is Environment.LOCAL
+
+    @property
+    def may_request(self) -> tuple[str, ...]:
+        """Object ids, or `*`: in `local`, everybody unless somebody is named."""
+        return self.requesters or (EVERYONE,)
+
+    @property
+    def may_approve(self) -> tuple[str, ...]:
+        return self.approvers or (EVERYONE,)
+
+    @property
+    def database(self) -> str:
+        """The database URL, with the default filled in."""
+        return self.database_url or f"sqlite:///{(self.data_dir / 'offhook.db').absolute()}"
+
+    @property
+    def attachment_hosts(self) -> tuple[str, ...]:
+        """Host suffixes for downloads; `local` adds loopback."""
+        if self.local:
+            return (*self.download_hosts, "127.0.0.1", "localhost", "::1")
+        return self.download_hosts

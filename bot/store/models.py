@@ -1,0 +1,242 @@
+"""The tables. Times are UTC; states are the enums of `bot.signin` as text."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    TypeDecorator,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An aware UTC datetime on both databases; SQLite keeps it as text that sorts by time."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None or dialect.name != "sqlite":
+            return value
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012
+
+
+# 64 bits on PostgreSQL; on SQLite only INTEGER counts up by itself.
+BigId = BigInteger().with_variant(Integer, "sqlite")
+
+
+class RequestRow(Base):
+    """One request. `version` goes up with every change that a card can show."""
+
+    __tablename__ = "requests"
+
+    id: Mapped[str] = mapped_column(String(8), primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(String(36))
+    state: Mapped[str] = mapped_column(String(16))
+    version: Mapped[int] = mapped_column(default=1)
+    state_version: Mapped[int] = mapped_column(default=1)  # the version of the last transition
+    requester_id: Mapped[str] = mapped_column(String(64))
+    requester_name: Mapped[str] = mapped_column(Text)
+    conversation_id: Mapped[str] = mapped_column(Text)  # where the requester asked
+    file_name: Mapped[str] = mapped_column(Text)
+    total_rows: Mapped[int]
+    ready_rows: Mapped[int]
+    accounts: Mapped[int]  # distinct accounts in the ready rows
+    warnings: Mapped[int]
+    notes: Mapped[int]
+    notices: Mapped[list[Any]]
+    four_eyes: Mapped[bool]
+    created_at: Mapped[datetime]
+    retry_of: Mapped[str] = mapped_column(String(8), default="")
+    reason: Mapped[str] = mapped_column(Text, default="")
+    digest: Mapped[str] = mapped_column(String(64), default="")
+    asked_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    remind_at: Mapped[datetime | None]
+    decided_by_id: Mapped[str] = mapped_column(String(64), default="")
+    decided_by_name: Mapped[str] = mapped_column(Text, default="")
+    decided_at: Mapped[datetime | None]
+    comment: Mapped[str] = mapped_column(Text, default="")
+    cancelled_by_id: Mapped[str] = mapped_column(String(64), default="")
+    cancelled_by_name: Mapped[str] = mapped_column(Text, default="")
+    cancel_asked_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    # The service refuses us as such, or cannot be reached: in its own words, until it works again.
+    refused: Mapped[str] = mapped_column(Text, default="")
+    unreachable_since: Mapped[datetime | None]
+    # Where requests run with people's rights: until when some replica vouches that it has them, and
+    # since when nobody has.
+    delegation_until: Mapped[datetime | None]
+    delegation_wanted_since: Mapped[datetime | None]
+
+    __table_args__ = (
+        Index(None, "tenant_id", "created_at"),
+        Index(None, "state", "expires_at"),
+    )
+
+
+class PhoneRow(Base):
+    """One row of the file. `number` is the row number that the file's reader sees."""
+
+    __tablename__ = "phones"
+
+    request_id: Mapped[str] = mapped_column(
+        ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)
+    username: Mapped[str] = mapped_column(Text)
+    hardware_id: Mapped[str] = mapped_column(Text)
+    region: Mapped[str] = mapped_column(String(8), default="")
+    region_given: Mapped[bool] = mapped_column(default=False)  # by the file, not chosen on a card
+    ready: Mapped[bool]
+    status: Mapped[str] = mapped_column(String(16))
+    message: Mapped[str] = mapped_column(Text, default="")
+    cause: Mapped[str] = mapped_column(String(40), default="")
+    kind: Mapped[str] = mapped_column(String(40), default="")  # DeviceKind, from its OUI and port
+    batch_id: Mapped[int | None] = mapped_column(BigId)
+
+    __table_args__ = (Index(None, "batch_id"),)
+
+
+class IssueRow(Base):
+    """One issue of a row, in words' ids and arguments. `rank` orders errors before warnings."""
+
+    __tablename__ = "issues"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"))
+    rank: Mapped[int]
+    row: Mapped[int]
+    column: Mapped[str] = mapped_column(String(16))
+    value: Mapped[str] = mapped_column(Text)
+    code: Mapped[str] = mapped_column(String(64))
+    severity: Mapped[str] = mapped_column(String(8))
+    arguments: Mapped[dict[str, Any]]
+
+    __table_args__ = (Index(None, "request_id", "rank", "row"),)
+
+
+class BatchRow(Base):
+    """One batch. `attempt` counts submits: an answer is recorded only for the attempt it belongs to."""
+
+    __tablename__ = "batches"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"))
+    tenant_id: Mapped[str] = mapped_column(String(36))
+    region: Mapped[str] = mapped_column(String(8))
+    size: Mapped[int]
+    first_row: Mapped[int]
+    last_row: Mapped[int]
+    state: Mapped[str] = mapped_column(String(16))
+    attempt: Mapped[int] = mapped_column(default=0)
+    owner: Mapped[str] = mapped_column(String(40), default="")
+    lease_until: Mapped[datetime | None]
+    not_before: Mapped[datetime | None]  # planned: do not submit earlier
+    remote_batch_id: Mapped[str] = mapped_column(Text, default="")
+    sent_at: Mapped[datetime | None]
+    polls: Mapped[int] = mapped_column(default=0)
+    summary_reads: Mapped[int] = mapped_column(
+        default=0
+    )  # unknown: how often the summaries were read
+    due_at: Mapped[datetime | None]  # submitted: next poll; unknown: next reconciliation
+    progress_at: Mapped[datetime | None]  # when something new was last heard
+    ended: Mapped[int] = mapped_column(default=0)  # phones that ended
+    stalled: Mapped[bool] = mapped_column(default=False)
+    completed_at: Mapped[datetime | None]  # the service called the batch complete
+    done_at: Mapped[datetime | None]
+    last_error: Mapped[str] = mapped_column(Text, default="")
+
+    __table_args__ = (
+        Index(None, "state", "due_at"),
+        Index(None, "tenant_id", "region", "state"),
+        Index(None, "request_id"),
+    )
+
+
+class ConversationRow(Base):
+    """Where messages can go, and what the chat edge needs to get there."""
+
+    __tablename__ = "conversations"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(String(36))
+    kind: Mapped[str] = mapped_column(String(16))
+    reference: Mapped[dict[str, Any]]
+    seen_at: Mapped[datetime]
+
+
+class PostRow(Base):
+    """One message of ours: to be sent while `activity_id` is empty, kept true afterwards if it is a
+    card of a request (`kind`, `request_id`). `content` is the fixed content of any other message."""
+
+    __tablename__ = "posts"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    tenant_id: Mapped[str] = mapped_column(String(36))
+    conversation_id: Mapped[str] = mapped_column(Text)  # where it goes; a thread once it is there
+    activity_id: Mapped[str] = mapped_column(Text, default="")
+    kind: Mapped[str] = mapped_column(String(16), default="")
+    request_id: Mapped[str] = mapped_column(String(8), default="")
+    content: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    panel: Mapped[str] = mapped_column(String(16), default="")
+    page: Mapped[int] = mapped_column(default=1)
+    batch_id: Mapped[int] = mapped_column(BigId, default=0)
+    revision: Mapped[int] = mapped_column(default=0)  # goes up when the panel or page changes
+    shown_version: Mapped[int] = mapped_column(default=0)
+    shown_revision: Mapped[int] = mapped_column(default=0)
+    live: Mapped[bool] = mapped_column(default=True)  # still to be sent, or to be kept true
+    attempts: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+
+    __table_args__ = (
+        Index(None, "live", "conversation_id"),
+        Index(None, "request_id"),
+        Index(None, "conversation_id", "activity_id"),
+    )
+
+
+class EventRow(Base):
+    """The audit: who did what to a request, and when. Never changed, only purged."""
+
+    __tablename__ = "events"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    actor_id: Mapped[str] = mapped_column(String(64), default="")
+    actor_name: Mapped[str] = mapped_column(Text, default="")
+    action: Mapped[str] = mapped_column(String(32))
+    detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+    __table_args__ = (Index(None, "request_id", "at"),)

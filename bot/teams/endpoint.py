@@ -1,0 +1,179 @@
+"""POST /api/messages: reads, checks, hands on to `Chat`, and answers in Bot Framework's shapes.
+
+The SDK's `CloudAdapter.process` is not used: in 4.17.1 it ends every answer to a card action in
+HTTP 500, and a malformed request, too.
+"""
+
+import asyncio
+import secrets
+from contextlib import suppress
+from dataclasses import replace
+
+import structlog
+from aiohttp import web
+
+from bot.commands.chat import (
+    Answer,
+    CardAnswer,
+    Chat,
+    Place,
+    SignInAnswer,
+    SignInFailed,
+    TextAnswer,
+)
+from bot.runner.messenger import Address, DeliveryError, Message, Messenger
+from bot.teams import activities
+from bot.teams.activities import Activity, ActivityError
+from bot.teams.auth import RequestAuth
+from bot.words import Words
+
+_ANSWER_SECONDS = 8.0  # Bot Service gives up after 10 to 15 s
+_TURN_SECONDS = 120.0
+_CLOSE_SECONDS = 5.0
+_SIGN_INS = frozenset({"signin/tokenExchange", "signin/verifyState", "signin/failure"})
+
+log = structlog.get_logger(__name__)
+
+
+class Endpoint:
+    """One turn for each activity. A turn that takes long goes on after its request was answered."""
+
+    def __init__(self, gate: RequestAuth, chat: Chat, messenger: Messenger, words: Words) -> None:
+        self._gate = gate
+        self._chat = chat
+        self._messenger = messenger
+        self._words = words
+        self._turns: set[asyncio.Task[Answer | None]] = set()
+
+    def add_to(self, app: web.Application) -> None:
+        app.router.add_post("/api/messages", self.messages)
+        app.on_shutdown.append(self._finish)
+
+    async def messages(self, request: web.Request) -> web.Response:
+        """Every log line of the turn carries the reference id that a person is shown if it fails."""
+        reference = secrets.token_hex(4)
+        with structlog.contextvars.bound_contextvars(reference=reference):
+            try:
+                activity = activities.read(await request.read())
+                await self._gate.admit(request.headers.get("Authorization", ""), activity)
+                return await self._answer(activity, reference)
+            except ActivityError as error:
+                cause = type(error.__cause__).__name__
+                log.warning("request.refused", code=error.code, field=error.field, cause=cause)
+                message = self._words(error.code, field=error.field, reference=reference)
+                body = {"error": {"code": error.code, "message": message}}
+                return web.json_response(body, status=error.status)
+
+    async def _answer(self, activity: Activity, reference: str) -> web.Response:
+        turn = asyncio.create_task(self._turn(activity, reference))
+        self._turns.add(turn)
+        turn.add_done_callback(self._turns.discard)
+        done, _ = await asyncio.wait({turn}, timeout=_ANSWER_SECONDS)
+        answer = turn.result() if done else TextAnswer(self._words("chat-slow"))
+        if activity.type != "invoke" or activity.name == "fileConsent/invoke":
+            return web.Response()
+        if activity.name == "adaptiveCard/action" and answer is not None:
+            return web.json_response(_invoke_body(answer))
+        if activity.name in _SIGN_INS:
+            return _sign_in_response(activity, answer)
+        return web.Response(status=501)
+
+    async def _turn(self, activity: Activity, reference: str) -> Answer | None:
+        """What a turn does, with every fault turned into its reference id."""
+        place = activities.place(activity, self._gate.tenant_of(activity))
+        loop = asyncio.get_running_loop()
+        answered_at = loop.time() + _ANSWER_SECONDS
+        try:
+            async with asyncio.timeout(_TURN_SECONDS):
+                return await self._work(activity, place)
+        except ActivityError:
+            raise
+        except Exception:
+            log.exception("turn.failed")
+            if activity.type != "invoke" or loop.time() > answered_at:
+                await self._tell(place, reference)
+            return TextAnswer(self._chat.fault_text(reference))
+
+    async def _work(self, activity: Activity, place: Place) -> Answer | None:
+        if not self._gate.allows(place.tenant_id):
+            # Nothing is sent to a place that nobody allowed; a click is answered where it was made.
+            log.warning("turn.foreign_tenant", tenant=place.tenant_id)
+            return TextAnswer(self._words("chat-wrong-tenant"))
+        sender = self._gate.sender_of(activity)
+        if sender is None:
+            log.warning("turn.no_identity")
+            text = self._words("chat-no-identity")
+            if activity.type == "message":
+                await self._say(place, text)
+            return TextAnswer(text)
+        await self._chat.seen(place)
+        if channel_id := place.reference.get("channel_id"):
+            await self._chat.seen(replace(place, conversation_id=channel_id))
+        match activity.type, activity.name:
+            case "message", _:
+                await self._chat.message(activities.message(activity, sender, place))
+            case "installationUpdate", _ if activity.action.startswith("add"):
+                await self._chat.installed(place, sender)
+            case "invoke", "adaptiveCard/action":
+                return await self._chat.action(activities.card_action(activity, sender, place))
+            case "invoke", "fileConsent/invoke":
+                await self._chat.consent(activities.consent(activity, sender, place))
+            case "invoke", "signin/tokenExchange" | "signin/verifyState":
+                return await self._chat.signed_in(sender, place, activities.proof(activity))
+            case "invoke", "signin/failure":
+                log.warning("turn.sign_in_failed", why=activities.failure(activity))
+            case _:
+                log.info("turn.ignored", type=activity.type, name=activity.name)
+        return None
+
+    async def _tell(self, place: Place, reference: str) -> None:
+        try:
+            await self._chat.fault(place, reference)
+        except Exception:  # the outbox is what is broken: say it without
+            log.exception("turn.fault_not_recorded")
+            await self._say(place, self._chat.fault_text(reference))
+
+    async def _say(self, place: Place, text: str) -> None:
+        address = Address(place.tenant_id, place.conversation_id, place.kind, place.reference)
+        with suppress(DeliveryError):
+            await self._messenger.send(address, Message(text=text))
+
+    async def _finish(self, _: web.Application) -> None:
+        late = (await asyncio.wait(self._turns, timeout=_CLOSE_SECONDS))[1] if self._turns else ()
+        for turn in late:
+            turn.cancel()
+
+
+def _invoke_body(answer: Answer) -> dict[str, object]:
+    """https://learn.microsoft.com/adaptive-cards/authoring-cards/universal-action-model#response-format"""
+    match answer:
+        case CardAnswer(card):
+            status, kind, value = 200, "card.adaptive", card
+        case TextAnswer(text):
+            status, kind, value = 200, "activity.message", text
+        case SignInAnswer():
+            status, kind, value = 401, "activity.loginRequest", _oauth_card(answer)
+        case SignInFailed(_, wrong_code=True):
+            status, kind, value = 401, "error.inccorectAuthCode", None  # Microsoft's spelling
+        case SignInFailed(text):
+            status, kind, value = 412, "error.preconditionFailed", {"code": "412", "message": text}
+    return {"statusCode": status, "type": f"application/vnd.microsoft.{kind}", "value": value}
+
+
+def _oauth_card(answer: SignInAnswer) -> dict[str, object]:
+    button = {"type": "signin", "title": answer.button, "text": answer.button, "value": answer.link}
+    exchange = {} if answer.exchange is None else {"tokenExchangeResource": answer.exchange}
+    return {
+        "text": answer.text,
+        "connectionName": answer.connection,
+        "buttons": [button],
+        **exchange,
+    }
+
+
+def _sign_in_response(activity: Activity, answer: Answer | None) -> web.Response:
+    """412 makes the client ask the person; whatever else is wrong they were told as a message."""
+    if activity.name != "signin/tokenExchange" or answer is None:
+        return web.json_response({})
+    given = {"id": activities.proof(activity).id, "failureDetail": getattr(answer, "text", "")}
+    return web.json_response(given, status=412)

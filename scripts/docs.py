@@ -1,0 +1,97 @@
+"""What the pages say of the code, made from the code: `python -m bot.documentation` writes it anew.
+
+A made part stands between `<!-- name -->` and `<!-- /name -->`; the rest of a page is written by hand.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+from bot.settings.model import Settings
+from bot.signin import batch, request
+from bot.signin.outcome import CAUSES, Retry
+from bot.words import Words
+from scripts import diagrams
+
+ROOT = Path(__file__).parents[1]
+
+
+def settings() -> str:
+    """One Markdown row for each setting: name, default, meaning."""
+    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *_settings()]) + "\n"
+
+
+def _settings() -> Iterator[str]:
+    for name, field in Settings.model_fields.items():
+        yield f"| `OFFHOOK_{name.upper()}` | {_default(field)} | {field.description} |"
+
+
+def _default(field: FieldInfo) -> str:
+    value: Any = field.default
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, bool):
+        value = str(value).lower()
+    if isinstance(value, tuple):
+        value = ", ".join(map(str, value))  # pyright: ignore[reportUnknownArgumentType]
+    return f"`{value}`" if value not in ("", None) else ""
+
+
+_AGAIN: Mapping[Retry, str] = MappingProxyType(
+    {
+        Retry.AFTER_FIX: "after the fix",
+        Retry.AS_IT_STANDS: "yes",
+        Retry.SMALLER: "yes, later and fewer",
+    }
+)
+
+
+def causes() -> str:
+    """One Markdown row for each cause in the catalogue of outcomes, in the words of the cards."""
+    words = Words()
+    rows = [
+        f"| {words(f'cause-{code}')} | {words.part(f'cause-{code}', 'fix')} | {_AGAIN[cause.retry]} |"
+        for code, cause in CAUSES.items()
+    ]
+    return "\n".join(["| the card says | what to do | retry? |", "|---|---|---|", *rows]) + "\n"
+
+
+PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = MappingProxyType(
+    {
+        "README.md": {"settings": settings},
+        "docs/admins.md": {"causes": causes},
+        "docs/architecture.md": {
+            "layers": lambda: diagrams.layers(ROOT / "pyproject.toml"),
+            "rooms": lambda: diagrams.rooms(ROOT / "pyproject.toml"),
+            "request": lambda: diagrams.states(request.TRANSITIONS),
+            "batch": lambda: diagrams.states(batch.TRANSITIONS),
+        },
+    }
+)
+
+
+def renewed(page: str, text: str) -> str:
+    """`text` of `page` with today's parts in place of those that it has."""
+    for name, make in PAGES[page].items():
+        begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+        before, _, rest = text.partition(begin)
+        _, _, after = rest.partition(end)
+        text = f"{before}{begin}{make()}{end}{after}"
+    return text
+
+
+if __name__ == "__main__":
+    for page in PAGES:
+        path = ROOT / page
+        path.write_text(renewed(page, path.read_text("utf-8")), "utf-8")
+        sys.stdout.write(f"{page} is up to date\n")

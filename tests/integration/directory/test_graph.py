@@ -1,0 +1,151 @@
+"""The directory over HTTP, in front of a simulated Graph."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from bot.directory import DirectoryDeniedError, DirectoryUnavailableError, Profile
+from bot.directory.graph import GraphDirectory
+from bot.identity.tokens import FixedToken
+from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
+from bot.simulator.server import Simulator
+
+ALEX = PEOPLE[0]
+STRANGER = "5f0c7a3e-1d1a-4a5e-9f50-2b8f5c3a9d10"
+
+
+def group(number: int) -> str:
+    return f"10000000-0000-0000-0000-{number:012}"
+
+
+@asynccontextmanager
+async def in_front_of(url: str) -> AsyncGenerator[GraphDirectory, None]:
+    async with aiohttp.ClientSession() as session:
+        yield GraphDirectory(session, url, FixedToken(), timeout=0.5)
+
+
+async def test_a_person_is_found() -> None:
+    async with Simulator() as far, in_front_of(far.graph_url) as directory:
+        expected = Profile(ALEX.object_id, "Alex Wilber", "alexw@example.com")
+        assert await directory.profile(ALEX.object_id) == expected
+
+
+async def test_anybody_is_somebody_unless_the_scenario_says_otherwise() -> None:
+    async with Simulator() as far, in_front_of(far.graph_url) as directory:
+        found = await directory.profile(STRANGER)
+        assert found is not None
+        assert found == await directory.profile(STRANGER)
+    async with Simulator(Scenario(anyone=False)) as far, in_front_of(far.graph_url) as directory:
+        assert await directory.profile(STRANGER) is None
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    [
+        "",
+        "me",
+        "../users",
+        "alexw@example.com",
+        f"{ALEX.object_id}0",
+        f"{{{ALEX.object_id}}}",
+        "a?b",
+    ],
+)
+async def test_what_is_no_object_id_is_not_asked_for(identifier: str) -> None:
+    async with Simulator() as far, in_front_of(far.graph_url) as directory:
+        assert await directory.profile(identifier) is None
+        assert await directory.groups_among(identifier, [group(1)]) == frozenset()
+        assert not far.graph.calls
+
+
+async def test_groups_are_those_that_hold_the_person() -> None:
+    scenario = Scenario(groups={group(1): (ALEX.object_id,), group(2): (STRANGER,)})
+    async with Simulator(scenario) as far, in_front_of(far.graph_url) as directory:
+        candidates = [group(1).upper(), group(2), "not-a-guid", STRANGER]
+        assert await directory.groups_among(ALEX.object_id, candidates) == {group(1).upper()}
+        assert await directory.groups_among(ALEX.object_id, []) == frozenset()
+        assert far.graph.calls[Call.GROUPS] == 1
+
+
+async def test_many_groups_are_asked_in_calls_of_twenty() -> None:
+    holding = {group(number): (ALEX.object_id,) for number in range(0, 45, 5)}
+    async with Simulator(Scenario(groups=holding)) as far, in_front_of(far.graph_url) as directory:
+        found = await directory.groups_among(ALEX.object_id, [group(each) for each in range(45)])
+        assert found == holding.keys()
+        assert far.graph.calls[Call.GROUPS] == 3
+
+
+async def test_nobody_is_in_no_group() -> None:
+    async with Simulator(Scenario(anyone=False)) as far, in_front_of(far.graph_url) as directory:
+        assert await directory.groups_among(STRANGER, [group(1)]) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        (FaultKind.FORBIDDEN, r"HTTP 403"),
+        (FaultKind.THROTTLED, r"HTTP 429"),
+        (FaultKind.UNAVAILABLE, r"HTTP 503"),
+        (FaultKind.DROP_LOST, r"not reached"),
+        (FaultKind.TIMEOUT_LOST, r"in time"),
+        (FaultKind.GARBAGE, r"not JSON"),
+    ],
+)
+async def test_trouble_is_one_error(fault: FaultKind, message: str) -> None:
+    rules = tuple(Fault(call=call, fault=fault, times=0) for call in (Call.USERS, Call.GROUPS))
+    async with Simulator(Scenario(faults=rules)) as far, in_front_of(far.graph_url) as directory:
+        with pytest.raises(DirectoryUnavailableError, match=message):
+            await directory.profile(ALEX.object_id)
+        with pytest.raises(DirectoryUnavailableError, match=message):
+            await directory.groups_among(ALEX.object_id, [group(1)])
+
+
+async def test_nobody_listens_there() -> None:
+    async with Simulator() as far:
+        url = far.graph_url
+    async with in_front_of(url) as directory:
+        with pytest.raises(DirectoryUnavailableError):
+            await directory.profile(ALEX.object_id)
+
+
+@pytest.mark.parametrize(
+    "body", ["[]", "null", '{"value": 1}', "{}", "[" * 99_999, "x" * 2_000_000]
+)
+async def test_nonsense_is_trouble(body: str) -> None:
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(text=body)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server, in_front_of(str(server.make_url("/"))) as directory:
+        with pytest.raises(DirectoryUnavailableError):
+            await directory.profile(ALEX.object_id)
+        with pytest.raises(DirectoryUnavailableError):
+            await directory.groups_among(ALEX.object_id, [group(1)])
+
+
+@pytest.mark.parametrize(
+    ("collection", "call"), [("users", Call.LIST_USERS), ("groups", Call.LIST_GROUPS)]
+)
+async def test_whether_a_list_is_permitted(collection: str, call: Call) -> None:
+    faults = (
+        Fault(call=call, fault=FaultKind.FORBIDDEN),
+        Fault(call=call, fault=FaultKind.GARBAGE),
+    )
+    async with (
+        Simulator(Scenario(faults=faults[:1])) as far,
+        in_front_of(far.graph_url) as directory,
+    ):
+        with pytest.raises(DirectoryDeniedError):
+            await directory.try_list(collection)
+        await directory.try_list(collection)
+        far.faults.add(faults[1])
+        with pytest.raises(DirectoryUnavailableError) as caught:
+            await directory.try_list(collection)
+        assert not isinstance(caught.value, DirectoryDeniedError)

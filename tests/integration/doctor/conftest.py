@@ -1,0 +1,135 @@
+"""A doctor with far sides and a database to examine."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.directory.graph import SCOPE as GRAPH
+from bot.directory.graph import GraphDirectory
+from bot.doctor import Finding
+from bot.doctor.clients import Rights, Scopes
+from bot.doctor.run import Doctor
+from bot.gateway.configapi import SCOPE as CONFIGAPI
+from bot.gateway.configapi import ConfigApiGateway
+from bot.identity.tokens import FixedToken, Tokens
+from bot.settings.model import Settings
+from bot.simulator.client import TENANT
+from bot.simulator.scenario import Scenario
+from bot.simulator.server import Simulator
+from bot.store import posts
+from bot.store.database import Database, migrate_to_head
+from bot.store.posts import Conversation
+from tests.support.jobs import utc_now
+
+BOT = "https://api.botframework.com/.default"
+CHANNEL = "19:approvals@thread.tacv2"
+__all__ = ["BOT", "CHANNEL", "CONFIGAPI", "GRAPH", "Giving", "Open", "Practice"]
+
+
+@dataclass
+class Giving:
+    """Implements `Tokens`: always the same one, except for the scopes in `trouble`."""
+
+    value: str = "local"
+    trouble: Mapping[str, Exception] = field(default_factory=dict[str, Exception])
+
+    async def token(self, scope: str, *, refresh: bool = False) -> str:
+        del refresh
+        if scope in self.trouble:
+            raise self.trouble[scope]
+        return self.value
+
+
+@dataclass
+class Practice:
+    """A doctor, and what there is to examine. `methods` are those of all calls that went out."""
+
+    doctor: Doctor
+    rights: Rights
+    simulator: Simulator
+    methods: list[str]
+
+    async def examine(self) -> dict[str, Finding]:
+        found = await self.doctor.examine(self.rights)
+        assert len({each.step for each in found}) == len(found)
+        return {each.step: each for each in found}
+
+
+Open = Callable[..., Awaitable[Practice]]
+
+
+@pytest.fixture(autouse=True)
+def settings_of_nobody_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Neither variables nor a `.env` file of whoever runs the tests."""
+    monkeypatch.chdir(tmp_path)
+    for name in os.environ:
+        if name.startswith("OFFHOOK_"):
+            monkeypatch.delenv(name)
+
+
+@pytest.fixture
+async def practice(tmp_path: Path) -> AsyncIterator[Open]:
+    async with AsyncExitStack() as stack:
+
+        async def make(
+            scenario: Scenario | None = None,
+            *,
+            tokens: Tokens | None = None,
+            heard: bool = True,
+            migrated: bool = True,
+            seconds: float = 10.0,
+            read_timeout: float = 2.0,
+            **more: Any,
+        ) -> Practice:
+            given: dict[str, Any] = {"data_dir": tmp_path, "tenant_ids": (TENANT,), **more}
+            settings = Settings(**given)
+            simulator = await stack.enter_async_context(Simulator(scenario))
+            methods: list[str] = []
+            session = await stack.enter_async_context(
+                aiohttp.ClientSession(trace_configs=[_tracing(methods)])
+            )
+            database = Database(settings.database)
+            stack.push_async_callback(database.close)
+            if migrated:
+                await asyncio.to_thread(migrate_to_head, settings.database)
+            if heard:
+                async with database.write() as tx:
+                    for each in ("a:chat", CHANNEL):
+                        await posts.remember(
+                            tx, Conversation(each, TENANT, "personal", {}), utc_now()
+                        )
+            tokens = tokens or FixedToken()
+            gateway = ConfigApiGateway(
+                session, simulator.configapi_url, tokens, read_timeout=read_timeout, pauses=(0.01,)
+            )
+            directory = GraphDirectory(session, simulator.graph_url, tokens)
+            return Practice(
+                Doctor(
+                    settings, database, Scopes(CONFIGAPI, GRAPH, BOT), tokens, directory, seconds
+                ),
+                Rights(tokens, gateway, gateway),
+                simulator,
+                methods,
+            )
+
+        yield make
+
+
+def _tracing(methods: list[str]) -> aiohttp.TraceConfig:
+    async def began(
+        _session: aiohttp.ClientSession, _context: object, call: aiohttp.TraceRequestStartParams
+    ) -> None:
+        methods.append(call.method)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(began)
+    return trace

@@ -1,0 +1,70 @@
+"""Which PowerShell and which module there are, as a program that answers for them says."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from bot.doctor import FindingState
+from bot.doctor.powershell import versions
+from bot.settings.model import Environment, Gateway
+from tests.integration.doctor.conftest import Open
+
+
+def pwsh(folder: Path, says: str, *, complaint: str = "", code: int = 0) -> str:
+    """A program that checks how it is started, and says what it is told to."""
+    program = folder / "pwsh"
+    program.write_text(
+        '#!/bin/sh\n[ "$1 $2 $3" = "-NoProfile -NonInteractive -Command" ] || exit 99\n'
+        f"[ -z \"$SECRET\" ] || exit 98\nprintf '%b' {shlex.quote(says)}\n"
+        f"printf '%s' {shlex.quote(complaint)} >&2\nexit {code}\n"
+    )
+    program.chmod(0o755)
+    return str(program)
+
+
+@pytest.mark.parametrize(
+    ("says", "state", "message"),
+    [
+        ("offhook-versions 7.6.1 7.7.0\n", FindingState.OK, "found-powershell"),
+        (
+            "WARNING: update\r\noffhook-versions 7.4.0-rc.1 6.3.0\r\n",
+            FindingState.OK,
+            "found-powershell",
+        ),
+        ("offhook-versions 5.1.19041.4648 7.7.0\n", FindingState.OK, "found-powershell"),
+        ("offhook-versions 7.0.3 5.6.0\n", FindingState.OK, "found-powershell"),
+        ("offhook-versions 7.6.1 \n", FindingState.FAILED, "found-powershell-no-module"),
+        ("offhook-versions 7.6.1 5.5.9\n", FindingState.FAILED, "found-powershell-old-module"),
+        ("offhook-versions 7.1.0 6.3.0\n", FindingState.FAILED, "found-powershell-old"),
+        ("", FindingState.UNKNOWN, "found-powershell-unclear"),
+        ("offhook-versions x y\n", FindingState.UNKNOWN, "found-powershell-unclear"),
+    ],
+)
+async def test_versions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, state: FindingState, message: str
+) -> None:
+    monkeypatch.setenv("SECRET", "of ours")
+    found = await versions(pwsh(tmp_path, says))
+    assert (found.step, found.state, found.message) == ("powershell", state, message)
+
+
+async def test_its_complaint_is_told(tmp_path: Path) -> None:
+    found = await versions(pwsh(tmp_path, "", complaint="no .NET\nhere", code=1))
+    assert found.arguments == {"message": "no .NET here"}
+
+
+async def test_it_is_not_installed() -> None:
+    found = await versions("pwsh-that-is-not-there")
+    assert found.message == "found-powershell-missing"
+    assert "pwsh-that-is-not-there" in str(found.arguments["message"])
+
+
+async def test_it_is_looked_for_only_where_it_is_used(practice: Open, tmp_path: Path) -> None:
+    program = pwsh(tmp_path, "offhook-versions 7.6.1 7.7.0\n")
+    opened = await practice(gateway=Gateway.POWERSHELL, pwsh=program)
+    assert (await opened.examine())["powershell"].state is FindingState.OK
+    assert opened.doctor.settings.environment is Environment.LOCAL
+    assert "powershell" not in await (await practice(pwsh=program)).examine()

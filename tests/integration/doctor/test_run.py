@@ -1,0 +1,214 @@
+"""The doctor in front of the simulated far sides: what is well, each thing that is not, and no traces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.doctor import Finding, FindingState
+from bot.identity.entra_roles import PASSWORDS, EntraRole
+from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
+from tests.integration.doctor.conftest import BOT, CHANNEL, CONFIGAPI, GRAPH, Giving, Open
+from tests.support.tokens import unsigned
+
+APP = "aaaaaaaa-0000-0000-0000-000000000001"
+STEPS = [
+    *("settings", "database", "token-bot", "token-configapi", "roles", "configapi", "bulk-sign-in"),
+    *("tenant-switch", "trusted-addresses", "token-graph", "graph-users", "graph-groups", "teams"),
+]
+
+
+def states(found: Mapping[str, Finding], state: FindingState) -> dict[str, str]:
+    return {each.step: each.message for each in found.values() if each.state is state}
+
+
+async def test_everything_is_fine(practice: Open) -> None:
+    opened = await practice(approvals=CHANNEL)
+    found = await opened.examine()
+    assert [*found] == STEPS
+    assert states(found, FindingState.FAILED) == {}
+    assert states(found, FindingState.UNKNOWN) == {"roles": "found-roles-dummy"}
+    assert found["token-configapi"].message == "found-token-dummy"
+    assert found["configapi"].arguments == {"host": "admin1a.online.lync.com"}
+    assert found["bulk-sign-in"].arguments == {"batches": 0}
+    assert found["trusted-addresses"].arguments == {"addresses": 1}
+    assert found["teams"].arguments == {"conversations": 2}
+
+
+async def test_nothing_is_changed(practice: Open, tmp_path: Path) -> None:
+    opened = await practice()
+    before = (tmp_path / "offhook.db").read_bytes()
+    await opened.examine()
+    assert set(opened.methods) == {"GET"}
+    asked = opened.simulator.configapi.calls + opened.simulator.graph.calls
+    assert set(asked) == {
+        *(Call.DISCOVERY, Call.BATCH_SUMMARIES, Call.POLICIES),
+        *(Call.LIST_USERS, Call.LIST_GROUPS),
+    }
+    assert opened.simulator.configapi.submits == []
+    assert opened.simulator.configapi.password_resets == {}
+    assert not opened.simulator.connector.messages
+    assert (tmp_path / "offhook.db").read_bytes() == before
+
+
+def always(call: Call, fault: FaultKind, **more: Any) -> Scenario:
+    return Scenario(faults=(Fault(call=call, fault=fault, times=0, **more),))
+
+
+@pytest.mark.parametrize(
+    ("scenario", "step", "message"),
+    [
+        (
+            always(Call.BATCH_SUMMARIES, FaultKind.FORBIDDEN),
+            "bulk-sign-in",
+            "found-summaries-denied",
+        ),
+        (
+            always(Call.BATCH_SUMMARIES, FaultKind.GARBAGE),
+            "bulk-sign-in",
+            "found-summaries-no-answer",
+        ),
+        (
+            always(Call.BATCH_SUMMARIES, FaultKind.TIMEOUT_LOST),
+            "bulk-sign-in",
+            "found-summaries-no-answer",
+        ),
+        (always(Call.DISCOVERY, FaultKind.FORBIDDEN), "configapi", "found-configapi-denied"),
+        (always(Call.DISCOVERY, FaultKind.GARBAGE), "configapi", "found-configapi-no-answer"),
+        (Scenario(bulk_sign_in=False), "tenant-switch", "found-switch-off"),
+        (Scenario(trusted_addresses=False), "trusted-addresses", "found-addresses-none"),
+        (always(Call.LIST_USERS, FaultKind.FORBIDDEN), "graph-users", "found-permission-missing"),
+        (always(Call.LIST_GROUPS, FaultKind.FORBIDDEN), "graph-groups", "found-permission-missing"),
+        (always(Call.LIST_GROUPS, FaultKind.GARBAGE), "graph-groups", "found-permission-no-answer"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_one_fault_is_one_finding(
+    practice: Open, scenario: Scenario, step: str, message: str
+) -> None:
+    found = await (await practice(scenario)).examine()
+    assert states(found, FindingState.FAILED) == {step: message}
+    assert [*found] == STEPS
+
+
+async def test_the_service_is_down(practice: Open) -> None:
+    found = await (await practice(always(Call.DISCOVERY, FaultKind.UNAVAILABLE))).examine()
+    assert states(found, FindingState.FAILED) == {
+        "configapi": "found-configapi-no-answer",
+        "bulk-sign-in": "found-summaries-no-answer",
+        "tenant-switch": "found-policy-no-answer",
+        "trusted-addresses": "found-policy-no-answer",
+    }
+    assert len(str(found["configapi"].arguments["correlation"])) == 36
+
+
+async def test_policies_that_may_not_be_read_are_not_known(practice: Open) -> None:
+    found = await (await practice(always(Call.POLICIES, FaultKind.FORBIDDEN))).examine()
+    assert states(found, FindingState.FAILED) == {}
+    assert {"tenant-switch", "trusted-addresses"} <= set(states(found, FindingState.UNKNOWN))
+
+
+async def test_a_refusal_is_said_in_the_services_own_words(practice: Open) -> None:
+    scenario = always(Call.BATCH_SUMMARIES, FaultKind.FORBIDDEN, message="Access Denied")
+    finding = (await (await practice(scenario)).examine())["bulk-sign-in"]
+    assert finding.arguments["message"] == "Access Denied"
+    assert len(str(finding.arguments["correlation"])) == 36
+
+
+async def test_one_that_hangs_does_not_hold_up_the_others(practice: Open) -> None:
+    scenario = always(Call.BATCH_SUMMARIES, FaultKind.TIMEOUT_LOST)
+    found = await (await practice(scenario, read_timeout=60.0, seconds=1.5)).examine()
+    assert states(found, FindingState.FAILED) == {"bulk-sign-in": "found-slow"}
+
+
+async def test_without_a_token_nothing_is_asked(practice: Open) -> None:
+    refused = PermissionError("no token: AADSTS7000215")
+    tokens = Giving(trouble={CONFIGAPI: refused, BOT: ValueError()})
+    opened = await practice(tokens=tokens, app_id=APP, app_password="secret")
+    found = await opened.examine()
+    assert found["token-configapi"].message == "found-token-refused"
+    assert found["token-configapi"].arguments == {"message": "AADSTS7000215"}
+    assert found["token-bot"] == Finding("token-bot", FindingState.UNKNOWN, "found-fault")
+    assert found["bulk-sign-in"].message == "found-no-token"
+    assert found["graph-users"].state is FindingState.OK
+    assert opened.simulator.configapi.calls == {}
+    assert sorted(found) == sorted(STEPS)
+
+
+async def test_a_sign_in_service_out_of_reach(practice: Open) -> None:
+    tokens = Giving(trouble={GRAPH: ConnectionError("no token: no route")})
+    found = await (await practice(tokens=tokens)).examine()
+    assert found["token-graph"].message == "found-token-unreachable"
+    assert found["graph-users"].message == found["graph-groups"].message == "found-no-token"
+
+
+@pytest.mark.parametrize(
+    ("wids", "state", "message"),
+    [
+        ([EntraRole.TEAMS, *PASSWORDS], FindingState.OK, "found-roles"),
+        ([EntraRole.TEAMS], FindingState.FAILED, "found-roles-no-authentication"),
+        ([*PASSWORDS], FindingState.FAILED, "found-roles-no-teams"),
+        ([], FindingState.FAILED, "found-roles-none"),
+        (None, FindingState.FAILED, "found-roles-none"),
+        ([7, None, {}], FindingState.FAILED, "found-roles-none"),
+    ],
+)
+async def test_roles_of_a_person(
+    practice: Open, wids: object, state: FindingState, message: str
+) -> None:
+    tokens = Giving(unsigned(wids=wids, scp="user_impersonation"))
+    found = await (await practice(tokens=tokens)).examine()
+    assert (found["roles"].state, found["roles"].message) == (state, message)
+
+
+async def test_roles_of_an_application_need_not_be_named(practice: Open) -> None:
+    found = await (await practice(tokens=Giving(unsigned(idtyp="app")))).examine()
+    assert states(found, FindingState.UNKNOWN) == {"roles": "found-roles-app"}
+
+
+async def test_nobody_is_signed_in(practice: Open) -> None:
+    opened = await practice()
+    found = {each.step: each for each in await opened.doctor.examine(None)}
+    assert sorted(found) == sorted(STEPS)
+    assert found["token-configapi"].message == found["bulk-sign-in"].message == "found-nobody"
+    assert found["database"].state is found["graph-users"].state is FindingState.OK
+    assert opened.simulator.configapi.calls == {}
+
+
+async def test_the_database_is_out_of_reach(practice: Open) -> None:
+    opened = await practice(
+        database_url="postgresql://bot:secret@127.0.0.1:1/offhook", heard=False, migrated=False
+    )
+    found = await opened.examine()
+    assert states(found, FindingState.FAILED) == {"database": "found-database-trouble"}
+    assert found["teams"].message == "found-teams-no-database"
+    assert "secret" not in repr(found)
+
+
+async def test_a_database_that_is_not_there_is_not_made(practice: Open, tmp_path: Path) -> None:
+    found = await (await practice(heard=False, migrated=False)).examine()
+    assert states(found, FindingState.FAILED) == {}
+    assert found["database"].message == "found-database-new"
+    assert found["teams"].message == "found-teams-silent"
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_nobody_has_written_yet(practice: Open) -> None:
+    found = await (await practice(heard=False)).examine()
+    assert found["teams"].message == "found-teams-silent"
+
+
+async def test_a_channel_that_was_never_heard_from(practice: Open) -> None:
+    found = await (await practice(notifications="19:other@thread.tacv2")).examine()
+    assert found["teams"].message == "found-teams-channel"
+    assert found["teams"].arguments["settings"] == "OFFHOOK_NOTIFICATIONS"
+
+
+async def test_a_misspelled_variable(practice: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OFFHOOK_APROVERS", "*")
+    found = await (await practice()).examine()
+    assert found["settings"].message == "found-settings-strangers"
+    assert found["settings"].arguments["names"] == "OFFHOOK_APROVERS (OFFHOOK_APPROVERS?)"

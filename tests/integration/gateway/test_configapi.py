@@ -1,0 +1,472 @@
+"""What is particular to the ConfigAPI: headers, discovery, tokens, and answers that make no sense."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import uuid
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from structlog.testing import capture_logs
+
+from bot import __version__
+from bot.gateway import (
+    AccessDeniedError,
+    BatchRejectedError,
+    GatewayError,
+    OutcomeUnknownError,
+    ThrottledError,
+    UnavailableError,
+    UnknownBatchError,
+    UnreachableError,
+)
+from bot.gateway.configapi import CREATE, DISCOVERY, SCOPE, STATUS, SUMMARIES, ConfigApiGateway
+from bot.identity.tokens import FixedToken, Tokens
+from bot.phones.region import Region
+from bot.settings.clouds import HOSTS, Cloud
+from bot.signin.request import Phone
+from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
+from bot.simulator.server import Simulator
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+DEVICES = [Phone("lobby@contoso.com", "00-04-F2-00-00-01", Region.EMEA)]
+BATCH = "7d0b1f9e-53a1-4c55-9d5c-0123456789ab"
+
+
+@asynccontextmanager
+async def in_front_of(
+    url: str, tokens: Tokens | None = None, *, timeout: float = 2.0
+) -> AsyncGenerator[ConfigApiGateway, None]:
+    async with aiohttp.ClientSession() as session:
+        yield ConfigApiGateway(
+            session,
+            url,
+            tokens or FixedToken(),
+            submit_timeout=timeout,
+            read_timeout=timeout,
+            pauses=(0.01,),
+        )
+
+
+@asynccontextmanager
+async def answering(
+    handler: Handler, *, timeout: float = 2.0
+) -> AsyncGenerator[ConfigApiGateway, None]:
+    """A gateway whose service has no discovery and answers everything else by `handler`."""
+
+    async def route(request: web.Request) -> web.StreamResponse:
+        return web.Response(status=404) if request.path == DISCOVERY else await handler(request)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", route)
+    async with (
+        TestServer(app) as server,
+        in_front_of(str(server.make_url("/")), timeout=timeout) as it,
+    ):
+        yield it
+
+
+def always(status: int, body: str | bytes, **headers: str) -> Handler:
+    content = body.encode() if isinstance(body, str) else body
+
+    async def answer(_: web.Request) -> web.Response:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return web.Response(status=status, body=content, headers=named)
+
+    return answer
+
+
+class FreshTokens:
+    """Counts up; records what it was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bool]] = []
+
+    async def token(self, scope: str, *, refresh: bool = False) -> str:
+        self.asked.append((scope, refresh))
+        return f"token-{len(self.asked)}"
+
+
+class NoTokens:
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def token(self, scope: str, *, refresh: bool = False) -> str:
+        raise self.error
+
+
+async def test_headers_say_who_calls_and_where_to() -> None:
+    async with Simulator() as far, in_front_of(far.configapi_url) as gateway:
+        await gateway.submit(Region.EMEA, DEVICES)
+        await gateway.submit(Region.EMEA, DEVICES)
+        first, second = (submit.headers for submit in far.configapi.submits)
+        assert first["Authorization"] == "Bearer local"
+        assert first["User-Agent"] == f"Offhook/{__version__}"
+        assert first["X-MS-Target-Uri"] == "https://admin1a.online.lync.com/"
+        assert uuid.UUID(first["X-MS-Correlation-Id"]) != uuid.UUID(second["X-MS-Correlation-Id"])
+        assert far.configapi.calls[Call.DISCOVERY] == 1
+
+
+async def test_the_discovery_is_asked_once_by_many() -> None:
+    async with Simulator(Scenario(latency=0.02)) as far, in_front_of(far.configapi_url) as gateway:
+        await asyncio.gather(*(gateway.summaries() for _ in range(5)))
+        assert far.configapi.calls[Call.DISCOVERY] == 1
+
+
+@pytest.mark.parametrize("fault", [FaultKind.NOT_FOUND, FaultKind.GARBAGE, FaultKind.FORBIDDEN])
+async def test_a_service_without_discovery_is_used_without(fault: FaultKind) -> None:
+    rule = Fault(call=Call.DISCOVERY, fault=fault, times=0)
+    async with (
+        Simulator(Scenario(faults=(rule,))) as far,
+        in_front_of(far.configapi_url) as gateway,
+    ):
+        assert await gateway.submit(Region.EMEA, DEVICES)
+        assert "X-MS-Target-Uri" not in far.configapi.submits[0].headers
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example.com/path", "a b", "", "x" * 300, "host\r\nX-Evil: 1", 7, None]
+)
+async def test_a_discovered_host_that_is_none_is_not_used(host: object) -> None:
+    seen: list[str | None] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        if request.path == DISCOVERY:
+            return web.json_response({"Endpoints": {"AdminServiceEndpoint": host}})
+        seen.append(request.headers.get("X-MS-Target-Uri"))
+        return web.json_response([])
+
+    app = web.Application()
+    app.router.add_get("/{path:.*}", answer)
+    async with TestServer(app) as server, in_front_of(str(server.make_url("/"))) as gateway:
+        await gateway.summaries()
+    assert seen == [None]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [FaultKind.SERVER_ERROR, FaultKind.THROTTLED, FaultKind.DROP_LOST, FaultKind.TIMEOUT_LOST],
+)
+async def test_discovery_in_trouble_means_that_nothing_ran(fault: FaultKind) -> None:
+    rule = Fault(call=Call.DISCOVERY, fault=fault, times=0)
+    scenario = Scenario(faults=(rule,))
+    async with Simulator(scenario) as far, in_front_of(far.configapi_url, timeout=0.6) as gateway:
+        with pytest.raises((UnreachableError, ThrottledError)):
+            await gateway.submit(Region.EMEA, DEVICES)
+        assert not far.configapi.submits
+
+
+async def test_discovery_is_tried_again_after_passing_trouble() -> None:
+    rule = Fault(call=Call.DISCOVERY, fault=FaultKind.DROP_LOST)
+    async with (
+        Simulator(Scenario(faults=(rule,))) as far,
+        in_front_of(far.configapi_url) as gateway,
+    ):
+        await gateway.submit(Region.EMEA, DEVICES)
+        assert "X-MS-Target-Uri" in far.configapi.submits[0].headers
+
+
+async def test_a_refused_token_is_renewed_once() -> None:
+    tokens = FreshTokens()
+    rule = Fault(call=Call.CREATE_BATCH, fault=FaultKind.UNAUTHORIZED)
+    async with (
+        Simulator(Scenario(faults=(rule,))) as far,
+        in_front_of(far.configapi_url, tokens) as gateway,
+    ):
+        assert await gateway.submit(Region.EMEA, DEVICES)
+        assert [each.headers["Authorization"] for each in far.configapi.submits] == [
+            "Bearer token-1",
+            "Bearer token-2",
+        ]
+        assert tokens.asked == [(SCOPE, False), (SCOPE, True)]
+        assert len(far.configapi.batches) == 1
+
+
+@pytest.mark.parametrize(
+    ("trouble", "of_submit", "of_read"),
+    [
+        (
+            PermissionError("AADSTS700016: no such application"),
+            AccessDeniedError,
+            AccessDeniedError,
+        ),
+        (ConnectionError("the sign-in service is away"), UnreachableError, UnavailableError),
+    ],
+)
+async def test_without_a_token_nothing_is_sent(
+    trouble: Exception, of_submit: type[GatewayError], of_read: type[GatewayError]
+) -> None:
+    async with (
+        Simulator() as far,
+        in_front_of(far.configapi_url, NoTokens(trouble), timeout=0.3) as gateway,
+    ):
+        with pytest.raises(of_submit, match=str(trouble)):
+            await gateway.submit(Region.EMEA, DEVICES)
+        with pytest.raises(of_read, match=str(trouble)):
+            await gateway.summaries()
+        assert not far.configapi.calls
+
+
+async def test_nothing_listens_there() -> None:
+    async with Simulator() as far:
+        url = far.configapi_url
+    async with in_front_of(url) as gateway:
+        with pytest.raises(UnreachableError, match=r"^no connection to 127\.0\.0\.1$"):
+            await gateway.submit(Region.EMEA, DEVICES)
+        with pytest.raises(UnavailableError):
+            await gateway.status(BATCH)
+
+
+GARBAGE = {
+    "nothing": b"",
+    "html": b"<html><body>Sign in</body></html>",
+    "null": b"null",
+    "number": b"17",
+    "a word": b'"Accepted"',
+    "empty list": b"[]",
+    "empty object": b"{}",
+    "no text for id": b'{"batchId": {"a": 1}}',
+    "id with spaces": b'{"batchId": "a b"}',
+    "empty id": b'{"batchId": ""}',
+    "an error in a 200": b'{"error": {"code": "Busy", "message": "Come back later"}}',
+    "half": b'{"batchId": "7d0b1f9e-53a1-4c55',
+    "not text": b"\xff\xfe\x00\xd8",
+    "deep": b"[" * 100_000,
+    "large number": b'{"batchId": ' + b"9" * 5000 + b"}",
+    "huge": b'{"batchId": "' + b"a" * 5_000_000 + b'"}',
+}
+
+
+@pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE.keys())
+async def test_nonsense_after_a_submit_leaves_the_outcome_unknown(body: bytes) -> None:
+    async with answering(always(200, body)) as gateway:
+        with pytest.raises(OutcomeUnknownError) as raised:
+            await gateway.submit(Region.EMEA, DEVICES)
+        assert raised.value.correlation_id
+        assert len(raised.value.message) <= 500
+
+
+@pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE.keys())
+async def test_nonsense_to_a_status_is_no_status(body: bytes) -> None:
+    async with answering(always(200, body)) as gateway:
+        with pytest.raises(UnavailableError):
+            await gateway.status(BATCH)
+
+
+@pytest.mark.parametrize("body", [value for name, value in GARBAGE.items() if name != "empty list"])
+async def test_nonsense_to_summaries_is_no_list(body: bytes) -> None:
+    async with answering(always(200, body)) as gateway:
+        with pytest.raises(UnavailableError):
+            await gateway.summaries()
+
+
+async def test_a_list_with_an_entry_that_cannot_be_read_is_no_list() -> None:
+    async with answering(always(200, json.dumps([{"batchId": BATCH}, {"status": "?"}]))) as gateway:
+        with pytest.raises(UnavailableError, match="no batch id"):
+            await gateway.summaries()
+
+
+async def test_a_body_that_lies_about_its_encoding() -> None:
+    async with answering(always(200, b"not gzip", Content_Encoding="gzip")) as gateway:
+        with pytest.raises(OutcomeUnknownError):
+            await gateway.submit(Region.EMEA, DEVICES)
+        with pytest.raises(UnavailableError):
+            await gateway.summaries()
+
+
+async def test_an_answer_about_another_batch_is_not_believed() -> None:
+    body = json.dumps({"batchId": str(uuid.uuid4()), "batchStatus": "Completed", "batchItem": []})
+    async with answering(always(200, body)) as gateway:
+        with pytest.raises(UnavailableError, match="another batch"):
+            await gateway.status(BATCH)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error", "message"),
+    [
+        (
+            400,
+            '{"Message": "Too many concurrent batches"}',
+            ThrottledError,
+            "Too many concurrent batches",
+        ),
+        (400, '{"error": {"message": "Access Denied"}}', AccessDeniedError, "Access Denied"),
+        (409, "Something else", BatchRejectedError, "Something else"),
+        (400, '{"error": {"code": "BadThing"}}', BatchRejectedError, "BadThing"),
+        (400, '{"error": "flat"}', BatchRejectedError, "flat"),
+        (400, "<html>x</html>", BatchRejectedError, "HTTP 400"),
+        (404, "", BatchRejectedError, "HTTP 404"),
+        (408, "", OutcomeUnknownError, "HTTP 408"),
+        (302, "", OutcomeUnknownError, "HTTP 302"),
+        (599, "bang", OutcomeUnknownError, "bang"),
+        (400, "a\x00b\r\n\tc \u202ed", BatchRejectedError, "a b c d"),
+        (400, "x" * 5000, BatchRejectedError, "x" * 499 + "…"),
+    ],
+)
+async def test_what_a_status_and_its_text_mean_for_a_submit(
+    status: int, body: str, error: type[GatewayError], message: str
+) -> None:
+    async with answering(always(status, body)) as gateway:
+        with pytest.raises(GatewayError) as raised:
+            await gateway.submit(Region.EMEA, DEVICES)
+        assert (type(raised.value), raised.value.message) == (error, message)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (404, "", UnknownBatchError),
+        (400, '{"Message": "Batch id does not exist"}', UnknownBatchError),
+        (400, '{"Message": "Access Denied"}', AccessDeniedError),
+        (400, '{"Message": "What?"}', UnavailableError),
+        (302, "", UnavailableError),
+    ],
+)
+async def test_what_a_status_and_its_text_mean_for_a_read(
+    status: int, body: str, error: type[GatewayError]
+) -> None:
+    async with answering(always(status, body)) as gateway:
+        with pytest.raises(GatewayError) as raised:
+            await gateway.status(BATCH)
+        assert type(raised.value) is error
+
+
+def in_a_minute() -> str:
+    return format_datetime(datetime.now(UTC) + timedelta(seconds=60), usegmt=True)
+
+
+@pytest.mark.parametrize(
+    ("header", "least", "most"),
+    [
+        ("0", 0, 0),
+        ("2.5", 2.5, 2.5),
+        ("-3", 0, 0),
+        ("1e9", 3600, 3600),
+        pytest.param(in_a_minute(), 1, 60, id="in a minute"),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
+    ],
+)
+async def test_retry_after_is_read(header: str, least: float, most: float) -> None:
+    async with answering(always(429, "", Retry_After=header)) as gateway:
+        with pytest.raises(ThrottledError) as raised:
+            await gateway.submit(Region.EMEA, DEVICES)
+        assert raised.value.retry_after is not None
+        assert least <= raised.value.retry_after <= most
+
+
+@pytest.mark.parametrize("header", ["soon", "nan", "inf", ""])
+async def test_retry_after_that_makes_no_sense_is_none(header: str) -> None:
+    async with answering(always(429, "", Retry_After=header)) as gateway:
+        with pytest.raises(ThrottledError) as raised:
+            await gateway.submit(Region.EMEA, DEVICES)
+        assert raised.value.retry_after is None
+
+
+async def test_no_redirect_is_followed() -> None:
+    paths: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        paths.append(request.path)
+        return web.Response(status=307, headers={"Location": "/elsewhere"})
+
+    async with answering(answer) as gateway:
+        with pytest.raises(OutcomeUnknownError):
+            await gateway.submit(Region.EMEA, DEVICES)
+    assert paths == [CREATE]
+
+
+async def test_a_list_in_pages_is_read_to_its_end() -> None:
+    async def answer(request: web.Request) -> web.Response:
+        page = int(request.query.get("page", "1"))
+        following = f"{SUMMARIES}?page={page + 1}" if page < 3 else None
+        return web.json_response({"value": [{"batchId": f"batch-{page}"}], "nextLink": following})
+
+    async with answering(answer) as gateway:
+        assert [each.remote_batch_id for each in await gateway.summaries()] == [
+            "batch-1",
+            "batch-2",
+            "batch-3",
+        ]
+
+
+@pytest.mark.parametrize(
+    "link", ["http://evil.example.com/", "//evil.example.com/x", "http://[", SUMMARIES]
+)
+async def test_a_list_that_leads_astray_or_never_ends_is_no_list(link: str) -> None:
+    async with answering(always(200, json.dumps({"value": [], "nextLink": link}))) as gateway:
+        with pytest.raises(UnavailableError):
+            await gateway.summaries()
+
+
+async def test_a_batch_id_is_data_in_the_url() -> None:
+    asked: list[str] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request.query["batchid"])
+        assert request.path == STATUS
+        return web.json_response({"status": "x"})
+
+    odd = "a&b=c/../d?e#f %"
+    async with answering(answer) as gateway:
+        await gateway.status(odd)
+    assert asked == [odd]
+
+
+async def test_a_service_that_hangs_before_the_batch_is_sent_has_run_nothing() -> None:
+    async def hang(_: web.Request) -> web.Response:
+        await asyncio.sleep(3600)
+        return web.Response()
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", hang)
+    async with (
+        TestServer(app, shutdown_timeout=0) as server,
+        in_front_of(str(server.make_url("/")), timeout=0.3) as gateway,
+    ):
+        with pytest.raises(UnreachableError):
+            await gateway.submit(Region.EMEA, DEVICES)
+
+
+async def test_a_body_that_drips_past_the_end_of_time() -> None:
+    async def drip(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b" ")
+            await asyncio.sleep(0.02)
+
+    async with answering(drip, timeout=0.3) as gateway:
+        with pytest.raises(OutcomeUnknownError, match="no answer"):
+            await gateway.submit(Region.EMEA, DEVICES)
+
+
+async def test_logs_show_calls_and_warnings_and_nobody() -> None:
+    warned = {"X_Ms_ConfigApi_PowerShell_WarningMessage": "This cmdlet\tis old."}
+    with capture_logs() as logs:
+        async with answering(always(200, json.dumps({"batchId": BATCH}), **warned)) as gateway:
+            await gateway.submit(Region.EMEA, DEVICES)
+    said = json.dumps(logs)
+    assert BATCH in said
+    assert "lobby" not in said
+    assert "00-04" not in said
+    assert "Bearer" not in said
+    (warning,) = [line for line in logs if line["event"] == "gateway.warned"]
+    assert warning["warning"] == "This cmdlet is old."
+    (called,) = [line for line in logs if line.get("call") == "createbatch" and "request" in line]
+    assert warning["correlation_id"] == called["correlation_id"]
+
+
+@pytest.mark.parametrize("cloud", Cloud)
+def test_every_cloud_has_a_place_of_its_own(cloud: Cloud) -> None:
+    hosts = HOSTS[cloud]
+    urls = (hosts.configapi, hosts.graph, hosts.authority, hosts.bot, hosts.token_service)
+    assert all(url.startswith("https://") for url in urls)
+    others = [each.configapi for other, each in HOSTS.items() if other is not cloud]
+    assert hosts.configapi not in others

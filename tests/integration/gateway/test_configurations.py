@@ -1,0 +1,63 @@
+"""Reads of policies and of the service discovery, in shapes that are and are not to be expected."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import aiohttp
+import pytest
+
+from bot.gateway import AccessDeniedError, GatewayError, UnavailableError, wire
+from bot.gateway.configapi import ConfigApiGateway
+from bot.identity.tokens import FixedToken
+from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
+from bot.simulator.server import Simulator
+
+
+@asynccontextmanager
+async def reading(*faults: Fault) -> AsyncGenerator[ConfigApiGateway, None]:
+    async with Simulator(Scenario(faults=faults)) as simulator, aiohttp.ClientSession() as session:
+        url = simulator.configapi_url
+        yield ConfigApiGateway(session, url, FixedToken(), read_timeout=2.0, pauses=())
+
+
+async def test_a_configuration_is_read() -> None:
+    async with reading() as gateway:
+        assert [*await gateway.configurations("TeamsSipDevicesConfiguration")] == [
+            {"identity": "Global", "bulksignin": "Enabled"}
+        ]
+        assert await gateway.discovered() == "admin1a.online.lync.com"
+        with pytest.raises(UnavailableError):
+            await gateway.configurations("NoSuchPolicy")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [(FaultKind.FORBIDDEN, AccessDeniedError), (FaultKind.GARBAGE, UnavailableError)],
+)
+async def test_trouble_is_told_apart(fault: FaultKind, error: type[GatewayError]) -> None:
+    faults = [Fault(call=call, fault=fault, times=0) for call in (Call.POLICIES, Call.DISCOVERY)]
+    async with reading(*faults) as gateway:
+        with pytest.raises(error):
+            await gateway.configurations("TeamsIPPhonePolicy")
+        with pytest.raises(error):
+            await gateway.discovered()
+
+
+@pytest.mark.parametrize(
+    ("body", "identities"),
+    [
+        (b"[]", []),
+        (b'{"Identity":"Global"}', ["Global"]),
+        (b'[{"identity":"Tag:A"},{"IDENTITY":"Global"}]', ["Tag:A", "Global"]),
+    ],
+)
+def test_instances(body: bytes, identities: list[str]) -> None:
+    assert [each["identity"] for each in wire.instances(body)] == identities
+
+
+@pytest.mark.parametrize("body", [b"", b"[1]", b"null", b'{"Message":"no"}', b'[{"Name":"x"}]'])
+def test_what_holds_no_instances(body: bytes) -> None:
+    with pytest.raises(wire.UnreadableResponseError):
+        wire.instances(body)

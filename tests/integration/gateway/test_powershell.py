@@ -1,0 +1,668 @@
+"""What is particular to PowerShell: the process, its output, its files, its end."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from structlog.testing import capture_logs
+
+from bot.gateway import (
+    AccessDeniedError,
+    GatewayError,
+    OutcomeUnknownError,
+    ThrottledError,
+    UnavailableError,
+    UnknownBatchError,
+    UnreachableError,
+)
+from bot.gateway.powershell import GRAPH_SCOPE, SCRIPT, TEAMS_SCOPE, PowerShellGateway
+from bot.gateway.process import Process
+from bot.identity.tokens import Tokens
+from bot.phones.region import Region
+from bot.signin.request import Phone
+from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
+from bot.simulator.server import Simulator
+from tests.support import fake_pwsh
+from tests.support.fake_pwsh import Behaviour
+from tests.support.powershell_script import Step, read
+
+BATCH = "7d0b1f9e-53a1-4c55-9d5c-0123456789ab"
+DEVICES = [Phone("lobby@contoso.com", "00-04-F2-00-00-01", Region.EMEA)]
+GRAPH_TOKEN = "eyJ0eXAiOiJKV1QiLCJncmFwaA.eyJhdWQiOiJncmFwaA.c2lnbmF0dXJlLWdyYXBo"
+TEAMS_TOKEN = "eyJ0eXAiOiJKV1QiLCJ0ZWFtcw.eyJhdWQiOiJ0ZWFtcw.c2lnbmF0dXJlLXRlYW1z"
+PATIENCE = 60.0  # seconds that a process may take to start, on a busy machine
+
+
+class TwoTokens:
+    """One token for each resource; counts how often each was asked for."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, bool]] = []
+
+    async def token(self, scope: str, *, refresh: bool = False) -> str:
+        self.asked.append((scope, refresh))
+        return {GRAPH_SCOPE: GRAPH_TOKEN, TEAMS_SCOPE: TEAMS_TOKEN}[scope]
+
+
+class NoTokens:
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    async def token(self, scope: str, *, refresh: bool = False) -> str:
+        raise self.error
+
+
+class Bench:
+    """A gateway in front of a fake `pwsh` in front of a simulator."""
+
+    def __init__(self, simulator: Simulator, folder: Path) -> None:
+        self.simulator = simulator
+        self.folder = folder
+        self.tokens = TwoTokens()
+
+    def gateway(
+        self,
+        behaviour: Behaviour | None = None,
+        *,
+        tokens: Tokens | None = None,
+        timeout: float = PATIENCE,
+        read_timeout: float = PATIENCE,
+        at_once: int = 2,
+    ) -> PowerShellGateway:
+        launcher = fake_pwsh.install(self.folder, self.simulator.configapi_url, behaviour)
+        return PowerShellGateway(
+            tokens or self.tokens,
+            pwsh=str(launcher),
+            submit_timeout=timeout,
+            read_timeout=read_timeout,
+            places=asyncio.Semaphore(at_once),
+            pauses=(),
+        )
+
+    @property
+    def runs(self) -> list[dict[str, Any]]:
+        return fake_pwsh.runs(self.folder)
+
+    def did(self) -> list[str]:
+        return [run["what"] for run in self.runs]
+
+    async def until(self, what: str, times: int = 1) -> dict[str, Any]:
+        """Wait until processes have noted `what` so often; gives the newest note."""
+        async with asyncio.timeout(PATIENCE):
+            while len(found := [run for run in self.runs if run["what"] == what]) < times:
+                await asyncio.sleep(0.01)
+        return found[-1]
+
+    async def nothing_left(self) -> None:
+        """No process of any run lives, and no temporary folder is there."""
+        async with asyncio.timeout(PATIENCE):
+            while any(
+                _lives(run[name]) for run in self.runs for name in ("pid", "child") if name in run
+            ):
+                await asyncio.sleep(0.01)
+        assert not list(self.temporary.glob("offhook-*"))
+
+    @property
+    def temporary(self) -> Path:
+        return Path(tempfile.gettempdir())
+
+
+def _lives(pid: int) -> bool:
+    """Whether there is such a process, other than one that has ended and was not waited for yet."""
+    try:
+        return ") Z " not in Path(f"/proc/{pid}/stat").read_text("utf-8")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+@pytest.fixture
+def scenario() -> Scenario:
+    return Scenario(batch_seconds=0)
+
+
+@pytest.fixture
+async def bench(
+    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[Bench]:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    async with Simulator(scenario) as simulator:
+        bench = Bench(simulator, tmp_path)
+        yield bench
+        await bench.nothing_left()
+
+
+async def submitted(gateway: PowerShellGateway) -> str:
+    return await gateway.submit(Region.EMEA, DEVICES)
+
+
+# -- what the script does, in which order --------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def script() -> list[Step]:
+    return read(SCRIPT.read_text("ascii"))
+
+
+def commands(steps: list[Step], block: str) -> list[str]:
+    return [step.name for step in steps if step.kind == "command" and step.path[:1] == (block,)]
+
+
+def test_the_script_checks_then_connects_then_tells_then_asks(script: list[Step]) -> None:
+    order = [
+        step.name
+        for step in script
+        if step.kind == "command" and step.path[:1] == ("try",) and step.name != "Get-Text"
+    ]
+    assert order == [
+        *("Get-Module", "Sort-Object", "Select-Object", "Import-Module"),
+        *("Connect-MicrosoftTeams", "Out-Null"),
+        "Write-Event",
+        "New-CsSdgBulkSignInRequest",
+        "Get-CsSdgBulkSignInRequestStatus",
+        "Get-CsSdgBulkSignInRequestsSummary",
+        "Write-Event",
+    ]
+    throws = [step.path[-1] for step in script if step.kind == "throw"]
+    assert throws == ["if $null -eq $module", "if $module .Version -lt [ version ] '5.6.0'"]
+
+
+def test_the_script_disconnects_whatever_happened(script: list[Step]) -> None:
+    assert commands(script, "finally") == ["Disconnect-MicrosoftTeams", "Out-Null"]
+    assert "Get-Failure" in commands(script, "catch")
+
+
+@pytest.mark.parametrize(
+    ("cmdlet", "parameters"),
+    [
+        (
+            "Connect-MicrosoftTeams",
+            {"AccessTokens": "$tokens", "LogLevel": "None", "ErrorAction": "Stop"},
+        ),
+        (
+            "New-CsSdgBulkSignInRequest",
+            {
+                "DeviceDetailsFilePath": "./devices.csv",
+                "Region": "$Region",
+                "ErrorAction": "Stop",
+            },
+        ),
+        (
+            "Get-CsSdgBulkSignInRequestStatus",
+            {"Batchid": "$env:OFFHOOK_BATCH_ID", "ErrorAction": "Stop"},
+        ),
+        ("Get-CsSdgBulkSignInRequestsSummary", {"ErrorAction": "Stop"}),
+        ("ConvertTo-Json", {"InputObject": "$content", "Depth": "10", "Compress": ""}),
+    ],
+)
+def test_the_script_calls_each_cmdlet_once_with_documented_parameters(
+    script: list[Step], cmdlet: str, parameters: dict[str, str]
+) -> None:
+    text = SCRIPT.read_text("ascii")
+    assert len(re.findall(rf"(?<![\w-]){cmdlet}(?![\w-])", text)) == 1
+    calls = [step for step in script if step.kind == "command" and step.name == cmdlet]
+    if cmdlet == "ConvertTo-Json":  # in a function
+        (call,) = re.findall(r"ConvertTo-Json (.*)", text)
+        assert call == "-InputObject $content -Depth 10 -Compress"
+    else:
+        assert [step.parameters for step in calls] == [parameters]
+
+
+def test_the_script_runs_no_text_as_code_and_is_quiet(script: list[Step]) -> None:
+    text = SCRIPT.read_text("ascii")
+    assert not re.search(
+        r"Invoke-Expression|\biex\b|ScriptBlock\]|Add-Type|Start-Process|& \$", text
+    )
+    settings = {step.name: step.value for step in script if step.kind == "set" and not step.path}
+    assert settings["$ErrorActionPreference"] == "'Stop'"
+    for stream in ("Progress", "Warning", "Information"):
+        assert settings[f"${stream}Preference"] == "'SilentlyContinue'"
+
+
+def test_the_script_keeps_to_what_both_powershells_know() -> None:
+    """Nothing newer than 5.1: no ternary, no ??, no ?., no &&, no -AsHashtable, no clean block."""
+    code = re.sub(
+        r"<#.*?#>|#[^\n]*|'[^']*'|\"[^\"]*\"", "", SCRIPT.read_text("ascii"), flags=re.DOTALL
+    )
+    assert not re.search(
+        r"\?\?|\?\.|&&|\|\||\s\?\s|-AsHashtable|-EnumsAsStrings|-EscapeHandling|clean \{", code
+    )
+
+
+# -- without PowerShell, module or connection ------------------------------------------------------------
+
+
+async def both_say(gateway: PowerShellGateway, kind: type[GatewayError], words: str) -> None:
+    for call in (submitted, PowerShellGateway.summaries):
+        with pytest.raises(GatewayError, match=words) as raised:
+            await call(gateway)
+        assert type(raised.value) is kind
+
+
+async def test_without_powershell_nothing_runs(bench: Bench) -> None:
+    gateway = PowerShellGateway(bench.tokens, pwsh=str(bench.folder / "none"), pauses=())
+    await both_say(
+        gateway, AccessDeniedError, "cannot be started on this host: .*none: No such file"
+    )
+
+
+async def test_a_powershell_that_may_not_be_run(bench: Bench) -> None:
+    (bench.folder / "pwsh.txt").write_text("text", "utf-8")
+    gateway = PowerShellGateway(bench.tokens, pwsh=str(bench.folder / "pwsh.txt"), pauses=())
+    await both_say(gateway, AccessDeniedError, "Permission denied")
+
+
+@pytest.mark.parametrize(
+    ("modules", "words"),
+    [
+        ((), "MicrosoftTeams is not installed. Offhook needs 5.6.0 or later"),
+        (("4.9.1", "5.5.0"), "MicrosoftTeams is 5.5.0. Offhook needs 5.6.0 or later"),
+    ],
+)
+async def test_without_a_recent_module_nothing_is_connected(
+    bench: Bench, modules: tuple[str, ...], words: str
+) -> None:
+    await both_say(bench.gateway(Behaviour(modules=modules)), AccessDeniedError, words)
+    assert bench.did() == ["started", "failed"] * 2
+    assert not bench.simulator.configapi.calls
+
+
+@pytest.mark.parametrize("modules", [("5.6.0",), ("4.0.0", "10.0.0", "7.9.0")])
+async def test_the_newest_module_counts(bench: Bench, modules: tuple[str, ...]) -> None:
+    assert await submitted(bench.gateway(Behaviour(modules=modules)))
+
+
+@pytest.mark.parametrize(
+    ("message", "kind", "status", "of_submit", "of_read"),
+    [
+        (
+            "AADSTS50173: the grant has expired",
+            "AuthenticationException",
+            None,
+            AccessDeniedError,
+            AccessDeniedError,
+        ),
+        ("Forbidden", "HttpRequestException", 403, AccessDeniedError, AccessDeniedError),
+        ("No such host is known", "HttpRequestException", None, UnreachableError, UnavailableError),
+        ("A task was canceled.", "TaskCanceledException", None, UnreachableError, UnavailableError),
+        ("Bad gateway", "HttpRequestException", 502, UnreachableError, UnavailableError),
+        ("Slow down", "RestException", 429, ThrottledError, ThrottledError),
+    ],
+)
+async def test_a_connection_that_fails_has_asked_for_nothing(
+    bench: Bench,
+    message: str,
+    kind: str,
+    status: int | None,
+    of_submit: type[GatewayError],
+    of_read: type[GatewayError],
+) -> None:
+    gateway = bench.gateway(
+        Behaviour(connect_error=message, connect_kind=kind, connect_status=status)
+    )
+    for call, expected in ((submitted, of_submit), (PowerShellGateway.summaries, of_read)):
+        with pytest.raises(GatewayError, match=f"^{re.escape(message)}$") as raised:
+            await call(gateway)
+        assert type(raised.value) is expected
+    assert "asking" not in bench.did()
+    assert bench.did().count("disconnected") == 2
+    assert not bench.simulator.configapi.submits
+
+
+@pytest.mark.parametrize(
+    ("trouble", "of_submit", "of_read"),
+    [
+        (
+            PermissionError("AADSTS700016: no such application"),
+            AccessDeniedError,
+            AccessDeniedError,
+        ),
+        (ConnectionError("the sign-in service is away"), UnreachableError, UnavailableError),
+    ],
+)
+async def test_without_a_token_no_process_is_started(
+    bench: Bench, trouble: Exception, of_submit: type[GatewayError], of_read: type[GatewayError]
+) -> None:
+    gateway = bench.gateway(tokens=NoTokens(trouble))
+    with pytest.raises(of_submit, match=str(trouble)):
+        await submitted(gateway)
+    with pytest.raises(of_read, match=str(trouble)):
+        await gateway.summaries()
+    assert not bench.runs
+
+
+# -- output that nobody asked for ------------------------------------------------------------------------
+
+
+async def test_warnings_banners_and_terminal_codes_do_no_harm(bench: Bench) -> None:
+    gateway = bench.gateway(Behaviour(noise=True))
+    batch_id = await submitted(gateway)
+    assert [item.status for item in (await gateway.status(batch_id)).items] == ["success"]
+    assert [each.remote_batch_id for each in await gateway.summaries()] == [batch_id]
+
+
+async def test_a_line_without_end_does_no_harm(bench: Bench) -> None:
+    assert await submitted(bench.gateway(Behaviour(fault="long-line", at="asking")))
+
+
+@pytest.mark.parametrize("fault", ["exit", "crash", "garbage", "forge", "flood", "kill"])
+@pytest.mark.parametrize(
+    ("at", "of_submit", "ran"),
+    [
+        ("start", UnreachableError, False),
+        ("connecting", UnreachableError, False),
+        ("asking", OutcomeUnknownError, False),
+        ("asked", OutcomeUnknownError, True),
+    ],
+)
+async def test_a_process_that_ends_without_a_word(
+    bench: Bench, fault: str, at: str, of_submit: type[GatewayError], ran: bool
+) -> None:
+    gateway = bench.gateway(Behaviour(fault=fault, at=at))
+    with pytest.raises(GatewayError, match="PowerShell ended") as raised:
+        await submitted(gateway)
+    assert type(raised.value) is of_submit
+    assert raised.value.correlation_id
+    assert len(bench.simulator.configapi.batches) == ran
+    with pytest.raises(UnavailableError, match="PowerShell ended"):
+        await gateway.summaries()
+
+
+@pytest.mark.parametrize("fault", ["exit", "crash", "flood", "kill"])
+async def test_what_goes_wrong_after_the_answer_does_not_matter(bench: Bench, fault: str) -> None:
+    assert await submitted(bench.gateway(Behaviour(fault=fault, at="answered")))
+
+
+async def test_why_it_ended_is_told_on_one_line(bench: Bench) -> None:
+    with pytest.raises(UnreachableError) as raised:
+        await submitted(bench.gateway(Behaviour(fault="crash", at="start")))
+    assert raised.value.message == (
+        "PowerShell ended with code 134 without an answer. Unhandled exception. … at Main()"
+    )
+
+
+# -- time, cancellation, and what is left ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("at", "timeout", "of_submit"),
+    [
+        ("start", 1.0, UnreachableError),
+        ("connecting", 1.0, UnreachableError),
+        ("asking", 4.0, OutcomeUnknownError),
+    ],
+)
+async def test_time_is_up_for_the_process_and_its_children(
+    bench: Bench, at: str, timeout: float, of_submit: type[GatewayError]
+) -> None:
+    gateway = bench.gateway(Behaviour(fault="hang", at=at), timeout=timeout)
+    started = asyncio.get_running_loop().time()
+    with pytest.raises(GatewayError, match="took too long") as raised:
+        await submitted(gateway)
+    assert type(raised.value) is of_submit
+    # Once the service was asked, it is given all of the time.
+    assert at != "asking" or asyncio.get_running_loop().time() - started >= timeout
+    assert not any(_lives(run["pid"]) for run in bench.runs)
+    await bench.nothing_left()
+
+
+async def test_what_was_said_but_not_read_before_time_was_up_counts(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The service was asked, and we were too busy to hear of it: that is no proof that it was not."""
+    killed = asyncio.Event()
+    line, kill = Process.line, Process.kill
+
+    async def late(process: Process) -> bytes:
+        await killed.wait()
+        return await line(process)
+
+    def kill_and_tell(process: Process) -> None:
+        kill(process)
+        killed.set()
+
+    monkeypatch.setattr(Process, "line", late)
+    monkeypatch.setattr(Process, "kill", kill_and_tell)
+    gateway = bench.gateway(Behaviour(fault="hang", at="asking"), timeout=4)
+    with pytest.raises(OutcomeUnknownError):
+        await submitted(gateway)
+
+
+async def test_a_child_that_outlives_a_good_answer_is_ended(bench: Bench) -> None:
+    gateway = bench.gateway(Behaviour(fault="hang", at="answered"))
+    assert await submitted(gateway)
+    assert "child" in await bench.until("hanging")
+
+
+@pytest.mark.parametrize("at", ["start", "connecting", "asking", "asked"])
+async def test_cancelled_leaves_no_process_and_no_file(bench: Bench, at: str) -> None:
+    task = asyncio.create_task(submitted(bench.gateway(Behaviour(fault="hang", at=at))))
+    await bench.until("hanging")
+    assert len(list(bench.temporary.glob("offhook-*/devices.csv"))) == 1
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await bench.nothing_left()
+
+
+async def test_a_timed_out_read_leaves_nothing(bench: Bench) -> None:
+    gateway = bench.gateway(Behaviour(fault="hang", at="start"), read_timeout=1.5)
+    with pytest.raises(UnavailableError, match="took too long"):
+        await gateway.status(BATCH)
+
+
+async def test_no_more_processes_at_once_than_allowed(bench: Bench) -> None:
+    gateway = bench.gateway(Behaviour(fault="hang", at="start"), at_once=2)
+    calls = [asyncio.create_task(gateway.status(BATCH)) for _ in range(4)]
+    for place, call in enumerate(calls):
+        at_work = min(2 + place, len(calls))
+        await bench.until("hanging", at_work)
+        assert bench.did().count("started") == at_work
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+
+
+async def test_places_are_shared(bench: Bench) -> None:
+    """Whoever signs in gets a gateway of their own: together they start no more processes."""
+    places = asyncio.Semaphore(1)
+    launcher = fake_pwsh.install(
+        bench.folder, bench.simulator.configapi_url, Behaviour(fault="hang", at="start")
+    )
+    first, second = (
+        PowerShellGateway(bench.tokens, pwsh=str(launcher), places=places, submit_timeout=timeout)
+        for timeout in (PATIENCE, 0.3)
+    )
+    reading = asyncio.create_task(first.summaries())
+    await bench.until("hanging")
+    with pytest.raises(UnreachableError, match="too many PowerShell processes"):
+        await submitted(second)
+    reading.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await reading
+
+
+async def test_a_place_is_free_again_after_whatever_happened(bench: Bench) -> None:
+    gateway = bench.gateway(Behaviour(fault="kill", at="asking"), at_once=1)
+    for _ in range(3):
+        with pytest.raises(OutcomeUnknownError):
+            await submitted(gateway)
+    fake_pwsh.install(bench.folder, bench.simulator.configapi_url)
+    assert await submitted(gateway)
+
+
+async def test_a_full_disk_stops_a_submit_before_it_begins(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(bench.folder / "gone"))
+    with pytest.raises(UnreachableError, match="no temporary file can be written"):
+        await submitted(bench.gateway())
+
+
+# -- what the service says -------------------------------------------------------------------------------
+
+
+def fault(call: Call, kind: FaultKind, message: str = "", **more: Any) -> Scenario:
+    return Scenario(faults=(Fault(call=call, fault=kind, message=message, times=0, **more),))
+
+
+@pytest.mark.parametrize(
+    ("scenario", "error"),
+    [
+        (fault(Call.CREATE_BATCH, FaultKind.FORBIDDEN, "Access Denied"), AccessDeniedError),
+        (
+            fault(Call.CREATE_BATCH, FaultKind.THROTTLED, "Too many concurrent batches"),
+            ThrottledError,
+        ),
+        (fault(Call.CREATE_BATCH, FaultKind.BAD_REQUEST, "Something else"), OutcomeUnknownError),
+        (fault(Call.CREATE_BATCH, FaultKind.SERVER_ERROR, "Something broke"), OutcomeUnknownError),
+    ],
+)
+async def test_an_error_without_its_status_is_judged_by_its_words(
+    bench: Bench, error: type[GatewayError]
+) -> None:
+    with pytest.raises(GatewayError) as raised:
+        await submitted(bench.gateway(Behaviour(plain_errors=True)))
+    assert type(raised.value) is error
+    assert len(bench.simulator.configapi.submits) == 1
+
+
+@pytest.mark.parametrize(
+    ("scenario", "error"),
+    [
+        (fault(Call.BATCH_STATUS, FaultKind.FORBIDDEN, "Access Denied"), AccessDeniedError),
+        (fault(Call.BATCH_STATUS, FaultKind.NOT_FOUND, "Batch not found."), UnknownBatchError),
+        (fault(Call.BATCH_STATUS, FaultKind.THROTTLED, "Too many requests"), ThrottledError),
+        (fault(Call.BATCH_STATUS, FaultKind.SERVER_ERROR, "Something broke"), UnavailableError),
+    ],
+)
+async def test_a_read_error_without_its_status_is_judged_by_its_words(
+    bench: Bench, error: type[GatewayError]
+) -> None:
+    with pytest.raises(GatewayError) as raised:
+        await bench.gateway(Behaviour(plain_errors=True)).status(BATCH)
+    assert type(raised.value) is error
+
+
+@pytest.mark.parametrize(
+    "scenario", [Scenario(faults=(Fault(call=Call.CREATE_BATCH, fault=FaultKind.UNAUTHORIZED),))]
+)
+@pytest.mark.parametrize("plain", [True, False])
+async def test_a_refused_token_is_renewed_once(bench: Bench, plain: bool) -> None:
+    assert await submitted(bench.gateway(Behaviour(plain_errors=plain)))
+    assert bench.tokens.asked == [
+        (GRAPH_SCOPE, False),
+        (TEAMS_SCOPE, False),
+        (GRAPH_SCOPE, True),
+        (TEAMS_SCOPE, True),
+    ]
+    assert len(bench.simulator.configapi.batches) == 1
+
+
+@pytest.mark.parametrize(
+    "batch_id", ["", " ", "a b", "a\x00b", "a\nb", "é", "x" * 129, "-Region\u202e"]
+)
+async def test_what_is_no_batch_id_is_asked_of_nobody(bench: Bench, batch_id: str) -> None:
+    with pytest.raises(UnknownBatchError):
+        await bench.gateway().status(batch_id)
+    assert not bench.runs
+
+
+@pytest.mark.parametrize(
+    "batch_id", ["-Region", "$(Get-Process)", "';exit;'", "`n|%{", "a&b=c/../d?e#f"]
+)
+async def test_a_batch_id_is_data(bench: Bench, batch_id: str) -> None:
+    with pytest.raises(UnknownBatchError, match=r"^Batch not found\.$"):
+        await bench.gateway().status(batch_id)
+    (run,) = [run for run in bench.runs if run["what"] == "started"]
+    assert batch_id not in run["arguments"]
+
+
+@pytest.mark.parametrize(
+    "username",
+    [
+        "=cmd|' /C calc'!A0@contoso.com",
+        'a"b,c@contoso.com',
+        "jürgen@contoso.com",
+        "$(x)`@contoso.com",
+    ],
+)
+async def test_phones_arrive_as_they_are(bench: Bench, username: str) -> None:
+    device = Phone(username, "00-04-F2-00-00-01:001", Region.APAC)
+    await bench.gateway().submit(Region.APAC, [device])
+    (submit,) = bench.simulator.configapi.submits
+    assert submit.region is Region.APAC
+    assert [(item.username, item.hardware_id) for item in submit.items] == [
+        (username, "00-04-F2-00-00-01:001")
+    ]
+
+
+# -- nobody's secrets ------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def listening() -> AsyncGenerator[list[Any]]:
+    """Everything that is logged, at every level."""
+    structlog.reset_defaults()
+    with capture_logs() as logs:
+        yield logs
+
+
+ENDINGS: dict[str, Behaviour] = {
+    "good": Behaviour(),
+    "crash": Behaviour(fault="crash", at="asking"),
+    "kill": Behaviour(fault="kill", at="asking"),
+    "garbage": Behaviour(fault="garbage", at="connecting"),
+    "told in an error": Behaviour(connect_error=f"Bad token {TEAMS_TOKEN} for {GRAPH_TOKEN[:40]}"),
+    "told by the service": Behaviour(
+        connect_error=f'{{"token": "{TEAMS_TOKEN}"}}',
+        connect_kind="RestException",
+        connect_status=400,
+    ),
+}
+
+
+def texts(error: BaseException | None) -> Iterator[str]:
+    while error is not None:
+        yield from (str(error), repr(error), repr(vars(error)))
+        error = error.__cause__ or error.__context__
+
+
+@pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS.keys())
+async def test_no_token_is_left_anywhere(
+    bench: Bench, ending: Behaviour, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OFFHOOK_APP_PASSWORD", "a secret of the bot")
+    said: list[str] = []
+    async with listening() as logs:
+        try:
+            await submitted(bench.gateway(ending))
+        except GatewayError as error:
+            said += texts(error)
+    said += [repr(logs), *(str(run) for run in bench.runs)]
+    files = [path for path in bench.folder.rglob("*") if path.is_file()]
+    said += [path.read_text("utf-8", "replace") for path in files if path.name != "pwsh.json"]
+    assert logs
+    assert "lobby@contoso.com" not in repr(logs)
+    for secret in (GRAPH_TOKEN, TEAMS_TOKEN, "a secret of the bot", TEAMS_TOKEN[:30]):
+        assert not any(secret in text for text in said)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_an_error_is_one_bounded_printable_line(bench: Bench, fails: bool) -> None:
+    message = "\x1b[31mtwo\r\nlines\x00 \u202e" + "x" * 5000
+    gateway = bench.gateway(Behaviour(connect_error=message))
+    with pytest.raises(AccessDeniedError) as raised:
+        await (submitted(gateway) if fails else gateway.summaries())
+    assert raised.value.message.startswith("two lines xxx")
+    assert len(raised.value.message) == 500
+    assert raised.value.message.isprintable()

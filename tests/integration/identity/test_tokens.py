@@ -1,0 +1,86 @@
+"""Tokens of the application, over a credential that answers as azure-identity's do."""
+
+from __future__ import annotations
+
+import json
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
+from azure.identity import CredentialUnavailableError
+
+from bot.identity.tokens import AppTokens, FixedToken
+
+
+class Credential:
+    def __init__(self, error: Exception | None = None) -> None:
+        self.error = error
+        self.claims: list[str | None] = []
+        self.closed = False
+
+    async def get_token(
+        self,
+        *scopes: str,
+        claims: str | None = None,
+        tenant_id: str | None = None,
+        enable_cae: bool = False,
+        **kwargs: Any,
+    ) -> AccessToken:
+        self.claims.append(claims)
+        if self.error is not None:
+            raise self.error
+        return AccessToken(f"secret for {scopes[0]}", 0)
+
+    async def close(self) -> None:
+        self.closed = True
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self.close()
+
+
+async def test_a_token_comes_from_the_credential() -> None:
+    credential = Credential()
+    tokens = AppTokens(credential)
+    assert await tokens.token("api/.default") == "secret for api/.default"
+    assert credential.claims == [None]
+    await tokens.aclose()
+    assert credential.closed
+
+
+async def test_a_newer_token_is_asked_for_with_a_claim_that_no_cache_answers() -> None:
+    credential = Credential()
+    await AppTokens(credential).token("api/.default", refresh=True)
+    (claims,) = credential.claims
+    assert claims is not None
+    assert json.loads(claims)["access_token"]["nbf"]["essential"] is True
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ClientAuthenticationError("AADSTS7000215"), PermissionError),
+        (CredentialUnavailableError("no identity here"), PermissionError),
+        (ClientAuthenticationError("Unexpected response: <html>"), ConnectionError),
+        (KeyError("access_token"), ConnectionError),
+        (ServiceRequestError("no route"), ConnectionError),
+    ],
+)
+async def test_no_token(error: Exception, expected: type[Exception]) -> None:
+    with pytest.raises(expected, match=r"^no token: "):
+        await AppTokens(Credential(error)).token("api/.default")
+
+
+async def test_the_dummy_token_is_not_shown() -> None:
+    token = FixedToken("hidden")
+    assert await token.token("api/.default") == "hidden"
+    assert "hidden" not in repr(token)

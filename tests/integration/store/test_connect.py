@@ -1,0 +1,63 @@
+"""Logging in with a token: asked for each connection, since it does not last."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from azure.core.exceptions import ClientAuthenticationError
+from pydantic import ValidationError
+
+from bot.settings.model import DatabaseAuth, Settings
+from bot.store import connect, snapshots
+from bot.store.database import Database, DatabaseError
+
+
+@pytest.fixture
+async def asked() -> list[str]:
+    return []
+
+
+@pytest.fixture
+async def postgresql(postgres_url: str, asked: list[str]) -> AsyncIterator[Database]:
+    async def password() -> str:
+        asked.append(f"token-{len(asked) + 1}")
+        return asked[-1]
+
+    database = Database(postgres_url, password=password)
+    yield database
+    await database.close()
+
+
+async def test_the_token_is_the_password_of_each_new_connection(
+    postgresql: Database, asked: list[str]
+) -> None:
+    await postgresql.open()
+    assert asked == ["token-1"]  # for the migrations
+    async with postgresql.read() as first, postgresql.read() as second:
+        used = [
+            (await transaction.get_raw_connection()).driver_connection.info.password  # pyright: ignore[reportOptionalMemberAccess]
+            for transaction in (first, second)
+        ]
+        assert await snapshots.counts(first) == {}
+    assert used == ["token-2", "token-3"]
+
+
+async def test_without_a_token_the_sentence_says_what_to_set(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(*_: object, **__: object) -> None:
+        raise ClientAuthenticationError("no identity here")
+
+    monkeypatch.setattr(connect.ManagedIdentityCredential, "get_token", refuse)
+    settings = Settings(
+        database_url="postgresql://offhook@db.example/offhook", database_auth=DatabaseAuth.ENTRA
+    )  # pyright: ignore[reportCallIssue]
+    async with connect.database_of(settings) as database:
+        with pytest.raises(DatabaseError, match="OFFHOOK_MANAGED_IDENTITY"):
+            await database.open()
+
+
+def test_a_token_is_for_postgresql() -> None:
+    with pytest.raises(ValidationError, match="OFFHOOK_DATABASE_URL"):
+        Settings(database_auth=DatabaseAuth.ENTRA)  # pyright: ignore[reportCallIssue]

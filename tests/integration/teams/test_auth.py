@@ -1,0 +1,297 @@
+"""Production: only what the connector signed is let in. Real tokens, keys served on loopback."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import jwt
+import pytest
+from aiohttp import web
+from botframework.connector.auth import ChannelValidation, JwtTokenExtractor
+from cryptography.hazmat.primitives.asymmetric import rsa
+from jwt.algorithms import RSAAlgorithm
+
+from bot.settings.model import Environment, Gateway, Settings
+from tests.integration.teams.conftest import Serve, served
+from tests.support.teams import TENANT, RecordingChat, activity, click
+
+SERVICE = "https://smba.trafficmanager.net/teams/"
+ISSUER = "https://api.botframework.com"
+
+
+@dataclass
+class Keys:
+    """Microsoft's signing keys, as published."""
+
+    private: rsa.RSAPrivateKey
+    id: str = "1"
+    fetched: int = 0
+    broken: bool = False
+    url: str = ""
+    endorsements: list[str] = field(default_factory=lambda: ["msteams"])
+
+    async def metadata(self, _: web.Request) -> web.Response:
+        self.fetched += 1
+        return (
+            web.Response(status=500)
+            if self.broken
+            else web.json_response({"jwks_uri": f"{self.url}/keys"})
+        )
+
+    async def keys(self, _: web.Request) -> web.Response:
+        key = json.loads(RSAAlgorithm.to_jwk(self.private.public_key()))
+        return web.json_response(
+            {"keys": [{**key, "kid": self.id, "endorsements": self.endorsements}]}
+        )
+
+    def sign(self, settings: Settings, **claims: Any) -> str:
+        now = int(time.time())
+        claims = {
+            "iss": ISSUER,
+            "aud": settings.app_id,
+            "serviceurl": SERVICE,
+            "nbf": now - 10,
+            "exp": now + 600,
+            **claims,
+        }
+        present = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode(present, self.private, algorithm="RS256", headers={"kid": self.id})
+
+
+@pytest.fixture(scope="module")
+def private_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@pytest.fixture
+async def keys(
+    private_key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Keys]:
+    published = Keys(private_key)
+    app = web.Application()
+    app.router.add_get("/metadata", published.metadata)
+    app.router.add_get("/keys", published.keys)
+    async with served(app) as url:
+        published.url = url
+        monkeypatch.setattr(ChannelValidation, "open_id_metadata_endpoint", f"{url}/metadata")
+        monkeypatch.setattr(JwtTokenExtractor, "metadataCache", {})
+        yield published
+
+
+@dataclass
+class Client:
+    url: str
+    session: aiohttp.ClientSession
+
+    async def post(self, body: Any, token: str | None) -> aiohttp.ClientResponse:
+        headers = {} if token is None else {"Authorization": token}
+        answer = await self.session.post(self.url, json=body, headers=headers)
+        await answer.read()
+        return answer
+
+
+@pytest.fixture
+async def client(serve: Serve, production: Settings, session: aiohttp.ClientSession) -> Client:
+    return Client(await serve(production), session)
+
+
+async def test_signed(
+    client: Client, keys: Keys, production: Settings, chat: RecordingChat
+) -> None:
+    token = f"Bearer {keys.sign(production)}"
+    for _ in range(3):
+        answer = await client.post(activity(SERVICE), token)
+        assert answer.status == 200
+    assert (await client.post(click(SERVICE), token)).status == 200
+    assert len(chat.messages) == 3
+    assert len(chat.actions) == 1
+    assert keys.fetched == 1
+
+
+BAD: list[tuple[str, Callable[[Keys, Settings], str | None]]] = [
+    ("no header", lambda keys, settings: None),
+    ("empty header", lambda keys, settings: ""),
+    ("no token", lambda keys, settings: "Bearer"),
+    ("other scheme", lambda keys, settings: f"Basic {keys.sign(settings)}"),
+    ("three parts", lambda keys, settings: f"Bearer {keys.sign(settings)} x"),
+    ("not a JWT", lambda keys, settings: "Bearer garbage"),
+    ("not base64", lambda keys, settings: "Bearer ä.ö.ü".encode().decode("latin-1")),
+    ("no claims", lambda keys, settings: "Bearer e30.e30."),
+    ("not signed", lambda keys, settings: f"Bearer {keys.sign(settings).rpartition('.')[0]}."),
+    (
+        "signed with a password",
+        lambda keys, settings: (
+            "Bearer "
+            + jwt.encode({"iss": ISSUER}, "k" * 32, algorithm="HS256", headers={"kid": "1"})
+        ),
+    ),
+    (
+        "signed by somebody else",
+        lambda keys, settings: (
+            "Bearer "
+            + Keys(rsa.generate_private_key(public_exponent=65537, key_size=2048)).sign(settings)
+        ),
+    ),
+    ("another bot's", lambda keys, settings: f"Bearer {keys.sign(settings, aud='another')}"),
+    ("no audience", lambda keys, settings: f"Bearer {keys.sign(settings, aud=None)}"),
+    ("another issuer", lambda keys, settings: f"Bearer {keys.sign(settings, iss='https://x')}"),
+    ("no issuer", lambda keys, settings: f"Bearer {keys.sign(settings, iss=None)}"),
+    ("too old", lambda keys, settings: f"Bearer {keys.sign(settings, exp=1_000_000_000)}"),
+    (
+        "for another service URL",
+        lambda keys, settings: f"Bearer {keys.sign(settings, serviceurl='https://x')}",
+    ),
+    ("for no service URL", lambda keys, settings: f"Bearer {keys.sign(settings, serviceurl=None)}"),
+    (
+        "of the emulator, for this bot",
+        lambda keys, settings: (
+            "Bearer "
+            + keys.sign(
+                settings,
+                iss="https://sts.windows.net/d6d49420-f39b-4df7-a1dc-d59a935871db/",
+                ver="1.0",
+                appid=settings.app_id,
+            )
+        ),
+    ),
+    (
+        "of another bot (skill)",
+        lambda keys, settings: f"Bearer {keys.sign(settings, ver='1.0', appid='another')}",
+    ),
+]
+
+
+@pytest.mark.parametrize(("why", "header"), BAD, ids=[why for why, _ in BAD])
+async def test_not_signed(
+    client: Client,
+    keys: Keys,
+    production: Settings,
+    chat: RecordingChat,
+    why: str,
+    header: Callable[[Keys, Settings], str | None],
+) -> None:
+    """In the SDK's own route a malformed token is HTTP 500."""
+    answer = await client.post(activity(SERVICE), header(keys, production))
+    assert answer.status == 401
+    assert "signature" in (await answer.json())["error"]["message"]
+    assert not chat.places
+
+
+async def test_keys_that_cannot_be_fetched(
+    client: Client, keys: Keys, production: Settings, chat: RecordingChat
+) -> None:
+    """Then nobody can say whether the request is genuine: it is not refused, and comes again."""
+    token = f"Bearer {keys.sign(production)}"
+    keys.broken = True
+    assert (await client.post(activity(SERVICE), token)).status == 503
+    keys.broken = False
+    assert (await client.post(activity(SERVICE), token)).status == 200
+    assert len(chat.messages) == 1
+
+
+async def test_new_keys_are_fetched_when_one_is_not_known(
+    client: Client, keys: Keys, production: Settings
+) -> None:
+    """The SDK alone goes on with the old ones for a day."""
+    assert (await client.post(activity(SERVICE), f"Bearer {keys.sign(production)}")).status == 200
+    keys.private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    keys.id = "2"
+    token = f"Bearer {keys.sign(production)}"
+    assert (await client.post(activity(SERVICE), token)).status == 200
+    assert keys.fetched == 2
+
+
+async def test_keys_that_nobody_has_do_not_make_us_fetch_each_time(
+    client: Client, keys: Keys, production: Settings
+) -> None:
+    forged = Keys(keys.private, id="3")
+    for _ in range(5):
+        token = f"Bearer {forged.sign(production)}"
+        assert (await client.post(activity(SERVICE), token)).status == 401
+    assert keys.fetched == 2
+    assert (await client.post(activity(SERVICE), f"Bearer {keys.sign(production)}")).status == 200
+
+
+async def test_key_of_another_channel(client: Client, keys: Keys, production: Settings) -> None:
+    keys.endorsements = ["webchat"]
+    token = f"Bearer {keys.sign(production)}"
+    assert (await client.post(activity(SERVICE), token)).status == 401
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("https://smba.trafficmanager.net/emea/", True),
+        ("https://smba.infra.gcc.teams.microsoft.com/teams", True),
+        ("https://smba.infra.gov.teams.microsoft.us/teams", True),
+        ("http://smba.trafficmanager.net/teams/", False),
+        ("https://smba.trafficmanager.net:8443/teams/", False),
+        ("https://other.trafficmanager.net/teams/", False),
+        ("https://smba.trafficmanager.net.example.org/", False),
+        ("https://evilteams.microsoft.com.example.org/", False),
+        ("https://evilteams.microsoft.com/", False),
+        ("https://smba.trafficmanager.net@example.org/", False),
+        ("https://example.org/#.teams.microsoft.com", False),
+        ("https://127.0.0.1/", False),
+    ],
+)
+async def test_service_urls(
+    client: Client, keys: Keys, production: Settings, url: str, allowed: bool
+) -> None:
+    """A signed request, too, can name an address only in Microsoft's domains."""
+    token = f"Bearer {keys.sign(production, serviceurl=url)}"
+    assert (await client.post(activity(url), token)).status == (200 if allowed else 403)
+
+
+async def test_other_channels_are_refused(client: Client, keys: Keys, production: Settings) -> None:
+    token = f"Bearer {keys.sign(production)}"
+    assert (await client.post(activity(SERVICE, channelId="webchat"), token)).status == 403
+
+
+async def test_no_tenant_and_no_object_id(
+    client: Client, keys: Keys, production: Settings, chat: RecordingChat
+) -> None:
+    token = f"Bearer {keys.sign(production)}"
+    nowhere = {"conversation": {"id": "c"}, "channelData": None}
+    assert (await client.post(activity(SERVICE, **nowhere), token)).status == 200
+    nameless = {**click(SERVICE), "from": {"id": "29:guest", "name": "Guest"}}
+    answer = await client.post(nameless, token)
+    assert "did not tell me who you are" in (await answer.json())["value"]
+    assert not chat.places
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        ({}, "OFFHOOK_MANAGED_IDENTITY"),
+        ({"app_password": "x", "app_token_file": Path("x")}, "OFFHOOK_APP_TOKEN_FILE"),
+        ({"app_type": "UserAssignedMSI", "managed_identity": "x"}, "OFFHOOK_RUN_AS=app"),
+        ({"app_type": "UserAssignedMSI", "app_password": "x"}, "OFFHOOK_APP_PASSWORD"),
+        ({"app_password": "x", "authority_url": "https://x"}, "OFFHOOK_AUTHORITY_URL"),
+    ],
+)
+def test_without_one_way_to_prove_itself_it_does_not_start(
+    production: Settings, more: dict[str, Any], named: str
+) -> None:
+    given = production.model_dump(exclude={"app_password"})
+    with pytest.raises(ValueError, match=named):
+        Settings(_env_file=None, **{**given, **more})  # pyright: ignore[reportCallIssue]
+
+
+def test_without_an_app_id_it_does_not_start() -> None:
+    """To the SDK an empty app id means: let everybody in."""
+    with pytest.raises(ValueError, match="OFFHOOK_APP_ID"):
+        Settings(
+            _env_file=None,  # pyright: ignore[reportCallIssue]
+            environment=Environment.PRODUCTION,
+            tenant_ids=(TENANT,),
+            requesters=("*",),
+            approvers=("*",),
+            gateway=Gateway.CONFIGAPI,
+        )

@@ -1,0 +1,334 @@
+"""What comes in over HTTP: every shape of activity, malformed ones, foreign ones, and faults."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import aiohttp
+import pytest
+import structlog
+
+from bot.commands.chat import CardAnswer, ConversationKind, TextAnswer
+from bot.settings.model import Settings
+from bot.teams import endpoint
+from tests.integration.teams.conftest import Post, Serve
+from tests.support.teams import ALEX, TENANT, FarConnector, RecordingChat, activity, click
+
+SERVICE = "http://127.0.0.1:9/connector"
+
+
+async def test_message(post: Post, chat: RecordingChat) -> None:
+    answer = await post(activity(SERVICE, text="status K7"))
+    assert answer.status == 200
+    (message,) = chat.messages
+    assert message.text == "status K7"
+    assert (message.sender.object_id, message.sender.name) == (ALEX, "Alex Wilber")
+    assert (message.place.tenant_id, message.place.conversation_id) == (TENANT, "a:chat")
+    assert message.place.kind is ConversationKind.PERSONAL
+    assert chat.places == [message.place]
+    json.dumps(message.place.reference)
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "value"),
+    [
+        (CardAnswer({"type": "AdaptiveCard"}), "card.adaptive", {"type": "AdaptiveCard"}),
+        (TextAnswer("Done"), "activity.message", "Done"),
+    ],
+)
+async def test_click_is_answered_with_a_body(
+    post: Post, chat: RecordingChat, answer: Any, kind: str, value: Any
+) -> None:
+    """The SDK's own `process` ends every such answer in HTTP 500."""
+    chat.answer = answer
+    response = await post(click(SERVICE))
+    assert response.status == 200
+    assert await response.json() == {
+        "statusCode": 200,
+        "type": f"application/vnd.microsoft.{kind}",
+        "value": value,
+    }
+    (action,) = chat.actions
+    assert (action.verb, action.activity_id) == ("approve", "card-1")
+    assert action.data == {"request": "K7", "version": 3}
+    assert action.sender.object_id == ALEX
+
+
+async def test_tenant_is_found_in_the_conversation_too(post: Post, chat: RecordingChat) -> None:
+    """The SDK's model of a conversation loses it."""
+    await post(activity(SERVICE, channelData=None))
+    assert chat.messages[0].place.tenant_id == TENANT
+
+
+async def test_a_client_that_names_neither_tenant_nor_person(
+    post: Post, chat: RecordingChat
+) -> None:
+    bare = {"conversation": {"id": "c"}, "channelData": None, "from": {"id": "user-id-0"}}
+    assert (await post(activity(SERVICE, **bare))).status == 200
+    (message,) = chat.messages
+    assert message.sender.object_id == "user-id-0"
+    assert message.place.tenant_id.startswith("00000000-")
+    assert message.place.kind is ConversationKind.PERSONAL
+
+
+async def test_channel_thread_and_channel_are_both_seen(post: Post, chat: RecordingChat) -> None:
+    thread = {
+        "conversation": {"id": "19:c@thread.tacv2;messageid=1", "conversationType": "channel"},
+        "channelData": {"tenant": {"id": TENANT}, "channel": {"id": "19:c@thread.tacv2"}},
+        "text": "<at>Offhook</at>&nbsp;status <at>Megan Bowen</at> &amp; co",
+        "entities": [
+            {"type": "clientInfo", "locale": "en-US"},
+            {"type": "mention", "text": "<at>Offhook</at>", "mentioned": {"id": "28:offhook"}},
+            {"type": "mention", "text": "<at>Megan Bowen</at>", "mentioned": {"id": "29:megan"}},
+        ],
+    }
+    await post(activity(SERVICE, **thread))
+    assert chat.messages[0].text == "status Megan Bowen & co"
+    assert [place.conversation_id for place in chat.places] == [
+        "19:c@thread.tacv2;messageid=1",
+        "19:c@thread.tacv2",
+    ]
+    assert {place.kind for place in chat.places} == {ConversationKind.CHANNEL}
+
+
+FILE = {
+    "contentType": "application/vnd.microsoft.teams.file.download.info",
+    "name": "phones.csv",
+    "contentUrl": "https://contoso.sharepoint.com/phones.csv",
+    "content": {"downloadUrl": "https://contoso.sharepoint.com/d?t=secret", "fileType": "csv"},
+}
+HTML = {"contentType": "text/html", "content": '<p>hi</p><attachment id="1"></attachment>'}
+
+
+@pytest.mark.parametrize(
+    ("kind", "attachments", "names", "unreachable"),
+    [
+        ("personal", [FILE, {**FILE, "name": "more.xlsx"}], ["phones.csv", "more.xlsx"], 0),
+        (
+            "personal",
+            [FILE, {"contentType": "text/html", "content": "<p>hi</p>"}],
+            ["phones.csv"],
+            0,
+        ),
+        ("personal", [HTML], [], 0),
+        ("personal", [{"contentType": "image/png", "contentUrl": "https://x"}], [], 1),
+        ("personal", [{**FILE, "content": {"downloadUrl": 5}}], [], 1),
+        ("personal", [{"contentType": "application/vnd.microsoft.card.hero"}], [], 0),
+        ("groupChat", [HTML], [], 1),
+        ("channel", [{"contentType": "text/html", "content": "<p>hi</p>"}], [], 0),
+        ("groupChat", [{"contentType": "reference", "name": "phones.csv"}], [], 1),
+    ],
+)
+async def test_attachments(
+    post: Post,
+    chat: RecordingChat,
+    kind: str,
+    attachments: list[Any],
+    names: list[str],
+    unreachable: int,
+) -> None:
+    conversation = {"id": "c", "conversationType": kind}
+    await post(activity(SERVICE, conversation=conversation, attachments=attachments, text=None))
+    (message,) = chat.messages
+    assert [file.name for file in message.files] == names
+    assert message.unreachable_files == unreachable
+    assert "secret" not in repr(message)
+
+
+async def test_installation_greets_and_removal_does_not(post: Post, chat: RecordingChat) -> None:
+    await post(activity(SERVICE, type="installationUpdate", action="add"))
+    await post(activity(SERVICE, type="installationUpdate", action="remove"))
+    await post(activity(SERVICE, type="conversationUpdate", membersAdded=[{"id": "28:offhook"}]))
+    assert len(chat.installs) == 1
+
+
+@pytest.mark.parametrize("kind", ["typing", "messageReaction", "endOfConversation", "no such type"])
+async def test_other_activities_are_ignored(post: Post, chat: RecordingChat, kind: str) -> None:
+    assert (await post(activity(SERVICE, type=kind))).status == 200
+    assert not chat.messages
+
+
+async def test_unknown_invoke_is_not_implemented(post: Post) -> None:
+    answer = await post(activity(SERVICE, type="invoke", name="task/fetch"))
+    assert answer.status == 501
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+async def test_file_consent(post: Post, chat: RecordingChat, accepted: bool) -> None:
+    upload = {"uploadUrl": "https://contoso.sharepoint.com/upload"}
+    value: dict[str, Any] = {"action": "decline", "context": {"request": "K7"}}
+    if accepted:
+        value |= {"action": "accept", "uploadInfo": upload}
+    answer = await post(
+        activity(SERVICE, type="invoke", name="fileConsent/invoke", value=value, replyToId="card-2")
+    )
+    assert answer.status == 200
+    (consent,) = chat.consents
+    assert consent.context == {"request": "K7"}
+    assert consent.upload == (upload if accepted else None)
+    assert consent.activity_id == "card-2"
+
+
+def without(name: str) -> dict[str, Any]:
+    return {key: value for key, value in activity(SERVICE).items() if key != name}
+
+
+MALFORMED: list[tuple[Any, str]] = [
+    (b"", "JSON"),
+    (b"{", "JSON"),
+    (b"\xff\xfe\x00", "JSON"),
+    (b"[" * 100_000, "JSON"),
+    (b'"text"', "JSON"),
+    ([], "JSON"),
+    ({}, "type"),
+    (without("type"), "type"),
+    (without("serviceUrl"), "serviceUrl"),
+    (without("from"), "from"),
+    (without("recipient"), "recipient"),
+    (without("conversation"), "conversation"),
+    (activity(SERVICE, type=""), "type"),
+    (activity(SERVICE, type=7), "type"),
+    (activity(SERVICE, conversation={}), "conversation.id"),
+    (activity(SERVICE, conversation="c"), "conversation"),
+    (activity(SERVICE, channelData={"tenant": {"id": 5}}), "channelData.tenant.id"),
+    (activity(SERVICE, text={"a": 1}), "text"),
+    (activity(SERVICE, attachments=[{"contentType": 3}]), "attachments.0.contentType"),
+    (activity(SERVICE, attachments=[FILE] * 51), "attachments"),
+    (activity(SERVICE, type="invoke", name="adaptiveCard/action"), "value"),
+    (activity(SERVICE, type="invoke", name="adaptiveCard/action", value={}), "value.action"),
+    (click(SERVICE, type="Action.Submit"), "value.action.verb"),
+    (click(SERVICE, verb=None), "value.action.verb"),
+    (click(SERVICE, verb=["approve"]), "value.action.verb"),
+    (click(SERVICE, data="K7"), "value.action.data"),
+    (activity(SERVICE, type="invoke", name="fileConsent/invoke", value=[]), "value"),
+]
+
+
+@pytest.mark.parametrize(("body", "field"), MALFORMED)
+async def test_malformed(post: Post, chat: RecordingChat, body: Any, field: str) -> None:
+    """One sentence that names the field, and the same reference in the log."""
+    with structlog.testing.capture_logs(
+        processors=[structlog.contextvars.merge_contextvars]
+    ) as logged:
+        answer = await post(body)
+    assert answer.status == 400
+    message = (await answer.json())["error"]["message"]
+    assert field in message
+    assert logged[-1]["reference"] in message
+    assert not chat.messages
+    assert not chat.actions
+
+
+async def test_too_big(post: Post) -> None:
+    assert (await post(activity(SERVICE, text="x" * 1_100_000))).status == 413
+    assert (await post(click(SERVICE, data={"comment": "x" * 70_000}))).status == 413
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://smba.trafficmanager.net/teams/",
+        "http://169.254.169.254/latest",
+        "http://example.org/",
+        "http://127.0.0.1@example.org/",
+        "http://user@127.0.0.1/",
+        "http://127.0.0.1/?to=http://example.org",
+        "file://127.0.0.1/etc/passwd",
+        "http://127.0.0.1:99999/",
+        "127.0.0.1",
+        "//127.0.0.1/",
+    ],
+)
+async def test_local_answers_to_this_machine_only(
+    post: Post, chat: RecordingChat, url: str
+) -> None:
+    assert (await post(activity(url))).status == 403
+    assert not chat.places
+
+
+async def test_foreign_tenant(
+    serve: Serve, chat: RecordingChat, connector: FarConnector, session: aiohttp.ClientSession
+) -> None:
+    settings = Settings(
+        _env_file=None,  # pyright: ignore[reportCallIssue]
+        tenant_ids=("99999999-2222-3333-4444-555555555555",),
+    )
+    url = await serve(settings)
+    async with session.post(url, json=activity(connector.url)) as answer:
+        assert answer.status == 200
+    async with session.post(url, json=click(connector.url)) as answer:
+        assert "is not set up for your organization" in (await answer.json())["value"]
+    mine = {"channelData": {"tenant": {"id": settings.tenant_ids[0].upper()}}}
+    async with session.post(url, json=activity(connector.url, **mine)) as answer:
+        assert answer.status == 200
+    assert len(chat.messages) == len(chat.places) == 1
+    assert not connector.calls
+
+
+async def test_fault_in_a_message_is_told_with_its_reference(
+    post: Post, chat: RecordingChat
+) -> None:
+    chat.trouble = RuntimeError("database is locked")
+    with structlog.testing.capture_logs(
+        processors=[structlog.contextvars.merge_contextvars]
+    ) as logged:
+        answer = await post(activity(SERVICE))
+    assert answer.status == 200, "or Bot Service would send the message again"
+    ((place, reference),) = chat.faults
+    assert place.conversation_id == "a:chat"
+    (entry,) = [entry for entry in logged if entry["event"] == "turn.failed"]
+    assert entry["reference"] == reference
+    assert len(reference) == 8
+    assert entry["exc_info"]
+
+
+async def test_fault_that_cannot_be_recorded_is_told_directly(
+    post: Post, chat: RecordingChat, connector: FarConnector
+) -> None:
+    chat.trouble = chat.fault_trouble = RuntimeError("database is locked")
+    assert (await post(activity(connector.url))).status == 200
+    (call,) = connector.calls
+    assert call.body["text"].startswith("Something went wrong: ")
+
+
+async def test_fault_in_a_click_is_shown_to_the_one_who_clicked(
+    post: Post, chat: RecordingChat
+) -> None:
+    chat.trouble = RuntimeError("database is locked")
+    answer = await post(click(SERVICE))
+    assert answer.status == 200
+    body = await answer.json()
+    assert body["type"] == "application/vnd.microsoft.activity.message"
+    assert "Something went wrong: " in body["value"]
+    assert "locked" not in body["value"]
+    assert not chat.faults
+
+
+async def test_slow_turn_is_answered_and_goes_on(
+    post: Post, chat: RecordingChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "_ANSWER_SECONDS", 0.01)
+    chat.hold = asyncio.Event()
+    assert (await post(activity(SERVICE))).status == 200
+    answer = await post(click(SERVICE))
+    assert "still working on it" in (await answer.json())["value"]
+    assert not chat.messages
+    assert not chat.actions
+    chat.hold.set()
+    async with asyncio.timeout(5):
+        while not (chat.messages and chat.actions):
+            await asyncio.sleep(0)
+
+
+async def test_slow_click_that_fails_is_told_in_the_chat(
+    post: Post, chat: RecordingChat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(endpoint, "_ANSWER_SECONDS", 0.01)
+    chat.hold, chat.trouble = asyncio.Event(), RuntimeError("late")
+    await post(click(SERVICE))
+    chat.hold.set()
+    async with asyncio.timeout(5):
+        while not chat.faults:
+            await asyncio.sleep(0)

@@ -1,0 +1,284 @@
+"""Attachments: fetched from allowed hosts only, whatever the URL tries, and never too long or too much."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+import structlog
+from aiohttp import web
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from bot.commands.chat import FileTransferError, IncomingFile
+from bot.settings.model import Settings
+from bot.teams import files
+from bot.teams.files import ChatFiles, PublicAddresses, files_session
+from bot.words import Words
+from tests.integration.teams.conftest import served
+
+
+class FileHost:
+    """A far side that serves what an admin's OneDrive would, and what an attacker's server would."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.requests: list[web.BaseRequest] = []
+        self.uploads: list[bytes] = []
+        self.upload_status = 201
+        self.hold = asyncio.Event()
+
+    def app(self) -> web.Application:
+        app = web.Application(client_max_size=64 * 1024**2)
+        app.router.add_get("/file", self.file)
+        app.router.add_get("/status/{code}", self.status)
+        app.router.add_get("/to", self.redirect)
+        app.router.add_get("/huge", self.huge)
+        app.router.add_get("/endless", self.endless)
+        app.router.add_get("/slow", self.slow)
+        app.router.add_get("/cut", self.cut)
+        app.router.add_put("/upload", self.upload)
+        return app
+
+    async def file(self, request: web.Request) -> web.Response:
+        self.requests.append(request)
+        return web.Response(body=b"Username,HardwareId\n", headers={"Set-Cookie": "a=1"})
+
+    async def status(self, request: web.Request) -> web.Response:
+        return web.Response(status=int(request.match_info["code"]), text="<html>")
+
+    async def redirect(self, request: web.Request) -> web.Response:
+        self.requests.append(request)
+        return web.Response(status=302, headers={"Location": request.query["url"]})
+
+    async def huge(self, _: web.Request) -> web.Response:
+        return web.Response(body=b"x" * (files.MAX_BYTES + 1))
+
+    async def endless(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        try:
+            for _ in range(1000):
+                await answer.write(b"x" * 65536)
+        except ConnectionError:
+            pass
+        return answer
+
+    async def slow(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse()
+        await answer.prepare(request)
+        await answer.write(b"U")
+        await self.hold.wait()
+        return answer
+
+    async def cut(self, request: web.Request) -> web.StreamResponse:
+        answer = web.StreamResponse(headers={"Content-Length": "100"})
+        await answer.prepare(request)
+        await answer.write(b"U")
+        assert request.transport is not None
+        request.transport.close()
+        return answer
+
+    async def upload(self, request: web.Request) -> web.Response:
+        self.requests.append(request)
+        self.uploads.append(await request.read())
+        return web.Response(status=self.upload_status, headers={"Location": "/elsewhere"})
+
+
+@pytest.fixture
+async def host() -> AsyncIterator[FileHost]:
+    far = FileHost()
+    async with served(far.app()) as url:
+        far.url = url
+        yield far
+        far.hold.set()
+
+
+@pytest.fixture
+async def chat_files(local: Settings) -> AsyncIterator[ChatFiles]:
+    async with files_session(local) as session:
+        yield ChatFiles(local, session)
+
+
+@pytest.fixture
+async def strict_files(production: Settings) -> AsyncIterator[ChatFiles]:
+    async with files_session(production) as session:
+        yield ChatFiles(production, session)
+
+
+def file(url: str) -> IncomingFile:
+    return IncomingFile("phones.csv", url)
+
+
+async def trouble(chat_files: ChatFiles, url: str) -> str:
+    """The code of what went wrong; it has a sentence and a fix, and the URL is nowhere in the log."""
+    with structlog.testing.capture_logs() as logged, pytest.raises(FileTransferError) as caught:
+        await chat_files.download(file(url))
+    assert "secret" not in repr(logged)
+    assert logged
+    words, arguments = Words(), caught.value.arguments
+    assert "phones.csv" in words(f"file-{caught.value.code}", **arguments)
+    assert words.part(f"file-{caught.value.code}", "fix", **arguments)
+    return caught.value.code
+
+
+async def test_download(chat_files: ChatFiles, host: FileHost) -> None:
+    for _ in range(2):
+        assert await chat_files.download(file(f"{host.url}/file")) == b"Username,HardwareId\n"
+    for request in host.requests:
+        assert "Authorization" not in request.headers
+        assert "Cookie" not in request.headers
+
+
+async def test_redirect_is_followed(chat_files: ChatFiles, host: FileHost) -> None:
+    assert await chat_files.download(file(f"{host.url}/to?url=/to?url=/file"))
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/status/404?t=secret", "not-found"),
+        ("/status/401", "expired"),
+        ("/status/403", "expired"),
+        ("/status/410", "expired"),
+        ("/status/429", "unreachable"),
+        ("/status/500", "unreachable"),
+        ("/status/204", "unreachable"),
+        ("/huge", "too-big"),
+        ("/endless", "too-big"),
+        ("/cut", "unreachable"),
+        ("/to?url=http://169.254.169.254/latest", "not-allowed"),
+        ("/to?url=https://example.org/file", "not-allowed"),
+        ("/to?url=//example.org/file", "not-allowed"),
+        ("/to?url=file:///etc/passwd", "not-allowed"),
+        ("/to?url=http://[", "not-allowed"),
+        ("/to?url=", "unreachable"),
+    ],
+)
+async def test_download_trouble(
+    chat_files: ChatFiles, host: FileHost, path: str, code: str
+) -> None:
+    assert await trouble(chat_files, host.url + path) == code
+
+
+async def test_redirects_in_a_circle(chat_files: ChatFiles, host: FileHost) -> None:
+    circle = f"{host.url}/to?url=/to"
+    assert await trouble(chat_files, circle + "?url=" + "/to?url=" * 5) == "unreachable"
+    assert len(host.requests) == 4
+
+
+async def test_slow(chat_files: ChatFiles, host: FileHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(files, "_DOWNLOAD_SECONDS", 0.05)
+    assert await trouble(chat_files, f"{host.url}/slow") == "too-slow"
+
+
+async def test_nobody_there(chat_files: ChatFiles) -> None:
+    assert await trouble(chat_files, "http://127.0.0.1:9/?t=secret") == "unreachable"
+
+
+HOSTILE = [
+    "https://evilsharepoint.com/secret",
+    "https://sharepoint.com.example.org/secret",
+    "https://contoso.sharepoint.com@example.org/secret",
+    "https://example.org#.sharepoint.com/secret",
+    "https://example.org?.sharepoint.com/secret",
+    "https://example.org\\.sharepoint.com/secret",
+    "https://user:pass@contoso.sharepoint.com/secret",
+    "https://contoso.sharepoint.com./secret",
+    "https://contoso.sharepoint.com:8443/secret",
+    "http://contoso.sharepoint.com/secret",
+    "ftp://contoso.sharepoint.com/secret",
+    "https://contoso.ѕharepoint.com/secret",
+    "https://127.0.0.1/secret",
+    "https://localhost/secret",
+    "http://127.0.0.1/secret",
+    "https://2130706433/secret",
+    "https://0x7f.1/secret",
+    "https://[::1]/secret",
+    "https://[::ffff:169.254.169.254]/secret",
+    "https:///secret",
+    "//contoso.sharepoint.com/secret",
+    "file:///etc/passwd#secret",
+    "data:text/csv,secret",
+    "javascript:secret",
+    "secret",
+    "",
+]
+
+
+@pytest.mark.parametrize("url", HOSTILE)
+async def test_hostile_urls(strict_files: ChatFiles, url: str) -> None:
+    assert await trouble(strict_files, url) == "not-allowed"
+    with pytest.raises(FileTransferError):
+        await strict_files.upload({"uploadUrl": url}, b"x")
+
+
+class Resolver(AbstractResolver):
+    """Answers with `addresses`, whatever is asked."""
+
+    def __init__(self, *addresses: str) -> None:
+        self.addresses = addresses
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=each, port=port, family=family, proto=0, flags=0)
+            for each in self.addresses
+        ]
+
+    async def close(self) -> None: ...
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["127.0.0.1", "10.1.2.3", "192.168.1.1", "169.254.169.254", "0.0.0.0", "::1", "fd00::1"],
+)
+async def test_allowed_name_that_leads_into_our_network(address: str) -> None:
+    resolver = PublicAddresses(Resolver(address), allow_loopback=True)
+    with pytest.raises(OSError, match="no public address"):
+        await resolver.resolve("contoso.sharepoint.com")
+    mixed = PublicAddresses(Resolver(address, "13.107.136.10"), allow_loopback=True)
+    assert [each["host"] for each in await mixed.resolve("contoso.sharepoint.com")] == [
+        "13.107.136.10"
+    ]
+
+
+async def test_loopback_by_name_is_for_local_only() -> None:
+    assert await PublicAddresses(Resolver("127.0.0.1"), allow_loopback=True).resolve("localhost")
+    with pytest.raises(OSError, match="no public address"):
+        await PublicAddresses(Resolver("127.0.0.1"), allow_loopback=False).resolve("localhost")
+
+
+async def test_upload(chat_files: ChatFiles, host: FileHost) -> None:
+    content = b"x" * (2 * 1024**2)
+    await chat_files.upload({"uploadUrl": f"{host.url}/upload", "name": "results.csv"}, content)
+    assert host.uploads == [content]
+    headers = host.requests[0].headers
+    assert headers["Content-Range"] == "bytes 0-2097151/2097152"
+    assert headers["Content-Length"] == "2097152"
+    assert "Authorization" not in headers
+
+
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [(507, "full"), (404, "not-uploaded"), (409, "not-uploaded"), (302, "not-uploaded")],
+)
+async def test_upload_trouble(
+    chat_files: ChatFiles, host: FileHost, status: int, code: str
+) -> None:
+    host.upload_status = status
+    with pytest.raises(FileTransferError) as caught:
+        await chat_files.upload({"uploadUrl": f"{host.url}/upload", "name": "r.csv"}, b"x")
+    assert caught.value.code == code
+    assert Words()(f"file-{code}", **caught.value.arguments)
+    assert len(host.uploads) == 1
+
+
+@pytest.mark.parametrize("upload", [{}, {"uploadUrl": None}, {"uploadUrl": {"a": 1}}])
+async def test_upload_without_an_address(chat_files: ChatFiles, upload: dict[str, Any]) -> None:
+    with pytest.raises(FileTransferError) as caught:
+        await chat_files.upload(upload, b"x")
+    assert caught.value.code == "not-allowed"

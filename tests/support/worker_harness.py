@@ -1,0 +1,102 @@
+"""A worker with a database and a simulated service, in a world in which time runs faster."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+
+import aiohttp
+
+from bot.gateway.configapi import ConfigApiGateway
+from bot.identity.tokens import FixedToken
+from bot.lifecycle.notifications import Notifications
+from bot.runner.worker import Worker
+from bot.settings.model import REQUESTER_CHAT
+from bot.signin.snapshot import RequestSnapshot
+from bot.signin.timing import Timing
+from bot.simulator.scenario import Scenario
+from bot.simulator.server import Simulator
+from bot.store import snapshots
+from bot.store.database import Database
+from bot.words import Words
+from tests.support import jobs
+
+FAST = replace(
+    Timing().scaled(0.01),
+    settle_seconds=0.25,
+    grace_seconds=0.3,
+    throttled_seconds=0.05,
+    denied_seconds=0.1,
+    stalled_seconds=60.0,
+    abandoned_seconds=120.0,
+)
+PATIENCE = 20.0  # seconds until a test that waits for an event fails
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    database: Database
+    simulator: Simulator
+    gateway: ConfigApiGateway
+    timing: Timing
+    changed: asyncio.Event
+
+    def worker(self) -> Worker:
+        return Worker(
+            self.database,
+            self.gateway,
+            Notifications(REQUESTER_CHAT, REQUESTER_CHAT, Words()),
+            timing=self.timing,
+            owner=uuid.uuid4().hex,
+            clock=jobs.utc_now,
+            changed=self.changed.set,
+        )
+
+    @asynccontextmanager
+    async def working(self) -> AsyncGenerator[Worker]:
+        """A worker at work; at the end it is stopped as the service stops it."""
+        worker = self.worker()
+        task = asyncio.create_task(worker.run())
+        try:
+            yield worker
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def snapshot(self, request_id: str) -> RequestSnapshot:
+        async with self.database.read() as tx:
+            found = await snapshots.load(tx, request_id)
+        assert found is not None
+        return found
+
+    async def until(
+        self, request_id: str, fits: Callable[[RequestSnapshot], bool]
+    ) -> RequestSnapshot:
+        """Wait until the request is as wanted; looks whenever the worker has changed something."""
+        async with asyncio.timeout(PATIENCE):
+            while True:
+                self.changed.clear()
+                snapshot = await self.snapshot(request_id)
+                if fits(snapshot):
+                    return snapshot
+                await self.changed.wait()
+
+
+@asynccontextmanager
+async def opened(
+    database: Database, scenario: Scenario, *, timing: Timing = FAST, submit_timeout: float = 0.5
+) -> AsyncGenerator[World]:
+    async with Simulator(scenario) as simulator, aiohttp.ClientSession() as session:
+        gateway = ConfigApiGateway(
+            session,
+            simulator.configapi_url,
+            FixedToken(),
+            submit_timeout=submit_timeout,
+            read_timeout=2.0,
+            pauses=(0.01,),
+        )
+        yield World(database, simulator, gateway, timing, asyncio.Event())

@@ -1,0 +1,177 @@
+"""The cards that stand for themselves."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import pytest
+
+from bot.phones import roster
+from bot.phones.region import Region
+from bot.signin.policy import Actor
+from bot.signin.request import Person, RequestState
+from bot.signin.snapshot import HistoryLine
+from bot.words import Words
+from cards import static
+from cards.types import Rendered
+from tests.support import reading, snapshots
+
+HOSTILE = "**[x](https://evil.example)** <at>Megan</at> {{DATE(2026-01-01T00:00:00Z)}} \u202e😀" * 9
+
+
+@dataclass(frozen=True)
+class Profile:
+    display_name: str
+    user_principal_name: str
+
+
+def line(state: RequestState) -> HistoryLine:
+    made = snapshots.snapshot(state)
+    return HistoryLine(
+        made.id,
+        made.state,
+        made.requester,
+        made.roster.file_name,
+        made.created_at,
+        made.phones_by_status,
+        made.decided_by,
+    )
+
+
+def actor(name: str, *, requests: bool = True, approves: bool = False) -> Actor:
+    person = Person("00000000-0000-0000-0000-000000000020", name)
+    return Actor(person, snapshots.TENANT, may_request=requests, may_approve=approves)
+
+
+def every(words: Words, text: str) -> dict[str, Rendered]:
+    """Each card with `text` wherever somebody else's text can stand."""
+    somebody = Person(text, text)
+    lines = [
+        replace(line(state), requester=somebody, decided_by=somebody, file_name=text)
+        for state in RequestState
+    ]
+    return {
+        "welcome": static.welcome(words),
+        "help": static.help(words),
+        "urls": static.urls(words, list(Region), text),
+        "template": static.template(words, roster.template()),
+        "history": static.history(words, lines * 3),
+        "status": static.status_list(words, lines * 3),
+        "nothing": static.status_list(words, []),
+        "whoami": static.whoami(words, actor(text), Profile(text, text)),
+        "unreadable": static.unreadable(words, text, f"It says: {text}", f"Mend it: {text}"),
+        "file-link": static.file_link(words, text, "http://127.0.0.1:1/x"),
+    }
+
+
+@pytest.mark.parametrize("text", ["Alex", HOSTILE, "", "😀" * 500])
+def test_every_card_fits_and_does_nothing_but_show(text: str) -> None:
+    for name, rendered in every(Words(), text).items():
+        reading.check(rendered.card)
+        assert rendered.summary, name
+        assert rendered.card["fallbackText"] == rendered.summary
+        for block in reading.of_type(rendered.card, "TextBlock"):
+            assert "2026-01-01" not in block["text"] or "{{DATE(2026-01" not in block["text"]
+            assert "](https" not in block["text"].replace("\\](https", "")
+            assert "<at>" not in block["text"].replace("\\<at>", "")
+
+
+def test_help_names_every_command() -> None:
+    text = reading.text(static.help(Words()).card)
+    for command in (
+        "help",
+        "template",
+        "urls EMEA",
+        "status",
+        "history",
+        "cancel",
+        "retry",
+        "checks",
+        "whoami",
+    ):
+        assert command in text
+    assert "72 hours" in text
+
+
+def test_urls_are_there_for_every_kind_of_device_in_every_region() -> None:
+    card = static.urls(Words(), list(Region), snapshots.TENANT).card
+    urls = [block["codeSnippet"] for block in reading.of_type(card, "CodeBlock")]
+    for region in ("noam", "emea", "apac"):
+        base = f"http://{region}.ipp.sdg.teams.microsoft.com/tenantid/{snapshots.TENANT}"
+        for suffix in ("", "/$PSN.xml", "/mac.ini", "/mac.cfg", "/$mac.cfg"):
+            assert base + suffix in urls
+    text = reading.text(card)
+    for vendor in ("Alcatel-Lucent Enterprise", "AudioCodes", "Cisco", "Poly", "Yealink"):
+        assert vendor in text
+    assert "Microsoft documents the URL above. This one is also in use:" in text
+
+
+def test_urls_of_one_region() -> None:
+    text = reading.text(static.urls(Words(), [Region.EMEA], snapshots.TENANT).card)
+    assert "emea.ipp" in text
+    assert "noam.ipp" not in text
+
+
+def test_the_template_can_be_copied_as_it_stands() -> None:
+    card = static.template(Words(), roster.template()).card
+    (block,) = reading.of_type(card, "CodeBlock")
+    assert block["codeSnippet"].splitlines() == roster.template().splitlines()
+
+
+def test_history_says_what_became_of_each_request() -> None:
+    lines = [line(RequestState.FINISHED), line(RequestState.REJECTED)]
+    text = reading.text(static.history(Words(), lines).card)
+    for part in (
+        "K7QF2M9X",
+        "lobby-phones.csv",
+        "✓ Finished",
+        "230 of 244 signed in",
+        "✕ Rejected",
+        "Decided by Megan Bowen",
+    ):
+        assert part in text
+
+
+def test_lists_that_are_empty_say_so() -> None:
+    assert "There are no requests yet." in reading.text(static.history(Words(), []).card)
+    assert "There are no open requests." in reading.text(static.status_list(Words(), []).card)
+
+
+@pytest.mark.parametrize(
+    ("requests", "approves", "expected"),
+    [
+        (True, True, "Requester and approver: you can request and approve sign-ins"),
+        (True, False, "Requester: you can request sign-ins"),
+        (False, True, "Approver: you can approve sign-ins"),
+        (False, False, "None: you can't request or approve sign-ins"),
+    ],
+)
+def test_whoami_says_what_somebody_may_do(requests: bool, approves: bool, expected: str) -> None:
+    who = actor("Alex Wilber", requests=requests, approves=approves)
+    rendered = static.whoami(Words(), who, Profile("Alex Wilber", "alexw@contoso.com"))
+    text = reading.text(rendered.card)
+    assert f"Role {expected}" in text
+    assert "Account alexw@contoso.com" in text
+    assert rendered.summary == "You are Alex Wilber."
+
+
+def test_whoami_works_without_the_directory() -> None:
+    text = reading.text(static.whoami(Words(), actor("Alex Wilber"), None).card)
+    assert "You are Alex Wilber." in text
+    assert "Microsoft Graph has no profile for you" in text
+
+
+def test_an_unreadable_file_says_what_is_wrong_and_what_to_do() -> None:
+    rendered = static.unreadable(Words(), "phones_v2.csv", "It is empty.", "Add rows.")
+    text = reading.text(rendered.card)
+    assert "I can't use phones\\_v2.csv." in text
+    assert "It is empty." in text
+    assert "Add rows." in text
+    assert rendered.summary == "I can't use phones_v2.csv."
+
+
+def test_a_file_link_opens_the_file() -> None:
+    card = static.file_link(Words(), "results.csv", "http://127.0.0.1:1/x").card
+    assert [action["url"] for action in reading.of_type(card, "Action.OpenUrl")] == [
+        "http://127.0.0.1:1/x"
+    ]
