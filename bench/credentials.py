@@ -1,9 +1,8 @@
-"""What a token costs: how long the event loop stands still, and how many connections turns open.
+"""What a token costs: how long it blocks the event loop, and how many connections turns open.
 
-A token endpoint that takes 300 ms, and a connector, on loopback, in a process of their own. The Bot
-Framework SDK (its `CloudAdapter`, a proactive turn that sends one message) against Offhook's messenger and
-credentials. Exit code 1 if Offhook's loop stands still for 20 ms or more, or if a steady turn opens a
-connection.
+The Bot Framework SDK (its `CloudAdapter`, a proactive turn that sends one message) against Offhook's
+messenger and credentials. A connector and a token endpoint that takes 300 ms run on loopback in their own
+process. Exit code 1 if Offhook blocks its loop for 20 ms or more, or if a steady turn opens a connection.
 """
 
 from __future__ import annotations
@@ -24,39 +23,43 @@ import requests
 from aiohttp import web
 from botbuilder.core import TurnContext
 from botbuilder.integration.aiohttp import CloudAdapter, ConfigurationBotFrameworkAuthentication
-from botbuilder.schema import Activity, ChannelAccount, ConversationAccount, ConversationReference
+from botbuilder.schema import Activity, ChannelAccount, ConversationAccount
+from botbuilder.schema import ConversationReference as SdkConversationReference
 from rich.console import Console
 from rich.table import Table
 
 from bot.identity.credentials import Credentials
-from bot.identity.tokens import AppTokens
-from bot.runner.messenger import Address, Message
+from bot.identity.tokens import CredentialTokens
+from bot.runner.messenger import Message
 from bot.settings.model import Settings
+from bot.store.conversations import ConversationKind, ConversationReference
 from bot.teams.connector import ConnectorMessenger
 
 APP_ID = "99999999-0000-0000-0000-000000000009"
 TENANT = "11111111-2222-4333-8444-555555555555"
 MICROSOFT = "https://login.microsoftonline.com"
-TOKEN_SECONDS = 0.3
-TURNS = 10
-MOST_MS = 20.0
+TOKEN_SECONDS = 0.3  # latency of the token endpoint
+TURNS = 10  # steady turns measured
+MAX_STALL_MS = 20.0
 
 Turn = Callable[[], Awaitable[None]]
 
 
-def far_sides(pipe: Connection) -> None:
-    """Entra ID and the connector, until the pipe closes."""
+def remote_services(pipe: Connection) -> None:
+    """Serves Entra ID and the connector until the pipe closes; sends the port through it."""
 
     async def serve() -> None:
-        seen: dict[str, set[Any]] = {"token": set(), "connector": set()}
+        peers: dict[str, set[Any]] = {"token": set(), "connector": set()}
         calls = {"token": 0, "connector": 0}
 
-        def note(name: str, request: web.Request) -> None:
+        def record(name: str, request: web.Request) -> None:
             calls[name] += 1
-            seen[name].add(request.transport.get_extra_info("peername") if request.transport else 0)
+            peers[name].add(
+                request.transport.get_extra_info("peername") if request.transport else 0
+            )
 
         async def token(request: web.Request) -> web.Response:
-            note("token", request)
+            record("token", request)
             await asyncio.sleep(TOKEN_SECONDS)
             return web.json_response(
                 {"token_type": "Bearer", "expires_in": 3600, "access_token": "x"}
@@ -73,12 +76,12 @@ def far_sides(pipe: Connection) -> None:
             )
 
         async def send(request: web.Request) -> web.Response:
-            note("connector", request)
+            record("connector", request)
             return web.json_response({"id": "1"}, status=201)
 
         async def count(_: web.Request) -> web.Response:
             return web.json_response(
-                {name: [calls[name], len(peers)] for name, peers in seen.items()}
+                {name: [calls[name], len(connections)] for name, connections in peers.items()}
             )
 
         app = web.Application()
@@ -97,7 +100,7 @@ def far_sides(pipe: Connection) -> None:
 
 
 class Stall:
-    """The longest time for which the event loop did nothing else, in milliseconds."""
+    """Measures the longest time that the event loop was blocked, in milliseconds."""
 
     def __init__(self) -> None:
         self.longest = 0.0
@@ -120,12 +123,12 @@ class Stall:
 
 
 def sdk_turn(base: str) -> Turn:
-    """One proactive turn of the SDK's own adapter, which sends one message."""
+    """Returns a proactive turn of the SDK's adapter that sends one message."""
     settings = SimpleNamespace(
         APP_ID=APP_ID, APP_PASSWORD="secret", APP_TYPE="SingleTenant", APP_TENANTID=TENANT
     )
     adapter = CloudAdapter(ConfigurationBotFrameworkAuthentication(settings))
-    reference = ConversationReference(
+    reference = SdkConversationReference(
         activity_id="1",
         user=ChannelAccount(id="29:x"),
         bot=ChannelAccount(id="28:y"),
@@ -134,16 +137,17 @@ def sdk_turn(base: str) -> Turn:
         service_url=f"{base}/connector/",
     )
 
-    async def say(context: TurnContext) -> None:
+    async def send(context: TurnContext) -> None:
         await context.send_activity(Activity(type="message", text="x"))
 
     async def turn() -> None:
-        await adapter.continue_conversation(reference, say, APP_ID)
+        await adapter.continue_conversation(reference, send, APP_ID)
 
     return turn
 
 
-def our_turn(base: str, session: aiohttp.ClientSession) -> Turn:
+def offhook_turn(base: str, session: aiohttp.ClientSession) -> Turn:
+    """Returns a send of one message by Offhook's messenger."""
     settings = Settings(
         _env_file=None,  # pyright: ignore[reportCallIssue]
         authority_url=base,
@@ -151,33 +155,34 @@ def our_turn(base: str, session: aiohttp.ClientSession) -> Turn:
         app_password="secret",  # pyright: ignore[reportArgumentType]
         tenant_ids=(TENANT,),
     )
-    tokens = AppTokens(Credentials(settings, session).app())
+    tokens = CredentialTokens(Credentials(settings, session).app())
     scope = f"{settings.hosts.bot}/.default"
     messenger = ConnectorMessenger(session, lambda: tokens.token(scope))
-    reference = {"service_url": f"{base}/connector/", "bot_id": "28:y", "bot_name": "Offhook"}
-    address = Address(TENANT, "a:chat", "personal", reference)
+    conversation = ConversationReference(
+        TENANT, "a:chat", ConversationKind.PERSONAL, f"{base}/connector/", "28:y", "Offhook"
+    )
 
     async def turn() -> None:
-        await messenger.send(address, Message(text="x"))
+        await messenger.send(conversation, Message(text="x"))
 
     return turn
 
 
-async def counted(session: aiohttp.ClientSession, base: str) -> dict[str, list[int]]:
-    async with session.get(f"{base}/count") as answer:
-        return await answer.json()
+async def counts(session: aiohttp.ClientSession, base: str) -> dict[str, list[int]]:
+    async with session.get(f"{base}/count") as response:
+        return await response.json()
 
 
-async def measured(base: str, turn: Turn) -> tuple[float, float, dict[str, tuple[int, int]]]:
-    """Stall of the first turn and of the ones after it (ms), and (calls, connections) of the latter."""
-    async with aiohttp.ClientSession() as asking:
+async def measure(base: str, turn: Turn) -> tuple[float, float, dict[str, tuple[int, int]]]:
+    """Returns the stalls of the first and of steady turns (ms), and (calls, connections) of the latter."""
+    async with aiohttp.ClientSession() as session:
         async with Stall() as first:
             await turn()
-        before = await counted(asking, base)
+        before = await counts(session, base)
         async with Stall() as steady:
             for _ in range(TURNS):
                 await turn()
-        after = await counted(asking, base)
+        after = await counts(session, base)
     new = {
         name: (after[name][0] - before[name][0], after[name][1] - before[name][1]) for name in after
     }
@@ -185,11 +190,11 @@ async def measured(base: str, turn: Turn) -> tuple[float, float, dict[str, tuple
 
 
 def redirected(base: str) -> Any:
-    """MSAL's authority is built in; its requests go to the loopback instead."""
-    plain = requests.Session.request
+    """Sends the SDK's requests to Entra ID, whose URL is built into MSAL, to loopback."""
+    original = requests.Session.request
 
     def request(self: requests.Session, method: str, url: str, **options: Any) -> Any:
-        return plain(self, method, url.replace(MICROSOFT, base), **options)
+        return original(self, method, url.replace(MICROSOFT, base), **options)
 
     return patch.object(requests.Session, "request", request)
 
@@ -197,33 +202,33 @@ def redirected(base: str) -> Any:
 async def main(port: int) -> int:
     base = f"http://127.0.0.1:{port}"
     with redirected(base):
-        sdk = await measured(base, sdk_turn(base))
+        sdk = await measure(base, sdk_turn(base))
     async with aiohttp.ClientSession() as session:
-        ours = await measured(base, our_turn(base, session))
+        offhook = await measure(base, offhook_turn(base, session))
     table = Table(title=f"token endpoint {TOKEN_SECONDS * 1000:.0f} ms, {TURNS} steady turns")
     for column in ("", "stall, first turn", "stall, steady", "tokens fetched", "new connections"):
         table.add_column(column, justify="right")
-    for name, (first, steady, new) in (("the SDK", sdk), ("Offhook", ours)):
+    for name, (first, steady, new) in (("the SDK", sdk), ("Offhook", offhook)):
         opened = sum(connections for _, connections in new.values())
         fetched = str(new["token"][0])
         table.add_row(name, f"{first:.1f} ms", f"{steady:.1f} ms", fetched, str(opened))
     Console().print(table)
-    first, steady, new = ours
-    good = max(first, steady) < MOST_MS and not any(opened for _, opened in new.values())
+    first, steady, new = offhook
+    met = max(first, steady) < MAX_STALL_MS and not any(opened for _, opened in new.values())
     sys.stdout.write(
-        json.dumps({"sdk_ms": sdk[0], "ours_ms": max(first, steady), "ok": good}) + "\n"
+        json.dumps({"sdk_ms": sdk[0], "ours_ms": max(first, steady), "ok": met}) + "\n"
     )
-    return 0 if good else 1
+    return 0 if met else 1
 
 
 if __name__ == "__main__":
     context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe()
-    server = context.Process(target=far_sides, args=(there,), daemon=True)
+    ours, theirs = context.Pipe()
+    server = context.Process(target=remote_services, args=(theirs,), daemon=True)
     server.start()
     try:
-        code = asyncio.run(main(here.recv()))
+        code = asyncio.run(main(ours.recv()))
     finally:
-        here.close()
+        ours.close()
         server.kill()
     sys.exit(code)

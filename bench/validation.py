@@ -1,12 +1,11 @@
-"""How long it takes to validate 20,000 rows, against one bare pass of `csv.reader` over the same file.
+"""How long the validation of 20,000 rows takes, relative to a bare pass of `csv.reader` over the file.
 
     python bench/validation.py
 
-The goal: at most 12 times the bare pass, and less than pandera and frictionless with the same rules
-(both patterns, the known regions, one row for one hardware id). Those two get less to do: no
-spellings to normalise beyond upper case and separators, no sentence for a person. All four read the
-file anew each time; the figures are medians of interleaved rounds, and the exit code is 1 if the
-goal is missed.
+The goal: at most 12 times the bare pass, and faster than pandera and frictionless with the same rules
+(both patterns, the known regions, unique hardware IDs). Those two do less: they normalize only upper case
+and separators, and write no sentences. All four read the file every time. Figures are medians of
+interleaved rounds. Exit code 1 if the goal is missed.
 """
 
 from __future__ import annotations
@@ -42,16 +41,16 @@ REGIONS = ["", *(region.value for region in Region)]
 
 
 def write_file(path: Path) -> None:
-    """A file as companies have them: spellings of several tools, some 4 % of the rows flawed."""
+    """Writes a realistic file: notations of several tools, about 4% of the rows invalid."""
     chance = random.Random(20_000)
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["Username", "HardwareId", "Region"])
-        before = ["", "", ""]
+        previous = ["", "", ""]
         for number in range(ROWS):
             row = [
                 f"{chance.choice(['lobby', 'kitchen', 'meeting.room'])}.{number}@contoso.com",
-                _spelled(f"{chance.choice(['0004F2', '805EC0', '00908F'])}{number:06X}", chance),
+                _notation(f"{chance.choice(['0004F2', '805EC0', '00908F'])}{number:06X}", chance),
                 chance.choice(["EMEA", "NOAM", "APAC"]),
             ]
             flaw = chance.random()
@@ -62,19 +61,20 @@ def write_file(path: Path) -> None:
             elif flaw < 0.03:
                 row[2] = "EUROPE"
             elif flaw < 0.04:
-                row = before
+                row = previous
             writer.writerow(row)
-            before = row
+            previous = row
 
 
-def _spelled(digits: str, chance: random.Random) -> str:
-    pairs = [digits[at : at + 2] for at in range(0, 12, 2)]
-    spellings = ["-".join(pairs), ":".join(pairs).lower(), digits, ".".join(_fours(digits)).lower()]
-    return chance.choices(spellings, [70, 15, 10, 5])[0]
+def _notation(digits: str, chance: random.Random) -> str:
+    pairs = _groups(digits, 2)
+    quads = _groups(digits, 4)
+    notations = ["-".join(pairs), ":".join(pairs).lower(), digits, ".".join(quads).lower()]
+    return chance.choices(notations, [70, 15, 10, 5])[0]
 
 
-def _fours(digits: str) -> list[str]:
-    return [digits[at : at + 4] for at in range(0, 12, 4)]
+def _groups(digits: str, size: int) -> list[str]:
+    return [digits[start : start + size] for start in range(0, 12, size)]
 
 
 def bare(path: Path) -> None:
@@ -83,7 +83,7 @@ def bare(path: Path) -> None:
             pass
 
 
-def ours(path: Path) -> None:
+def offhook(path: Path) -> None:
     roster = read(path.read_bytes(), path.name)
     assert len(roster.rows) == ROWS
     assert 0 < roster.not_ready < 0.06 * ROWS
@@ -129,16 +129,16 @@ def with_frictionless(path: Path) -> None:
     assert report.stats["errors"] > 0.03 * ROWS
 
 
-def milliseconds(work: Callable[[Path], None], path: Path) -> float:
+def milliseconds(validate: Callable[[Path], None], path: Path) -> float:
     gc.collect()
     start = time.perf_counter()
-    work(path)
+    validate(path)
     return (time.perf_counter() - start) * 1000
 
 
 CONTENDERS = {
     "csv.reader, bare pass": bare,
-    "Offhook": ours,
+    "Offhook": offhook,
     "pandera": with_pandera,
     "frictionless": with_frictionless,
 }
@@ -150,8 +150,8 @@ def main() -> int:
         write_file(path)
         times: dict[str, list[float]] = {name: [] for name in CONTENDERS}
         for _ in range(ROUNDS):
-            for name, work in CONTENDERS.items():
-                times[name].append(milliseconds(work, path))
+            for name, validate in CONTENDERS.items():
+                times[name].append(milliseconds(validate, path))
     figures = {name: statistics.median(each) for name, each in times.items()}
     base, own, *others = figures.values()
     table = Table("20,000 rows", "ms", "bare passes")
@@ -161,7 +161,7 @@ def main() -> int:
     console.print(table)
     met = own <= GOAL * base and all(own < other for other in others)
     console.print(
-        f"Goal: at most {GOAL:.0f} bare passes, and less than both libraries: "
+        f"Goal: at most {GOAL:.0f} bare passes, and faster than both libraries: "
         f"{'met' if met else 'missed'}."
     )
     return 0 if met else 1

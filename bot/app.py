@@ -1,4 +1,4 @@
-"""The composition root: settings in, a running service out. The only place where the parts meet."""
+"""The composition root: settings in, a running service out. The only place where all parts meet."""
 
 from __future__ import annotations
 
@@ -14,25 +14,26 @@ from typing import Any
 import aiohttp
 import structlog
 from aiohttp import web
-from sqlalchemy.exc import SQLAlchemyError
 
 from bot.commands.context import Context, Rules
 from bot.commands.dispatcher import Dispatcher
 from bot.commands.roles import Roles
 from bot.directory.graph import SCOPE as GRAPH_SCOPE
 from bot.directory.graph import GraphDirectory
-from bot.doctor import Examine, Finding
-from bot.doctor.clients import Rights, Scopes
+from bot.doctor import Finding, RunChecks
+from bot.doctor.clients import GatewayAccess, Scopes
 from bot.doctor.run import Doctor
 from bot.gateway import SipGateway
 from bot.gateway.configapi import SCOPE, ConfigApiGateway
-from bot.gateway.powershell import AT_ONCE, PowerShellGateway
+from bot.gateway.powershell import MAX_PROCESSES, PowerShellGateway
 from bot.identity.credentials import Credentials
 from bot.identity.delegations import Delegations
 from bot.identity.token_service import TokenService
-from bot.identity.tokens import AppTokens, FixedToken, Tokens
+from bot.identity.tokens import CredentialTokens, FixedToken, Tokens
 from bot.lifecycle.notifications import Notifications
+from bot.runner.context import WorkerContext
 from bot.runner.deadlines import Deadlines
+from bot.runner.gateways import Gateways
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.runner.worker import Worker
@@ -40,27 +41,22 @@ from bot.settings.model import Exports, Gateway, RunAs, Settings
 from bot.signin.timing import Timing
 from bot.simulator.scenario import Scenario
 from bot.simulator.server import Simulator
-from bot.store import snapshots
 from bot.store.connect import database_of
 from bot.store.database import Database
 from bot.teams.edge import open_edge
 from bot.teams.files import ChatFiles, files_session
 from bot.web.exports import ExportLinks
-from bot.web.metrics import Metrics
+from bot.web.probes import probe_routes
+from bot.web.server import listen
 from bot.words import Words
-from cards.escape import plain
+from cards.escape import single_line
 
 log = structlog.get_logger()
-
-_READY_SECONDS = 2.0
-_NO_DATABASE = "the database does not answer"
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A running service. `url` is where it listens."""
-
-    url: str
+    url: str  #: where it listens
 
 
 def utc_now() -> datetime:
@@ -75,11 +71,11 @@ async def running(
     submit_timeout: float = 60.0,
     busy_seconds: float = 10.0,
 ) -> AsyncGenerator[Service]:
-    """Start everything, hand out the service, stop everything; what is being sent is finished first.
+    """Run the service; on exit, let in-flight submits finish.
 
-    `timing`, `submit_timeout` and `busy_seconds` (how long a locked SQLite file is waited for) are for tests
-    and benchmarks, in which time runs faster.
-    Raises `DatabaseTrouble`, `ScenarioError`, or OSError if the port is taken.
+    `timing`, `submit_timeout` and `busy_seconds` (how long to wait for a locked SQLite file) are for
+    tests and benchmarks, where time runs faster.
+    Raises `DatabaseError`, `CredentialError`, `ScenarioError`, or OSError if the port is taken.
     """
     timing = timing or Timing(poll_first_seconds=settings.poll_seconds)
     async with AsyncExitStack() as stack:
@@ -87,13 +83,13 @@ async def running(
         await database.open()
 
         session = await stack.enter_async_context(_session(settings))
-        configapi_url, graph_url = await _far_sides(settings, stack)
+        configapi_url, graph_url = await _remote_services(settings, stack)
         credentials = await _credentials(settings, session, stack)
         tokens = await _tokens(credentials, stack)
 
-        places = asyncio.Semaphore(AT_ONCE)
+        slots = asyncio.Semaphore(MAX_PROCESSES)
         gateway_of = partial(
-            _gateway, settings, session, configapi_url, submit_timeout, places=places
+            _gateway, settings, session, configapi_url, submit_timeout, slots=slots
         )
         gateway = gateway_of(tokens)
         bot_token = partial(tokens.token, f"{settings.hosts.bot}/.default")
@@ -114,8 +110,8 @@ async def running(
             open_edge(settings, bot_token if settings.signed else None)
         )
         files = ChatFiles(settings, await stack.enter_async_context(files_session(settings)))
-        # What people wrote is quoted in sentences: on one line, and nothing in it that is not seen.
-        words = Words(escape=plain)
+        # Sentences quote what people wrote: on one line, without invisible characters.
+        words = Words(escape=single_line)
         projection = Projection(words, next(iter(settings.tenant_ids), ""))
         notifications = Notifications(settings.approvals, settings.notifications, words)
         publisher = Publisher(
@@ -128,15 +124,15 @@ async def running(
             monotonic=time.monotonic,
         )
         worker = Worker(
-            database,
-            gateway,
-            notifications,
-            timing=timing,
-            owner=f"{time.time_ns():x}",
-            clock=utc_now,
-            changed=publisher.wake,
-            delegations=delegations,
-            follow_as_app=settings.follow_as_app,
+            WorkerContext(
+                database,
+                Gateways(gateway, delegations, follow_as_app=settings.follow_as_app),
+                notifications,
+                timing,
+                owner=f"{time.time_ns():x}",
+                clock=utc_now,
+                changed=publisher.wake,
+            )
         )
 
         def changed() -> None:
@@ -152,7 +148,6 @@ async def running(
             gateway=gateway,
             projection=projection,
             notifications=notifications,
-            deadlines=deadlines,
             roles=Roles(
                 GraphDirectory(session, graph_url, tokens, scope=settings.graph_scope),
                 requesters=settings.may_request,
@@ -169,16 +164,16 @@ async def running(
             ),
             clock=utc_now,
             changed=changed,
-            examine=_examine(settings, database, session, (configapi_url, graph_url), tokens),
+            run_checks=_run_checks(settings, database, session, (configapi_url, graph_url), tokens),
             link=links.make,
             delegations=delegations,
         )
         application = web.Application()
-        edge.route(Dispatcher(context), words).add_to(application)
-        application.add_routes(_probes(database))
+        edge.endpoint(Dispatcher(context), words).add_to(application)
+        application.add_routes(probe_routes(database))
         if settings.exports is Exports.LINK:
             application.add_routes(links.routes(context))
-        url = await _listen(application, settings, stack)
+        url = await listen(application, settings, stack)
         links.base_url = url
         await _start((worker.run(), publisher.run(), deadlines.run()), stack)
         log.info("service.started", url=url, environment=settings.environment.value)
@@ -187,24 +182,26 @@ async def running(
 
 
 @asynccontextmanager
-async def examining(settings: Settings) -> AsyncGenerator[Examine]:
-    """The doctor with clients of its own and no service. Raises `ScenarioError`, `CredentialTrouble`,
-    or `DatabaseTrouble` for an address of no known kind."""
+async def examining(settings: Settings) -> AsyncGenerator[RunChecks]:
+    """The doctor with its own clients and no running service.
+
+    Raises `ScenarioError`, `CredentialError`, or `DatabaseError` for a URL of an unknown kind.
+    """
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(database_of(settings))
         session = await stack.enter_async_context(_session(settings))
-        urls = await _far_sides(settings, stack)
+        urls = await _remote_services(settings, stack)
         tokens = await _tokens(await _credentials(settings, session, stack), stack)
-        yield _examine(settings, database, session, urls, tokens)
+        yield _run_checks(settings, database, session, urls, tokens)
 
 
-def _examine(
+def _run_checks(
     settings: Settings,
     database: Database,
     session: aiohttp.ClientSession,
     urls: tuple[str, str],
     app: Tokens,
-) -> Examine:
+) -> RunChecks:
     configapi_url, graph_url = urls
     scopes = Scopes(SCOPE, GRAPH_SCOPE, f"{settings.hosts.bot}/.default")
     doctor = Doctor(
@@ -216,19 +213,19 @@ def _examine(
     )
     as_approver = settings.proves_itself and settings.run_as is RunAs.APPROVER
 
-    async def examine(rights: Tokens | None) -> Sequence[Finding]:
-        tokens = rights if as_approver else app
+    async def run_checks(approver: Tokens | None) -> Sequence[Finding]:
+        tokens = approver if as_approver else app
         if tokens is None:
-            return await doctor.examine(None)
+            return await doctor.run(None)
         configapi = ConfigApiGateway(session, configapi_url, tokens)
         gateway = _gateway(settings, session, configapi_url, 60.0, tokens)
-        return await doctor.examine(Rights(tokens, gateway, configapi))
+        return await doctor.run(GatewayAccess(tokens, gateway, configapi))
 
-    return examine
+    return run_checks
 
 
 def _session(settings: Settings) -> aiohttp.ClientSession:
-    """For the far sides; through the company's proxy, where there is one."""
+    """For remote services; through the company's proxy if there is one."""
     return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=not settings.local)
 
 
@@ -237,25 +234,25 @@ def _gateway(
     session: aiohttp.ClientSession,
     configapi_url: str,
     submit_timeout: float,
-    rights: Tokens,
+    tokens: Tokens,
     *,
-    places: asyncio.Semaphore | None = None,
+    slots: asyncio.Semaphore | None = None,
 ) -> SipGateway:
-    """`places`: how many PowerShell processes may run at once, whoever's rights they have."""
+    """`slots`: limits the PowerShell processes of all gateways together; None: no limit."""
     if settings.gateway is Gateway.POWERSHELL:
         # Cmdlets take longer: each starts a PowerShell, which first loads its module and connects.
         return PowerShellGateway(
-            rights,
+            tokens,
             pwsh=settings.pwsh,
             graph_scope=settings.graph_scope,
             submit_timeout=3 * submit_timeout,
-            places=places,
+            slots=slots,
         )
-    return ConfigApiGateway(session, configapi_url, rights, submit_timeout=submit_timeout)
+    return ConfigApiGateway(session, configapi_url, tokens, submit_timeout=submit_timeout)
 
 
-async def _far_sides(settings: Settings, stack: AsyncExitStack) -> tuple[str, str]:
-    """Base URLs of the SIP Gateway and of Graph. What is not given is simulated, or Microsoft's."""
+async def _remote_services(settings: Settings, stack: AsyncExitStack) -> tuple[str, str]:
+    """Base URLs of the SIP Gateway and of Graph: as configured, else simulated or Microsoft's."""
     if settings.gateway is not Gateway.SIMULATOR:
         return settings.hosts.configapi, settings.hosts.graph
     if settings.configapi_url and settings.graph_url:
@@ -270,7 +267,7 @@ async def _far_sides(settings: Settings, stack: AsyncExitStack) -> tuple[str, st
 async def _credentials(
     settings: Settings, session: aiohttp.ClientSession, stack: AsyncExitStack
 ) -> Credentials | None:
-    """How the app proves itself; None in `local`, where nobody asks."""
+    """The app's own credentials; None in `local`, where none are needed."""
     if not settings.proves_itself:
         return None
     credentials = Credentials(settings, session)
@@ -279,48 +276,12 @@ async def _credentials(
 
 
 async def _tokens(credentials: Credentials | None, stack: AsyncExitStack) -> Tokens:
-    """Those of the app's own identity."""
+    """Tokens of the app's own identity."""
     if credentials is None:
         return FixedToken()
-    tokens = AppTokens(credentials.app())
+    tokens = CredentialTokens(credentials.app())
     stack.push_async_callback(tokens.aclose)
     return tokens
-
-
-def _probes(database: Database) -> Sequence[web.RouteDef]:
-    metrics = Metrics(database)
-
-    async def alive(_: web.Request) -> web.Response:
-        return web.Response(text="alive")
-
-    async def ready(_: web.Request) -> web.Response:
-        try:
-            async with asyncio.timeout(_READY_SECONDS), database.read() as tx:
-                await snapshots.counts(tx)
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
-            log.warning("service.not_ready", why=type(error).__name__)
-            return web.Response(status=503, text=_NO_DATABASE)
-        return web.Response(text="ready")
-
-    async def measure(_: web.Request) -> web.Response:
-        try:
-            text = await metrics.text()
-        except (SQLAlchemyError, OSError) as error:
-            log.warning("service.not_measured", why=type(error).__name__)
-            return web.Response(status=503, text=_NO_DATABASE)
-        return web.Response(body=text, content_type="text/plain", charset="utf-8")
-
-    return [web.get("/livez", alive), web.get("/readyz", ready), web.get("/metrics", measure)]
-
-
-async def _listen(application: web.Application, settings: Settings, stack: AsyncExitStack) -> str:
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=10)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, settings.host, settings.port)
-    await site.start()
-    host, port = runner.addresses[0][:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 async def _start(loops: Sequence[Coroutine[Any, Any, None]], stack: AsyncExitStack) -> None:

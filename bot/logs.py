@@ -1,4 +1,4 @@
-"""Logs: one JSON object a line on stderr, or readable lines on a terminal."""
+"""Logs on stderr: one JSON object per line, or readable lines on a terminal."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import structlog
 
 
 def configure(*, level: str = "info") -> None:
-    """Set up structlog, and bring the libraries' own warnings into the same stream."""
-    number = logging.getLevelNamesMapping()[level.upper()]
+    """Sets up structlog, and sends the libraries' warnings to the same stream.
+
+    `level`: the minimum to log, a name of the logging module in any case.
+    """
+    minimum = logging.getLevelNamesMapping()[level.upper()]
     terminal = sys.stderr.isatty()
     renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
     shared: list[structlog.typing.Processor] = [
@@ -24,7 +27,7 @@ def configure(*, level: str = "info") -> None:
     )
     structlog.configure(
         processors=[*shared, *exceptions, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(number),
+        wrapper_class=structlog.make_filtering_bound_logger(minimum),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,
     )
@@ -41,4 +44,4 @@ def configure(*, level: str = "info") -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(max(number, logging.WARNING))
+    root.setLevel(max(minimum, logging.WARNING))

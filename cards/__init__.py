@@ -1,1 +1,1 @@
-"""Cards: state in, Adaptive Card out. Pure: no I/O, no clock, no settings."""
+"""Adaptive Cards from request snapshots. Pure: no I/O, no clock, no settings."""

@@ -1,4 +1,4 @@
-"""The question to an approver, with everything that the answer needs; afterwards, who answered what."""
+"""The approval card: everything an approver needs to decide; afterwards, the decision."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from microsoft_teams.cards.core import (
 
 from bot.signin.request import RequestState
 from cards import lists, status
-from cards.context import CardContext, Sheet, Verdict
-from cards.elements import facts, heading, moment, strong, text
+from cards.context import CardContext, CardParts, Headline
+from cards.elements import bold, facts, heading, text, timestamp
 from cards.types import Panel, Verb
-from cards.validation import regions
+from cards.validation import region_facts
 
-_SAMPLE = 5
-_DIGEST = 12  # hex digits: enough to compare by eye
+_SAMPLE_SIZE = 5  # phones shown while the phone panel is closed
+_DIGEST_CHARS = 12  # hex digits: enough to compare by eye
 
 
-def sheet(context: CardContext) -> Sheet:
+def build(context: CardContext) -> CardParts:
     if context.snapshot.state is RequestState.WAITING:
         return _waiting(context)
-    return _settled(context)
+    return _decided(context)
 
 
-def _waiting(context: CardContext) -> Sheet:
+def _waiting(context: CardContext) -> CardParts:
     snapshot = context.snapshot
     roster = snapshot.roster
-    body: list[CardElement] = [facts(_facts(context)), *_rows(context)]
+    body: list[CardElement] = [facts(_request_facts(context)), *_phones(context)]
     body.append(
         TextInput(
             id="comment",
@@ -41,66 +41,69 @@ def _waiting(context: CardContext) -> Sheet:
             is_multiline=True,
         )
     )
-    who = "approval-four-eyes" if snapshot.four_eyes else "approval-no-four-eyes"
-    body.append(text(context.say(who, person=context.name(snapshot.requester)), subtle=True))
-    return Sheet(
-        verdict=Verdict("approval-verdict", {"phones": roster.ready}),
-        tone="warning",
-        lead=[strong(context.say("approval-blast-radius", accounts=roster.accounts))],
+    four_eyes = context.message(
+        "approval-four-eyes" if snapshot.four_eyes else "approval-no-four-eyes",
+        person=context.person_name(snapshot.requester),
+    )
+    body.append(text(four_eyes, subtle=True))
+    return CardParts(
+        headline=Headline("approval-headline", {"phones": roster.ready}),
+        style="warning",
+        header=[bold(context.message("approval-blast-radius", accounts=roster.accounts))],
         body=body,
         actions=[
-            _approve(context),
-            context.execute(
+            _approve_button(context),
+            context.execute_action(
                 Verb.REJECT, context.words("button-reject"), style="destructive", with_inputs=True
             ),
-            *_show(context),
+            *_phones_button(context),
         ],
     )
 
 
-def _facts(context: CardContext) -> list[tuple[str, str]]:
+def _request_facts(context: CardContext) -> list[tuple[str, str]]:
     snapshot = context.snapshot
+    roster = snapshot.roster
+    requester = context.markdown_value(context.person_name(snapshot.requester))
+    reason = context.free_text(snapshot.reason) if snapshot.reason else context.words("no-reason")
     pairs = [
-        (context.words("fact-requester"), context.given(context.name(snapshot.requester))),
-        (
-            context.words("fact-reason"),
-            context.prose(snapshot.reason) if snapshot.reason else context.words("no-reason"),
-        ),
-        (context.words("fact-file"), context.given(snapshot.roster.file_name)),
-        *regions(context),
+        (context.words("fact-requester"), requester),
+        (context.words("fact-reason"), reason),
+        (context.words("fact-file"), context.markdown_value(roster.file_name)),
+        *region_facts(context),
     ]
-    if snapshot.roster.not_ready:
+    if roster.not_ready:
         pairs.append(
-            (context.words("fact-left-out"), context.say("rows", rows=snapshot.roster.not_ready))
+            (context.words("fact-left-out"), context.message("rows", rows=roster.not_ready))
         )
     if snapshot.asked_at:
-        pairs.append((context.words("fact-asked-at"), moment(snapshot.asked_at)))
+        pairs.append((context.words("fact-requested-at"), timestamp(snapshot.asked_at)))
     if snapshot.expires_at:
-        pairs.append((context.words("fact-expires-at"), moment(snapshot.expires_at)))
-    pairs.append((context.words("fact-digest"), snapshot.digest[:_DIGEST]))
+        pairs.append((context.words("fact-expires-at"), timestamp(snapshot.expires_at)))
+    pairs.append((context.words("fact-digest"), snapshot.digest[:_DIGEST_CHARS]))
     return pairs
 
 
-def _rows(context: CardContext) -> list[CardElement]:
+def _phones(context: CardContext) -> list[CardElement]:
+    """A page of all phones if the phone panel is open, otherwise a sample of the first ones."""
     page = context.snapshot.phones
     if context.view.panel is Panel.PHONES:
-        whole = context.say("approval-phones", total=page.total)
         return [
-            heading(whole),
-            lists.sample(context, page.items),
-            *lists.turning(context, Panel.PHONES, page),
+            heading(context.message("approval-phones", total=page.total)),
+            lists.phone_region_table(context, page.items),
+            *lists.pager(context, Panel.PHONES, page),
         ]
-    shown = page.items[:_SAMPLE]
-    if not shown:
+    sample = page.items[:_SAMPLE_SIZE]
+    if not sample:
         return []
     return [
-        heading(context.say("approval-sample", shown=len(shown), total=page.total)),
-        lists.sample(context, shown),
+        heading(context.message("approval-sample", shown=len(sample), total=page.total)),
+        lists.phone_region_table(context, sample),
     ]
 
 
-def _approve(context: CardContext) -> Action:
-    """A step of its own: a required box beside *Reject* would stand in its way too."""
+def _approve_button(context: CardContext) -> Action:
+    """Opens a card with the check box: on the main card, a required input would block *Reject* too."""
     accounts = context.snapshot.roster.accounts
     return ShowCardAction(
         title=context.words("button-approve"),
@@ -111,7 +114,7 @@ def _approve(context: CardContext) -> Action:
                 ToggleInput(
                     id="acknowledge",
                     label=context.words("label-acknowledge"),
-                    title=context.say("toggle-acknowledge", accounts=accounts),
+                    title=context.message("toggle-acknowledge", accounts=accounts),
                     value="false",
                     wrap=True,
                     is_required=True,
@@ -119,9 +122,9 @@ def _approve(context: CardContext) -> Action:
                 )
             ],
             actions=[
-                context.execute(
+                context.execute_action(
                     Verb.APPROVE,
-                    context.say("button-approve-now", accounts=accounts),
+                    context.message("button-approve-now", accounts=accounts),
                     style="positive",
                     with_inputs=True,
                 )
@@ -130,31 +133,33 @@ def _approve(context: CardContext) -> Action:
     )
 
 
-def _show(context: CardContext) -> list[Action]:
+def _phones_button(context: CardContext) -> list[Action]:
+    """The button that opens or closes the phone panel. Empty if the sample has every phone."""
     if context.view.panel is Panel.PHONES:
-        return [lists.turn(context, context.words("button-hide"), Panel.NONE, 1)]
-    if context.snapshot.phones.total <= _SAMPLE:
+        return [lists.page_button(context, context.words("button-hide"), Panel.NONE, 1)]
+    if context.snapshot.phones.total <= _SAMPLE_SIZE:
         return []
-    return [lists.turn(context, context.words("button-phones"), Panel.PHONES, 1)]
+    return [lists.page_button(context, context.words("button-phones"), Panel.PHONES, 1)]
 
 
-def _settled(context: CardContext) -> Sheet:
-    """Read-only, for everybody: who decided what and when, and what it was about."""
+def _decided(context: CardContext) -> CardParts:
+    """Read-only, for everyone: who decided what and when, and about which request."""
     snapshot = context.snapshot
-    approved = snapshot.state in status.APPROVED
-    person = context.name(snapshot.decided_by)
+    approved = snapshot.state in status.APPROVED_STATES
+    person = context.person_name(snapshot.decided_by)
     if snapshot.state is RequestState.REJECTED:
-        verdict = Verdict("approval-rejected", {"person": person})
+        headline = Headline("approval-rejected", {"person": person})
     elif approved:
-        verdict = Verdict("approval-approved", {"person": person, "phones": snapshot.roster.ready})
+        headline = Headline(
+            "approval-approved", {"person": person, "phones": snapshot.roster.ready}
+        )
     else:
-        verdict = status.verdict(context)
-    body: list[CardElement] = [*status.story(context)]
+        headline = status.headline(context)
     pairs = [
-        (context.words("fact-file"), context.given(snapshot.roster.file_name)),
-        *regions(context),
+        (context.words("fact-file"), context.markdown_value(snapshot.roster.file_name)),
+        *region_facts(context),
     ]
     if snapshot.digest:
-        pairs.append((context.words("fact-digest"), snapshot.digest[:_DIGEST]))
-    body.append(facts(pairs))
-    return Sheet(verdict, "good" if approved else status.tone(snapshot), (), body)
+        pairs.append((context.words("fact-digest"), snapshot.digest[:_DIGEST_CHARS]))
+    body: list[CardElement] = [*status.timeline(context), facts(pairs)]
+    return CardParts(headline, "good" if approved else status.style(snapshot), (), body)

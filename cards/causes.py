@@ -1,4 +1,4 @@
-"""Failures grouped by cause: what is wrong, what to do, and which accounts it is about."""
+"""Failures grouped by cause: what went wrong, how to fix it, and for which accounts."""
 
 from __future__ import annotations
 
@@ -11,51 +11,54 @@ from bot.signin.outcome import REFUSED, UNKNOWN, explain
 from bot.signin.snapshot import CauseGroup
 from bot.words import Words
 from cards.context import CardContext
-from cards.elements import copyable, heading, strong, text, verbatim
-from cards.escape import Markup, plain
+from cards.elements import bold, code_block, heading, text, text_runs
+from cards.escape import Markup, single_line
 
-_EXAMPLES = 3
-_URLS = 6  # more than that is better looked up with `urls`
-_NOT_OF_A_GUID = re.compile(r"[^0-9A-Za-z-]")
+_MAX_EXAMPLES = 3  # accounts named per group
+_MAX_URLS = 6  # the command `urls` lists them all
+_NON_GUID_CHARACTERS = re.compile(r"[^0-9A-Za-z-]")
 
 
-def causes(context: CardContext) -> list[CardElement]:
-    """The largest groups; how many more there are is said."""
+def cause_groups(context: CardContext) -> list[CardElement]:
+    """The largest groups, as many as the budget allows, and how many phones the others have."""
     groups = context.snapshot.causes
-    shown = groups[: context.budget.causes]
-    told: list[CardElement] = [_group(context, group) for group in shown]
+    shown = groups[: context.budget.cause_groups]
+    elements: list[CardElement] = [_cause_group(context, group) for group in shown]
     if len(groups) > len(shown):
-        more = sum(group.count for group in groups[len(shown) :])
-        told.append(text(context.say("causes-more", phones=more), subtle=True))
-    return told
+        phones = sum(group.count for group in groups[len(shown) :])
+        elements.append(text(context.message("causes-more", phones=phones), subtle=True))
+    return elements
 
 
-def _group(context: CardContext, group: CauseGroup) -> Container:
+def _cause_group(context: CardContext, group: CauseGroup) -> Container:
     code = group.cause.code
     cause = Markup(context.words(f"cause-{code}"))
-    said: list[CardElement] = [strong(context.say("cause-group", count=group.count, cause=cause))]
+    items: list[CardElement] = [
+        bold(context.message("cause-group", count=group.count, cause=cause))
+    ]
     if group.cause in (UNKNOWN, REFUSED) and group.message:
-        said.append(
-            text(
-                context.say("cause-own-words", message=context.prose(group.message)),
-                spacing="Small",
-            )
+        gateway_message = context.free_text(group.message)
+        items.append(
+            text(context.message("cause-gateway-message", message=gateway_message), spacing="Small")
         )
     address = explain(group.message).address
     if address:
-        said.append(text(context.say("cause-address", address=address), spacing="Small"))
-    said.append(text(context.words.part(f"cause-{code}", "fix"), spacing="Small"))
+        items.append(text(context.message("cause-address", address=address), spacing="Small"))
+    items.append(text(context.words.part(f"cause-{code}", "fix"), spacing="Small"))
     if group.examples:
-        examples = group.examples[:_EXAMPLES]
-        names = ", ".join(map(context.value, examples))
+        examples = group.examples[:_MAX_EXAMPLES]
+        names = ", ".join(map(context.single_line_value, examples))
         rest = group.count - len(examples)
         accounts = context.words("cause-examples", names=names, rest=rest) if rest > 0 else names
-        said.append(verbatim(accounts, monospace=False, subtle=True))
-    return Container(items=said, spacing="Medium")
+        items.append(text_runs(accounts, monospace=False, subtle=True))
+    return Container(items=items, spacing="Medium")
 
 
-def provisioning(context: CardContext) -> list[CardElement]:
-    """The URLs of those devices whose failure may be in theirs, by kind of device and region."""
+def provisioning_urls(context: CardContext) -> list[CardElement]:
+    """The provisioning URLs of phones whose failure may come from theirs, per device kind and region.
+
+    Returns an empty list if no failure may.
+    """
     kinds = {
         kind for group in context.snapshot.causes if group.cause.shows_url for kind in group.vendors
     }
@@ -63,34 +66,34 @@ def provisioning(context: CardContext) -> list[CardElement]:
         url
         for region in context.snapshot.regions
         if region.phones.failed
-        for url in all_urls(tenant(context.home_tenant), region.region)
+        for url in all_urls(url_safe_tenant_id(context.home_tenant), region.region)
         if url.kind.value in kinds
     ]
     if not urls:
         return []
-    told: list[CardElement] = [
+    elements: list[CardElement] = [
         heading(context.words("provisioning-heading")),
-        text(context.words("provisioning-why")),
+        text(context.words("provisioning-reason")),
     ]
-    for url in urls[:_URLS]:
+    for url in urls[:_MAX_URLS]:
         devices = context.words(f"device-{url.kind.value}")
-        told += url_lines(
-            context.words, context.words("url-for", devices=devices, region=url.region.value), url
-        )
-    if len(urls) > _URLS:
-        told.append(text(context.say("provisioning-more", urls=len(urls) - _URLS), subtle=True))
-    return told
+        title = context.words("url-for", devices=devices, region=url.region.value)
+        elements += url_block(context.words, title, url)
+    if len(urls) > _MAX_URLS:
+        more = context.message("provisioning-more", urls=len(urls) - _MAX_URLS)
+        elements.append(text(more, subtle=True))
+    return elements
 
 
-def tenant(tenant_id: str) -> str:
-    """A tenant id as it may stand in a URL: a GUID, and nothing that is longer or means something."""
-    return _NOT_OF_A_GUID.sub("", tenant_id)[:36]
+def url_safe_tenant_id(tenant_id: str) -> str:
+    """Reduces a tenant id to the characters and the length of a GUID, so it is safe in a URL."""
+    return _NON_GUID_CHARACTERS.sub("", tenant_id)[:36]
 
 
-def url_lines(words: Words, devices: str, url: ProvisioningUrl) -> list[CardElement]:
-    """A URL to copy, under the devices that it is for; both forms where the sources differ."""
-    lines: list[CardElement] = [strong(devices), copyable(plain(url.url))]
+def url_block(words: Words, title: str, url: ProvisioningUrl) -> list[CardElement]:
+    """A URL to copy, under `title`, with the alternative form where sources disagree."""
+    elements: list[CardElement] = [bold(title), code_block(single_line(url.url))]
     if url.alternative:
-        lines.append(text(words("url-alternative"), subtle=True, spacing="Small"))
-        lines.append(copyable(plain(url.alternative)))
-    return lines
+        elements.append(text(words("url-alternative"), subtle=True, spacing="Small"))
+        elements.append(code_block(single_line(url.alternative)))
+    return elements

@@ -1,4 +1,4 @@
-"""The card that says how the set-up is: what failed first, each with what to do."""
+"""The card of the command `checks`: the doctor's findings, failures first, each with its fix."""
 
 from __future__ import annotations
 
@@ -10,76 +10,84 @@ from typing import Protocol
 from microsoft_teams.cards.core import AdaptiveCard, CardElement, Container, ContainerStyle
 
 from bot.words import Words
-from cards.elements import SIGNS, dump, heading, strong, text, title
+from cards.elements import SYMBOLS, bold, heading, text, title, to_json
 from cards.escape import markdown
-from cards.types import Rendered
+from cards.types import RenderedCard
 
-_FINE = "ok"
-# A state and the tone in which it is said; in the order in which people need them.
-_TONES: Mapping[str, ContainerStyle] = MappingProxyType(
-    {"failed": "attention", "unknown": "warning", _FINE: "good"}
+_OK = "ok"
+# Finding states in the order they are listed, most urgent first
+_STYLES: Mapping[str, ContainerStyle] = MappingProxyType(
+    {"failed": "attention", "unknown": "warning", _OK: "good"}
 )
-_UNKNOWN_SIGN = "?"
-_LONGEST = 200  # characters of a value from outside: a dozen findings have to fit on one card
+_UNKNOWN_SYMBOL = "?"
+_MAX_VALUE_CHARS = 200  # a dozen findings have to fit on one card
 
 
 class Finding(Protocol):
-    """What the doctor says of one step."""
+    """The result of one check, as the doctor returns it."""
 
     @property
-    def step(self) -> str: ...
+    def check(self) -> str:
+        """Key of the check; `check-<key>` is its name in the message catalogue."""
+        ...
 
     @property
-    def state(self) -> str: ...
+    def state(self) -> str:
+        """`failed`, `unknown` or `ok`."""
+        ...
 
     @property
-    def message(self) -> str: ...
+    def message(self) -> str:
+        """Message id. Unless `ok`, the message has the attribute `fix`."""
+        ...
 
     @property
-    def arguments(self) -> Mapping[str, str | int]: ...
+    def arguments(self) -> Mapping[str, str | int]:
+        """Arguments of the message, unescaped."""
+        ...
 
 
-def checks(words: Words, findings: Sequence[Finding]) -> Rendered:
-    """All findings, what is not well first."""
-    counts = {state: sum(each.state == state for each in findings) for state in _TONES}
-    verdict = words(
-        "checks-verdict",
+def checks(words: Words, findings: Sequence[Finding]) -> RenderedCard:
+    """Renders all findings, grouped by state."""
+    counts = {state: sum(each.state == state for each in findings) for state in _STYLES}
+    headline = words(
+        "checks-headline",
         failed=counts["failed"],
         unknown=counts["unknown"],
         total=len(findings),
     )
-    escaping = words.escaping(partial(markdown, longest=_LONGEST))
-    worst = next((state for state in _TONES if counts[state]), _FINE)
+    escaping = words.escaping(partial(markdown, max_length=_MAX_VALUE_CHARS))
+    worst = next((state for state in _STYLES if counts[state]), _OK)
     body: list[CardElement] = []
-    for state in _TONES:
-        these = [each for each in findings if each.state == state]
-        if these:
-            body.append(heading(f"{_sign(state)} {words(f'checks-word-{state}')}"))
-        for each in these:
-            body += _lines(escaping, each)
+    for state in _STYLES:
+        group = [each for each in findings if each.state == state]
+        if group:
+            body.append(heading(f"{_symbol(state)} {words(f'checks-state-{state}')}"))
+        for finding in group:
+            body += _finding(escaping, finding)
     card = AdaptiveCard(
         version="1.5",
         lang=words.language,
-        fallback_text=verdict,
+        fallback_text=headline,
         body=[
-            Container(style=_TONES[worst], bleed=True, items=[title(verdict)]),
+            Container(style=_STYLES[worst], bleed=True, items=[title(headline)]),
             *body,
-            text(words("checks-only-looked"), subtle=True),
+            text(words("checks-read-only"), subtle=True),
         ],
     )
-    return Rendered(dump(card), verdict)
+    return RenderedCard(to_json(card), headline)
 
 
-def _sign(state: str) -> str:
-    return _UNKNOWN_SIGN if state == "unknown" else SIGNS[_TONES[state]]
+def _symbol(state: str) -> str:
+    return _UNKNOWN_SYMBOL if state == "unknown" else SYMBOLS[_STYLES[state]]
 
 
-def _lines(words: Words, finding: Finding) -> list[CardElement]:
-    lines: list[CardElement] = [
-        strong(f"{_sign(finding.state)} {words(f'check-{finding.step}')}"),
+def _finding(words: Words, finding: Finding) -> list[CardElement]:
+    elements: list[CardElement] = [
+        bold(f"{_symbol(finding.state)} {words(f'check-{finding.check}')}"),
         text(words(finding.message, **finding.arguments), spacing="Small"),
     ]
-    if finding.state != _FINE:
+    if finding.state != _OK:
         fix = words.part(finding.message, "fix", **finding.arguments)
-        lines.append(text(f"→ {fix}", spacing="Small"))
-    return lines
+        elements.append(text(f"→ {fix}", spacing="Small"))
+    return elements

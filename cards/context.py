@@ -1,4 +1,4 @@
-"""What every card is made from: a snapshot, a view, words, and how much room there is."""
+"""What card builders share: the inputs of one rendering, and what a builder returns."""
 
 from __future__ import annotations
 
@@ -18,81 +18,84 @@ from bot.signin.request import Person
 from bot.signin.snapshot import RequestSnapshot
 from bot.words import Argument, Words
 from cards.elements import EMPTY
-from cards.escape import Markup, markdown, plain
+from cards.escape import Markup, markdown, single_line
 from cards.types import Verb, View
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """How long a card may get. Lengths are in characters."""
+    """Limits on the variable parts of a card."""
 
-    value: int  # a value of a row, a name
-    prose: int  # what a person or the service wrote: a reason, a comment, an error
-    causes: int  # kinds of failure told apart
+    value_chars: int  #: length of a value in a row, or of a name
+    free_text_chars: int  #: length of a reason, a comment, or an error of the SIP Gateway
+    cause_groups: int  #: number of cause groups shown
 
 
-# From what suits a reader to what fits below the limit whatever the values are.
+# From comfortable to read, down to what fits the size limit whatever the values are.
 BUDGETS = (Budget(80, 300, 8), Budget(40, 160, 6), Budget(24, 80, 4), Budget(16, 40, 3))
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The sentence that a card opens with; notifications carry it too."""
+class Headline:
+    """The sentence at the top of a card, repeated in its summary."""
 
-    message: str
+    message_id: str  #: in the message catalogue
     arguments: Mapping[str, Argument] = field(default_factory=dict[str, Argument])
 
 
 @dataclass(frozen=True, slots=True)
-class Sheet:
-    """What one kind of card says; the frame around it is the same for all."""
+class CardParts:
+    """What a builder contributes to a card. `render` adds the frame, the same for all kinds."""
 
-    verdict: Verdict
-    tone: ContainerStyle
-    lead: Sequence[CardElement]  # stays with the verdict
+    headline: Headline
+    style: ContainerStyle  #: of the header
+    header: Sequence[CardElement]  #: below the headline, in the same container
     body: Sequence[CardElement] = ()
     actions: Sequence[Action] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class CardContext:
+    """Everything one card is rendered from."""
+
     snapshot: RequestSnapshot
     view: View
-    words: Words
-    home_tenant: str
+    words: Words  #: does not escape; for messages without arguments from outside
+    home_tenant: str  #: tenant id for provisioning URLs
     budget: Budget
 
-    def say(self, message: str, /, **arguments: Argument) -> str:
-        """A sentence for a TextBlock or a fact."""
-        escape = partial(markdown, longest=self.budget.value)
-        return self.words.escaping(escape)(message, **arguments)
+    def message(self, message_id: str, /, **arguments: Argument) -> str:
+        """Returns a message as Markdown, for a TextBlock or a fact."""
+        escape = partial(markdown, max_length=self.budget.value_chars)
+        return self.words.escaping(escape)(message_id, **arguments)
 
-    def label(self, message: str, /, **arguments: Argument) -> str:
-        """A sentence for what knows no Markdown: buttons, labels, notifications."""
-        escape = partial(plain, longest=self.budget.value)
-        return self.words.escaping(escape)(message, **arguments)
+    def single_line_message(self, message_id: str, /, **arguments: Argument) -> str:
+        """Returns a message without Markdown, for summaries."""
+        escape = partial(single_line, max_length=self.budget.value_chars)
+        return self.words.escaping(escape)(message_id, **arguments)
 
-    def part(self, message: str, attribute: str, /, **arguments: Argument) -> str:
-        escape = partial(markdown, longest=self.budget.value)
-        return self.words.escaping(escape).part(message, attribute, **arguments)
+    def part(self, message_id: str, attribute: str, /, **arguments: Argument) -> str:
+        """Returns an attribute of a message as Markdown, such as `fix`."""
+        escape = partial(markdown, max_length=self.budget.value_chars)
+        return self.words.escaping(escape).part(message_id, attribute, **arguments)
 
-    def given(self, text: str) -> str:
-        """A value by itself in a TextBlock or a fact."""
-        return markdown(text, self.budget.value) or EMPTY
+    def markdown_value(self, text: str) -> str:
+        """Escapes a value that fills a TextBlock or a fact by itself."""
+        return markdown(text, self.budget.value_chars) or EMPTY
 
-    def value(self, text: str) -> str:
-        """A value for a text run."""
-        return plain(text, self.budget.value)
+    def single_line_value(self, text: str) -> str:
+        """Sanitizes a value for a text run."""
+        return single_line(text, self.budget.value_chars)
 
-    def prose(self, text: str) -> Markup:
-        """What somebody wrote, as an argument of `say`."""
-        return Markup(markdown(text, self.budget.prose))
+    def free_text(self, text: str) -> Markup:
+        """Escapes text written by a person or the SIP Gateway, as an argument of `message`."""
+        return Markup(markdown(text, self.budget.free_text_chars))
 
-    def name(self, person: Person | None) -> str:
-        """Whom to name. Chat clients do not always say."""
-        return (person.name.strip() if person else "") or self.words("somebody")
+    def person_name(self, person: Person | None) -> str:
+        """Returns "someone" when the name is unknown: chat clients do not always send one."""
+        return (person.name.strip() if person else "") or self.words("someone")
 
-    def execute(
+    def execute_action(
         self,
         verb: Verb,
         title: str,
@@ -101,7 +104,10 @@ class CardContext:
         with_inputs: bool = False,
         **extra: str | int,
     ) -> ExecuteAction:
-        """A button. Only what needs the inputs waits for them to be filled in."""
+        """Builds a button that invokes `verb`, with `extra` added to its data.
+
+        Required inputs block the button only if `with_inputs` is true.
+        """
         return ExecuteAction(
             verb=verb.value,
             title=title,

@@ -1,7 +1,7 @@
-"""The shapes that cards are built of, over `microsoft-teams-cards`.
+"""The building blocks of cards, on top of `microsoft-teams-cards`.
 
-Text carries everything. Elements beyond Adaptive Cards 1.5 (Badge, ProgressBar, CodeBlock) are extras,
-each with a fallback, since many clients drop what they do not know without a word.
+Text carries all the information. Elements beyond Adaptive Cards 1.5 (Badge, ProgressBar, CodeBlock) are
+optional, each with a fallback, because many clients silently drop unknown elements.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from microsoft_teams.cards.core import (
 from cards.escape import Markup
 
 BadgeStyle = Literal["Informative", "Accent", "Good", "Attention", "Warning", "Subtle"]
-_BADGES: Mapping[ContainerStyle, BadgeStyle] = MappingProxyType(
+_BADGE_STYLES: Mapping[ContainerStyle, BadgeStyle] = MappingProxyType(
     {
         "default": "Informative",
         "emphasis": "Subtle",
@@ -49,9 +49,9 @@ _BADGES: Mapping[ContainerStyle, BadgeStyle] = MappingProxyType(
         "warning": "Warning",
     }
 )
-EMPTY = "–"  # where there is no value: clients refuse a text that is empty
-# A sign beside each word, so that nothing is said by colour alone.
-SIGNS: Mapping[ContainerStyle, str] = MappingProxyType(
+EMPTY = "–"  # stands for a missing value: clients reject empty text
+# Shown beside each label, so that no meaning depends on color alone
+SYMBOLS: Mapping[ContainerStyle, str] = MappingProxyType(
     {
         "default": "•",
         "emphasis": "–",
@@ -63,35 +63,35 @@ SIGNS: Mapping[ContainerStyle, str] = MappingProxyType(
 )
 
 
-def moment(when: datetime) -> Markup:
-    """A point in time that each reader's client shows in its own time zone and language."""
-    stamp = f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    return Markup(f"{{{{DATE({stamp},SHORT)}}}} {{{{TIME({stamp})}}}}")
+def timestamp(when: datetime) -> Markup:
+    """Returns date and time macros, which each client shows in its reader's time zone and language."""
+    utc = f"{when.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return Markup(f"{{{{DATE({utc},SHORT)}}}} {{{{TIME({utc})}}}}")
 
 
 def text(sentence: str, *, subtle: bool = False, spacing: Spacing | None = None) -> TextBlock:
-    """A sentence of the catalogue: Markdown, its arguments escaped."""
+    """A catalogue sentence: Markdown with escaped arguments."""
     return TextBlock(text=sentence, wrap=True, is_subtle=subtle or None, spacing=spacing)
 
 
-def strong(sentence: str, *, spacing: Spacing | None = None) -> TextBlock:
+def bold(sentence: str, *, spacing: Spacing | None = None) -> TextBlock:
     return TextBlock(text=sentence, wrap=True, weight="Bolder", spacing=spacing)
 
 
 def title(sentence: str) -> TextBlock:
-    """The card's own heading."""
+    """The heading of the card."""
     return TextBlock(text=sentence, wrap=True, size="Large", weight="Bolder", style="heading")
 
 
 def heading(sentence: str) -> TextBlock:
-    """The heading of a part of the card."""
+    """The heading of a section."""
     return TextBlock(
         text=sentence, wrap=True, size="Medium", weight="Bolder", style="heading", spacing="Large"
     )
 
 
-def verbatim(*values: str, monospace: bool = True, subtle: bool = False) -> RichTextBlock:
-    """Values as they are: text runs know no Markdown. Each has been through `escape.plain`."""
+def text_runs(*values: str, monospace: bool = True, subtle: bool = False) -> RichTextBlock:
+    """Values shown literally: text runs have no Markdown. Callers pass each through `single_line`."""
     return RichTextBlock(
         inlines=[
             TextRun(
@@ -105,9 +105,9 @@ def verbatim(*values: str, monospace: bool = True, subtle: bool = False) -> Rich
     )
 
 
-def copyable(snippet: str) -> CodeBlock:
-    """Lines to copy as they stand."""
-    lines = [verbatim(line) for line in snippet.splitlines()]
+def code_block(snippet: str) -> CodeBlock:
+    """Lines to copy."""
+    lines = [text_runs(line) for line in snippet.splitlines()]
     return CodeBlock(
         code_snippet=snippet,
         language="PlainText",
@@ -115,23 +115,28 @@ def copyable(snippet: str) -> CodeBlock:
     )
 
 
-def badge(word: str, tone: ContainerStyle) -> Badge:
+def badge(label: str, style: ContainerStyle) -> Badge:
     return Badge(
-        text=f"{SIGNS[tone]} {word}",
-        style=_BADGES[tone],
+        text=f"{SYMBOLS[style]} {label}",
+        style=_BADGE_STYLES[style],
         appearance="Tint",
         size="Large",
-        fallback=TextBlock(text=f"{SIGNS[tone]} {word}", wrap=True, size="Small", weight="Bolder"),
+        fallback=TextBlock(
+            text=f"{SYMBOLS[style]} {label}", wrap=True, size="Small", weight="Bolder"
+        ),
     )
 
 
-def bar(good: int, bad: int, running: int, total: int) -> ProgressBar:
-    """How far things are, well or badly. The counts stand in words beside it."""
-    parts: tuple[tuple[int, ContainerStyle], ...] = (
+def progress_bar(good: int, bad: int, in_progress: int, total: int) -> ProgressBar:
+    """A bar of phone counts: succeeded, failed, in progress, and the rest of `total`.
+
+    Decorative: the card also gives the counts as text.
+    """
+    segments: tuple[tuple[int, ContainerStyle], ...] = (
         (good, "good"),
         (bad, "attention"),
-        (running, "accent"),
-        (total - good - bad - running, "emphasis"),
+        (in_progress, "accent"),
+        (total - good - bad - in_progress, "emphasis"),
     )
     return ProgressBar(
         value=good + bad,
@@ -145,20 +150,20 @@ def bar(good: int, bad: int, running: int, total: int) -> ProgressBar:
                     min_height="8px",
                     spacing="None",
                 )
-                for count, style in parts
+                for count, style in segments
                 if count
             ],
         ),
     )
 
 
-def note(sentences: Sequence[TextBlock], tone: ContainerStyle) -> Container:
-    """Something to notice before all else."""
-    return Container(style=tone, items=list[CardElement](sentences), rounded_corners=True)
+def callout(sentences: Sequence[TextBlock], style: ContainerStyle) -> Container:
+    """Sentences in a colored box."""
+    return Container(style=style, items=list[CardElement](sentences), rounded_corners=True)
 
 
 def facts(pairs: Sequence[tuple[str, str]]) -> FactSet:
-    """`(label, value)`; values are Markdown, escaped by now."""
+    """`pairs` are labels and values. Values are escaped Markdown."""
     return FactSet(facts=[Fact(title=label, value=value) for label, value in pairs])
 
 
@@ -167,14 +172,14 @@ def table(
     rows: Sequence[Sequence[Sequence[CardElement]]],
     widths: Sequence[int | str],
 ) -> Table:
-    """A table with a header row; every cell is a stack of elements."""
-    head = TableRow(
-        cells=[TableCell(items=[strong(header)]) for header in headers], style="emphasis"
+    """A table with a header row. A cell is a sequence of elements; a width is a weight or pixels."""
+    header_row = TableRow(
+        cells=[TableCell(items=[bold(header)]) for header in headers], style="emphasis"
     )
     body = [TableRow(cells=[TableCell(items=list(cell)) for cell in row]) for row in rows]
     return Table(
         columns=[ColumnDefinition(width=width) for width in widths],
-        rows=[head, *body],
+        rows=[header_row, *body],
         first_row_as_headers=True,
         show_grid_lines=True,
         grid_style="default",
@@ -182,26 +187,26 @@ def table(
     )
 
 
-def buttons(actions: Sequence[Action]) -> ActionSet:
+def action_row(actions: Sequence[Action]) -> ActionSet:
     return ActionSet(actions=list(actions))
 
 
-def dump(card: AdaptiveCard) -> dict[str, Any]:
-    """Adaptive Card JSON, over the whole width of the chat."""
-    made = _whole(card.model_dump(exclude_none=True, by_alias=True))
-    # Spelled as Teams documents it; the library's own type has another case.
-    return {**made, "msteams": {"width": "Full"}}
+def to_json(card: AdaptiveCard) -> dict[str, Any]:
+    """Returns Adaptive Card JSON, set to the full width of the chat."""
+    content = _integral(card.model_dump(exclude_none=True, by_alias=True))
+    # Spelled as Teams documents it; the library's own type uses another case.
+    return {**content, "msteams": {"width": "Full"}}
 
 
-def _whole(value: Any) -> Any:
-    """The library turns every number into a float; clients want whole ones where they are whole."""
+def _integral(value: Any) -> Any:
+    """Turns whole floats back into integers: the library makes every number a float."""
     if isinstance(value, dict):
-        return {key: _whole(item) for key, item in value.items()}
+        return {key: _integral(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_whole(item) for item in value]
+        return [_integral(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
-def size(card: Mapping[str, Any]) -> int:
-    """Bytes of the card in its longest spelling, ASCII with spaces, as the SDK sends it."""
+def size_bytes(card: Mapping[str, Any]) -> int:
+    """Returns the size in the longest encoding, ASCII with spaces, which is how the SDK sends cards."""
     return len(json.dumps(card))

@@ -1,7 +1,7 @@
-"""Values from outside, made safe for a card: they show what they are and do nothing.
+"""Escaping for cards: untrusted values are shown as they are and have no effect.
 
-TextBlocks are Markdown (bold, italics, lists, links). In Teams' mobile renderer a backslash takes the
-meaning from `* _ [ ]` only, and is shown before anything else; so nothing is escaped without need.
+TextBlocks are Markdown (bold, italics, lists, links). Teams' mobile renderer honors a backslash only
+before `* _ [ ]` and shows it before anything else, so nothing is escaped unnecessarily.
 Source: github.com/microsoft/Teams-AdaptiveCards-Mobile, MarkDownBlockParser.cpp.
 """
 
@@ -10,43 +10,44 @@ from __future__ import annotations
 import re
 import unicodedata
 
-_JOINERS = "\u200c\u200d"  # Persian and Indic spelling needs them, and so do emoji
-_UNSEEN = frozenset({"Cc", "Cf", "Co", "Cs"})  # controls, bidi and zero-width marks, private use
+_JOINERS = "\u200c\u200d"  # required by Persian and Indic spelling, and by emoji
+# Unicode categories: controls, format (bidi and zero-width) characters, private use, surrogates
+_INVISIBLE = frozenset({"Cc", "Cf", "Co", "Cs"})
 _SYNTAX = re.compile(r"[\\*_~`\[\]<]")
 _ENTITY = re.compile(r"&(?=#?\w+;)")
-# What opens a list, a heading or a quotation, where a value is the first thing in a block.
-_OPENING = re.compile(r"^(?:\d+(?=[.)](?:\s|$))|(?=[-+#>=|]))")
-_MACRO = re.compile(r"\{(?=\{)")  # {{DATE(…)}} is evaluated in every text of a card
+# What starts a list, a heading or a quotation when the value comes first in its block
+_BLOCK_START = re.compile(r"^(?:\d+(?=[.)](?:\s|$))|(?=[-+#>=|]))")
+_MACRO = re.compile(r"\{(?=\{)")  # clients evaluate {{DATE(…)}} in every text of a card
 
 
 class Markup(str):
-    """A text that a card made itself, such as a date: it is not escaped again."""
+    """Text that is safe already, such as a date macro. It is not escaped again."""
 
     __slots__ = ()
 
 
-def plain(text: str, longest: int = 300) -> str:
-    """`text` on one line of at most `longest` characters, an ellipsis the last if it was cut.
+def single_line(text: str, max_length: int = 300) -> str:
+    """Returns `text` on one line of at most `max_length` characters, with an ellipsis if truncated.
 
-    Control, bidi and other invisible characters become U+FFFD, so that they are seen and harmless.
+    Control, bidi and other invisible characters become U+FFFD, which is visible and harmless.
     """
     if isinstance(text, Markup):
         return text
-    folded = " ".join(text.split())
-    if not folded.isprintable():
-        folded = "".join(map(_seen, folded))
-    folded = _MACRO.sub("{ ", folded)
-    return folded if len(folded) <= longest else folded[: longest - 1].rstrip() + "…"
+    line = " ".join(text.split())
+    if not line.isprintable():
+        line = "".join(map(_visible, line))
+    line = _MACRO.sub("{ ", line)
+    return line if len(line) <= max_length else line[: max_length - 1].rstrip() + "…"
 
 
-def _seen(letter: str) -> str:
-    unseen = unicodedata.category(letter) in _UNSEEN and letter not in _JOINERS
-    return "\ufffd" if unseen else letter
+def _visible(character: str) -> str:
+    invisible = unicodedata.category(character) in _INVISIBLE and character not in _JOINERS
+    return "\ufffd" if invisible else character
 
 
-def markdown(text: str, longest: int = 300) -> str:
-    """`plain`, for a TextBlock: no Markdown, no mention and no HTML is left in it."""
+def markdown(text: str, max_length: int = 300) -> str:
+    """Like `single_line`, for a TextBlock: Markdown, mentions and HTML are escaped."""
     if isinstance(text, Markup):
         return text
-    safe = _ENTITY.sub("&amp;", _SYNTAX.sub(r"\\\g<0>", plain(text, longest)))
-    return _OPENING.sub(r"\g<0>\\", safe)
+    escaped = _ENTITY.sub("&amp;", _SYNTAX.sub(r"\\\g<0>", single_line(text, max_length)))
+    return _BLOCK_START.sub(r"\g<0>\\", escaped)

@@ -1,4 +1,4 @@
-"""Rows on a card: issues and phones, a page at a time. All of them are in the CSV."""
+"""Paged lists on a card: issues and phones. The CSV exports have all of them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from bot.phones.issue import Issue, Severity
 from bot.signin.outcome import NOT_RUN, UNKNOWN, PhoneStatus
 from bot.signin.snapshot import Page, PhoneSnapshot
 from cards.context import CardContext
-from cards.elements import EMPTY, SIGNS, buttons, strong, table, text, verbatim
+from cards.elements import EMPTY, SYMBOLS, action_row, bold, table, text, text_runs
 from cards.types import Panel, Verb
 
-_SEVERITIES: Mapping[Severity, ContainerStyle] = MappingProxyType(
+_SEVERITY_STYLES: Mapping[Severity, ContainerStyle] = MappingProxyType(
     {Severity.ERROR: "attention", Severity.WARNING: "warning", Severity.NOTE: "default"}
 )
-_STATUSES: Mapping[PhoneStatus, ContainerStyle] = MappingProxyType(
+_STATUS_STYLES: Mapping[PhoneStatus, ContainerStyle] = MappingProxyType(
     {
         PhoneStatus.PENDING: "default",
         PhoneStatus.IN_PROGRESS: "accent",
@@ -34,111 +34,114 @@ _STATUSES: Mapping[PhoneStatus, ContainerStyle] = MappingProxyType(
     }
 )
 
+#: A table row of two cells
+_Row = tuple[Sequence[CardElement], Sequence[CardElement]]
 
-def status_word(context: CardContext, status: PhoneStatus) -> str:
-    return f"{SIGNS[_STATUSES[status]]} {context.words(f'phone-{status.value}')}"
+
+def phone_status_label(context: CardContext, status: PhoneStatus) -> str:
+    """The status with its symbol."""
+    return f"{SYMBOLS[_STATUS_STYLES[status]]} {context.words(f'phone-{status.value}')}"
 
 
-def issues(context: CardContext) -> list[CardElement]:
-    """A page of the file's issues, with the buttons to turn it."""
+def issues_page(context: CardContext) -> list[CardElement]:
+    """The current page of the file's issues, with its pager. Empty if there are none."""
     page = context.snapshot.roster.issues
     if not page.items:
         return []
-    rows = [_issue(context, issue) for issue in page.items]
+    rows = [_issue_row(context, issue) for issue in page.items]
     headers = (context.words("column-row"), context.words("column-issue"))
-    return [table(headers, rows, ("96px", 1)), *turning(context, Panel.ISSUES, page)]
+    return [table(headers, rows, ("96px", 1)), *pager(context, Panel.ISSUES, page)]
 
 
-def _issue(
-    context: CardContext, issue: Issue
-) -> tuple[Sequence[CardElement], Sequence[CardElement]]:
-    sign = SIGNS[_SEVERITIES[issue.severity]]
-    word = context.words(f"severity-{issue.severity.value}")
-    message = f"issue-{issue.code}"
+def _issue_row(context: CardContext, issue: Issue) -> _Row:
+    symbol = SYMBOLS[_SEVERITY_STYLES[issue.severity]]
+    severity = context.words(f"severity-{issue.severity.value}")
+    message_id = f"issue-{issue.code}"
     return (
         [
             TextBlock(text=str(issue.row), wrap=True),
-            TextBlock(text=f"{sign} {word}", wrap=True, weight="Bolder", spacing="Small"),
+            TextBlock(text=f"{symbol} {severity}", wrap=True, weight="Bolder", spacing="Small"),
             TextBlock(text=issue.column.value, wrap=True, size="Small", spacing="Small"),
         ],
         [
-            *([verbatim(context.value(issue.value))] if issue.value else []),
-            text(context.say(message, **issue.arguments), spacing="Small"),
-            text(context.part(message, "fix", **issue.arguments), subtle=True, spacing="Small"),
+            *([text_runs(context.single_line_value(issue.value))] if issue.value else []),
+            text(context.message(message_id, **issue.arguments), spacing="Small"),
+            text(context.part(message_id, "fix", **issue.arguments), subtle=True, spacing="Small"),
         ],
     )
 
 
-def phones(context: CardContext, shown: Sequence[PhoneSnapshot]) -> CardElement:
-    """Phones and where they stand."""
+def phone_status_table(context: CardContext, shown: Sequence[PhoneSnapshot]) -> CardElement:
+    """Phones with their status and, if failed, the cause."""
     headers = (context.words("column-phone"), context.words("column-status"))
-    return table(headers, [_phone(context, phone) for phone in shown], (1, "112px"))
+    return table(headers, [_phone_status_row(context, phone) for phone in shown], (1, "112px"))
 
 
-def sample(context: CardContext, shown: Sequence[PhoneSnapshot]) -> CardElement:
-    """Phones before anything is done to them."""
+def phone_region_table(context: CardContext, shown: Sequence[PhoneSnapshot]) -> CardElement:
+    """Phones with their region, for cards shown before the sign-in."""
     headers = (context.words("column-phone"), context.words("column-region"))
-    rows = [(_identity(context, phone), [_region(context, phone)]) for phone in shown]
+    rows = [(_phone_lines(context, phone), [_region(phone)]) for phone in shown]
     return table(headers, rows, (1, "80px"))
 
 
-def _phone(
-    context: CardContext, phone: PhoneSnapshot
-) -> tuple[Sequence[CardElement], Sequence[CardElement]]:
-    said = _identity(context, phone)
+def _phone_status_row(context: CardContext, phone: PhoneSnapshot) -> _Row:
+    lines = _phone_lines(context, phone)
     if phone.cause == UNKNOWN and phone.message:
-        said.append(verbatim(context.value(phone.message), monospace=False))
+        lines.append(text_runs(context.single_line_value(phone.message), monospace=False))
     elif phone.cause not in (None, NOT_RUN):
-        said.append(text(context.words(f"cause-{phone.cause.code}"), spacing="Small"))
-    return (said, [strong(status_word(context, phone.status))])
+        lines.append(text(context.words(f"cause-{phone.cause.code}"), spacing="Small"))
+    return (lines, [bold(phone_status_label(context, phone.status))])
 
 
-def _identity(context: CardContext, phone: PhoneSnapshot) -> list[CardElement]:
+def _phone_lines(context: CardContext, phone: PhoneSnapshot) -> list[CardElement]:
     return [
-        verbatim(context.value(phone.username), monospace=False),
-        verbatim(context.value(phone.hardware_id), subtle=True),
+        text_runs(context.single_line_value(phone.username), monospace=False),
+        text_runs(context.single_line_value(phone.hardware_id), subtle=True),
     ]
 
 
-def _region(context: CardContext, phone: PhoneSnapshot) -> TextBlock:
+def _region(phone: PhoneSnapshot) -> TextBlock:
     return TextBlock(text=phone.region.value if phone.region else EMPTY, wrap=True)
 
 
-def phones_panel(context: CardContext) -> list[CardElement]:
-    """The page of phones that the card was turned to."""
+def phones_page(context: CardContext) -> list[CardElement]:
+    """The current page of the open phone panel, with its pager."""
     page = context.snapshot.phones
     if not page.items:
         return [text(context.words("phones-none"))]
-    return [phones(context, page.items), *turning(context, context.view.panel, page)]
+    return [phone_status_table(context, page.items), *pager(context, context.view.panel, page)]
 
 
-def turning(context: CardContext, panel: Panel, page: Page[Any]) -> list[CardElement]:
-    """Which part this is, and buttons to the pages beside it."""
+def pager(context: CardContext, panel: Panel, page: Page[Any]) -> list[CardElement]:
+    """The range shown, and buttons to the previous and next page. Empty for a single page."""
     if page.pages == 1:
         return []
     first = (page.number - 1) * page.size + 1
-    part = context.say("page-of", first=first, last=first + len(page.items) - 1, total=page.total)
-    beside: list[Action] = []
+    last = first + len(page.items) - 1
+    range_shown = context.message("page-of", first=first, last=last, total=page.total)
+    actions: list[Action] = []
     if page.number > 1:
-        beside.append(turn(context, context.words("button-previous"), panel, page.number - 1))
+        previous = context.words("button-previous")
+        actions.append(page_button(context, previous, panel, page.number - 1))
     if page.number < page.pages:
-        beside.append(turn(context, context.words("button-next"), panel, page.number + 1))
-    return [text(part, subtle=True, spacing="Small"), buttons(beside)]
+        actions.append(page_button(context, context.words("button-next"), panel, page.number + 1))
+    return [text(range_shown, subtle=True, spacing="Small"), action_row(actions)]
 
 
-def turn(context: CardContext, title: str, panel: Panel, number: int) -> Action:
-    return context.execute(Verb.PAGE, title, panel=panel.value, page=number)
+def page_button(context: CardContext, title: str, panel: Panel, number: int) -> Action:
+    """A button that opens page `number` (from 1) of `panel`."""
+    return context.execute_action(Verb.PAGE, title, panel=panel.value, page=number)
 
 
-def panels(context: CardContext) -> list[Action]:
-    """Buttons that open and close the lists of phones."""
+def panel_buttons(context: CardContext) -> list[Action]:
+    """Buttons that open and close the phone panels."""
     open_panel = context.view.panel
     tally = context.snapshot.phones_by_status
-    offered: list[Action] = []
+    actions: list[Action] = []
     if open_panel is not Panel.PHONES:
-        offered.append(turn(context, context.words("button-phones"), Panel.PHONES, 1))
+        actions.append(page_button(context, context.words("button-phones"), Panel.PHONES, 1))
     if open_panel is not Panel.FAILED and tally.ended > tally.signed_in:
-        offered.append(turn(context, context.words("button-failed"), Panel.FAILED, 1))
+        actions.append(page_button(context, context.words("button-failed"), Panel.FAILED, 1))
     if open_panel in (Panel.PHONES, Panel.FAILED):
-        offered.append(turn(context, context.words("button-hide"), Panel.NONE, 1))
-    return offered
+        actions.append(page_button(context, context.words("button-hide"), Panel.NONE, 1))
+    return actions

@@ -1,8 +1,8 @@
-"""How a sign-in goes, as committed: counts first, then what is happening now, then what went wrong."""
+"""The progress card: committed counts first, then the batches in progress, then failures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from microsoft_teams.cards.core import (
     Action,
@@ -19,55 +19,54 @@ from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RegionProgress, RequestSnapshot, Tally
 from cards import lists, status
-from cards.causes import causes
-from cards.context import CardContext, Sheet, Verdict
-from cards.elements import bar, heading, moment, note, strong, text
-from cards.lists import status_word
+from cards.causes import cause_groups
+from cards.context import CardContext, CardParts, Headline
+from cards.elements import bold, callout, heading, progress_bar, text, timestamp
+from cards.lists import phone_status_label
 from cards.types import Panel, Verb
 
-_STUCK = 3  # as many stalled batches are told apart
+_MAX_STALLED_BATCHES = 3  # listed one by one; the count covers all of them
 
 
-def sheet(context: CardContext) -> Sheet:
+def build(context: CardContext) -> CardParts:
     if context.snapshot.state is RequestState.RUNNING:
         return _running(context)
-    return _still(context)
+    return _not_running(context)
 
 
-def _running(context: CardContext) -> Sheet:
+def _running(context: CardContext) -> CardParts:
     snapshot = context.snapshot
     tally = snapshot.phones_by_status
-    stopping = status.cancelling(snapshot)
-    body: list[CardElement] = [*counters(context, tally), *_notes(context)]
+    body: list[CardElement] = [*counters(context, tally), *_callouts(context)]
     if context.view.panel in (Panel.PHONES, Panel.FAILED):
-        body += [heading(context.words("phones-heading")), *lists.phones_panel(context)]
+        body += [heading(context.words("phones-heading")), *lists.phones_page(context)]
     else:
-        body += [*_now(context), *failures(context)]
-    actions = lists.panels(context)
+        body += [*_regions(context), *failures_section(context)]
+    actions = lists.panel_buttons(context)
     if snapshot.delegation_wanted_since:
-        sign_in = context.execute(Verb.SIGN_IN, context.words("button-sign-in"), style="positive")
-        actions.insert(0, sign_in)
-    if not stopping:
-        actions.append(_cancel(context, tally))
-    actions.append(context.execute(Verb.REFRESH, context.words("button-refresh")))
-    return Sheet(
-        verdict=Verdict(_verdict(snapshot), status.numbers(tally)),
-        tone=status.tone(snapshot),
-        lead=[text(context.words("progress-updates"), spacing="Small")],
+        title = context.words("button-sign-in")
+        actions.insert(0, context.execute_action(Verb.SIGN_IN, title, style="positive"))
+    if not status.cancellation_requested(snapshot):
+        actions.append(_cancel_button(context, tally))
+    actions.append(context.execute_action(Verb.REFRESH, context.words("button-refresh")))
+    return CardParts(
+        headline=Headline(_headline_id(snapshot), status.tally_arguments(tally)),
+        style=status.style(snapshot),
+        header=[text(context.words("progress-updates"), spacing="Small")],
         body=body,
         actions=actions,
     )
 
 
-def _verdict(snapshot: RequestSnapshot) -> str:
-    if status.cancelling(snapshot):
+def _headline_id(snapshot: RequestSnapshot) -> str:
+    if status.cancellation_requested(snapshot):
         return "progress-cancelling"
-    return "progress-sign-in" if snapshot.delegation_wanted_since else "progress-verdict"
+    return "progress-sign-in" if snapshot.delegation_wanted_since else "progress-headline"
 
 
 def counters(context: CardContext, tally: Tally) -> list[CardElement]:
-    """The counts in figures and words, and a bar for a glance."""
-    always = (PhoneStatus.SIGNED_IN, PhoneStatus.FAILED)
+    """Phones by status, in figures and labels, and a progress bar."""
+    always_shown = (PhoneStatus.SIGNED_IN, PhoneStatus.FAILED)
     counts: Mapping[PhoneStatus, int] = {
         PhoneStatus.SIGNED_IN: tally.signed_in,
         PhoneStatus.FAILED: tally.failed,
@@ -81,117 +80,130 @@ def counters(context: CardContext, tally: Tally) -> list[CardElement]:
             width="stretch",
             items=[
                 TextBlock(
-                    text=context.say("count", count=count), size="ExtraLarge", weight="Bolder"
+                    text=context.message("count", count=count), size="ExtraLarge", weight="Bolder"
                 ),
-                TextBlock(text=status_word(context, phone_status), wrap=True, spacing="None"),
+                TextBlock(
+                    text=phone_status_label(context, phone_status), wrap=True, spacing="None"
+                ),
             ],
         )
         for phone_status, count in counts.items()
-        if count or phone_status in always
+        if count or phone_status in always_shown
     ]
     return [ColumnSet(columns=columns, spacing="Medium"), _bar(tally)]
 
 
 def _bar(tally: Tally) -> CardElement:
     bad = tally.failed + tally.unconfirmed
-    return bar(tally.signed_in, bad, tally.in_progress, tally.total)
+    return progress_bar(tally.signed_in, bad, tally.in_progress, tally.total)
 
 
-def _notes(context: CardContext) -> list[CardElement]:
-    """What keeps things from going on as usual."""
+def _callouts(context: CardContext) -> list[CardElement]:
+    """Everything that delays or blocks the request."""
     snapshot = context.snapshot
-    told: list[CardElement] = []
-    if status.cancelling(snapshot):
-        told.append(note(status.story(context)[-1:], "warning"))
+    callouts: list[CardElement] = []
+    if status.cancellation_requested(snapshot):
+        callouts.append(callout(status.timeline(context)[-1:], "warning"))
     if snapshot.delegation_wanted_since:
-        since = moment(snapshot.delegation_wanted_since)
-        heading_line = strong(context.say("note-sign-in-heading", since=since))
-        lines = [heading_line, text(context.words("note-sign-in"))]
+        since = timestamp(snapshot.delegation_wanted_since)
+        sentences = [
+            bold(context.message("note-sign-in-heading", since=since)),
+            text(context.words("note-sign-in")),
+        ]
         if snapshot.refused:
-            why = context.say("note-sign-in-refused", message=context.prose(snapshot.refused))
-            lines.insert(1, text(why))
-        told.append(note(lines, "warning"))
+            gateway_message = context.free_text(snapshot.refused)
+            refused = context.message("note-sign-in-refused", message=gateway_message)
+            sentences.insert(1, text(refused))
+        callouts.append(callout(sentences, "warning"))
     elif snapshot.refused:
-        refused = text(context.say("note-refused", message=context.prose(snapshot.refused)))
-        told.append(note([strong(context.words("note-refused-heading")), refused], "attention"))
+        gateway_message = context.free_text(snapshot.refused)
+        sentences = [
+            bold(context.words("note-refused-heading")),
+            text(context.message("note-refused", message=gateway_message)),
+        ]
+        callouts.append(callout(sentences, "attention"))
     if snapshot.unreachable_since:
-        since = moment(snapshot.unreachable_since)
-        told.append(note([text(context.say("note-unreachable", since=since))], "warning"))
+        since = timestamp(snapshot.unreachable_since)
+        sentence = text(context.message("note-unreachable", since=since))
+        callouts.append(callout([sentence], "warning"))
     if snapshot.questions:
-        open_questions = len(snapshot.questions)
-        told.append(note([text(context.say("note-questions", batches=open_questions))], "warning"))
+        sentence = text(context.message("note-reconciliation", batches=len(snapshot.questions)))
+        callouts.append(callout([sentence], "warning"))
     if snapshot.stalled:
-        told.append(note(_stalled(context), "warning"))
-    return told
+        callouts.append(callout(_stalled_batches(context), "warning"))
+    return callouts
 
 
-def _stalled(context: CardContext) -> list[TextBlock]:
+def _stalled_batches(context: CardContext) -> list[TextBlock]:
     batches = context.snapshot.stalled
-    told = [strong(context.say("note-stuck", batches=len(batches)))]
-    told += [
+    sentences = [bold(context.message("note-stalled", batches=len(batches)))]
+    sentences += [
         text(
-            context.say(
-                "note-stuck-batch",
+            context.message(
+                "note-stalled-batch",
                 batch=batch.remote_batch_id,
                 region=batch.region.value,
                 phones=batch.phones_open,
-                since=moment(batch.since),
+                since=timestamp(batch.since),
             ),
             spacing="Small",
         )
-        for batch in batches[:_STUCK]
+        for batch in batches[:_MAX_STALLED_BATCHES]
     ]
-    return [*told, text(context.words("note-stuck-why"), spacing="Small")]
+    return [*sentences, text(context.words("note-stalled-reason"), spacing="Small")]
 
 
-def _now(context: CardContext) -> list[CardElement]:
-    """Region by region: how far it is, and what its batches are doing."""
-    told: list[CardElement] = [heading(context.words("now-heading"))]
+def _regions(context: CardContext) -> list[CardElement]:
+    """The progress of each region, and the states of its batches."""
+    elements: list[CardElement] = [heading(context.words("in-progress-heading"))]
     regions = context.snapshot.regions
     for region in regions:
         tally = region.phones
-        line = context.say("region-progress", region=region.region.value, **status.numbers(tally))
-        told.append(strong(line))
+        sentence = context.message(
+            "region-progress", region=region.region.value, **status.tally_arguments(tally)
+        )
+        elements.append(bold(sentence))
         if len(regions) > 1:
-            told.append(_bar(tally))
-        told.append(text(_batches(context, region), subtle=True, spacing="Small"))
-    return told
+            elements.append(_bar(tally))
+        elements.append(text(_batch_counts(context, region), subtle=True, spacing="Small"))
+    return elements
 
 
-def _batches(context: CardContext, region: RegionProgress) -> str:
-    def count(states: Sequence[BatchState]) -> int:
+def _batch_counts(context: CardContext, region: RegionProgress) -> str:
+    def count(states: Iterable[BatchState]) -> int:
         return sum(region.batches.get(state, 0) for state in states)
 
-    return context.say(
-        "batches-now",
+    return context.message(
+        "batch-counts",
         batches=region.batch_count,
-        running=count([state for state in SLOT_HOLDING_STATES if state is not BatchState.UNKNOWN]),
+        running=count(SLOT_HOLDING_STATES - {BatchState.UNKNOWN}),
         unclear=count((BatchState.UNKNOWN, BatchState.NEEDS_PERSON)),
         waiting=count((BatchState.PLANNED,)),
         over=count((BatchState.DONE, BatchState.CANCELLED)),
     )
 
 
-def failures(context: CardContext) -> list[CardElement]:
-    grouped = causes(context)
-    if not grouped:
+def failures_section(context: CardContext) -> list[CardElement]:
+    """The cause groups under a heading. Empty if nothing failed."""
+    groups = cause_groups(context)
+    if not groups:
         return []
-    return [heading(context.words("failures-heading")), *grouped]
+    return [heading(context.words("failures-heading")), *groups]
 
 
-def _cancel(context: CardContext, tally: Tally) -> Action:
-    """Asks once more, since what is with the service cannot be called back."""
+def _cancel_button(context: CardContext, tally: Tally) -> Action:
+    """Opens a confirmation, because the SIP Gateway cannot cancel the phones already sent."""
     return ShowCardAction(
         title=context.words("button-cancel"),
         style="destructive",
         card=AdaptiveCard(
             version="1.5",
             body=[
-                text(context.say("cancel-what", pending=tally.pending)),
-                text(context.say("cancel-runs-on", phones=tally.in_progress)),
+                text(context.message("cancel-pending", pending=tally.pending)),
+                text(context.message("cancel-in-progress", phones=tally.in_progress)),
             ],
             actions=[
-                context.execute(
+                context.execute_action(
                     Verb.CANCEL, context.words("button-cancel-now"), style="destructive"
                 )
             ],
@@ -199,12 +211,12 @@ def _cancel(context: CardContext, tally: Tally) -> Action:
     )
 
 
-def _still(context: CardContext) -> Sheet:
-    """Nothing moves: not yet, or not any more."""
+def _not_running(context: CardContext) -> CardParts:
+    """Read-only: the request has not started, or has ended."""
     snapshot = context.snapshot
     body: list[CardElement] = []
-    if snapshot.state in status.OVER:
+    if snapshot.state in status.RESULT_STATES:
         body += counters(context, snapshot.phones_by_status)
         body += [text(context.words("results-final")), text(context.words("results-elsewhere"))]
-    body += status.story(context)
-    return Sheet(status.verdict(context), status.tone(snapshot), (), body)
+    body += status.timeline(context)
+    return CardParts(status.headline(context), status.style(snapshot), (), body)

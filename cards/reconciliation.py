@@ -1,4 +1,4 @@
-"""The one thing that only a person can find out: did a batch run, of which no answer came back?"""
+"""The reconciliation card: asks an approver whether a batch of unknown outcome ran."""
 
 from __future__ import annotations
 
@@ -15,53 +15,50 @@ from microsoft_teams.cards.core import (
 from bot.signin.request import RequestState
 from bot.signin.snapshot import ReconciliationQuestion
 from cards import status
-from cards.context import CardContext, Sheet, Verdict
-from cards.elements import copyable, facts, heading, moment, text
+from cards.context import CardContext, CardParts, Headline
+from cards.elements import code_block, facts, heading, text, timestamp
 from cards.types import Verb
 
 
-def sheet(context: CardContext) -> Sheet:
+def build(context: CardContext) -> CardParts:
     snapshot = context.snapshot
-    question = next((q for q in snapshot.questions if q.batch_id == context.view.batch), None)
+    question = next((q for q in snapshot.questions if q.batch_id == context.view.batch_id), None)
     if question is None or snapshot.state is not RequestState.RUNNING:
         return _answered(context)
     return _open(context, question)
 
 
-def _open(context: CardContext, question: ReconciliationQuestion) -> Sheet:
-    return Sheet(
-        verdict=Verdict(
-            "question-verdict", {"phones": question.phones, "region": question.region.value}
+def _open(context: CardContext, question: ReconciliationQuestion) -> CardParts:
+    rows = context.message("rows-from-to", first=question.first_row, last=question.last_row)
+    file_name = context.markdown_value(context.snapshot.roster.file_name)
+    return CardParts(
+        headline=Headline(
+            "reconciliation-headline", {"phones": question.phones, "region": question.region.value}
         ),
-        tone="warning",
-        lead=[text(context.words("question-why"), spacing="Small")],
+        style="warning",
+        header=[text(context.words("reconciliation-reason"), spacing="Small")],
         body=[
             facts(
                 [
-                    (context.words("fact-sent-at"), moment(question.sent_at)),
+                    (context.words("fact-sent-at"), timestamp(question.sent_at)),
                     (context.words("fact-region"), question.region.value),
-                    (
-                        context.words("fact-rows"),
-                        context.say(
-                            "rows-from-to", first=question.first_row, last=question.last_row
-                        ),
-                    ),
-                    (context.words("fact-file"), context.given(context.snapshot.roster.file_name)),
+                    (context.words("fact-rows"), rows),
+                    (context.words("fact-file"), file_name),
                 ]
             ),
-            heading(context.words("question-how-heading")),
-            text(context.words("question-how")),
-            copyable(context.words("question-how-command")),
+            heading(context.words("reconciliation-how-heading")),
+            text(context.words("reconciliation-how")),
+            code_block(context.words("reconciliation-how-command")),
         ],
         actions=[
-            _answer(context, question, "check", context.words("button-check")),
-            _ran(context, question),
-            _not_run(context, question),
+            _answer_button(context, question, "check", context.words("button-check")),
+            _ran_button(context, question),
+            _not_run_button(context, question),
         ],
     )
 
 
-def _answer(
+def _answer_button(
     context: CardContext,
     question: ReconciliationQuestion,
     answer: str,
@@ -70,7 +67,8 @@ def _answer(
     style: ActionStyle | None = None,
     with_inputs: bool = False,
 ) -> ExecuteAction:
-    return context.execute(
+    """A button that answers `check`, `ran` or `not_run`, fenced by the submit attempt it is about."""
+    return context.execute_action(
         Verb.RECONCILE,
         title,
         style=style,
@@ -81,13 +79,14 @@ def _answer(
     )
 
 
-def _ran(context: CardContext, question: ReconciliationQuestion) -> Action:
+def _ran_button(context: CardContext, question: ReconciliationQuestion) -> Action:
+    """Opens an input for the Gateway's batch id (`batch_id` in the card's data)."""
     return ShowCardAction(
         title=context.words("button-ran"),
         card=AdaptiveCard(
             version="1.5",
             body=[
-                text(context.words("question-ran")),
+                text(context.words("reconciliation-ran")),
                 TextInput(
                     id="batch_id",
                     label=context.words("label-batch-id"),
@@ -98,7 +97,7 @@ def _ran(context: CardContext, question: ReconciliationQuestion) -> Action:
                 ),
             ],
             actions=[
-                _answer(
+                _answer_button(
                     context,
                     question,
                     "ran",
@@ -111,15 +110,16 @@ def _ran(context: CardContext, question: ReconciliationQuestion) -> Action:
     )
 
 
-def _not_run(context: CardContext, question: ReconciliationQuestion) -> Action:
+def _not_run_button(context: CardContext, question: ReconciliationQuestion) -> Action:
+    """Opens a confirmation, because this answer resubmits the batch."""
     return ShowCardAction(
         title=context.words("button-not-run"),
         style="destructive",
         card=AdaptiveCard(
             version="1.5",
-            body=[text(context.say("question-not-run", phones=question.phones))],
+            body=[text(context.message("reconciliation-not-run", phones=question.phones))],
             actions=[
-                _answer(
+                _answer_button(
                     context,
                     question,
                     "not_run",
@@ -131,9 +131,10 @@ def _not_run(context: CardContext, question: ReconciliationQuestion) -> Action:
     )
 
 
-def _answered(context: CardContext) -> Sheet:
-    running = context.snapshot.state is RequestState.RUNNING
-    body: list[CardElement] = [] if running else [*status.story(context)]
-    verdict = Verdict("question-answered") if running else status.verdict(context)
-    lead: list[CardElement] = [text(context.words("question-answered-how"))] if running else []
-    return Sheet(verdict, status.tone(context.snapshot), lead, body)
+def _answered(context: CardContext) -> CardParts:
+    """Read-only: the batch is settled, or the request has ended."""
+    style = status.style(context.snapshot)
+    if context.snapshot.state is not RequestState.RUNNING:
+        return CardParts(status.headline(context), style, (), status.timeline(context))
+    header: list[CardElement] = [text(context.words("reconciliation-answered-how"))]
+    return CardParts(Headline("reconciliation-answered"), style, header)

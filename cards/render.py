@@ -1,4 +1,4 @@
-"""A request as a card: any kind, in any state, below Teams' limit whatever its values are."""
+"""Rendering a request as a card of any kind, in any state, within Teams' size limit."""
 
 from __future__ import annotations
 
@@ -10,66 +10,68 @@ from microsoft_teams.cards.core import AdaptiveCard, CardElement, Container
 from bot.signin.snapshot import RequestSnapshot
 from bot.words import Words
 from cards import approval, progress, reconciliation, results, status, validation
-from cards.context import BUDGETS, CardContext, Sheet
-from cards.elements import badge, dump, size, text, title
+from cards.context import BUDGETS, CardContext, CardParts
+from cards.elements import badge, size_bytes, text, title, to_json
 from cards.escape import Markup
-from cards.types import CardKind, Rendered, View
+from cards.types import CardKind, RenderedCard, View
 
-# Teams' limit for cards is 28 KB; the message around one needs some of it.
+# Teams' limit is 28 KB; the message around the card takes up some of it.
 MAX_BYTES = 27_000
 
-_SHEETS: Mapping[CardKind, Callable[[CardContext], Sheet]] = MappingProxyType(
+_BUILDERS: Mapping[CardKind, Callable[[CardContext], CardParts]] = MappingProxyType(
     {
-        CardKind.VALIDATION: validation.sheet,
-        CardKind.APPROVAL: approval.sheet,
-        CardKind.PROGRESS: progress.sheet,
-        CardKind.RESULTS: results.sheet,
-        CardKind.RECONCILIATION: reconciliation.sheet,
+        CardKind.VALIDATION: validation.build,
+        CardKind.APPROVAL: approval.build,
+        CardKind.PROGRESS: progress.build,
+        CardKind.RESULTS: results.build,
+        CardKind.RECONCILIATION: reconciliation.build,
     }
 )
 
 
 def render(
     kind: CardKind, snapshot: RequestSnapshot, view: View, words: Words, *, home_tenant: str
-) -> Rendered:
-    """The card of `kind` as `snapshot` has it, with as much detail as fits below `MAX_BYTES`.
+) -> RenderedCard:
+    """Renders `snapshot` as a card of `kind`, with as much detail as fits in `MAX_BYTES`.
 
-    `home_tenant` goes into provisioning URLs.
+    `home_tenant` is the tenant id for provisioning URLs.
     """
-    scenes = [CardContext(snapshot, view, words, home_tenant, budget) for budget in BUDGETS]
-    rendered = _within(scenes[0], kind)
-    for context in scenes[1:]:
-        if size(rendered.card) < MAX_BYTES:
+    contexts = [CardContext(snapshot, view, words, home_tenant, budget) for budget in BUDGETS]
+    rendered = _render_once(contexts[0], kind)
+    for context in contexts[1:]:
+        if size_bytes(rendered.card) < MAX_BYTES:
             break
-        rendered = _within(context, kind)
+        rendered = _render_once(context, kind)
     return rendered
 
 
-def _within(context: CardContext, kind: CardKind) -> Rendered:
-    made = _SHEETS[kind](context)
-    verdict = made.verdict
-    told = Markup(context.label(verdict.message, **verdict.arguments))
-    summary = context.label("summary", verdict=told, request=context.snapshot.id)
+def _render_once(context: CardContext, kind: CardKind) -> RenderedCard:
+    """Renders within the budget of `context`, whatever size results."""
+    parts = _BUILDERS[kind](context)
+    headline = Markup(
+        context.single_line_message(parts.headline.message_id, **parts.headline.arguments)
+    )
+    summary = context.single_line_message("summary", headline=headline, request=context.snapshot.id)
     card = AdaptiveCard(
         version="1.5",
         lang=context.words.language,
         fallback_text=summary,
-        body=[_header(context, made), *made.body, text(_origin(context), subtle=True)],
-        actions=list(made.actions) or None,
+        body=[_header(context, parts), *parts.body, text(_origin(context), subtle=True)],
+        actions=list(parts.actions) or None,
     )
-    return Rendered(dump(card), summary)
+    return RenderedCard(to_json(card), summary)
 
 
-def _header(context: CardContext, made: Sheet) -> CardElement:
-    verdict = context.say(made.verdict.message, **made.verdict.arguments)
-    state = badge(status.word(context), status.tone(context.snapshot))
-    return Container(style=made.tone, bleed=True, items=[state, title(verdict), *made.lead])
+def _header(context: CardContext, parts: CardParts) -> CardElement:
+    headline = context.message(parts.headline.message_id, **parts.headline.arguments)
+    state = badge(status.state_label(context), status.style(context.snapshot))
+    return Container(style=parts.style, bleed=True, items=[state, title(headline), *parts.header])
 
 
 def _origin(context: CardContext) -> str:
-    """Which request this is: what people read out to each other and type."""
+    """The request id, which people read out and type, and the file it came from."""
     snapshot = context.snapshot
-    origin = context.say("origin", request=snapshot.id, file=snapshot.roster.file_name)
+    origin = context.message("origin", request=snapshot.id, file=snapshot.roster.file_name)
     if not snapshot.retry_of:
         return origin
-    return f"{origin} {context.say('origin-retry', request=snapshot.retry_of)}"
+    return f"{origin} {context.message('origin-retry', request=snapshot.retry_of)}"

@@ -1,4 +1,4 @@
-"""How it ended: totals, what failed and why, and what to do next. The counts are final."""
+"""The results card: final totals, failures with their causes, and what to do next."""
 
 from __future__ import annotations
 
@@ -7,50 +7,51 @@ from microsoft_teams.cards.core import Action, CardElement
 from bot.signin.outcome import NO_RESULT, Retry
 from bot.signin.request import RequestState
 from cards import lists, status
-from cards.causes import provisioning
-from cards.context import CardContext, Sheet, Verdict
-from cards.elements import heading, strong, text
-from cards.progress import counters, failures
+from cards.causes import provisioning_urls
+from cards.context import CardContext, CardParts, Headline
+from cards.elements import bold, heading, text
+from cards.progress import counters, failures_section
 from cards.types import Panel, Verb
 
 
-def sheet(context: CardContext) -> Sheet:
-    if context.snapshot.state in status.OVER:
-        return _ended(context)
-    return _not_ended(context)
+def build(context: CardContext) -> CardParts:
+    if context.snapshot.state in status.RESULT_STATES:
+        return _final(context)
+    return _not_final(context)
 
 
-def _ended(context: CardContext) -> Sheet:
+def _final(context: CardContext) -> CardParts:
     snapshot = context.snapshot
     tally = snapshot.phones_by_status
     cancelled = snapshot.state is RequestState.CANCELLED
     left = tally.total - tally.signed_in
-    lead: list[CardElement] = [text(context.words("results-final"), spacing="Small")]
+    header: list[CardElement] = [text(context.words("results-final"), spacing="Small")]
     if left:
-        lead.insert(0, strong(context.say("results-left", left=left)))
+        header.insert(0, bold(context.message("results-not-signed-in", left=left)))
     body: list[CardElement] = [*counters(context, tally)]
     if context.view.panel in (Panel.PHONES, Panel.FAILED):
-        body += [heading(context.words("phones-heading")), *lists.phones_panel(context)]
+        body += [heading(context.words("phones-heading")), *lists.phones_page(context)]
     else:
         body += [
-            *failures(context),
-            *provisioning(context),
-            *_next(context, left),
-            *_story(context),
+            *failures_section(context),
+            *provisioning_urls(context),
+            *_next_steps(context, left),
+            heading(context.words("timeline-heading")),
+            *status.timeline(context),
         ]
-    return Sheet(
-        verdict=Verdict(
-            "results-cancelled" if cancelled else "results-verdict", status.numbers(tally)
+    return CardParts(
+        headline=Headline(
+            "results-cancelled" if cancelled else "results-headline", status.tally_arguments(tally)
         ),
-        tone=status.tone(snapshot),
-        lead=lead,
+        style=status.style(snapshot),
+        header=header,
         body=body,
         actions=_actions(context, left),
     )
 
 
-def _next(context: CardContext, left: int) -> list[CardElement]:
-    """What a retry would do, and whether something has to be mended first."""
+def _next_steps(context: CardContext, left: int) -> list[CardElement]:
+    """What a retry does, and what to fix before it. `left` phones are not signed in."""
     if not left:
         return []
     groups = context.snapshot.causes
@@ -60,32 +61,29 @@ def _next(context: CardContext, left: int) -> list[CardElement]:
         if group.cause.retry is Retry.AFTER_FIX and group.cause != NO_RESULT
     )
     smaller = any(group.cause.retry is Retry.SMALLER for group in groups)
-    told: list[CardElement] = [heading(context.words("next-heading"))]
+    elements: list[CardElement] = [heading(context.words("next-heading"))]
     if after_fix:
-        told.append(text(context.say("next-fix", phones=after_fix)))
+        elements.append(text(context.message("next-fix", phones=after_fix)))
     if smaller:
-        told.append(text(context.words("next-smaller")))
-    return [*told, text(context.say("next-retry", phones=left))]
-
-
-def _story(context: CardContext) -> list[CardElement]:
-    return [heading(context.words("story-heading")), *status.story(context)]
+        elements.append(text(context.words("next-smaller")))
+    return [*elements, text(context.message("next-retry", phones=left))]
 
 
 def _actions(context: CardContext, left: int) -> list[Action]:
     actions: list[Action] = []
     if left:
-        title = context.say("button-retry", phones=left)
-        actions.append(context.execute(Verb.RETRY_FAILED, title, style="positive"))
-    export = context.execute(Verb.EXPORT, context.words("button-export"), what="results")
-    return [*actions, export, *lists.panels(context)]
+        title = context.message("button-retry", phones=left)
+        actions.append(context.execute_action(Verb.RETRY_FAILED, title, style="positive"))
+    export = context.execute_action(Verb.EXPORT, context.words("button-export"), what="results")
+    return [*actions, export, *lists.panel_buttons(context)]
 
 
-def _not_ended(context: CardContext) -> Sheet:
+def _not_final(context: CardContext) -> CardParts:
+    """Read-only: the request is still running, or never ran."""
     snapshot = context.snapshot
     body: list[CardElement] = []
     if snapshot.state is RequestState.RUNNING:
         body += counters(context, snapshot.phones_by_status)
         body.append(text(context.words("results-not-yet")))
-    body += status.story(context)
-    return Sheet(status.verdict(context), status.tone(snapshot), (), body)
+    body += status.timeline(context)
+    return CardParts(status.headline(context), status.style(snapshot), (), body)

@@ -1,4 +1,4 @@
-"""Cards that stand for themselves: welcome, help, lists, and what could not be read. They never change."""
+"""Static cards: welcome, help, lists, and files that cannot be read. They are never updated."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from bot.signin.policy import Actor
 from bot.signin.snapshot import HistoryLine
 from bot.words import Words
 from cards import status
-from cards.causes import tenant, url_lines
+from cards.causes import url_block, url_safe_tenant_id
 from cards.elements import (
     EMPTY,
-    copyable,
-    dump,
+    bold,
+    code_block,
     facts,
     heading,
-    moment,
-    strong,
     table,
     text,
+    text_runs,
+    timestamp,
     title,
-    verbatim,
+    to_json,
 )
-from cards.escape import markdown, plain
-from cards.types import Rendered
+from cards.escape import markdown, single_line
+from cards.types import RenderedCard
 
 _COMMANDS = ("help", "template", "urls", "status", "history", "cancel", "retry", "checks", "whoami")
-_LINES = 10  # requests in a list
-_NAME = 40  # characters of a name in a list
+_MAX_REQUESTS = 10  # in a list
+_MAX_NAME_CHARS = 40  # of a person or a file in a list
 
 
 class Profile(Protocol):
-    """What the directory says of somebody."""
+    """A user's entry in the directory."""
 
     @property
     def display_name(self) -> str: ...
@@ -53,21 +53,21 @@ class Profile(Protocol):
     def user_principal_name(self) -> str: ...
 
 
-def welcome(words: Words) -> Rendered:
-    verdict = words("welcome-verdict")
-    told = [text(words(f"welcome-{part}")) for part in ("how", "then", "warning", "next")]
-    return _card(words, verdict, told, tone="accent")
+def welcome(words: Words) -> RenderedCard:
+    """What Offhook does, on installation."""
+    body = [text(words(f"welcome-{part}")) for part in ("how", "then", "warning", "next")]
+    return _card(words, words("welcome-headline"), body, style="accent")
 
 
-def help(words: Words) -> Rendered:  # noqa: A001  # the command is called so
-    """What can be asked, and the clocks that decide whether a sign-in works."""
+def help(words: Words) -> RenderedCard:  # noqa: A001  # named after the command
+    """The commands, and the time limits that decide whether a sign-in works."""
     rows = [
-        ([verbatim(words(f"command-{name}"))], [text(words.part(f"command-{name}", "does"))])
+        ([text_runs(words(f"command-{name}"))], [text(words.part(f"command-{name}", "does"))])
         for name in _COMMANDS
     ]
     return _card(
         words,
-        words("help-verdict"),
+        words("help-headline"),
         [
             heading(words("help-file-heading")),
             text(words("help-file")),
@@ -80,76 +80,83 @@ def help(words: Words) -> Rendered:  # noqa: A001  # the command is called so
     )
 
 
-def urls(words: Words, regions: Sequence[Region], tenant_id: str) -> Rendered:
-    """Every kind of device in every region, with the tenant id in the URL."""
+def urls(words: Words, regions: Sequence[Region], tenant_id: str) -> RenderedCard:
+    """The provisioning URLs of every device kind in `regions`, with the tenant id filled in."""
     body: list[CardElement] = [text(words("urls-how"))]
     for region in regions:
         body.append(heading(words(f"region-{region.value}")))
-        for url in all_urls(tenant(tenant_id), region):
-            body += url_lines(words, words(f"device-{url.kind.value}"), url)
-    return _card(words, words("urls-verdict"), body)
+        for url in all_urls(url_safe_tenant_id(tenant_id), region):
+            body += url_block(words, words(f"device-{url.kind.value}"), url)
+    return _card(words, words("urls-headline"), body)
 
 
-def template(words: Words, csv_text: str) -> Rendered:
+def template(words: Words, csv_text: str) -> RenderedCard:
     """A CSV to copy and fill in."""
-    lines = "\n".join(map(plain, csv_text.splitlines()))
+    lines = "\n".join(map(single_line, csv_text.splitlines()))
     return _card(
         words,
-        words("template-verdict"),
-        [text(words("template-how")), copyable(lines), text(words("template-region"), subtle=True)],
+        words("template-headline"),
+        [
+            text(words("template-how")),
+            code_block(lines),
+            text(words("template-region"), subtle=True),
+        ],
     )
 
 
-def history(words: Words, lines: Sequence[HistoryLine]) -> Rendered:
-    """Requests, the newest first."""
-    return _list(words, words("history-verdict"), words("history-none"), lines)
+def history(words: Words, lines: Sequence[HistoryLine]) -> RenderedCard:
+    """The command `history`. The caller passes the newest request first."""
+    return _request_list(words, words("history-headline"), words("history-none"), lines)
 
 
-def status_list(words: Words, lines: Sequence[HistoryLine]) -> Rendered:
-    """Requests that somebody or something still has to do with."""
-    return _list(words, words("status-verdict"), words("status-none"), lines)
+def status_list(words: Words, lines: Sequence[HistoryLine]) -> RenderedCard:
+    """The command `status`: open requests."""
+    return _request_list(words, words("status-list-headline"), words("status-list-none"), lines)
 
 
-def _list(words: Words, verdict: str, none: str, lines: Sequence[HistoryLine]) -> Rendered:
+def _request_list(
+    words: Words, headline: str, none: str, lines: Sequence[HistoryLine]
+) -> RenderedCard:
+    """A table of requests, or the sentence `none`."""
     if not lines:
-        return _card(words, verdict, [text(none)])
-    escaping = words.escaping(partial(markdown, longest=_NAME))
+        return _card(words, headline, [text(none)])
+    escaping = words.escaping(partial(markdown, max_length=_MAX_NAME_CHARS))
     headers = (words("column-request"), words("column-status"))
-    rows = [_line(words, escaping, line) for line in lines[:_LINES]]
+    rows = [_request_row(words, escaping, line) for line in lines[:_MAX_REQUESTS]]
     return _card(
         words,
-        verdict,
-        [table(headers, rows, (3, 2)), text(words("status-more"), subtle=True)],
+        headline,
+        [table(headers, rows, (3, 2)), text(words("list-more"), subtle=True)],
     )
 
 
-def _line(
+def _request_row(
     words: Words, escaping: Words, line: HistoryLine
 ) -> tuple[Sequence[CardElement], Sequence[CardElement]]:
-    by = escaping(
-        "line-by", person=line.requester.name or words("somebody"), when=moment(line.created_at)
+    created = escaping(
+        "line-by", person=line.requester.name or words("someone"), when=timestamp(line.created_at)
     )
     request: list[CardElement] = [
-        verbatim(line.id),
-        verbatim(plain(line.file_name, _NAME), monospace=False),
-        text(by, subtle=True, spacing="Small"),
+        text_runs(line.id),
+        text_runs(single_line(line.file_name, _MAX_NAME_CHARS), monospace=False),
+        text(created, subtle=True, spacing="Small"),
     ]
-    counts = "line-signed-in" if line.state in status.APPROVED else "line-phones"
-    column: list[CardElement] = [
-        strong(status.signed(words, line.state)),
-        text(words(counts, **status.numbers(line.phones)), spacing="Small"),
+    counts_id = "line-signed-in" if line.state in status.APPROVED_STATES else "line-phones"
+    state: list[CardElement] = [
+        bold(status.state_label_with_symbol(words, line.state)),
+        text(words(counts_id, **status.tally_arguments(line.phones)), spacing="Small"),
     ]
     if line.decided_by:
-        decided = escaping("line-decided", person=line.decided_by.name or words("somebody"))
-        column.append(text(decided, subtle=True, spacing="Small"))
-    return request, column
+        decided = escaping("line-decided", person=line.decided_by.name or words("someone"))
+        state.append(text(decided, subtle=True, spacing="Small"))
+    return request, state
 
 
-def whoami(words: Words, actor: Actor, profile: Profile | None) -> Rendered:
-    """Who somebody is here. `profile` is None if the directory gave none."""
+def whoami(words: Words, actor: Actor, profile: Profile | None) -> RenderedCard:
+    """The actor's account and role. `profile` is None if Microsoft Graph returned none."""
     name = (profile.display_name if profile else "") or actor.person.name
-    may = words("whoami-may", request=int(actor.may_request), approve=int(actor.may_approve))
-    pairs = [(words("whoami-roles"), may)]
+    role = words("whoami-role", request=int(actor.may_request), approve=int(actor.may_approve))
+    pairs = [(words("whoami-role-label"), role)]
     if profile:
         pairs.insert(0, (words("whoami-upn"), markdown(profile.user_principal_name, 120) or EMPTY))
     pairs += [
@@ -159,52 +166,54 @@ def whoami(words: Words, actor: Actor, profile: Profile | None) -> Rendered:
     body: list[CardElement] = [facts(pairs)]
     if not profile:
         body.append(text(words("whoami-no-profile"), subtle=True))
-    person = name or words("somebody")
+    person = name or words("someone")
     return _card(
         words,
-        words.escaping(markdown)("whoami-verdict", person=person),
+        words.escaping(markdown)("whoami-headline", person=person),
         body,
-        summary=words.escaping(plain)("whoami-verdict", person=person),
+        summary=words.escaping(single_line)("whoami-headline", person=person),
     )
 
 
-def unreadable(words: Words, file_name: str, sentence: str, fix: str) -> Rendered:
-    """A file that gives no table: what is wrong with it, and what to do."""
+def unreadable(words: Words, file_name: str, sentence: str, fix: str) -> RenderedCard:
+    """A file that holds no roster: `sentence` says what is wrong, `fix` what to do."""
     return _card(
         words,
-        words.escaping(partial(markdown, longest=80))("unreadable-verdict", file=file_name),
-        [text(markdown(sentence, 400)), strong(markdown(fix, 400))],
-        tone="attention",
-        summary=words.escaping(partial(plain, longest=80))("unreadable-verdict", file=file_name),
+        words.escaping(partial(markdown, max_length=80))("unreadable-headline", file=file_name),
+        [text(markdown(sentence, 400)), bold(markdown(fix, 400))],
+        style="attention",
+        summary=words.escaping(partial(single_line, max_length=80))(
+            "unreadable-headline", file=file_name
+        ),
     )
 
 
-def file_link(words: Words, file_name: str, url: str) -> Rendered:
-    """A file to download, for chat clients that know no files."""
+def file_link(words: Words, file_name: str, url: str) -> RenderedCard:
+    """A download link, for chat clients that cannot receive files."""
     return _card(
         words,
-        words.escaping(markdown)("file-link-verdict", file=file_name),
+        words.escaping(markdown)("file-link-headline", file=file_name),
         [text(words("file-link-how"))],
         actions=[OpenUrlAction(title=words("button-download"), url=url)],
-        summary=words.escaping(plain)("file-link-verdict", file=file_name),
+        summary=words.escaping(single_line)("file-link-headline", file=file_name),
     )
 
 
 def _card(
     words: Words,
-    verdict: str,
+    headline: str,
     body: Sequence[CardElement],
     *,
-    tone: ContainerStyle = "emphasis",
+    style: ContainerStyle = "emphasis",
     actions: Sequence[Action] = (),
     summary: str = "",
-) -> Rendered:
-    """`verdict` opens the card and is the summary too, unless it needs another one without Markdown."""
+) -> RenderedCard:
+    """Frames `body` under `headline`. Pass `summary` if the headline contains Markdown escapes."""
     card = AdaptiveCard(
         version="1.5",
         lang=words.language,
-        fallback_text=summary or verdict,
-        body=[Container(style=tone, bleed=True, items=[title(verdict)]), *body],
+        fallback_text=summary or headline,
+        body=[Container(style=style, bleed=True, items=[title(headline)]), *body],
         actions=list(actions) or None,
     )
-    return Rendered(dump(card), summary or verdict)
+    return RenderedCard(to_json(card), summary or headline)

@@ -1,4 +1,4 @@
-"""Where a request stands: its state in words, and who did what when."""
+"""The status of a request: its state in words, and the timeline of who did what when."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from microsoft_teams.cards.core import ContainerStyle, TextBlock
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot, Tally
 from bot.words import Words
-from cards.context import CardContext, Verdict
-from cards.elements import SIGNS, moment, text
+from cards.context import CardContext, Headline
+from cards.elements import SYMBOLS, text, timestamp
 
-NOTHING_RAN = frozenset({RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN})
-APPROVED = frozenset({RequestState.RUNNING, RequestState.FINISHED, RequestState.CANCELLED})
-OVER = frozenset({RequestState.FINISHED, RequestState.CANCELLED})
+NEVER_RAN_STATES = frozenset({RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN})
+APPROVED_STATES = frozenset({RequestState.RUNNING, RequestState.FINISHED, RequestState.CANCELLED})
+#: States with final results
+RESULT_STATES = frozenset({RequestState.FINISHED, RequestState.CANCELLED})
 
-_TONES: Mapping[RequestState, ContainerStyle] = MappingProxyType(
+_STYLES: Mapping[RequestState, ContainerStyle] = MappingProxyType(
     {
         RequestState.DRAFT: "default",
         RequestState.WAITING: "accent",
@@ -31,30 +32,35 @@ _TONES: Mapping[RequestState, ContainerStyle] = MappingProxyType(
 )
 
 
-def cancelling(snapshot: RequestSnapshot) -> bool:
+def cancellation_requested(snapshot: RequestSnapshot) -> bool:
+    """Returns True while a canceled request still runs the phones already sent."""
     return snapshot.state is RequestState.RUNNING and snapshot.cancel_asked_at is not None
 
 
-def tone(snapshot: RequestSnapshot) -> ContainerStyle:
+def style(snapshot: RequestSnapshot) -> ContainerStyle:
+    """The style of a request's state, worse if it finished with phones not signed in."""
     tally = snapshot.phones_by_status
     if snapshot.state is RequestState.FINISHED and tally.signed_in < tally.total:
         return "warning" if tally.signed_in else "attention"
-    return "warning" if cancelling(snapshot) else _TONES[snapshot.state]
+    return "warning" if cancellation_requested(snapshot) else _STYLES[snapshot.state]
 
 
-def word(context: CardContext) -> str:
+def state_label(context: CardContext) -> str:
     """The state in one or two words."""
-    state = "cancelling" if cancelling(context.snapshot) else context.snapshot.state.value
-    return context.words(f"state-{state}")
+    return context.words(f"state-{_state_key(context.snapshot)}")
 
 
-def signed(words: Words, state: RequestState) -> str:
-    """The same with its sign, for lists."""
-    return f"{SIGNS[_TONES[state]]} {words(f'state-{state.value}')}"
+def state_label_with_symbol(words: Words, state: RequestState) -> str:
+    """The state with its symbol, for lists."""
+    return f"{SYMBOLS[_STYLES[state]]} {words(f'state-{state.value}')}"
 
 
-def numbers(tally: Tally) -> dict[str, int]:
-    """A tally as arguments of sentences."""
+def _state_key(snapshot: RequestSnapshot) -> str:
+    return "cancelling" if cancellation_requested(snapshot) else snapshot.state.value
+
+
+def tally_arguments(tally: Tally) -> dict[str, int]:
+    """Message arguments from a tally. All are numbers of phones."""
     return {
         "total": tally.total,
         "ended": tally.ended,
@@ -67,41 +73,42 @@ def numbers(tally: Tally) -> dict[str, int]:
     }
 
 
-def verdict(context: CardContext) -> Verdict:
-    """What is true of a request whatever its card was once for."""
+def headline(context: CardContext) -> Headline:
+    """The status as a headline, for any kind of card whose original purpose has passed."""
     snapshot = context.snapshot
-    state = "cancelling" if cancelling(snapshot) else snapshot.state.value
-    return Verdict(
-        f"standing-{state}",
-        {**numbers(snapshot.phones_by_status), "ready": snapshot.roster.ready},
+    return Headline(
+        f"status-{_state_key(snapshot)}",
+        {**tally_arguments(snapshot.phones_by_status), "ready": snapshot.roster.ready},
     )
 
 
-def story(context: CardContext) -> list[TextBlock]:
-    """Who did what and when, in order, with what they wrote."""
+def timeline(context: CardContext) -> list[TextBlock]:
+    """Who did what when, in order, with reasons and comments. The last entry is the newest."""
     snapshot = context.snapshot
-    told: list[str] = []
+    sentences: list[str] = []
     if snapshot.asked_at:
-        told.append(
-            context.say(
-                "story-asked",
-                person=context.name(snapshot.requester),
-                when=moment(snapshot.asked_at),
+        sentences.append(
+            context.message(
+                "timeline-requested",
+                person=context.person_name(snapshot.requester),
+                when=timestamp(snapshot.asked_at),
             )
         )
     if snapshot.reason:
-        told.append(context.say("story-reason", reason=context.prose(snapshot.reason)))
-    told += _decision(context)
+        sentences.append(
+            context.message("timeline-reason", reason=context.free_text(snapshot.reason))
+        )
+    sentences += _decision(context)
     if snapshot.cancel_asked_at:
-        told.append(
-            context.say(
-                "story-cancelled",
-                person=context.name(snapshot.cancelled_by),
-                when=moment(snapshot.cancel_asked_at),
+        sentences.append(
+            context.message(
+                "timeline-cancelled",
+                person=context.person_name(snapshot.cancelled_by),
+                when=timestamp(snapshot.cancel_asked_at),
             )
         )
-    told += _end(context)
-    return [text(sentence, spacing="Small") for sentence in told]
+    sentences += _end(context)
+    return [text(sentence, spacing="Small") for sentence in sentences]
 
 
 def _decision(context: CardContext) -> list[str]:
@@ -109,29 +116,32 @@ def _decision(context: CardContext) -> list[str]:
     if not snapshot.decided_by or not snapshot.decided_at:
         return []
     rejected = snapshot.state is RequestState.REJECTED
-    told = [
-        context.say(
-            "story-rejected" if rejected else "story-approved",
-            person=context.name(snapshot.decided_by),
-            when=moment(snapshot.decided_at),
+    sentences = [
+        context.message(
+            "timeline-rejected" if rejected else "timeline-approved",
+            person=context.person_name(snapshot.decided_by),
+            when=timestamp(snapshot.decided_at),
         )
     ]
     if snapshot.comment:
-        told.append(context.say("story-comment", comment=context.prose(snapshot.comment)))
-    return told
+        sentences.append(
+            context.message("timeline-comment", comment=context.free_text(snapshot.comment))
+        )
+    return sentences
 
 
 def _end(context: CardContext) -> list[str]:
     snapshot = context.snapshot
     if snapshot.state is RequestState.WAITING and snapshot.expires_at:
-        return [context.say("story-expires", when=moment(snapshot.expires_at))]
+        return [context.message("timeline-expires", when=timestamp(snapshot.expires_at))]
     if not snapshot.finished_at:
         return []
-    when = moment(snapshot.finished_at)
+    when = timestamp(snapshot.finished_at)
     if snapshot.state is RequestState.EXPIRED:
-        return [context.say("story-expired", when=when)]
+        return [context.message("timeline-expired", when=when)]
     if snapshot.state is RequestState.WITHDRAWN:
-        return [context.say("story-withdrawn", person=context.name(snapshot.requester), when=when)]
-    if snapshot.state in OVER:
-        return [context.say("story-finished", when=when)]
+        person = context.person_name(snapshot.requester)
+        return [context.message("timeline-withdrawn", person=person, when=when)]
+    if snapshot.state in RESULT_STATES:
+        return [context.message("timeline-finished", when=when)]
     return []

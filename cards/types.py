@@ -1,4 +1,4 @@
-"""The kinds of card, what can be turned to on one, and what its buttons say."""
+"""Card kinds, panels, verbs, and the result of rendering."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 
 class CardKind(StrEnum):
+    """A kind of card that follows a request. The values are stored."""
+
     VALIDATION = "validation"
     APPROVAL = "approval"
     PROGRESS = "progress"
@@ -17,14 +19,16 @@ class CardKind(StrEnum):
 
 
 class Panel(StrEnum):
+    """The list that a card has open. The values are stored."""
+
     NONE = ""
     PHONES = "phones"
-    FAILED = "failed"  # phones that are not signed in, and why
+    FAILED = "failed"  # phones that are not signed in, with the cause
     ISSUES = "issues"
 
 
 class Verb(StrEnum):
-    """What a button asks for (`Action.Execute`)."""
+    """What a button invokes (`Action.Execute`). Buttons on posted cards carry the values."""
 
     REQUEST_APPROVAL = "request_approval"
     WITHDRAW = "withdraw"
@@ -41,16 +45,16 @@ class Verb(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a card has been turned to. `page` counts from 1; `batch` is for QUESTION only."""
+    """The part of a request that a card shows."""
 
     panel: Panel = Panel.NONE
-    page: int = 1
-    batch: int = 0
+    page: int = 1  #: of the open panel, from 1
+    batch_id: int = 0  #: the batch that a reconciliation card asks about; 0 on other cards
 
 
 @dataclass(frozen=True, slots=True)
-class Rendered:
-    """`card` is Adaptive Card JSON; `summary` the line that notifications and screen readers get."""
+class RenderedCard:
+    """A card, ready to send."""
 
-    card: Mapping[str, Any]
-    summary: str
+    card: Mapping[str, Any]  #: Adaptive Card JSON
+    summary: str  #: one line for notifications and screen readers, without Markdown

@@ -1,4 +1,4 @@
-"""What a file holds, and asking for approval. Nothing has been sent yet, and the card says so."""
+"""The validation card: what the file holds, and the form that requests approval."""
 
 from __future__ import annotations
 
@@ -16,49 +16,53 @@ from bot.phones.region import Region
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RosterSummary
 from cards import lists, status
-from cards.context import CardContext, Sheet, Verdict
-from cards.elements import facts, heading, note, strong, text
+from cards.context import CardContext, CardParts, Headline
+from cards.elements import bold, callout, facts, heading, text
 from cards.types import Panel, Verb
 
-_NOTICES = 6  # as many remarks on a file as anybody reads
+_MAX_NOTICES = 6
 
 
-def sheet(context: CardContext) -> Sheet:
+def build(context: CardContext) -> CardParts:
     if context.snapshot.state is RequestState.DRAFT:
         return _draft(context)
-    return _asked(context)
+    return _requested(context)
 
 
-def _draft(context: CardContext) -> Sheet:
+def _draft(context: CardContext) -> CardParts:
     roster = context.snapshot.roster
     lead: list[CardElement] = []
     if roster.ready and roster.not_ready:
-        lead.append(strong(context.say("validation-left-out", rows=roster.not_ready)))
-    return Sheet(
-        verdict=Verdict(
-            "validation-verdict",
+        lead.append(bold(context.message("validation-left-out", rows=roster.not_ready)))
+    return CardParts(
+        headline=Headline(
+            "validation-headline",
             {"ready": roster.ready, "not_ready": roster.not_ready, "total": roster.total},
         ),
-        tone=_tone(roster),
-        lead=lead,
-        body=[*_counts(context), *_remarks(context), *_issues(context), *_form(context)],
+        style=_style(roster),
+        header=lead,
+        body=[
+            *_counts(context),
+            *_notices(context),
+            *_issues_section(context),
+            *_request_form(context),
+        ],
         actions=_actions(context),
     )
 
 
-def _tone(roster: RosterSummary) -> ContainerStyle:
+def _style(roster: RosterSummary) -> ContainerStyle:
     if not roster.ready:
         return "attention"
     return "warning" if roster.not_ready or roster.warnings else "good"
 
 
-def _remarks(context: CardContext) -> list[CardElement]:
-    notices = context.snapshot.roster.notices
-    told = [
-        text(f"• {context.say(f'notice-{notice.code}', **notice.arguments)}", spacing="Small")
-        for notice in notices[:_NOTICES]
+def _notices(context: CardContext) -> list[CardElement]:
+    """The first notices on the file."""
+    return [
+        text(f"• {context.message(f'notice-{notice.code}', **notice.arguments)}", spacing="Small")
+        for notice in context.snapshot.roster.notices[:_MAX_NOTICES]
     ]
-    return list[CardElement](told)
 
 
 def _counts(context: CardContext) -> list[CardElement]:
@@ -66,11 +70,11 @@ def _counts(context: CardContext) -> list[CardElement]:
     pairs = [
         (
             context.words("fact-ready"),
-            context.say("rows-ready", rows=roster.ready, accounts=roster.accounts),
+            context.message("rows-ready", rows=roster.ready, accounts=roster.accounts),
         )
     ]
     pairs += [
-        (context.words(label), context.say("rows", rows=rows))
+        (context.words(label), context.message("rows", rows=rows))
         for label, rows in (
             ("fact-not-ready", roster.not_ready),
             ("fact-warnings", roster.warnings),
@@ -78,20 +82,20 @@ def _counts(context: CardContext) -> list[CardElement]:
         )
         if rows
     ]
-    pairs += regions(context)
+    pairs += region_facts(context)
     if roster.without_region:
         pairs.append(
-            (context.words("fact-no-region"), context.say("rows", rows=roster.without_region))
+            (context.words("fact-no-region"), context.message("rows", rows=roster.without_region))
         )
     return [facts(pairs)]
 
 
-def regions(context: CardContext) -> list[tuple[str, str]]:
-    """Facts: how many phones and batches there are in each region."""
+def region_facts(context: CardContext) -> list[tuple[str, str]]:
+    """Pairs of a region and its numbers of phones and batches."""
     return [
         (
             region.region.value,
-            context.say(
+            context.message(
                 "phones-in-batches", phones=region.phones.total, batches=region.batch_count
             ),
         )
@@ -99,29 +103,30 @@ def regions(context: CardContext) -> list[tuple[str, str]]:
     ]
 
 
-def _issues(context: CardContext) -> list[CardElement]:
-    found = lists.issues(context)
-    if not found:
+def _issues_section(context: CardContext) -> list[CardElement]:
+    page = lists.issues_page(context)
+    if not page:
         return []
-    return [heading(context.words("issues-heading")), *found]
+    return [heading(context.words("issues-heading")), *page]
 
 
-def _form(context: CardContext) -> list[CardElement]:
+def _request_form(context: CardContext) -> list[CardElement]:
+    """The inputs of *Request approval*, or what to do instead if no row is ready."""
     roster = context.snapshot.roster
     if not roster.ready:
         return [
-            heading(context.words("validation-go-on")),
-            text(context.words("validation-go-on-how")),
+            heading(context.words("validation-next-step")),
+            text(context.words("validation-next-step-how")),
         ]
     form: list[CardElement] = [
-        heading(context.words("ask-heading")),
-        text(context.say("ask-what-happens", accounts=roster.accounts)),
+        heading(context.words("request-approval-heading")),
+        text(context.message("request-approval-effect", accounts=roster.accounts)),
     ]
     if roster.without_region:
         form.append(
             ChoiceSetInput(
                 id="region",
-                label=context.say("label-region", rows=roster.without_region),
+                label=context.message("label-region", rows=roster.without_region),
                 choices=[
                     Choice(title=context.words(f"region-{region.value}"), value=region.value)
                     for region in Region
@@ -148,7 +153,7 @@ def _form(context: CardContext) -> list[CardElement]:
             ToggleInput(
                 id="acknowledge",
                 label=context.words("label-leave-out"),
-                title=context.say("toggle-leave-out", rows=roster.not_ready),
+                title=context.message("toggle-leave-out", rows=roster.not_ready),
                 value="false",
                 wrap=True,
                 is_required=True,
@@ -162,51 +167,54 @@ def _actions(context: CardContext) -> list[Action]:
     actions: list[Action] = []
     if context.snapshot.roster.ready:
         actions.append(
-            context.execute(
+            context.execute_action(
                 Verb.REQUEST_APPROVAL,
-                context.words("button-ask"),
+                context.words("button-request-approval"),
                 style="positive",
                 with_inputs=True,
             )
         )
     return [
         *actions,
-        *_export(context),
-        context.execute(Verb.WITHDRAW, context.words("button-discard")),
+        *_export_button(context),
+        context.execute_action(Verb.WITHDRAW, context.words("button-discard")),
     ]
 
 
-def _export(context: CardContext) -> list[Action]:
+def _export_button(context: CardContext) -> list[Action]:
+    """Empty if there are no issues to export."""
     if not context.snapshot.roster.issues.total:
         return []
-    return [context.execute(Verb.EXPORT, context.words("button-export-issues"), what="issues")]
+    return [
+        context.execute_action(Verb.EXPORT, context.words("button-export-issues"), what="issues")
+    ]
 
 
-def _show_issues(context: CardContext) -> list[Action]:
-    """After the asking the issues make room, unless somebody wants them."""
+def _issues_button(context: CardContext) -> list[Action]:
+    """The button that opens or closes the issues panel of a request that is no longer a draft."""
     if not context.snapshot.roster.issues.total:
         return []
     if context.view.panel is Panel.ISSUES:
-        return [lists.turn(context, context.words("button-hide"), Panel.NONE, 1)]
-    return [lists.turn(context, context.words("button-issues"), Panel.ISSUES, 1)]
+        return [lists.page_button(context, context.words("button-hide"), Panel.NONE, 1)]
+    return [lists.page_button(context, context.words("button-issues"), Panel.ISSUES, 1)]
 
 
-def _asked(context: CardContext) -> Sheet:
-    """After the asking: what became of it, and the issues for whoever still mends the file."""
+def _requested(context: CardContext) -> CardParts:
+    """No longer a draft: the timeline, and the issues for those who still fix the file."""
     snapshot = context.snapshot
-    body: list[CardElement] = [*status.story(context), *_counts(context)]
+    body: list[CardElement] = [*status.timeline(context), *_counts(context)]
     actions: list[Action] = []
-    if snapshot.state in status.NOTHING_RAN:
+    if snapshot.state in status.NEVER_RAN_STATES:
         body.append(text(context.words("validation-again")))
     else:
         if context.view.panel is Panel.ISSUES:
-            body += _issues(context)
+            body += _issues_section(context)
         if snapshot.state is RequestState.WAITING:
-            withdraw = context.words("button-withdraw")
-            actions.append(context.execute(Verb.WITHDRAW, withdraw, style="destructive"))
-        actions += [*_show_issues(context), *_export(context)]
-    if snapshot.state in status.APPROVED:
-        over = snapshot.state in status.OVER
-        elsewhere = context.words("results-elsewhere" if over else "progress-elsewhere")
-        body.insert(0, note([text(elsewhere)], "emphasis"))
-    return Sheet(status.verdict(context), status.tone(snapshot), (), body, actions)
+            title = context.words("button-withdraw")
+            actions.append(context.execute_action(Verb.WITHDRAW, title, style="destructive"))
+        actions += [*_issues_button(context), *_export_button(context)]
+    if snapshot.state in status.APPROVED_STATES:
+        has_results = snapshot.state in status.RESULT_STATES
+        elsewhere = context.words("results-elsewhere" if has_results else "progress-elsewhere")
+        body.insert(0, callout([text(elsewhere)], "emphasis"))
+    return CardParts(status.headline(context), status.style(snapshot), (), body, actions)

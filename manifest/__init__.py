@@ -1,1 +1,1 @@
-"""The Teams app package: manifest, icons and languages, and what makes one zip of them."""
+"""The Teams app package: manifest, icons, and languages, checked and packed into one ZIP file."""

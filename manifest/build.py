@@ -1,6 +1,6 @@
-"""`python -m bot manifest build`: from what was asked for to a checked package on disk.
+"""`python -m bot manifest build`: checks the options, builds the package, checks and writes it.
 
-Exit codes: 0 the package is written, 2 it is not, and every reason was told.
+Exit codes: 0 the package is written, 2 it is not, and stderr has every reason.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from bot import __version__
 from bot.words import Words
 from bot.words.terminal import escape_terminal
 from manifest import package, rules, validation
-from manifest.deployment import EXAMPLE, Deployment, Developer, checked
+from manifest.deployment import EXAMPLE, Deployment, Developer, normalize
 from manifest.document import SCHEMA
 from manifest.problem import PackageError, Problem
 
 WRITTEN = 0
-REFUSED = 2
+NOT_WRITTEN = 2
 
 
 def run(
@@ -33,29 +33,29 @@ def run(
     console: Console,
     errors: Console,
 ) -> int:
-    """Write the package to `output`, print what there is to say, return the exit code."""
+    """Writes the package to `output`, prints the outcome, and returns the exit code."""
     words = Words(escape=escape_terminal)
     try:
-        deployment = checked(app_id, tenant_id, host, developer)
+        deployment = normalize(app_id, tenant_id, host, developer)
         files = package.contents(deployment, __version__)
-        by_schema = _check(files)
+        schema_checked = _check(files)
         content = package.pack(files)
         _write(output, content)
-    except PackageError as refused:
-        _print_problems(refused.problems, words, errors)
-        return REFUSED
+    except PackageError as error:
+        _print_problems(error.problems, words, errors)
+        return NOT_WRITTEN
     digest = hashlib.sha256(content).hexdigest()
     console.print(words("package-written", file=str(output), bytes=len(content), digest=digest))
     console.print(words("package-follows-rules"))
-    verdict = "package-follows-schema" if by_schema else "package-schema-not-installed"
+    verdict = "package-follows-schema" if schema_checked else "package-schema-not-installed"
     console.print(words(verdict, version=SCHEMA))
-    _print_next(deployment, words, console)
+    _print_next_steps(deployment, words, console)
     return WRITTEN
 
 
 def _check(files: Mapping[str, bytes]) -> bool:
-    """Whether the schemas could be asked too. Raises `Refused` with what is wrong."""
-    if problems := rules.problems(files):
+    """Returns whether Microsoft's schemas were available. Raises PackageError with every problem."""
+    if problems := rules.check(files):
         raise PackageError(problems)
     try:
         problems = validation.violations(files)
@@ -82,7 +82,7 @@ def _print_problems(problems: Sequence[Problem], words: Words, errors: Console) 
         errors.print(words.part(message, "fix", **problem.arguments))
 
 
-def _print_next(deployment: Deployment, words: Words, console: Console) -> None:
+def _print_next_steps(deployment: Deployment, words: Words, console: Console) -> None:
     if any(link.startswith(EXAMPLE) for link in deployment.developer.links.values()):
         console.print(words("package-example-links"))
     console.print(words("package-next", tenant=deployment.tenant_id))

@@ -1,4 +1,4 @@
-"""The command line of the Teams app package: `python -m bot manifest build`."""
+"""The command line for the Teams app package: `python -m bot manifest build`."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from rich.console import Console
 
 from manifest.deployment import EXAMPLE, Developer
 
-app = typer.Typer(help="The Teams app package.", no_args_is_help=True)
+app = typer.Typer(help="Build the Teams app package.", no_args_is_help=True)
 
 
 @app.command()
 def build(
-    app_id: Annotated[str, typer.Option(help="Application (client) id of the bot.")],
-    tenant: Annotated[str, typer.Option(help="Id of the tenant in which the app is uploaded.")],
+    app_id: Annotated[str, typer.Option(help="Application (client) ID of the bot.")],
+    tenant: Annotated[str, typer.Option(help="ID of the tenant to upload the app to.")],
     host: Annotated[str, typer.Option(help="Public DNS name of the service.")] = "",
-    output: Annotated[Path, typer.Option(help="The file to write.")] = Path("dist/offhook.zip"),
-    developer: Annotated[str, typer.Option(help="Who runs the app; people see it.")] = "Offhook",
-    website: Annotated[str, typer.Option(help="Page about the app.")] = EXAMPLE,
-    privacy: Annotated[str, typer.Option(help="Privacy page.")] = f"{EXAMPLE}/privacy",
+    output: Annotated[Path, typer.Option(help="File to write.")] = Path("dist/offhook.zip"),
+    developer: Annotated[str, typer.Option(help="Developer name that Teams shows.")] = "Offhook",
+    website: Annotated[str, typer.Option(help="Website of the app.")] = EXAMPLE,
+    privacy: Annotated[str, typer.Option(help="Privacy policy.")] = f"{EXAMPLE}/privacy",
     terms: Annotated[str, typer.Option(help="Terms of use.")] = f"{EXAMPLE}/terms",
 ) -> None:
-    """Check and write the zip that is uploaded to Teams. The same input gives the same bytes."""
-    from manifest import build as building
+    """Check and write the ZIP file to upload to Teams. The same options give the same bytes."""
+    from manifest.build import run
 
     raise typer.Exit(
-        building.run(
+        run(
             app_id,
             tenant,
             host,

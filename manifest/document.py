@@ -1,4 +1,4 @@
-"""The JSON documents of the package: the manifest, and a file of translations for each further language.
+"""The JSON documents of the package: the manifest, and a translation file per additional language.
 
 Schemas and their limits: https://learn.microsoft.com/microsoft-365/extensibility/schema/
 """
@@ -17,14 +17,14 @@ ACCENT = "#0b5d57"  # the background of icon.svg
 COLOR = "color.png"
 OUTLINE = "outline.png"
 _SCHEMAS = f"https://developer.microsoft.com/en-us/json-schemas/teams/v{SCHEMA}"
-# Where the Bot Framework signs people in, on Microsoft's side; the store allows this one foreign domain.
+# Microsoft's page that asks an approver for consent. The store allows this one foreign domain.
 _SIGN_IN = "token.botframework.com"
 
 
 def manifest(
     deployment: Deployment, version: str, languages: Mapping[str, Language]
 ) -> dict[str, Any]:
-    """`manifest.json`. The app has the id of its bot, so that links to it can be made without looking."""
+    """Returns manifest.json. The app has its bot's ID, so links to the app need no lookup."""
     strings = languages[DEFAULT]
     developer = deployment.developer
     others = [tag for tag in languages if tag != DEFAULT]
@@ -74,7 +74,7 @@ def manifest(
 
 
 def translation(language: Language, default: Language) -> dict[str, str]:
-    """The file of one further language. What it leaves out, Teams shows in the default language."""
+    """Returns the file of an additional language. Teams shows the default language where it has gaps."""
     return {
         "$schema": f"{_SCHEMAS}/MicrosoftTeams.Localization.schema.json",
         "name.short": language.name.short,
@@ -86,9 +86,9 @@ def translation(language: Language, default: Language) -> dict[str, str]:
 
 
 def _commands(language: Language, default: Language) -> Iterator[tuple[str, str]]:
-    for at in range(len(SCOPES)):
-        for number, word in enumerate(default.commands):
+    for scope_index in range(len(SCOPES)):
+        for command_index, word in enumerate(default.commands):
             if command := language.commands.get(word):
-                path = f"bots[0].commandLists[{at}].commands[{number}]"
+                path = f"bots[0].commandLists[{scope_index}].commands[{command_index}]"
                 yield f"{path}.title", command.title
                 yield f"{path}.description", command.description

@@ -1,8 +1,8 @@
 """Draws the two icons of the package from `icon.svg`: `python -m manifest.icons`.
 
-The color icon is the whole picture: the store rounds its corners and wants the logo in the middle 120 of
-192 pixels. The outline icon is the white glyph alone, on nothing and without padding, which is just that
-middle. What is drawn is committed, so that only who changes the picture needs resvg.
+The color icon is the whole picture: the store rounds its corners and expects the logo in the middle 120
+of 192 pixels. The outline icon is that middle: only the white glyph, transparent and without padding. The
+icons are committed, so resvg is needed only to change them.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ import resvg_py
 from manifest.document import COLOR, OUTLINE
 
 _SVG = "http://www.w3.org/2000/svg"
-_MIDDLE = "36 36 120 120"
+_MIDDLE = "36 36 120 120"  # as an SVG viewBox
 
 
 def main() -> None:
     folder = Path(__file__).parent
     picture = (folder / "icon.svg").read_text(encoding="utf-8")
     (folder / COLOR).write_bytes(resvg_py.svg_to_bytes(svg_string=picture, width=192, height=192))
-    glyph = glyph_alone(picture)
+    glyph = extract_glyph(picture)
     (folder / OUTLINE).write_bytes(resvg_py.svg_to_bytes(svg_string=glyph, width=32, height=32))
 
 
-def glyph_alone(picture: str) -> str:
-    """The SVG without its background, cut to the middle."""
+def extract_glyph(picture: str) -> str:
+    """Returns the SVG without its background, cropped to the middle."""
     ElementTree.register_namespace("", _SVG)
     root = ElementTree.fromstring(picture)  # noqa: S314  # our own file
     background = root.find(f"{{{_SVG}}}rect[@id='background']")

@@ -1,8 +1,8 @@
-"""The strings that Teams shows of the app, one file for each language in `languages/`.
+"""The app's strings that Teams shows, one file per language in `languages/`.
 
-The file's name is the language tag. A further language is a further file: it is found, put in the
-package and named in the manifest. A command's title is what Teams sends to the bot when somebody picks
-it, in any language, so it has to be a word that the bot understands.
+The file's name is the language tag. To add a language, add a file: it goes into the package and the
+manifest. When a user picks a command, Teams sends its title to the bot, in any language, so the title must
+start with a word that the bot understands.
 """
 
 from __future__ import annotations
@@ -35,15 +35,16 @@ class Command(_Strings):
 
 
 class Language(_Strings):
-    """`commands` are keyed by their English word, in the order in which the menu shows them."""
+    """The strings of one language."""
 
     name: Name
     description: Description
+    #: By English word, in menu order.
     commands: Annotated[dict[str, Command], Field(min_length=1, max_length=12)]
 
 
 def load() -> dict[str, Language]:
-    """Every language by its tag. A file that does not fit raises pydantic's `ValidationError`."""
+    """Returns the languages by tag. Raises pydantic's ValidationError when a file is invalid."""
     folder = resources.files("manifest").joinpath("languages")
     return {
         entry.name.removesuffix(".json"): Language.model_validate_json(entry.read_bytes())

@@ -1,4 +1,4 @@
-"""What is wrong with a package or with what it was asked to be made of."""
+"""Problems of a package, or of the options it is built from."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Problem:
-    """`package-<code>` in the catalogue is the sentence, `package-<code>.fix` what to do."""
+    """One reason not to write a package."""
 
+    #: Selects the sentence `package-<code>` of the message catalog, and its `.fix`.
     code: str
+    #: Values for the sentence.
     arguments: Mapping[str, str | int]
 
 
 class PackageError(Exception):
-    """No package is made, because of these."""
+    """The package is not written, because it has these problems."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__(", ".join(problem.code for problem in problems))

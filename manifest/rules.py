@@ -1,4 +1,4 @@
-"""What Teams and its store ask of a package and no schema says.
+"""Requirements of Teams and its store that the JSON schemas do not cover.
 
 https://learn.microsoft.com/microsoftteams/platform/concepts/design/design-teams-app-icon-store-appbar
 https://learn.microsoft.com/microsoftteams/platform/concepts/build-and-test/apps-localization
@@ -15,21 +15,21 @@ from manifest.package import MANIFEST
 from manifest.problem import Problem
 
 _VERSION = re.compile(r"(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2}")
-_SIZES = {"color": 192, "outline": 32}  # pixels, both ways
+_SIZES = {"color": 192, "outline": 32}  # width and height, in pixels
 _PNG = b"\x89PNG\r\n\x1a\n"
-_ALPHA = (4, 6)  # the colour types of a PNG that carry transparency
+_ALPHA = (4, 6)  # PNG color types with an alpha channel
 
 
-class _Named(BaseModel):
+class _LanguageFile(BaseModel):
     file: str
 
 
 class _Localization(BaseModel):
-    additional: list[_Named] = Field(default=[], alias="additionalLanguages")
+    additional: list[_LanguageFile] = Field(default=[], alias="additionalLanguages")
 
 
 class _Manifest(BaseModel):
-    """What the rules read of a manifest; the rest is the schema's."""
+    """The part of a manifest that the rules read; the schema covers the rest."""
 
     schema_url: str = Field(alias="$schema")
     schema_version: str = Field(alias="manifestVersion")
@@ -42,33 +42,33 @@ class _Translation(BaseModel):
     schema_url: str = Field(alias="$schema")
 
 
-def problems(files: Mapping[str, bytes]) -> list[Problem]:
-    """What is wrong with the package of these files, by name; none if it may be handed in."""
+def check(files: Mapping[str, bytes]) -> list[Problem]:
+    """Returns the problems of a package with these files, by name; empty if the store accepts it."""
     try:
         manifest = _Manifest.model_validate_json(files.get(MANIFEST, b""))
     except ValidationError as error:
         return [_unreadable(MANIFEST, error)]
-    found: list[Problem] = []
+    problems: list[Problem] = []
     if not _VERSION.fullmatch(manifest.version):
-        found.append(Problem("version", {"value": manifest.version}))
-    # Schemas of draft 4 cannot fix a value, so a manifest of another version than it says gets through.
+        problems.append(Problem("version", {"value": manifest.version}))
+    # A draft 4 schema cannot require a constant, so it accepts a manifest that claims another version.
     if f"/v{manifest.schema_version}/" not in manifest.schema_url:
-        found.append(Problem("schema-version", {"file": MANIFEST}))
+        problems.append(Problem("schema-version", {"file": MANIFEST}))
     translations = [language.file for language in manifest.localization.additional]
     named = {MANIFEST, *manifest.icons.values(), *translations}
-    found += [Problem("file-missing", {"file": name}) for name in sorted(named - files.keys())]
-    found += [Problem("file-unused", {"file": name}) for name in sorted(files.keys() - named)]
+    problems += [Problem("file-missing", {"file": name}) for name in sorted(named - files.keys())]
+    problems += [Problem("file-unused", {"file": name}) for name in sorted(files.keys() - named)]
     for kind, size in _SIZES.items():
         name = manifest.icons.get(kind, "")
         if name in files:
-            found += _icon(name, files[name], size, see_through=kind == "outline")
+            problems += _icon_problems(name, files[name], size, transparent=kind == "outline")
     for name in translations:
         if name in files:
-            found += _translation(name, files[name], manifest.schema_version)
-    return found
+            problems += _translation_problems(name, files[name], manifest.schema_version)
+    return problems
 
 
-def _icon(name: str, content: bytes, size: int, *, see_through: bool) -> Iterator[Problem]:
+def _icon_problems(name: str, content: bytes, size: int, *, transparent: bool) -> Iterator[Problem]:
     header = content[len(_PNG) : 33]
     if not content.startswith(_PNG) or len(header) < 25 or header[4:8] != b"IHDR":
         yield Problem("icon-not-png", {"file": name})
@@ -76,11 +76,11 @@ def _icon(name: str, content: bytes, size: int, *, see_through: bool) -> Iterato
     width, height = int.from_bytes(header[8:12]), int.from_bytes(header[12:16])
     if (width, height) != (size, size):
         yield Problem("icon-size", {"file": name, "width": width, "height": height, "size": size})
-    if see_through and header[17] not in _ALPHA:
+    if transparent and header[17] not in _ALPHA:
         yield Problem("icon-solid", {"file": name})
 
 
-def _translation(name: str, content: bytes, version: str) -> Iterator[Problem]:
+def _translation_problems(name: str, content: bytes, version: str) -> Iterator[Problem]:
     try:
         translation = _Translation.model_validate_json(content)
     except ValidationError as error:

@@ -1,0 +1,1 @@
+"""Development scripts, outside the wheel: the generated parts of the documentation."""

@@ -1,4 +1,4 @@
-"""Mermaid diagrams of what the code is held to: the import contract, the states and their transitions.
+"""Mermaid diagrams of the import contract and of the state machines, drawn from the code.
 
 https://mermaid.js.org/syntax/flowchart.html, https://mermaid.js.org/syntax/stateDiagram.html
 """
@@ -18,22 +18,24 @@ State = TypeVar("State", bound=StrEnum)
 
 
 def contract(pyproject: Path) -> list[list[str]]:
-    """The layers of the import contract, the highest first; those of one layer know nothing of each
-    other. Raises StopIteration if there is no such contract."""
+    """Returns the layers of the import contract, top down; modules of a layer do not import each other.
+
+    Raises StopIteration when there is no such contract.
+    """
     linter = tomllib.loads(pyproject.read_text("utf-8"))["tool"]["importlinter"]
     layers: list[str] = next(c["layers"] for c in linter["contracts"] if c["type"] == "layers")
     return [re.split(r"\s*[|:]\s*", layer) for layer in layers]
 
 
 def layers(pyproject: Path) -> str:
-    """The contract as a flowchart: a layer may import what is below it."""
+    """The import contract as a flowchart: a layer may import the layers below it."""
     lines: list[str] = []
     ids: list[str] = []
-    for number, rooms in enumerate(contract(pyproject)):
-        nodes = [f'{room.replace(".", "_")}["{room}"]' for room in rooms]
+    for number, modules in enumerate(contract(pyproject)):
+        nodes = [f'{module.replace(".", "_")}["{module}"]' for module in modules]
         if len(nodes) == 1:
             lines.append(nodes[0])
-            ids.append(rooms[0].replace(".", "_"))
+            ids.append(modules[0].replace(".", "_"))
         else:
             lines += [f'subgraph layer{number}[" "]', "  direction TB"]
             lines += [*(f"  {node}" for node in nodes), "end"]
@@ -42,12 +44,12 @@ def layers(pyproject: Path) -> str:
     return _fenced("flowchart TD", lines)
 
 
-def rooms(pyproject: Path) -> str:
-    """One Markdown row for each module of the contract: the first sentence of its docstring."""
+def modules(pyproject: Path) -> str:
+    """A Markdown table with a row per module of the contract: the first sentence of its docstring."""
     rows = [
-        f"| `{room}` | {_purpose(pyproject.parent, room)} |"
+        f"| `{module}` | {_purpose(pyproject.parent, module)} |"
         for layer in contract(pyproject)
-        for room in layer
+        for module in layer
     ]
     return "\n".join(["| module | what it is for |", "|---|---|", *rows]) + "\n"
 
@@ -55,21 +57,21 @@ def rooms(pyproject: Path) -> str:
 def _purpose(root: Path, module: str) -> str:
     path = root.joinpath(*module.split("."))
     source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
-    said = ast.get_docstring(ast.parse(source.read_text("utf-8"))) or ""
-    paragraph = " ".join(said.partition("\n\n")[0].split())
+    docstring = ast.get_docstring(ast.parse(source.read_text("utf-8"))) or ""
+    paragraph = " ".join(docstring.partition("\n\n")[0].split())
     return re.split(r"(?<=[.!])\s+(?=[A-Z])", paragraph)[0].replace("|", "\\|")
 
 
 def states(transitions: Mapping[State, frozenset[State]]) -> str:
-    """A state diagram of every change that can happen. The first state is the one that all begin in."""
-    first = next(iter(transitions))
+    """A state diagram of every possible transition. The first state is the initial one."""
     order = list(transitions)
-    lines = [f"[*] --> {first.value}"]
-    for state, following in transitions.items():
+    lines = [f"[*] --> {order[0].value}"]
+    for state, successors in transitions.items():
         lines += [
-            f"{state.value} --> {after.value}" for after in sorted(following, key=order.index)
+            f"{state.value} --> {next_state.value}"
+            for next_state in sorted(successors, key=order.index)
         ]
-        if not following:
+        if not successors:
             lines.append(f"{state.value} --> [*]")
     return _fenced("stateDiagram-v2", lines)
 

@@ -1,6 +1,6 @@
-"""What the pages say of the code, made from the code: `python -m bot.documentation` writes it anew.
+"""The generated parts of the documentation: `python -m scripts.docs` updates them.
 
-A made part stands between `<!-- name -->` and `<!-- /name -->`; the rest of a page is written by hand.
+A generated part stands between `<!-- name -->` and `<!-- /name -->`. The rest of a page is handwritten.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ ROOT = Path(__file__).parents[1]
 
 
 def settings() -> str:
-    """One Markdown row for each setting: name, default, meaning."""
-    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *_settings()]) + "\n"
+    """A Markdown table with a row per setting: name, default, meaning."""
+    header = ["| variable | default | meaning |", "|---|---|---|"]
+    return "\n".join([*header, *_setting_rows()]) + "\n"
 
 
-def _settings() -> Iterator[str]:
+def _setting_rows() -> Iterator[str]:
     for name, field in Settings.model_fields.items():
         yield f"| `OFFHOOK_{name.upper()}` | {_default(field)} | {field.description} |"
 
@@ -47,7 +48,7 @@ def _default(field: FieldInfo) -> str:
     return f"`{value}`" if value not in ("", None) else ""
 
 
-_AGAIN: Mapping[Retry, str] = MappingProxyType(
+_RETRY: Mapping[Retry, str] = MappingProxyType(
     {
         Retry.AFTER_FIX: "after the fix",
         Retry.AS_IT_STANDS: "yes",
@@ -57,22 +58,23 @@ _AGAIN: Mapping[Retry, str] = MappingProxyType(
 
 
 def causes() -> str:
-    """One Markdown row for each cause in the catalogue of outcomes, in the words of the cards."""
+    """A Markdown table with a row per cause of failure, worded as on the cards."""
     words = Words()
     rows = [
-        f"| {words(f'cause-{code}')} | {words.part(f'cause-{code}', 'fix')} | {_AGAIN[cause.retry]} |"
+        f"| {words(f'cause-{code}')} | {words.part(f'cause-{code}', 'fix')} | {_RETRY[cause.retry]} |"
         for code, cause in CAUSES.items()
     ]
     return "\n".join(["| the card says | what to do | retry? |", "|---|---|---|", *rows]) + "\n"
 
 
+#: By page, what generates each of its parts.
 PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = MappingProxyType(
     {
         "README.md": {"settings": settings},
         "docs/admins.md": {"causes": causes},
         "docs/architecture.md": {
             "layers": lambda: diagrams.layers(ROOT / "pyproject.toml"),
-            "rooms": lambda: diagrams.rooms(ROOT / "pyproject.toml"),
+            "rooms": lambda: diagrams.modules(ROOT / "pyproject.toml"),
             "request": lambda: diagrams.states(request.TRANSITIONS),
             "batch": lambda: diagrams.states(batch.TRANSITIONS),
         },
@@ -80,18 +82,18 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = MappingProxyType(
 )
 
 
-def renewed(page: str, text: str) -> str:
-    """`text` of `page` with today's parts in place of those that it has."""
-    for name, make in PAGES[page].items():
+def regenerate(page: str, text: str) -> str:
+    """Returns the `text` of `page` with its generated parts up to date."""
+    for name, generate in PAGES[page].items():
         begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
         before, _, rest = text.partition(begin)
         _, _, after = rest.partition(end)
-        text = f"{before}{begin}{make()}{end}{after}"
+        text = f"{before}{begin}{generate()}{end}{after}"
     return text
 
 
 if __name__ == "__main__":
     for page in PAGES:
         path = ROOT / page
-        path.write_text(renewed(page, path.read_text("utf-8")), "utf-8")
+        path.write_text(regenerate(page, path.read_text("utf-8")), "utf-8")
         sys.stdout.write(f"{page} is up to date\n")

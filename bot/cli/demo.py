@@ -1,5 +1,10 @@
-"""The demo: the main job, start to end. The bot runs as a process of its own; this one plays Teams,
-the SIP Gateway and the people, all over HTTP on this machine. No real phone or account is touched."""
+"""`python -m bot demo`: the main job, start to finish.
+
+The bot runs in its own process. This one simulates Teams, the SIP Gateway, and the people, all over
+HTTP on loopback. No real phone or account is touched.
+
+Exit codes: 0 the job finished, 1 the demo failed, 2 there is no such file.
+"""
 
 from __future__ import annotations
 
@@ -39,9 +44,13 @@ from bot.simulator.scenario import PEOPLE, Person, Scenario
 from bot.simulator.server import Simulator
 from cards.types import Verb
 
-EXAMPLE = Path(__file__).parent.parent / "examples" / "lobby-phones.csv"
-FOLDER = Path(".demo")
-_PATIENCE = 60.0  # seconds for any single step
+EXAMPLE = Path(__file__).parents[2] / "examples" / "lobby-phones.csv"
+FOLDER = Path(".demo")  # where the results are saved
+FINISHED = 0
+FAILED = 1
+NO_FILE = 2
+
+_STEP_SECONDS = 60.0  # for any single step
 _BATCH_SECONDS = 15.0
 _SHARES = {
     "device-offline": 0.02,
@@ -55,15 +64,19 @@ _CHANNEL = Chat("19:approvals@thread.tacv2", "channel")
 
 
 class DemoError(Exception):
-    """Something did not come as it should; the message says what."""
+    """A step did not go as expected; the message says which."""
 
 
-async def run(given: Path | None, console: Console) -> int:
-    """Play it; returns the exit code."""
-    file = given or EXAMPLE
+def run(csv: Path | None, *, console: Console) -> int:
+    """Plays the job with `csv`, by default the example; returns the exit code."""
+    file = csv or EXAMPLE
     if not file.is_file():
         console.print(f"There is no file {file}.", style="red", markup=False)
-        return 2
+        return NO_FILE
+    return asyncio.run(_run(file, console))
+
+
+async def _run(file: Path, console: Console) -> int:
     scenario = Scenario(batch_seconds=_BATCH_SECONDS, shares=_SHARES)
     try:
         async with (
@@ -73,14 +86,14 @@ async def run(given: Path | None, console: Console) -> int:
         ):
             await _Play(console, simulator, TeamsClient(session, url, simulator), file).run()
     except (DemoError, TimeoutError) as error:
-        console.print(f"The demo did not get to its end: {error}", style="red", markup=False)
-        return 1
-    return 0
+        console.print(f"The demo failed: {error}", style="red", markup=False)
+        return FAILED
+    return FINISHED
 
 
 @asynccontextmanager
 async def _bot(simulator: Simulator) -> AsyncGenerator[str]:
-    """`python -m bot serve` as a process of its own, on a free port; gives its URL."""
+    """Runs `python -m bot serve` in its own process on a free port; yields its URL."""
     with tempfile.TemporaryDirectory(prefix="offhook-demo-") as folder:
         environment = {
             **{name: value for name, value in os.environ.items() if "OFFHOOK_" not in name},
@@ -106,7 +119,7 @@ async def _bot(simulator: Simulator) -> AsyncGenerator[str]:
         try:
             line = b""
             if process.stdout is not None:
-                async with asyncio.timeout(_PATIENCE):
+                async with asyncio.timeout(_STEP_SECONDS):
                     line = await process.stdout.readline()
             _, _, url = line.decode().strip().partition("listening on ")
             if not url:
@@ -119,6 +132,8 @@ async def _bot(simulator: Simulator) -> AsyncGenerator[str]:
 
 
 class _Play:
+    """One run of the demo: people act, the bot answers, and the console shows both."""
+
     def __init__(
         self, console: Console, simulator: Simulator, client: TeamsClient, file: Path
     ) -> None:
@@ -126,14 +141,14 @@ class _Play:
         self._simulator = simulator
         self._client = client
         self._file = file
-        self._seen = 0
+        self._seen = 0  # the newest change shown
 
     async def run(self) -> None:
         validation = await self._send_file()
         if Verb.REQUEST_APPROVAL.value not in verbs(validation.card):
-            self._note("No row is ready, so there is nothing to approve. This is the end.")
+            self._note("No row is ready, so there is nothing to approve. The demo ends here.")
             return
-        approval = await self._ask(validation)
+        approval = await self._request_approval(validation)
         await self._approve(approval)
         results = await self._watch()
         path = await self._export(results)
@@ -144,19 +159,19 @@ class _Play:
     # -- the acts --------------------------------------------------------------------------------
 
     async def _send_file(self) -> Posted:
-        self._act("The admin drops a file in the chat with Offhook")
-        self._said(_ADMIN.name, f"📎 {self._file.name}")
+        self._act("The admin drops a file into the chat with Offhook")
+        self._line(_ADMIN.name, f"📎 {self._file.name}")
         link = self._simulator.files.add(self._file.name, self._file.read_bytes())
-        await self._sent(self._client.drop(_ADMIN, _CHAT, (self._file.name, link)))
+        await self._deliver(self._client.drop(_ADMIN, _CHAT, (self._file.name, link)))
         posted = await self._next(lambda each: each.conversation_id == _CHAT.id)
         self._show(posted)
         if posted.card is None:
-            raise DemoError("the file was not answered with a card")
+            raise DemoError("the bot did not answer the file with a card")
         return posted
 
-    async def _ask(self, validation: Posted) -> Posted:
+    async def _request_approval(self, validation: Posted) -> Posted:
         reason = "New lobby phones go live on Monday"
-        self._said(_ADMIN.name, f"gives the reason “{reason}” and clicks “Request approval”")
+        self._line(_ADMIN.name, f"enters the reason “{reason}” and selects “Request approval”")
         inputs = {"reason": reason, "region": "EMEA", "acknowledge": "true"}
         await self._click(_ADMIN, _CHAT, validation, Verb.REQUEST_APPROVAL, inputs)
         self._act("The approval card appears in the approvers' channel")
@@ -166,30 +181,30 @@ class _Play:
 
     async def _approve(self, approval: Posted) -> None:
         thread = Chat(approval.conversation_id, "channel")
-        self._said(_ADMIN.name, "tries to approve it")
+        self._line(_ADMIN.name, "tries to approve the request")
         answer = await self._click(_ADMIN, thread, approval, Verb.APPROVE, {"acknowledge": "true"})
-        self._said("Offhook, to the admin only", str(answer.get("value")))
-        self._said(_APPROVER.name, "ticks the box and clicks “Approve”")
+        self._line("Offhook, to the admin only", str(answer.get("value")))
+        self._line(_APPROVER.name, "checks the box and selects “Approve”")
         inputs = {"acknowledge": "true", "comment": "Go ahead"}
         await self._click(_APPROVER, thread, approval, Verb.APPROVE, inputs)
 
     async def _watch(self) -> Posted:
-        """Follow the progress card until the results come as a new message."""
-        self._act("The sign-in runs; the card in the admin's chat is kept true")
+        """Follows the progress card until the results arrive as a new message."""
+        self._act("The batches run; Offhook keeps the card in the admin's chat current")
         progress = await self._next(
             lambda each: each.conversation_id == _CHAT.id and _is_running(each)
         )
         await self._follow(progress)
         notice = await self._next(lambda each: "finished" in each.text, since=0)
-        self._act("The channel is told")
-        self._said("Offhook, in the channel", notice.text)
-        self._act("The results come as a new message")
+        self._act("Offhook notifies the channel")
+        self._line("Offhook, in the channel", notice.text)
+        self._act("The results arrive as a new message")
         results = await self._next(_is_results, since=0)
         self._show(results)
         return results
 
     async def _follow(self, progress: Posted) -> None:
-        """The card as it changes: in place on a terminal, a line for each change elsewhere."""
+        """Shows the card as it changes: in place on a terminal, otherwise one line per change."""
         with Live(console=self._console, refresh_per_second=8, transient=True) as live:
             while _is_running(progress):
                 if self._console.is_terminal:
@@ -202,16 +217,16 @@ class _Play:
         self._show(progress)
 
     async def _export(self, results: Posted) -> Path:
-        self._said(_ADMIN.name, "clicks “Export”, and agrees to save the file")
+        self._line(_ADMIN.name, "selects “Export” and agrees to save the file")
         await self._click(_ADMIN, _CHAT, results, Verb.EXPORT)
         consent = await self._next(lambda each: has_attachment(each, CONSENT))
         _, upload = await self._client.answer_consent(_ADMIN, _CHAT, consent, accept=True)
-        content = await self._simulator.files.uploaded(upload, _PATIENCE)
+        content = await self._simulator.files.uploaded(upload, _STEP_SECONDS)
         self._console.print(_table(content))
-        return await asyncio.to_thread(_keep, f"{self._file.stem}-results.csv", content)
+        return await asyncio.to_thread(_save, f"{self._file.stem}-results.csv", content)
 
     def _check(self) -> None:
-        """What the far side saw must agree with what was said."""
+        """Raises DemoError when the remote services saw what must never happen."""
         if twice := self._simulator.configapi.run_twice:
             raise DemoError(f"{len(twice)} phones were signed in twice")
         if self._simulator.connector.answers[429]:
@@ -229,26 +244,25 @@ class _Play:
     ) -> Mapping[str, Any]:
         status, answer = await self._client.click(person, chat, posted, verb.value, inputs)
         if status != 200:
-            raise DemoError(f"{verb.value} was answered with HTTP {status}")
+            raise DemoError(f"the bot answered {verb.value} with HTTP {status}")
         return answer
 
-    async def _sent(self, sending: Awaitable[tuple[int, Any]]) -> None:
-        status, answer = await sending
+    async def _deliver(self, delivery: Awaitable[tuple[int, Any]]) -> None:
+        status, answer = await delivery
         if status not in (200, 201, 202):
-            raise DemoError(f"a message was answered with HTTP {status}: {answer}")
+            raise DemoError(f"the bot answered a message with HTTP {status}: {answer}")
 
-    async def _next(self, fits: Callable[[Posted], bool], *, since: int | None = None) -> Posted:
+    async def _next(self, matches: Callable[[Posted], bool], *, since: int | None = None) -> Posted:
         return await self._simulator.connector.wait_for(
-            fits, _PATIENCE, since=self._seen if since is None else since
+            matches, _STEP_SECONDS, since=self._seen if since is None else since
         )
 
-    def _act(self, what: str) -> None:
+    def _act(self, title: str) -> None:
         self._console.print()
-        self._console.print(Rule(what, align="left", style="dim"))
+        self._console.print(Rule(title, align="left", style="dim"))
 
-    def _said(self, who: str, text: str) -> None:
-        line = Text.assemble((f"{who}: ", "bold magenta"), text)
-        self._console.print(line)
+    def _line(self, name: str, text: str) -> None:
+        self._console.print(Text.assemble((f"{name}: ", "bold magenta"), text))
 
     def _note(self, text: str) -> None:
         self._console.print(Panel(text))
@@ -262,16 +276,16 @@ class _Play:
 
 
 def _table(content: bytes) -> Table:
-    """What the exported file says, by status and cause."""
+    """The exported CSV, counted by status and cause."""
     rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
-    counted = Counter((row["Status"], row["Cause"]) for row in rows)
+    counts = Counter((row["Status"], row["Cause"]) for row in rows)
     table = Table("Status", "Phones", "Cause", title="The exported CSV", title_justify="left")
-    for (status, cause), phones in sorted(counted.items(), key=lambda each: -each[1]):
+    for (status, cause), phones in sorted(counts.items(), key=lambda each: -each[1]):
         table.add_row(status, str(phones), Text(cause))
     return table
 
 
-def _keep(name: str, content: bytes) -> Path:
+def _save(name: str, content: bytes) -> Path:
     FOLDER.mkdir(exist_ok=True)
     path = (FOLDER / name).absolute()
     path.write_bytes(content)

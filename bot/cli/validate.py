@@ -1,15 +1,16 @@
-"""`python -m bot validate FILE`: check a file of phones from the command line, touching nothing.
+"""`python -m bot validate FILE`: validates a file of phones without sending anything.
 
-Exit codes: 0 every row is ready, 1 some row is not, 2 the file cannot be read.
+Exit codes: 0 every row is ready, 1 some rows are not, 2 the file cannot be read.
 
-With `--json` one object is printed. Read: `file`, `rows`, `ready`, `not_ready`, `notices` (sentences) and
-`issues` (errors first), each with `row`, `column`, `value`, `severity`, `code`, `message` and `fix`.
-Not read: `file` and `error` with `code`, `message` and `fix`.
+With `--json`, one object. If the file can be read: `file`, `rows`, `ready`, `not_ready`, `notices`
+(sentences), and `issues` (errors first), each with `row`, `column`, `value`, `severity`, `code`, `message`,
+and `fix`. Otherwise: `file`, and `error` with `code`, `message`, and `fix`.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,24 +35,24 @@ _ICONS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "i"}
 
 
 def run(path: Path, *, as_json: bool, console: Console) -> int:
-    """Check the file at `path`, print what there is to say on `console`, return the exit code."""
+    """Prints the validation of the file at `path` and returns the exit code."""
     try:
-        found = roster.read(content(path), path.name)
-    except UnreadableFileError as trouble:
+        validated = roster.read(content(path), path.name)
+    except UnreadableFileError as error:
         if as_json:
-            _print_json(_failure(path, trouble, Words()), console)
+            _print_json(_error_document(path, error, Words()), console)
         else:
-            _print_failure(path, trouble, Words(escape=escape_terminal), console)
+            _print_error(path, error, Words(escape=escape_terminal), console)
         return UNREADABLE
     if as_json:
-        _print_json(_findings(path, found, Words()), console)
+        _print_json(_document(path, validated, Words()), console)
     else:
-        _print_findings(path, found, Words(escape=escape_terminal), console)
-    return NOT_READY if found.not_ready else READY
+        _print_roster(path, validated, Words(escape=escape_terminal), console)
+    return NOT_READY if validated.not_ready else READY
 
 
 def content(path: Path) -> bytes:
-    """At most one byte more than a file may have. Raises `Unreadable`."""
+    """Returns the file's bytes, at most one more than allowed. Raises UnreadableFileError."""
     try:
         with path.open("rb") as file:
             return file.read(MAX_BYTES + 1)
@@ -63,27 +64,27 @@ def content(path: Path) -> bytes:
         raise UnreadableFileError("forbidden", reason=error.strerror or str(error)) from error
 
 
-def _why(trouble: UnreadableFileError, words: Words) -> tuple[str, str]:
-    message = f"unreadable-{trouble.code}"
-    return words(message, **trouble.arguments), words.part(message, "fix", **trouble.arguments)
+def _error_and_fix(error: UnreadableFileError, words: Words) -> tuple[str, str]:
+    message = f"unreadable-{error.code}"
+    return words(message, **error.arguments), words.part(message, "fix", **error.arguments)
 
 
-def _what(issue: Issue, words: Words) -> tuple[str, str]:
+def _issue_and_fix(issue: Issue, words: Words) -> tuple[str, str]:
     message = f"issue-{issue.code}"
     return words(message, **issue.arguments), words.part(message, "fix", **issue.arguments)
 
 
-def _failure(path: Path, trouble: UnreadableFileError, words: Words) -> dict[str, Any]:
-    message, fix = _why(trouble, words)
+def _error_document(path: Path, error: UnreadableFileError, words: Words) -> dict[str, Any]:
+    message, fix = _error_and_fix(error, words)
     return {
         "file": str(path),
-        "error": {"code": trouble.code, "message": message, "fix": fix},
+        "error": {"code": error.code, "message": message, "fix": fix},
     }
 
 
-def _findings(path: Path, found: Roster, words: Words) -> dict[str, Any]:
+def _document(path: Path, validated: Roster, words: Words) -> dict[str, Any]:
     def issue(issue: Issue) -> dict[str, Any]:
-        message, fix = _what(issue, words)
+        message, fix = _issue_and_fix(issue, words)
         return {
             "row": issue.row,
             "column": issue.column.value,
@@ -96,48 +97,46 @@ def _findings(path: Path, found: Roster, words: Words) -> dict[str, Any]:
 
     return {
         "file": str(path),
-        "rows": len(found.rows),
-        "ready": found.ready,
-        "not_ready": found.not_ready,
-        "notices": [words(f"notice-{n.code}", **n.arguments) for n in found.notices],
-        "issues": [issue(each) for each in found.issues],
+        "rows": len(validated.rows),
+        "ready": validated.ready,
+        "not_ready": validated.not_ready,
+        "notices": [words(f"notice-{n.code}", **n.arguments) for n in validated.notices],
+        "issues": [issue(each) for each in validated.issues],
     }
 
 
-def _print_json(value: dict[str, Any], console: Console) -> None:
-    # Not through the console's layout: a script wants the lines as they are.
-    console.file.write(json.dumps(value, indent=2) + "\n")
+def _print_json(document: dict[str, Any], console: Console) -> None:
+    # Bypasses the console's layout: scripts need the lines unwrapped.
+    console.file.write(json.dumps(document, indent=2) + "\n")
 
 
-def _print_failure(
-    path: Path, trouble: UnreadableFileError, words: Words, console: Console
-) -> None:
-    message, fix = _why(trouble, words)
+def _print_error(path: Path, error: UnreadableFileError, words: Words, console: Console) -> None:
+    message, fix = _error_and_fix(error, words)
     console.print(Text(words("validate-unreadable", file=str(path)) + " " + message, style="red"))
     console.print(Text(fix))
 
 
-def _print_findings(path: Path, found: Roster, words: Words, console: Console) -> None:
-    for notice in found.notices:
+def _print_roster(path: Path, validated: Roster, words: Words, console: Console) -> None:
+    for notice in validated.notices:
         console.print(Text(words(f"notice-{notice.code}", **notice.arguments)))
-    if found.issues:
-        console.print(_table(found, words))
-    verdict = "validate-some-ready" if found.not_ready else "validate-all-ready"
+    if validated.issues:
+        console.print(_table(validated.issues, words))
+    verdict = "validate-some-ready" if validated.not_ready else "validate-all-ready"
     console.print(
         Text(
             words(
                 verdict,
                 file=str(path),
-                rows=len(found.rows),
-                ready=found.ready,
-                not_ready=found.not_ready,
+                rows=len(validated.rows),
+                ready=validated.ready,
+                not_ready=validated.not_ready,
             ),
             style="bold",
         )
     )
 
 
-def _table(found: Roster, words: Words) -> Table:
+def _table(issues: Sequence[Issue], words: Words) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for name in ("row", "column", "value", "severity", "issue"):
         table.add_column(
@@ -145,8 +144,8 @@ def _table(found: Roster, words: Words) -> Table:
             justify="right" if name == "row" else "left",
             overflow="fold",
         )
-    for issue in found.issues:
-        message, fix = _what(issue, words)
+    for issue in issues:
+        message, fix = _issue_and_fix(issue, words)
         severity = f"{_ICONS[issue.severity]} {words(f'validate-severity-{issue.severity.value}')}"
         table.add_row(
             Text(str(issue.row)),

@@ -1,1 +1,1 @@
-"""What a person can ask, one module each: parse, call, render. No SDK types."""
+"""What people can ask, one module per subject: parse, call, render. No SDK types."""

@@ -1,4 +1,4 @@
-"""The command `checks`: how the set-up is, for those who may approve."""
+"""The command `checks`: whether Offhook is set up correctly, for approvers."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from bot.signin.policy import Denied, may_run_checks
 from cards.checks import checks as card
 
 
-async def checks(context: Context, turn: Turn, argument: str) -> None:
-    """Says at once that it has begun: far sides that do not answer take their time."""
+async def checks(context: Context, turn: Turn, _argument: str) -> None:
+    """Says at once that it has begun: remote services that do not answer take their time."""
     decision = may_run_checks(turn.actor)
     if isinstance(decision, Denied):
-        await say(context, turn.place, denial(context, decision))
+        await say(context, turn.conversation, denial(context, decision))
         return
-    await say(context, turn.place, context.words("checks-begun"))
-    signed_in = await delegation.taken(context, turn)
-    if isinstance(
-        signed_in, TextAnswer
-    ):  # why no sign-in of theirs can be used, such as a missing role
-        await say(context, turn.place, signed_in.text)
-    findings = await context.examine(signed_in if isinstance(signed_in, ApproverTokens) else None)
+    await say(context, turn.conversation, context.words("checks-begun"))
+    tokens: ApproverTokens | None = None
+    if context.delegations is not None:
+        outcome = await context.delegations.acquire(delegation.principal(turn), turn.proof)
+        if isinstance(outcome, ApproverTokens):
+            tokens = outcome
+        elif isinstance(failure := delegation.answer(context, outcome), TextAnswer):
+            # Why their own access cannot be used, such as a missing role.
+            await say(context, turn.conversation, failure.text)
+    findings = await context.run_checks(tokens)
     rendered = card(context.words, findings)
-    await show(context, turn.place, rendered.card, rendered.summary)
+    await show(context, turn.conversation, rendered.card, rendered.summary)

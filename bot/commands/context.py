@@ -7,18 +7,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from bot.commands.chat import ConversationKind, Files, Place, Sender
+from bot.commands.chat import Answer, Files, Sender, TextAnswer
 from bot.commands.roles import Roles
-from bot.doctor import Examine
+from bot.doctor import RunChecks
 from bot.gateway import SipGateway
 from bot.identity.delegations import NO_PROOF, Delegations, Proof
 from bot.lifecycle.notifications import Notifications
-from bot.runner.deadlines import Deadlines
 from bot.runner.projection import Projection
 from bot.settings.model import Exports
-from bot.signin.policy import Actor, Denied, may_see
+from bot.signin.policy import Actor, DenialReason, Denied, may_see
 from bot.signin.request import parse_id
 from bot.store import posts, requests
+from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database
 from bot.store.posts import NewPost
 from bot.store.requests import Request
@@ -27,30 +27,29 @@ from bot.words import Words
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """The settings that decide what commands do. Times are in seconds."""
+    """The settings that decide what commands do."""
 
     four_eyes: bool
-    approval_ttl: float
-    home_tenant: str  # "": the tenant of whoever asks
+    approval_ttl: float  #: seconds
+    home_tenant: str  #: tenant id in provisioning URLs; "": the requester's own
     exports: Exports
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     database: Database
-    gateway: SipGateway
+    gateway: SipGateway  #: acts as the app
     projection: Projection
     notifications: Notifications
-    deadlines: Deadlines
     roles: Roles
     files: Files
     words: Words
     rules: Rules
-    clock: Callable[[], datetime]
-    changed: Callable[[], None]  # wakes those who work behind the answer
-    examine: Examine
-    link: Callable[[str, str], str]  # (request id, what) -> address of an export, Exports.LINK only
-    delegations: Delegations[SipGateway] | None = None  # None: requests run with the app's own rights
+    clock: Callable[[], datetime]  #: UTC
+    changed: Callable[[], None]  #: wakes the background loops
+    run_checks: RunChecks
+    link: Callable[[str, str], str]  #: (request id, what) -> URL of an export; `Exports.LINK` only
+    delegations: Delegations[SipGateway] | None = None  #: None: requests run as the app
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,43 +57,79 @@ class Turn:
     """Who asks, and where."""
 
     actor: Actor
-    place: Place
-    account_id: str = ""  # who they are to the chat
+    conversation: ConversationReference
+    account_id: str = ""  #: who they are to the chat
     proof: Proof = NO_PROOF
 
     @property
     def personal(self) -> bool:
-        return self.place.kind is ConversationKind.PERSONAL
+        return self.conversation.kind is ConversationKind.PERSONAL
 
 
-async def turn_of(context: Context, sender: Sender, place: Place, proof: Proof = NO_PROOF) -> Turn:
-    actor = await context.roles.actor(sender, place.tenant_id)
-    return Turn(actor, place, sender.account_id, proof)
+async def turn_of(
+    context: Context,
+    sender: Sender,
+    conversation: ConversationReference,
+    proof: Proof = NO_PROOF,
+) -> Turn:
+    actor = await context.roles.actor(sender, conversation.tenant_id)
+    return Turn(actor, conversation, sender.account_id, proof)
 
 
-async def post(context: Context, place: Place, content: Mapping[str, Any]) -> None:
-    """Answer in a conversation, through the outbox."""
-    async with context.database.write() as tx:
-        await posts.add(
-            tx, NewPost(place.tenant_id, place.conversation_id, content=content), context.clock()
-        )
-    context.changed()
+@dataclass(frozen=True, slots=True)
+class ShowCard:
+    """A click's answer: the card as it stands after the click."""
 
 
-async def say(context: Context, place: Place, text: str) -> None:
-    await post(context, place, {"text": text})
+SHOW_CARD = ShowCard()
+ClickAnswer = Answer | ShowCard
 
-
-async def show(context: Context, place: Place, card: Mapping[str, Any], summary: str) -> None:
-    await post(context, place, {"card": card, "summary": summary})
+#: The card itself says why: who was first, what they did and when.
+_EXPLAINED_BY_CARD = frozenset(
+    {
+        DenialReason.NOT_A_DRAFT,
+        DenialReason.TOO_LATE_TO_WITHDRAW,
+        DenialReason.ALREADY_DECIDED,
+        DenialReason.EXPIRED,
+        DenialReason.NOT_RUNNING,
+        DenialReason.ALREADY_CANCELLING,
+    }
+)
 
 
 def denial(context: Context, denied: Denied) -> str:
-    return context.words(f"denied-{denied.reason}", **denied.arguments)
+    """Why somebody may not do something, as a sentence."""
+    return context.words(f"denied-{denied.reason.value}")
+
+
+def denied_click(context: Context, denied: Denied) -> ClickAnswer:
+    if denied.reason in _EXPLAINED_BY_CARD:
+        return SHOW_CARD
+    return TextAnswer(denial(context, denied))
+
+
+async def post(
+    context: Context, conversation: ConversationReference, content: Mapping[str, Any]
+) -> None:
+    """Answer in a conversation, through the outbox."""
+    new = NewPost(conversation.tenant_id, conversation.conversation_id, content=content)
+    async with context.database.write() as tx:
+        await posts.add(tx, new, context.clock())
+    context.changed()
+
+
+async def say(context: Context, conversation: ConversationReference, text: str) -> None:
+    await post(context, conversation, {"text": text})
+
+
+async def show(
+    context: Context, conversation: ConversationReference, card: Mapping[str, Any], summary: str
+) -> None:
+    await post(context, conversation, {"card": card, "summary": summary})
 
 
 async def visible(context: Context, turn: Turn, text: str) -> Request | None:
-    """The request that somebody named, if they may see it."""
+    """The request that a person named. Returns None if there is none that they may see."""
     request_id = parse_id(text)
     if request_id is None:
         return None
@@ -102,4 +137,16 @@ async def visible(context: Context, turn: Turn, text: str) -> Request | None:
         request = await requests.load(tx, request_id)
     if request is None or isinstance(may_see(turn.actor, request.facts), Denied):
         return None
+    return request
+
+
+async def visible_or_say(context: Context, turn: Turn, text: str) -> Request | None:
+    """The same; says in the conversation if there is none."""
+    if not text:
+        await say(context, turn.conversation, context.words("which-request"))
+        return None
+    request = await visible(context, turn, text)
+    if request is None:
+        unknown = context.words("no-such-request", request=text[:40])
+        await say(context, turn.conversation, unknown)
     return request

@@ -1,4 +1,4 @@
-"""The desk: takes what comes in from chat to the command that answers it."""
+"""The dispatcher: takes what comes in from chat to the command that answers it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ import structlog
 
 from bot.commands import (
     approval,
+    cancel,
     checks,
     delegation,
     export,
     intake,
-    running,
+    reconcile,
+    retry,
     status,
     text_commands,
 )
@@ -23,52 +25,52 @@ from bot.commands.chat import (
     CardAnswer,
     FileConsent,
     IncomingMessage,
-    Place,
     Sender,
     TextAnswer,
 )
-from bot.commands.context import Context, Turn, denial, say, show, turn_of
+from bot.commands.context import ClickAnswer, Context, ShowCard, Turn, denial, say, show, turn_of
 from bot.commands.inputs import Inputs
-from bot.identity.delegations import ApproverTokens, Proof
+from bot.identity.delegations import Proof
 from bot.phones import roster
 from bot.signin.policy import Denied, may_see
-from bot.store import posts, requests
-from bot.store.posts import Conversation, Post
+from bot.store import conversations, posts, requests
+from bot.store.conversations import ConversationReference
+from bot.store.posts import Post
 from bot.store.requests import Request
 from cards import static
 from cards.types import CardKind, Panel, Verb, View
 
 log = structlog.get_logger()
 
-Order = Callable[[Context, Turn, str], Awaitable[None]]
-Handler = Callable[[Context, Turn, Request, Inputs], Awaitable[Answer | str | None]]
+Command = Callable[[Context, Turn, str], Awaitable[None]]
+ClickHandler = Callable[[Context, Turn, Request, Inputs], Awaitable[ClickAnswer]]
 
-ORDERS: Mapping[str, Order] = MappingProxyType(
+COMMANDS: Mapping[str, Command] = MappingProxyType(
     {
         "help": text_commands.show_help,
         "template": text_commands.template,
         "urls": text_commands.urls,
         "status": status.status,
         "history": status.history,
-        "cancel": text_commands.cancel,
-        "retry": text_commands.retry,
+        "cancel": cancel.command,
+        "retry": retry.command,
         "checks": checks.checks,
         "whoami": text_commands.whoami,
     }
 )
 
-# What answers a click, and the card on which the button is: that one is shown if the client did not
-# say which message was clicked.
-HANDLERS: Mapping[Verb, tuple[Handler, CardKind]] = MappingProxyType(
+#: What answers a click, and the card that has the button: it is shown if the client did not say which
+#: message was clicked.
+CLICK_HANDLERS: Mapping[Verb, tuple[ClickHandler, CardKind]] = MappingProxyType(
     {
         Verb.REQUEST_APPROVAL: (approval.request_approval, CardKind.VALIDATION),
         Verb.WITHDRAW: (approval.withdraw, CardKind.VALIDATION),
         Verb.APPROVE: (approval.approve, CardKind.APPROVAL),
         Verb.REJECT: (approval.reject, CardKind.APPROVAL),
-        Verb.CANCEL: (running.cancel, CardKind.PROGRESS),
-        Verb.SIGN_IN: (delegation.sign_in, CardKind.PROGRESS),
-        Verb.RETRY_FAILED: (running.retry_failed, CardKind.RESULTS),
-        Verb.RECONCILE: (running.reconcile, CardKind.RECONCILIATION),
+        Verb.CANCEL: (cancel.cancel, CardKind.PROGRESS),
+        Verb.SIGN_IN: (delegation.delegate, CardKind.PROGRESS),
+        Verb.RETRY_FAILED: (retry.retry_failed, CardKind.RESULTS),
+        Verb.RECONCILE: (reconcile.reconcile, CardKind.RECONCILIATION),
         Verb.EXPORT: (export.export, CardKind.RESULTS),
     }
 )
@@ -80,110 +82,98 @@ class Dispatcher:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def seen(self, place: Place) -> None:
+    async def remember(self, conversation: ConversationReference) -> None:
         async with self._context.database.write() as tx:
-            await posts.remember(
-                tx,
-                Conversation(
-                    place.conversation_id, place.tenant_id, place.kind.value, place.reference
-                ),
-                self._context.clock(),
-            )
+            now = self._context.clock()
+            await conversations.remember(tx, conversation, now)
+            if conversation.channel_id and not conversation.opens_thread:
+                await conversations.remember(tx, conversation.channel, now)
 
-    async def installed(self, place: Place, sender: Sender) -> None:
+    async def installed(self, conversation: ConversationReference, sender: Sender) -> None:
         rendered = static.welcome(self._context.words)
-        await show(self._context, place, rendered.card, rendered.summary)
+        await show(self._context, conversation, rendered.card, rendered.summary)
 
     async def message(self, message: IncomingMessage) -> None:
-        turn = await turn_of(self._context, message.sender, message.place)
+        context = self._context
+        turn = await turn_of(context, message.sender, message.conversation)
         for file in message.files:
-            await intake.take_file(self._context, turn, file)
+            await intake.take_file(context, turn, file)
         if message.unreachable_files:
-            told = "file-no-table" if turn.personal else "file-only-personal"
-            await say(self._context, message.place, self._context.words(told))
+            sentence = "file-no-table" if turn.personal else "file-only-personal"
+            await say(context, message.conversation, context.words(sentence))
         if message.files or message.unreachable_files:
             return
         if roster.looks_like_csv(message.text):
-            await intake.take_text(self._context, turn, message.text)
+            await intake.take_text(context, turn, message.text)
             return
-        await self._order(turn, message.text)
+        await self._command(turn, message.text)
 
-    async def _order(self, turn: Turn, text: str) -> None:
+    async def _command(self, turn: Turn, text: str) -> None:
         word, argument = [*text.split(maxsplit=1), "", ""][:2]
-        order = ORDERS.get(word.lower())
-        if order is None:
+        command = COMMANDS.get(word.lower())
+        if command is None:
             await text_commands.unknown(self._context, turn, text.strip())
             return
-        log.info("order", word=word.lower(), conversation=turn.place.kind.value)
-        await order(self._context, turn, argument.strip())
+        log.info("command.received", word=word.lower(), conversation=turn.conversation.kind.value)
+        await command(self._context, turn, argument.strip())
 
     async def action(self, action: CardAction) -> Answer:
         context = self._context
-        turn = await turn_of(context, action.sender, action.place, action.proof)
         inputs = Inputs(action.data)
+        turn = await turn_of(context, action.sender, action.conversation, action.proof)
         async with context.database.read() as tx:
             request = await requests.load(tx, inputs.text("request", 16))
-            post = await posts.find(tx, action.place.conversation_id, action.activity_id)
-        if post is not None and (request is None or post.request_id != request.id or not post.kind):
-            post = None  # the button is not one of the message that is named
+            card = await posts.find(tx, action.conversation.conversation_id, action.activity_id)
         if request is None:
             return TextAnswer(context.words("denied-no-such-request"))
         if isinstance(decision := may_see(turn.actor, request.facts), Denied):
             return TextAnswer(denial(context, decision))
         if action.verb not in set(Verb):
             return TextAnswer(context.words("unknown-action"))
-        verb = Verb(action.verb)
-        log.info("action", verb=verb.value, request=request.id)
-        kind = self._kind(post, request, turn, verb)
-        shown = View(
-            panel=Panel(post.panel) if post else Panel.NONE,
-            page=post.page if post else 1,
-            batch=post.batch_id if post else inputs.number("batch", 0),
+        if card is not None and (card.request_id != request.id or not card.kind):
+            card = None  # the button is not on the message that the client named
+        return await self._click(turn, request, Verb(action.verb), card, inputs)
+
+    async def _click(
+        self, turn: Turn, request: Request, verb: Verb, card: Post | None, inputs: Inputs
+    ) -> Answer:
+        log.info("action.received", verb=verb.value, request=request.id)
+        view = View(
+            panel=Panel(card.panel) if card else Panel.NONE,
+            page=card.page if card else 1,
+            batch_id=card.batch_id if card else inputs.number("batch", 0),
         )
-        if verb in HANDLERS:
-            handler, _ = HANDLERS[verb]
-            said = await handler(context, turn, request, inputs)
-            if said is not None:
-                return TextAnswer(said) if isinstance(said, str) else said
+        kind = CardKind(card.kind) if card else status.kind_for(turn, request)
+        if verb in CLICK_HANDLERS:
+            handler, kind_of_button = CLICK_HANDLERS[verb]
+            answer = await handler(self._context, turn, request, inputs)
+            if not isinstance(answer, ShowCard):
+                return answer
+            if card is None:
+                kind = kind_of_button
         elif verb is Verb.PAGE:
-            shown = await status.turned(context, post, inputs)
-        return await self._card(request.id, kind, shown)
+            view = await status.turn_page(self._context, card, inputs)
+        return await self._card(request.id, kind, view)
 
-    @staticmethod
-    def _kind(post: Post | None, request: Request, turn: Turn, verb: Verb) -> CardKind:
-        if post is not None:
-            return CardKind(post.kind)
-        if verb in HANDLERS:
-            return HANDLERS[verb][1]
-        return status.kind_for(turn, request)
-
-    async def _card(self, request_id: str, kind: CardKind, shown: View) -> Answer:
+    async def _card(self, request_id: str, kind: CardKind, view: View) -> Answer:
         async with self._context.database.read() as tx:
-            projected = await self._context.projection.card(tx, request_id, kind, shown)
+            projected = await self._context.projection.card(tx, request_id, kind, view)
         if projected is None or projected.message.card is None:
             return TextAnswer(self._context.words("denied-no-such-request"))
         return CardAnswer(projected.message.card)
 
-    async def signed_in(self, sender: Sender, place: Place, proof: Proof) -> Answer | None:
-        context = self._context
-        outcome, first = await delegation.signed_in(
-            context, await turn_of(context, sender, place, proof)
-        )
-        if outcome is None or isinstance(outcome, ApproverTokens):
-            if outcome is not None and first:
-                await say(context, place, context.words("sign-in-done"))
-            return None
-        answer = delegation.told(context, outcome)
-        if first and isinstance(answer, TextAnswer):
-            await say(context, place, answer.text)
-        return answer
+    async def signed_in(
+        self, sender: Sender, conversation: ConversationReference, proof: Proof
+    ) -> Answer:
+        turn = await turn_of(self._context, sender, conversation, proof)
+        return await delegation.signed_in(self._context, turn)
 
     async def consent(self, consent: FileConsent) -> None:
-        turn = await turn_of(self._context, consent.sender, consent.place)
+        turn = await turn_of(self._context, consent.sender, consent.conversation)
         await export.consented(self._context, turn, consent)
 
-    async def fault(self, place: Place, reference: str) -> None:
-        await say(self._context, place, self.fault_text(reference))
+    async def fault(self, conversation: ConversationReference, reference: str) -> None:
+        await say(self._context, conversation, self.fault_text(reference))
 
     def fault_text(self, reference: str) -> str:
         return self._context.words("fault", reference=reference)

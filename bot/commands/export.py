@@ -1,4 +1,4 @@
-"""The CSV of a request: its results, or its issues. Files reach people in the 1:1 chat only."""
+"""CSV exports of a request: its results, or its issues. Files are sent in 1:1 chats only."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 
 import structlog
 
-from bot.commands.chat import FileConsent, FileTransferError
-from bot.commands.context import Context, Turn, denial, post, say, show, visible
+from bot.commands.chat import FileConsent, FileTransferError, TextAnswer
+from bot.commands.context import ClickAnswer, Context, Turn, denial, post, say, show, visible
 from bot.commands.inputs import Inputs
 from bot.phones.issue import Severity
 from bot.phones.provisioning import url_for
@@ -42,20 +42,19 @@ _CONSENT = "application/vnd.microsoft.teams.card.file.consent"
 _INFO = "application/vnd.microsoft.teams.card.file.info"
 
 
-# What a spreadsheet takes for the beginning of a formula, also as East Asian keyboards type it
-# (OWASP, "CSV Injection").
+# What spreadsheets take for the beginning of a formula, also in full width (OWASP, "CSV Injection").
 _FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def escape_formula(value: str) -> str:
-    """A value that a spreadsheet does not take for a formula. Handed in again, it is read as it was."""
+    """`value`, so that spreadsheets do not take it for a formula. Sent as a file again, it reads the same."""
     return f"'{value}" if value.startswith(_FORMULA) else value
 
 
 async def results_csv(context: Context, request: Request) -> bytes:
-    """Every row of the file, in its order, those that were not ready included. UTF-8 with BOM.
+    """Every row of the file in its order, including those that were not ready. UTF-8 with BOM.
 
-    The first two columns can be dropped in chat again.
+    The first two columns can be sent in chat again.
     """
     out = io.StringIO(newline="")
     writer = csv.writer(out)
@@ -66,17 +65,19 @@ async def results_csv(context: Context, request: Request) -> bytes:
             if ready:
                 writer.writerow(_result(context.words, phone, home))
             else:
-                wrong = [issue for issue in issues if issue.severity is Severity.ERROR]
-                said = [context.words(f"issue-{i.code}", **i.arguments) for i in wrong]
-                mend = [context.words.part(f"issue-{i.code}", "fix", **i.arguments) for i in wrong]
+                errors = [issue for issue in issues if issue.severity is Severity.ERROR]
+                sentences = [context.words(f"issue-{i.code}", **i.arguments) for i in errors]
+                fixes = [
+                    context.words.part(f"issue-{i.code}", "fix", **i.arguments) for i in errors
+                ]
                 cells = (
                     phone.username,
                     phone.hardware_id,
                     phone.region or "",
                     "not_ready",
-                    " ".join(said),
+                    " ".join(sentences),
                     "",
-                    " ".join(mend),
+                    " ".join(fixes),
                     "",
                     "",
                 )
@@ -133,50 +134,50 @@ async def content(context: Context, request: Request, what: str) -> bytes:
     return await results_csv(context, request)
 
 
-async def export(context: Context, turn: Turn, request: Request, inputs: Inputs) -> str | None:
-    """Offer the file: nothing waits for the answer, so none is missed."""
+async def export(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
+    """Offer the file. Nothing waits for the answer, so none is missed."""
     if isinstance(decision := may_see(turn.actor, request.facts), Denied):
-        return denial(context, decision)
+        return TextAnswer(denial(context, decision))
     what = ISSUES if inputs.text("what", 16) == ISSUES else RESULTS
     if not turn.personal:
-        return context.words("export-elsewhere", request=request.id)
+        return TextAnswer(context.words("export-elsewhere", request=request.id))
     name = file_name(request.id, what)
     if context.rules.exports is Exports.LINK:
         rendered = static.file_link(context.words, name, context.link(request.id, what))
-        await show(context, turn.place, rendered.card, rendered.summary)
-        return context.words("export-below")
+        await show(context, turn.conversation, rendered.card, rendered.summary)
+        return TextAnswer(context.words("export-below"))
     data = await content(context, request, what)
-    answer = {"request": request.id, "what": what}
+    offer = {"request": request.id, "what": what}
     consent: Mapping[str, Any] = {
         "content_type": _CONSENT,
         "name": name,
         "content": {
             "description": context.words(f"export-{what}", request=request.id),
             "sizeInBytes": len(data),
-            "acceptContext": answer,
-            "declineContext": answer,
+            "acceptContext": offer,
+            "declineContext": offer,
         },
     }
-    await post(context, turn.place, {"attachment": consent})
-    return context.words("export-below")
+    await post(context, turn.conversation, {"attachment": consent})
+    return TextAnswer(context.words("export-below"))
 
 
 async def consented(context: Context, turn: Turn, consent: FileConsent) -> None:
-    """Somebody answered a file consent card. What they may see is decided again, now."""
+    """A person answered a file consent card. What they may see is decided again now."""
     if consent.upload is None:
-        await say(context, turn.place, context.words("export-declined"))
+        await say(context, turn.conversation, context.words("export-declined"))
         return
     inputs = Inputs(consent.context)
     request = await visible(context, turn, inputs.text("request", 16))
     if request is None:
-        await say(context, turn.place, context.words("denied-no-such-request"))
+        await say(context, turn.conversation, context.words("denied-no-such-request"))
         return
     what = ISSUES if inputs.text("what", 16) == ISSUES else RESULTS
     try:
         await context.files.upload(consent.upload, await content(context, request, what))
-    except FileTransferError as trouble:
-        log.warning("export.not_saved", request=request.id, why=trouble.code)
-        await say(context, turn.place, _not_saved(context.words, request, what, trouble))
+    except FileTransferError as error:
+        log.warning("export.save_failed", request=request.id, reason=error.code)
+        await say(context, turn.conversation, _not_saved(context.words, request, what, error))
         return
     upload = Inputs(consent.upload)
     info: Mapping[str, Any] = {
@@ -185,11 +186,11 @@ async def consented(context: Context, turn: Turn, consent: FileConsent) -> None:
         "content_url": upload.text("contentUrl", 2000),
         "content": {"uniqueId": upload.text("uniqueId", 200), "fileType": "csv"},
     }
-    await post(context, turn.place, {"attachment": info})
+    await post(context, turn.conversation, {"attachment": info})
 
 
-def _not_saved(words: Words, request: Request, what: str, trouble: FileTransferError) -> str:
-    if trouble.code == "full":
+def _not_saved(words: Words, request: Request, what: str, error: FileTransferError) -> str:
+    if error.code == "full":
         name = file_name(request.id, what)
         return f"{words('file-full', name=name)} {words.part('file-full', 'fix')}"
     return words("export-not-saved", request=request.id)

@@ -1,4 +1,4 @@
-"""Reading what a client sent with a click. It is hostile until checked, so nothing here raises."""
+"""Reading what a client sent with a click: hostile until checked, so nothing here raises."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ _YES = frozenset({"true", "1", "yes", "on"})
 
 
 def cleaned(text: str, longest: int) -> str:
-    """`text` on one line, as any database can keep it."""
+    """`text` on one line, without characters a database cannot store, cut to `longest` characters."""
     return "".join(" " if ord(letter) < 32 else letter for letter in text).strip()[:longest]
 
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    data: Mapping[str, Any]
+    data: Mapping[str, Any]  #: the action's data, merged with the card's inputs
 
     def text(self, name: str, longest: int) -> str:
-        """The text of an input, without white space around it; "" if there is none."""
+        """The text of an input without surrounding white space; "" if there is none."""
         value = self.data.get(name)
         return cleaned(value, longest) if isinstance(value, str) else ""
 
     def number(self, name: str, default: int) -> int:
-        """A whole number from 1 to a million."""
+        """A whole number from 1 to a million; `default` if the input is none."""
         value = self.data.get(name)
         if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 8:
             value = int(value)
@@ -39,5 +39,5 @@ class Inputs:
         return value is True or (isinstance(value, str) and value.strip().lower() in _YES)
 
     def unticked(self, name: str) -> bool:
-        """True if the box was there and was not ticked."""
+        """True if the box was sent and was not ticked."""
         return name in self.data and not self.ticked(name)

@@ -1,4 +1,4 @@
-"""Take a file, or a pasted table: check it and show what it holds. Nothing is sent from here."""
+"""Take a file or a pasted table: validate it and draft a request. Nothing is sent from here."""
 
 from __future__ import annotations
 
@@ -10,76 +10,70 @@ import structlog
 from bot.commands.chat import FileTransferError, IncomingFile
 from bot.commands.context import Context, Turn, denial, say, show
 from bot.commands.inputs import cleaned
+from bot.lifecycle import requests as lifecycle
 from bot.phones import roster
-from bot.phones.roster import Roster, UnreadableFileError
+from bot.phones.errors import UnreadableFileError
+from bot.phones.roster import Roster
 from bot.signin.policy import Denied, may_submit_file
-from bot.store import drafts, requests
+from bot.store.drafts import NewRequest
 from cards import static
 
 log = structlog.get_logger()
 
-_LONGEST_NAME = 200
+_MAX_NAME = 200  # characters
 
 
 async def take_file(context: Context, turn: Turn, file: IncomingFile) -> None:
     if isinstance(decision := may_submit_file(turn.actor), Denied):
-        await say(context, turn.place, denial(context, decision))
+        await say(context, turn.conversation, denial(context, decision))
         return
-    name = cleaned(file.name, _LONGEST_NAME)
+    name = cleaned(file.name, _MAX_NAME)
     try:
         content = await context.files.download(file)
-    except FileTransferError as trouble:
-        log.info("intake.no_file", why=trouble.code)
-        await _unusable(
-            context,
-            turn,
-            name,
-            context.words(f"file-{trouble.code}", **trouble.arguments),
-            context.words.part(f"file-{trouble.code}", "fix", **trouble.arguments),
-        )
+    except FileTransferError as error:
+        log.info("intake.file_unavailable", reason=error.code)
+        await _show_unusable(context, turn, name, f"file-{error.code}", error.arguments)
         return
-    await _take(context, turn, name, lambda: roster.read(content, name))
+    await _draft(context, turn, name, lambda: roster.read(content, name))
 
 
 async def take_text(context: Context, turn: Turn, text: str) -> None:
     if isinstance(decision := may_submit_file(turn.actor), Denied):
-        await say(context, turn.place, denial(context, decision))
+        await say(context, turn.conversation, denial(context, decision))
         return
-    await _take(context, turn, context.words("pasted-table"), lambda: roster.read_text(text))
+    await _draft(context, turn, context.words("pasted-table"), lambda: roster.read_text(text))
 
 
-async def _take(context: Context, turn: Turn, name: str, read: Callable[[], Roster]) -> None:
+async def _draft(context: Context, turn: Turn, name: str, read: Callable[[], Roster]) -> None:
     try:
-        checked = await asyncio.to_thread(read)
-    except UnreadableFileError as trouble:
-        log.info("intake.unreadable", why=trouble.code)
-        await _unusable(
-            context,
-            turn,
-            name,
-            context.words(f"unreadable-{trouble.code}", **trouble.arguments),
-            context.words.part(f"unreadable-{trouble.code}", "fix", **trouble.arguments),
-        )
+        validated = await asyncio.to_thread(read)
+    except UnreadableFileError as error:
+        log.info("intake.file_unreadable", reason=error.code)
+        await _show_unusable(context, turn, name, f"unreadable-{error.code}", error.arguments)
         return
-    now = context.clock()
+    new = NewRequest(
+        turn.conversation.tenant_id,
+        turn.actor.person,
+        turn.conversation.conversation_id,
+        name,
+        context.rules.four_eyes,
+    )
     async with context.database.write() as tx:
-        request_id = await drafts.draft(
-            tx,
-            checked,
-            tenant_id=turn.place.tenant_id,
-            requester=turn.actor.person,
-            conversation_id=turn.place.conversation_id,
-            file_name=name,
-            four_eyes=context.rules.four_eyes,
-            now=now,
+        request_id = await lifecycle.draft(
+            tx, context.notifications, new, validated, context.clock()
         )
-        request = await requests.load(tx, request_id)
-        if request is not None:
-            await context.notifications.drafted(tx, request, now)
-    log.info("request.drafted", request=request_id, rows=len(checked.rows))
+    log.info("request.drafted", request=request_id, rows=len(validated.rows))
     context.changed()
 
 
-async def _unusable(context: Context, turn: Turn, name: str, sentence: str, fix: str) -> None:
-    rendered = static.unreadable(context.words, name, sentence, fix)
-    await show(context, turn.place, rendered.card, rendered.summary)
+async def _show_unusable(
+    context: Context, turn: Turn, name: str, message: str, arguments: dict[str, str | int]
+) -> None:
+    """Show why a file cannot be used; `message` is the id of the sentence, with its `.fix`."""
+    rendered = static.unreadable(
+        context.words,
+        name,
+        context.words(message, **arguments),
+        context.words.part(message, "fix", **arguments),
+    )
+    await show(context, turn.conversation, rendered.card, rendered.summary)

@@ -1,37 +1,30 @@
-"""Who somebody is to us: may they ask, may they approve? By object id, or by membership of a group."""
+"""Roles: who may request and who may approve, by object id or by membership of a group."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-import structlog
-
 from bot.commands.chat import Sender
 from bot.commands.inputs import cleaned
 from bot.directory import Directory, DirectoryUnavailableError, Profile
+from bot.runner.outages import Outages
 from bot.settings.model import EVERYONE
 from bot.signin.policy import Actor
 from bot.signin.request import Person
 
-log = structlog.get_logger()
-
-_REMEMBERED_SECONDS = (
-    60.0  # how long a membership is believed: short, so that a removal counts soon
-)
-_REMEMBERED = 10_000
-_LONGEST_NAME = 200
+_CACHE_SECONDS = 60.0  # short, so that removal from a group takes effect soon
+_CACHE_SIZE = 10_000  # people
+_MAX_NAME = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
 class _Membership:
-    groups: frozenset[str]
-    until: float
+    groups: frozenset[str]  #: object ids, in lower case
+    until: float  #: seconds of the monotonic clock
 
 
 class Roles:
-    """`requesters` and `approvers` are object ids of users or groups, or `*`."""
-
     def __init__(
         self,
         directory: Directory,
@@ -40,46 +33,49 @@ class Roles:
         approvers: Collection[str],
         monotonic: Callable[[], float],
     ) -> None:
+        """`requesters` and `approvers`: object ids of users or groups, or `*` for everyone."""
         self._directory = directory
         self._requesters = frozenset(entry.lower() for entry in requesters)
         self._approvers = frozenset(entry.lower() for entry in approvers)
         self._monotonic = monotonic
         self._memberships: dict[str, _Membership] = {}
+        self._outages = Outages("directory", monotonic=monotonic)
 
     async def actor(self, sender: Sender, tenant_id: str) -> Actor:
-        """Nobody is anything more than the settings and the directory say: no answer means no."""
-        mine = {sender.object_id.lower(), EVERYONE}
-        wanted = (self._requesters | self._approvers) - mine
-        if not (mine & self._requesters and mine & self._approvers) and wanted:
-            mine |= await self._groups(sender.object_id, wanted)
+        """The sender with their roles. Fails closed when Graph is unavailable."""
+        own = {sender.object_id.lower(), EVERYONE}
+        wanted = (self._requesters | self._approvers) - own
+        if not (own & self._requesters and own & self._approvers) and wanted:
+            own |= await self._groups(sender.object_id, wanted)
         return Actor(
-            # In one spelling, since it is compared with whoever asked.
-            person=Person(sender.object_id.lower(), cleaned(sender.name, _LONGEST_NAME)),
+            # In lower case, since it is compared with the requester's.
+            person=Person(sender.object_id.lower(), cleaned(sender.name, _MAX_NAME)),
             tenant_id=tenant_id,
-            may_request=bool(mine & self._requesters),
-            may_approve=bool(mine & self._approvers),
+            may_request=bool(own & self._requesters),
+            may_approve=bool(own & self._approvers),
         )
 
     async def _groups(self, object_id: str, wanted: Collection[str]) -> frozenset[str]:
         now = self._monotonic()
-        known = self._memberships.get(object_id)
-        if known is not None and known.until > now:
-            return known.groups
+        cached = self._memberships.get(object_id)
+        if cached is not None and cached.until > now:
+            return cached.groups
         try:
             groups = await self._directory.groups_among(object_id, wanted)
         except DirectoryUnavailableError as error:
-            log.warning("people.no_directory", why=str(error))
+            self._outages.failed(str(error))
             return frozenset()
-        if len(self._memberships) >= _REMEMBERED:
+        self._outages.recovered()
+        if len(self._memberships) >= _CACHE_SIZE:
             self._memberships.clear()
         groups = frozenset(group.lower() for group in groups)
-        self._memberships[object_id] = _Membership(groups, now + _REMEMBERED_SECONDS)
+        self._memberships[object_id] = _Membership(groups, now + _CACHE_SECONDS)
         return groups
 
     async def profile(self, object_id: str) -> Profile | None:
-        """What the directory says of somebody; None if it says nothing or cannot be asked."""
+        """A person's profile. Returns None if the directory has none or is unavailable."""
         try:
             return await self._directory.profile(object_id)
         except DirectoryUnavailableError as error:
-            log.warning("people.no_directory", why=str(error))
+            self._outages.failed(str(error))
             return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.commands.context import Context, Turn, say, show, visible
+from bot.commands.context import Context, Turn, show, visible_or_say
 from bot.commands.inputs import Inputs
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
 from bot.store import batches, posts, snapshots
@@ -11,19 +11,20 @@ from bot.store.requests import Request
 from cards import static
 from cards.types import CardKind, Panel, View
 
-_OPEN = (RequestState.DRAFT, RequestState.WAITING, RequestState.RUNNING)
+_OPEN_STATES = (RequestState.DRAFT, RequestState.WAITING, RequestState.RUNNING)
 
 
-async def turned(context: Context, post: Post | None, inputs: Inputs) -> View:
-    """Turn a card to the panel and page that were asked for; the publisher brings it to everybody."""
-    asked = inputs.text("panel", 16)
-    panel = Panel(asked) if asked in set(Panel) else Panel.NONE
+async def turn_page(context: Context, card: Post | None, inputs: Inputs) -> View:
+    """Turn a posted card to the panel and page that a click asks for; the publisher updates it for
+    everyone. `card` is None if the client did not say which message was clicked."""
+    name = inputs.text("panel", 16)
+    panel = Panel(name) if name in set(Panel) else Panel.NONE
     page = inputs.number("page", 1)
-    if post is not None:
+    if card is not None:
         async with context.database.write() as tx:
-            await posts.turn(tx, post.id, panel=panel.value, page=page)
+            await posts.turn(tx, card.id, panel=panel.value, page=page)
         context.changed()
-    return View(panel=panel, page=page, batch=post.batch_id if post else 0)
+    return View(panel=panel, page=page, batch_id=card.batch_id if card else 0)
 
 
 def kind_for(turn: Turn, request: Request) -> CardKind:
@@ -32,45 +33,52 @@ def kind_for(turn: Turn, request: Request) -> CardKind:
         return CardKind.PROGRESS
     if request.state in (RequestState.FINISHED, RequestState.CANCELLED):
         return CardKind.RESULTS
-    mine = turn.actor.person.object_id == request.requester.object_id
-    if request.state is RequestState.WAITING and not mine and turn.actor.may_approve:
+    own = turn.actor.person.object_id == request.requester.object_id
+    if request.state is RequestState.WAITING and not own and turn.actor.may_approve:
         return CardKind.APPROVAL
     return CardKind.VALIDATION
 
 
 async def status(context: Context, turn: Turn, argument: str) -> None:
-    """One request as a live card, to an approver with what has to be answered; or what is open."""
+    """One request as a live card, for approvers with what has to be reconciled; or all open ones."""
     if not argument:
-        await _list(context, turn, states=_OPEN)
+        await _list(context, turn, states=_OPEN_STATES)
         return
-    request = await visible(context, turn, argument)
+    request = await visible_or_say(context, turn, argument)
     if request is None:
-        await say(context, turn.place, context.words("no-such-request", request=argument[:40]))
         return
-    place, now = turn.place, context.clock()
+    conversation, now = turn.conversation, context.clock()
     async with context.database.write() as tx:
-        asked = await batches.needing_person(tx, request.id) if turn.actor.may_approve else ()
+        unsettled = await batches.needing_person(tx, request.id) if turn.actor.may_approve else ()
         cards = [
             (kind_for(turn, request), 0),
-            *((CardKind.RECONCILIATION, batch) for batch in asked),
+            *((CardKind.RECONCILIATION, batch_id) for batch_id in unsettled),
         ]
-        for kind, batch in cards:
-            new = NewPost(place.tenant_id, place.conversation_id, kind.value, request.id, batch)
+        for kind, batch_id in cards:
+            new = NewPost(
+                conversation.tenant_id,
+                conversation.conversation_id,
+                kind.value,
+                request.id,
+                batch_id,
+            )
             await posts.add(tx, new, now)
     context.changed()
 
 
-async def history(context: Context, turn: Turn, argument: str) -> None:
-    """The newest requests: one's own, or all of the tenant's for an approver."""
-    await _list(context, turn, states=(*_OPEN, *TERMINAL_REQUEST_STATES))
+async def history(context: Context, turn: Turn, _argument: str) -> None:
+    """The newest requests: one's own, or for approvers all of the tenant's."""
+    await _list(context, turn, states=(*_OPEN_STATES, *TERMINAL_REQUEST_STATES))
 
 
 async def _list(context: Context, turn: Turn, *, states: tuple[RequestState, ...]) -> None:
-    own = None if turn.actor.may_approve else turn.actor.person.object_id
+    requester_id = None if turn.actor.may_approve else turn.actor.person.object_id
     async with context.database.read() as tx:
-        lines = await snapshots.history(tx, turn.place.tenant_id, requester_id=own, states=states)
-    if states == _OPEN:
+        lines = await snapshots.history(
+            tx, turn.conversation.tenant_id, requester_id=requester_id, states=states
+        )
+    if states == _OPEN_STATES:
         rendered = static.status_list(context.words, lines)
     else:
         rendered = static.history(context.words, lines)
-    await show(context, turn.place, rendered.card, rendered.summary)
+    await show(context, turn.conversation, rendered.card, rendered.summary)

@@ -1,4 +1,4 @@
-"""People and groups of the tenant, as Microsoft Graph knows them, behind one Protocol."""
+"""Protocol for the tenant's users and groups in Microsoft Graph."""
 
 from __future__ import annotations
 
@@ -8,28 +8,33 @@ from typing import Protocol
 
 
 class DirectoryUnavailableError(Exception):
-    """Graph gave no usable answer; the message says which and why."""
+    """Graph gave no usable response. The message gives the reason."""
 
 
 class DirectoryDeniedError(DirectoryUnavailableError):
-    """Graph refused: the identity lacks the permission, or its token is not accepted."""
+    """Graph denied access: the identity lacks a permission, or its token was refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
+    """A user in the directory."""
+
+    #: Entra object ID.
     object_id: str
     display_name: str
     user_principal_name: str
 
 
 class Directory(Protocol):
+    """Reads of the tenant's directory."""
+
     async def profile(self, object_id: str) -> Profile | None:
-        """The user, or None if Graph knows none. Raises `DirectoryUnavailable`."""
+        """The user's profile. Returns None when not found. Raises `DirectoryUnavailableError`."""
         ...
 
     async def groups_among(self, object_id: str, candidates: Collection[str]) -> frozenset[str]:
-        """Those of `candidates` (object ids) that are groups with this user in them, nested ones too.
+        """The groups among `candidates` (object IDs) that contain the user, directly or nested.
 
-        Raises `DirectoryUnavailable`.
+        Returns an empty set when the user is not found. Raises `DirectoryUnavailableError`.
         """
         ...

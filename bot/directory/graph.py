@@ -1,6 +1,6 @@
-"""The directory over Microsoft Graph v1.0: `GET /users/{id}`, `POST /users/{id}/checkMemberGroups`.
+"""Microsoft Graph v1.0 client: `GET /users/{id}`, `POST /users/{id}/checkMemberGroups`.
 
-Permissions (application): User.Read.All, and GroupMember.Read.All for groups.
+Application permissions: User.Read.All, plus GroupMember.Read.All for groups.
 """
 
 from __future__ import annotations
@@ -18,13 +18,16 @@ from bot.directory import DirectoryDeniedError, DirectoryUnavailableError, Profi
 from bot.identity.tokens import Tokens
 
 SCOPE = "https://graph.microsoft.com/.default"
-MAX_GROUPS = 20  # ids in one checkMemberGroups, as Graph documents it
-MAX_BODY = 1024 * 1024
+MAX_GROUPS = 20  # IDs per checkMemberGroups call, as documented by Graph
+MAX_BODY = 1024 * 1024  # bytes
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 class GraphDirectory:
-    """Implements `bot.directory.Directory`. The session is shared and stays its owner's."""
+    """Implements `bot.directory.Directory`. The caller owns `session` and closes it.
+
+    `timeout` is in seconds and covers the token and the response.
+    """
 
     def __init__(
         self,
@@ -44,49 +47,52 @@ class GraphDirectory:
     async def profile(self, object_id: str) -> Profile | None:
         if not _GUID.fullmatch(object_id):
             return None
-        found = await self._call(
+        user = await self._call(
             "GET", f"/v1.0/users/{object_id}?$select=id,displayName,userPrincipalName"
         )
-        if found is None:
+        if user is None:
             return None
-        name, principal = found.get("displayName"), found.get("userPrincipalName")
+        name, principal = user.get("displayName"), user.get("userPrincipalName")
         if not isinstance(principal, str):
-            raise DirectoryUnavailableError("Graph answered with something that is not a user")
+            raise DirectoryUnavailableError("Graph's response is not a user")
         return Profile(object_id, name if isinstance(name, str) else principal, principal)
 
     async def groups_among(self, object_id: str, candidates: Collection[str]) -> frozenset[str]:
         if not _GUID.fullmatch(object_id):
             return frozenset()
-        asked = {each.lower(): each for each in candidates if _GUID.fullmatch(each)}
+        groups = {each.lower(): each for each in candidates if _GUID.fullmatch(each)}
         member_of: set[str] = set()
-        ids = list(asked)
+        ids = list(groups)
         for at in range(0, len(ids), MAX_GROUPS):
-            found = await self._call(
+            response = await self._call(
                 "POST",
                 f"/v1.0/users/{object_id}/checkMemberGroups",
                 {"groupIds": ids[at : at + MAX_GROUPS]},
             )
-            if found is None:
+            if response is None:
                 return frozenset()
-            value = found.get("value")
+            value = response.get("value")
             if not isinstance(value, list):
-                raise DirectoryUnavailableError("Graph answered with something that is not a list")
+                raise DirectoryUnavailableError("Graph's response is not a list")
             member_of |= {each.lower() for each in value if isinstance(each, str)}
-        return frozenset(asked[each] for each in member_of & asked.keys())
+        return frozenset(groups[each] for each in member_of & groups.keys())
 
     async def try_list(self, collection: str) -> None:
-        """Ask for the first of `users` or `groups`, to see whether that is permitted.
+        """Read one entry of `users` or `groups`, to test the permission.
 
-        Raises `DirectoryDenied`, or `DirectoryUnavailable`.
+        Raises `DirectoryDeniedError` or `DirectoryUnavailableError`.
         """
-        found = await self._call("GET", f"/v1.0/{collection}?$top=1&$select=id")
-        if found is None or not isinstance(found.get("value"), list):
-            raise DirectoryUnavailableError("Graph answered with something that is not a list")
+        response = await self._call("GET", f"/v1.0/{collection}?$top=1&$select=id")
+        if response is None or not isinstance(response.get("value"), list):
+            raise DirectoryUnavailableError("Graph's response is not a list")
 
     async def _call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> Mapping[str, Any] | None:
-        """The object in the answer; None for a 404."""
+        """The JSON object in the response. Returns None on a 404.
+
+        Raises `DirectoryDeniedError` or `DirectoryUnavailableError`.
+        """
         try:
             async with asyncio.timeout(self._timeout):
                 token = await self._tokens.token(self._scope)
@@ -105,29 +111,28 @@ class GraphDirectory:
                     if response.status == 404:
                         return None
                     if response.status in (401, 403):
-                        raise DirectoryDeniedError(f"Graph answered with HTTP {response.status}")
+                        raise DirectoryDeniedError(f"Graph responded with HTTP {response.status}")
                     if response.status != 200:
                         raise DirectoryUnavailableError(
-                            f"Graph answered with HTTP {response.status}"
+                            f"Graph responded with HTTP {response.status}"
                         )
-                    answer = json.loads(await _bounded(response))
+                    content = json.loads(await _read_body(response))
         except TimeoutError as error:
-            raise DirectoryUnavailableError("Graph gave no answer in time") from error
+            raise DirectoryUnavailableError("Graph did not respond in time") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise DirectoryUnavailableError(f"Graph was not reached ({error})") from error
+            raise DirectoryUnavailableError(f"Graph could not be reached ({error})") from error
         except (ValueError, RecursionError) as error:
-            raise DirectoryUnavailableError(
-                "Graph answered with something that is not JSON"
-            ) from error
-        if not isinstance(answer, dict):
-            raise DirectoryUnavailableError("Graph answered with something that is not an object")
-        return answer
+            raise DirectoryUnavailableError("Graph's response is not JSON") from error
+        if not isinstance(content, dict):
+            raise DirectoryUnavailableError("Graph's response is not an object")
+        return content
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    """The body. Raises `DirectoryUnavailableError` beyond `MAX_BODY`."""
     body = bytearray()
     async for chunk in response.content.iter_chunked(64 * 1024):
         body += chunk
         if len(body) > MAX_BODY:
-            raise DirectoryUnavailableError("Graph answered with far too much")
+            raise DirectoryUnavailableError("Graph's response is too large")
     return bytes(body)

@@ -1,6 +1,6 @@
-"""The doctor: says of each thing that the service needs whether it is there. It only looks.
+"""The doctor checks everything Offhook depends on. Read-only.
 
-Findings are values; the sentences are in `doctor.ftl`, where whatever is not well has a `.fix`.
+Findings are values; their messages are in `doctor.ftl`, where every problem has a `.fix`.
 """
 
 from __future__ import annotations
@@ -15,31 +15,33 @@ from bot.identity.tokens import Tokens
 class FindingState(StrEnum):
     OK = "ok"
     FAILED = "failed"
-    UNKNOWN = "unknown"  # it cannot be told from here, or not with this identity
+    #: Cannot be determined from this host, or with this identity.
+    UNKNOWN = "unknown"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`step` is stable and named by `check-<step>`; `message` with `arguments` says what was found, and
-    its attribute `fix` what to do unless the state is OK."""
+    """The result of one check."""
 
-    step: str
+    #: Stable name of the check; its title is the message `check-<check>`.
+    check: str
     state: FindingState
+    #: Message ID. Unless the state is OK, its attribute `fix` says what to do.
     message: str
     arguments: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
 
 
-# Examines with the rights of whoever signed in, where sign-ins run with those; else they are not looked at.
-Examine = Callable[[Tokens | None], Awaitable[Sequence[Finding]]]
+#: Runs all checks. With None, checks that need an approver's delegation are reported as unknown.
+RunChecks = Callable[[Tokens | None], Awaitable[Sequence[Finding]]]
 
 
-def ok(step: str, message: str, /, **arguments: str | int) -> Finding:
-    return Finding(step, FindingState.OK, message, arguments)
+def ok(check: str, message: str, /, **arguments: str | int) -> Finding:
+    return Finding(check, FindingState.OK, message, arguments)
 
 
-def failed(step: str, message: str, /, **arguments: str | int) -> Finding:
-    return Finding(step, FindingState.FAILED, message, arguments)
+def failed(check: str, message: str, /, **arguments: str | int) -> Finding:
+    return Finding(check, FindingState.FAILED, message, arguments)
 
 
-def unknown(step: str, message: str, /, **arguments: str | int) -> Finding:
-    return Finding(step, FindingState.UNKNOWN, message, arguments)
+def unknown(check: str, message: str, /, **arguments: str | int) -> Finding:
+    return Finding(check, FindingState.UNKNOWN, message, arguments)

@@ -1,4 +1,4 @@
-"""What the identity that signs phones in is given: tokens, and the roles and permissions in them."""
+"""Checks on tokens, the Entra roles in them, and Graph permissions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from types import MappingProxyType
 
 from bot.directory import DirectoryDeniedError, DirectoryUnavailableError
 from bot.doctor import Finding, failed, ok, unknown
-from bot.doctor.clients import Lists
-from bot.identity.entra_roles import MissingRoles, claims, missing
+from bot.doctor.clients import DirectoryProbe
+from bot.identity.entra_roles import MissingRoles, missing_roles, unverified_claims
 from bot.identity.tokens import Tokens
 from bot.settings.model import Settings
 
-_LACKING: Mapping[MissingRoles, str] = MappingProxyType(
+_MISSING_MESSAGES: Mapping[MissingRoles, str] = MappingProxyType(
     {
         MissingRoles.TEAMS: "found-roles-no-teams",
         MissingRoles.PASSWORDS: "found-roles-no-authentication",
@@ -21,43 +21,48 @@ _LACKING: Mapping[MissingRoles, str] = MappingProxyType(
 )
 
 
-async def token(step: str, tokens: Tokens, scope: str, settings: Settings) -> tuple[Finding, str]:
-    """The finding, and the token: "" if there is none."""
+async def token(check: str, tokens: Tokens, scope: str, settings: Settings) -> tuple[Finding, str]:
+    """Returns the finding, and the token ("" if there is none)."""
     try:
-        got = await tokens.token(scope)
+        token_value = await tokens.token(scope)
     except PermissionError as error:
-        return failed(step, "found-token-refused", message=_why(error)), ""
+        return failed(check, "found-token-refused", message=_reason(error)), ""
     except ConnectionError as error:
-        return failed(step, "found-token-unreachable", message=_why(error)), ""
-    return ok(step, "found-token" if settings.proves_itself else "found-token-dummy"), got
+        return failed(check, "found-token-unreachable", message=_reason(error)), ""
+    return ok(check, "found-token" if settings.proves_itself else "found-token-dummy"), token_value
 
 
-def _why(error: Exception) -> str:
+def _reason(error: Exception) -> str:
     return str(error).removeprefix("no token: ")
 
 
 async def roles(token: str, settings: Settings) -> Finding:
-    step = "roles"
-    said = claims(token)
-    if not said:
+    """Check that the token has the Entra roles that the SIP Gateway requires."""
+    check = "roles"
+    claims = unverified_claims(token)
+    if not claims:
         return unknown(
-            step, "found-roles-unreadable" if settings.proves_itself else "found-roles-dummy"
+            check, "found-roles-unreadable" if settings.proves_itself else "found-roles-dummy"
         )
-    listed = said.get("wids")
-    lacking = missing([str(role) for role in listed] if isinstance(listed, list) else ())
-    if lacking is MissingRoles.NOTHING:
-        return ok(step, "found-roles")
-    if said.get("idtyp") == "app" or "scp" not in said:
-        return unknown(step, "found-roles-app")
-    return failed(step, _LACKING[lacking])
+    wids = claims.get("wids")
+    missing = missing_roles([str(role) for role in wids] if isinstance(wids, list) else ())
+    if missing is MissingRoles.NOTHING:
+        return ok(check, "found-roles")
+    if claims.get("idtyp") == "app" or "scp" not in claims:
+        return unknown(check, "found-roles-app")
+    return failed(check, _MISSING_MESSAGES[missing])
 
 
-async def permission(directory: Lists, step: str, collection: str, permission: str) -> Finding:
-    """Ask for the smallest thing that the permission opens."""
+async def permission(
+    directory: DirectoryProbe, check: str, collection: str, permission: str
+) -> Finding:
+    """Check a Graph permission with the smallest read that needs it."""
     try:
         await directory.try_list(collection)
     except DirectoryDeniedError:
-        return failed(step, "found-permission-missing", permission=permission)
+        return failed(check, "found-permission-missing", permission=permission)
     except DirectoryUnavailableError as error:
-        return failed(step, "found-permission-no-answer", message=str(error), permission=permission)
-    return ok(step, "found-permission", permission=permission)
+        return failed(
+            check, "found-permission-no-answer", message=str(error), permission=permission
+        )
+    return ok(check, "found-permission", permission=permission)

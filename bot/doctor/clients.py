@@ -1,4 +1,4 @@
-"""The far sides, as far as the doctor needs them."""
+"""Protocols for the remote services that the doctor reads from."""
 
 from __future__ import annotations
 
@@ -11,22 +11,24 @@ from bot.identity.tokens import Tokens
 
 
 class ConfigApi(Protocol):
-    """Reads of the ConfigAPI; both raise as `SipGateway.summaries` does."""
+    """ConfigAPI reads. Both raise the same errors as `SipGateway.summaries`."""
 
-    async def discovered(self) -> str: ...
+    async def discover_admin_host(self) -> str: ...
 
     async def configurations(self, kind: str) -> Sequence[Mapping[str, object]]: ...
 
 
-class Lists(Protocol):
+class DirectoryProbe(Protocol):
+    """Graph reads that test a permission."""
+
     async def try_list(self, collection: str) -> None:
-        """Raises `DirectoryDenied`, or `DirectoryUnavailable`."""
+        """Raises `DirectoryDeniedError` or `DirectoryUnavailableError`."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Scopes:
-    """What tokens are asked for, which depends on the cloud."""
+    """Token scopes, which depend on the cloud."""
 
     configapi: str
     graph: str
@@ -34,8 +36,8 @@ class Scopes:
 
 
 @dataclass(frozen=True, slots=True)
-class Rights:
-    """Those with which phones are signed in, and what is reached with them."""
+class GatewayAccess:
+    """Clients that act with the identity that signs phones in: the app or an approver."""
 
     tokens: Tokens
     gateway: SipGateway

@@ -1,4 +1,4 @@
-"""What is on our own side: the settings and the database."""
+"""Checks on Offhook itself: settings, database, and whether Teams has reached it."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.doctor import Finding, failed, ok, unknown
 from bot.settings.model import REQUESTER_CHAT, Settings
-from bot.settings.unknown import given, strangers
-from bot.store import health, overview
+from bot.settings.unknown import unknown_settings, variable_names
+from bot.store import conversations, health
 from bot.store.database import Database, DatabaseError
 from bot.store.health import Schema, Writing
 
-_NEEDED = ("app_id", "tenant_ids", "requesters", "approvers")  # by production
+# Settings that production requires.
+_NEEDED = ("app_id", "tenant_ids", "requesters", "approvers")
 
 
 def _variables(fields: Collection[str]) -> str:
@@ -22,16 +23,17 @@ def _variables(fields: Collection[str]) -> str:
 
 
 async def settings(settings: Settings) -> Finding:
-    step = "settings"
-    if misspelled := strangers(given()):
+    """Check for misspelled settings, and list what production would still need."""
+    check = "settings"
+    if misspelled := unknown_settings(variable_names()):
         names = [f"{name} ({near}?)" if near else name for name, near in misspelled.items()]
-        return failed(step, "found-settings-strangers", names=", ".join(names), count=len(names))
+        return failed(check, "found-settings-strangers", names=", ".join(names), count=len(names))
     names = _variables(settings.model_fields_set)
     if not settings.local:
-        return ok(step, "found-settings-production", names=names)
+        return ok(check, "found-settings-production", names=names)
     missing = [name for name in _NEEDED if not getattr(settings, name)]
     return ok(
-        step,
+        check,
         "found-settings-local",
         gateway=settings.gateway.value,
         set=len(settings.model_fields_set),
@@ -42,46 +44,54 @@ async def settings(settings: Settings) -> Finding:
 
 
 async def database(examined: Database) -> Finding:
-    step = "database"
+    """Check the database's schema revision and write access."""
+    check = "database"
     try:
-        found = await asyncio.to_thread(health.examine, await examined.address())
+        health_report = await asyncio.to_thread(health.examine, await examined.address())
     except DatabaseError as error:
-        return failed(step, "found-database-trouble", message=str(error))
-    match found.schema:
+        return failed(check, "found-database-trouble", message=str(error))
+    match health_report.schema:
         case Schema.MISSING:
-            return unknown(step, "found-database-new")
+            return unknown(check, "found-database-new")
         case Schema.BEHIND:
-            return failed(step, "found-database-behind", revision=found.revision)
+            return failed(check, "found-database-behind", revision=health_report.revision)
         case Schema.UNKNOWN:
-            return failed(step, "found-database-foreign", revision=found.revision)
+            return failed(check, "found-database-foreign", revision=health_report.revision)
         case Schema.CURRENT:
             pass
-    match found.writing:
+    match health_report.writing:
         case Writing.BUSY:
-            return failed(step, "found-database-busy")
+            return failed(check, "found-database-busy")
         case Writing.REFUSED:
-            return failed(step, "found-database-read-only")
+            return failed(check, "found-database-read-only")
         case _:
-            return ok(step, "found-database", backend=found.backend, revision=found.revision)
+            return ok(
+                check,
+                "found-database",
+                backend=health_report.backend,
+                revision=health_report.revision,
+            )
 
 
 async def chat(settings: Settings, database: Database) -> Finding:
-    """Whether Teams has ever reached us, and whether we know where cards and notices go."""
-    step = "teams"
+    """Check that Teams has reached Offhook, and that the configured channels are known."""
+    check = "teams"
     channels = {settings.approvals, settings.notifications} - {REQUESTER_CHAT}
     try:
         if not await asyncio.to_thread(health.exists, database.url):
-            return unknown(step, "found-teams-silent")
+            return unknown(check, "found-teams-silent")
         async with database.read() as tx:
-            heard = await overview.heard(tx)
-            unheard = channels - await overview.known(tx, channels)
+            heard = await conversations.heard(tx)
+            unheard = channels - await conversations.known(tx, channels)
     except (SQLAlchemyError, DatabaseError, OSError):
-        return unknown(step, "found-teams-no-database")
+        return unknown(check, "found-teams-no-database")
     if not heard.conversations:
-        return unknown(step, "found-teams-silent")
+        return unknown(check, "found-teams-silent")
     if unheard:
-        which = [
+        missing = [
             name for name in ("approvals", "notifications") if getattr(settings, name) in unheard
         ]
-        return unknown(step, "found-teams-channel", settings=_variables(which), count=len(which))
-    return ok(step, "found-teams", conversations=heard.conversations)
+        return unknown(
+            check, "found-teams-channel", settings=_variables(missing), count=len(missing)
+        )
+    return ok(check, "found-teams", conversations=heard.conversations)

@@ -1,4 +1,4 @@
-"""Findings for people at a terminal, and for scripts."""
+"""Formats findings for a terminal and as JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bot import __version__
 from bot.doctor import Finding, FindingState
 from bot.words import Words
 
-FORMAT = 1  # goes up when a script that reads the JSON would have to change
+FORMAT = 1  # incremented on changes that break scripts reading the JSON
 _MARKS: Mapping[FindingState, tuple[str, str]] = MappingProxyType(
     {
         FindingState.OK: ("✓", "green"),
@@ -26,25 +26,26 @@ _MARKS: Mapping[FindingState, tuple[str, str]] = MappingProxyType(
 )
 
 
-def counted(findings: Sequence[Finding]) -> dict[str, int]:
-    """How many findings there are of each state."""
+def count_by_state(findings: Sequence[Finding]) -> dict[str, int]:
+    """The number of findings in each state."""
     return {state.value: sum(each.state is state for each in findings) for state in FindingState}
 
 
 def as_json(findings: Sequence[Finding], words: Words, now: datetime) -> dict[str, Any]:
-    """`format`, `version`, `checked_at`, `counts` by state, and `findings`: each has `step`, `state`
-    (`ok`, `failed`, `unknown`), `code`, `message`, and `fix`, "" if the state is `ok`.
+    """The findings as a JSON document.
 
-    Steps, states and codes are stable; the sentences may change.
+    Keys: `format`, `version`, `checked_at` (UTC), `counts` by state, and `findings`. Each finding has
+    `step` (the check's name), `state` (`ok`, `failed` or `unknown`), `code`, `message`, and `fix` (""
+    when `ok`). Checks, states and codes are stable; message texts may change.
     """
     return {
         "format": FORMAT,
         "version": __version__,
         "checked_at": now.astimezone(UTC).isoformat(timespec="seconds"),
-        "counts": counted(findings),
+        "counts": count_by_state(findings),
         "findings": [
             {
-                "step": each.step,
+                "step": each.check,
                 "state": each.state.value,
                 "code": each.message,
                 "message": words(each.message, **each.arguments),
@@ -55,27 +56,28 @@ def as_json(findings: Sequence[Finding], words: Words, now: datetime) -> dict[st
     }
 
 
-def show(findings: Sequence[Finding], words: Words, console: Console) -> None:
+def print_report(findings: Sequence[Finding], words: Words, console: Console) -> None:
+    """Print the findings as a table, with fixes and a verdict."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     table.add_column("")
     table.add_column(words("checks-column-check"), overflow="fold")
     table.add_column(words("checks-column-found"), overflow="fold")
     for each in findings:
         mark, style = _MARKS[each.state]
-        told = Text(words(each.message, **each.arguments))
+        text = Text(words(each.message, **each.arguments))
         if fix := _fix(each, words):
-            told.append(f"\n→ {fix}", style="bold")
-        table.add_row(Text(mark, style=style), Text(words(f"check-{each.step}")), told)
+            text.append(f"\n→ {fix}", style="bold")
+        table.add_row(Text(mark, style=style), Text(words(f"check-{each.check}")), text)
     console.print(table)
-    counts = counted(findings)
+    counts = count_by_state(findings)
     verdict = words(
-        "checks-verdict",
+        "checks-headline",
         failed=counts[FindingState.FAILED],
         unknown=counts[FindingState.UNKNOWN],
         total=len(findings),
     )
     console.print(Text(verdict, style="bold"))
-    console.print(Text(words("checks-only-looked"), style="dim"))
+    console.print(Text(words("checks-read-only"), style="dim"))
 
 
 def _fix(finding: Finding, words: Words) -> str:

@@ -1,4 +1,4 @@
-"""One examination: every step on its own, bounded in time, whatever becomes of the others."""
+"""Runs all checks concurrently, each with its own timeout and independent of the others."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.doctor import Finding, access, failed, host, ok, powershell, service, unknown
-from bot.doctor.clients import Lists, Rights, Scopes
+from bot.doctor import Finding, access, failed, host, ok, powershell, sip_gateway, unknown
+from bot.doctor.clients import DirectoryProbe, GatewayAccess, Scopes
 from bot.identity.tokens import Tokens
 from bot.settings.model import Gateway, Settings
 from bot.store.database import Database
 
-# Microsoft Graph permissions by what is asked for in `bot.directory.graph`; the smallest that do.
+# (check, Graph collection, permission): the least-privileged permissions `bot.directory.graph` needs.
 _PERMISSIONS = (
     ("graph-users", "users", "User.Read.All"),
     ("graph-groups", "groups", "GroupMember.Read.All"),
 )
-_WITH_RIGHTS = ("roles", "configapi", "bulk-sign-in", "tenant-switch", "trusted-addresses")
+_GATEWAY_CHECKS = ("roles", "configapi", "bulk-sign-in", "tenant-switch", "trusted-addresses")
 
-# PowerShell has to start, to load its module and to connect before it can ask.
+# PowerShell first has to start, load its module and connect.
 _SECONDS_WITH_POWERSHELL = 90.0
 
 log = structlog.get_logger()
@@ -29,95 +29,100 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Doctor:
-    """`app` gives tokens of the app's own identity, with which `directory` is asked. `seconds` bounds
-    each step."""
+    """Runs the checks for one configuration."""
 
     settings: Settings
     database: Database
     scopes: Scopes
-    app: Tokens
-    directory: Lists
+    #: Tokens for the app's own identity; `directory` uses them too.
+    app_tokens: Tokens
+    directory: DirectoryProbe
+    #: Timeout per check.
     seconds: float = 20.0
 
-    async def examine(self, rights: Rights | None) -> Sequence[Finding]:
-        """In the order in which things build on each other.
+    async def run(self, gateway_access: GatewayAccess | None) -> Sequence[Finding]:
+        """Findings in dependency order.
 
-        `rights` is None if sign-ins run with those of a person and nobody is there who has them.
+        `gateway_access` is None when sign-ins need an approver's delegation and there is none.
         """
-        own = [
+        host_checks = [
             self._within(host.settings(self.settings), "settings"),
             self._within(host.database(self.database), "database"),
         ]
-        if self._powershell:
-            own.append(self._within(powershell.versions(self.settings.pwsh), "powershell"))
-        here, bot, service, graph, chat = await asyncio.gather(
-            asyncio.gather(*own),
+        if self._uses_powershell:
+            host_checks.append(self._within(powershell.versions(self.settings.pwsh), "powershell"))
+        on_host, bot, gateway, graph, chat = await asyncio.gather(
+            asyncio.gather(*host_checks),
             self._bot(),
-            self._nobody() if rights is None else self._service(rights),
+            self._gateway_skipped() if gateway_access is None else self._gateway(gateway_access),
             self._graph(),
             self._within(host.chat(self.settings, self.database), "teams"),
         )
-        return [*here, bot, *service, *graph, chat]
+        return [*on_host, bot, *gateway, *graph, chat]
 
     @property
-    def _powershell(self) -> bool:
+    def _uses_powershell(self) -> bool:
         return self.settings.gateway is Gateway.POWERSHELL
 
     async def _bot(self) -> Finding:
-        step = "token-bot"
+        check = "token-bot"
         if not self.settings.signed:
-            return ok(step, "found-bot-local")
-        return (await self._token(step, self.app, self.scopes.bot))[0]
+            return ok(check, "found-bot-local")
+        return (await self._token(check, self.app_tokens, self.scopes.bot))[0]
 
-    async def _nobody(self) -> Sequence[Finding]:
-        return [unknown(step, "found-nobody") for step in ("token-configapi", *_WITH_RIGHTS)]
+    async def _gateway_skipped(self) -> Sequence[Finding]:
+        return [unknown(check, "found-nobody") for check in ("token-configapi", *_GATEWAY_CHECKS)]
 
-    async def _service(self, rights: Rights) -> Sequence[Finding]:
-        found, token = await self._token("token-configapi", rights.tokens, self.scopes.configapi)
-        if not token:
-            return [found, *(unknown(step, "found-no-token") for step in _WITH_RIGHTS)]
-        checks = (
-            access.roles(token, self.settings),
-            service.discovery(rights.configapi),
-            service.summaries(rights.gateway),
-            service.switch(rights.configapi),
-            service.trusted_addresses(rights.configapi),
+    async def _gateway(self, gateway_access: GatewayAccess) -> Sequence[Finding]:
+        finding, token = await self._token(
+            "token-configapi", gateway_access.tokens, self.scopes.configapi
         )
-        return [found, *await self._each(_WITH_RIGHTS, checks)]
+        if not token:
+            return [finding, *(unknown(check, "found-no-token") for check in _GATEWAY_CHECKS)]
+        findings = (
+            access.roles(token, self.settings),
+            sip_gateway.discovery(gateway_access.configapi),
+            sip_gateway.summaries(gateway_access.gateway),
+            sip_gateway.switch(gateway_access.configapi),
+            sip_gateway.trusted_addresses(gateway_access.configapi),
+        )
+        return [finding, *await self._each(_GATEWAY_CHECKS, findings)]
 
     async def _graph(self) -> Sequence[Finding]:
-        steps = [step for step, *_ in _PERMISSIONS]
-        found, token = await self._token("token-graph", self.app, self.scopes.graph)
+        checks = [check for check, *_ in _PERMISSIONS]
+        finding, token = await self._token("token-graph", self.app_tokens, self.scopes.graph)
         if not token:
-            return [found, *(unknown(step, "found-no-token") for step in steps)]
-        checks = [access.permission(self.directory, *each) for each in _PERMISSIONS]
-        return [found, *await self._each(steps, checks)]
+            return [finding, *(unknown(check, "found-no-token") for check in checks)]
+        findings = [access.permission(self.directory, *each) for each in _PERMISSIONS]
+        return [finding, *await self._each(checks, findings)]
 
     async def _each(
-        self, steps: Sequence[str], checks: Sequence[Awaitable[Finding]]
+        self, checks: Sequence[str], findings: Sequence[Awaitable[Finding]]
     ) -> Sequence[Finding]:
-        bounded = (self._within(check, step) for step, check in zip(steps, checks, strict=True))
+        bounded = (
+            self._within(finding, check) for check, finding in zip(checks, findings, strict=True)
+        )
         return await asyncio.gather(*bounded)
 
-    async def _token(self, step: str, tokens: Tokens, scope: str) -> tuple[Finding, str]:
-        got = ""
+    async def _token(self, check: str, tokens: Tokens, scope: str) -> tuple[Finding, str]:
+        token = ""
 
-        async def ask() -> Finding:
-            nonlocal got
-            finding, got = await access.token(step, tokens, scope, self.settings)
+        async def fetch() -> Finding:
+            nonlocal token
+            finding, token = await access.token(check, tokens, scope, self.settings)
             return finding
 
-        return await self._within(ask(), step), got
+        return await self._within(fetch(), check), token
 
-    async def _within(self, check: Awaitable[Finding], step: str) -> Finding:
-        slow = self._powershell and step in ("powershell", "bulk-sign-in")
+    async def _within(self, finding: Awaitable[Finding], check: str) -> Finding:
+        slow = self._uses_powershell and check in ("powershell", "bulk-sign-in")
         seconds = max(self.seconds, _SECONDS_WITH_POWERSHELL) if slow else self.seconds
         try:
             async with asyncio.timeout(seconds):
-                return await check
+                return await finding
         except TimeoutError:
-            return failed(step, "found-slow", seconds=round(seconds))
+            return failed(check, "found-slow", seconds=round(seconds))
         except Exception:
-            # The others are worth as much without this one.
-            log.exception("doctor.fault", step=step)
-            return unknown(step, "found-fault")
+            # A crash in one check must not hide the others' findings.
+            log.exception("doctor.check_crashed", check=check)
+            return unknown(check, "found-fault")

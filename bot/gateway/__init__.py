@@ -1,4 +1,7 @@
-"""The SIP Gateway's bulk sign-in behind one Protocol. Knows nothing of chat, requests or databases."""
+"""Protocol, records and errors for the SIP Gateway's bulk sign-in.
+
+Independent of chat, requests and the database.
+"""
 
 from __future__ import annotations
 
@@ -13,47 +16,57 @@ from bot.signin.request import Phone
 
 @dataclass(frozen=True, slots=True)
 class PhoneReport:
-    """One phone as the service reports it; texts as they came."""
+    """One phone in a batch, as reported by the SIP Gateway."""
 
+    #: As reported; casing may differ from what was submitted.
     username: str
     hardware_id: str
+    #: The SIP Gateway's own text. Not a closed list.
     status: str
+    #: The SIP Gateway's error text; "" if none.
     error: str
 
 
 @dataclass(frozen=True, slots=True)
 class BatchReport:
-    """A batch as the service reports it. `status` is not a closed list: unknown means running."""
+    """The status of one batch, as reported by the SIP Gateway."""
 
     remote_batch_id: str
+    #: The SIP Gateway's own text. Not a closed list: treat an unknown value as still running.
     status: str
     items: Sequence[PhoneReport]
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSummary:
-    """One line of the tenant's batches of the last 30 days. What the service left out is None."""
+    """One entry in the list of the tenant's batches from the last 30 days."""
 
     remote_batch_id: str
+    #: The SIP Gateway's own text; "" if missing.
     status: str
+    #: None if missing or unknown.
     region: Region | None = None
+    #: UTC; None if missing or unreadable.
     created_at: datetime | None = None
-    devices: int | None = None
+    #: Phones in the batch; None if missing.
+    phone_count: int | None = None
 
 
 class GatewayError(Exception):
-    """Base of all that can go wrong. `message` is the service's own text; `correlation_id` finds the
-    call in Microsoft's logs.
+    """Base class of all SIP Gateway errors.
+
+    `message` is the SIP Gateway's own text where there is one. `correlation_id` identifies the call
+    in Microsoft's logs; "" if unknown.
 
     GatewayError
-    +-- NotRun               the answer proves that nothing ran; the batch may be sent again
-    |   +-- Throttled        429, or no free place in the region; `retry_after` in seconds if given
-    |   +-- Refused          this batch as such was refused, and would be again
-    |   +-- Denied           401/403: the identity may not do this
-    |   +-- Unreachable      submit only: nobody was reached, so no byte of the batch was sent
-    +-- OutcomeUnknown       submit only: it may or may not have run; never send it again unasked
-    +-- Unavailable          reads only: no answer, or a 5xx; ask again later
-    +-- UnknownBatch         reads only: the service has no such batch
+    +-- NotRunError                the batch is known not to have run; it may be resubmitted
+    |   +-- ThrottledError         429, or the region has no free slot
+    |   +-- BatchRejectedError     the batch itself was rejected; resubmitting it will not help
+    |   +-- AccessDeniedError      401 or 403: the identity lacks permission
+    |   +-- UnreachableError       submit only: no connection, so no byte of the batch was sent
+    +-- OutcomeUnknownError        submit only: it may have run; never resubmit automatically
+    +-- UnavailableError           reads only: no response, or a 5xx; retry later
+    +-- UnknownBatchError          reads only: the SIP Gateway has no such batch
     """
 
     def __init__(self, message: str, *, correlation_id: str = "") -> None:
@@ -63,10 +76,15 @@ class GatewayError(Exception):
 
 
 class NotRunError(GatewayError):
-    pass
+    """Nothing ran; the batch may be resubmitted."""
 
 
 class ThrottledError(NotRunError):
+    """The SIP Gateway is throttling, or the region has no free slot.
+
+    `retry_after` is in seconds; None if the SIP Gateway gave none.
+    """
+
     def __init__(
         self, message: str, *, retry_after: float | None = None, correlation_id: str = ""
     ) -> None:
@@ -75,48 +93,55 @@ class ThrottledError(NotRunError):
 
 
 class BatchRejectedError(NotRunError):
-    pass
+    """The SIP Gateway rejected the batch itself; resubmitting it will not help."""
 
 
 class AccessDeniedError(NotRunError):
-    pass
+    """The identity lacks permission, or its token was refused."""
 
 
 class UnreachableError(NotRunError):
-    pass
+    """A submit found no connection; no byte of the batch was sent."""
 
 
 class OutcomeUnknownError(GatewayError):
-    pass
+    """A submit may or may not have run; never resubmit it automatically."""
 
 
 class UnavailableError(GatewayError):
-    pass
+    """A read got no usable response; retry later."""
 
 
 class UnknownBatchError(GatewayError):
-    pass
+    """The SIP Gateway has no batch with this ID."""
 
 
 class SipGateway(Protocol):
-    """Bulk sign-in. No method retries a submit; reads may retry within `timeout` seconds."""
+    """Bulk sign-in. Submits are never retried; reads may be, within their own timeout."""
 
     @property
     def submit_timeout(self) -> float:
-        """Seconds after which a submit without an answer becomes `OutcomeUnknown`."""
+        """Seconds after which a submit without a response raises `OutcomeUnknownError`."""
         ...
 
-    async def submit(self, region: Region, devices: Sequence[Phone]) -> str:
-        """Send one batch; returns the service's batch id.
+    async def submit(self, region: Region, phones: Sequence[Phone]) -> str:
+        """Submit one batch and return the SIP Gateway's batch ID. Not idempotent.
 
-        Raises `Throttled`, `Refused`, `Denied`, `Unreachable` (nothing ran) or `OutcomeUnknown`.
+        Raises a `NotRunError` (`ThrottledError`, `BatchRejectedError`, `AccessDeniedError` or
+        `UnreachableError`) when nothing ran, and `OutcomeUnknownError` when it may have.
         """
         ...
 
-    async def status(self, batch_id: str) -> BatchReport:
-        """Raises `Unavailable`, `Throttled`, `Denied`, `UnknownBatch`."""
+    async def status(self, remote_batch_id: str) -> BatchReport:
+        """The current status of a submitted batch.
+
+        Raises `UnknownBatchError`, `UnavailableError`, `ThrottledError` or `AccessDeniedError`.
+        """
         ...
 
     async def summaries(self) -> Sequence[BatchSummary]:
-        """The tenant's batches of the last 30 days. Raises `Unavailable`, `Throttled`, `Denied`."""
+        """The tenant's batches from the last 30 days.
+
+        Raises `UnavailableError`, `ThrottledError` or `AccessDeniedError`.
+        """
         ...

@@ -1,8 +1,8 @@
-"""The SIP Gateway over HTTP: the ConfigAPI that Microsoft's own cmdlets call.
+"""SIP Gateway client over HTTP, using the ConfigAPI that Microsoft's own cmdlets call.
 
-Hosts, paths and headers: the public clients terraprovider/go-teams and CIPP; Microsoft documents the
-cmdlets only. `createbatch` is not idempotent, so one `submit` sends the batch once, and says of every
-answer whether it proves that nothing ran.
+Hosts, paths and headers come from the public clients terraprovider/go-teams and CIPP; Microsoft
+documents only the cmdlets. `createbatch` is not idempotent, so `submit` sends a batch once and maps
+every response to an error that tells whether anything can have run.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from bot.gateway import (
     UnreachableError,
     wire,
 )
-from bot.gateway.failure import Failure, seconds
+from bot.gateway.failure import Failure, retry_after_seconds
 from bot.gateway.redact import redacted
-from bot.gateway.retry import repeated
+from bot.gateway.retry import call_with_retries
 from bot.identity.tokens import Tokens
 from bot.phones.region import Region
 from bot.signin.request import Phone
 
-# The resource "Skype and Teams Tenant Admin API", the same on every cloud.
+# The "Skype and Teams Tenant Admin API" resource; the same in every cloud.
 SCOPE = "48ac35b8-9aa8-4d74-927d-1f4a14a0b239/.default"
 DISCOVERY = "/Teams.Tenant/serviceDiscovery"
 CREATE = "/Teams.SipDevicesGatewayManagement/v1/createbatch"
@@ -45,7 +45,7 @@ STATUS = "/Teams.SipDevicesGatewayManagement/v1/batchstatus"
 SUMMARIES = "/Teams.SipDevicesGatewayManagement/v1/batchsummaries"
 CONFIGURATIONS = "/Skype.Policy/configurations/"
 
-MAX_BODY = 4 * 1024 * 1024  # a status of 100 phones is some 20 KB
+MAX_BODY = 4 * 1024 * 1024  # bytes; the status of 100 phones takes about 20 KB
 MAX_PAGES = 50
 
 Result = TypeVar("Result")
@@ -53,7 +53,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class _Response:
     status: int
     body: bytes
     retry_after: float | None
@@ -70,11 +70,11 @@ class _Answer:
 
 
 class ConfigApiGateway:
-    """Implements `bot.gateway.SipGateway`. The session is shared and stays its owner's.
+    """Implements `bot.gateway.SipGateway`. The caller owns `session` and closes it.
 
-    `submit_timeout` and `read_timeout` bound a whole call in seconds: token, discovery and answer.
-    Reads are repeated after each of `pauses` (seconds) while that time lasts; a submit never is,
-    except after a 401, which is given before anything is read.
+    `submit_timeout` and `read_timeout` are in seconds and cover the whole call: token, service
+    discovery and response. Reads are retried after each of `pauses` (seconds) within that time.
+    Submits are never retried, except after a 401, which the ConfigAPI sends before it reads the body.
     """
 
     def __init__(
@@ -95,86 +95,96 @@ class ConfigApiGateway:
         self._read_timeout = read_timeout
         self._connect_timeout = connect_timeout
         self._pauses = tuple(pauses)
-        self._discovery = asyncio.Lock()
+        self._discovery_lock = asyncio.Lock()
         self._discovered = False
-        self._target = ""
+        self._admin_host = ""
 
     @property
     def submit_timeout(self) -> float:
         return self._submit_timeout
 
-    async def submit(self, region: Region, devices: Sequence[Phone]) -> str:
+    async def submit(self, region: Region, phones: Sequence[Phone]) -> str:
         url = self._url(CREATE).with_query(TargetRegion=region.value)
-        body = [{"Username": each.username, "HardwareId": each.hardware_id} for each in devices]
+        body = [{"Username": each.username, "HardwareId": each.hardware_id} for each in phones]
         deadline = _now() + self._submit_timeout
-        # Preparing must leave the service time to answer: a batch that was sent too late to hear
-        # the answer would need a person to sort it out.
+        # Leave the SIP Gateway time to respond: a batch sent too close to the deadline would end as
+        # an unknown outcome and need reconciliation.
         ready_by = _now() + self._submit_timeout / 3
         for refresh in (False, True):
-            headers = await self._ready_to_submit(refresh, ready_by)
-            answer = await self._exchange("POST", url, headers, deadline, body)
-            if answer.status != 401:
+            headers = await self._submit_headers(refresh, ready_by)
+            response = await self._exchange("POST", url, headers, deadline, body)
+            if response.status != 401:
                 break
             ready_by = deadline
-        if not answer.ok:
-            raise answer.failure.of_submit()
+        if not response.ok:
+            raise response.failure.of_submit()
         try:
-            return wire.batch_id(answer.body)
+            return wire.batch_id(response.body)
         except wire.UnreadableResponseError as error:
-            raise OutcomeUnknownError(str(error), correlation_id=answer.correlation_id) from error
+            raise OutcomeUnknownError(str(error), correlation_id=response.correlation_id) from error
 
-    async def status(self, batch_id: str) -> BatchReport:
-        url = self._url(STATUS).with_query(batchid=batch_id)
+    async def status(self, remote_batch_id: str) -> BatchReport:
+        url = self._url(STATUS).with_query(batchid=remote_batch_id)
 
-        def read(answer: _Answer) -> BatchReport:
-            return wire.report(answer.body, batch_id)
+        def read(response: _Response) -> BatchReport:
+            return wire.report(response.body, remote_batch_id)
 
         return await self._read(url, read, Failure.of_status)
 
     async def summaries(self) -> Sequence[BatchSummary]:
         url = self._url(SUMMARIES)
-        found: list[BatchSummary] = []
+        summaries: list[BatchSummary] = []
         for _ in range(MAX_PAGES):
-            page, following = await self._read(
-                url, lambda answer: wire.summaries(answer.body), Failure.of_read
+            page, next_link = await self._read(
+                url, lambda response: wire.summaries(response.body), Failure.of_read
             )
-            found += page
-            if not following:
-                return found
-            url = self._same_origin(following)
-        raise UnavailableError("the list of batches does not end")
+            summaries += page
+            if not next_link:
+                return summaries
+            url = self._next_page(next_link)
+        raise UnavailableError(f"the list of batches has more than {MAX_PAGES} pages")
 
-    async def discovered(self) -> str:
-        """The host that the service discovery names, asked anew. Raises as `summaries` does."""
+    async def discover_admin_host(self) -> str:
+        """The admin host from the service discovery, not cached.
+
+        Raises the same errors as `summaries`.
+        """
         return await self._read(
-            self._url(DISCOVERY), lambda answer: wire.admin_endpoint(answer.body), Failure.of_read
+            self._url(DISCOVERY),
+            lambda response: wire.admin_endpoint(response.body),
+            Failure.of_read,
         )
 
     async def configurations(self, kind: str) -> Sequence[Mapping[str, object]]:
-        """All instances of a kind of policy or tenant configuration, such as `TeamsIPPhonePolicy`, the
-        names of their fields in lower case. Raises as `summaries` does."""
+        """All instances of a policy or tenant configuration type, such as `TeamsIPPhonePolicy`.
+
+        Field names are lowercase. Raises the same errors as `summaries`.
+        """
         return await self._read(
             self._url(CONFIGURATIONS + kind),
-            lambda answer: wire.instances(answer.body),
+            lambda response: wire.instances(response.body),
             Failure.of_read,
         )
 
     def _url(self, path: str) -> URL:
         return URL(f"{self._base}{path}")
 
-    def _same_origin(self, link: str) -> URL:
-        """Our token goes nowhere but to the service, whatever its answers point at."""
+    def _next_page(self, link: str) -> URL:
+        """Resolve a link to the next page. The token is never sent to another host.
+
+        Raises `UnavailableError` for a link to another origin.
+        """
         try:
             url = self._base.join(URL(link))
             if url.origin() == self._base.origin():
                 return url
         except ValueError:
             pass
-        raise UnavailableError("the rest of the list of batches is said to be on another host")
+        raise UnavailableError("the next page of the list of batches is on another host")
 
-    async def _ready_to_submit(self, refresh: bool, deadline: float) -> Mapping[str, str]:
+    async def _submit_headers(self, refresh: bool, deadline: float) -> Mapping[str, str]:
         try:
-            return await repeated(
+            return await call_with_retries(
                 lambda: self._headers(refresh, deadline), pauses=self._pauses, deadline=deadline
             )
         except UnavailableError as error:
@@ -183,65 +193,69 @@ class ConfigApiGateway:
     async def _read(
         self,
         url: URL,
-        read: Callable[[_Answer], Result],
+        read: Callable[[_Response], Result],
         error_of: Callable[[Failure], GatewayError],
     ) -> Result:
         deadline = _now() + self._read_timeout
 
-        async def once() -> Result:
-            answer = await self._get(url, deadline)
-            if not answer.ok:
-                raise error_of(answer.failure)
+        async def attempt() -> Result:
+            response = await self._get(url, deadline)
+            if not response.ok:
+                raise error_of(response.failure)
             try:
-                return read(answer)
+                return read(response)
             except wire.UnreadableResponseError as error:
-                raise UnavailableError(str(error), correlation_id=answer.correlation_id) from error
+                raise UnavailableError(
+                    str(error), correlation_id=response.correlation_id
+                ) from error
 
-        return await repeated(once, pauses=self._pauses, deadline=deadline)
+        return await call_with_retries(attempt, pauses=self._pauses, deadline=deadline)
 
-    async def _get(self, url: URL, deadline: float) -> _Answer:
-        answer = await self._asked(url, await self._headers(False, deadline), deadline)
-        if answer.status == 401:
-            answer = await self._asked(url, await self._headers(True, deadline), deadline)
-        return answer
+    async def _get(self, url: URL, deadline: float) -> _Response:
+        response = await self._exchange_read(url, await self._headers(False, deadline), deadline)
+        if response.status == 401:
+            response = await self._exchange_read(url, await self._headers(True, deadline), deadline)
+        return response
 
     async def _headers(self, refresh: bool, deadline: float) -> Mapping[str, str]:
         try:
             async with asyncio.timeout_at(deadline):
                 token = await self._tokens.token(SCOPE, refresh=refresh)
                 headers = {"Authorization": f"Bearer {token}"}
-                async with self._discovery:
-                    target = await self._discover(headers, deadline)
+                async with self._discovery_lock:
+                    admin_host = await self._discover(headers, deadline)
         except PermissionError as error:
             raise AccessDeniedError(wire.clean(str(error))) from error
         except TimeoutError as error:
-            raise UnavailableError("neither token nor service discovery came in time") from error
+            raise UnavailableError("no access token or service discovery in time") from error
         except ConnectionError as error:
             raise UnavailableError(wire.clean(str(error))) from error
-        return {**headers, "X-MS-Target-Uri": f"https://{target}/"} if target else headers
+        return {**headers, "X-MS-Target-Uri": f"https://{admin_host}/"} if admin_host else headers
 
     async def _discover(self, headers: Mapping[str, str], deadline: float) -> str:
-        """The host to name in `X-MS-Target-Uri`, asked for once; "" where the service names none.
+        """The host to name in `X-MS-Target-Uri`, fetched once; "" when none is published.
 
-        Not every client asks for it, so only trouble that may pass holds a call up. Where the answer
-        is "not you", the call itself is left to say so.
+        Not every public client uses service discovery, so only transient failures (429, 5xx) are
+        raised. On a 401 or 403 the call itself goes ahead and reports the denial.
         """
         if self._discovered:
-            return self._target
-        answer = await self._asked(self._url(DISCOVERY), headers, deadline)
-        if answer.status in (401, 403):
+            return self._admin_host
+        response = await self._exchange_read(self._url(DISCOVERY), headers, deadline)
+        if response.status in (401, 403):
             return ""
-        if answer.status == 429 or answer.status >= 500:
-            raise answer.failure.of_read()
-        if answer.ok:
+        if response.status == 429 or response.status >= 500:
+            raise response.failure.of_read()
+        if response.ok:
             try:
-                self._target = wire.admin_endpoint(answer.body)
+                self._admin_host = wire.admin_endpoint(response.body)
             except wire.UnreadableResponseError as error:
-                log.info("gateway.discovery_unreadable", why=str(error))
+                log.info("gateway.discovery_unreadable", reason=str(error))
         self._discovered = True
-        return self._target
+        return self._admin_host
 
-    async def _asked(self, url: URL, headers: Mapping[str, str], deadline: float) -> _Answer:
+    async def _exchange_read(
+        self, url: URL, headers: Mapping[str, str], deadline: float
+    ) -> _Response:
         try:
             return await self._exchange("GET", url, headers, deadline)
         except (UnreachableError, OutcomeUnknownError) as error:
@@ -254,9 +268,12 @@ class ConfigApiGateway:
         headers: Mapping[str, str],
         deadline: float,
         body: object = None,
-    ) -> _Answer:
-        """One request and its whole answer. Raises `Unreachable` if there was never a connection to
-        send it on, else `OutcomeUnknown`."""
+    ) -> _Response:
+        """Send one request and read the whole response.
+
+        Raises `UnreachableError` when there was never a connection, and `OutcomeUnknownError` for any
+        later failure.
+        """
         correlation_id = str(uuid4())
         started = _now()
         try:
@@ -274,48 +291,48 @@ class ConfigApiGateway:
                     },
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=None, connect=self._connect_timeout),
-                ) as response,
+                ) as http_response,
             ):
-                answer = _Answer(
-                    response.status,
-                    await _bounded(response),
-                    seconds(response.headers.get("Retry-After")),
+                response = _Response(
+                    http_response.status,
+                    await _read_body(http_response),
+                    retry_after_seconds(http_response.headers.get("Retry-After")),
                     correlation_id,
                 )
-                warning = response.headers.get("X-Ms-ConfigApi-PowerShell-WarningMessage", "")
+                warning = http_response.headers.get("X-Ms-ConfigApi-PowerShell-WarningMessage", "")
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             raise UnreachableError(
                 f"no connection to {url.host}", correlation_id=correlation_id
             ) from error
         except TimeoutError as error:
-            waited = f"no answer within {_now() - started:.0f} s"
-            raise OutcomeUnknownError(waited, correlation_id=correlation_id) from error
+            message = f"no response within {_now() - started:.0f} s"
+            raise OutcomeUnknownError(message, correlation_id=correlation_id) from error
         except (aiohttp.ClientError, OSError) as error:
-            lost = f"the connection broke ({type(error).__name__})"
-            raise OutcomeUnknownError(lost, correlation_id=correlation_id) from error
+            message = f"the connection broke ({type(error).__name__})"
+            raise OutcomeUnknownError(message, correlation_id=correlation_id) from error
         call = url.path.rpartition("/")[2]
         if warning:
-            said = wire.clean(warning)
-            log.warning("gateway.warned", call=call, warning=said, correlation_id=correlation_id)
+            text = wire.clean(warning)
+            log.warning("gateway.warned", call=call, warning=text, correlation_id=correlation_id)
         if log.is_enabled_for(logging.DEBUG):
             log.debug(
                 "gateway.called",
                 call=call,
-                status=answer.status,
+                status=response.status,
                 seconds=round(_now() - started, 3),
                 correlation_id=correlation_id,
                 request=None if body is None else redacted(json.dumps(body).encode()),
-                answer=redacted(answer.body),
+                response=redacted(response.body),
             )
-        return answer
+        return response
 
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
 
 
-async def _bounded(response: aiohttp.ClientResponse) -> bytes:
-    """The body, cut off after `MAX_BODY`, which leaves it unreadable."""
+async def _read_body(response: aiohttp.ClientResponse) -> bytes:
+    """The body, truncated to `MAX_BODY` bytes; truncated JSON does not parse."""
     body = bytearray()
     async for chunk in response.content.iter_chunked(64 * 1024):
         body += chunk

@@ -1,6 +1,7 @@
-"""What an answer that is no success proves: the same for every way to the service.
+"""Maps a failed SIP Gateway response to a `GatewayError`, for both backends.
 
-How a full region, a lack of rights and a lost batch read in a 4xx is not published: assumptions.
+How the SIP Gateway words a full region, a missing permission or an unknown batch in a 4xx is not
+published; the patterns below are assumptions.
 """
 
 from __future__ import annotations
@@ -21,69 +22,75 @@ from bot.gateway import (
     UnknownBatchError,
 )
 
-MAX_RETRY_AFTER = 3600.0
+MAX_RETRY_AFTER = 3600.0  # seconds
 
-_NO_PLACE = re.compile(r"concurrent|too many \w*\s?(batches|requests)", re.IGNORECASE)
-_NO_RIGHTS = re.compile(r"access (is )?denied|unauthori[sz]ed|forbidden", re.IGNORECASE)
-_NO_BATCH = re.compile(r"batch.*(not found|does not exist|unknown|invalid)", re.IGNORECASE)
+_REGION_FULL = re.compile(r"concurrent|too many \w*\s?(batches|requests)", re.IGNORECASE)
+_ACCESS_DENIED = re.compile(r"access (is )?denied|unauthori[sz]ed|forbidden", re.IGNORECASE)
+_BATCH_NOT_FOUND = re.compile(r"batch.*(not found|does not exist|unknown|invalid)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """An answer that is no success. `status`: of HTTP; None where only the service's words are known."""
+    """A response other than success."""
 
+    #: HTTP status; None when only the message is known.
     status: int | None
     message: str
-    retry_after: float | None = None  # seconds
+    #: Seconds; None if not given.
+    retry_after: float | None = None
+    #: "" if unknown.
     correlation_id: str = ""
 
     @property
-    def unauthorised(self) -> bool:
-        """The token was refused, before anything was done: a newer one may help."""
+    def unauthorized(self) -> bool:
+        """The token was refused before anything ran; a newer token may be accepted."""
         return self.status == 401 or (
             self.status is None and "unauthorized" in self.message.casefold()
         )
 
     def of_submit(self) -> GatewayError:
-        """Only an answer from before the work began proves that nothing ran."""
+        """The error for a failed submit: `NotRunError` only where nothing can have run."""
         match self.status:
             case 429:
                 return self._throttled()
             case 401 | 403:
-                return self._as(AccessDeniedError)
-            case 408:  # some proxies say so of a service that was slow, not of a request that was
-                return self._as(OutcomeUnknownError)
+                return self._error(AccessDeniedError)
+            case 408:  # some proxies send it when the server was slow, not the request
+                return self._error(OutcomeUnknownError)
             case int(status) if not 400 <= status < 500:
-                return self._as(OutcomeUnknownError)
-            case _ if _NO_RIGHTS.search(self.message):
-                return self._as(AccessDeniedError)
-            case _ if _NO_PLACE.search(self.message):
+                return self._error(OutcomeUnknownError)
+            case _ if _ACCESS_DENIED.search(self.message):
+                return self._error(AccessDeniedError)
+            case _ if _REGION_FULL.search(self.message):
                 return self._throttled()
             case None:
-                return self._as(OutcomeUnknownError)
+                return self._error(OutcomeUnknownError)
             case _:
-                return self._as(BatchRejectedError)
+                return self._error(BatchRejectedError)
 
     def of_read(self) -> GatewayError:
+        """The error for a failed read."""
         match self.status:
             case 429:
                 return self._throttled()
             case 401 | 403:
-                return self._as(AccessDeniedError)
-            case 400 | None if _NO_RIGHTS.search(self.message):
-                return self._as(AccessDeniedError)
-            case None if _NO_PLACE.search(self.message):
+                return self._error(AccessDeniedError)
+            case 400 | None if _ACCESS_DENIED.search(self.message):
+                return self._error(AccessDeniedError)
+            case None if _REGION_FULL.search(self.message):
                 return self._throttled()
             case _:
-                return self._as(UnavailableError)
+                return self._error(UnavailableError)
 
     def of_status(self) -> GatewayError:
-        """Of a read that names a batch."""
-        if self.status == 404 or (self.status in (400, None) and _NO_BATCH.search(self.message)):
-            return self._as(UnknownBatchError)
+        """The error for a failed read of one batch."""
+        if self.status == 404 or (
+            self.status in (400, None) and _BATCH_NOT_FOUND.search(self.message)
+        ):
+            return self._error(UnknownBatchError)
         return self.of_read()
 
-    def _as(self, kind: type[GatewayError]) -> GatewayError:
+    def _error(self, kind: type[GatewayError]) -> GatewayError:
         return kind(self.message, correlation_id=self.correlation_id)
 
     def _throttled(self) -> ThrottledError:
@@ -92,8 +99,11 @@ class Failure:
         )
 
 
-def seconds(retry_after: str | None) -> float | None:
-    """`Retry-After` in seconds or as an HTTP date; None if it is missing or makes no sense."""
+def retry_after_seconds(retry_after: str | None) -> float | None:
+    """Seconds from a `Retry-After` header (a number or an HTTP date), at most `MAX_RETRY_AFTER`.
+
+    Returns None when the header is missing or unreadable.
+    """
     if not retry_after:
         return None
     try:

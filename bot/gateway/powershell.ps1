@@ -1,20 +1,20 @@
 <#
-One action of the SIP Gateway's bulk sign-in, by the cmdlets of Microsoft's module MicrosoftTeams.
-Started by powershell.py beside it, one process per action. For Windows PowerShell 5.1 and PowerShell 7.
+Runs one SIP Gateway bulk sign-in action with the cmdlets of Microsoft's MicrosoftTeams module.
+Started by powershell.py, one process per action. Runs on Windows PowerShell 5.1 and PowerShell 7.
 
-In: -Action and -Region are words of a closed list. The rest is data and comes by environment:
-OFFHOOK_MARK, OFFHOOK_GRAPH_TOKEN, OFFHOOK_TEAMS_TOKEN and, for a status, OFFHOOK_BATCH_ID. The phones
-of a submit are in devices.csv in the working directory.
+Input: -Action and -Region take values from a closed list. Everything else comes in environment
+variables: OFFHOOK_MARK, OFFHOOK_GRAPH_TOKEN, OFFHOOK_TEAMS_TOKEN and, for a status, OFFHOOK_BATCH_ID.
+The phones to submit are in devices.csv in the working directory.
 
-Out: whatever modules and hosts write to stdout is noise. What counts is what stands behind OFFHOOK_MARK
-on its line, one JSON object in ASCII:
-  {"event": "asking"}            written before the cmdlet is called: without it, nothing was asked
+Output: one JSON object in ASCII per event, after OFFHOOK_MARK on its line. Anything else on stdout comes
+from modules or the host and is ignored.
+  {"event": "asking"}            written just before the cmdlet is called; without it, nothing ran
   {"event": "answered", "answer": ...}
   {"event": "failed", "stage": "checking" | "connecting" | "asking", "message": ..., "kinds": [...],
    "status": ..., "body": ..., "retryAfter": ..., "correlationId": ...}
 
-Sources: the cmdlets' pages in MicrosoftDocs/office-docs-powershell; the module's generated parameters
-and views (7.7.0); RestException of Azure/autorest.powershell, by which its cmdlets are generated.
+Sources: the cmdlet reference in MicrosoftDocs/office-docs-powershell; the module's generated parameters
+and views (7.7.0); RestException in Azure/autorest.powershell, which generates its cmdlets.
 #>
 param(
     [Parameter(Mandatory = $true)]
@@ -25,7 +25,7 @@ param(
     [string] $Region
 )
 
-Set-StrictMode -Off  # a property that an object lacks reads as $null
+Set-StrictMode -Off  # a missing property reads as $null
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
 $WarningPreference = 'SilentlyContinue'
@@ -44,7 +44,7 @@ function Write-Event([hashtable] $content) {
 }
 
 function Get-Text($value) {
-    # The module's own types would become JSON in ways that differ between PowerShell 5.1 and 7.
+    # PowerShell 5.1 and 7 serialize the module's own types differently.
     if ($null -eq $value) { return $null }
     if ($value -is [datetime] -or $value -is [datetimeoffset]) { return $value.ToString('o') }
     return [string] $value

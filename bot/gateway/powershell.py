@@ -1,13 +1,14 @@
-"""The SIP Gateway through Microsoft's PowerShell module: one `pwsh` process per action.
+"""SIP Gateway client through Microsoft's PowerShell module, one `pwsh` process per action.
 
-The process runs the script beside this file, which says what it does in marked lines on stdout. It
-writes one before it calls the service, so a process that ended without it has asked for nothing;
-after it, only an answer tells. A process for each action costs seconds and some 300 MB, but no
-session, and so nobody's token, is ever shared.
+The process runs `powershell.ps1`, which writes marked events to stdout. It writes one just before it
+calls the cmdlet: a process that ends without that event changed nothing; after it, only the result
+tells. A process per action costs seconds and about 300 MB, but sessions, and so tokens, are never
+shared.
 
-What a host or its administrator must put right (no `pwsh`, no module, a connection refused) is
-`Denied`: its text is shown to people, and the action is tried again until it works. A correlation id
-is the service's own where its answer carries one, else the id of the process in our log.
+Problems that an administrator has to fix (no `pwsh`, no module, a refused connection) raise
+`AccessDeniedError`: its text is shown to users, and the action is retried until it works. The
+correlation ID is the SIP Gateway's where the response has one, otherwise the process's run ID in
+Offhook's log.
 """
 
 from __future__ import annotations
@@ -41,22 +42,22 @@ from bot.gateway import (
 )
 from bot.gateway.configapi import SCOPE as TEAMS_SCOPE
 from bot.gateway.failure import Failure
-from bot.gateway.process import Process, ProcessStartError, started
+from bot.gateway.process import Process, ProcessStartError, start_process
 from bot.gateway.redact import redacted
-from bot.gateway.retry import repeated
+from bot.gateway.retry import call_with_retries
 from bot.gateway.transcript import Transcript
 from bot.identity.tokens import Tokens
 from bot.phones.region import Region
 from bot.signin.request import Phone
 
 SCRIPT = Path(__file__).with_name("powershell.ps1")
-DEVICES = "devices.csv"  # the script's name for it, in the process's working directory
-GRAPH_SCOPE = "https://graph.microsoft.com/.default"  # of the public cloud
-AT_ONCE = 2  # processes of some 300 MB each
+PHONES_FILE = "devices.csv"  # as powershell.ps1 names it, in the process's working directory
+GRAPH_SCOPE = "https://graph.microsoft.com/.default"  # public cloud
+MAX_PROCESSES = 2  # at about 300 MB each
 
-_EXIT_SECONDS = 2.0  # for the process to disconnect and end once it has answered
+_EXIT_SECONDS = 2.0  # for the process to disconnect and exit after its last event
 _BATCH_ID = re.compile(r"[!-~]{1,128}")
-# What .NET, PowerShell and a company's network need. Nothing of ours: least of all its secrets.
+# Needed by .NET, PowerShell and corporate networks. Offhook's own variables hold secrets and stay out.
 _INHERITED = (
     "PATH",
     "HOME",
@@ -91,20 +92,26 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Action:
+    """One run of `powershell.ps1`."""
+
+    #: The script's `-Action`: submit, status or summaries.
     name: str
+    #: Submit only.
     region: Region | None = None
-    devices: Sequence[Phone] = ()
-    batch_id: str = ""
+    #: Submit only.
+    phones: Sequence[Phone] = ()
+    #: Status only.
+    remote_batch_id: str = ""
 
 
 class PowerShellGateway:
-    """Implements `bot.gateway.SipGateway`. `pwsh` is the program's name or path; `places` are the
-    processes that may run at once, in common with whoever else is given them.
+    """Implements `bot.gateway.SipGateway`.
 
-    `submit_timeout` and `read_timeout` bound a whole call in seconds, from waiting for a place to the
-    answer. A submit that is not under way after two thirds of its time is
-    given up, so that the service is left time to answer. Reads are repeated after each of `pauses`
-    (seconds) while their time lasts; a submit never is, except after a refused token.
+    `pwsh` is the program's name or path. `slots` caps concurrent processes and can be shared between
+    gateways. `submit_timeout` and `read_timeout` are in seconds and cover the whole call, from waiting
+    for a slot to the result. A submit whose cmdlet has not been called after two thirds of its time is
+    abandoned, which leaves the SIP Gateway time to respond. Reads are retried after each of `pauses`
+    (seconds) within their time; submits are never retried, except after a refused token.
     """
 
     def __init__(
@@ -115,7 +122,7 @@ class PowerShellGateway:
         graph_scope: str = GRAPH_SCOPE,
         submit_timeout: float = 180.0,
         read_timeout: float = 120.0,
-        places: asyncio.Semaphore | None = None,
+        slots: asyncio.Semaphore | None = None,
         pauses: Sequence[float] = (1.0, 5.0),
     ) -> None:
         self._tokens = tokens
@@ -123,45 +130,45 @@ class PowerShellGateway:
         self._graph_scope = graph_scope
         self._submit_timeout = submit_timeout
         self._read_timeout = read_timeout
-        self._places = places or asyncio.Semaphore(AT_ONCE)
+        self._slots = slots or asyncio.Semaphore(MAX_PROCESSES)
         self._pauses = tuple(pauses)
 
     @property
     def submit_timeout(self) -> float:
         return self._submit_timeout
 
-    async def submit(self, region: Region, devices: Sequence[Phone]) -> str:
+    async def submit(self, region: Region, phones: Sequence[Phone]) -> str:
         now = asyncio.get_running_loop().time()
         ready_by, deadline = now + self._submit_timeout * 2 / 3, now + self._submit_timeout
         try:
-            heard = await self._ask(
-                _Action("submit", region=region, devices=devices), ready_by, deadline
+            transcript = await self._run_action(
+                _Action("submit", region=region, phones=phones), ready_by, deadline
             )
-            if not heard.asked:
-                raise heard.unasked()
+            if not transcript.called:
+                raise transcript.error_before_call()
         except UnavailableError as error:
             raise UnreachableError(error.message, correlation_id=error.correlation_id) from error
-        if heard.failure is not None:
-            raise heard.failure.of_submit()
-        if heard.answer is None:
-            raise OutcomeUnknownError(heard.ending, correlation_id=heard.run)
+        if transcript.failure is not None:
+            raise transcript.failure.of_submit()
+        if transcript.output is None:
+            raise OutcomeUnknownError(transcript.exit_message, correlation_id=transcript.run_id)
         try:
-            return wire.batch_id(heard.answer)
+            return wire.batch_id(transcript.output)
         except wire.UnreadableResponseError as error:
-            raise OutcomeUnknownError(str(error), correlation_id=heard.run) from error
+            raise OutcomeUnknownError(str(error), correlation_id=transcript.run_id) from error
 
-    async def status(self, batch_id: str) -> BatchReport:
-        if not _BATCH_ID.fullmatch(batch_id):
-            raise UnknownBatchError("this is no batch id")
+    async def status(self, remote_batch_id: str) -> BatchReport:
+        if not _BATCH_ID.fullmatch(remote_batch_id):
+            raise UnknownBatchError("not a batch id")
         return await self._read(
-            _Action("status", batch_id=batch_id),
-            lambda answer: wire.report(answer, batch_id),
+            _Action("status", remote_batch_id=remote_batch_id),
+            lambda output: wire.report(output, remote_batch_id),
             Failure.of_status,
         )
 
     async def summaries(self) -> Sequence[BatchSummary]:
         return await self._read(
-            _Action("summaries"), lambda answer: wire.summaries(answer)[0], Failure.of_read
+            _Action("summaries"), lambda output: wire.summaries(output)[0], Failure.of_read
         )
 
     async def _read(
@@ -172,72 +179,72 @@ class PowerShellGateway:
     ) -> Result:
         deadline = asyncio.get_running_loop().time() + self._read_timeout
 
-        async def once() -> Result:
-            heard = await self._ask(action, deadline, deadline)
-            if not heard.asked:
-                raise heard.unasked()
-            if heard.failure is not None:
-                raise error_of(heard.failure)
-            if heard.answer is None:
-                raise UnavailableError(heard.ending, correlation_id=heard.run)
+        async def attempt() -> Result:
+            transcript = await self._run_action(action, deadline, deadline)
+            if not transcript.called:
+                raise transcript.error_before_call()
+            if transcript.failure is not None:
+                raise error_of(transcript.failure)
+            if transcript.output is None:
+                raise UnavailableError(transcript.exit_message, correlation_id=transcript.run_id)
             try:
-                return read(heard.answer)
+                return read(transcript.output)
             except wire.UnreadableResponseError as error:
-                raise UnavailableError(str(error), correlation_id=heard.run) from error
+                raise UnavailableError(str(error), correlation_id=transcript.run_id) from error
 
-        return await repeated(once, pauses=self._pauses, deadline=deadline)
+        return await call_with_retries(attempt, pauses=self._pauses, deadline=deadline)
 
-    async def _ask(self, action: _Action, ready_by: float, deadline: float) -> Transcript:
-        """Run `action`, and once more with newer tokens if these were refused.
+    async def _run_action(self, action: _Action, ready_by: float, deadline: float) -> Transcript:
+        """Run `action`, and once more with new tokens if the first ones were refused.
 
-        The service must be called by `ready_by` and answer by `deadline` (the loop's time).
-        Raises `Unavailable` or `Denied` if no process was started.
+        The cmdlet must be called by `ready_by` and finish by `deadline` (event loop time).
+        Raises `UnavailableError` or `AccessDeniedError` when no process was started.
         """
-        heard = await self._run(action, ready_by, deadline, refresh=False)
-        if heard.failure is not None and heard.failure.unauthorised:
-            heard = await self._run(action, ready_by, deadline, refresh=True)
-        return heard
+        transcript = await self._run_once(action, ready_by, deadline, refresh=False)
+        if transcript.failure is not None and transcript.failure.unauthorized:
+            transcript = await self._run_once(action, ready_by, deadline, refresh=True)
+        return transcript
 
-    async def _run(
+    async def _run_once(
         self, action: _Action, ready_by: float, deadline: float, *, refresh: bool
     ) -> Transcript:
-        async with self._place(ready_by):
+        async with self._slot(ready_by):
             tokens = await self._both_tokens(refresh, ready_by)
-            # Nobody whose words reach stdout can guess the mark, and so speak for the script.
-            mark, began = secrets.token_hex(16), asyncio.get_running_loop().time()
-            heard = Transcript(str(uuid4()), mark, tokens)
+            # Random, so that no other text on stdout can pass for an event.
+            mark, started_at = secrets.token_hex(16), asyncio.get_running_loop().time()
+            transcript = Transcript(str(uuid4()), mark, tokens)
             try:
-                with _folder(action.devices) as folder:
-                    environment = _environment(folder, mark, tokens, action.batch_id)
-                    async with started(
+                with _working_directory(action.phones) as folder:
+                    environment = _environment(folder, mark, tokens, action.remote_batch_id)
+                    async with start_process(
                         self._command(action), folder=folder, environment=environment
                     ) as process:
-                        await _follow(process, heard, ready_by, deadline)
+                        await _read_transcript(process, transcript, ready_by, deadline)
             except ProcessStartError as error:
-                why = f"PowerShell cannot be started on this host: {self._pwsh}: {error}"
-                raise AccessDeniedError(why, correlation_id=heard.run) from error
+                message = f"PowerShell cannot be started on this host: {self._pwsh}: {error}"
+                raise AccessDeniedError(message, correlation_id=transcript.run_id) from error
             finally:
                 log.debug(
-                    "gateway.ran",
+                    "powershell.finished",
                     action=action.name,
-                    run=heard.run,
-                    asked=heard.asked,
-                    answer=None if heard.answer is None else redacted(heard.answer),
-                    seconds=round(asyncio.get_running_loop().time() - began, 3),
+                    run_id=transcript.run_id,
+                    called=transcript.called,
+                    output=None if transcript.output is None else redacted(transcript.output),
+                    seconds=round(asyncio.get_running_loop().time() - started_at, 3),
                 )
-        return heard
+        return transcript
 
     @asynccontextmanager
-    async def _place(self, ready_by: float) -> AsyncGenerator[None]:
+    async def _slot(self, ready_by: float) -> AsyncGenerator[None]:
         try:
             async with asyncio.timeout_at(ready_by):
-                await self._places.acquire()
+                await self._slots.acquire()
         except TimeoutError as error:
-            raise UnavailableError("too many PowerShell processes are at work") from error
+            raise UnavailableError("all PowerShell slots are in use") from error
         try:
             yield
         finally:
-            self._places.release()
+            self._slots.release()
 
     async def _both_tokens(self, refresh: bool, ready_by: float) -> tuple[str, str]:
         try:
@@ -249,7 +256,7 @@ class PowerShellGateway:
         except PermissionError as error:
             raise AccessDeniedError(wire.clean(str(error))) from error
         except TimeoutError as error:
-            raise UnavailableError("no token came in time") from error
+            raise UnavailableError("no access token in time") from error
         except ConnectionError as error:
             raise UnavailableError(wire.clean(str(error))) from error
 
@@ -261,66 +268,70 @@ class PowerShellGateway:
         )
 
 
-async def _follow(process: Process, heard: Transcript, ready_by: float, deadline: float) -> None:
-    """Take in what the process says until it has said how it went, or time is up."""
+async def _read_transcript(
+    process: Process, transcript: Transcript, ready_by: float, deadline: float
+) -> None:
+    """Read events into `transcript` until the script has reported its result or time is up."""
     try:
         async with asyncio.timeout_at(ready_by) as limit:
-            while not heard.over and (line := await process.line()):
-                heard.take(line)
-                if heard.asked:
+            while not transcript.finished and (line := await process.read_line()):
+                transcript.feed(line)
+                if transcript.called:
                     limit.reschedule(deadline)
     except TimeoutError:
-        heard.ending = "PowerShell was ended, since it took too long"
+        transcript.exit_message = "PowerShell was stopped because it took too long"
         process.kill()
     with suppress(TimeoutError):
         async with asyncio.timeout(_EXIT_SECONDS):
-            # What it wrote before it was killed tells whether the service was asked.
-            while not heard.over and (line := await process.line()):
-                heard.take(line)
-            await process.ended()
-    heard.end(process.returncode, process.complaint)
+            # Events written before the kill tell whether the cmdlet was called.
+            while not transcript.finished and (line := await process.read_line()):
+                transcript.feed(line)
+            await process.wait()
+    transcript.process_exited(process.returncode, process.stderr_tail)
 
 
-def surroundings(folder: Path) -> dict[str, str]:
-    """The environment of any `pwsh`, with `folder` for its temporary files."""
+def base_environment(folder: Path) -> dict[str, str]:
+    """The environment for any `pwsh` process, with `folder` for its temporary files."""
     inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     return {**inherited, **_QUIET, "TMPDIR": str(folder)}
 
 
-def _environment(folder: Path, mark: str, tokens: tuple[str, str], batch_id: str) -> dict[str, str]:
+def _environment(
+    folder: Path, mark: str, tokens: tuple[str, str], remote_batch_id: str
+) -> dict[str, str]:
     graph, teams = tokens
-    environment = surroundings(folder) | {
+    environment = base_environment(folder) | {
         "OFFHOOK_MARK": mark,
         "OFFHOOK_GRAPH_TOKEN": graph,
         "OFFHOOK_TEAMS_TOKEN": teams,
     }
-    if batch_id:
-        environment["OFFHOOK_BATCH_ID"] = batch_id
+    if remote_batch_id:
+        environment["OFFHOOK_BATCH_ID"] = remote_batch_id
     return environment
 
 
 @contextmanager
-def _folder(devices: Sequence[Phone]) -> Generator[Path]:
-    """A folder that only we can enter, with the phones in it; gone with all that is in it when left.
+def _working_directory(phones: Sequence[Phone]) -> Generator[Path]:
+    """A private temporary directory with the phones in it, deleted on exit.
 
-    It is the process's folder for temporary files too: when killed it leaves some behind.
-    Raises `Unavailable`.
+    Also serves as the process's TMPDIR, since a killed `pwsh` leaves files behind.
+    Raises `UnavailableError` when it cannot be created.
     """
     with ExitStack() as stack:
         try:
-            made = tempfile.TemporaryDirectory(prefix="offhook-", ignore_cleanup_errors=True)
-            folder = Path(stack.enter_context(made))
-            if devices:
-                _write(folder / DEVICES, devices)
+            temporary = tempfile.TemporaryDirectory(prefix="offhook-", ignore_cleanup_errors=True)
+            folder = Path(stack.enter_context(temporary))
+            if phones:
+                _write_csv(folder / PHONES_FILE, phones)
         except OSError as error:
             raise UnavailableError(f"no temporary file can be written: {error.strerror}") from error
         yield folder
 
 
-def _write(file: Path, devices: Sequence[Phone]) -> None:
-    """The CSV that the cmdlet reads. The mark at its start lets PowerShell 5.1 see that it is UTF-8."""
+def _write_csv(file: Path, phones: Sequence[Phone]) -> None:
+    """Write the CSV that the cmdlet reads. The byte order mark tells PowerShell 5.1 that it is UTF-8."""
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with open(descriptor, "w", encoding="utf-8-sig", newline="") as stream:  # noqa: PTH123
         writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
         writer.writerow(("Username", "HardwareId"))
-        writer.writerows((device.username, device.hardware_id) for device in devices)
+        writer.writerows((phone.username, phone.hardware_id) for phone in phones)

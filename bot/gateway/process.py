@@ -1,4 +1,4 @@
-"""Another program, run to its end or ended: it and all that it started. POSIX only."""
+"""Subprocesses that never outlive their context, including any children. POSIX only."""
 
 from __future__ import annotations
 
@@ -9,91 +9,90 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-MAX_OUTPUT = 16 * 1024 * 1024  # bytes of stdout that are read in all
-MAX_LINE = 4 * 1024 * 1024
-_KEPT_OF_STDERR = 4096  # its last bytes
-_CHUNK = 64 * 1024
-_GRACE = 2.0  # seconds for the pipes of a killed program to close
+MAX_OUTPUT = 16 * 1024 * 1024  # bytes of stdout, in total
+MAX_LINE = 4 * 1024 * 1024  # bytes
+_STDERR_TAIL_BYTES = 4096
+_CHUNK = 64 * 1024  # bytes
+_CLOSE_SECONDS = 2.0  # for the pipes of a killed process to close
 
 
 class ProcessStartError(Exception):
-    """The program could not be started; nothing of it ran."""
+    """The program could not be started."""
 
 
 class Process:
-    """A program that runs in a process group of its own."""
+    """A running program in its own process group."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None  # noqa: S101 - both were asked for
+        assert process.stdout is not None  # noqa: S101 - both are pipes
         assert process.stderr is not None  # noqa: S101
         self._process = process
         self._stdout = process.stdout
-        self._complaint = bytearray()
-        self._left = MAX_OUTPUT
-        self._reading = asyncio.create_task(self._read_stderr(process.stderr))
+        self._stderr_tail = bytearray()
+        self._remaining_bytes = MAX_OUTPUT
+        self._stderr_task = asyncio.create_task(self._read_stderr(process.stderr))
 
     @property
     def returncode(self) -> int | None:
         return self._process.returncode
 
     @property
-    def complaint(self) -> str:
-        """The end of what it wrote to stderr."""
-        return self._complaint.decode("utf-8", "replace")
+    def stderr_tail(self) -> str:
+        """The last 4 KB of stderr, decoded."""
+        return self._stderr_tail.decode("utf-8", "replace")
 
-    async def line(self) -> bytes:
-        """The next line of its stdout; empty when there is none left.
+    async def read_line(self) -> bytes:
+        """The next line of stdout; empty at end of file.
 
-        Lines longer than `MAX_LINE` are left out; a program that writes more than `MAX_OUTPUT` is ended.
+        Lines longer than `MAX_LINE` are skipped. A program that writes more than `MAX_OUTPUT` is killed.
         """
-        while self._left > 0:
+        while self._remaining_bytes > 0:
             try:
                 line = await self._stdout.readline()
-            except ValueError:  # the reader threw away what it had of a line that is too long
-                self._left -= MAX_LINE
+            except ValueError:  # line too long; asyncio has discarded what was buffered of it
+                self._remaining_bytes -= MAX_LINE
                 continue
-            self._left -= len(line)
+            self._remaining_bytes -= len(line)
             return line
         self.kill()
         return b""
 
-    async def ended(self) -> None:
-        """Wait until it has ended, while what it still writes is read, and then not kept."""
-        while await self.line():
+    async def wait(self) -> None:
+        """Wait for the program to exit, discarding the rest of its stdout."""
+        while await self.read_line():
             pass
         await self._process.wait()
-        await asyncio.wait([self._reading])
+        await asyncio.wait([self._stderr_task])
 
     def kill(self) -> None:
-        """End the whole group at once, also what outlived the program itself."""
+        """Send SIGKILL to the whole process group, including children that outlived the program."""
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, signal.SIGKILL)
 
     async def close(self) -> None:
+        """Kill the process group and close its pipes."""
         self.kill()
         with suppress(TimeoutError):
-            async with asyncio.timeout(_GRACE):
-                while await self._stdout.read(
-                    _CHUNK
-                ):  # only a pipe that is read to its end is closed
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                while await self._stdout.read(_CHUNK):  # a pipe closes only when read to its end
                     pass
                 await self._process.wait()
-                await asyncio.wait([self._reading])
-        self._reading.cancel()
+                await asyncio.wait([self._stderr_task])
+        self._stderr_task.cancel()
 
     async def _read_stderr(self, stderr: asyncio.StreamReader) -> None:
         while chunk := await stderr.read(_CHUNK):
-            self._complaint += chunk
-            del self._complaint[:-_KEPT_OF_STDERR]
+            self._stderr_tail += chunk
+            del self._stderr_tail[:-_STDERR_TAIL_BYTES]
 
 
 @asynccontextmanager
-async def started(
+async def start_process(
     command: Sequence[str], *, folder: Path, environment: Mapping[str, str]
 ) -> AsyncGenerator[Process]:
-    """Start `command` in `folder` with nothing but `environment`; when left, its whole group is gone.
+    """Start `command` in `folder` with exactly `environment`; kills its process group on exit.
 
-    Raises `NotStarted`.
+    Raises `ProcessStartError` when the program cannot be started.
     """
     try:
         process = await asyncio.create_subprocess_exec(
@@ -108,8 +107,8 @@ async def started(
         )
     except OSError as error:
         raise ProcessStartError(error.strerror or type(error).__name__) from error
-    except ValueError as error:  # a zero byte in an argument or a variable
-        raise ProcessStartError("an argument cannot be passed on") from error
+    except ValueError as error:  # a null byte in an argument or a variable
+        raise ProcessStartError("an argument contains a null byte") from error
     running = Process(process)
     try:
         yield running

@@ -1,4 +1,4 @@
-"""What may be seen of a request or an answer in a log: its shape and states, nobody's name or phone."""
+"""Redacts requests and responses for the log: structure and states stay, names and phones do not."""
 
 from __future__ import annotations
 
@@ -6,30 +6,32 @@ import json
 from collections.abc import Mapping
 from typing import Any, cast
 
-_SHOWN = frozenset(
+_SAFE_FIELDS = frozenset(
     {
         *("status", "batchstatus", "batchid", "error", "message", "code", "region", "createdat"),
         *("configapiendpoint", "adminserviceendpoint", "x-ms-forest"),
     }
 )
-_LONGEST = 200
-_ITEMS = 3
+_MAX_TEXT = 200
+_MAX_ITEMS = 3
 HIDDEN = "…"
 
 
 def redacted(body: bytes) -> Any:
-    """JSON with every text hidden that is not known to be harmless, and long lists cut; the number of
-    bytes of anything else."""
+    """`body` as JSON, with every string hidden except known safe fields, and long lists truncated.
+
+    Returns only the size for a body that is not JSON.
+    """
     try:
         content: Any = json.loads(body)
     except (ValueError, RecursionError):
         return f"{len(body)} bytes"
-    return _shown(content, "", 8)
+    return _redact(content, "", 8)
 
 
-def _shown(node: Any, name: str, depth: int) -> Any:
+def _redact(node: Any, name: str, depth: int) -> Any:
     if isinstance(node, str):
-        return node[:_LONGEST] if name.lower() in _SHOWN else HIDDEN
+        return node[:_MAX_TEXT] if name.lower() in _SAFE_FIELDS else HIDDEN
     if not isinstance(node, dict | list):
         return node
     if depth == 0:
@@ -37,9 +39,9 @@ def _shown(node: Any, name: str, depth: int) -> Any:
     if isinstance(node, dict):
         fields = cast(Mapping[str, Any], node)
         return {
-            key[:_LONGEST]: _shown(value, key, depth - 1)
+            key[:_MAX_TEXT]: _redact(value, key, depth - 1)
             for key, value in list(fields.items())[:50]
         }
     items = cast(list[Any], node)
-    shown = [_shown(item, name, depth - 1) for item in items[:_ITEMS]]
-    return [*shown, f"and {len(items) - _ITEMS} more"] if len(items) > _ITEMS else shown
+    shown = [_redact(item, name, depth - 1) for item in items[:_MAX_ITEMS]]
+    return [*shown, f"and {len(items) - _MAX_ITEMS} more"] if len(items) > _MAX_ITEMS else shown

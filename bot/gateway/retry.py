@@ -1,4 +1,4 @@
-"""Asking again: for reads and for what comes before a submit, never for a submit."""
+"""Retries for reads and submit preparation. Submits are never retried."""
 
 from __future__ import annotations
 
@@ -12,25 +12,26 @@ from bot.gateway import ThrottledError, UnavailableError
 Result = TypeVar("Result")
 
 
-async def repeated(
-    attempt: Callable[[], Awaitable[Result]], *, pauses: Sequence[float], deadline: float
+async def call_with_retries(
+    call: Callable[[], Awaitable[Result]], *, pauses: Sequence[float], deadline: float
 ) -> Result:
-    """`attempt`'s result, tried again after each of `pauses` (seconds, spread by a quarter).
+    """Await `call()`, retrying after each of `pauses` (seconds, with 25 % jitter).
 
-    Raises what `attempt` raised last: anything but `Throttled` and `Unavailable` at once, these when
-    no pause is left or the next try would begin after `deadline` (the loop's time).
+    Only `ThrottledError` and `UnavailableError` are retried; a throttle's `retry_after` lengthens the
+    pause. The last error is raised when no pause is left, or when the next attempt would start after
+    `deadline` (event loop time).
     """
-    left = iter(pauses)
+    remaining = iter(pauses)
     while True:
         try:
-            return await attempt()
-        except (ThrottledError, UnavailableError) as trouble:
-            pause = next(left, None)
+            return await call()
+        except (ThrottledError, UnavailableError) as error:
+            pause = next(remaining, None)
             if pause is None:
                 raise
-            pause *= random.uniform(0.75, 1.25)  # noqa: S311 - spreads callers, guards nothing
-            if isinstance(trouble, ThrottledError) and trouble.retry_after is not None:
-                pause = max(pause, trouble.retry_after)
+            pause *= random.uniform(0.75, 1.25)  # noqa: S311 - jitter, not security
+            if isinstance(error, ThrottledError) and error.retry_after is not None:
+                pause = max(pause, error.retry_after)
             if asyncio.get_running_loop().time() + pause >= deadline:
                 raise
         await asyncio.sleep(pause)

@@ -1,4 +1,4 @@
-"""What the process of powershell.ps1 says, line by line, without trusting a word of it. Pure."""
+"""Parses the output of `powershell.ps1`, treating all of it as untrusted. Pure."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from bot.gateway import AccessDeniedError, GatewayError, ThrottledError, UnavailableError, wire
-from bot.gateway.failure import Failure, seconds
+from bot.gateway.failure import Failure, retry_after_seconds
 
-# Exceptions of .NET for a service that was not reached.
+# .NET exceptions for a server that was not reached.
 _NETWORK = frozenset(
     {
         "HttpRequestException",
@@ -27,30 +27,37 @@ _JWT = re.compile(r"eyJ[\w-]{8,}[\w.-]*")
 
 
 class Transcript:
-    """Of one process: `run` names it in our log, `mark` begins what the script itself says.
+    """The events written by one run of `powershell.ps1`.
 
-    Whatever is kept of its words is free of `secrets`.
+    `run_id` identifies the process in Offhook's log. `mark` precedes every event on its line.
+    `secrets` are removed from every text that is kept.
     """
 
-    def __init__(self, run: str, mark: str, secrets: Sequence[str]) -> None:
-        self.run = run
-        self.asked = False  # the service was called, or was about to be
-        self.answer: bytes | None = None  # JSON
+    def __init__(self, run_id: str, mark: str, secrets: Sequence[str]) -> None:
+        self.run_id = run_id
+        #: True from just before the cmdlet is called. While False, nothing can have run.
+        self.called = False
+        #: The cmdlet's result as JSON; None unless it succeeded.
+        self.output: bytes | None = None
+        #: None unless the script reported a failure.
         self.failure: Failure | None = None
-        self.ending = ""  # how the process ended, where it gave neither answer nor failure
+        #: How the process ended if it reported neither output nor failure; else "".
+        self.exit_message = ""
         self._mark = f"{mark} "
-        self._secrets = tuple(each for each in secrets if len(each) >= 16)  # shorter ones are words
+        # Shorter ones could be ordinary words.
+        self._secrets = tuple(each for each in secrets if len(each) >= 16)
         self._stage = ""
         self._network = False
 
     @property
-    def over(self) -> bool:
-        return self.answer is not None or self.failure is not None
+    def finished(self) -> bool:
+        """True once the script has reported its output or a failure."""
+        return self.output is not None or self.failure is not None
 
-    def take(self, line: bytes) -> None:
-        """One line of stdout. What stands before and after the script's words was written by others."""
-        _, found, text = line.decode("utf-8", "replace").partition(self._mark)
-        if not found or self.over:
+    def feed(self, line: bytes) -> None:
+        """Parse one line of stdout. Text before the mark and after the event is ignored."""
+        _, mark, text = line.decode("utf-8", "replace").partition(self._mark)
+        if not mark or self.finished:
             return
         try:
             event, _ = json.JSONDecoder().raw_decode(text)
@@ -59,57 +66,60 @@ class Transcript:
         fields = cast("dict[str, object]", event) if isinstance(event, dict) else {}
         match fields.get("event"):
             case "asking":
-                self.asked = True
+                self.called = True
             case "answered":
-                self.asked = True
-                self.answer = json.dumps(fields.get("answer")).encode()
+                self.called = True
+                self.output = json.dumps(fields.get("answer")).encode()
             case "failed":
-                self._failed(fields)
+                self._record_failure(fields)
             case _:
                 pass
 
-    def end(self, returncode: int | None, complaint: str) -> None:
-        """The process has ended; `complaint` is what it wrote to stderr."""
-        if not self.over and not self.ending:
+    def process_exited(self, returncode: int | None, stderr: str) -> None:
+        """Record how the process ended, with the tail of its stderr."""
+        if not self.finished and not self.exit_message:
             code = "" if returncode is None else f" with code {returncode}"
-            self.ending = wire.clean(
-                f"PowerShell ended{code} without an answer. {self._scrubbed(complaint)}"
+            self.exit_message = wire.clean(
+                f"PowerShell exited{code} without a result. {self._scrub(stderr)}"
             )
 
-    def unasked(self) -> GatewayError:
-        """Why the service was not called: `Denied`, `Throttled` or `Unavailable`."""
+    def error_before_call(self) -> GatewayError:
+        """Why the cmdlet was never called.
+
+        Returns an `AccessDeniedError`, `ThrottledError` or `UnavailableError`.
+        """
         if self.failure is None:
-            return UnavailableError(self.ending, correlation_id=self.run)
+            return UnavailableError(self.exit_message, correlation_id=self.run_id)
         failure = self.failure
-        identifier = failure.correlation_id
+        correlation_id = failure.correlation_id
         if failure.status == 429:
             return ThrottledError(
-                failure.message, retry_after=failure.retry_after, correlation_id=identifier
+                failure.message, retry_after=failure.retry_after, correlation_id=correlation_id
             )
-        out_of_reach = failure.status >= 500 if failure.status is not None else self._network
-        if self._stage == "connecting" and out_of_reach:
-            return UnavailableError(failure.message, correlation_id=identifier)
-        return AccessDeniedError(failure.message, correlation_id=identifier)
+        unreachable = failure.status >= 500 if failure.status is not None else self._network
+        if self._stage == "connecting" and unreachable:
+            return UnavailableError(failure.message, correlation_id=correlation_id)
+        return AccessDeniedError(failure.message, correlation_id=correlation_id)
 
-    def _failed(self, fields: Mapping[str, object]) -> None:
+    def _record_failure(self, fields: Mapping[str, object]) -> None:
         def text(name: str) -> str:
             value = fields.get(name)
-            return self._scrubbed(value) if isinstance(value, str) else ""
+            return self._scrub(value) if isinstance(value, str) else ""
 
         status, kinds = fields.get("status"), fields.get("kinds")
         self._stage = text("stage")
-        self.asked = self.asked or self._stage not in ("checking", "connecting")
+        self.called = self.called or self._stage not in ("checking", "connecting")
         self._network = isinstance(kinds, list) and not _NETWORK.isdisjoint(map(str, kinds))
-        words = wire.error_text(text("body").encode("utf-8", "replace"))
+        message = wire.error_text(text("body").encode("utf-8", "replace"))
         self.failure = Failure(
             status if isinstance(status, int) and 100 <= status <= 599 else None,
-            words or wire.clean(text("message")) or "no reason was given",
-            seconds(text("retryAfter")),
-            wire.clean(text("correlationId")) or self.run,
+            message or wire.clean(text("message")) or "no reason given",
+            retry_after_seconds(text("retryAfter")),
+            wire.clean(text("correlationId")) or self.run_id,
         )
 
-    def _scrubbed(self, text: str) -> str:
-        """Without terminal codes, and without anything that is or looks like a token."""
+    def _scrub(self, text: str) -> str:
+        """`text` without terminal escape codes, secrets, and anything that looks like a JWT."""
         text = _ESCAPES.sub("", text)
         for secret in self._secrets:
             text = text.replace(secret, "…")

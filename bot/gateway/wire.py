@@ -1,9 +1,9 @@
-"""Reading what the SIP Gateway writes, without trusting its shape. Pure.
+"""Tolerant parsers for SIP Gateway responses. Pure.
 
-The wire casing of these bodies is not published, so names are read without regard to case and
-separators, in singular or plural; fields that nobody knows are left alone. First of each row stand
-the names in Microsoft's PowerShell module (the views of its `Sdg…` models, MicrosoftTeams 7.7.0).
-This is the one place that guesses. What cannot be read raises `Unreadable`, never anything else.
+The casing and names of these fields are not published, so names match in any case, with or without
+separators, singular or plural; unknown fields are ignored. The first name in each tuple is the one in
+Microsoft's PowerShell module (the views of its `Sdg…` models, MicrosoftTeams 7.7.0). All assumptions
+about field names are in this module. Unreadable bodies raise `UnreadableResponseError`, nothing else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 from bot.gateway import BatchReport, BatchSummary, PhoneReport
 from bot.phones import region as regions
 
-MAX_TEXT = 500  # characters of any text that is kept
+MAX_TEXT = 500  # characters kept of any text
 _BATCH_ID = ("batchid", "batchidentifier", "id")
 _STATUS = ("batchstatus", "status", "state")
 _ITEMS = ("batchitem", "batchitems", "item", "items")
@@ -34,7 +34,7 @@ _CREATED = (
     "starttime",
     "timestamp",
 )
-_DEVICES = (
+_PHONE_COUNT = (
     "batchitemscount",
     "devicecount",
     "devicescount",
@@ -46,34 +46,35 @@ _DEVICES = (
 )
 _LISTS = ("batchsummaries", "batchsummary", "summaries", "batches", "value", "items", "results")
 _NEXT = ("nextlink", "@odata.nextlink", "odata.nextlink")
-# A bare string is taken for an id only if it looks like one: "Accepted" does not.
+# A bare string counts as an ID only if it looks like one; "Accepted" does not.
 _BARE_ID = re.compile(r"(?=.*\d)[0-9A-Za-z][0-9A-Za-z._~-]{7,127}")
 _KEYED_ID = re.compile(r"[!-~]{1,128}")
 _HOST = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z.-]{0,251}[0-9A-Za-z])?(?::\d{1,5})?")
 
 
 class UnreadableResponseError(ValueError):
-    """The body does not say what it has to say."""
+    """The response lacks a required field, or is not JSON."""
 
 
 def clean(text: str) -> str:
-    """`text` on one line, without control and direction characters, at most `MAX_TEXT` long."""
+    """`text` on one line, without control and bidirectional characters, at most `MAX_TEXT` long."""
     printable = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * MAX_TEXT])
     folded = " ".join(printable.split())
     return folded if len(folded) <= MAX_TEXT else folded[: MAX_TEXT - 1] + "…"
 
 
 def parse(body: bytes) -> object:
+    """`body` as JSON. Raises `UnreadableResponseError`."""
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise UnreadableResponseError("the answer is not JSON") from error
+        raise UnreadableResponseError("the response is not JSON") from error
 
 
 def error_text(body: bytes) -> str:
-    """The sentence in an error body: `{"error":{"code","message"}}`, `{"Message"}`, or plain text.
+    """The message in an error body: `{"error":{"code","message"}}`, `{"Message"}`, or plain text.
 
-    Empty if there is none; a page of HTML is none.
+    Returns "" when there is none, or when the body is HTML.
     """
     try:
         return _error_in(parse(body))
@@ -83,81 +84,92 @@ def error_text(body: bytes) -> str:
 
 
 def batch_id(body: bytes) -> str:
-    """The id in an answer to `createbatch`: a field, or nothing but the id itself."""
+    """The batch ID in a `createbatch` response: a field, or the bare ID.
+
+    Raises `UnreadableResponseError` when there is none.
+    """
     try:
-        answer = parse(body)
+        content = parse(body)
     except UnreadableResponseError:
-        answer = body.decode("ascii", "replace").strip()
-    if isinstance(answer, list) and len(answer) == 1:
-        answer = answer[0]
-    if isinstance(answer, str) and _BARE_ID.fullmatch(answer.strip()):
-        return answer.strip()
-    found = _id_in(_fields(answer))
-    if not found:
-        raise UnreadableResponseError(_error_in(answer) or "the answer holds no batch id")
-    return found
+        content = body.decode("ascii", "replace").strip()
+    if isinstance(content, list) and len(content) == 1:
+        content = content[0]
+    if isinstance(content, str) and _BARE_ID.fullmatch(content.strip()):
+        return content.strip()
+    identifier = _id_in(_fields(content))
+    if not identifier:
+        raise UnreadableResponseError(_error_in(content) or "the response contains no batch id")
+    return identifier
 
 
-def report(body: bytes, asked: str) -> BatchReport:
-    """An answer to `batchstatus` for the batch `asked`."""
-    answer = parse(body)
-    if isinstance(answer, list) and len(answer) == 1:
-        answer = answer[0]
-    fields = _fields(answer)
+def report(body: bytes, remote_batch_id: str) -> BatchReport:
+    """A `batchstatus` response.
+
+    Raises `UnreadableResponseError`, also when it describes a batch other than `remote_batch_id`.
+    """
+    content = parse(body)
+    if isinstance(content, list) and len(content) == 1:
+        content = content[0]
+    fields = _fields(content)
     status, items = _first(fields, _STATUS), _first(fields, _ITEMS)
     if status is None and not items:
-        raise UnreadableResponseError(_error_in(answer) or "the answer holds no batch status")
-    answered = _id_in(fields)
-    if answered and _same_id(answered) != _same_id(asked):
-        raise UnreadableResponseError("the answer is about another batch")
+        raise UnreadableResponseError(_error_in(content) or "the response contains no batch status")
+    response_id = _id_in(fields)
+    if response_id and _normalize_id(response_id) != _normalize_id(remote_batch_id):
+        raise UnreadableResponseError("the response is for another batch")
     rows = items if isinstance(items, list) else [items]
     return BatchReport(
-        remote_batch_id=asked,
+        remote_batch_id=remote_batch_id,
         status=_text(status),
-        items=tuple(_item(_fields(row)) for row in rows if isinstance(row, dict)),
+        items=tuple(_phone_report(_fields(row)) for row in rows if isinstance(row, dict)),
     )
 
 
 def summaries(body: bytes) -> tuple[Sequence[BatchSummary], str]:
-    """An answer to `batchsummaries`, and the link to the rest of the list, or "".
+    """A `batchsummaries` response: its entries, and the link to the next page ("" on the last).
 
-    An entry without an id makes the whole list unreadable: a batch that is not on a list which was
-    not read in full cannot be taken as not run.
+    An entry without an ID makes the whole list unreadable: absence from an incomplete list does not
+    prove that a batch did not run. Raises `UnreadableResponseError`.
     """
-    answer = parse(body)
-    fields = _fields(answer)
+    content = parse(body)
+    fields = _fields(content)
     if _id_in(fields):
-        rows: object = [answer]
+        rows: object = [content]
     else:
-        rows = answer if isinstance(answer, list) else _first(fields, _LISTS)
+        rows = content if isinstance(content, list) else _first(fields, _LISTS)
     if not isinstance(rows, list):
-        raise UnreadableResponseError(_error_in(answer) or "the answer holds no list of batches")
-    following = _first(fields, _NEXT)
-    return [_summary(_fields(row)) for row in rows], following if isinstance(following, str) else ""
+        raise UnreadableResponseError(
+            _error_in(content) or "the response contains no list of batches"
+        )
+    next_link = _first(fields, _NEXT)
+    return [_summary(_fields(row)) for row in rows], next_link if isinstance(next_link, str) else ""
 
 
 def admin_endpoint(body: bytes) -> str:
-    """The host in an answer to the service discovery that later calls are meant for."""
+    """The host that later calls target, from a service discovery response.
+
+    Raises `UnreadableResponseError` when there is none.
+    """
     endpoints = _fields(_fields(parse(body)).get("endpoints"))
     host = endpoints.get("adminserviceendpoint")
     if not isinstance(host, str) or not _HOST.fullmatch(host):
-        raise UnreadableResponseError("the answer names no AdminServiceEndpoint")
+        raise UnreadableResponseError("the response contains no AdminServiceEndpoint")
     return host
 
 
 def instances(body: bytes) -> Sequence[Mapping[str, object]]:
-    """An answer to a read of a configuration: its instances, the names of their fields in lower case.
+    """The instances in a configuration response, with lowercase field names.
 
-    One that stands alone need not be in a list.
+    A single instance need not be in a list. Raises `UnreadableResponseError`.
     """
-    answer = parse(body)
-    rows = answer if isinstance(answer, list) else [answer]
-    found = [_fields(row) for row in rows]
-    if not all("identity" in fields for fields in found):
+    content = parse(body)
+    rows = content if isinstance(content, list) else [content]
+    instances = [_fields(row) for row in rows]
+    if not all("identity" in fields for fields in instances):
         raise UnreadableResponseError(
-            _error_in(answer) or "the answer holds no list of configurations"
+            _error_in(content) or "the response contains no list of configurations"
         )
-    return found
+    return instances
 
 
 def _fields(value: object) -> Mapping[str, object]:
@@ -186,22 +198,22 @@ def _error_in(value: object) -> str:
     if isinstance(inner, dict):
         return _error_in(inner)
     names = ("message", "error", "errormessage", "detail", "title", "code", "errorcode")
-    found = _first(fields, names)
-    return clean(found) if isinstance(found, str) else ""
+    text = _first(fields, names)
+    return clean(text) if isinstance(text, str) else ""
 
 
 def _id_in(fields: Mapping[str, object]) -> str:
-    found = _first(fields, _BATCH_ID)
-    if isinstance(found, int) and not isinstance(found, bool):
-        found = str(found)
-    return found if isinstance(found, str) and _KEYED_ID.fullmatch(found) else ""
+    value = _first(fields, _BATCH_ID)
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    return value if isinstance(value, str) and _KEYED_ID.fullmatch(value) else ""
 
 
-def _same_id(identifier: str) -> str:
+def _normalize_id(identifier: str) -> str:
     return identifier.strip("{}").casefold()
 
 
-def _item(fields: Mapping[str, object]) -> PhoneReport:
+def _phone_report(fields: Mapping[str, object]) -> PhoneReport:
     return PhoneReport(
         username=_text(_first(fields, ("username", "user", "upn", "userprincipalname"))),
         hardware_id=_text(_first(fields, ("hardwareid", "macaddress", "deviceid"))),
@@ -213,24 +225,27 @@ def _item(fields: Mapping[str, object]) -> PhoneReport:
 def _summary(fields: Mapping[str, object]) -> BatchSummary:
     identifier = _id_in(fields)
     if not identifier:
-        raise UnreadableResponseError("an entry of the list has no batch id")
+        raise UnreadableResponseError("an entry in the list has no batch id")
     region, items = _first(fields, _REGION), _first(fields, _ITEMS)
-    counted = _first(fields, _DEVICES)
-    if isinstance(counted, list):
-        counted = len(counted)
-    elif counted is None and isinstance(items, list):
-        counted = len(items)
+    count = _first(fields, _PHONE_COUNT)
+    if isinstance(count, list):
+        count = len(count)
+    elif count is None and isinstance(items, list):
+        count = len(items)
     return BatchSummary(
         remote_batch_id=identifier,
         status=_text(_first(fields, _STATUS)),
         region=regions.parse(region) if isinstance(region, str) else None,
-        created_at=_moment(_first(fields, _CREATED)),
-        devices=counted if isinstance(counted, int) and not isinstance(counted, bool) else None,
+        created_at=_timestamp(_first(fields, _CREATED)),
+        phone_count=count if isinstance(count, int) and not isinstance(count, bool) else None,
     )
 
 
-def _moment(value: object) -> datetime | None:
-    """ISO 8601; without an offset it is taken as UTC."""
+def _timestamp(value: object) -> datetime | None:
+    """An ISO 8601 timestamp in UTC; one without an offset is assumed to be UTC.
+
+    Returns None when missing or unreadable.
+    """
     if not isinstance(value, str):
         return None
     try:

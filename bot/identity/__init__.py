@@ -1,1 +1,4 @@
-"""Who the app is, and for whom it acts: credentials, and sign-ins of people. Knows no botbuilder."""
+"""Entra ID identities: the app's credentials, access tokens, and approvers' delegations.
+
+Independent of botbuilder.
+"""

@@ -1,4 +1,4 @@
-"""Why Entra ID gave no token, and what that means for whoever wants to sign in.
+"""Classifies Entra ID's AADSTS error codes by what the user can do about them.
 
 https://learn.microsoft.com/entra/identity-platform/reference-error-codes
 """
@@ -14,20 +14,25 @@ from azure.core.exceptions import ClientAuthenticationError
 
 
 class Refusal(StrEnum):
-    """The sentence is `sign-in-<why>`; AGAIN is answered with a sign-in instead."""
+    """Why Entra ID refused a token. All but AGAIN have a message `sign-in-<value>`."""
 
-    AGAIN = "again"  # another factor, a newer sign-in: the person can see to it
+    #: Signing in again helps: another factor or a fresh sign-in is needed.
+    AGAIN = "again"
+    #: The organization has not consented to the app's permissions.
     CONSENT = "consent"
-    BLOCKED = "blocked"  # a policy says no to this person, device or place
-    NOT_ALLOWED = "not-allowed"  # this account may not use the app
-    BOT = "bot"  # the app's own proof was refused
+    #: Conditional Access blocks this user, device or location.
+    BLOCKED = "blocked"
+    #: This account may not use the app.
+    NOT_ALLOWED = "not-allowed"
+    #: The app's own credentials were refused.
+    BOT = "bot"
     OTHER = "other"
 
 
 _CODES: Mapping[Refusal, tuple[int, ...]] = MappingProxyType(
     {
         Refusal.AGAIN: (
-            *(50013, 500131, 500133),  # the sign-in as such: signature, audience, age
+            *(50013, 500131, 500133),  # the user assertion: signature, audience, age
             *(50055, 50058, 50072, 50074, 50076, 50078, 50079, 50097, 50158, 50173),
             *(70043, 70044, 700082, 700084),
         ),
@@ -38,22 +43,22 @@ _CODES: Mapping[Refusal, tuple[int, ...]] = MappingProxyType(
     }
 )
 _BY_CODE: Mapping[int, Refusal] = MappingProxyType(
-    {code: why for why, codes in _CODES.items() for code in codes}
+    {code: refusal for refusal, codes in _CODES.items() for code in codes}
 )
 
 
-def read(error: BaseException | None) -> tuple[Refusal, str]:
-    """What it means, and Entra ID's code for it as people look it up ("AADSTS50076", or "")."""
+def classify(error: BaseException | None) -> tuple[Refusal, str]:
+    """The refusal behind `error`, and its code as documented ("AADSTS50076"), or "" if it has none."""
     fields = _fields(error)
-    given: Any = fields.get("error_codes")
-    codes = [code for code in cast(list[Any], given) if isinstance(code, int)] if given else []
-    named = f"AADSTS{codes[0]}" if codes else ""
+    values: Any = fields.get("error_codes")
+    codes = [code for code in cast(list[Any], values) if isinstance(code, int)] if values else []
+    code_text = f"AADSTS{codes[0]}" if codes else ""
     for code in codes:
         if code in _BY_CODE:
-            return _BY_CODE[code], named
+            return _BY_CODE[code], code_text
     if fields.get("claims") or fields.get("error") == "interaction_required":
-        return Refusal.AGAIN, named
-    return (Refusal.BOT if fields.get("error") == "invalid_client" else Refusal.OTHER), named
+        return Refusal.AGAIN, code_text
+    return (Refusal.BOT if fields.get("error") == "invalid_client" else Refusal.OTHER), code_text
 
 
 def _fields(error: BaseException | None) -> Mapping[str, Any]:

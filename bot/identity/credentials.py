@@ -1,4 +1,4 @@
-"""How the app proves itself to Entra ID: one place for its own tokens and for those on behalf of people.
+"""The app's credentials for Entra ID, for its own tokens and for the on-behalf-of flow.
 
 https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow
 """
@@ -26,34 +26,34 @@ from azure.identity.aio import (
 
 from bot.settings.model import AppType, Settings
 
-# Whoever waits for a token has a limit of their own; more tries would only outlast it.
+# Callers have their own timeouts; more retries would only outlast them.
 _RETRIES = {"retry_total": 2, "retry_backoff_factor": 0.2, "retry_backoff_max": 2}
 
 
 class _Transport(AioHttpTransport):
-    """azure-identity's requests over a session of ours: its proxies, its connections.
+    """Sends azure-identity's requests over Offhook's own session, with its proxies and connections.
 
-    `plain`: over HTTP, for a simulated Entra ID on this machine; azure-identity itself insists on HTTPS.
+    `insecure` downgrades to HTTP for a simulated Entra ID on loopback; azure-identity insists on HTTPS.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, *, plain: bool) -> None:
+    def __init__(self, session: aiohttp.ClientSession, *, insecure: bool) -> None:
         super().__init__(session=session, session_owner=False)
-        self._plain = plain
+        self._insecure = insecure
 
     async def send(self, request: HttpRequest, **config: Any) -> AsyncHttpResponse:
-        if self._plain:
+        if self._insecure:
             request.url = request.url.replace("https://", "http://", 1)
         return await super().send(request, **config)
 
 
 class CredentialError(Exception):
-    """What the settings name cannot be used to prove who the app is; the message says what and why."""
+    """A configured credential cannot be used. The message names the setting and the reason."""
 
 
-class Vouched:
-    """A credential whose app is vouched for by somebody else's token.
+class FederatedCredential:
+    """A credential that authenticates the app with a token from another identity (an assertion).
 
-    azure-identity asks for that assertion with a plain call, so it is fetched before each use.
+    azure-identity reads the assertion from a synchronous callback, so `fetch` runs before each use.
     """
 
     def __init__(
@@ -85,72 +85,74 @@ class Vouched:
 
 
 class Credentials:
-    """Makes credentials of `azure.identity.aio` as the settings say. The session stays its owner's.
+    """Creates `azure.identity.aio` credentials from the settings. The caller owns `session`.
 
-    Raises `CredentialTrouble` at once for a certificate that cannot be used.
+    Raises `CredentialError` when the configured certificate cannot be used.
     """
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
         self._app_id = settings.app_id
         self._tenant = settings.home_tenant
-        self._is_identity = settings.app_type is AppType.MANAGED_IDENTITY
+        self._is_managed_identity = settings.app_type is AppType.MANAGED_IDENTITY
         self._secret = settings.app_password.get_secret_value()
         self._certificate = _certificate(settings.app_certificate)
-        self._exchange = f"{settings.hosts.exchange}/.default"
+        self._exchange_scope = f"{settings.hosts.exchange}/.default"
         self._token_file = settings.app_token_file
-        self._identity: ManagedIdentityCredential | None = None
-        if self._is_identity or settings.managed_identity:
+        self._managed_identity: ManagedIdentityCredential | None = None
+        if self._is_managed_identity or settings.managed_identity:
             client_id = settings.managed_identity or settings.app_id
-            self._identity = ManagedIdentityCredential(client_id=client_id)
+            self._managed_identity = ManagedIdentityCredential(client_id=client_id)
         self._options: dict[str, Any] = {
-            # The scheme is the transport's business: see there.
+            # Always HTTPS here; `_Transport` downgrades it for a simulated Entra ID.
             "authority": f"https://{settings.hosts.authority.partition('://')[2]}",
-            "transport": _Transport(session, plain=settings.hosts.authority.startswith("http:")),
+            "transport": _Transport(session, insecure=settings.hosts.authority.startswith("http:")),
             **_RETRIES,
         }
 
     def app(self) -> AsyncTokenCredential:
-        """The app's own identity."""
-        if self._is_identity and self._identity is not None:
-            return self._identity
-        to_prove = (self._tenant, self._app_id)
+        """A credential for the app itself."""
+        if self._is_managed_identity and self._managed_identity is not None:
+            return self._managed_identity
+        app = (self._tenant, self._app_id)
         if self._secret:
-            return ClientSecretCredential(*to_prove, self._secret, **self._options)
+            return ClientSecretCredential(*app, self._secret, **self._options)
         if self._certificate:
             return CertificateCredential(
-                *to_prove,
+                *app,
                 certificate_data=self._certificate,
                 send_certificate_chain=True,
                 **self._options,
             )
-        return Vouched(
+        return FederatedCredential(
             self._assertion,
-            lambda given: ClientAssertionCredential(*to_prove, given, **self._options),
+            lambda assertion: ClientAssertionCredential(*app, assertion, **self._options),
         )
 
     def on_behalf_of(self, tenant_id: str, assertion: str) -> AsyncTokenCredential:
-        """Whoever signed in to the app with `assertion`. Its cache holds this person's tokens only."""
-        to_prove = (tenant_id, self._app_id)
-        given: dict[str, Any] = {"user_assertion": assertion, **self._options}
+        """A credential for the user whose token for the app is `assertion`; caches only their tokens."""
+        app = (tenant_id, self._app_id)
+        options: dict[str, Any] = {"user_assertion": assertion, **self._options}
         if self._secret:
-            return OnBehalfOfCredential(*to_prove, client_secret=self._secret, **given)
+            return OnBehalfOfCredential(*app, client_secret=self._secret, **options)
         if self._certificate:
-            return OnBehalfOfCredential(*to_prove, client_certificate=self._certificate, **given)
-        return Vouched(
+            return OnBehalfOfCredential(*app, client_certificate=self._certificate, **options)
+        return FederatedCredential(
             self._assertion,
-            lambda proof: OnBehalfOfCredential(*to_prove, client_assertion_func=proof, **given),
+            lambda app_assertion: OnBehalfOfCredential(
+                *app, client_assertion_func=app_assertion, **options
+            ),
         )
 
     async def _assertion(self) -> str:
-        """What vouches for the app: the token of its workload, or of its managed identity."""
+        """The token that authenticates the app: from its workload identity or managed identity."""
         if self._token_file is not None:
-            return await asyncio.to_thread(_read, self._token_file)
-        assert self._identity is not None, "settings name a managed identity or a secret"  # noqa: S101
-        return (await self._identity.get_token(self._exchange)).token
+            return await asyncio.to_thread(_read_token, self._token_file)
+        assert self._managed_identity is not None, "settings name a managed identity or a secret"  # noqa: S101
+        return (await self._managed_identity.get_token(self._exchange_scope)).token
 
     async def aclose(self) -> None:
-        if self._identity is not None:
-            await self._identity.close()
+        if self._managed_identity is not None:
+            await self._managed_identity.close()
 
 
 def _certificate(path: Path | None) -> bytes | None:
@@ -160,13 +162,13 @@ def _certificate(path: Path | None) -> bytes | None:
         content = path.read_bytes()
         CertificateCredential("t", "a", certificate_data=content)
     except OSError as error:
-        why = error.strerror
+        reason = error.strerror
     except ValueError as error:
-        why = str(error)
+        reason = str(error)
     else:
         return content
-    raise CredentialError(f"OFFHOOK_APP_CERTIFICATE, {path}, cannot be used: {why}")
+    raise CredentialError(f"OFFHOOK_APP_CERTIFICATE, {path}, cannot be used: {reason}")
 
 
-def _read(path: Path) -> str:
+def _read_token(path: Path) -> str:
     return path.read_text("utf-8").strip()

@@ -1,4 +1,7 @@
-"""People who are signed in, and the requests that run with their rights. In memory only, on purpose."""
+"""Approvers' on-behalf-of tokens and the requests they are delegated to.
+
+Kept in memory only, by design: a restart drops every delegation.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 import structlog
@@ -13,13 +17,18 @@ import structlog
 from bot.identity import aadsts
 from bot.identity.aadsts import Refusal
 from bot.identity.credentials import Credentials
-from bot.identity.entra_roles import MissingRoles, claims, missing
-from bot.identity.token_service import Account, Resource, TokenService, TokenServiceUnavailableError
-from bot.identity.tokens import AppTokens, Tokens
+from bot.identity.entra_roles import MissingRoles, missing_roles, unverified_claims
+from bot.identity.token_service import (
+    Account,
+    SignInResource,
+    TokenService,
+    TokenServiceUnavailableError,
+)
+from bot.identity.tokens import CredentialTokens, Tokens
 
-_SECONDS = 6.0  # whoever clicked waits for the answer, and their client not much longer
-_FRESH_SECONDS = 300.0  # what must be left of a sign-in for it to be used once more
-_EXCHANGES = 1000
+_ACQUIRE_SECONDS = 6.0  # the Teams client waits for the invoke response, and not much longer
+_MIN_REMAINING_SECONDS = 300.0  # remaining lifetime below which tokens are not reused
+_MAX_EXCHANGES = 1000  # single sign-on exchanges remembered for deduplication
 
 log = structlog.get_logger()
 
@@ -28,23 +37,28 @@ Client = TypeVar("Client")
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Who signs in, as the activity says."""
+    """The user who signs in, identified by the activity."""
 
     tenant_id: str
+    #: Entra object ID.
     object_id: str
     account: Account
 
     @property
     def key(self) -> tuple[str, str]:
+        """Tenant and object ID, case-insensitive."""
         return self.tenant_id.lower(), self.object_id.lower()
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """What came with a click: a token by single sign-on, or the code that a sign-in link ended with."""
+    """The result of a sign-in, as sent with an invoke. At most one of `token` and `code` is set."""
 
+    #: ID of the single sign-on exchange; all of the user's clients send the same one.
     id: str = ""
+    #: Token from single sign-on.
     token: str = field(default="", repr=False)
+    #: Code from the end of an interactive sign-in.
     code: str = field(default="", repr=False)
 
 
@@ -52,13 +66,17 @@ NO_PROOF = Proof()
 
 
 class ApproverTokens:
-    """Somebody's rights; implements `Tokens`. Lost once Entra ID refuses them a token."""
+    """Implements `Tokens` on behalf of an approver.
 
-    def __init__(self, who: Principal, tokens: AppTokens, until: float) -> None:
-        self.who = who
+    `lost` becomes True once Entra ID refuses a token. `expires_at` is when the underlying sign-in
+    expires (Unix time, seconds).
+    """
+
+    def __init__(self, principal: Principal, tokens: CredentialTokens, expires_at: float) -> None:
+        self.principal = principal
         self.lost = False
         self._tokens = tokens
-        self._until = until  # time.time() at which the sign-in as such ends
+        self._expires_at = expires_at
 
     async def token(self, scope: str, *, refresh: bool = False) -> str:
         try:
@@ -69,7 +87,8 @@ class ApproverTokens:
 
     @property
     def fresh(self) -> bool:
-        return not self.lost and time.time() < self._until - _FRESH_SECONDS
+        """Whether these tokens can serve another request: not lost, and not about to expire."""
+        return not self.lost and time.time() < self._expires_at - _MIN_REMAINING_SECONDS
 
     async def aclose(self) -> None:
         await self._tokens.aclose()
@@ -77,26 +96,47 @@ class ApproverTokens:
 
 @dataclass(frozen=True, slots=True)
 class SignInRequired:
-    """The person has to sign in first."""
+    """The user has to sign in first."""
 
-    resource: Resource
+    resource: SignInResource
+    #: Name of the OAuth connection.
     connection: str
 
 
 @dataclass(frozen=True, slots=True)
 class InvalidProof:
-    """What came with the click was no sign-in. `code`: a wrong code; else the exchange was refused, and
-    the client lets the person sign in and consent."""
+    """The proof sent with the invoke was not accepted."""
 
-    code: bool
+    #: True when the sign-in code was wrong or expired. False when the single sign-on exchange was
+    #: refused; the Teams client then lets the user sign in and consent.
+    wrong_code: bool
+
+
+class DenialReason(StrEnum):
+    """Why signing in again does not help. Each has a message `sign-in-<value>`."""
+
+    #: The token service or Entra ID did not respond in time.
+    UNAVAILABLE = "unavailable"
+    #: The sign-in is for an account other than the one in Teams.
+    ACCOUNT_MISMATCH = "somebody-else"
+    #: The account lacks a required Entra role.
+    ROLES = "roles"
+    # Entra ID's refusals, as in `aadsts.Refusal`.
+    CONSENT = "consent"
+    BLOCKED = "blocked"
+    NOT_ALLOWED = "not-allowed"
+    BOT = "bot"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
 class DelegationDenied:
-    """No sign-in will help now. The sentence is `sign-in-<reason>`; `code` is Entra ID's own."""
+    """No delegation for this user now; signing in again does not help."""
 
-    reason: str
+    reason: DenialReason
+    #: Entra ID's error code, such as `AADSTS65001`; "" if there is none.
     code: str = ""
+    #: Only for `DenialReason.ROLES`.
     missing: MissingRoles = MissingRoles.NOTHING
 
 
@@ -105,20 +145,25 @@ Outcome = ApproverTokens | SignInRequired | InvalidProof | DelegationDenied
 
 @dataclass(slots=True)
 class _Delegation(Generic[Client]):
-    """A request's rights. `refused`: the service does not let them do what they are for."""
+    """The tokens delegated to one request, and a client that uses them."""
 
-    sign_in: ApproverTokens
+    tokens: ApproverTokens
     client: Client
-    refused: bool = False
+    #: True once the SIP Gateway has denied access with these tokens.
+    denied: bool = False
 
     @property
-    def good(self) -> bool:
-        return not (self.refused or self.sign_in.lost)
+    def usable(self) -> bool:
+        return not (self.denied or self.tokens.lost)
 
 
 class Delegations(Generic[Client]):
-    """`scope` is the resource whose token carries the roles; `gateway` makes a client that acts with
-    somebody's tokens. `lease`: seconds for which other replicas believe that somebody is signed in here."""
+    """Registry of the delegations that this replica holds.
+
+    `client_for` creates a client that acts with the given tokens. `scope` is the resource whose token
+    carries the Entra roles. `lease` is how long, in seconds, other replicas assume that this one still
+    holds a delegation after its last heartbeat.
+    """
 
     def __init__(
         self,
@@ -134,140 +179,162 @@ class Delegations(Generic[Client]):
         self._client_for = client_for
         self._scope = scope
         self.lease = lease
-        self._people: dict[tuple[str, str], ApproverTokens] = {}
-        self._requests: dict[str, _Delegation[Client]] = {}
+        self._tokens: dict[tuple[str, str], ApproverTokens] = {}
+        self._delegations: dict[str, _Delegation[Client]] = {}
         self._exchanges: dict[tuple[str, str, str], asyncio.Task[Outcome]] = {}
 
-    # -- signing in ------------------------------------------------------------------------------
+    # -- acquiring tokens ------------------------------------------------------------------------
 
-    async def acquire(self, who: Principal, proof: Proof) -> Outcome:
-        """Use the sign-in that is there, or the one that came with a click; else say what is missing."""
-        known = self._people.get(who.key)
-        if known is not None and known.fresh and not (proof.token or proof.code):
-            return known
+    async def acquire(self, principal: Principal, proof: Proof) -> Outcome:
+        """Acquire tokens on behalf of `principal`, from `proof` or from an earlier sign-in.
+
+        Returns what is missing when there are none; never raises for a remote failure.
+        """
+        tokens = self._tokens.get(principal.key)
+        if tokens is not None and tokens.fresh and not (proof.token or proof.code):
+            return tokens
         try:
-            async with asyncio.timeout(_SECONDS):
-                return await self._begun(who, proof)
+            async with asyncio.timeout(_ACQUIRE_SECONDS):
+                return await self._acquire(principal, proof)
         except (TokenServiceUnavailableError, ConnectionError, TimeoutError) as error:
-            log.warning("sign_in.unavailable", why=str(error) or type(error).__name__)
-            return DelegationDenied("unavailable")
+            log.warning("delegation.unavailable", reason=str(error) or type(error).__name__)
+            return DelegationDenied(DenialReason.UNAVAILABLE)
 
-    async def acquire_once(self, who: Principal, proof: Proof) -> tuple[Outcome, bool]:
-        """The same for a token that each of the person's clients sends; True for the first of them."""
-        key = (*who.key, proof.id)
+    async def acquire_once(self, principal: Principal, proof: Proof) -> tuple[Outcome, bool]:
+        """`acquire` for a single sign-on token, which every client of the user sends at once.
+
+        The exchange runs once per `proof.id`. Returns True for the first of duplicate invokes.
+        """
+        key = (*principal.key, proof.id)
         task = self._exchanges.get(key)
         if task is not None:
             return await asyncio.shield(task), False
-        while len(self._exchanges) >= _EXCHANGES:
+        while len(self._exchanges) >= _MAX_EXCHANGES:
             del self._exchanges[next(iter(self._exchanges))]
-        task = self._exchanges[key] = asyncio.create_task(self.acquire(who, proof))
+        task = self._exchanges[key] = asyncio.create_task(self.acquire(principal, proof))
         return await asyncio.shield(task), True
 
-    async def _begun(self, who: Principal, proof: Proof) -> Outcome:
+    async def _acquire(self, principal: Principal, proof: Proof) -> Outcome:
         service = self._service
         if proof.token:
-            assertion = await service.exchange(who.account, proof.token)
+            assertion = await service.exchange(principal.account, proof.token)
         else:
-            assertion = await service.kept(who.account, proof.code)
+            assertion = await service.user_token(principal.account, proof.code)
         if assertion is not None:
-            return await self._with(who, assertion)
+            return await self._redeem(principal, assertion)
         if proof.token or proof.code:
-            return InvalidProof(code=not proof.token)
-        return SignInRequired(await service.resource(who.account), service.connection)
+            return InvalidProof(wrong_code=not proof.token)
+        return SignInRequired(await service.sign_in_resource(principal.account), service.connection)
 
-    async def _with(self, who: Principal, assertion: str) -> Outcome:
-        said = claims(assertion)
-        if (str(said.get("tid", "")).lower(), str(said.get("oid", "")).lower()) != who.key:
-            # Entra ID checks the signature below; this, that the token is of whoever clicked.
-            log.warning("sign_in.somebody_else", object_id=who.object_id)
-            await self._service.sign_out(who.account)
-            return DelegationDenied("somebody-else")
-        until = said.get("exp")
-        tokens = AppTokens(self._credentials.on_behalf_of(who.tenant_id, assertion))
-        sign_in = ApproverTokens(
-            who, tokens, float(until) if isinstance(until, int | float) else 0.0
+    async def _redeem(self, principal: Principal, assertion: str) -> Outcome:
+        claims = unverified_claims(assertion)
+        if (
+            str(claims.get("tid", "")).lower(),
+            str(claims.get("oid", "")).lower(),
+        ) != principal.key:
+            # Entra ID verifies the signature in the exchange below; this only matches the account.
+            log.warning("delegation.account_mismatch", object_id=principal.object_id)
+            await self._service.sign_out(principal.account)
+            return DelegationDenied(DenialReason.ACCOUNT_MISMATCH)
+        expires_at = claims.get("exp")
+        on_behalf_of = CredentialTokens(
+            self._credentials.on_behalf_of(principal.tenant_id, assertion)
         )
-        outcome = await self._checked(sign_in)
-        if outcome is not sign_in:
-            await sign_in.aclose()
+        tokens = ApproverTokens(
+            principal,
+            on_behalf_of,
+            float(expires_at) if isinstance(expires_at, int | float) else 0.0,
+        )
+        outcome = await self._verify(tokens)
+        if outcome is not tokens:
+            await tokens.aclose()
             return outcome
-        before = self._people.get(who.key)
-        self._people[who.key] = sign_in
-        if before is not None:
-            await self._close_unused([before])
+        previous = self._tokens.get(principal.key)
+        self._tokens[principal.key] = tokens
+        if previous is not None:
+            await self._close_unused([previous])
         return outcome
 
-    async def _checked(self, sign_in: ApproverTokens) -> Outcome:
-        """Take the token that the job will use, and read the roles in it before anything is sent."""
-        who = sign_in.who
+    async def _verify(self, tokens: ApproverTokens) -> Outcome:
+        """Fetch the token that the request will use and check its roles before anything is submitted."""
+        principal = tokens.principal
         try:
-            token = await sign_in.token(self._scope)
+            token = await tokens.token(self._scope)
         except PermissionError as error:
-            why, code = aadsts.read(error.__cause__)
-            log.warning("sign_in.refused", object_id=who.object_id, why=why.value, code=code)
-            if why is not Refusal.AGAIN:
-                return DelegationDenied(why.value, code)
-            # What is kept was not enough: the next sign-in has to be a real one.
-            await self._service.sign_out(who.account)
-            resource = await self._service.resource(who.account)
-            return SignInRequired(Resource(resource.link, None), self._service.connection)
-        wids = claims(token).get("wids")
+            refusal, code = aadsts.classify(error.__cause__)
+            log.warning(
+                "delegation.refused",
+                object_id=principal.object_id,
+                reason=refusal.value,
+                code=code,
+            )
+            if refusal is not Refusal.AGAIN:
+                return DelegationDenied(DenialReason(refusal.value), code)
+            # The stored sign-in is insufficient; require an interactive one.
+            await self._service.sign_out(principal.account)
+            resource = await self._service.sign_in_resource(principal.account)
+            return SignInRequired(SignInResource(resource.link, None), self._service.connection)
+        wids = unverified_claims(token).get("wids")
         if not isinstance(wids, list):
-            # Assumption: the token can be read and says them. If not, the service itself refuses.
-            log.warning("sign_in.roles_unknown", object_id=who.object_id)
-            return sign_in
-        lacking = missing([str(wid) for wid in wids])
-        if lacking is not MissingRoles.NOTHING:
-            log.info("sign_in.roles_missing", object_id=who.object_id, missing=lacking.value)
-            return DelegationDenied("roles", missing=lacking)
-        log.info("sign_in.done", object_id=who.object_id)
-        return sign_in
+            # Assumption: the token is a readable JWT with `wids`. If not, the SIP Gateway decides.
+            log.warning("delegation.roles_unknown", object_id=principal.object_id)
+            return tokens
+        missing = missing_roles([str(wid) for wid in wids])
+        if missing is not MissingRoles.NOTHING:
+            log.info(
+                "delegation.roles_missing", object_id=principal.object_id, missing=missing.value
+            )
+            return DelegationDenied(DenialReason.ROLES, missing=missing)
+        log.info("delegation.acquired", object_id=principal.object_id)
+        return tokens
 
-    # -- requests --------------------------------------------------------------------------------
+    # -- delegations -----------------------------------------------------------------------------
 
-    def delegate(self, request_id: str, sign_in: ApproverTokens) -> None:
-        """From now on the request runs with these rights."""
-        self._requests[request_id] = _Delegation(sign_in, self._client_for(sign_in))
+    def delegate(self, request_id: str, tokens: ApproverTokens) -> None:
+        """Run the request with these tokens from now on, replacing any earlier delegation."""
+        self._delegations[request_id] = _Delegation(tokens, self._client_for(tokens))
 
     def deny(self, request_id: str) -> None:
-        """The service said no to these rights: the next sign-in is looked at anew."""
-        bound = self._requests.get(request_id)
-        if bound is not None:
-            bound.refused = True
-            if self._people.get(bound.sign_in.who.key) is bound.sign_in:
-                del self._people[bound.sign_in.who.key]
+        """Record that the SIP Gateway denied access; the approver's tokens are not reused."""
+        delegation = self._delegations.get(request_id)
+        if delegation is not None:
+            delegation.denied = True
+            if self._tokens.get(delegation.tokens.principal.key) is delegation.tokens:
+                del self._tokens[delegation.tokens.principal.key]
 
     def held(self) -> frozenset[str]:
-        """The requests that have somebody's rights here."""
-        return frozenset(request for request, bound in self._requests.items() if bound.good)
+        """IDs of the requests with a usable delegation in this replica."""
+        return frozenset(
+            request for request, delegation in self._delegations.items() if delegation.usable
+        )
 
     def lost(self) -> frozenset[str]:
-        """Those that had them, and have them no more."""
-        return frozenset(self._requests) - self.held()
+        """IDs of the requests whose delegation was denied or has lost its tokens."""
+        return frozenset(self._delegations) - self.held()
 
     def client(self, request_id: str) -> Client | None:
-        """The service as the one who signed in for this request may use it."""
-        bound = self._requests.get(request_id)
-        return bound.client if bound is not None and bound.good else None
+        """The client that acts for the request's approver. Returns None without a usable delegation."""
+        delegation = self._delegations.get(request_id)
+        return delegation.client if delegation is not None and delegation.usable else None
 
     async def release(self, request_ids: Collection[str]) -> None:
-        """These need nobody's rights any more; sign-ins that no other request has, and old ones, end."""
-        freed = [self._requests.pop(request_id).sign_in for request_id in request_ids]
-        stale = [each for each in self._people.values() if not each.fresh]
-        for sign_in in stale:
-            del self._people[sign_in.who.key]
-        known = {id(each) for each in self._people.values()}
-        await self._close_unused([each for each in (*freed, *stale) if id(each) not in known])
+        """Drop the requests' delegations, and close tokens that no request uses or that are stale."""
+        freed = [self._delegations.pop(request_id).tokens for request_id in request_ids]
+        stale = [each for each in self._tokens.values() if not each.fresh]
+        for tokens in stale:
+            del self._tokens[tokens.principal.key]
+        reusable = {id(each) for each in self._tokens.values()}
+        await self._close_unused([each for each in (*freed, *stale) if id(each) not in reusable])
 
     async def _close_unused(self, delegations: Collection[ApproverTokens]) -> None:
-        used = {id(bound.sign_in) for bound in self._requests.values()}
-        for sign_in in delegations:
-            if id(sign_in) not in used:
-                await sign_in.aclose()
+        delegated = {id(delegation.tokens) for delegation in self._delegations.values()}
+        for tokens in delegations:
+            if id(tokens) not in delegated:
+                await tokens.aclose()
 
     async def aclose(self) -> None:
         for task in self._exchanges.values():
             task.cancel()
-        bound = (each.sign_in for each in self._requests.values())
-        for sign_in in (*self._people.values(), *bound):
-            await sign_in.aclose()
+        delegated = (each.tokens for each in self._delegations.values())
+        for tokens in (*self._tokens.values(), *delegated):
+            await tokens.aclose()

@@ -1,7 +1,7 @@
-"""Which of Entra ID's roles the SIP Gateway wants, and which of them a token carries.
+"""The Entra roles that the SIP Gateway requires, and which of them a token has.
 
-Microsoft, "Configure SIP Gateway": Teams Administrator, and one of the three that may reset passwords.
-Ids: https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
+Microsoft, "Configure SIP Gateway": Teams Administrator, plus one of three roles that can reset passwords.
+IDs: https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import jwt
 
 
 class EntraRole(StrEnum):
-    """By template id, as in the claim `wids`."""
+    """Role template IDs, as in the `wids` claim."""
 
     TEAMS = "69091246-20e8-4a56-aa4d-066075b2a7a8"
     GLOBAL = "62e90394-69f5-4237-9190-012177145e10"
@@ -22,13 +22,13 @@ class EntraRole(StrEnum):
     AUTHENTICATION = "c4e39bd9-1100-46d3-8c65-fb160da0071f"
 
 
-PASSWORDS = frozenset(
+PASSWORD_RESET_ROLES = frozenset(
     {EntraRole.GLOBAL, EntraRole.PRIVILEGED_AUTHENTICATION, EntraRole.AUTHENTICATION}
 )
 
 
 class MissingRoles(StrEnum):
-    """What is missing, as the sentence `sign-in-roles` selects by it."""
+    """Missing roles, as the selector in the message `sign-in-roles`."""
 
     NOTHING = ""
     TEAMS = "teams"
@@ -36,17 +36,21 @@ class MissingRoles(StrEnum):
     BOTH = "both"
 
 
-def claims(token: str) -> Mapping[str, Any]:
-    """The claims of a token that somebody else has checked or will check; {} if it is not readable."""
+def unverified_claims(token: str) -> Mapping[str, Any]:
+    """The claims of a token, without verifying its signature. Returns {} when it is not a readable JWT.
+
+    Only for tokens that Entra ID or the receiving API verifies.
+    """
     try:
         return jwt.decode(token, options={"verify_signature": False})
     except jwt.InvalidTokenError:
         return {}
 
 
-def missing(wids: Collection[str]) -> MissingRoles:
+def missing_roles(wids: Collection[str]) -> MissingRoles:
+    """Which required roles are absent from a token's `wids`."""
     held = {wid.lower() for wid in wids}
-    passwords = bool(PASSWORDS & held)
+    passwords = bool(PASSWORD_RESET_ROLES & held)
     if EntraRole.TEAMS in held:
         return MissingRoles.NOTHING if passwords else MissingRoles.PASSWORDS
     return MissingRoles.TEAMS if passwords else MissingRoles.BOTH

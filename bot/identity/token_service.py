@@ -1,7 +1,7 @@
-"""The Bot Framework's token service, which keeps people's sign-ins to bots.
+"""Client for the Bot Framework token service, which stores users' sign-ins to a bot.
 
-Paths and parameters: `botframework.connector.token_api` 4.17.1, whose client fetches a token of ours on
-the event loop for every turn.
+Paths and parameters come from `botframework.connector.token_api` 4.17.1. The SDK's own client is not
+used because it fetches the bot's token on the event loop, blocking it, on every turn.
 """
 
 from __future__ import annotations
@@ -18,33 +18,44 @@ import aiohttp
 _CALL_SECONDS = 5.0
 _MAX_BODY = 256 * 1024
 _CHANNEL = "msteams"
-_UNSAID = frozenset({401, 403, 408, 429})  # about us or about now, not about the person
+_INCONCLUSIVE = frozenset({401, 403, 408, 429})  # about the bot or about load, not about the user
 
 
 class TokenServiceUnavailableError(Exception):
-    """The token service could not be asked, or made no sense. The message names no token."""
+    """The token service could not be reached, or its response was unreadable.
+
+    The message never contains a token.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Somebody as the chat knows them, and where they wrote: what a sign-in link is made for."""
+    """A user in a conversation, as a sign-in link needs them."""
 
+    #: Channel user ID, such as `29:…`; not an Entra object ID.
     user_id: str
     conversation_id: str
     service_url: str
+    #: Channel ID of the bot, such as `28:…`.
     bot_id: str
 
 
 @dataclass(frozen=True, slots=True)
-class Resource:
-    """`link` opens a sign-in; `exchange` lets the client get a token without one (single sign-on)."""
+class SignInResource:
+    """What a Teams client needs to sign a user in."""
 
+    #: URL of the sign-in page.
     link: str
+    #: The `tokenExchangeResource` for single sign-on; None to require an interactive sign-in.
     exchange: Mapping[str, Any] | None
 
 
 class TokenService:
-    """`token` gives the bot's own token. The session is shared and stays its owner's."""
+    """All methods raise `TokenServiceUnavailableError` when the token service gives no usable response.
+
+    `token` returns the bot's own access token. The caller owns `session` and closes it. `connection`
+    names the OAuth connection in the Azure Bot resource.
+    """
 
     def __init__(
         self,
@@ -61,21 +72,22 @@ class TokenService:
         self._app_id = app_id
         self.connection = connection
 
-    async def kept(self, account: Account, code: str = "") -> str | None:
-        """The person's token for the app, if they are signed in.
+    async def user_token(self, account: Account, code: str = "") -> str | None:
+        """The user's stored token for the app, which serves as the on-behalf-of assertion.
 
-        `code`: what a sign-in link ended with; None then says that it is wrong.
+        `code` is the one shown at the end of an interactive sign-in; "" if there is none.
+        Returns None when the user is not signed in, or when `code` is wrong or expired.
         """
-        query = self._of(account) | ({"code": code} if code else {})
+        query = self._query(account) | ({"code": code} if code else {})
         return _token(await self._call("GET", "usertoken/GetToken", query))
 
     async def exchange(self, account: Account, token: str) -> str | None:
-        """The same for a token that the client got by single sign-on; None if it is refused."""
+        """Exchange a single sign-on token for the user's token. Returns None when it is refused."""
         body = {"token": token}
-        return _token(await self._call("POST", "usertoken/exchange", self._of(account), body))
+        return _token(await self._call("POST", "usertoken/exchange", self._query(account), body))
 
-    async def resource(self, account: Account) -> Resource:
-        """What a client needs to sign somebody in."""
+    async def sign_in_resource(self, account: Account) -> SignInResource:
+        """What the user's client needs to start a sign-in."""
         state = {
             "ConnectionName": self.connection,
             "Conversation": {
@@ -88,20 +100,20 @@ class TokenService:
             "MsAppId": self._app_id,
         }
         packed = base64.b64encode(json.dumps(state).encode()).decode()
-        found = await self._call("GET", "botsignin/GetSignInResource", {"state": packed}) or {}
-        link = found.get("signInLink")
+        content = await self._call("GET", "botsignin/GetSignInResource", {"state": packed}) or {}
+        link = content.get("signInLink")
         if not isinstance(link, str) or not link.startswith(("https://", "http://127.0.0.1:")):
             raise TokenServiceUnavailableError("no sign-in link")
-        exchange: Any = found.get("tokenExchangeResource")
-        return Resource(
+        exchange: Any = content.get("tokenExchangeResource")
+        return SignInResource(
             link, cast(dict[str, Any], exchange) if isinstance(exchange, dict) else None
         )
 
     async def sign_out(self, account: Account) -> None:
-        """Forget the person's sign-in, so that the next one asks for all that is wanted by then."""
-        await self._call("DELETE", "usertoken/SignOut", self._of(account))
+        """Delete the user's stored token, so that the next sign-in meets current requirements."""
+        await self._call("DELETE", "usertoken/SignOut", self._query(account))
 
-    def _of(self, account: Account) -> dict[str, str]:
+    def _query(self, account: Account) -> dict[str, str]:
         return {
             "userId": account.user_id,
             "connectionName": self.connection,
@@ -111,7 +123,7 @@ class TokenService:
     async def _call(
         self, method: str, path: str, query: Mapping[str, str], body: object = None
     ) -> dict[str, Any] | None:
-        """The JSON object in the answer; None if the service says no."""
+        """The JSON object in the response. Returns None when the token service refuses (4xx)."""
         try:
             async with asyncio.timeout(_CALL_SECONDS):
                 headers = {"Authorization": f"Bearer {await self._token()}"}
@@ -122,25 +134,25 @@ class TokenService:
                     json=body,
                     headers=headers,
                     allow_redirects=False,
-                ) as answer:
-                    if 400 <= answer.status < 500 and answer.status not in _UNSAID:
+                ) as response:
+                    if 400 <= response.status < 500 and response.status not in _INCONCLUSIVE:
                         return None
-                    if answer.status >= 300:
-                        raise TokenServiceUnavailableError(f"HTTP {answer.status}")
-                    content = await answer.content.read(_MAX_BODY)
+                    if response.status >= 300:
+                        raise TokenServiceUnavailableError(f"HTTP {response.status}")
+                    body = await response.content.read(_MAX_BODY)
         except (aiohttp.ClientError, OSError) as error:
-            # PermissionError too: without a token of the bot's own nobody can be asked. The error
-            # itself would name the address, which holds the code of a sign-in.
+            # Includes PermissionError and ConnectionError: no token for the bot. The error's own text
+            # would reveal the URL, whose query can hold a sign-in code.
             raise TokenServiceUnavailableError(type(error).__name__) from None
         try:
-            found: Any = json.loads(content) if content.strip() else {}
+            fields: Any = json.loads(body) if body.strip() else {}
         except ValueError:
             raise TokenServiceUnavailableError("the answer was not readable") from None
-        if not isinstance(found, dict):
+        if not isinstance(fields, dict):
             raise TokenServiceUnavailableError("the answer was not readable")
-        return cast(dict[str, Any], found)
+        return cast(dict[str, Any], fields)
 
 
-def _token(found: Mapping[str, Any] | None) -> str | None:
-    token = found.get("token") if found else None
+def _token(content: Mapping[str, Any] | None) -> str | None:
+    token = content.get("token") if content else None
     return token if isinstance(token, str) and token else None

@@ -1,4 +1,4 @@
-"""Access tokens: where the clients of Microsoft's APIs get them from. Never logged, never stored."""
+"""Access tokens for Microsoft's APIs. Never logged, never stored."""
 
 from __future__ import annotations
 
@@ -12,22 +12,25 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.identity import CredentialUnavailableError
 
-_REFUSED = frozenset({400, 401, 403})
+_REFUSED_STATUSES = frozenset({400, 401, 403})
 
 
 class Tokens(Protocol):
+    """Issues bearer tokens for one identity."""
+
     async def token(self, scope: str, *, refresh: bool = False) -> str:
         """A bearer token for `scope` (`<resource>/.default`).
 
-        `refresh`: the last one was refused, so give a newer one than any cache holds.
-        Raises `PermissionError` if the identity was refused, `ConnectionError` if nobody could be asked.
+        `refresh` bypasses any cache, for when the last token was refused.
+        Raises `PermissionError` when the identity is refused, and `ConnectionError` when the token
+        endpoint cannot be reached or its response cannot be read.
         """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class FixedToken:
-    """The dummy token that `local` sends to far sides on loopback. It opens nothing."""
+    """The dummy token sent to simulated remote services on loopback in `local`. Grants nothing."""
 
     value: str = field(default="local", repr=False)
 
@@ -36,29 +39,29 @@ class FixedToken:
         return self.value
 
 
-class AppTokens:
-    """Tokens of one identity, by a credential of `azure.identity.aio`, which caches and renews them.
+class CredentialTokens:
+    """Implements `Tokens` with an `azure.identity.aio` credential, which caches and renews them.
 
-    Owns the credential: `aclose()` when done.
+    Owns the credential: call `aclose()` when done.
     """
 
     def __init__(self, credential: AsyncTokenCredential) -> None:
         self._credential = credential
-        self._fetching = asyncio.Lock()  # whoever finds no token waits for the one that fetches it
+        self._fetch_lock = asyncio.Lock()  # concurrent callers share one fetch
 
     async def token(self, scope: str, *, refresh: bool = False) -> str:
         try:
-            # azure-identity looks past its cache only when claims are asked for; "not before now" is
-            # the claim that a resource itself asks for after it has revoked a token.
+            # azure-identity bypasses its cache only when claims are requested. "nbf" is the claim that
+            # a resource itself requests after it has revoked a token.
             claims = _issued_from_now_on() if refresh else None
-            async with self._fetching:
+            async with self._fetch_lock:
                 return (await self._credential.get_token(scope, claims=claims)).token
         except ClientAuthenticationError as error:
             if _refused(error):
                 raise PermissionError(f"no token: {error.message}") from error
-            raise ConnectionError("no token: the answer was not readable") from error
+            raise ConnectionError("no token: the response was unreadable") from error
         except (AzureError, TypeError, KeyError, ValueError) as error:
-            # An answer of another shape reaches us as what its reading failed with.
+            # azure-identity fails with these on a response of unexpected shape.
             raise ConnectionError(f"no token: {type(error).__name__}") from error
 
     async def aclose(self) -> None:
@@ -66,14 +69,15 @@ class AppTokens:
 
 
 def _refused(error: ClientAuthenticationError) -> bool:
-    """Whether somebody said no; azure-identity raises the same for what it cannot read."""
+    """Whether Entra ID refused; azure-identity raises the same error for an unreadable response."""
     return (
         isinstance(error, CredentialUnavailableError)
-        or error.status_code in _REFUSED
+        or error.status_code in _REFUSED_STATUSES
         or "AADSTS" in error.message
     )
 
 
 def _issued_from_now_on() -> str:
+    """A claims request for a token issued no earlier than now."""
     not_before = {"essential": True, "value": str(int(time.time()))}
     return json.dumps({"access_token": {"nbf": not_before}})

@@ -1,1 +1,1 @@
-"""What an admin hands in, and what is known of it without asking anybody. Pure: no I/O, no clock."""
+"""Reads and validates files of phones, without I/O or a clock. Pure."""

@@ -1,6 +1,6 @@
-"""The header: which columns are ours, in any order, case and spelling; who else's are ignored.
+"""Header rows: locates the known columns in any order, case and spelling; ignores all others.
 
-Microsoft's own form of the two columns is `Username, HardwareId`, with a space.
+Microsoft's own header is `Username, HardwareId`, with a space.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from bot.phones.errors import UnreadableFileError
 from bot.phones.issue import Column, Notice
 from bot.phones.value import shorten, trim
 
-_MEANING: Mapping[str, Column] = MappingProxyType(
+_COLUMN_NAMES: Mapping[str, Column] = MappingProxyType(
     {
         "username": Column.USERNAME,
         "user": Column.USERNAME,
@@ -27,51 +27,54 @@ _MEANING: Mapping[str, Column] = MappingProxyType(
         "region": Column.REGION,
     }
 )
-# Columns of our own export, which may come back as it is.
-_OWN = frozenset({"status", "error", "cause", "fix", "batchid", "provisioningurl"})
-_NOT_IN_A_NAME = re.compile(r"[\W_]+")
-_NEEDED = frozenset({Column.USERNAME, Column.HARDWARE_ID})
-_LISTED = 5  # ignored columns that are named
-_SHOWN = 40  # characters of a column's name
+# Further columns of Offhook's export, which can be uploaded again unchanged.
+_EXPORT_COLUMNS = frozenset({"status", "error", "cause", "fix", "batchid", "provisioningurl"})
+_NON_WORD = re.compile(r"[\W_]+")
+_REQUIRED = frozenset({Column.USERNAME, Column.HARDWARE_ID})
+_MAX_LISTED = 5  # ignored columns listed by name
+_MAX_NAME = 40  # characters shown of a column's name
 
 
 def is_header(row: Sequence[str]) -> bool:
-    """True if `row` names both columns that a roster needs."""
-    return meanings(row).keys() >= _NEEDED
+    """True if `row` names both required columns."""
+    return column_positions(row).keys() >= _REQUIRED
 
 
-def is_data(row: Sequence[str]) -> bool:
-    """True if `row` is a phone itself: its second cell is spelled like a hardware id."""
+def is_phone(row: Sequence[str]) -> bool:
+    """True if `row` is a phone rather than a header: its second cell is spelled like a hardware ID."""
     return len(row) > 1 and hardware_id.resembles(row[1])
 
 
-def meanings(row: Sequence[str]) -> dict[Column, int]:
-    """Where the columns that `row` names stand first."""
-    found: dict[Column, int] = {}
-    for at, name in enumerate(row):
-        column = _MEANING.get(_bare(name))
+def column_positions(row: Sequence[str]) -> dict[Column, int]:
+    """The index of the first occurrence of each known column."""
+    positions: dict[Column, int] = {}
+    for index, name in enumerate(row):
+        column = _COLUMN_NAMES.get(_normalize(name))
         if column is not None:
-            found.setdefault(column, at)
-    return found
+            positions.setdefault(column, index)
+    return positions
 
 
-def columns(header: Sequence[str]) -> dict[Column, int]:
-    """Where our columns stand. Raises `Unreadable` if the header leaves that open."""
+def locate_columns(header: Sequence[str]) -> dict[Column, int]:
+    """The index of each known column.
+
+    Raises `UnreadableFileError` when a required column is missing or a column occurs twice.
+    """
     if len(header) > reader.MAX_COLUMNS:
         raise UnreadableFileError("too-many-columns", columns=len(header), limit=reader.MAX_COLUMNS)
-    found = meanings(header)
-    for at, name in enumerate(header):
-        column = _MEANING.get(_bare(name))
-        if column is not None and found[column] != at:
+    positions = column_positions(header)
+    for index, name in enumerate(header):
+        column = _COLUMN_NAMES.get(_normalize(name))
+        if column is not None and positions[column] != index:
             raise UnreadableFileError(
                 "column-twice",
                 column=column.value,
-                first=shorten(trim(header[found[column]]), _SHOWN),
-                second=shorten(trim(name), _SHOWN),
+                first=shorten(trim(header[positions[column]]), _MAX_NAME),
+                second=shorten(trim(name), _MAX_NAME),
             )
-    missing = sorted(_NEEDED - found.keys())
+    missing = sorted(_REQUIRED - positions.keys())
     if not missing:
-        return found
+        return positions
     names = [name for name in map(trim, header) if name]
     shown = shorten(", ".join(names))
     if len(names) == 1:
@@ -81,21 +84,25 @@ def columns(header: Sequence[str]) -> dict[Column, int]:
     raise UnreadableFileError("no-header", found=shown)
 
 
-def ignored(header: Sequence[str]) -> Iterator[Notice]:
-    """The notice that names the columns which are nobody's, if there are any."""
-    names = [name for name in map(trim, header) if name and _bare(name) not in {*_MEANING, *_OWN}]
+def ignored_columns(header: Sequence[str]) -> Iterator[Notice]:
+    """A notice that lists unknown columns, if there are any."""
+    names = [
+        name
+        for name in map(trim, header)
+        if name and _normalize(name) not in {*_COLUMN_NAMES, *_EXPORT_COLUMNS}
+    ]
     if names:
-        listed = ", ".join(shorten(name, _SHOWN) for name in names[:_LISTED])
-        yield Notice("columns-ignored", {"names": listed, "more": max(0, len(names) - _LISTED)})
+        listed = ", ".join(shorten(name, _MAX_NAME) for name in names[:_MAX_LISTED])
+        yield Notice("columns-ignored", {"names": listed, "more": max(0, len(names) - _MAX_LISTED)})
 
 
-def assumed(row: Sequence[str]) -> dict[Column, int]:
-    """Where our columns stand in a table without a header that starts with `row`."""
-    found = {Column.USERNAME: 0, Column.HARDWARE_ID: 1}
+def assumed_columns(row: Sequence[str]) -> dict[Column, int]:
+    """The assumed column indexes of a table without a header whose first row is `row`."""
+    positions = {Column.USERNAME: 0, Column.HARDWARE_ID: 1}
     if len(row) > 2 and region.parse(row[2]):
-        found[Column.REGION] = 2
-    return found
+        positions[Column.REGION] = 2
+    return positions
 
 
-def _bare(name: str) -> str:
-    return _NOT_IN_A_NAME.sub("", name.casefold())
+def _normalize(name: str) -> str:
+    return _NON_WORD.sub("", name.casefold())

@@ -1,6 +1,6 @@
-"""An issue: one thing to say about one row, kept as an id and arguments until somebody reads it.
+"""Issues with a row and notices about a file, as codes and arguments.
 
-The catalogue holds the words: `issue-<code>` is the sentence, `issue-<code>.fix` the suggestion,
+The catalog has the text: `issue-<code>` is the message, `issue-<code>.fix` the suggested fix, and
 `notice-<code>` a remark on the file as a whole.
 """
 
@@ -12,9 +12,12 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
-    ERROR = "error"  # the row is never submitted
-    WARNING = "warning"  # the row is ready; somebody should look
-    NOTE = "note"  # the row is ready; something was normalised
+    #: The row is never submitted.
+    ERROR = "error"
+    #: The row is ready, but should be reviewed.
+    WARNING = "warning"
+    #: The row is ready; a value was normalized.
+    NOTE = "note"
 
 
 class Column(StrEnum):
@@ -25,11 +28,13 @@ class Column(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Issue:
-    """`row` is the line number that the file's reader sees: the header is 1, the first row 2."""
+    """A problem with one value in one row."""
 
+    #: Row number as a spreadsheet shows it: the header is 1, the first row 2.
     row: int
     column: Column
-    value: str  # as given
+    #: As in the file, shortened for display.
+    value: str
     code: str
     severity: Severity
     arguments: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
@@ -37,7 +42,7 @@ class Issue:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A remark on the whole file: columns that were ignored, an encoding that was guessed."""
+    """A remark on the file as a whole, such as ignored columns or a guessed encoding."""
 
     code: str
     arguments: Mapping[str, str | int] = field(default_factory=dict[str, str | int])

@@ -1,8 +1,8 @@
-"""The URLs from which phones fetch their configuration for the SIP Gateway.
+"""Provisioning URLs, from which phones fetch their SIP Gateway configuration.
 
-They are http on purpose: a phone reads one before it holds a certificate. The tenant id belongs into
-them for bulk sign-in, since the service cannot tell otherwise whose device it is. Source: Microsoft,
-"Configure SIP Gateway".
+They use http because a phone fetches them before it has a certificate. Bulk sign-in requires the tenant
+ID in the URL, since the SIP Gateway cannot otherwise tell which tenant a device belongs to. Source:
+Microsoft, "Configure SIP Gateway".
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _SUFFIXES: Mapping[DeviceKind, str] = MappingProxyType(
         DeviceKind.POLY_ATA: "/$mac.cfg",
     }
 )
-# Microsoft writes mac.cfg for the ATAs of Cisco; other tools print this one, and it is in use.
+# Microsoft documents mac.cfg for Cisco ATAs; other tools print this form, which is also in use.
 _ALTERNATIVES: Mapping[DeviceKind, str] = MappingProxyType({DeviceKind.CISCO_ATA: "/$mac.cfg"})
 
-# The DHCP option that hands a phone of this vendor its URL.
+# The DHCP option that supplies the provisioning URL, by vendor.
 DHCP_OPTIONS: Mapping[Vendor, int] = MappingProxyType(
     {
         Vendor.ALE: 66,
@@ -40,21 +40,22 @@ DHCP_OPTIONS: Mapping[Vendor, int] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class ProvisioningUrl:
-    """`alternative` is a second form that is in use where the sources differ, else empty."""
+    """The provisioning URL for one kind of device in one region."""
 
     kind: DeviceKind
     region: Region
     url: str
+    #: A second form in use where sources differ; "" if there is none.
     alternative: str = ""
 
 
 def all_urls(tenant_id: str, region: Region) -> tuple[ProvisioningUrl, ...]:
-    """The URL of every kind of device in `region`."""
+    """The URLs for every kind of device in `region`."""
     return tuple(_url(kind, region, tenant_id) for kind in DeviceKind)
 
 
 def url_for(hardware_id: str, region: Region, tenant_id: str) -> ProvisioningUrl:
-    """The URL for one device, its hardware id in canonical form."""
+    """The URL for one device. `hardware_id` must be in canonical form."""
     return _url(kind_of(hardware_id), region, tenant_id)
 
 

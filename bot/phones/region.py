@@ -1,6 +1,6 @@
-"""The regions of the SIP Gateway in which devices are provisioned.
+"""SIP Gateway regions in which phones are provisioned.
 
-Source: Microsoft, "Configure SIP Gateway" (NOAM, EMEA, APAC, upper case on the wire).
+Source: Microsoft, "Configure SIP Gateway" (NOAM, EMEA, APAC; uppercase on the wire).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ class Region(StrEnum):
 
 
 def parse(text: str) -> Region | None:
-    """The region that `text` names, in any case and with spaces around; None if it names none."""
+    """The region named by `text`, ignoring case and surrounding spaces. Returns None when unknown."""
     try:
         return Region(text.strip().upper())
     except ValueError:

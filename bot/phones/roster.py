@@ -1,8 +1,8 @@
-"""The roster: what an admin handed in, row by row, with everything there is to say about it.
+"""The roster: the validated rows of a file, with their issues and notices.
 
-`read` takes a file, `read_text` a table pasted into a chat message. A row with an error is not ready
-and never submitted; the others can go ahead without it. Nothing is put into words here: issues and
-notices are ids and arguments.
+`read` takes a file, `read_text` a table pasted into a chat message. A row with an error is not ready and
+is never submitted; the other rows can proceed without it. Issues and notices are message IDs and
+arguments, not text.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from bot.phones.errors import UnreadableFileError as UnreadableFileError
 from bot.phones.issue import Column, Issue, Notice, Severity
 from bot.phones.validation import MAX_ROWS as MAX_ROWS
 from bot.phones.validation import RosterRow as RosterRow
-from bot.phones.validation import check
+from bot.phones.validation import validate
 from bot.phones.value import trim
 
 _FENCED = re.compile(r"```[ \t]*\w*[ \t]*\r?\n(.*?)(?:```|\Z)", re.DOTALL)
-# Chat clients and phones turn typewriter quotes and spaces into their own.
-_TYPED = str.maketrans(
+# Chat clients and mobile keyboards replace straight quotes and plain spaces.
+_STRAIGHT_QUOTES = str.maketrans(
     dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"')
     | dict.fromkeys("\u2018\u2019\u201a\u201b", "'")
     | {"\u00a0": " "}
@@ -37,16 +37,18 @@ _TEMPLATE = (
 
 @dataclass(frozen=True, slots=True)
 class Roster:
-    """`issues` come errors first, then warnings, then notes, each in row order."""
+    """The validated rows of a file."""
 
+    #: File name for display; "" for a pasted table.
     name: str
     rows: Sequence[RosterRow]
+    #: Errors first, then warnings, then notes, each in row order.
     issues: Sequence[Issue]
     notices: Sequence[Notice]
 
     @property
     def ready(self) -> int:
-        """How many rows can run."""
+        """Number of rows that can be submitted."""
         return sum(map(attrgetter("ready"), self.rows))
 
     @property
@@ -63,72 +65,72 @@ class Roster:
 
 
 def read(data: bytes, name: str) -> Roster:
-    """The roster in a CSV or XLSX file; `name` is for display. Raises `Unreadable`."""
-    content = reader.read(data, header.is_header)
-    _, first = _first_filled(content.rows)
-    notices = [*content.notices, *header.ignored(first)]
-    return _roster(name, content.rows, header.columns(first), notices)
+    """The roster in a CSV or XLSX file. `name` is for display. Raises `UnreadableFileError`."""
+    table = reader.read(data, header.is_header)
+    _, first = _first_filled_row(table.rows)
+    notices = [*table.notices, *header.ignored_columns(first)]
+    return _roster(name, table.rows, header.locate_columns(first), notices)
 
 
 def read_text(text: str) -> Roster:
-    """The roster in a chat message: a table typed or pasted, fenced or not, even without a header.
+    """The roster in a chat message: a typed or pasted table, with or without code fence and header.
 
-    Raises `Unreadable`.
+    Raises `UnreadableFileError`.
     """
-    rows = reader.parse(_unwrapped(text), _starts_table)
-    number, first = _first_filled(rows)
-    if header.is_data(first):
+    rows = reader.parse(_unwrap(text), _starts_table)
+    number, first = _first_filled_row(rows)
+    if header.is_phone(first):
         rows = itertools.chain([(number, first)], rows)
-        return _roster("", rows, header.assumed(first), [Notice("header-missing")])
-    return _roster("", rows, header.columns(first), list(header.ignored(first)))
+        return _roster("", rows, header.assumed_columns(first), [Notice("header-missing")])
+    return _roster("", rows, header.locate_columns(first), list(header.ignored_columns(first)))
 
 
 def looks_like_csv(text: str) -> bool:
-    """True if a chat message is a table of phones rather than a command or talk."""
+    """True if a chat message is a table of phones rather than a command or conversation."""
     try:
-        plain = _unwrapped(text)
+        content = _unwrap(text)
     except UnreadableFileError:
         return True
-    several = "\n" in plain
-    rows = (reader.first_row(plain, delimiter) for delimiter in reader.DELIMITERS)
+    multiline = "\n" in content
+    rows = (reader.first_row(content, delimiter) for delimiter in reader.DELIMITERS)
     return any(
-        _starts_table(row) or (several and len(row) > 1 and bool(header.meanings(row)))
+        _starts_table(row) or (multiline and len(row) > 1 and bool(header.column_positions(row)))
         for row in rows
     )
 
 
 def template() -> str:
-    """A CSV to fill in. Its example addresses are reserved for documentation and never ready."""
+    """A CSV template. Its MAC addresses are reserved for documentation, so its rows are never ready."""
     return _TEMPLATE
 
 
 def _starts_table(row: Sequence[str]) -> bool:
-    return header.is_header(row) or header.is_data(row)
+    return header.is_header(row) or header.is_phone(row)
 
 
-def _unwrapped(text: str) -> str:
-    """A message without its code fence, with typewriter quotes and its cells kept apart by a delimiter.
+def _unwrap(text: str) -> str:
+    """The table in a message, without its code fence, with straight quotes and a cell delimiter.
 
-    Raises `Unreadable` for what no table may hold.
+    Raises `UnreadableFileError` when the text is too long or contains NUL characters.
     """
     if len(text) > reader.MAX_BYTES:
         raise UnreadableFileError("too-large", limit=reader.MAX_BYTES // 1024 // 1024)
     if "\0" in text:
         raise UnreadableFileError("nul-characters")
     fenced = _FENCED.search(text)
-    plain = (fenced[1] if fenced else text).strip("\r\n\ufeff ").translate(_TYPED)
-    plain = plain.encode(errors="replace").decode()  # half a surrogate pair can be stored nowhere
-    if any(delimiter in plain.partition("\n")[0] for delimiter in reader.DELIMITERS):
-        return plain
-    # Some clients paste the tabs of a spreadsheet as spaces, and neither column can hold a space.
-    spaced = re.sub(r" +", "\t", re.sub(r" +$", "", plain, flags=re.MULTILINE))
-    first = reader.first_row(spaced, "\t")
-    means_table = header.is_header(first) or (header.is_data(first) and "@" in first[0])
-    return spaced if means_table else plain
+    content = (fenced[1] if fenced else text).strip("\r\n\ufeff ").translate(_STRAIGHT_QUOTES)
+    content = content.encode(errors="replace").decode()  # lone surrogates cannot be stored
+    if any(delimiter in content.partition("\n")[0] for delimiter in reader.DELIMITERS):
+        return content
+    # Some clients paste a spreadsheet's tabs as spaces; neither column can contain a space.
+    tabbed = re.sub(r" +", "\t", re.sub(r" +$", "", content, flags=re.MULTILINE))
+    first = reader.first_row(tabbed, "\t")
+    is_table = header.is_header(first) or (header.is_phone(first) and "@" in first[0])
+    return tabbed if is_table else content
 
 
-def _first_filled(rows: Iterator[tuple[int, Sequence[str]]]) -> tuple[int, Sequence[str]]:
-    """The first row with something in it. Raises `Unreadable` if there is none."""
+def _first_filled_row(rows: Iterator[tuple[int, Sequence[str]]]) -> tuple[int, Sequence[str]]:
+    """The first non-blank row. Raises `UnreadableFileError` when there is none."""
     for number, cells in rows:
         if any(map(trim, cells)):
             return number, cells
@@ -141,7 +143,7 @@ def _roster(
     columns: Mapping[Column, int],
     notices: Sequence[Notice],
 ) -> Roster:
-    findings = check(rows, columns)
-    if not findings.rows:
+    result = validate(rows, columns)
+    if not result.rows:
         raise UnreadableFileError("no-rows")
-    return Roster(name, findings.rows, findings.issues, [*notices, *findings.notices])
+    return Roster(name, result.rows, result.issues, [*notices, *result.notices])

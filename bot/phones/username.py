@@ -1,9 +1,9 @@
-"""Usernames: the user principal name (UPN) under which an account signs in to Microsoft Entra ID.
+"""Usernames: the user principal name (UPN) with which an account signs in to Microsoft Entra ID.
 
 Source: Microsoft Learn, "Password policies and account restrictions in Microsoft Entra ID", section
 "Username policies": letters A-Z, digits and ' . - _ ! # ^ ~, no period right before the @; at most 64
-characters before the @ and 48 after it, 113 in all. `+` is not in that list but stands in real
-directories, so it passes. Whether the account exists is for the directory to say.
+characters before the @ and 48 after it, 113 in total. `+` is not on that list but occurs in real
+directories, so it is accepted. Whether the account exists is not checked here.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ MAX_DOMAIN = 48
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _DOMAIN = re.compile(rf"(?:{_LABEL}\.)+(?![0-9]+\Z){_LABEL}")
 _LOCAL = re.compile(r"[A-Za-z0-9'._!#^~+-]*")
-# What needs no second look. It is narrower than the rules, so that it is fast.
+# Fast path, narrower than the rules.
 CANONICAL = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9'._!#^~+-]{0,63}(?<!\.)"
     r"@(?!.{49})(?:[A-Za-z0-9]++[.-])*+(?<=\.)[A-Za-z]{2,}"
 )
-# Spreadsheet exports put an apostrophe before a value that would else be read as a formula.
-_NEUTRALISED = re.compile(r"\A'(?=[=+\-@])")
+# Spreadsheet exports put an apostrophe before values that would otherwise be read as formulas.
+_FORMULA_GUARD = re.compile(r"\A'(?=[=+\-@])")
 
 
 def parse(text: str) -> str | Flaw:
-    """The username in `text` without what surrounds it, or why it cannot be one."""
-    plain = _NEUTRALISED.sub("", trim(text))
-    flaw = _unfit_character(plain) or _unfit_form(plain)
-    return plain if flaw is None else flaw
+    """The username in `text`, trimmed, or a `Flaw` if it is not one."""
+    username = _FORMULA_GUARD.sub("", trim(text))
+    flaw = _character_flaw(username) or _structure_flaw(username)
+    return username if flaw is None else flaw
 
 
-def _unfit_character(plain: str) -> Flaw | None:
-    if not plain:
+def _character_flaw(username: str) -> Flaw | None:
+    if not username:
         return Flaw("username-empty")
-    if plain.startswith("="):
+    if username.startswith("="):
         return Flaw("username-formula")
-    for character in plain:
+    for character in username:
         if character in INVISIBLE:
             return Flaw("username-invisible", {"character": visible(character)})
         if character.isspace():
@@ -50,13 +50,13 @@ def _unfit_character(plain: str) -> Flaw | None:
     return None
 
 
-def _unfit_form(plain: str) -> Flaw | None:
-    signs = plain.count("@")
-    if signs == 0:
+def _structure_flaw(username: str) -> Flaw | None:
+    at_signs = username.count("@")
+    if at_signs == 0:
         return Flaw("username-no-at")
-    if signs > 1:
-        return Flaw("username-several-at", {"signs": signs})
-    local, _, domain = plain.partition("@")
+    if at_signs > 1:
+        return Flaw("username-several-at", {"signs": at_signs})
+    local, _, domain = username.partition("@")
     if not local:
         return Flaw("username-no-local")
     if len(local) > MAX_LOCAL:

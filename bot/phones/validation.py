@@ -1,7 +1,7 @@
-"""Checks each row by itself, then the rows against each other.
+"""Validates each row, then the rows against each other.
 
-Most rows of most files are spelled as the service wants them, and 20,000 are checked while somebody
-waits: such a row costs two matches and no issue. Only the others are looked at more closely.
+A user waits while up to 20,000 rows are validated. Most are already in canonical form and take a fast
+path of two pattern matches; only the others are parsed in detail.
 """
 
 from __future__ import annotations
@@ -25,140 +25,165 @@ _RANK = MappingProxyType({Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE:
 
 
 class RosterRow(NamedTuple):
-    """One phone of the file. A value that cannot be used stands here as given, shortened.
+    """One row of the file. Values that cannot be used are kept as given, shortened for display."""
 
-    `number` is the row that a spreadsheet shows: the header is 1 unless blank lines come before it.
-    """
-
+    #: Row number as a spreadsheet shows it: the header is 1 unless blank lines precede it.
     number: int
     username: str
     hardware_id: str
-    region: Region | None  # None: the file gives none, or one that is not known
+    #: None if the file gives none, or an unknown one.
+    region: Region | None
+    #: Whether the row can be submitted.
     ready: bool
 
 
-class Findings(NamedTuple):
-    """`issues` come errors first, then warnings, then notes, each in row order."""
+class ValidatedRows(NamedTuple):
+    """The result of validating a file's rows."""
 
     rows: Sequence[RosterRow]
+    #: Errors first, then warnings, then notes, each in row order.
     issues: Sequence[Issue]
     notices: Sequence[Notice]
 
 
-def check(numbered: Iterator[tuple[int, Sequence[str]]], columns: Mapping[Column, int]) -> Findings:
-    """Everything there is to say about the rows. Blank rows are left out.
+def validate(
+    numbered_rows: Iterator[tuple[int, Sequence[str]]], columns: Mapping[Column, int]
+) -> ValidatedRows:
+    """Validate the rows, skipping blank ones.
 
-    Raises `Unreadable` if there are too many, or if reading them does.
+    Raises `UnreadableFileError` when there are more than `MAX_ROWS`, or when reading them does.
     """
-    checker = _Checker()
-    rows = checker.each(numbered, columns)
-    checker.hardware_ids_across(rows)
-    checker.accounts_across(rows)
-    issues = sorted(checker.issues, key=lambda issue: (_RANK[issue.severity], issue.row))
-    return Findings(rows, issues, list(checker.notices()))
+    validator = _Validator()
+    rows = validator.validate_rows(numbered_rows, columns)
+    validator.find_duplicate_hardware_ids(rows)
+    validator.find_repeated_accounts(rows)
+    issues = sorted(validator.issues, key=lambda issue: (_RANK[issue.severity], issue.row))
+    return ValidatedRows(rows, issues, list(validator.notices()))
 
 
-class _Checker:
+class _Validator:
     def __init__(self) -> None:
         self.issues: list[Issue] = []
-        self._respelled = 0
-        self._example: Mapping[str, str | int] = {}  # the first hardware id that was respelled
-        self._trimmed = 0
-        self._misplaced: set[int] = set()  # rows with nothing wrong but the region
+        self._respelled_count = 0
+        # Message arguments for the first hardware ID that was respelled.
+        self._respelled_example: Mapping[str, str | int] = {}
+        self._trimmed_count = 0
+        # Rows whose only flaw is the region.
+        self._unknown_region_rows: set[int] = set()
         self._regions: dict[str, Region | None] = {
             "": None,
             **{each.value: each for each in Region},
         }
 
-    def each(
-        self, numbered: Iterator[tuple[int, Sequence[str]]], columns: Mapping[Column, int]
+    def validate_rows(
+        self, numbered_rows: Iterator[tuple[int, Sequence[str]]], columns: Mapping[Column, int]
     ) -> list[RosterRow]:
         rows: list[RosterRow] = []
         pick = itemgetter(columns[Column.USERNAME], columns[Column.HARDWARE_ID])
-        at_region = columns.get(Column.REGION)
+        region_index = columns.get(Column.REGION)
         width = 1 + max(columns.values())
         is_username = usernames.CANONICAL.fullmatch
         is_hardware_id = hardware_ids.CANONICAL.fullmatch
-        known = self._regions
-        for number, given in numbered:
-            cells = given if len(given) >= width else [*given, *[""] * (width - len(given))]
+        known_regions = self._regions
+        for number, values in numbered_rows:
+            cells = values if len(values) >= width else [*values, *[""] * (width - len(values))]
             username, hardware_id = pick(cells)
-            place = "" if at_region is None else cells[at_region]
-            named = is_username(username) is not None
-            if named and is_hardware_id(hardware_id) and place in known:
-                rows.append(RosterRow(number, username, hardware_id, known[place], True))
-            elif named or any(map(trim, cells)):
-                rows.append(self._look_closer(number, username, hardware_id, place, named=named))
+            region_text = "" if region_index is None else cells[region_index]
+            valid_username = is_username(username) is not None
+            if valid_username and is_hardware_id(hardware_id) and region_text in known_regions:
+                rows.append(
+                    RosterRow(number, username, hardware_id, known_regions[region_text], True)
+                )
+            elif valid_username or any(map(trim, cells)):
+                rows.append(
+                    self._parse_row(
+                        number, username, hardware_id, region_text, valid_username=valid_username
+                    )
+                )
             if len(rows) > MAX_ROWS:
-                others = sum(any(map(trim, cells)) for _, cells in numbered)
-                raise UnreadableFileError("too-many-rows", rows=len(rows) + others, limit=MAX_ROWS)
+                remaining = sum(any(map(trim, cells)) for _, cells in numbered_rows)
+                raise UnreadableFileError(
+                    "too-many-rows", rows=len(rows) + remaining, limit=MAX_ROWS
+                )
         return rows
 
-    def _look_closer(
-        self, number: int, username: str, hardware_id: str, place: str, *, named: bool
+    def _parse_row(
+        self,
+        number: int,
+        username: str,
+        hardware_id: str,
+        region_text: str,
+        *,
+        valid_username: bool,
     ) -> RosterRow:
-        name = username if named else self._username(number, username)
-        device = self._hardware_id(number, hardware_id)
-        region = self._regions[place] if place in self._regions else regions.parse(trim(place))
-        misplaced = region is None and trim(place) != ""
-        if misplaced:
-            self._say(number, Column.REGION, place, Flaw("region-unknown"))
-        usable = name is not None and device is not None
-        if usable and misplaced:
-            self._misplaced.add(number)
+        parsed_username = username if valid_username else self._username(number, username)
+        parsed_hardware_id = self._hardware_id(number, hardware_id)
+        region = (
+            self._regions[region_text]
+            if region_text in self._regions
+            else regions.parse(trim(region_text))
+        )
+        unknown_region = region is None and trim(region_text) != ""
+        if unknown_region:
+            self._add_issue(number, Column.REGION, region_text, Flaw("region-unknown"))
+        valid = parsed_username is not None and parsed_hardware_id is not None
+        if valid and unknown_region:
+            self._unknown_region_rows.add(number)
         return RosterRow(
             number,
-            shorten(username) if name is None else name,
-            shorten(hardware_id) if device is None else device,
+            shorten(username) if parsed_username is None else parsed_username,
+            shorten(hardware_id) if parsed_hardware_id is None else parsed_hardware_id,
             region,
-            usable and not misplaced,
+            valid and not unknown_region,
         )
 
-    def _username(self, number: int, given: str) -> str | None:
-        parsed = usernames.parse(given)
+    def _username(self, number: int, value: str) -> str | None:
+        parsed = usernames.parse(value)
         if isinstance(parsed, Flaw):
-            self._say(number, Column.USERNAME, given, parsed)
+            self._add_issue(number, Column.USERNAME, value, parsed)
             return None
-        self._trimmed += parsed != given
+        self._trimmed_count += parsed != value
         return parsed
 
-    def _hardware_id(self, number: int, given: str) -> str | None:
-        plain = trim(given)
-        parsed = hardware_ids.parse(plain)
+    def _hardware_id(self, number: int, value: str) -> str | None:
+        trimmed = trim(value)
+        parsed = hardware_ids.parse(trimmed)
         if isinstance(parsed, Flaw):
-            self._say(number, Column.HARDWARE_ID, given, parsed)
+            self._add_issue(number, Column.HARDWARE_ID, value, parsed)
             return None
-        self._trimmed += plain != given
-        if parsed != plain:
-            self._tell_spelling(number, plain, parsed)
+        self._trimmed_count += trimmed != value
+        if parsed != trimmed:
+            self._note_respelling(number, trimmed, parsed)
         return parsed
 
-    def _tell_spelling(self, number: int, given: str, read: str) -> None:
-        if hardware_ids.port_was_padded(given, read):
-            padded = Flaw("hardware-id-port-padded", {"read": read})
-            self._say(number, Column.HARDWARE_ID, given, padded, Severity.NOTE)
+    def _note_respelling(self, number: int, value: str, canonical: str) -> None:
+        if hardware_ids.port_was_padded(value, canonical):
+            padded = Flaw("hardware-id-port-padded", {"read": canonical})
+            self._add_issue(number, Column.HARDWARE_ID, value, padded, Severity.NOTE)
             return
-        self._respelled += 1
-        if self._respelled == 1:
-            self._example = {"row": number, "given": shorten(given), "read": read}
+        self._respelled_count += 1
+        if self._respelled_count == 1:
+            self._respelled_example = {"row": number, "given": shorten(value), "read": canonical}
 
-    def hardware_ids_across(self, rows: list[RosterRow]) -> None:
-        """One hardware id on several rows: repeated for one account, or claimed by two."""
+    def find_duplicate_hardware_ids(self, rows: list[RosterRow]) -> None:
+        """Report hardware IDs on several rows, for one account or for different ones."""
         first: dict[str, int] = {}
-        again: dict[str, list[int]] = {}
-        for at, row in enumerate(rows):
-            if row.ready or row.number in self._misplaced:
-                before = first.setdefault(row.hardware_id, at)
-                if before != at:
-                    again.setdefault(row.hardware_id, [before]).append(at)
-        for places in again.values():
-            self._repeated(rows, places)
+        repeated: dict[str, list[int]] = {}
+        for index, row in enumerate(rows):
+            if row.ready or row.number in self._unknown_region_rows:
+                first_index = first.setdefault(row.hardware_id, index)
+                if first_index != index:
+                    repeated.setdefault(row.hardware_id, [first_index]).append(index)
+        for indexes in repeated.values():
+            self._report_duplicates(rows, indexes)
 
-    def _repeated(self, rows: list[RosterRow], places: Sequence[int]) -> None:
-        first = rows[places[0]]
+    def _report_duplicates(self, rows: list[RosterRow], indexes: Sequence[int]) -> None:
+        first = rows[indexes[0]]
         account = first.username.lower()
-        rival = next((rows[at] for at in places if rows[at].username.lower() != account), None)
-        for at in places:
+        rival = next(
+            (rows[index] for index in indexes if rows[index].username.lower() != account), None
+        )
+        for at in indexes:
             row = rows[at]
             if rival is not None:
                 other = rival if row.username.lower() == account else first
@@ -170,26 +195,31 @@ class _Checker:
                 continue
             else:
                 flaw = Flaw("duplicate", {"first": first.number})
-            self._say(row.number, Column.HARDWARE_ID, row.hardware_id, flaw)
+            self._add_issue(row.number, Column.HARDWARE_ID, row.hardware_id, flaw)
             rows[at] = row._replace(ready=False)
 
-    def accounts_across(self, rows: Sequence[RosterRow]) -> None:
-        """One account on several phones is allowed, and worth a look."""
+    def find_repeated_accounts(self, rows: Sequence[RosterRow]) -> None:
+        """Warn about accounts on several phones, which is allowed but often a mistake."""
         first: dict[str, int] = {}
         for row in rows:
             if row.ready:
-                before = first.setdefault(row.username.lower(), row.number)
-                if before != row.number:
-                    flaw = Flaw("account-on-several", {"first": before})
-                    self._say(row.number, Column.USERNAME, row.username, flaw, Severity.WARNING)
+                first_number = first.setdefault(row.username.lower(), row.number)
+                if first_number != row.number:
+                    flaw = Flaw("account-on-several", {"first": first_number})
+                    self._add_issue(
+                        row.number, Column.USERNAME, row.username, flaw, Severity.WARNING
+                    )
 
     def notices(self) -> Iterator[Notice]:
-        if self._respelled:
-            yield Notice("hardware-ids-respelled", {"count": self._respelled, **self._example})
-        if self._trimmed:
-            yield Notice("values-trimmed", {"count": self._trimmed})
+        if self._respelled_count:
+            yield Notice(
+                "hardware-ids-respelled",
+                {"count": self._respelled_count, **self._respelled_example},
+            )
+        if self._trimmed_count:
+            yield Notice("values-trimmed", {"count": self._trimmed_count})
 
-    def _say(
+    def _add_issue(
         self,
         row: int,
         column: Column,

@@ -1,13 +1,14 @@
-"""A value as it stands in a cell: what surrounds it, how much of it is shown, why it cannot be used."""
+"""Cell values: trimming, display, and flaws."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-SHOWN = 80  # characters of a value that anybody is shown
+MAX_DISPLAY = 80  # characters shown of a value
 
-# Zero-width characters and direction marks: copied along from web pages and Windows dialogs, never seen.
+# Zero-width characters and direction marks, which come along when text is copied from web pages and
+# Windows dialogs.
 INVISIBLE = "\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff" + "".join(
     map(chr, (*range(0x202A, 0x202F), *range(0x2066, 0x206A)))
 )
@@ -17,22 +18,22 @@ _EDGES = _SPACES + INVISIBLE
 
 @dataclass(frozen=True, slots=True)
 class Flaw:
-    """Why a value cannot be used: `issue-<code>` in the catalogue, and what its sentence needs."""
+    """Why a value cannot be used: the message `issue-<code>` and its arguments."""
 
     code: str
     arguments: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
 
 
 def trim(text: str) -> str:
-    """`text` without spaces and invisible characters around it."""
+    """`text` without surrounding spaces and invisible characters."""
     return text.strip(_EDGES)
 
 
-def shorten(text: str, limit: int = SHOWN) -> str:
-    """`text`, cut to at most `limit` characters with an ellipsis as the last of them."""
+def shorten(text: str, limit: int = MAX_DISPLAY) -> str:
+    """`text` truncated to at most `limit` characters, including an ellipsis."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def visible(character: str) -> str:
-    """`character` itself if it can be seen, else its code point, as in U+202E."""
+    """`character` if printable, otherwise its code point, such as U+202E."""
     return character if character.isprintable() else f"U+{ord(character):04X}"

@@ -1,7 +1,7 @@
-"""Whose phone it is, by the first half of its MAC address (OUI), and what kind of device that makes it.
+"""Vendor and kind of a device, from the first half of its MAC address (OUI).
 
-The registry is the IEEE's, as netaddr ships it. Vendors: those of Microsoft's list of devices for the
-SIP Gateway.
+Uses the IEEE registry as shipped with netaddr. Vendors are those on Microsoft's list of SIP Gateway
+devices.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Vendor(StrEnum):
 
 
 class DeviceKind(StrEnum):
-    """Devices that differ in the URL from which they are provisioned."""
+    """Kinds of devices, distinguished by their provisioning URL."""
 
     PHONE = "phone"
     CISCO_PHONE = "cisco-phone"
@@ -33,8 +33,8 @@ class DeviceKind(StrEnum):
     POLY_ATA = "poly-ata"
 
 
-# How the registry spells them. Obihai made the ATAs that Poly sells; Plantronics is Poly's old name.
-_ORGANISATIONS = (
+# Vendor names in the registry. Obihai made the ATAs that Poly sells; Plantronics is Poly's former name.
+_ORGANIZATIONS = (
     (re.compile(r"audio ?codes", re.I), Vendor.AUDIOCODES),
     (re.compile(r"yealink", re.I), Vendor.YEALINK),
     (re.compile(r"\bpoly\b(?!-)|polycom|plantronics|obihai", re.I), Vendor.POLY),
@@ -47,14 +47,14 @@ _ATA_KINDS: Mapping[Vendor | None, DeviceKind] = MappingProxyType(
 
 
 def vendor_of(hardware_id: str) -> Vendor | None:
-    """The vendor of a hardware id in canonical form; None if it is none of those supported."""
+    """The vendor of a hardware ID in canonical form. Returns None when it is not a supported one."""
     return _vendor(hardware_id[:8])
 
 
 def kind_of(hardware_id: str) -> DeviceKind:
-    """The kind of a hardware id in canonical form. Only ATAs have ports.
+    """The kind of device of a hardware ID in canonical form. Only ATAs have ports.
 
-    The ATA of a vendor that is not known counts as an AudioCodes one: those are sold under other names.
+    ATAs of unknown vendors count as AudioCodes, which are sold under other names.
     """
     vendor = _vendor(hardware_id[:8])
     if hardware_id[17:]:
@@ -65,7 +65,7 @@ def kind_of(hardware_id: str) -> DeviceKind:
 @lru_cache(maxsize=4096)
 def _vendor(prefix: str) -> Vendor | None:
     try:
-        organisation = str(netaddr.OUI(prefix).registration()["org"])
+        organization = str(netaddr.OUI(prefix).registration()["org"])
     except netaddr.NotRegisteredError:
         return None
-    return next((vendor for name, vendor in _ORGANISATIONS if name.search(organisation)), None)
+    return next((vendor for name, vendor in _ORGANIZATIONS if name.search(organization)), None)

@@ -1,10 +1,10 @@
-"""Excel workbooks (XLSX) to rows of text, with the far side of the zip held at arm's length.
+"""Reads Excel workbooks (XLSX) into rows of text, safely.
 
-A workbook is a zip of XML, and both can be made to explode. So openpyxl reads every part through a
-gauge, which counts what really comes out of the zip, not what the zip claims, and stops at a limit:
-bytes in all, tags in all (they are what parsing costs, in time and memory), and the longest stretch
-without a tag (a giant cell). There is no limit on the ratio: honest sheets pack 50 to 1, and the
-absolute limits bound the harm. openpyxl parses with defusedxml, which refuses entities.
+A workbook is a zip of XML, and both can be decompression bombs. So openpyxl reads every part through a
+meter, which counts what actually comes out of the zip, not what the zip claims, and enforces limits on
+total bytes, total tags (which determine parsing time and memory), and bytes without a tag (a giant
+cell). The compression ratio is not limited: legitimate sheets compress 50 to 1, and the absolute limits
+bound the damage. openpyxl parses with defusedxml, which rejects entities.
 """
 
 from __future__ import annotations
@@ -25,57 +25,59 @@ from bot.phones.value import shorten
 
 MAX_PARTS = 1_000
 MAX_UNPACKED = 24 * 1024 * 1024  # bytes; 20,000 rows of 12 columns take about 15 MB
-MAX_COST = 1_000_000  # in tags of a cell; the same 20,000 rows take about 600,000
-MAX_STRETCH = 1024 * 1024  # bytes without a tag
-MAX_COLUMNS = 256  # further cells of a row are not read
-MAX_ROWS = 1_048_576  # the height of a sheet in Excel
-HEADER_WITHIN = 50  # rows, to be recognised in one sheet of several
+MAX_COST = 1_000_000  # in units of one cell tag; the same 20,000 rows take about 600,000
+MAX_BYTES_WITHOUT_TAG = 1024 * 1024
+MAX_COLUMNS = 256  # further cells in a row are not read
+MAX_ROWS = 1_048_576  # per sheet, as in Excel
+HEADER_ROWS = 50  # rows searched for the header when choosing a sheet
 
-# openpyxl takes some 4 µs for a tag of a cell or a string, and some 20 times that for any other
-# (styles, relations, sheets); opening a part costs about as much as ten of those.
+# openpyxl takes about 4 µs per cell or string tag and about 20 times that for any other tag (styles,
+# relations, sheets); opening a part costs about as much as ten of the latter.
 _CELL_TAG = re.compile(rb"<(?:\w+:)?(?:row|c|v|f|t|is|si)[\s/>]")
 _OTHER_TAG_COST = 20
 _OPENING_COST = 200
-_EXACT = 2**53  # below this, a float that is whole is the number that was meant
-_BLOCK = 256 * 1024
+_MAX_EXACT_FLOAT = 2**53  # floats represent all integers below this exactly
+_BLOCK_BYTES = 256 * 1024
 
 NumberedRows = Iterator[tuple[int, Sequence[str]]]
 
 
-def read(data: bytes, fits: Callable[[Sequence[str]], bool]) -> tuple[NumberedRows, list[Notice]]:
-    """The rows of the first sheet whose first filled row `fits`, else of the first filled sheet.
+def read(
+    data: bytes, is_expected: Callable[[Sequence[str]], bool]
+) -> tuple[NumberedRows, list[Notice]]:
+    """The rows of the first sheet whose first non-blank row `is_expected`, else of the first with data.
 
-    Rows are numbered as Excel shows them. Raises `Unreadable`, also while the rows are read.
+    Rows are numbered as Excel shows them. Raises `UnreadableFileError`, also during iteration.
     """
     try:
         sheets = _sheets(data)
-        headers = [_first_filled(sheet) for sheet in sheets]
+        headers = [_first_filled_row(sheet) for sheet in sheets]
     except UnreadableFileError:
         raise
     except Exception as error:
         raise UnreadableFileError("workbook-broken") from error
-    at = next(
-        (at for at, header in enumerate(headers) if fits(header)),
+    chosen = next(
+        (at for at, header in enumerate(headers) if is_expected(header)),
         next((at for at, header in enumerate(headers) if header), None),
     )
-    if at is None:
+    if chosen is None:
         raise UnreadableFileError("empty")
     notices = [
-        Notice("sheet-chosen", {"sheet": shorten(sheets[at].title), "others": len(sheets) - 1})
+        Notice("sheet-chosen", {"sheet": shorten(sheets[chosen].title), "others": len(sheets) - 1})
     ]
-    return _rows(sheets[at], len(headers[at])), notices if len(sheets) > 1 else []
+    return _rows(sheets[chosen], len(headers[chosen])), notices if len(sheets) > 1 else []
 
 
-class _Gauge:
-    """What has come out of a zip so far. Raises `Unreadable` at the limits."""
+class _Meter:
+    """Counts what has come out of a zip. Raises `UnreadableFileError` beyond the limits."""
 
     def __init__(self) -> None:
         self._bytes = self._cost = 0
 
-    def opened(self) -> None:
+    def count_part(self) -> None:
         self._spend(0, _OPENING_COST)
 
-    def passed(self, chunk: bytes) -> None:
+    def count_chunk(self, chunk: bytes) -> None:
         tags = chunk.count(b"<") - chunk.count(b"</")
         cells = len(_CELL_TAG.findall(chunk))
         self._spend(len(chunk), cells + _OTHER_TAG_COST * (tags - cells))
@@ -87,13 +89,13 @@ class _Gauge:
             raise UnreadableFileError("workbook-too-large")
 
 
-class _GaugedPart:
-    """One part of the zip, read through the gauge."""
+class _MeteredPart:
+    """One part of the zip, read through the meter."""
 
-    def __init__(self, part: IO[bytes], gauge: _Gauge) -> None:
+    def __init__(self, part: IO[bytes], meter: _Meter) -> None:
         self._part = part
-        self._gauge = gauge
-        self._stretch = 0
+        self._meter = meter
+        self._bytes_since_tag = 0
 
     def __enter__(self) -> Self:
         return self
@@ -105,26 +107,31 @@ class _GaugedPart:
         self._part.close()
 
     def read(self, size: int = -1) -> bytes:
-        """Everything, or the next block. A block is larger than the parser asks for: expat before 2.6
-        looks at an unfinished token from its start again with every block (CVE-2023-52425)."""
+        """Everything if `size` is negative, else the next block.
+
+        Blocks are larger than the parser asks for, because expat before 2.6 rescans an unfinished token
+        from its start with every block (CVE-2023-52425).
+        """
         if size < 0:
             return b"".join(iter(self._block, b""))
         return self._block()
 
     def _block(self) -> bytes:
-        block = self._part.read(_BLOCK)
-        self._gauge.passed(block)
-        last = block.rfind(b"<")
-        self._stretch = self._stretch + len(block) if last < 0 else len(block) - last
-        if self._stretch > MAX_STRETCH:
+        block = self._part.read(_BLOCK_BYTES)
+        self._meter.count_chunk(block)
+        last_tag = block.rfind(b"<")
+        self._bytes_since_tag = (
+            self._bytes_since_tag + len(block) if last_tag < 0 else len(block) - last_tag
+        )
+        if self._bytes_since_tag > MAX_BYTES_WITHOUT_TAG:
             raise UnreadableFileError("workbook-too-large")
         return block
 
 
-class _GaugedZip(zipfile.ZipFile):
+class _MeteredZip(zipfile.ZipFile):
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data))
-        self._gauge = _Gauge()
+        self._meter = _Meter()
 
     def open(
         self,
@@ -134,17 +141,16 @@ class _GaugedZip(zipfile.ZipFile):
         *,
         force_zip64: bool = False,
     ) -> Any:
-        self._gauge.opened()
+        self._meter.count_part()
         part = self.getinfo(name) if isinstance(name, str) else name
         if part.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
-            raise UnreadableFileError(
-                "workbook-broken"
-            )  # the others may ask for any amount of memory
-        return _GaugedPart(super().open(part, mode, pwd, force_zip64=force_zip64), self._gauge)
+            # Other compression methods can demand any amount of memory.
+            raise UnreadableFileError("workbook-broken")
+        return _MeteredPart(super().open(part, mode, pwd, force_zip64=force_zip64), self._meter)
 
 
 def _sheets(data: bytes) -> list[Any]:
-    archive = _GaugedZip(data)
+    archive = _MeteredZip(data)
     names = archive.namelist()
     if not any(name.startswith("xl/") and name.endswith(".xml") for name in names):
         raise UnreadableFileError("not-a-table", kind="zip")
@@ -153,15 +159,15 @@ def _sheets(data: bytes) -> list[Any]:
     reader = ExcelReader(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
     reader.archive = archive
     with warnings.catch_warnings():
-        # openpyxl warns of styles and extensions that it drops; none of them is read here.
+        # openpyxl warns about styles and extensions it drops; none of them matter here.
         warnings.filterwarnings("ignore", category=UserWarning, module="openpyxl")
         reader.read()
     return reader.wb.worksheets
 
 
-def _first_filled(sheet: Any) -> Sequence[str]:
-    """The first row with something in it, up to its last filled cell."""
-    for row in sheet.iter_rows(values_only=True, max_row=HEADER_WITHIN, max_col=MAX_COLUMNS):
+def _first_filled_row(sheet: Any) -> Sequence[str]:
+    """The first non-blank row, up to its last non-blank cell."""
+    for row in sheet.iter_rows(values_only=True, max_row=HEADER_ROWS, max_col=MAX_COLUMNS):
         filled = [at for at, cell in enumerate(row) if _text(cell)]
         if filled:
             return [_text(cell) for cell in row[: filled[-1] + 1]]
@@ -181,14 +187,14 @@ def _rows(sheet: Any, width: int) -> NumberedRows:
 
 
 def _text(cell: object) -> str:
-    """A cell as text; an address that was kept as a number gets no decimals."""
+    """A cell as text. Whole numbers have no decimals, such as a MAC address stored as a number."""
     if cell is None:
         return ""
     if isinstance(cell, str):
         return cell
     if isinstance(cell, bool):
         return str(cell).upper()
-    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _EXACT:
+    if isinstance(cell, float) and cell.is_integer() and abs(cell) < _MAX_EXACT_FLOAT:
         return str(int(cell))
     if isinstance(cell, datetime | date | time):
         return cell.isoformat()

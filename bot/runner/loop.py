@@ -1,4 +1,4 @@
-"""A loop that looks at the tables: round after round, with a pause in between that ends at a wake-up."""
+"""A background loop: round after round, with a pause in between that a wake-up cuts short."""
 
 from __future__ import annotations
 
@@ -11,27 +11,26 @@ log = structlog.get_logger()
 
 
 class Loop:
-    """`name` is for the log; `pause` in seconds follows a round that failed."""
-
-    def __init__(self, name: str, *, pause: float) -> None:
+    def __init__(self, name: str, *, pause_seconds: float) -> None:
+        """`name` is for the log; `pause_seconds` follows a round that failed."""
         self._name = name
-        self._pause = pause
+        self._pause_seconds = pause_seconds
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """There is something to do: the next round begins now, or after the one that runs."""
+        """There is something to do: the next round begins now, or right after the current one."""
         self._woken.set()
 
     async def run(self, one_round: Callable[[], Awaitable[float]]) -> None:
-        """Until cancelled. A round gives the seconds until the next is due; its failures are logged,
-        and end nothing."""
+        """Run until cancelled. A round returns the seconds until the next is due. A round that fails is
+        logged and ends nothing."""
         while True:
             self._woken.clear()
             try:
                 pause = await one_round()
             except Exception:
                 log.exception(f"{self._name}.round_failed")
-                pause = self._pause
+                pause = self._pause_seconds
             try:
                 async with asyncio.timeout(pause):
                     await self._woken.wait()

@@ -1,4 +1,4 @@
-"""What the publisher needs of a chat system: send a message, update one. Implemented by `bot.teams`."""
+"""What the publisher needs of a chat system: send a message, update one. See `bot.teams.connector`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from bot.store.conversations import ConversationReference
+
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An attachment other than an Adaptive Card: a file consent card, a file info card."""
+    """An attachment other than an Adaptive Card: a file consent card or a file info card."""
 
     content_type: str
     content: Json
@@ -21,62 +23,57 @@ class Attachment:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message: a text, or a card with `summary` as the line in notifications, or an attachment."""
+    """One message: a text, a card, or an attachment."""
 
     text: str = ""
-    card: Json | None = None
-    summary: str = ""
+    card: Json | None = None  #: Adaptive Card JSON; None if the message has no card
+    summary: str = ""  #: of the card, one line for notifications
     attachment: Attachment | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """Where messages go: a conversation, or a channel in which each first message opens a thread.
-
-    `reference` is what the chat edge needs to reach it again, opaque to everybody else, JSON-safe.
-    """
-
-    tenant_id: str
-    conversation_id: str
-    kind: str  # ConversationKind of bot.store
-    reference: Json
-
-
-@dataclass(frozen=True, slots=True)
 class Sent:
-    """`conversation_id` differs from the address's when a thread was opened in a channel."""
-
-    conversation_id: str
-    activity_id: str
+    conversation_id: (
+        str  #: differs from the one written to if the send opened a thread in a channel
+    )
+    activity_id: str  #: "" if the chat named none: the message can never be updated
 
 
 class DeliveryError(Exception):
-    """Base: `ChatThrottled`, `ChatUnavailable` (both: again later), `Gone`, `Undeliverable`."""
+    """A message was not delivered.
+
+    DeliveryError
+    +-- ChatThrottledError      429 or 412: try again later
+    +-- ChatUnavailableError    no answer, or a 5xx: try again later
+    +-- MessageGoneError        404 on update: the message was deleted; send it anew
+    +-- UndeliverableError      403 or 404 on send: the conversation cannot be reached
+    """
 
 
 class ChatThrottledError(DeliveryError):
-    """429 or 412. `retry_after` in seconds, None if the chat did not say."""
-
     def __init__(self, message: str, retry_after: float | None = None) -> None:
+        """`retry_after`: seconds, None if the chat did not say."""
         super().__init__(message)
         self.retry_after = retry_after
 
 
 class ChatUnavailableError(DeliveryError):
-    """No answer or a 5xx: try again later."""
+    pass
 
 
 class MessageGoneError(DeliveryError):
-    """The message to update is not there any more (404 on update): send the card anew."""
+    pass
 
 
 class UndeliverableError(DeliveryError):
-    """This conversation cannot be reached (403, 404 on send): give it up and say so in the log."""
+    pass
 
 
 class Messenger(Protocol):
-    """Every call is one attempt, bounded in time; the publisher retries."""
+    """Every call is one attempt, bounded in time; the publisher retries. Raises `DeliveryError`."""
 
-    async def send(self, address: Address, message: Message) -> Sent: ...
+    async def send(self, conversation: ConversationReference, message: Message) -> Sent: ...
 
-    async def update(self, address: Address, activity_id: str, message: Message) -> None: ...
+    async def update(
+        self, conversation: ConversationReference, activity_id: str, message: Message
+    ) -> None: ...

@@ -1,4 +1,4 @@
-"""From a post to the message that it should be now. Used by the publisher, and for answers to clicks."""
+"""Projection: from a post to the message it should be now. Used to publish and to answer clicks."""
 
 from __future__ import annotations
 
@@ -16,24 +16,20 @@ from cards.types import CardKind, Panel, View
 
 @dataclass(frozen=True, slots=True)
 class Projected:
-    """`version` is the request's version that the message shows; `final`: it will not change again."""
-
     message: Message
-    version: int
-    final: bool
+    version: int  #: of the request that the message shows; 0 for a fixed message
+    final: bool  #: the message will not change any more
 
 
 @dataclass(frozen=True, slots=True)
 class Projection:
-    """`home_tenant` goes into provisioning URLs; empty: the request's own tenant."""
-
     words: Words
-    home_tenant: str
+    home_tenant: str  #: tenant id in provisioning URLs; "": the request's own tenant
 
     async def card(
         self, tx: Transaction, request_id: str, kind: CardKind, view: View
     ) -> Projected | None:
-        """The card of a request as committed; None if the request is not there (any more)."""
+        """The card of a request as committed. Returns None if there is no such request (any more)."""
         snapshot = await snapshots.load(
             tx,
             request_id,
@@ -53,9 +49,10 @@ class Projection:
         )
 
     async def post(self, tx: Transaction, post: Post) -> Projected | None:
+        """The message of a post as committed. Returns None if its request is gone."""
         if not post.kind:
             return Projected(_fixed(post), 0, final=True)
-        view = View(panel=Panel(post.panel), page=post.page, batch=post.batch_id)
+        view = View(panel=Panel(post.panel), page=post.page, batch_id=post.batch_id)
         return await self.card(tx, post.request_id, CardKind(post.kind), view)
 
 

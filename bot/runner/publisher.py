@@ -1,5 +1,5 @@
-"""The publisher: the only one who writes to chat. It delivers what is in the outbox and keeps the cards
-true, one message at a time per conversation, the newest state only."""
+"""The publisher: delivers the outbox and keeps posted cards current. Nothing else sends or updates
+messages of requests. It makes one call at a time per conversation and shows the newest state only."""
 
 from __future__ import annotations
 
@@ -18,43 +18,43 @@ from sqlalchemy.exc import DBAPIError
 from bot.lifecycle.notifications import Notifications
 from bot.runner.loop import Loop
 from bot.runner.messenger import (
-    Address,
     ChatThrottledError,
     ChatUnavailableError,
     MessageGoneError,
     Messenger,
     UndeliverableError,
 )
+from bot.runner.outages import Outages
 from bot.runner.projection import Projected, Projection
 from bot.runner.rate_limit import APP, CONVERSATION, RateLimit
 from bot.signin.timing import Timing
-from bot.store import posts
+from bot.store import conversations, posts
+from bot.store.conversations import ConversationReference
 from bot.store.database import Database, Transaction
 from bot.store.posts import Post
 
 log = structlog.get_logger()
 
-_PARALLEL = 8  # conversations written to at once
-_LONGEST_BACKOFF = 300.0
-_LONGEST_RETRY_AFTER = 3600.0
+_MAX_CONCURRENT_CONVERSATIONS = 8
+_MAX_BACKOFF_SECONDS = 300.0
+_MAX_RETRY_AFTER_SECONDS = 3600.0
 
 
 @dataclass(slots=True)
-class _Lane:
-    """One conversation: a channel with its threads, or a chat. Times of the monotonic clock."""
+class _Conversation:
+    """What Teams limits together: a channel with its threads, or a chat. Times of the monotonic clock."""
 
-    meter: RateLimit = field(default_factory=lambda: RateLimit(CONVERSATION))
-    update_after: float = 0.0
-    closed_until: float = 0.0
+    rate_limit: RateLimit = field(default_factory=lambda: RateLimit(CONVERSATION))
+    update_after: float = 0.0  #: earliest time of the next card update
+    closed_until: float = 0.0  #: throttled, or failing
 
     def wait(self, post: Post, now: float) -> float:
-        wait = max(self.meter.wait(now), self.closed_until - now)
+        """Seconds until the post may be delivered."""
+        wait = max(self.rate_limit.wait(now), self.closed_until - now)
         return max(wait, self.update_after - now) if post.activity_id else wait
 
 
 class Publisher:
-    """`clock` gives UTC time for the tables; `monotonic` seconds for the limits."""
-
     def __init__(
         self,
         database: Database,
@@ -66,6 +66,7 @@ class Publisher:
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
+        """`clock` gives UTC time for the tables, `monotonic` seconds for the rate limits."""
         self._database = database
         self._messenger = messenger
         self._projection = projection
@@ -73,10 +74,12 @@ class Publisher:
         self._timing = timing
         self._clock = clock
         self._monotonic = monotonic
-        self._loop = Loop("publisher", pause=timing.idle_seconds)
-        self._lanes: defaultdict[str, _Lane] = defaultdict(_Lane)
-        self._app = RateLimit(APP)
-        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._loop = Loop("publisher", pause_seconds=timing.idle_seconds)
+        self._conversations: defaultdict[str, _Conversation] = defaultdict(_Conversation)
+        self._app_rate_limit = RateLimit(APP)
+        self._deliveries: dict[str, asyncio.Task[None]] = {}
+        self._outages = Outages("chat", monotonic=monotonic)
+        self._database_outages = Outages("publisher.database", monotonic=monotonic)
         self._closing = False
 
     def wake(self) -> None:
@@ -84,40 +87,43 @@ class Publisher:
         self._loop.wake()
 
     async def run(self) -> None:
-        """Deliver until cancelled; what is on its way then is finished."""
+        """Deliver until cancelled; then let deliveries in flight finish."""
         try:
             await self._loop.run(self._round)
         finally:
             self._closing = True
-            await asyncio.gather(*self._busy.values(), return_exceptions=True)
+            await asyncio.gather(*self._deliveries.values(), return_exceptions=True)
 
     async def _round(self) -> float:
         """Start what can be delivered now; returns the seconds until more can be."""
-        # What these deliver while we read would look as if it were still to be delivered. They wake us.
-        busy = frozenset(self._busy)
+        # Noted before the read: a delivery that ends meanwhile would still look undelivered in what was
+        # read. Its end wakes the loop.
+        in_flight = frozenset(self._deliveries)
         async with self._database.read() as tx:
             due = await posts.due(tx)
-        pause = self._timing.idle_seconds
-        by_lane: dict[str, list[Post]] = defaultdict(list)
+        by_conversation: dict[str, list[Post]] = defaultdict(list)
         for post in due:
-            by_lane[post.rate_limit_key].append(post)
-        for lane, waiting in by_lane.items():
-            if lane not in busy:
-                pause = min(pause, self._begin(lane, waiting))
+            by_conversation[post.rate_limit_key].append(post)
+        pause = self._timing.idle_seconds
+        for key, waiting in by_conversation.items():
+            if key not in in_flight:
+                pause = min(pause, self._start_first(key, waiting))
         return max(pause, 0.01)
 
-    def _begin(self, lane: str, waiting: Iterable[Post]) -> float:
-        """Start the first message of a lane that may go; else the seconds until one may."""
+    def _start_first(self, key: str, waiting: Iterable[Post]) -> float:
+        """Start the conversation's first post that may go; returns the seconds until another may."""
         soonest = self._timing.idle_seconds
-        if len(self._busy) >= _PARALLEL:
-            return soonest  # whoever ends wakes us
+        if len(self._deliveries) >= _MAX_CONCURRENT_CONVERSATIONS:
+            return soonest  # the end of any delivery wakes the loop
         now, moment = self._clock(), self._monotonic()
         for post in waiting:
-            wait = max(self._lanes[lane].wait(post, moment), self._app.wait(moment))
+            wait = max(
+                self._conversations[key].wait(post, moment), self._app_rate_limit.wait(moment)
+            )
             if post.not_before is not None:
                 wait = max(wait, (post.not_before - now).total_seconds())
             if wait <= 0:
-                self._busy[lane] = asyncio.create_task(self._deliver(lane, post))
+                self._deliveries[key] = asyncio.create_task(self._deliver(key, post))
                 return soonest
             soonest = min(soonest, wait)
             if not post.activity_id and not post.attempts:
@@ -125,69 +131,71 @@ class Publisher:
                 break
         return soonest
 
-    async def _deliver(self, lane: str, post: Post) -> None:
+    async def _deliver(self, key: str, post: Post) -> None:
         try:
-            await self._attempt(self._lanes[lane], post)
+            await self._attempt(self._conversations[key], post)
         except Exception:
-            log.exception("publisher.failed", post=post.id, kind=post.kind, request=post.request_id)
-            # In memory first: the tables may be what fails.
-            self._lanes[lane].closed_until = self._monotonic() + self._backoff(post)
+            log.exception(
+                "publisher.delivery_failed", post=post.id, kind=post.kind, request=post.request_id
+            )
+            # In memory first: the database may be what fails.
+            self._conversations[key].closed_until = self._monotonic() + self._backoff(post)
             with suppress(DBAPIError):
-                await self._later(post, self._backoff(post))
+                await self._retry_later(post, self._backoff(post))
         finally:
-            del self._busy[lane]
+            del self._deliveries[key]
             self._loop.wake()
 
-    async def _attempt(self, lane: _Lane, post: Post) -> None:
+    async def _attempt(self, conversation: _Conversation, post: Post) -> None:
         async with self._database.read() as tx:
             projected = await self._projection.post(tx, post)
-            conversation = await posts.conversation(tx, post.tenant_id, post.conversation_id)
-        if projected is None or conversation is None:
-            log.warning("publisher.nowhere_to_send", post=post.id, request=post.request_id)
+            reference = await conversations.load(tx, post.tenant_id, post.conversation_id)
+        if projected is None or reference is None:
+            log.warning("publisher.conversation_unknown", post=post.id, request=post.request_id)
             async with self._database.write() as tx:
                 await posts.give_up(tx, post)
             return
-        address = Address(
-            conversation.tenant_id, conversation.id, conversation.kind, conversation.reference
-        )
-        self._count(lane, update=bool(post.activity_id))
+        self._count(conversation, update=bool(post.activity_id))
         try:
-            await self._write(post, address, projected)
-        except ChatThrottledError as busy:
+            await self._write(post, reference, projected)
+        except ChatThrottledError as error:
             wait = self._backoff(post)
-            if busy.retry_after is not None:
-                wait = min(busy.retry_after, _LONGEST_RETRY_AFTER)
-            lane.closed_until = self._monotonic() + wait
-            log.info("publisher.throttled", post=post.id, retry_after=busy.retry_after)
-            await self._later(post, wait)
-        except ChatUnavailableError as trouble:
-            log.warning("publisher.unavailable", post=post.id, why=str(trouble))
-            await self._later(post, self._backoff(post))
+            if error.retry_after is not None:
+                wait = min(error.retry_after, _MAX_RETRY_AFTER_SECONDS)
+            conversation.closed_until = self._monotonic() + wait
+            log.info("publisher.throttled", post=post.id, retry_after=error.retry_after)
+            await self._retry_later(post, wait)
+        except ChatUnavailableError as error:
+            self._outages.failed(str(error), post=post.id)
+            await self._retry_later(post, self._backoff(post))
         except MessageGoneError:
-            log.info("publisher.card_gone", post=post.id, request=post.request_id)
+            log.info("publisher.card_deleted", post=post.id, request=post.request_id)
             async with self._database.write() as tx:
-                await posts.gone(tx, post)
-        except UndeliverableError as trouble:
-            log.warning("publisher.undeliverable", post=post.id, why=str(trouble))
+                await posts.resend(tx, post)
+        except UndeliverableError as error:
+            log.warning("publisher.dead_lettered", post=post.id, reason=str(error))
             async with self._database.write() as tx:
-                await posts.give_up(tx, post)
-                await self._notifications.undeliverable(tx, post, self._clock())
+                await self._notifications.dead_letter(tx, post, self._clock())
+        else:
+            self._outages.recovered()
 
-    def _count(self, lane: _Lane, *, update: bool) -> None:
+    def _count(self, conversation: _Conversation, *, update: bool) -> None:
         now = self._monotonic()
-        lane.meter.count(now)
-        self._app.count(now)
-        if update or lane.update_after < now + self._timing.card_seconds:
-            lane.update_after = now + self._timing.card_seconds
+        conversation.rate_limit.count(now)
+        self._app_rate_limit.count(now)
+        if update or conversation.update_after < now + self._timing.card_seconds:
+            conversation.update_after = now + self._timing.card_seconds
 
-    async def _write(self, post: Post, address: Address, projected: Projected) -> None:
+    async def _write(
+        self, post: Post, reference: ConversationReference, projected: Projected
+    ) -> None:
         if post.activity_id:
-            await self._messenger.update(address, post.activity_id, projected.message)
+            await self._messenger.update(reference, post.activity_id, projected.message)
             await self._record(
                 partial(posts.updated, post=post, version=projected.version, final=projected.final)
             )
             return
-        sent = await self._messenger.send(address, projected.message)
+        sent = await self._messenger.send(reference, projected.message)
         await self._record(
             partial(
                 posts.sent,
@@ -195,13 +203,13 @@ class Publisher:
                 conversation_id=sent.conversation_id,
                 activity_id=sent.activity_id,
                 version=projected.version,
-                # Without an id it can never be updated, and is not to be sent again for that.
+                # Without an id it can never be updated, and must not be sent again for that.
                 final=projected.final or not sent.activity_id,
             )
         )
 
     async def _record(self, write: Callable[[Transaction], Awaitable[None]]) -> None:
-        """Write down what was delivered, as soon as the tables take it: else it would be sent twice."""
+        """Record a delivery, as soon as the database takes it: otherwise it would be sent twice."""
         while True:
             try:
                 async with self._database.write() as tx:
@@ -209,15 +217,18 @@ class Publisher:
             except DBAPIError as error:
                 if self._closing:
                     raise
-                log.warning("publisher.not_recorded", why=str(error.orig))
+                self._database_outages.failed(str(error.orig))
                 await asyncio.sleep(self._timing.idle_seconds)
             else:
+                self._database_outages.recovered()
                 return
 
     def _backoff(self, post: Post) -> float:
-        seconds = min(_LONGEST_BACKOFF, self._timing.card_seconds * 2.0 ** min(post.attempts, 10))
+        seconds = min(
+            _MAX_BACKOFF_SECONDS, self._timing.card_seconds * 2.0 ** min(post.attempts, 10)
+        )
         return seconds * random.uniform(0.8, 1.2)  # noqa: S311
 
-    async def _later(self, post: Post, seconds: float) -> None:
+    async def _retry_later(self, post: Post, seconds: float) -> None:
         async with self._database.write() as tx:
             await posts.later(tx, post, self._clock() + timedelta(seconds=seconds))

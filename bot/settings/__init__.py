@@ -1,0 +1,1 @@
+"""Settings: one frozen model, Microsoft's clouds, and detection of misspelled variables."""

@@ -1,8 +1,8 @@
-"""Microsoft's clouds, and where their services are.
+"""Microsoft's clouds and the base URLs of their services.
 
-ConfigAPI: the public client terraprovider/go-teams. Graph and Entra:
+Sources. ConfigAPI: the public client terraprovider/go-teams. Graph and Entra ID:
 https://learn.microsoft.com/graph/deployments. Bot Framework: the constants of botframework-connector
-4.17.1 for the public and the government cloud, and
+4.17.1 for the public and the government cloud,
 https://learn.microsoft.com/azure/bot-service/bot-service-resources-faq-security for the others.
 """
 
@@ -23,15 +23,21 @@ class Cloud(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """Base URLs. `exchange` is the audience of the assertions with which an app proves itself; `channel`
-    are the arguments by which the Bot Framework SDK knows the cloud."""
+    """The services of one cloud."""
 
+    #: Base URL of the Teams ConfigAPI, which has the SIP Gateway.
     configapi: str
+    #: Base URL of Microsoft Graph, and resource of its tokens.
     graph: str
+    #: Base URL of Entra ID.
     authority: str
-    bot: str  # issuer of the connector's tokens, and resource of ours
-    token_service: str  # where people's sign-ins to bots are kept
+    #: Issuer of the connector's tokens, and resource of the bot's own.
+    bot: str
+    #: Base URL of the Bot Framework Token Service, which keeps delegations.
+    token_service: str
+    #: Audience of the assertions that serve as an app's federated credential.
     exchange: str
+    #: Arguments that tell the Bot Framework SDK the cloud; empty for its default, the public cloud.
     channel: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
@@ -42,7 +48,7 @@ HOSTS: Mapping[Cloud, Hosts] = MappingProxyType(
             graph="https://graph.microsoft.com",
             authority="https://login.microsoftonline.com",
             bot="https://api.botframework.com",
-            token_service="https://api.botframework.com",  # noqa: S106 - an address
+            token_service="https://api.botframework.com",  # noqa: S106 - a URL
             exchange="api://AzureADTokenExchange",
         ),
         Cloud.GCC_HIGH: Hosts(

@@ -1,6 +1,6 @@
 """Every setting, in one frozen model read from `OFFHOOK_*` variables and `.env`.
 
-The descriptions are the documentation: the README's table is made from them.
+The descriptions are the documentation: the README's table is generated from them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from bot.settings.clouds import HOSTS, Cloud, Hosts
 
 REQUESTER_CHAT = "requester-chat"
 EVERYONE = "*"
-# What Microsoft serves attachments of chats from: OneDrive for Business and SharePoint.
+# Where Teams stores chat attachments: OneDrive for Business and SharePoint.
 DOWNLOAD_HOSTS = (".sharepoint.com", ".sharepoint.us", ".sharepoint.cn", ".1drv.com", ".svc.ms")
 
 
@@ -55,7 +55,7 @@ class Exports(StrEnum):
 
 
 def is_loopback(host: str) -> bool:
-    """True for a name or address that can only be this machine."""
+    """Returns True for a host name or address that always means this machine."""
     if host.rstrip(".").lower() == "localhost":
         return True
     try:
@@ -74,98 +74,104 @@ class Settings(BaseSettings):
 
     environment: Environment = Field(
         Environment.LOCAL,
-        description="`local`: anonymous chat, loopback only. `production`: needs app id and tenants.",
+        description="`local`: anonymous chat, loopback only. `production`: needs an app ID and "
+        "tenants.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(3978, ge=0, le=65535, description="Port to listen on; 0 = any free one.")
-    data_dir: Path = Field(Path(".data"), description="Where the embedded database is kept.")
+    port: int = Field(3978, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    data_dir: Path = Field(Path(".data"), description="Folder of the embedded database.")
     database_url: str = Field(
         "",
         description="`sqlite:///path` or `postgresql://…`; default: `offhook.db` in the data folder.",
     )
     database_auth: DatabaseAuth = Field(
         DatabaseAuth.URL,
-        description="How the service logs in to PostgreSQL: `url` (a password in the URL or none) or "
-        "`entra` (a token of the managed identity).",
+        description="How Offhook logs in to PostgreSQL: `url` (with the password in the URL, if any) "
+        "or `entra` (with a token of the managed identity).",
     )
     gateway: Gateway = Field(
-        Gateway.SIMULATOR, description="The SIP Gateway: `simulator`, `configapi` or `powershell`."
+        Gateway.SIMULATOR, description="SIP Gateway: `simulator`, `configapi`, or `powershell`."
     )
     pwsh: str = Field(
         "pwsh",
         min_length=1,
-        description="PowerShell, with the module MicrosoftTeams 5.6.0 or later, for `powershell`: name "
-        "or path.",
+        description="With `powershell`: name or path of a PowerShell that has the MicrosoftTeams "
+        "module, version 5.6.0 or later.",
     )
     cloud: Cloud = Field(
-        Cloud.PUBLIC, description="Microsoft's cloud: `public`, `gcch`, `dod` or `21vianet`."
+        Cloud.PUBLIC, description="Microsoft cloud: `public`, `gcch`, `dod`, or `21vianet`."
     )
     configapi_url: str = Field(
-        "", description="Base URL of Microsoft's Teams ConfigAPI; default: the cloud's."
+        "", description="Base URL of the Teams ConfigAPI; default: the cloud's."
     )
     graph_url: str = Field("", description="Base URL of Microsoft Graph; default: the cloud's.")
     authority_url: str = Field(
-        "", description="Loopback URL in place of Entra ID and the token service (`local` only)."
+        "", description="Loopback URL that replaces Entra ID and the token service (`local` only)."
     )
-    app_id: str = Field("", description="Application (client) id of the bot.")
+    app_id: str = Field("", description="Application (client) ID of the bot.")
     app_type: AppType = Field(
         AppType.SINGLE_TENANT,
-        description="`SingleTenant`: an app registration. `UserAssignedMSI`: the app is the managed "
-        "identity itself, which cannot act for approvers.",
+        description="`SingleTenant`: an app registration. `UserAssignedMSI`: the managed identity "
+        "itself is the app, which then cannot act for approvers.",
     )
     app_password: SecretStr = Field(
         SecretStr(""),
-        description="How a `SingleTenant` app proves itself: a client secret. One of this, "
-        "certificate and token file; with none of them, the managed identity vouches for the app.",
+        description="Credential of a `SingleTenant` app: a client secret. Set at most one of secret, "
+        "certificate, and token file; with none, the managed identity is the federated credential.",
     )
     app_certificate: Path | None = Field(
-        None, description="Or: a certificate with its private key, as a PEM or PKCS12 file."
+        None, description="Or: a PEM or PKCS12 file with a certificate and its private key."
     )
     app_token_file: Path | None = Field(
-        None, description="Or: the file that Kubernetes keeps a token in (workload identity)."
+        None, description="Or: the token file of a Kubernetes workload identity."
     )
     managed_identity: str = Field(
-        "", description="Client id of the user-assigned managed identity that this runs as."
+        "", description="Client ID of the user-assigned managed identity that Offhook runs as."
     )
     tenant_ids: CommaSeparated = Field(
         (),
-        description="Tenants that may use the bot, comma-separated; the first is the home tenant "
-        "of the provisioning URLs. Empty in `local`: any.",
+        description="IDs of the tenants that may use the bot, comma-separated; the first is the home "
+        "tenant in provisioning URLs. Empty in `local`: any tenant.",
     )
     requesters: CommaSeparated = Field(
-        (), description="Object ids of users or groups who may ask; `*`: everybody in the tenant."
+        (),
+        description="Object IDs of users or groups that may request a sign-in; `*`: everyone in the "
+        "tenant.",
     )
     approvers: CommaSeparated = Field(
-        (), description="Object ids of users or groups who may approve; `*`: everybody."
+        (),
+        description="Object IDs of users or groups that may approve; `*`: everyone in the tenant.",
     )
-    four_eyes: bool = Field(True, description="Requester and approver must differ.")
-    approval_ttl: float = Field(86400, gt=0, description="Seconds until a request expires.")
+    four_eyes: bool = Field(True, description="The approver must not be the requester.")
+    approval_ttl: float = Field(
+        86400, gt=0, description="Seconds until a request awaiting approval expires."
+    )
     approvals: str = Field(
-        REQUESTER_CHAT, description="Where approval cards go: a channel id or `requester-chat`."
+        REQUESTER_CHAT, description="Where approval cards go: a channel ID or `requester-chat`."
     )
     notifications: str = Field(
-        REQUESTER_CHAT, description="Where notices go: a channel id or `requester-chat`."
+        REQUESTER_CHAT, description="Where notifications go: a channel ID or `requester-chat`."
     )
     poll_seconds: float = Field(5, gt=0, description="First poll interval of a batch, in seconds.")
     download_hosts: CommaSeparated = Field(
-        DOWNLOAD_HOSTS, description="Host suffixes from which attachments may be fetched."
+        DOWNLOAD_HOSTS, description="Host suffixes that attachments may be downloaded from."
     )
     run_as: RunAs = Field(
-        RunAs.APPROVER, description="Whose rights the sign-in uses: `approver` or `app`."
+        RunAs.APPROVER, description="Whose permissions a sign-in uses: `approver` or `app`."
     )
     oauth_connection: str = Field(
         "approver",
-        description="With `approver`: the OAuth connection of the Azure Bot that signs people in.",
+        description="With `approver`: name of the Azure Bot's OAuth connection for delegations.",
     )
     follow_as_app: bool = Field(
         False,
-        description="With `approver`: follow what was sent with the app's own rights while nobody is "
-        "signed in. The app needs the roles for that.",
+        description="With `approver`: while there is no delegation, poll submitted batches with the "
+        "app's own permissions. The app needs the Entra roles for that.",
     )
     exports: Exports = Field(
         Exports.CONSENT,
-        description="How a file reaches a 1:1 chat: `consent` (OneDrive), or `link` (`local` only, "
-        "for chat clients without files).",
+        description="How an export reaches a 1:1 chat: `consent` (OneDrive) or `link` (`local` only, "
+        "for chat clients that do not support files).",
     )
     scenario: Path | None = Field(None, description="Scenario file of the simulator (`local`).")
 
@@ -177,11 +183,11 @@ class Settings(BaseSettings):
         return value
 
     @model_validator(mode="after")
-    def _together(self) -> Settings:
+    def _check_environment(self) -> Settings:
         if self.environment is Environment.LOCAL:
             if not is_loopback(self.host):
                 raise ValueError(
-                    f"OFFHOOK_HOST is {self.host!r}, but in `local` anybody who reaches the port may "
+                    f"OFFHOOK_HOST is {self.host!r}, but in `local` anyone who can reach the port can "
                     "chat: use 127.0.0.1, or set OFFHOOK_ENVIRONMENT=production"
                 )
         else:
@@ -197,7 +203,7 @@ class Settings(BaseSettings):
             ]
             if missing:
                 raise ValueError(f"production needs {', '.join(missing)}")
-            self._check_proof()
+            self._check_credential()
             if self.authority_url:
                 raise ValueError("OFFHOOK_AUTHORITY_URL is for `local` only")
             if self.exports is Exports.LINK:
@@ -214,10 +220,10 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _database_login(self) -> Settings:
+    def _check_database_auth(self) -> Settings:
         if self.database_auth is DatabaseAuth.ENTRA and not self.database.startswith("postgres"):
             raise ValueError(
-                "OFFHOOK_DATABASE_AUTH=entra is for PostgreSQL: set OFFHOOK_DATABASE_URL"
+                "OFFHOOK_DATABASE_AUTH=entra is for PostgreSQL only: set OFFHOOK_DATABASE_URL"
             )
         return self
 
@@ -228,12 +234,12 @@ class Settings(BaseSettings):
         local = self.environment is Environment.LOCAL and is_loopback(parts.hostname or "")
         if parts.scheme != "http" or not local:
             raise ValueError(
-                f"{name} is {url!r}: it must be https (http is for loopback in `local` only)"
+                f"{name} is {url!r}, but must be https (http is for loopback in `local` only)"
             )
 
-    def _check_proof(self) -> None:
-        """Exactly one way in which the app proves itself, and one that can do what is asked."""
-        given = [
+    def _check_credential(self) -> None:
+        """The app needs exactly one credential, of a kind that can do what `run_as` asks."""
+        credentials = [
             name
             for name, value in (
                 ("OFFHOOK_APP_PASSWORD", self.app_password.get_secret_value()),
@@ -243,52 +249,55 @@ class Settings(BaseSettings):
             if value
         ]
         if self.app_type is AppType.MANAGED_IDENTITY:
-            if given:
-                raise ValueError(f"OFFHOOK_APP_TYPE=UserAssignedMSI goes without {given[0]}")
+            if credentials:
+                raise ValueError(
+                    f"OFFHOOK_APP_TYPE=UserAssignedMSI cannot be combined with {credentials[0]}"
+                )
             if self.run_as is RunAs.APPROVER:
                 raise ValueError(
                     "a managed identity cannot act for approvers: set OFFHOOK_RUN_AS=app, or use an "
                     "app registration that trusts the identity (OFFHOOK_APP_TYPE=SingleTenant)"
                 )
-        elif len(given) > 1:
-            raise ValueError(f"set one of {' and '.join(given)}, not both")
-        elif not given and not self.managed_identity:
+        elif len(credentials) > 1:
+            raise ValueError(f"set only one of {' and '.join(credentials)}")
+        elif not credentials and not self.managed_identity:
             raise ValueError(
-                "the app cannot prove itself: set one of OFFHOOK_APP_PASSWORD, "
-                "OFFHOOK_APP_CERTIFICATE, OFFHOOK_APP_TOKEN_FILE and OFFHOOK_MANAGED_IDENTITY"
+                "the app has no credential: set OFFHOOK_APP_PASSWORD, OFFHOOK_APP_CERTIFICATE, "
+                "OFFHOOK_APP_TOKEN_FILE, or OFFHOOK_MANAGED_IDENTITY"
             )
 
     @property
     def hosts(self) -> Hosts:
-        """Where Microsoft's services are, in the cloud that was chosen."""
+        """Base URLs of the remote services: the cloud's, unless a setting replaces them."""
         hosts = HOSTS[self.cloud]
-        here = self.authority_url.rstrip("/")
+        authority = self.authority_url.rstrip("/")
         return replace(
             hosts,
             configapi=self.configapi_url or hosts.configapi,
             graph=self.graph_url or hosts.graph,
-            authority=here or hosts.authority,
-            token_service=here or hosts.token_service,
+            authority=authority or hosts.authority,
+            token_service=authority or hosts.token_service,
         )
 
     @property
     def graph_scope(self) -> str:
+        """OAuth scope of the cloud's Microsoft Graph, wherever its requests are sent."""
         return f"{HOSTS[self.cloud].graph}/.default"
 
     @property
     def home_tenant(self) -> str:
-        """The first tenant; "" in `local` if none is named."""
+        """ID of the first tenant; "" in `local` if there is none."""
         return next(iter(self.tenant_ids), "")
 
     @property
     def signed(self) -> bool:
-        """Whether requests from chat have to be signed: wherever they could be."""
+        """Whether chat requests must carry a token of the connector."""
         return bool(self.app_id) and not self.authority_url
 
     @property
     def proves_itself(self) -> bool:
-        """Whether the app has an identity: in `local` it has a dummy token unless it is told where
-        the simulated Entra ID is."""
+        """Whether the app authenticates to Entra ID. In `local` it uses a dummy token, unless
+        `authority_url` names a simulated Entra ID."""
         return not self.local or bool(self.authority_url)
 
     @property
@@ -297,11 +306,12 @@ class Settings(BaseSettings):
 
     @property
     def may_request(self) -> tuple[str, ...]:
-        """Object ids, or `*`: in `local`, everybody unless somebody is named."""
+        """Object IDs, or `*`; in `local`, everyone if the setting is empty."""
         return self.requesters or (EVERYONE,)
 
     @property
     def may_approve(self) -> tuple[str, ...]:
+        """Object IDs, or `*`; in `local`, everyone if the setting is empty."""
         return self.approvers or (EVERYONE,)
 
     @property
@@ -311,7 +321,7 @@ class Settings(BaseSettings):
 
     @property
     def attachment_hosts(self) -> tuple[str, ...]:
-        """Host suffixes for downloads; `local` adds loopback."""
+        """Host suffixes that attachments may be downloaded from; `local` adds loopback."""
         if self.local:
             return (*self.download_hosts, "127.0.0.1", "localhost", "::1")
         return self.download_hosts

@@ -1,4 +1,4 @@
-"""Batches: what is sent to the SIP Gateway in one call, and the states that one goes through.
+"""Batches: what the SIP Gateway is sent in one call, and the states a batch goes through.
 
 Limits (Microsoft, "Configure SIP Gateway"): 100 devices a batch, 3 batches at once per region.
 """
@@ -6,75 +6,82 @@ Limits (Microsoft, "Configure SIP Gateway"): 100 devices a batch, 3 batches at o
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Generic, NamedTuple, TypeVar
 
 from bot.phones.region import Region
+from bot.signin.transition import Transition, terminal
 
 RowId = TypeVar("RowId")
 
 MAX_PHONES_PER_BATCH = 100
-MAX_BATCHES_PER_REGION = 3
+MAX_BATCHES_PER_REGION = 3  # concurrent, per tenant
 
 
 class BatchState(StrEnum):
-    PLANNED = "planned"
-    INTENT = "intent"  # written down before a byte leaves
-    SUBMITTED = "submitted"  # the service gave a batch id
-    UNKNOWN = "unknown"  # it may have run: never sent again by itself
-    NEEDS_PERSON = "needs_person"  # the summaries could not tell either
+    PLANNED = "planned"  # not sent, or proved not to have run
+    INTENT = "intent"  # committed before the first byte leaves
+    SUBMITTED = "submitted"  # the SIP Gateway acknowledged it with a batch id
+    UNKNOWN = "unknown"  # outcome unknown; never resubmitted automatically
+    NEEDS_PERSON = "needs_person"  # the summaries could not tell either; an approver is asked
     DONE = "done"
-    CANCELLED = "cancelled"
+    CANCELLED = "cancelled"  # never sent
 
 
-TRANSITIONS: Mapping[BatchState, frozenset[BatchState]] = MappingProxyType(
-    {
-        BatchState.PLANNED: frozenset({BatchState.INTENT, BatchState.CANCELLED}),
-        BatchState.INTENT: frozenset(
-            {
-                BatchState.SUBMITTED,
-                BatchState.UNKNOWN,
-                BatchState.PLANNED,  # an answer proved that nothing ran
-                BatchState.DONE,  # the service refused the request as such
-            }
-        ),
-        BatchState.UNKNOWN: frozenset(
-            {
-                BatchState.SUBMITTED,
-                BatchState.NEEDS_PERSON,
-                BatchState.PLANNED,  # the submit's own answer came after all, and nothing ran
-            }
-        ),
-        BatchState.NEEDS_PERSON: frozenset(
-            {BatchState.SUBMITTED, BatchState.UNKNOWN, BatchState.PLANNED}
-        ),
-        BatchState.SUBMITTED: frozenset({BatchState.DONE}),
-        BatchState.DONE: frozenset(),
-        BatchState.CANCELLED: frozenset(),
-    }
+def _transition(
+    name: str, before: Iterable[BatchState], after: BatchState
+) -> Transition[BatchState]:
+    return Transition(name, frozenset(before), after)
+
+
+_UNSETTLED = (BatchState.INTENT, BatchState.UNKNOWN, BatchState.NEEDS_PERSON)
+
+CLAIM = _transition("claim", [BatchState.PLANNED], BatchState.INTENT)
+# An acknowledgment is a proof: it overrides every doubt about the same attempt, an approver's
+# "did not run" included, for as long as the batch has not been claimed again.
+ACKNOWLEDGE = _transition("acknowledge", [*_UNSETTLED, BatchState.PLANNED], BatchState.SUBMITTED)
+# A refusal is a proof, too: nothing of this attempt ran.
+REJECT = _transition("reject", _UNSETTLED, BatchState.DONE)
+REQUEUE = _transition("requeue", _UNSETTLED, BatchState.PLANNED)
+MARK_UNKNOWN = _transition("mark_unknown", [BatchState.INTENT], BatchState.UNKNOWN)
+ASK_APPROVER = _transition("ask_approver", [BatchState.UNKNOWN], BatchState.NEEDS_PERSON)
+CHECK_AGAIN = _transition("check_again", [BatchState.NEEDS_PERSON], BatchState.UNKNOWN)
+CONFIRM_RAN = _transition("confirm_ran", [BatchState.NEEDS_PERSON], BatchState.SUBMITTED)
+CONFIRM_NOT_RUN = _transition("confirm_not_run", [BatchState.NEEDS_PERSON], BatchState.PLANNED)
+COMPLETE = _transition("complete", [BatchState.SUBMITTED], BatchState.DONE)
+CANCEL_PLANNED = _transition("cancel_planned", [BatchState.PLANNED], BatchState.CANCELLED)
+
+#: Every change of a batch's state that can happen; a new batch is `planned`.
+TRANSITIONS = (
+    CLAIM,
+    ACKNOWLEDGE,
+    REJECT,
+    REQUEUE,
+    MARK_UNKNOWN,
+    ASK_APPROVER,
+    CHECK_AGAIN,
+    CONFIRM_RAN,
+    CONFIRM_NOT_RUN,
+    COMPLETE,
+    CANCEL_PLANNED,
 )
-
-# What holds one of a region's three places. `unknown` does, since it may be running over there.
+TERMINAL_BATCH_STATES = terminal(BatchState, TRANSITIONS)
+#: What fills one of a region's slots. `unknown` does, since the SIP Gateway may be running it.
 SLOT_HOLDING_STATES = frozenset({BatchState.INTENT, BatchState.UNKNOWN, BatchState.SUBMITTED})
-
-TERMINAL_BATCH_STATES = frozenset(
-    state for state, following in TRANSITIONS.items() if not following
-)
 
 
 class PlannedBatch(NamedTuple, Generic[RowId]):
     region: Region
-    rows: Sequence[RowId]
+    rows: Sequence[RowId]  #: at most 100, in the file's order
 
 
 def plan(
     rows: Iterable[tuple[RowId, Region]], *, size: int = MAX_PHONES_PER_BATCH
 ) -> list[PlannedBatch[RowId]]:
-    """Cut rows into batches of one region each, in the file's order, regions taking turns.
+    """Cut rows into batches of one region each, in the file's order, regions interleaved.
 
-    Taking turns lets all regions start at once even when only a part is claimed at a time.
+    Interleaving lets every region start at once even when only some batches are claimed at a time.
     """
     by_region: dict[Region, list[RowId]] = defaultdict(list)
     for row, region in rows:

@@ -1,8 +1,8 @@
-"""What became of a phone, and the catalogue of the service's error messages.
+"""A phone's outcome, and the catalogue of the SIP Gateway's error messages.
 
 The words for a cause are in the message catalogue: `cause-<code>` says what is wrong,
 `cause-<code>.fix` what to do. Messages: Microsoft, "Configure SIP Gateway", error table.
-A message that is not in the catalogue is shown as it came.
+A message missing from the catalogue is shown verbatim.
 """
 
 from __future__ import annotations
@@ -11,52 +11,84 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from bot.signin.transition import Transition, terminal
+
 
 class PhoneStatus(StrEnum):
     PENDING = "pending"  # not sent yet
-    IN_PROGRESS = "in_progress"  # with the service
+    IN_PROGRESS = "in_progress"  # sent, or about to be
     SIGNED_IN = "signed_in"
     FAILED = "failed"
-    NOT_RUN = "not_run"  # cancelled before it was sent; its password was not touched
-    UNCONFIRMED = "unconfirmed"  # the batch ended and the service never said how this one went
+    NOT_RUN = "not_run"  # cancelled before it was sent; its password was not reset
+    UNCONFIRMED = "unconfirmed"  # the batch ended without a result for this phone
 
 
-TERMINAL_PHONE_STATUSES = frozenset(
-    {PhoneStatus.SIGNED_IN, PhoneStatus.FAILED, PhoneStatus.NOT_RUN, PhoneStatus.UNCONFIRMED}
+def _transition(name: str, before: PhoneStatus, after: PhoneStatus) -> Transition[PhoneStatus]:
+    return Transition(name, frozenset({before}), after)
+
+
+SEND = _transition("send", PhoneStatus.PENDING, PhoneStatus.IN_PROGRESS)
+TAKE_BACK = _transition("take_back", PhoneStatus.IN_PROGRESS, PhoneStatus.PENDING)
+REPORT_SIGNED_IN = _transition("report", PhoneStatus.IN_PROGRESS, PhoneStatus.SIGNED_IN)
+REPORT_FAILED = _transition("report", PhoneStatus.IN_PROGRESS, PhoneStatus.FAILED)
+FAIL_ALL = _transition("fail_all", PhoneStatus.IN_PROGRESS, PhoneStatus.FAILED)
+LEAVE_OUT = _transition("leave_out", PhoneStatus.PENDING, PhoneStatus.NOT_RUN)
+LEAVE_UNCONFIRMED = _transition(
+    "leave_unconfirmed", PhoneStatus.IN_PROGRESS, PhoneStatus.UNCONFIRMED
 )
-# What "Retry failed" takes along.
+
+#: Every change of a phone's status that can happen; a phone of a new request is `pending`.
+TRANSITIONS = (
+    SEND,
+    TAKE_BACK,
+    REPORT_SIGNED_IN,
+    REPORT_FAILED,
+    FAIL_ALL,
+    LEAVE_OUT,
+    LEAVE_UNCONFIRMED,
+)
+TERMINAL_PHONE_STATUSES = terminal(PhoneStatus, TRANSITIONS)
+#: What "Retry failed" takes along.
 RETRYABLE_PHONE_STATUSES = TERMINAL_PHONE_STATUSES - {PhoneStatus.SIGNED_IN}
 
 
+@dataclass(frozen=True, slots=True)
+class PhoneResult:
+    """What the SIP Gateway's report says of one phone."""
+
+    status: PhoneStatus  #: in progress, signed in or failed
+    message: str = ""  #: the SIP Gateway's own error text if failed
+
+
 class Retry(StrEnum):
-    """May the same row simply be sent again?"""
+    """Whether and how the same row may be retried."""
 
     AFTER_FIX = "after_fix"
-    AS_IT_STANDS = "as_it_stands"
-    SMALLER = "smaller"  # as it stands, in a smaller batch and later
+    AS_IT_STANDS = "as_it_stands"  # unchanged
+    SMALLER = "smaller"  # unchanged, later and in a smaller batch
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    code: str
+    code: str  #: names the message `cause-<code>`
     retry: Retry = Retry.AFTER_FIX
-    shows_url: bool = False  # the fix is in the phone's provisioning URL: show it
+    shows_url: bool = False  #: the fix needs the provisioning URL, so cards show it
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A failure in the catalogue's terms; `address` is the public IP that the service named, if any."""
+    """A failure in the catalogue's terms."""
 
     cause: Cause
-    address: str = ""
+    address: str = ""  #: the public IP address the SIP Gateway named, "" if none
 
 
-UNKNOWN = Cause("unknown")  # shown as it came
+UNKNOWN = Cause("unknown")  # shown verbatim
 NO_RESULT = Cause("no-result", Retry.AFTER_FIX)
 NOT_RUN = Cause("not-run", Retry.AS_IT_STANDS)
-REFUSED = Cause("refused")  # the service refused the batch as a whole, with a message of its own
+REFUSED = Cause("refused")  # the SIP Gateway rejected the whole batch, with a message of its own
 
-# Message pattern -> cause. Patterns are matched without case, on text with white space folded.
+# Message pattern -> cause. Matched case-insensitively with white space folded.
 _CATALOGUE: tuple[tuple[str, Cause], ...] = (
     (r"user not found in tenant", Cause("user-not-found")),
     (r"user missing phone number assignment", Cause("no-phone-number")),
@@ -84,10 +116,10 @@ _ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
 
 
 def explain(message: str) -> Explanation:
-    """The cause behind an error message of the service; `unknown` for one that is not listed."""
+    """The cause behind an error message of the SIP Gateway; `unknown` if it is not listed."""
     folded = " ".join(message.split()).lower()
     for pattern, cause in _COMPILED:
         if pattern.search(folded):
-            found = _ADDRESS.search(message)
-            return Explanation(cause, found.group() if found else "")
+            address = _ADDRESS.search(message)
+            return Explanation(cause, address.group() if address else "")
     return Explanation(UNKNOWN)

@@ -1,20 +1,35 @@
-"""Who may do what to a request, and why not. Decisions are values; the view turns them into words.
-
-A denial's words are in the message catalogue under `denied-<reason>`.
-"""
+"""Who may do what to a request, and why not. Decisions are values; commands turn them into words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from bot.signin.request import Person, RequestState
 
 
+class DenialReason(StrEnum):
+    """Why somebody may not do something; `denied-<value>` is its sentence."""
+
+    ALREADY_CANCELLING = "already-cancelling"
+    ALREADY_DECIDED = "already-decided"
+    EXPIRED = "expired"
+    NO_CHECKS = "no-checks"
+    NO_SUCH_REQUEST = "no-such-request"
+    NOT_A_DRAFT = "not-a-draft"
+    NOT_APPROVER = "not-approver"
+    NOT_ENDED = "not-ended"
+    NOT_REQUESTER = "not-requester"
+    NOT_RUNNING = "not-running"
+    NOT_YOURS = "not-yours"
+    OWN_REQUEST = "own-request"
+    TOO_LATE_TO_WITHDRAW = "too-late-to-withdraw"
+
+
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts, as the activity says: never from card data. `roles` were worked out beforehand."""
+    """Who acts: identity from the activity, never from card data; roles as resolved beforehand."""
 
     person: Person
     tenant_id: str
@@ -24,13 +39,13 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """What a decision needs to know of a request."""
+    """What a decision needs to know about a request."""
 
     tenant_id: str
     state: RequestState
-    requester_id: str
-    expires_at: datetime | None = None
-    cancelling: bool = False
+    requester_id: str  #: object id
+    expires_at: datetime | None = None  #: UTC; None while draft
+    cancelling: bool = False  #: cancellation was requested
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +55,7 @@ class Allowed:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """`reason` is a stable code; `arguments` fill its sentence."""
-
-    reason: str
-    arguments: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
+    reason: DenialReason
 
 
 Decision = Allowed | Denied
@@ -51,94 +63,94 @@ ALLOWED = Allowed()
 
 
 def may_submit_file(actor: Actor) -> Decision:
-    """Hand in a file."""
-    return ALLOWED if actor.may_request else Denied("not-requester")
+    """Submit a file for validation."""
+    return ALLOWED if actor.may_request else Denied(DenialReason.NOT_REQUESTER)
 
 
 def may_run_checks(actor: Actor) -> Decision:
-    """See how the service is set up: it names rights and settings, so approvers."""
-    return ALLOWED if actor.may_approve else Denied("no-checks")
+    """Run `checks`. Findings name permissions and settings, so approvers only."""
+    return ALLOWED if actor.may_approve else Denied(DenialReason.NO_CHECKS)
 
 
 def may_see(actor: Actor, request: RequestFacts) -> Decision:
-    """See a request. One of another tenant does not exist for you: saying more would tell that it does."""
+    """See a request. For other tenants it does not exist; any other answer would reveal that it does."""
     if request.tenant_id != actor.tenant_id:
-        return Denied("no-such-request")
+        return Denied(DenialReason.NO_SUCH_REQUEST)
     if actor.may_approve or actor.may_request or actor.person.object_id == request.requester_id:
         return ALLOWED
-    return Denied("no-such-request")
+    return Denied(DenialReason.NO_SUCH_REQUEST)
 
 
 def may_request_approval(actor: Actor, request: RequestFacts) -> Decision:
     """Ask for approval of a draft."""
     if request.tenant_id != actor.tenant_id:
-        return Denied("no-such-request")
+        return Denied(DenialReason.NO_SUCH_REQUEST)
     if actor.person.object_id != request.requester_id:
-        return Denied("not-yours")
+        return Denied(DenialReason.NOT_YOURS)
     if not actor.may_request:
-        return Denied("not-requester")
-    return ALLOWED if request.state is RequestState.DRAFT else Denied("not-a-draft")
+        return Denied(DenialReason.NOT_REQUESTER)
+    return ALLOWED if request.state is RequestState.DRAFT else Denied(DenialReason.NOT_A_DRAFT)
 
 
 def may_withdraw(actor: Actor, request: RequestFacts) -> Decision:
-    """Take back a draft or a request that still waits."""
+    """Withdraw a draft, or a request still waiting for approval."""
     if request.tenant_id != actor.tenant_id:
-        return Denied("no-such-request")
+        return Denied(DenialReason.NO_SUCH_REQUEST)
     if actor.person.object_id != request.requester_id:
-        return Denied("not-yours")
+        return Denied(DenialReason.NOT_YOURS)
     if request.state in (RequestState.DRAFT, RequestState.WAITING):
         return ALLOWED
-    return Denied("too-late-to-withdraw")
+    return Denied(DenialReason.TOO_LATE_TO_WITHDRAW)
 
 
 def may_decide(actor: Actor, request: RequestFacts, *, four_eyes: bool, now: datetime) -> Decision:
-    """Approve or reject. Whoever asked does not decide, where four eyes are wanted."""
+    """Approve or reject. With four eyes, the requester may not decide."""
     if request.tenant_id != actor.tenant_id:
-        return Denied("no-such-request")
+        return Denied(DenialReason.NO_SUCH_REQUEST)
     if request.state is not RequestState.WAITING:
-        return Denied("already-decided")
+        return Denied(DenialReason.ALREADY_DECIDED)
     if not actor.may_approve:
-        return Denied("not-approver")
+        return Denied(DenialReason.NOT_APPROVER)
     if four_eyes and actor.person.object_id == request.requester_id:
-        return Denied("own-request")
+        return Denied(DenialReason.OWN_REQUEST)
     if request.expires_at is not None and now >= request.expires_at:
-        return Denied("expired")
+        return Denied(DenialReason.EXPIRED)
     return ALLOWED
 
 
 def may_cancel(actor: Actor, request: RequestFacts) -> Decision:
-    """Stop what has not been sent yet: the requester, or any approver."""
+    """Cancel the batches not sent yet: the requester, or any approver."""
     if request.tenant_id != actor.tenant_id:
-        return Denied("no-such-request")
+        return Denied(DenialReason.NO_SUCH_REQUEST)
     if not actor.may_approve and actor.person.object_id != request.requester_id:
-        return Denied("not-yours")
+        return Denied(DenialReason.NOT_YOURS)
     if request.state is not RequestState.RUNNING:
-        return Denied("not-running")
-    return Denied("already-cancelling") if request.cancelling else ALLOWED
+        return Denied(DenialReason.NOT_RUNNING)
+    return Denied(DenialReason.ALREADY_CANCELLING) if request.cancelling else ALLOWED
 
 
 def may_retry(actor: Actor, request: RequestFacts) -> Decision:
-    """Make a new request of what failed; it is approved again like any other."""
-    if (seen := may_see(actor, request)) is not ALLOWED:
-        return seen
+    """Draft a new request from the phones that failed; it needs approval like any other."""
+    if (decision := may_see(actor, request)) is not ALLOWED:
+        return decision
     if not actor.may_request:
-        return Denied("not-requester")
+        return Denied(DenialReason.NOT_REQUESTER)
     if request.state in (RequestState.FINISHED, RequestState.CANCELLED):
         return ALLOWED
-    return Denied("not-ended")
+    return Denied(DenialReason.NOT_ENDED)
 
 
 def may_reconcile(actor: Actor, request: RequestFacts, *, four_eyes: bool) -> Decision:
-    """Say what became of a batch whose outcome is unknown: this can reset passwords, so approvers."""
+    """Settle a batch of unknown outcome. The answer can lead to password resets, so approvers only."""
     if request.tenant_id != actor.tenant_id:
-        return Denied("no-such-request")
+        return Denied(DenialReason.NO_SUCH_REQUEST)
     if not actor.may_approve:
-        return Denied("not-approver")
+        return Denied(DenialReason.NOT_APPROVER)
     if four_eyes and actor.person.object_id == request.requester_id:
-        return Denied("own-request")
-    return ALLOWED if request.state is RequestState.RUNNING else Denied("not-running")
+        return Denied(DenialReason.OWN_REQUEST)
+    return ALLOWED if request.state is RequestState.RUNNING else Denied(DenialReason.NOT_RUNNING)
 
 
 def may_delegate(actor: Actor, request: RequestFacts, *, four_eyes: bool) -> Decision:
-    """Let a running request go on with one's own rights: whoever could have approved it."""
+    """Delegate one's own access to a running request: whoever could have approved it."""
     return may_reconcile(actor, request, four_eyes=four_eyes)

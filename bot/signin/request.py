@@ -1,21 +1,21 @@
-"""The request: what one admin asks for, its states, and the digest that an approval is bound to."""
+"""The request: what one admin asks for, its states, and the digest an approval is bound to."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType
 
 from bot.phones.region import Region
+from bot.signin.transition import Transition, terminal
 
 
 class RequestState(StrEnum):
     DRAFT = "draft"
-    WAITING = "waiting"
+    WAITING = "waiting"  # for an approver
     RUNNING = "running"
     FINISHED = "finished"
     REJECTED = "rejected"
@@ -24,49 +24,54 @@ class RequestState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-# Every change that can happen, and no other. A running request that is cancelled while phones are
-# with the service stays `running` until the last of them is explained; the service has no cancel.
-TRANSITIONS: Mapping[RequestState, frozenset[RequestState]] = MappingProxyType(
-    {
-        RequestState.DRAFT: frozenset({RequestState.WAITING, RequestState.WITHDRAWN}),
-        RequestState.WAITING: frozenset(
-            {
-                RequestState.RUNNING,
-                RequestState.REJECTED,
-                RequestState.EXPIRED,
-                RequestState.WITHDRAWN,
-            }
-        ),
-        RequestState.RUNNING: frozenset({RequestState.FINISHED, RequestState.CANCELLED}),
-        RequestState.FINISHED: frozenset(),
-        RequestState.REJECTED: frozenset(),
-        RequestState.EXPIRED: frozenset(),
-        RequestState.CANCELLED: frozenset(),
-        RequestState.WITHDRAWN: frozenset(),
-    }
-)
+def _transition(
+    name: str, before: Iterable[RequestState], after: RequestState
+) -> Transition[RequestState]:
+    return Transition(name, frozenset(before), after)
 
-TERMINAL_REQUEST_STATES = frozenset(
-    state for state, following in TRANSITIONS.items() if not following
+
+REQUEST_APPROVAL = _transition("request_approval", [RequestState.DRAFT], RequestState.WAITING)
+APPROVE = _transition("approve", [RequestState.WAITING], RequestState.RUNNING)
+REJECT = _transition("reject", [RequestState.WAITING], RequestState.REJECTED)
+WITHDRAW = _transition(
+    "withdraw", [RequestState.DRAFT, RequestState.WAITING], RequestState.WITHDRAWN
 )
+EXPIRE = _transition("expire", [RequestState.WAITING], RequestState.EXPIRED)
+# The SIP Gateway cannot cancel: a request stays `running` until every phone already sent has ended.
+CANCEL = _transition("cancel", [RequestState.RUNNING], RequestState.RUNNING)
+END_FINISHED = _transition("end_if_over", [RequestState.RUNNING], RequestState.FINISHED)
+END_CANCELLED = _transition("end_if_over", [RequestState.RUNNING], RequestState.CANCELLED)
+
+#: Every change of a request's state that can happen; a new request is a `draft`.
+TRANSITIONS = (
+    REQUEST_APPROVAL,
+    APPROVE,
+    REJECT,
+    WITHDRAW,
+    EXPIRE,
+    CANCEL,
+    END_FINISHED,
+    END_CANCELLED,
+)
+TERMINAL_REQUEST_STATES = terminal(RequestState, TRANSITIONS)
 NOTHING_RAN = frozenset({RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN})
 
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """Somebody as Entra ID knows them; `name` is for display and decides nothing."""
+    """A user in Entra ID."""
 
     object_id: str
-    name: str
+    name: str  #: for display; decides nothing; "" if the chat client did not send one
 
 
 @dataclass(frozen=True, slots=True)
 class Phone:
-    """One sign-in: this account on this phone, in the region where the phone was provisioned."""
+    """One sign-in: an account on a phone."""
 
-    username: str
-    hardware_id: str  # XX-XX-XX-XX-XX-XX or, for a port of an ATA, XX-XX-XX-XX-XX-XX:NNN
-    region: Region
+    username: str  #: UPN
+    hardware_id: str  #: XX-XX-XX-XX-XX-XX or, for a port of an ATA, XX-XX-XX-XX-XX-XX:NNN
+    region: Region  #: where the phone was provisioned
 
     @property
     def key(self) -> tuple[str, str]:
@@ -74,21 +79,21 @@ class Phone:
 
 
 def phone_key(username: str, hardware_id: str) -> tuple[str, str]:
-    """What results are matched by: an account may sit on several ports, so never the name alone."""
+    """The key that matches results to phones: one account may be on several ports, so never the UPN alone."""
     return username.casefold(), hardware_id.upper()
 
 
-def digest(devices: Iterable[Phone]) -> str:
-    """SHA-256 over the devices in order, as hex: two requests with one digest run the same sign-ins."""
+def digest(phones: Iterable[Phone]) -> str:
+    """SHA-256 over the phones in order, in hex: requests with equal digests run the same sign-ins."""
     seal = hashlib.sha256()
-    for device in devices:
-        fields = [device.region.value, device.username, device.hardware_id]
-        seal.update(json.dumps(fields).encode())  # JSON: no two lists of fields look alike
+    for phone in phones:
+        fields = [phone.region.value, phone.username, phone.hardware_id]
+        seal.update(json.dumps(fields).encode())  # unambiguous: no two field lists encode alike
     return seal.hexdigest()
 
 
-# No I, L, O, U: an id is read out over the phone. Ids open nothing by themselves; who may act is
-# decided by policy, so 40 bits against collisions are plenty.
+# No I, L, O, U: ids are read out over the phone. An id grants nothing (policy decides who may act),
+# so 40 bits are plenty against collisions.
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -98,9 +103,12 @@ def new_id() -> str:
 
 
 def parse_id(text: str) -> str | None:
-    """The request id that a person typed, forgiving case, spaces, dashes and look-alikes; else None."""
-    plain = text.strip().strip("#").upper().replace("-", "").replace(" ", "")
-    plain = plain.replace("O", "0").replace("I", "1").replace("L", "1")
-    if len(plain) == 8 and all(letter in _ALPHABET for letter in plain):
-        return plain
+    """The request id in what a person typed, tolerating case, spaces, dashes and look-alikes.
+
+    Returns None if the text holds no id.
+    """
+    letters = text.strip().strip("#").upper().replace("-", "").replace(" ", "")
+    letters = letters.replace("O", "0").replace("I", "1").replace("L", "1")
+    if len(letters) == 8 and all(letter in _ALPHABET for letter in letters):
+        return letters
     return None

@@ -1,6 +1,6 @@
-"""A snapshot: everything that a card can show of a request, as committed at one moment.
+"""A snapshot: everything a card can show of a request, as committed at one moment.
 
-The store builds it, the cards read it. No card asks for more, so a card can never show a promise.
+The store builds it and cards read nothing else, so a card never shows what is not committed.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """`number` counts from 1; `total` is the number of items on all pages."""
+    """One page of a list."""
 
     items: Sequence[Item]
-    number: int
-    size: int
-    total: int
+    number: int  #: from 1
+    size: int  #: items per page
+    total: int  #: items on all pages
 
     @property
     def pages(self) -> int:
@@ -35,23 +35,23 @@ class Page(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class RosterSummary:
-    """What the file held. `ready` rows can run; `not_ready` rows never do."""
+    """What the file held."""
 
     file_name: str
-    total: int
-    ready: int
-    accounts: int  # distinct accounts in the ready rows: whose passwords a sign-in resets
-    not_ready: int
+    total: int  #: rows
+    ready: int  #: rows that can run
+    accounts: int  #: distinct accounts in the ready rows, whose passwords a sign-in resets
+    not_ready: int  #: rows that never run
     warnings: int
     notes: int
-    without_region: int  # ready rows whose file gave no region: the admin chooses one for them
+    without_region: int  #: ready rows without a region in the file; the requester chooses one
     notices: Sequence[Notice]
-    issues: Page[Issue]  # errors first, then warnings, then notes; in row order
+    issues: Page[Issue]  #: errors, then warnings, then notes; each in row order
 
 
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """How many phones stand where."""
+    """How many phones have each status."""
 
     pending: int = 0
     in_progress: int = 0
@@ -62,14 +62,7 @@ class Tally:
 
     @property
     def total(self) -> int:
-        return (
-            self.pending
-            + self.in_progress
-            + self.signed_in
-            + self.failed
-            + self.not_run
-            + self.unconfirmed
-        )
+        return self.pending + self.in_progress + self.ended
 
     @property
     def ended(self) -> int:
@@ -80,7 +73,7 @@ class Tally:
 class RegionProgress:
     region: Region
     phones: Tally
-    batches: Mapping[BatchState, int]
+    batches: Mapping[BatchState, int]  #: number of batches by state; planned ones before approval
 
     @property
     def batch_count(self) -> int:
@@ -89,70 +82,72 @@ class RegionProgress:
 
 @dataclass(frozen=True, slots=True)
 class CauseGroup:
-    """Failures of one cause. For `unknown` and `refused`, `message` is the service's own text."""
+    """Failures of one cause."""
 
     cause: Cause
     count: int
-    message: str
-    examples: Sequence[str]  # some usernames, three at most
-    vendors: Mapping[str, int] = field(default_factory=dict[str, int])  # device kind code -> phones
+    message: str  #: the SIP Gateway's own text, shown for the causes `unknown` and `refused`
+    examples: Sequence[str]  #: up to three UPNs
+    vendors: Mapping[str, int] = field(default_factory=dict[str, int])  #: device kind -> phones
 
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationQuestion:
-    """A batch that may or may not have run, and only a person can find out."""
+    """A batch of unknown outcome that only an approver can settle."""
 
-    batch_id: int  # our number of it, as `reconcile` takes it
+    batch_id: int
     region: Region
     phones: int
-    sent_at: datetime
+    sent_at: datetime  #: UTC
     first_row: int
     last_row: int
-    attempt: int = 1  # which sending of the batch this is about
+    attempt: int = 1  #: which submit of the batch the question is about
 
 
 @dataclass(frozen=True, slots=True)
 class StalledBatch:
-    """A batch that the service has, but of which nothing new was heard for a long time."""
+    """A submitted batch without progress for an hour."""
 
     region: Region
     remote_batch_id: str
     phones_open: int
-    since: datetime
+    since: datetime  #: UTC time of the last progress
 
 
 @dataclass(frozen=True, slots=True)
 class PhoneSnapshot:
-    """One ready row and where it stands."""
+    """One ready row and its status."""
 
     row: int
     username: str
     hardware_id: str
-    region: Region | None
+    region: Region | None  #: None if neither the file nor the requester gave one yet
     status: PhoneStatus
-    message: str  # the service's own error text, as it came
-    cause: Cause | None
-    remote_batch_id: str  # the service's id, "" before there is one
+    message: str  #: the SIP Gateway's own error text, verbatim
+    cause: Cause | None  #: None unless it failed, was left out or is unconfirmed
+    remote_batch_id: str  #: "" until the SIP Gateway gave one
 
 
 @dataclass(frozen=True, slots=True)
 class RequestSnapshot:
+    """Times are UTC. Persons are None until they acted."""
+
     id: str
     version: int
     state: RequestState
     tenant_id: str
     requester: Person
     roster: RosterSummary
-    regions: Sequence[RegionProgress]  # of the ready rows that have a region
+    regions: Sequence[RegionProgress]  #: of the ready rows with a region
     causes: Sequence[CauseGroup]
     questions: Sequence[ReconciliationQuestion]
     stalled: Sequence[StalledBatch]
-    phones: Page[PhoneSnapshot]  # those that the card's filter and page ask for
+    phones: Page[PhoneSnapshot]  #: as the card's filter and page select
     four_eyes: bool
     created_at: datetime
-    digest: str = ""  # SHA-256 hex; "" while draft
+    digest: str = ""  #: SHA-256 in hex; "" while draft
     reason: str = ""
-    retry_of: str = ""
+    retry_of: str = ""  #: id of the request whose failed phones these are, "" if none
     asked_at: datetime | None = None
     expires_at: datetime | None = None
     decided_by: Person | None = None
@@ -161,11 +156,9 @@ class RequestSnapshot:
     cancelled_by: Person | None = None
     cancel_asked_at: datetime | None = None
     finished_at: datetime | None = None
-    refused: str = ""  # why the service cannot be used at all just now, in its own words
-    unreachable_since: datetime | None = None  # polls have failed since then; work goes on
-    delegation_wanted_since: datetime | None = (
-        None  # nobody whose rights it could run with is signed in
-    )
+    refused: str = ""  #: why the SIP Gateway denies access right now, in its own words
+    unreachable_since: datetime | None = None  #: since when polls fail; the phones keep going
+    delegation_wanted_since: datetime | None = None  #: since when no approver's delegation is held
 
     @property
     def phones_by_status(self) -> Tally:
@@ -181,7 +174,7 @@ class RequestSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class HistoryLine:
-    """One request in the `history` list."""
+    """One request in the list of `history` or `status`."""
 
     id: str
     state: RequestState

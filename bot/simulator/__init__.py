@@ -1,5 +1,6 @@
-"""The far sides as HTTP servers on loopback: SIP Gateway (ConfigAPI), Graph, Teams connector, files.
+"""Simulated remote services as HTTP servers on loopback: SIP Gateway (ConfigAPI), Graph, Entra ID, the
+Teams connector, and file storage.
 
-They keep to what is published of the real ones, take a scenario, and count what they were asked.
-Nothing outside the composition root, the demo and the tests imports this.
+They follow the published behavior of the real services, run a scenario, and count their calls. Imported
+only by the composition root, the command line and the tests.
 """

@@ -1,6 +1,6 @@
-"""A Teams client: people write in chats, drop files, and click on the cards that the connector keeps.
+"""A simulated Teams client: users write in chats, drop files, and click buttons on posted cards.
 
-What it sends is what Teams sends: the data of the button that is on the card now, with its inputs.
+It sends what Teams sends: the data of the button on the card's current version, plus its inputs.
 """
 
 from __future__ import annotations
@@ -25,23 +25,24 @@ _BOT = {"id": "28:offhook", "name": "Offhook"}
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """A conversation: `kind` is personal, groupChat or channel."""
+    """A conversation."""
 
     id: str
+    #: `personal`, `groupChat` or `channel`.
     kind: str = "personal"
 
 
 class NoSuchButtonError(LookupError):
-    """The card, as it is now, does not offer what was to be clicked."""
+    """The current version of the card has no such button."""
 
 
 def elements(node: Any) -> Iterator[dict[str, Any]]:
-    """Every object with a `type` in a card, itself included, in reading order."""
+    """Every object with a `type` in a card, including the card itself, in document order."""
     if isinstance(node, dict):
-        found = cast(dict[str, Any], node)
-        if "type" in found:
-            yield found
-        for value in found.values():
+        element = cast(dict[str, Any], node)
+        if "type" in element:
+            yield element
+        for value in element.values():
             yield from elements(value)
     elif isinstance(node, list):
         for value in cast(list[Any], node):
@@ -49,27 +50,33 @@ def elements(node: Any) -> Iterator[dict[str, Any]]:
 
 
 def button(card: Json | None, verb: str, **having: Any) -> dict[str, Any]:
-    """The `Action.Execute` of a verb, with this in its data; raises `NoSuchButton`."""
-    for element in elements(card):
-        if element["type"] == "Action.Execute" and element.get("verb") == verb:
-            data = element.get("data") or {}
+    """The `Action.Execute` with this verb and with `having` in its data.
+
+    Raises `NoSuchButtonError` when there is none.
+    """
+    for node in elements(card):
+        if node["type"] == "Action.Execute" and node.get("verb") == verb:
+            data = node.get("data") or {}
             if all(data.get(name) == value for name, value in having.items()):
-                return element
+                return node
     raise NoSuchButtonError(verb)
 
 
 def verbs(card: Json | None) -> list[str]:
-    """What a card offers, in its order."""
+    """The verbs of a card's buttons, in document order."""
     return [str(each.get("verb")) for each in elements(card) if each["type"] == "Action.Execute"]
 
 
 def texts(card: Json | None) -> str:
-    """What a card says, a line for each piece of text."""
+    """A card's text, one line per element."""
     return "\n".join(str(each["text"]) for each in elements(card) if "text" in each)
 
 
 class TeamsClient:
-    """Everybody's client at once. `url` is where the bot listens."""
+    """A Teams client for every user. `url` is the bot's base URL.
+
+    Methods that send an activity return the HTTP status and the body of the bot's response.
+    """
 
     def __init__(
         self,
@@ -85,6 +92,7 @@ class TeamsClient:
         self._tenant_id = tenant_id
 
     def activity(self, person: Person, chat: Chat, **more: Any) -> dict[str, Any]:
+        """An activity from `person` in `chat`, with `more` fields."""
         channel_data: dict[str, Any] = {"tenant": {"id": self._tenant_id}}
         if chat.kind == "channel":
             channel = chat.id.split(";")[0]
@@ -110,11 +118,11 @@ class TeamsClient:
         }
 
     async def post(self, activity: Json) -> tuple[int, Any]:
-        """Send any activity as it is; returns the HTTP status and the JSON body, if there is one."""
-        async with self._session.post(self._endpoint, json=activity) as answer:
-            body = await answer.text()
-            is_json = answer.content_type == "application/json" and body
-            return answer.status, await answer.json() if is_json else body
+        """Send an activity unchanged. The body is parsed if it is JSON, otherwise text."""
+        async with self._session.post(self._endpoint, json=activity) as response:
+            body = await response.text()
+            is_json = response.content_type == "application/json" and body
+            return response.status, await response.json() if is_json else body
 
     async def install(self, person: Person, chat: Chat) -> tuple[int, Any]:
         return await self.post(self.activity(person, chat, type="installationUpdate", action="add"))
@@ -127,7 +135,7 @@ class TeamsClient:
     async def drop(
         self, person: Person, chat: Chat, *files: tuple[str, str], text: str = ""
     ) -> tuple[int, Any]:
-        """Drop files in a 1:1 chat; each is (name, link)."""
+        """Drop files in a personal chat. Each file is (name, download URL)."""
         attachments = [
             {
                 "contentType": FILE,
@@ -154,9 +162,9 @@ class TeamsClient:
         inputs: Json | None = None,
         **having: Any,
     ) -> tuple[int, Any]:
-        """Click the button with `verb` (and `having` in its data) on a card as it is now."""
-        found = button(posted.card, verb, **having)
-        data = {**(found.get("data") or {}), **(inputs or {})}
+        """Click the button with `verb`, and with `having` in its data, on the card's current version."""
+        action = button(posted.card, verb, **having)
+        data = {**(action.get("data") or {}), **(inputs or {})}
         return await self.act(person, chat, verb, data, posted.activity_id)
 
     async def act(
@@ -168,7 +176,7 @@ class TeamsClient:
         activity_id: str = "",
         **proof: Any,
     ) -> tuple[int, Any]:
-        """Send a card action with any data; `proof` is what came of a sign-in."""
+        """Send a card action with any data. `proof` holds the result of a sign-in."""
         action = {"type": "Action.Execute", "verb": verb, "data": data}
         return await self.post(
             self.activity(
@@ -184,7 +192,10 @@ class TeamsClient:
     async def answer_consent(
         self, person: Person, chat: Chat, posted: Posted, *, accept: bool, status: int = 201
     ) -> tuple[int, Any]:
-        """Answer a file consent card; returns (HTTP status, id of the upload)."""
+        """Answer a file consent card. Returns the HTTP status and the upload's ID ("" if declined).
+
+        `status` of 400 or more makes the upload itself fail.
+        """
         attachment = next(
             each for each in attachments(posted) if each.get("contentType") == CONSENT
         )

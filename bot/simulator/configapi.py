@@ -1,7 +1,7 @@
-"""The SIP Gateway's bulk sign-in and the policy reads of the ConfigAPI, as far as they are public.
+"""Simulates the SIP Gateway's bulk sign-in and the ConfigAPI's policy reads, as far as they are public.
 
-A batch's state is worked out when it is asked for, from its start and the scenario, so thousands
-of phones cost nothing while nobody looks.
+A batch's state is computed on each read, from its start time and the scenario, so thousands of phones
+cost nothing between reads.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from bot.simulator.scenario import MESSAGES, SUCCESS, Call, Fault, Scenario, mes
 from bot.simulator.waiting import Signal
 
 _HARDWARE_ID = re.compile(r"(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}(?::\d{3})?")
-_AT_ONCE = 10  # phones of a batch that are being signed in together
+_CONCURRENT_PHONES = 10  # phones of one batch in progress at once
 
 _POLICIES: Mapping[str, list[dict[str, Any]]] = MappingProxyType(
     {
@@ -58,24 +58,34 @@ _POLICIES: Mapping[str, list[dict[str, Any]]] = MappingProxyType(
 
 
 class Item(NamedTuple):
+    """One phone in a createbatch body, as received."""
+
     username: str
     hardware_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
+    """A batch that was accepted and runs."""
+
     id: str
-    number: int  # of this simulator's batches, from 1
+    #: Sequence number in this simulator, from 1.
+    number: int
     region: Region
     items: tuple[Item, ...]
-    outcomes: tuple[str, ...]  # per item: `success` or the error text
-    started: float  # time.monotonic()
+    #: Per item: `success`, or its error text.
+    outcomes: tuple[str, ...]
+    #: From `time.monotonic()`.
+    started: float
+    #: UTC.
     created_at: datetime
+    #: Duration.
     seconds: float
+    #: Whether the second half of the items never ends.
     stuck: bool
 
     def done(self, now: float) -> int:
-        """How many items have ended by `now`, in order."""
+        """Number of items that have ended by `now` (`time.monotonic()`); they end in order."""
         share = 1.0 if self.seconds == 0 else min((now - self.started) / self.seconds, 1.0)
         ended = int(share * len(self.items))
         return min(ended, len(self.items) // 2) if self.stuck else ended
@@ -86,26 +96,32 @@ class Batch:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """One createbatch as it came in. `batch_id` is "" if nothing was run."""
+    """One createbatch call, as received."""
 
+    #: "" if nothing ran.
     batch_id: str
+    #: None if missing or unknown.
     region: Region | None
     items: tuple[Item, ...]
+    #: UTC.
     at: datetime
     headers: Mapping[str, str]
 
 
 class ConfigApi:
-    """The service's state, and everything that it was asked."""
+    """The simulated SIP Gateway's state and a record of all calls."""
 
     def __init__(self, scenario: Scenario, faults: Faults) -> None:
         self.scenario = scenario
         self.calls: Counter[Call] = Counter()
         self.submits: list[Submit] = []
         self.batches: dict[str, Batch] = {}
-        self.runs: Counter[tuple[str, str]] = Counter()  # batches that each phone was in
-        self.password_resets: Counter[str] = Counter()  # by account, in lower case
-        self.peak: Counter[Region] = Counter()  # most batches at once
+        #: Number of batches that each phone, as (account, hardware ID), was in.
+        self.runs: Counter[tuple[str, str]] = Counter()
+        #: By lowercase account.
+        self.password_resets: Counter[str] = Counter()
+        #: Most batches running at once, by region.
+        self.peak: Counter[Region] = Counter()
         self.last_headers: dict[Call, Mapping[str, str]] = {}
         self._faults = faults
         self._signal = Signal()
@@ -113,11 +129,14 @@ class ConfigApi:
 
     @property
     def run_twice(self) -> list[tuple[str, str]]:
-        """Phones, as (account, hardware id), that were in more than one batch."""
+        """Phones, as (account, hardware ID), that were in more than one batch."""
         return [device for device, times in self.runs.items() if times > 1]
 
     async def wait_for_submits(self, number: int, timeout: float) -> None:  # noqa: ASYNC109
-        """Wait until `number` createbatch calls have come in, whatever became of them."""
+        """Wait until `number` createbatch calls have arrived, accepted or not.
+
+        Raises `TimeoutError` after `timeout` seconds.
+        """
         await self._signal.until(lambda: len(self.submits) >= number or None, timeout)
 
     def routes(self) -> web.RouteTableDef:
@@ -134,7 +153,7 @@ class ConfigApi:
     async def _begin(
         self, request: web.Request, call: Call, region: Region | None = None
     ) -> Fault | None:
-        """Count the call; raises the answer if it ends here, else gives the fault that ends it."""
+        """Count the call. Returns the fault that applies to it; None if none does."""
         self.calls[call] += 1
         self.last_headers[call] = request.headers.copy()
         fault = self._faults.next(call, region)
@@ -145,14 +164,14 @@ class ConfigApi:
         if self.scenario.latency:
             await asyncio.sleep(self.scenario.latency / 2)
 
-    async def _answer(
+    async def _respond(
         self, request: web.Request, call: Call, content: object
     ) -> web.StreamResponse:
-        """A read: nothing changes, so any fault simply takes the answer's place."""
+        """Respond to a read. Nothing changes, so a fault simply replaces the response."""
         fault = await self._begin(request, call)
         if fault is not None:
             return await self._faults.play(request, fault, self._error)
-        if not _authorised(request):
+        if not _authorized(request):
             return self._error(401, "Unauthorized", "No access token.")
         await self._half_latency()
         return web.json_response(content)
@@ -165,11 +184,11 @@ class ConfigApi:
             },
             "Headers": {"X-MS-Forest": "1A"},
         }
-        return await self._answer(request, Call.DISCOVERY, content)
+        return await self._respond(request, Call.DISCOVERY, content)
 
     async def _tenants(self, request: web.Request) -> web.StreamResponse:
         content = [{"TenantId": "00000000-0000-0000-0000-0000000000aa", "DisplayName": "Contoso"}]
-        return await self._answer(request, Call.TENANTS, content)
+        return await self._respond(request, Call.TENANTS, content)
 
     async def _policy(self, request: web.Request) -> web.StreamResponse:
         kind = request.match_info["type"]
@@ -180,17 +199,17 @@ class ConfigApi:
             instances = []
         if instances is None:
             return self._error(404, "NotFound", "No such configuration type.")
-        return await self._answer(request, Call.POLICIES, instances)
+        return await self._respond(request, Call.POLICIES, instances)
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
-        given = request.query.get("TargetRegion", "")
-        region = regions.parse(given) if given.isupper() else None
+        region_text = request.query.get("TargetRegion", "")
+        region = regions.parse(region_text) if region_text.isupper() else None
         items = _items(await request.read())
         fault = await self._begin(request, Call.CREATE_BATCH, region)
-        refusal = self._refusal(request, region, items)
+        error = self._rejection(request, region, items)
         accepted = fault is None or fault.fault.accepted
         batch = None
-        if region is not None and items and refusal is None and accepted:
+        if region is not None and items and error is None and accepted:
             batch = self._run(region, items)
         self.submits.append(
             Submit(
@@ -205,16 +224,16 @@ class ConfigApi:
         if fault is not None:
             return await self._faults.play(request, fault, self._error)
         await self._half_latency()
-        if refusal is not None or batch is None:
-            return refusal or self._error(400, "BadRequest", "Nothing to do.")
+        if error is not None or batch is None:
+            return error or self._error(400, "BadRequest", "Nothing to do.")
         if self.scenario.wire.bare_id:
             return web.json_response(batch.id)
         return web.json_response({self._name("batchId"): batch.id})
 
-    def _refusal(
+    def _rejection(
         self, request: web.Request, region: Region | None, items: tuple[Item, ...] | None
     ) -> web.Response | None:
-        if not _authorised(request):
+        if not _authorized(request):
             return self._error(401, "Unauthorized", "No access token.")
         if region is None:
             return self._error(400, "BadRequest", "TargetRegion must be NOAM, EMEA or APAC.")
@@ -222,9 +241,9 @@ class ConfigApi:
             return self._error(400, "BadRequest", "The body must list Username and HardwareId.")
         if not self.scenario.enforce_limits:
             return None
-        most = self.scenario.max_devices
-        if len(items) > most:
-            return self._error(400, "BadRequest", f"A batch may hold {most} devices at most.")
+        limit = self.scenario.max_devices
+        if len(items) > limit:
+            return self._error(400, "BadRequest", f"A batch may hold {limit} devices at most.")
         if self._running(region) >= self.scenario.max_per_region:
             return self._error(429, "TooManyRequests", "Too many batches run in this region.")
         return None
@@ -255,17 +274,20 @@ class ConfigApi:
         return batch
 
     def _outcome(self, item: Item, phones: Counter[str]) -> str:
-        """What becomes of a phone: by its form, by name, else by a chance that only depends on the
-        seed, the phone and how often it was tried, so that each run of a scenario ends alike."""
+        """The outcome for one phone: by its hardware ID's format, by the scenario, or by chance.
+
+        The chance depends only on the seed, the phone and the number of attempts, so every run of a
+        scenario has the same outcomes.
+        """
         if not _HARDWARE_ID.fullmatch(item.hardware_id):
             return MESSAGES["wrong-hardware-id"]
         if phones[item.hardware_id.upper()] > 1:
             return MESSAGES["duplicate-devices"]
         account, phone = phone_key(*item)
         attempt = self.runs[account, phone]
-        named = self._outcomes.get(phone.casefold()) or self._outcomes.get(account)
-        if named:
-            return message(named[min(attempt, len(named)) - 1])
+        outcomes = self._outcomes.get(phone.casefold()) or self._outcomes.get(account)
+        if outcomes:
+            return message(outcomes[min(attempt, len(outcomes)) - 1])
         if self.scenario.shares:
             seed = f"{self.scenario.seed} {account} {phone} {attempt}"
             chance = random.Random(seed).random()
@@ -278,10 +300,10 @@ class ConfigApi:
     async def _status(self, request: web.Request) -> web.StreamResponse:
         batch = self.batches.get(request.query.get("batchid", "").casefold())
         content = None if batch is None else self._report(batch)
-        answer = await self._answer(request, Call.BATCH_STATUS, content)
-        if batch is None and answer.status == 200:
+        response = await self._respond(request, Call.BATCH_STATUS, content)
+        if batch is None and response.status == 200:
             return self._error(404, "NotFound", "Batch not found.")
-        return answer
+        return response
 
     def _report(self, batch: Batch) -> dict[str, Any]:
         now, names = time.monotonic(), self.scenario.statuses
@@ -290,12 +312,14 @@ class ConfigApi:
         if batch.running(now) and now - batch.started < batch.seconds / 20:
             status = names.queued
         items: list[dict[str, str]] = []
-        for place, (item, outcome) in enumerate(zip(batch.items, batch.outcomes, strict=True)):
-            if place < done:
+        for index, (item, outcome) in enumerate(zip(batch.items, batch.outcomes, strict=True)):
+            if index < done:
                 state = names.item_success if outcome == SUCCESS else names.item_failed
             else:
-                state = names.item_running if place < done + _AT_ONCE else names.item_waiting
-            error = outcome if place < done and outcome != SUCCESS else ""
+                state = (
+                    names.item_running if index < done + _CONCURRENT_PHONES else names.item_waiting
+                )
+            error = outcome if index < done and outcome != SUCCESS else ""
             items.append(
                 {
                     self._name("userName"): item.username,
@@ -312,15 +336,15 @@ class ConfigApi:
         }
 
     async def _summaries(self, request: web.Request) -> web.StreamResponse:
-        how, names, now = self.scenario.summaries, self.scenario.statuses, time.monotonic()
-        visible_before = datetime.now(UTC) - timedelta(seconds=how.lag)
+        settings, names, now = self.scenario.summaries, self.scenario.statuses, time.monotonic()
+        visible_before = datetime.now(UTC) - timedelta(seconds=settings.lag)
         rows: list[dict[str, Any]] = []
         for batch in self.batches.values():
-            if not how.listed or batch.created_at > visible_before:
+            if not settings.listed or batch.created_at > visible_before:
                 continue
             status = names.running if batch.running(now) else names.completed
             row: dict[str, Any] = {"batchId": batch.id, "batchStatus": status}
-            if how.details:
+            if settings.details:
                 row |= {
                     "region": batch.region.value,
                     "createdAt": batch.created_at.isoformat(),
@@ -329,7 +353,7 @@ class ConfigApi:
             rows.append({self._name(name): value for name, value in row.items()})
         wrapped = self.scenario.wire.wrapped_list
         content = {self._name("batchSummaries"): rows} if wrapped else rows
-        return await self._answer(request, Call.BATCH_SUMMARIES, content)
+        return await self._respond(request, Call.BATCH_SUMMARIES, content)
 
     def _name(self, name: str) -> str:
         match self.scenario.wire.casing:
@@ -351,13 +375,13 @@ class ConfigApi:
         return web.json_response(content, status=status)
 
 
-def _authorised(request: web.Request) -> bool:
+def _authorized(request: web.Request) -> bool:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     return scheme == "Bearer" and bool(token.strip())
 
 
 def _items(body: bytes) -> tuple[Item, ...] | None:
-    """The phones in a createbatch body; None if it is not a list of names and hardware ids."""
+    """The phones in a createbatch body. Returns None when it is not a list of them."""
     try:
         rows = json.loads(body)
     except ValueError:

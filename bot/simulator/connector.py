@@ -1,4 +1,4 @@
-"""The Teams side of the Bot Connector: conversations and activities, with Teams' limits.
+"""Simulates the Bot Connector in Teams: conversations and activities, with Teams' rate limits.
 
 Limits and status codes: Microsoft, "Optimize your bot with rate limiting in Teams" and "Build
 conversational capability". Updates and deletes are not listed there; they count as sends here.
@@ -25,9 +25,9 @@ from bot.simulator.waiting import Signal
 Json = Mapping[str, Any]
 
 ADAPTIVE_CARD = "application/vnd.microsoft.card.adaptive"
-MAX_MESSAGE = 100 * 1024  # bytes as UTF-16
-MAX_CARD = 28 * 1024  # bytes as JSON
-# (operations, seconds) per bot and thread, and over all threads of a tenant.
+MAX_MESSAGE = 100 * 1024  # bytes, as UTF-16
+MAX_CARD = 28 * 1024  # bytes, as JSON in UTF-8
+# (operations, seconds) per bot and thread; `_EVERYTHING` covers all threads of a tenant.
 SENDS = ((7, 1), (8, 2), (60, 30), (1800, 3600))
 _READS = ((14, 1), (16, 2), (120, 30), (3600, 3600))
 _EVERYTHING = ((50, 1),)
@@ -35,13 +35,16 @@ _EVERYTHING = ((50, 1),)
 
 @dataclass(slots=True)
 class Posted:
-    """A message as people see it now, and all that it was before."""
+    """A posted message and all its versions."""
 
     conversation_id: str
     activity_id: str
+    #: Activity ID of the message it replies to; "" if it is not a reply.
     reply_to: str
+    #: Oldest first.
     versions: list[Json]
-    changed: int  # grows over all messages, so that newer changes have larger numbers
+    #: Number of its last change, counted over all messages.
+    changed: int
     deleted: bool = False
 
     @property
@@ -54,7 +57,7 @@ class Posted:
 
     @property
     def card(self) -> Json | None:
-        """The Adaptive Card in it, if there is one."""
+        """The Adaptive Card in the current version. None if there is none."""
         return next(
             (found for kind, found in _contents(self.activity) if kind == ADAPTIVE_CARD), None
         )
@@ -62,16 +65,15 @@ class Posted:
 
 @dataclass(slots=True)
 class Budget:
-    """Sliding windows over the moments at which operations were let through.
+    """A rate limit with several sliding windows."""
 
-    `windows`: (operations, seconds), from the shortest to the longest.
-    """
-
+    #: (operations, seconds), shortest window first.
     windows: Sequence[tuple[int, float]]
+    #: When operations were allowed (`time.monotonic()`), within the longest window.
     moments: deque[float] = field(default_factory=deque[float])
 
     def wait(self, now: float) -> float:
-        """Seconds until one more is allowed; 0 if it is."""
+        """Seconds until the next operation is allowed; 0 if it is now."""
         waits = (
             self.moments[-most] + seconds - now
             for most, seconds in self.windows
@@ -86,18 +88,22 @@ class Budget:
 
 
 class Connector:
-    """The conversations' state, and everything that was asked."""
+    """The conversations' state and a record of all calls."""
 
     def __init__(self, scenario: Scenario, faults: Faults) -> None:
         self.scenario = scenario.connector
         self.people = scenario.people
-        self.base_url = ""  # set when the server listens
+        self.base_url = ""  # set once the server listens
         self.calls: Counter[Call] = Counter()
-        self.answers: Counter[int] = Counter()  # by HTTP status
+        #: Responses, by HTTP status.
+        self.answers: Counter[int] = Counter()
         self.messages: list[Posted] = []
+        #: Number of changes to messages so far.
         self.changes = 0
-        self.blocked = set(self.scenario.blocked)  # 403, as if the bot had been removed
-        self.missing: set[str] = set()  # 404, as if the conversation had been deleted
+        #: IDs of conversations that respond with 403, as if the bot had been removed.
+        self.blocked = set(self.scenario.blocked)
+        #: IDs of conversations that respond with 404, as if they had been deleted.
+        self.missing: set[str] = set()
         self._faults = faults
         self._signal = Signal()
         self._by_id: dict[tuple[str, str], Posted] = {}
@@ -112,7 +118,7 @@ class Connector:
         return [each for each in self.messages if each.conversation_id == conversation_id]
 
     def since(self, change: int) -> list[Posted]:
-        """Messages that are new or were changed after `change`, oldest change first."""
+        """Messages posted or changed after the change numbered `change`, oldest change first."""
         later = (each for each in self.messages if each.changed > change)
         return sorted(later, key=lambda each: each.changed)
 
@@ -123,9 +129,10 @@ class Connector:
         *,
         since: int = 0,
     ) -> Posted:
-        """The first message, by change, that fits; `since` leaves out what was there before.
+        """Wait for the first message, by change, that matches `predicate`.
 
-        Raises `TimeoutError`, which names what came instead.
+        Only messages changed after the change numbered `since` count. Raises `TimeoutError` after
+        `timeout` seconds; its message lists what was posted instead.
         """
 
         def find() -> Posted | None:
@@ -134,8 +141,8 @@ class Connector:
         try:
             return await self._signal.until(find, timeout)
         except TimeoutError as error:
-            seen = [each.text or str(each.activity.get("summary")) for each in self.since(since)]
-            raise TimeoutError(f"no such message within {timeout:g} s, but {seen[-5:]}") from error
+            texts = [each.text or str(each.activity.get("summary")) for each in self.since(since)]
+            raise TimeoutError(f"no such message within {timeout:g} s, but {texts[-5:]}") from error
 
     def routes(self) -> web.RouteTableDef:
         routes = web.RouteTableDef()
@@ -155,7 +162,7 @@ class Connector:
 
     async def _create(self, request: web.Request) -> web.StreamResponse:
         body = await _json(request)
-        members, channel = body.get("members"), _at(body, "channelData", "channel", "id")
+        members, channel = body.get("members"), _nested(body, "channelData", "channel", "id")
         member = members[0].get("id") if isinstance(members, list) and members else None
         target = channel or member
         if not isinstance(target, str) or not target:
@@ -168,11 +175,11 @@ class Connector:
                 conversation = f"{channel};messageid={identifier}"
             else:
                 conversation = f"a:{hashlib.sha256(target.encode()).hexdigest()[:32]}"
-            answer = {"id": conversation, "serviceUrl": self.base_url}
+            content = {"id": conversation, "serviceUrl": self.base_url}
             if isinstance(first, dict):
                 self._post(conversation, identifier, first, "")
-                answer["activityId"] = identifier
-            return web.json_response(answer, status=201)
+                content["activityId"] = identifier
+            return web.json_response(content, status=201)
 
         return await self._operate(
             request, Call.CREATE_CONVERSATION, target, self._creates[_thread(target)], create, first
@@ -221,17 +228,19 @@ class Connector:
         conversation = request.match_info["conversation"]
         posted = self._by_id.get((conversation, request.match_info["activity"]))
 
-        def change_it() -> web.Response:
+        def apply() -> web.Response:
             if posted is None or posted.deleted:
                 return self._error(404, "ActivityNotFoundInConversation", "No such activity.")
             return change(posted)
 
-        def gone() -> None:
+        def mark_deleted() -> None:
             if posted is not None:
                 posted.deleted = True
 
         budget = self._sends[_thread(conversation)]
-        return await self._operate(request, call, conversation, budget, change_it, activity, gone)
+        return await self._operate(
+            request, call, conversation, budget, apply, activity, mark_deleted
+        )
 
     async def _members(self, request: web.Request) -> web.StreamResponse:
         return await self._read(request, [_account(each) for each in self.people])
@@ -240,9 +249,9 @@ class Connector:
         return await self._read(request, {"members": [_account(each) for each in self.people]})
 
     async def _member(self, request: web.Request) -> web.StreamResponse:
-        wanted = request.match_info["member"].removeprefix("29:").lower()
-        found = next((each for each in self.people if each.object_id.lower() == wanted), None)
-        return await self._read(request, None if found is None else _account(found))
+        object_id = request.match_info["member"].removeprefix("29:").lower()
+        member = next((each for each in self.people if each.object_id.lower() == object_id), None)
+        return await self._read(request, None if member is None else _account(member))
 
     async def _read(self, request: web.Request, content: object) -> web.StreamResponse:
         conversation = request.match_info["conversation"]
@@ -263,45 +272,47 @@ class Connector:
         budget: Budget,
         work: Callable[[], web.Response],
         activity: object = None,
-        gone: Callable[[], None] = lambda: None,
+        on_gone: Callable[[], None] = lambda: None,
     ) -> web.StreamResponse:
-        """One operation: refused by a limit, struck by a fault, or done."""
+        """Run one operation, unless a limit or a fault prevents it."""
         self.calls[call] += 1
-        answer: web.StreamResponse | None = self._refusal(conversation, budget, activity)
-        if answer is None:
+        response: web.StreamResponse | None = self._rejection(conversation, budget, activity)
+        if response is None:
             budget.spend(time.monotonic())
             self._everything.spend(time.monotonic())
-            answer = await self._carry_out(request, call, conversation, work, gone)
-        self.answers[answer.status] += 1
-        return answer
+            response = await self._execute(request, call, conversation, work, on_gone)
+        self.answers[response.status] += 1
+        return response
 
-    async def _carry_out(
+    async def _execute(
         self,
         request: web.Request,
         call: Call,
         conversation: str,
         work: Callable[[], web.Response],
-        gone: Callable[[], None],
+        on_gone: Callable[[], None],
     ) -> web.StreamResponse:
         fault = self._faults.next(call)
-        answer = web.Response()
+        response = web.Response()
         self._busy.add(conversation)
         try:
             await self._half_latency()
             if fault is None or fault.fault.accepted:
-                answer = work()
+                response = work()
             elif fault.fault is FaultKind.GONE:
-                gone()
+                on_gone()
             await self._half_latency()
         finally:
             self._busy.discard(conversation)
-        return answer if fault is None else await self._faults.play(request, fault, self._error)
+        return response if fault is None else await self._faults.play(request, fault, self._error)
 
     async def _half_latency(self) -> None:
         if self.scenario.latency:
             await asyncio.sleep(self.scenario.latency / 2)
 
-    def _refusal(self, conversation: str, budget: Budget, activity: object) -> web.Response | None:
+    def _rejection(
+        self, conversation: str, budget: Budget, activity: object
+    ) -> web.Response | None:
         if conversation in self.missing:
             return self._error(404, "ConversationNotFound", "Conversation not found.")
         if conversation in self.blocked:
@@ -313,10 +324,10 @@ class Connector:
         if self.scenario.limits:
             now = time.monotonic()
             if wait := max(budget.wait(now), self._everything.wait(now)):
-                answer = self._error(429, "Throttled", "Too many requests.")
+                response = self._error(429, "Throttled", "Too many requests.")
                 if self.scenario.retry_after:
-                    answer.headers["Retry-After"] = str(math.ceil(wait))
-                return answer
+                    response.headers["Retry-After"] = str(math.ceil(wait))
+                return response
         if isinstance(activity, dict) and _too_big(activity):
             return self._error(413, "MessageSizeTooBig", "Message size too large.")
         return None
@@ -333,7 +344,7 @@ class Connector:
         self._signal.notify()
 
     def _next_id(self) -> str:
-        """Teams uses milliseconds since 1970."""
+        """A unique activity ID: like Teams, milliseconds since the Unix epoch."""
         self._last_id = max(self._last_id + 1, int(time.time() * 1000))
         return str(self._last_id)
 
@@ -342,7 +353,7 @@ class Connector:
 
 
 def _thread(conversation: str) -> str:
-    """A channel is one thread to the limits, however many messages are answered in it."""
+    """The rate-limited thread of a conversation: a channel with all its reply chains is one."""
     return conversation.partition(";")[0]
 
 
@@ -359,7 +370,7 @@ def _account(person: Person) -> dict[str, str]:
 
 
 def _contents(activity: Json) -> list[tuple[str, Json]]:
-    """(content type, content) of its attachments."""
+    """(content type, content) of the activity's attachments."""
     attachments = activity.get("attachments")
     return [
         (str(each.get("contentType")), each["content"])
@@ -382,11 +393,11 @@ def _compact(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
-def _at(body: Json, *path: str) -> object:
-    found: object = body
+def _nested(body: Json, *path: str) -> object:
+    value: object = body
     for name in path:
-        found = found.get(name) if isinstance(found, dict) else None
-    return found
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 async def _json(request: web.Request) -> Json:

@@ -1,4 +1,4 @@
-"""Entra ID's token endpoint and the Bot Framework's token service, with real RS256 tokens.
+"""Simulates Entra ID's token endpoint and the Bot Framework token service, with real RS256 tokens.
 
 Requests and errors: https://learn.microsoft.com/entra/identity-platform/v2-oauth2-on-behalf-of-flow and
 `botframework.connector.token_api`.
@@ -34,7 +34,7 @@ _ISSUER = "https://login.example/{tenant}/v2.0"
 
 
 class _Error(Exception):
-    """An answer of Entra ID's: AADSTS `code`, and the OAuth error that goes with it."""
+    """An Entra ID error response: AADSTS `code` and its OAuth error."""
 
     def __init__(self, code: int, error: str = "invalid_grant", **more: str) -> None:
         super().__init__(code)
@@ -48,22 +48,29 @@ class _Error(Exception):
 
 
 class Entra:
-    """What it knows of people can be changed as one goes. `issued` holds every secret that it gave out."""
+    """Public attributes can be changed while it runs."""
 
     def __init__(self, scenario: Scenario, faults: Faults) -> None:
         self.calls: Counter[Call] = Counter()
+        #: Token requests, by grant type.
         self.grants: Counter[str] = Counter()
+        #: Every token and code ever issued.
         self.issued: set[str] = set()
-        self.roles: dict[str, tuple[str, ...]] = {}  # object id -> `wids`; else all that is needed
+        #: Object ID -> `wids`; all required roles if not listed.
+        self.roles: dict[str, tuple[str, ...]] = {}
+        #: Lifetime of issued tokens.
         self.token_seconds = 3600
         self.refresh_tokens = False
-        self.refusals: dict[str, int] = {}  # object id -> AADSTS code of an exchange for a resource
-        self.no_consent: set[str] = set()  # object ids whose single sign-on needs consent first
-        self.trusted: list[Any] = []  # public keys of certificates
+        #: Object ID -> AADSTS code with which on-behalf-of exchanges are refused.
+        self.refusals: dict[str, int] = {}
+        #: Object IDs whose single sign-on requires consent first.
+        self.no_consent: set[str] = set()
+        #: Public keys of certificates accepted in client assertions.
+        self.trusted: list[Any] = []
         self._faults = faults
         self._latency = scenario.latency
-        self._kept: dict[str, str] = {}  # user id -> token for the app
-        self._codes: dict[str, tuple[str, str]] = {}  # code -> user id, token
+        self._user_tokens: dict[str, str] = {}  # user ID -> token for the app
+        self._codes: dict[str, tuple[str, str]] = {}  # code -> user ID, token
 
     @cached_property
     def key(self) -> rsa.RSAPrivateKey:
@@ -72,21 +79,21 @@ class Entra:
     def routes(self) -> web.RouteTableDef:
         routes = web.RouteTableDef()
         routes.post("/{tenant}/oauth2/v2.0/token")(self._token)
-        routes.get("/msi/token")(self._identity)
+        routes.get("/msi/token")(self._managed_identity_token)
         routes.get("/api/usertoken/GetToken")(self._get_token)
         routes.post("/api/usertoken/exchange")(self._exchange)
         routes.delete("/api/usertoken/SignOut")(self._sign_out)
         routes.get("/api/botsignin/GetSignInResource")(self._resource)
         return routes
 
-    # -- what people and their clients do --------------------------------------------------------
+    # -- users and their clients -----------------------------------------------------------------
 
     def sso(self, person: Person, tenant: str, **claims: Any) -> str:
-        """The token that a Teams client gets for the bot by single sign-on."""
+        """The token that a Teams client gets for the bot through single sign-on."""
         return self.issue(tenant, f"api://botid-{APP_ID}", person.object_id, **claims)
 
     def sign_in(self, person: Person, tenant: str) -> str:
-        """Sign in by the link; returns the code that the window ends with."""
+        """Sign in on the sign-in page. Returns the code shown at the end."""
         code = str(secrets.randbelow(900_000) + 100_000)
         token = self.issue(tenant, APP_ID, person.object_id)
         self._codes[code] = (f"29:{person.object_id}", token)
@@ -95,6 +102,7 @@ class Entra:
         return code
 
     def issue(self, tenant: str, audience: str, object_id: str = "", **claims: Any) -> str:
+        """Issue a signed token. `claims` override the defaults; None removes one."""
         now = int(time.time())
         content = {
             "iss": _ISSUER.format(tenant=tenant),
@@ -114,7 +122,7 @@ class Entra:
 
     # -- Entra ID --------------------------------------------------------------------------------
 
-    async def _struck(self, request: web.Request, call: Call) -> web.StreamResponse | None:
+    async def _fault_response(self, request: web.Request, call: Call) -> web.StreamResponse | None:
         self.calls[call] += 1
         fault = self._faults.next(call)
         if self._latency:
@@ -122,15 +130,15 @@ class Entra:
         return None if fault is None else await self._faults.play(request, fault, _error)
 
     async def _token(self, request: web.Request) -> web.StreamResponse:
-        if (struck := await self._struck(request, Call.TOKEN)) is not None:
-            return struck
+        if (fault_response := await self._fault_response(request, Call.TOKEN)) is not None:
+            return fault_response
         form = {name: str(value) for name, value in (await request.post()).items()}
         try:
-            return web.json_response(self._granted(request.match_info["tenant"].lower(), form))
+            return web.json_response(self._grant(request.match_info["tenant"].lower(), form))
         except _Error as error:
             return web.json_response(error.content, status=400)
 
-    def _granted(self, tenant: str, form: Mapping[str, str]) -> dict[str, Any]:
+    def _grant(self, tenant: str, form: Mapping[str, str]) -> dict[str, Any]:
         grant = form.get("grant_type", "")
         self.grants[grant] += 1
         self._check_app(form)
@@ -138,15 +146,15 @@ class Entra:
         if grant == "client_credentials":
             token = self.issue(tenant, resource, APP_ID, idtyp="app", wids=[])
         elif grant == _OBO:
-            said = self._checked(form.get("assertion", ""), (APP_ID, f"api://botid-{APP_ID}"))
-            if said["tid"].lower() != tenant:
+            claims = self._verify(form.get("assertion", ""), (APP_ID, f"api://botid-{APP_ID}"))
+            if claims["tid"].lower() != tenant:
                 raise _Error(50020)
-            token = self._on_behalf(tenant, resource, said["oid"])
+            token = self._on_behalf_of(tenant, resource, claims["oid"])
         elif grant == "refresh_token" and form.get("refresh_token", "").startswith("refresh-"):
-            token = self._on_behalf(tenant, resource, form["refresh_token"].split("-", 2)[2])
+            token = self._on_behalf_of(tenant, resource, form["refresh_token"].split("-", 2)[2])
         else:
             raise _Error(70003, "unsupported_grant_type")
-        granted: dict[str, Any] = {
+        response: dict[str, Any] = {
             "token_type": "Bearer",
             "scope": form["scope"],
             "expires_in": self.token_seconds,
@@ -154,18 +162,18 @@ class Entra:
         }
         if self.refresh_tokens and grant != "client_credentials":
             oid = jwt.decode(token, options={"verify_signature": False})["oid"]
-            granted["refresh_token"] = f"refresh-{secrets.token_hex(8)}-{oid}"
-            self.issued.add(granted["refresh_token"])
-        return granted
+            response["refresh_token"] = f"refresh-{secrets.token_hex(8)}-{oid}"
+            self.issued.add(response["refresh_token"])
+        return response
 
-    def _on_behalf(self, tenant: str, resource: str, object_id: str) -> str:
+    def _on_behalf_of(self, tenant: str, resource: str, object_id: str) -> str:
         if code := self.refusals.get(object_id):
             challenge = {"access_token": {"capolids": {"essential": True, "values": ["x"]}}}
-            asks = code in (50076, 50079, 53003)
+            interaction_required = code in (50076, 50079, 53003)
             raise _Error(
                 code,
-                "interaction_required" if asks else "invalid_grant",
-                **({"claims": json.dumps(challenge)} if asks else {}),
+                "interaction_required" if interaction_required else "invalid_grant",
+                **({"claims": json.dumps(challenge)} if interaction_required else {}),
             )
         wids = self.roles.get(
             object_id,
@@ -191,8 +199,8 @@ class Entra:
             return
         raise _Error(700027, "invalid_client")
 
-    def _checked(self, token: str, audiences: tuple[str, ...]) -> dict[str, Any]:
-        """The claims of a token of ours."""
+    def _verify(self, token: str, audiences: tuple[str, ...]) -> dict[str, Any]:
+        """The verified claims of a token issued by this simulator. Raises `_Error`."""
         try:
             return jwt.decode(
                 token,
@@ -208,10 +216,10 @@ class Entra:
         except jwt.InvalidTokenError:
             raise _Error(50013) from None
 
-    async def _identity(self, request: web.Request) -> web.StreamResponse:
-        """The token endpoint that App Service and Container Apps give to a managed identity."""
-        if (struck := await self._struck(request, Call.TOKEN)) is not None:
-            return struck
+    async def _managed_identity_token(self, request: web.Request) -> web.StreamResponse:
+        """The managed identity endpoint of App Service and Container Apps."""
+        if (fault_response := await self._fault_response(request, Call.TOKEN)) is not None:
+            return fault_response
         resource = request.query.get("resource", "")
         self.grants["managed_identity"] += 1
         token = self.issue("home", resource, request.query.get("client_id", ""))
@@ -227,12 +235,14 @@ class Entra:
 
     # -- the token service -----------------------------------------------------------------------
 
-    async def _asked(self, request: web.Request, call: Call) -> web.StreamResponse | None:
-        """The answer if the call ends here: a fault, or somebody who is not the bot."""
-        if (struck := await self._struck(request, call)) is not None:
-            return struck
+    async def _token_service_error(
+        self, request: web.Request, call: Call
+    ) -> web.StreamResponse | None:
+        """The response if the call ends here: a fault, or a caller other than the bot. Else None."""
+        if (fault_response := await self._fault_response(request, call)) is not None:
+            return fault_response
         try:
-            self._checked(request.headers.get("Authorization", "").partition(" ")[2], (BOT,))
+            self._verify(request.headers.get("Authorization", "").partition(" ")[2], (BOT,))
         except _Error:
             return _error(401, "Unauthorized", "Not a bot.")
         if "userId" in request.query and request.query.get("channelId") != CHANNEL:
@@ -240,33 +250,33 @@ class Entra:
         return None
 
     async def _get_token(self, request: web.Request) -> web.StreamResponse:
-        if (ended := await self._asked(request, Call.GET_USER_TOKEN)) is not None:
-            return ended
+        if (error := await self._token_service_error(request, Call.GET_USER_TOKEN)) is not None:
+            return error
         user, code = request.query["userId"], request.query.get("code")
         if code:
             owner, token = self._codes.pop(code, ("", ""))
             if owner != user:
                 return _error(404, "NotFound", "No such code.")
-            self._kept[user] = token
-        if user not in self._kept:
+            self._user_tokens[user] = token
+        if user not in self._user_tokens:
             return web.Response(status=404)
-        return self._given(request, self._kept[user])
+        return self._token_response(request, self._user_tokens[user])
 
     async def _exchange(self, request: web.Request) -> web.StreamResponse:
-        if (ended := await self._asked(request, Call.EXCHANGE)) is not None:
-            return ended
+        if (error := await self._token_service_error(request, Call.EXCHANGE)) is not None:
+            return error
         body = json.loads(await request.read())
         try:
-            said = self._checked(str(body.get("token", "")), (f"api://botid-{APP_ID}",))
+            claims = self._verify(str(body.get("token", "")), (f"api://botid-{APP_ID}",))
         except _Error:
             return _error(400, "BadRequest", "The token is not valid.")
-        if said["oid"] in self.no_consent:
+        if claims["oid"] in self.no_consent:
             return _error(412, "PreconditionFailed", "AADSTS65001: consent is needed.")
         user = request.query["userId"]
-        self._kept[user] = self.issue(said["tid"], APP_ID, said["oid"])
-        return self._given(request, self._kept[user])
+        self._user_tokens[user] = self.issue(claims["tid"], APP_ID, claims["oid"])
+        return self._token_response(request, self._user_tokens[user])
 
-    def _given(self, request: web.Request, token: str) -> web.Response:
+    def _token_response(self, request: web.Request, token: str) -> web.Response:
         return web.json_response(
             {
                 "channelId": CHANNEL,
@@ -277,14 +287,14 @@ class Entra:
         )
 
     async def _sign_out(self, request: web.Request) -> web.StreamResponse:
-        if (ended := await self._asked(request, Call.SIGN_OUT)) is not None:
-            return ended
-        self._kept.pop(request.query["userId"], None)
+        if (error := await self._token_service_error(request, Call.SIGN_OUT)) is not None:
+            return error
+        self._user_tokens.pop(request.query["userId"], None)
         return web.json_response({})
 
     async def _resource(self, request: web.Request) -> web.StreamResponse:
-        if (ended := await self._asked(request, Call.SIGN_IN_RESOURCE)) is not None:
-            return ended
+        if (error := await self._token_service_error(request, Call.SIGN_IN_RESOURCE)) is not None:
+            return error
         state = json.loads(base64.b64decode(request.query["state"]))
         if state["MsAppId"] != APP_ID or not state["Conversation"]["user"]["id"]:
             return _error(400, "BadArgument", "state")

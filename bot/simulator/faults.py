@@ -1,4 +1,4 @@
-"""Trouble on demand: which call fails, and how that looks on the wire."""
+"""Injects faults: which calls fail, and how that looks on the wire."""
 
 from __future__ import annotations
 
@@ -15,40 +15,41 @@ ErrorBody = Callable[[int, str, str], web.Response]  # status, code, message
 
 
 class Faults:
-    """The scenario's rules, with how often each was met. Further ones can be added as one goes."""
+    """The scenario's fault rules and how often each has matched. More can be added at any time."""
 
     def __init__(self, rules: Sequence[Fault]) -> None:
         self._rules = [*rules]
-        self._met: dict[int, int] = {}
+        self._matches: dict[int, int] = {}
         self._closing = asyncio.Event()
 
     def add(self, fault: Fault) -> None:
-        """From now on; calls made before do not count towards its `nth`."""
+        """Add a rule. Earlier calls do not count toward its `nth`."""
         self._rules.append(fault)
 
     def next(self, call: Call, region: Region | None = None) -> Fault | None:
-        """Count this call, and give the fault that strikes it."""
-        striking: Fault | None = None
-        for place, rule in enumerate(self._rules):
+        """Count this call and return the first fault that applies to it. Returns None when none does."""
+        matched: Fault | None = None
+        for index, rule in enumerate(self._rules):
             if rule.call is not call or (rule.region is not None and rule.region is not region):
                 continue
-            self._met[place] = met = self._met.get(place, 0) + 1
-            begun = met >= rule.nth
-            over = rule.times and met >= rule.nth + rule.times
-            if striking is None and begun and not over:
-                striking = rule
-        return striking
+            self._matches[index] = count = self._matches.get(index, 0) + 1
+            started = count >= rule.nth
+            finished = rule.times and count >= rule.nth + rule.times
+            if matched is None and started and not finished:
+                matched = rule
+        return matched
 
     def open(self) -> None:
         self._closing.clear()
 
     def close(self) -> None:
-        """Let go of calls that are never answered, so that the server can stop."""
+        """Release calls that are held open without a response, so that the server can stop."""
         self._closing.set()
 
     async def play(
         self, request: web.Request, fault: Fault, error_body: ErrorBody
     ) -> web.StreamResponse:
+        """Respond to `request` as `fault` says."""
         match fault.fault:
             case FaultKind.TIMEOUT_LOST | FaultKind.TIMEOUT_ACCEPTED:
                 await self._closing.wait()
@@ -62,14 +63,16 @@ class Faults:
             case _:
                 status = HTTPStatus(int(fault.fault[:3]))
         code = "Throttled" if status == HTTPStatus.TOO_MANY_REQUESTS else status.name.title()
-        answer = error_body(status, code, fault.message or status.phrase)
+        response = error_body(status, code, fault.message or status.phrase)
         if fault.retry_after is not None:
-            seconds = fault.retry_after
-            answer.headers["Retry-After"] = seconds if isinstance(seconds, str) else f"{seconds:g}"
-        return answer
+            retry_after = fault.retry_after
+            response.headers["Retry-After"] = (
+                retry_after if isinstance(retry_after, str) else f"{retry_after:g}"
+            )
+        return response
 
 
 def _hang_up(request: web.Request) -> web.Response:
     if request.transport is not None:
         request.transport.abort()
-    return web.Response(status=499)  # nobody hears it; counted as "closed by the caller"
+    return web.Response(status=499)  # never received; 499 means "client closed request"

@@ -1,4 +1,4 @@
-"""What stands in for OneDrive and SharePoint: files to fetch by link, and places to upload one to."""
+"""Simulates OneDrive and SharePoint: files to download by URL, and upload sessions."""
 
 from __future__ import annotations
 
@@ -17,45 +17,56 @@ from bot.simulator.waiting import Signal
 
 _RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _CHUNK = 64 * 1024
-_PART = 320 * 1024  # of an upload in parts, all but the last are multiples of it (Graph)
+_UPLOAD_PART = 320 * 1024  # bytes; all ranges of an upload but the last are multiples of it (Graph)
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """How a file is handed out. `pause` is in seconds before each 64 KiB; `size` in bytes, and if it
-    is more than the content, blanks follow; `redirect` is another URL to send the caller to."""
+class ServedFile:
+    """A file and how it is served."""
 
     content: bytes
     status: int = 200
+    #: Seconds before each 64 KiB.
     pause: float = 0.0
+    #: Bytes to send; content shorter than that is padded with spaces.
     size: int = 0
+    #: URL to redirect to; "" to serve the content.
     redirect: str = ""
 
 
 @dataclass(slots=True)
 class Upload:
+    """An upload session."""
+
     name: str
-    status: int  # 201, or the error to answer with
+    #: 201, or the error to respond with.
+    status: int
     content: bytearray = field(default_factory=bytearray)
     complete: bool = False
 
 
 class Files:
+    """Stored files and upload sessions."""
+
     def __init__(self) -> None:
-        self.base_url = ""  # set when the server listens
-        self.fetched: Counter[str] = Counter()  # by id
-        self._served: dict[str, Served] = {}
+        self.base_url = ""  # set once the server listens
+        #: Downloads, by file ID.
+        self.fetched: Counter[str] = Counter()
+        self._served: dict[str, ServedFile] = {}
         self._uploads: dict[str, Upload] = {}
         self._signal = Signal()
 
-    def add(self, name: str, served: Served | bytes) -> str:
-        """A link to fetch the file by, with a secret in it as the real ones have."""
+    def add(self, name: str, served: ServedFile | bytes) -> str:
+        """Add a file and return its download URL, which contains a secret as real ones do."""
         identifier = secrets.token_hex(8)
-        self._served[identifier] = served if isinstance(served, Served) else Served(served)
+        self._served[identifier] = served if isinstance(served, ServedFile) else ServedFile(served)
         return f"{self.base_url}/{identifier}/{quote(name)}?tempauth={secrets.token_hex(16)}"
 
     def accept(self, name: str, *, status: int = 201) -> dict[str, Any]:
-        """The `uploadInfo` of a file consent that was given; `status`: an error to answer with."""
+        """Start an upload session and return the `uploadInfo` of an accepted file consent.
+
+        `status` of 400 or more makes the upload fail with it.
+        """
         identifier = secrets.token_hex(8)
         self._uploads[identifier] = Upload(name, status)
         return {
@@ -67,7 +78,7 @@ class Files:
         }
 
     async def uploaded(self, unique_id: str, timeout: float) -> bytes:  # noqa: ASYNC109
-        """Wait for the whole of an upload."""
+        """Wait for an upload to complete and return its content. Raises `TimeoutError`."""
         upload = self._uploads[unique_id]
         await self._signal.until(lambda: upload.complete or None, timeout)
         return bytes(upload.content)
@@ -86,19 +97,19 @@ class Files:
             return web.Response(status=404)
         if served.redirect:
             return web.Response(status=302, headers={"Location": served.redirect})
-        answer = web.StreamResponse(status=served.status)
-        answer.content_type = "application/octet-stream"
-        await answer.prepare(request)
+        response = web.StreamResponse(status=served.status)
+        response.content_type = "application/octet-stream"
+        await response.prepare(request)
         try:
             async for chunk in _chunks(served):
-                await answer.write(chunk)
-            await answer.write_eof()
+                await response.write(chunk)
+            await response.write_eof()
         except ConnectionError:
-            pass  # the caller has had enough, which is its right
-        return answer
+            pass  # the client stopped reading
+        return response
 
     async def _put(self, request: web.Request) -> web.StreamResponse:
-        """An upload session (Graph, `createUploadSession`): ranges in order, and no token."""
+        """One range of an upload session (Graph, `createUploadSession`): in order, without a token."""
         identifier = request.match_info["id"]
         upload = self._uploads.get(identifier)
         if upload is None:
@@ -108,26 +119,26 @@ class Files:
         if upload.status >= 400:
             return web.Response(status=upload.status)
         body = await request.read()
-        given = _RANGE.fullmatch(request.headers.get("Content-Range", ""))
-        if given is None:
+        content_range = _RANGE.fullmatch(request.headers.get("Content-Range", ""))
+        if content_range is None:
             return web.Response(status=400)
-        first, last, total = (int(part) for part in given.groups())
+        first, last, total = (int(part) for part in content_range.groups())
         if last - first + 1 != len(body) or last >= total:
             return web.Response(status=400)
         if first != len(upload.content):
             return web.Response(status=416)
-        if last + 1 < total and len(body) % _PART:
+        if last + 1 < total and len(body) % _UPLOAD_PART:
             return web.Response(status=400)
         upload.content += body
         if last + 1 < total:
             return web.json_response({"nextExpectedRanges": [f"{last + 1}-"]}, status=202)
         upload.complete = True
-        self._served[identifier] = Served(bytes(upload.content))
+        self._served[identifier] = ServedFile(bytes(upload.content))
         self._signal.notify()
         return web.json_response({"id": identifier, "name": upload.name, "size": total}, status=201)
 
 
-async def _chunks(served: Served) -> AsyncIterator[bytes]:
+async def _chunks(served: ServedFile) -> AsyncIterator[bytes]:
     for start in range(0, max(len(served.content), served.size), _CHUNK):
         if served.pause:
             await asyncio.sleep(served.pause)

@@ -1,4 +1,4 @@
-"""Microsoft Graph v1.0, as far as the directory needs it: a user, and which groups hold them."""
+"""Simulates the part of Microsoft Graph v1.0 that Offhook uses: users and group membership."""
 
 from __future__ import annotations
 
@@ -21,6 +21,8 @@ _FAMILY = ("Adler", "Brandt", "Castro", "Dahl", "Evans", "Fischer", "Garcia", "H
 
 
 class Graph:
+    """The tenant's users and groups, from the scenario."""
+
     def __init__(self, scenario: Scenario, faults: Faults) -> None:
         self.scenario = scenario
         self.calls: Counter[Call] = Counter()
@@ -37,18 +39,21 @@ class Graph:
         return routes
 
     def person(self, key: str) -> Person | None:
-        """By object id or user principal name, in any case."""
+        """The person with this object ID or user principal name, in any case.
+
+        Returns None when not found; the scenario's `anyone` invents a person for any GUID.
+        """
         key = key.lower()
-        known = self._people.get(key) or self._principals.get(key)
-        if known or not self.scenario.anyone or not _GUID.fullmatch(key):
-            return known
+        person = self._people.get(key) or self._principals.get(key)
+        if person or not self.scenario.anyone or not _GUID.fullmatch(key):
+            return person
         number = uuid.UUID(key).int
         given, family = _GIVEN[number % 10], _FAMILY[number // 10 % 10]
         principal = f"{given}.{family}.{key[-4:]}@example.com".lower()
         return Person(object_id=key, name=f"{given} {family}", principal=principal)
 
-    async def _refused(self, request: web.Request, call: Call) -> web.StreamResponse | None:
-        """The answer if the call ends before any work."""
+    async def _early_response(self, request: web.Request, call: Call) -> web.StreamResponse | None:
+        """The response if a fault or a missing token ends the call; otherwise None."""
         self.calls[call] += 1
         fault = self._faults.next(call)
         if self.scenario.latency:
@@ -69,20 +74,22 @@ class Graph:
     async def _list(
         self, request: web.Request, call: Call, ids: Sequence[str]
     ) -> web.StreamResponse:
-        """The first ids; `$top` is all of OData that is understood."""
-        refused = await self._refused(request, call)
-        if refused is not None:
-            return refused
+        """The first IDs. `$top` is the only OData option supported."""
+        error = await self._early_response(request, call)
+        if error is not None:
+            return error
         top = request.query.get("$top", "100")
         if not top.isdecimal():
             return _error(400, "Request_BadRequest", "Invalid value for $top.")
         return web.json_response({"value": [{"id": each} for each in ids[: int(top)]]})
 
-    async def _about(self, request: web.Request, call: Call) -> Person | web.StreamResponse:
-        """Who is asked about, or the answer if the call ends here."""
-        refused = await self._refused(request, call)
-        if refused is not None:
-            return refused
+    async def _person_or_response(
+        self, request: web.Request, call: Call
+    ) -> Person | web.StreamResponse:
+        """The person in the request's path, or the response if the call ends here."""
+        error = await self._early_response(request, call)
+        if error is not None:
+            return error
         user = request.match_info["user"]
         person = self.person(user)
         if person is None:
@@ -91,7 +98,7 @@ class Graph:
         return person
 
     async def _user(self, request: web.Request) -> web.StreamResponse:
-        person = await self._about(request, Call.USERS)
+        person = await self._person_or_response(request, Call.USERS)
         if not isinstance(person, Person):
             return person
         return web.json_response(
@@ -104,21 +111,23 @@ class Graph:
         )
 
     async def _groups(self, request: web.Request) -> web.StreamResponse:
-        person = await self._about(request, Call.GROUPS)
+        person = await self._person_or_response(request, Call.GROUPS)
         if not isinstance(person, Person):
             return person
         try:
-            asked = [str(each) for each in json.loads(await request.read())["groupIds"]]
+            group_ids = [str(each) for each in json.loads(await request.read())["groupIds"]]
         except (ValueError, KeyError, TypeError):
             return _error(400, "Request_BadRequest", "groupIds is missing.")
-        if len(asked) > _MAX_GROUPS:
+        if len(group_ids) > _MAX_GROUPS:
             return _error(400, "Request_BadRequest", "Too many values in groupIds.")
-        holding = {
+        member_of = {
             group.lower()
             for group, members in self.scenario.groups.items()
             if person.object_id.lower() in {member.lower() for member in members}
         }
-        return web.json_response({"value": [each for each in asked if each.lower() in holding]})
+        return web.json_response(
+            {"value": [each for each in group_ids if each.lower() in member_of]}
+        )
 
 
 def _error(status: int, code: str, text: str) -> web.Response:

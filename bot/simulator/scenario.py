@@ -1,13 +1,13 @@
-"""A scenario: how the simulated far sides behave. Built in code, or read from a small TOML file:
+"""Scenarios: how the simulated remote services behave. Built in code, or read from a TOML file:
 
 seed = 7
 batch_seconds = 3.0
 
-[outcomes]                                  # by account or phone
-"lobby-3@contoso.com" = "device-offline"    # a cause, or any text of your own
-"00-04-F2-00-00-01" = ["ad-throttling", "success"]  # first time, and from then on
+[outcomes]                                  # by account or hardware ID
+"lobby-3@contoso.com" = "device-offline"    # a cause's code, or any text
+"00-04-F2-00-00-01" = ["ad-throttling", "success"]  # first attempt, then all later ones
 
-[shares]                                    # by chance, the same in every run of one seed
+[shares]                                    # probabilities; the same outcomes in every run of a seed
 device-offline = 0.03
 
 [[faults]]
@@ -41,8 +41,8 @@ from bot.signin.batch import MAX_BATCHES_PER_REGION, MAX_PHONES_PER_BATCH
 
 SUCCESS = "success"
 
-# The service's own texts (Microsoft, "Configure SIP Gateway", error table) by the code that
-# `bot.signin.outcome` gives them; the second text about trusted addresses has a name of its own.
+# The SIP Gateway's error texts (Microsoft, "Configure SIP Gateway", error table), keyed by the codes of
+# `bot.signin.outcome`. The second text about trusted addresses has its own key here.
 MESSAGES: Mapping[str, str] = MappingProxyType(
     {
         "user-not-found": "User not found in tenant.",
@@ -67,11 +67,11 @@ MESSAGES: Mapping[str, str] = MappingProxyType(
 
 
 class ScenarioError(Exception):
-    """The file is no scenario; the message is one sentence that says where and why."""
+    """The file is not a valid scenario. The message is one sentence with the location and reason."""
 
 
 def message(outcome: str) -> str:
-    """The service's text for an outcome: of a cause by its code, or any text as it is."""
+    """The SIP Gateway's text for a cause's code; any other text unchanged."""
     return MESSAGES.get(outcome, outcome)
 
 
@@ -93,7 +93,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Call(StrEnum):
-    """What the far sides can be asked, and so where a fault can strike."""
+    """Calls to the simulated services, each of which can have a fault."""
 
     DISCOVERY = "serviceDiscovery"
     CREATE_BATCH = "createbatch"
@@ -118,7 +118,10 @@ class Call(StrEnum):
 
 
 class FaultKind(StrEnum):
-    """A status to answer with, or a way to lose the answer. `…-accepted`: after the work was done."""
+    """An HTTP status to respond with, or a way to lose the response.
+
+    `…-accepted` and `garbage` take effect after the work is done, all others instead of it.
+    """
 
     BAD_REQUEST = "400"
     UNAUTHORIZED = "401"
@@ -136,11 +139,12 @@ class FaultKind(StrEnum):
     TIMEOUT_ACCEPTED = "timeout-accepted"
     DROP_LOST = "drop-lost"
     DROP_ACCEPTED = "drop-accepted"
-    GARBAGE = "garbage"  # 200 and nonsense, after the work was done
+    GARBAGE = "garbage"  # 200 with an unreadable body
     GONE = "gone"  # updates only: the message has been deleted
 
     @property
     def accepted(self) -> bool:
+        """Whether the work is done before the fault takes effect."""
         return self is FaultKind.GARBAGE or self.endswith("-accepted")
 
 
@@ -149,20 +153,26 @@ class _Model(BaseModel):
 
 
 class Fault(_Model):
-    """Strikes from the `nth` call that fits on, `times` times (0: for good)."""
+    """A rule that makes calls fail."""
 
     call: Call
     fault: FaultKind
+    #: First matching call that fails, from 1.
     nth: Annotated[int, Field(ge=1)] = 1
+    #: How many matching calls fail in a row; 0 for all.
     times: Annotated[int, Field(ge=0)] = 1
-    region: Region | None = None  # createbatch: only in this region
-    retry_after: float | str | None = None  # seconds or an HTTP date
-    message: str = ""  # instead of the usual text
-    body: str = "<html>garbage</html>"  # of `garbage`
+    #: createbatch only: limit to this region. None for all.
+    region: Region | None = None
+    #: Retry-After header: seconds or an HTTP date. None for no header.
+    retry_after: float | str | None = None
+    #: Error message; "" for the status's standard text.
+    message: str = ""
+    #: Response body of `garbage`.
+    body: str = "<html>garbage</html>"
 
 
 class Statuses(_Model):
-    """Names of states. Only `Completed`, `success` and `failed` are known of the real service."""
+    """Status names. Only `Completed`, `success` and `failed` are known for the real SIP Gateway."""
 
     queued: str = "Queued"
     running: str = "InProgress"
@@ -174,40 +184,60 @@ class Statuses(_Model):
 
 
 class Wire(_Model):
-    """How bodies are written, which is not published of the real service."""
+    """The format of response bodies, which is not published for the real SIP Gateway."""
 
+    #: Casing of field names.
     casing: Literal["pascal", "camel", "lower"] = "camel"
-    plural: bool = False  # `batchItems` instead of `batchItem`
-    bare_id: bool = False  # createbatch answers with a JSON string
-    wrapped_list: bool = False  # batchsummaries answers with an object that holds the list
+    #: `batchItems` instead of `batchItem`.
+    plural: bool = False
+    #: createbatch responds with a JSON string.
+    bare_id: bool = False
+    #: batchsummaries responds with an object that contains the list.
+    wrapped_list: bool = False
+    #: Format of error bodies: `{"error": {…}}`, `{"Message": …}`, or plain text.
     errors: Literal["error", "message", "text"] = "error"
 
 
 class Summaries(_Model):
-    listed: bool = True  # False: the list stays empty
-    lag: Seconds = 0.0  # seconds until a new batch shows up
-    details: bool = True  # False: id and status only
+    """The list of batches."""
+
+    #: False leaves the list empty.
+    listed: bool = True
+    #: Seconds until a new batch is listed.
+    lag: Seconds = 0.0
+    #: False lists only ID and status.
+    details: bool = True
 
 
 class Connector(_Model):
-    """The Teams side. Limits: Microsoft, "Optimize your bot with rate limiting in Teams"."""
+    """The Teams connector. Limits: Microsoft, "Optimize your bot with rate limiting in Teams"."""
 
+    #: Seconds per call: half before the work, half after.
     latency: Seconds = 0.0
+    #: Whether rate limits apply.
     limits: bool = True
-    scale: Annotated[float, Field(gt=0)] = 1.0  # factor on the lengths of the windows
-    retry_after: bool = True  # send Retry-After with a 429
-    conflicts: bool = True  # 412 for two operations at once on one conversation
-    blocked: tuple[str, ...] = ()  # conversations that answer 403
+    #: Factor on the length of the rate-limit windows.
+    scale: Annotated[float, Field(gt=0)] = 1.0
+    #: Send Retry-After with a 429.
+    retry_after: bool = True
+    #: Respond with 412 to concurrent operations on one conversation.
+    conflicts: bool = True
+    #: IDs of conversations that respond with 403.
+    blocked: tuple[str, ...] = ()
 
 
 class Person(_Model):
+    """A user in the tenant."""
+
+    #: Entra object ID.
     object_id: str
     name: str
+    #: User principal name.
     principal: str
 
 
-# The people of Microsoft's local chat client. Its own default object ids have a digit too many to
-# be GUIDs; these have it taken out.
+# The users of Microsoft's local chat client. Its default object IDs have one digit too many for GUIDs;
+# these have it removed.
 PEOPLE = tuple(
     Person(
         object_id=f"00000000-0000-0000-0000-0000000000{20 + number}",
@@ -228,12 +258,21 @@ PEOPLE = tuple(
 
 
 class Scenario(_Model):
+    """How the simulated remote services behave."""
+
+    #: Seed for `shares`.
     seed: int = 1
-    latency: Seconds = 0.0  # of every ConfigAPI and Graph call: half before the work, half after
-    batch_seconds: Seconds = 2.0  # how long a batch runs; its phones end one after the other
+    #: Seconds per ConfigAPI call (half before the work, half after), and before each Graph or Entra ID call.
+    latency: Seconds = 0.0
+    #: Duration of a batch; its phones end one after the other.
+    batch_seconds: Seconds = 2.0
+    #: Outcomes per attempt, by account or hardware ID; the last one repeats.
     outcomes: Mapping[str, Outcomes] = Field(default_factory=dict)
+    #: Probability of each outcome for all other phones.
     shares: Mapping[Outcome, Share] = Field(default_factory=dict)
-    stuck: tuple[int, ...] = ()  # batches (the first is 1) whose second half never ends
+    #: Numbers of the batches (from 1) whose second half never ends.
+    stuck: tuple[int, ...] = ()
+    #: Whether `max_per_region` and `max_devices` apply.
     enforce_limits: bool = True
     max_per_region: Annotated[int, Field(ge=1)] = MAX_BATCHES_PER_REGION
     max_devices: Annotated[int, Field(ge=1)] = MAX_PHONES_PER_BATCH
@@ -243,10 +282,14 @@ class Scenario(_Model):
     summaries: Summaries = Summaries()
     connector: Connector = Connector()
     people: tuple[Person, ...] = PEOPLE
-    anyone: bool = True  # invent a person for any id that is not listed
-    groups: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)  # group id -> object ids
-    bulk_sign_in: bool = True  # the tenant's switch
-    trusted_addresses: bool = True  # False: the tenant has none
+    #: Invent a person for any GUID that is not listed.
+    anyone: bool = True
+    #: Group ID -> members' object IDs.
+    groups: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    #: Whether bulk sign-in is enabled for the tenant.
+    bulk_sign_in: bool = True
+    #: Whether the tenant has trusted IP addresses.
+    trusted_addresses: bool = True
 
     @model_validator(mode="after")
     def _shares_fit(self) -> Scenario:

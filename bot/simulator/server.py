@@ -1,4 +1,4 @@
-"""All far sides on one free port of this machine."""
+"""Runs all simulated remote services on one loopback port."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _MAX_BODY = 64 * 1024 * 1024
 
 
 class Simulator:
-    """The far sides of one tenant; listens while it is entered.
+    """The remote services of one tenant. Listens inside its context; `port` 0 picks a free one.
 
-    Can be left and entered again: the port and all that is known stay, as after a restart.
+    Can be exited and entered again, which keeps the port and all state, like an outage.
     """
 
     def __init__(self, scenario: Scenario | None = None, *, port: int = 0) -> None:
@@ -46,13 +46,15 @@ class Simulator:
 
     @property
     def connector_url(self) -> str:
-        """The `serviceUrl` of its activities."""
+        """The `serviceUrl` for activities."""
         return f"{self._url}/connector"
 
     @property
     def entra_url(self) -> str:
-        """Entra ID and the Bot Framework's token service. Without a path: the first part of one is
-        the tenant to the clients of Entra ID."""
+        """Base URL of Entra ID and the Bot Framework token service.
+
+        Has no path, because Entra ID clients take the first path segment for the tenant.
+        """
         return self._url
 
     @property
@@ -65,15 +67,15 @@ class Simulator:
 
     async def __aenter__(self) -> Self:
         app = web.Application()
-        for path, part in (
+        for path, server in (
             ("/configapi/", self.configapi),
             ("/graph/", self.graph),
             ("/connector/", self.connector),
             ("/files/", self.files),
         ):
-            room = web.Application(client_max_size=_MAX_BODY)
-            room.add_routes(part.routes())
-            app.add_subapp(path, room)
+            subapp = web.Application(client_max_size=_MAX_BODY)
+            subapp.add_routes(server.routes())
+            app.add_subapp(path, subapp)
         app.add_routes(self.entra.routes())
         self.faults.open()
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)

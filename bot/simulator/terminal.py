@@ -1,4 +1,4 @@
-"""Cards on a terminal: what people would see in chat, as text. For the demo."""
+"""Renders Adaptive Cards in a terminal, for the demo."""
 
 from __future__ import annotations
 
@@ -22,46 +22,42 @@ _MOMENT = re.compile(r"\{\{DATE\((?P<date>[^,)]+)(?:,\s*\w+)?\)\}\}(?:\s*\{\{TIM
 _STYLES = {"Good": "green", "Attention": "red", "Warning": "yellow", "Accent": "cyan"}
 _ESCAPED = re.compile(r"\\(?=[^\w\s])")
 _BOLD = re.compile(r"(?<!\\)\*\*(.+?)(?<!\\)\*\*")
-_SHOWN_PANEL_WIDTH = 100
+_PANEL_WIDTH = 100
 
 
 def card(content: Json, who: str) -> RenderableType:
-    """An Adaptive Card in a box; its inputs and buttons are named, since a terminal has none."""
+    """An Adaptive Card in a box. Inputs and buttons are shown by their labels."""
     parts = list(_items(content.get("body")))
     if actions := _actions(content.get("actions")):
         parts.append(actions)
-    return Panel(
-        Group(*parts), title=who, title_align="left", box=box.ROUNDED, width=_SHOWN_PANEL_WIDTH
-    )
+    return Panel(Group(*parts), title=who, title_align="left", box=box.ROUNDED, width=_PANEL_WIDTH)
 
 
 def headline(content: Json) -> RenderableType:
-    """The first bar of a card and the largest text before it, on one line."""
-    found: dict[str, RenderableType] = {}
+    """A card's first progress bar and first large text, on one line."""
+    parts: dict[str, RenderableType] = {}
     for element in elements(content.get("body")):
         if element["type"] == "TextBlock" and element.get("size") == "Large":
-            found.setdefault("text", Text(plain(str(element.get("text", "")))))
+            parts.setdefault("text", Text(plain_text(str(element.get("text", "")))))
         if element["type"] == "ProgressBar":
-            found.setdefault("bar", _element(element) or Text(""))
+            parts.setdefault("bar", _element(element) or Text(""))
     grid = Table.grid(padding=(0, 2))
-    grid.add_row(found.get("bar", ""), found.get("text", ""))
+    grid.add_row(parts.get("bar", ""), parts.get("text", ""))
     return grid
 
 
 def message(text: str, who: str) -> RenderableType:
-    return Panel(
-        Text(text), title=who, title_align="left", box=box.ROUNDED, width=_SHOWN_PANEL_WIDTH
-    )
+    return Panel(Text(text), title=who, title_align="left", box=box.ROUNDED, width=_PANEL_WIDTH)
 
 
-def plain(text: str) -> str:
-    """The text of a TextBlock as a client shows it: dates in this time zone, no Markdown."""
+def plain_text(text: str) -> str:
+    """The text of a TextBlock as a client shows it: dates in the local time zone, without Markdown."""
 
-    def local(found: re.Match[str]) -> str:
-        stamp = datetime.fromisoformat(found["date"].strip())
+    def to_local(match: re.Match[str]) -> str:
+        stamp = datetime.fromisoformat(match["date"].strip())
         return f"{stamp.astimezone():%Y-%m-%d %H:%M}"
 
-    return _ESCAPED.sub("", _BOLD.sub(r"\1", _MOMENT.sub(local, text))).replace("&amp;", "&")
+    return _ESCAPED.sub("", _BOLD.sub(r"\1", _MOMENT.sub(to_local, text))).replace("&amp;", "&")
 
 
 def _items(nodes: Any) -> Iterator[RenderableType]:
@@ -78,7 +74,7 @@ def _element(node: Json) -> RenderableType | None:
     if kind == "TextBlock":
         weight = "bold" if node.get("weight") == "Bolder" else "dim" if node.get("isSubtle") else ""
         style = " ".join(filter(None, (weight, _STYLES.get(str(node.get("color")), ""))))
-        return Text(plain(str(node.get("text", ""))), style=style)
+        return Text(plain_text(str(node.get("text", ""))), style=style)
     if kind == "RichTextBlock":
         return Text("".join(_run(run) for run in node.get("inlines") or []))
     if kind in ("Badge", "CodeBlock"):
@@ -104,8 +100,8 @@ def _run(run: Any) -> str:
     return run if isinstance(run, str) else str(cast(Json, run).get("text", ""))
 
 
-def _bar(value: float, most: float) -> Text:
-    filled = round(40 * value / most) if most else 0
+def _bar(value: float, maximum: float) -> Text:
+    filled = round(40 * value / maximum) if maximum else 0
     return Text("█" * filled + "░" * (40 - filled), style="cyan")
 
 
@@ -113,8 +109,8 @@ def _facts(node: Json) -> Table:
     table = Table.grid(padding=(0, 2))
     for fact in _list(node.get("facts")):
         table.add_row(
-            Text(plain(str(fact.get("title", ""))), style="bold"),
-            Text(plain(str(fact.get("value", "")))),
+            Text(plain_text(str(fact.get("title", ""))), style="bold"),
+            Text(plain_text(str(fact.get("value", "")))),
         )
     return table
 
@@ -126,11 +122,11 @@ def _table(node: Json) -> RenderableType:
     ]
     if not rows:
         return Text("")
-    headed = bool(node.get("firstRowAsHeaders", node.get("firstRowAsHeader", True)))
-    table = Table(box=box.SIMPLE_HEAD, show_header=headed)
+    has_header = bool(node.get("firstRowAsHeaders", node.get("firstRowAsHeader", True)))
+    table = Table(box=box.SIMPLE_HEAD, show_header=has_header)
     for cell in rows[0]:
-        table.add_column(cell if headed else "")
-    for row in rows[1:] if headed else rows:
+        table.add_column(cell if has_header else "")
+    for row in rows[1:] if has_header else rows:
         table.add_row(*row)
     return table
 
@@ -142,15 +138,17 @@ def _columns(node: Json) -> Table:
 
 
 def _input(node: Json) -> Text:
-    label = plain(str(node.get("label") or node.get("title") or node.get("id")))
+    label = plain_text(str(node.get("label") or node.get("title") or node.get("id")))
     if node["type"] == "Input.Toggle":
-        return Text(f"[ ] {plain(str(node.get('title', '')))}", style="italic")
-    choices = ", ".join(plain(str(choice.get("title"))) for choice in _list(node.get("choices")))
+        return Text(f"[ ] {plain_text(str(node.get('title', '')))}", style="italic")
+    choices = ", ".join(
+        plain_text(str(choice.get("title"))) for choice in _list(node.get("choices"))
+    )
     return Text(f"{label}: {choices or '______________'}", style="italic")
 
 
 def _actions(nodes: Any) -> RenderableType | None:
-    titles = [plain(str(node.get("title"))) for node in _list(nodes) if node.get("title")]
+    titles = [plain_text(str(node.get("title"))) for node in _list(nodes) if node.get("title")]
     if not titles:
         return None
     return Padding(

@@ -1,4 +1,4 @@
-"""Waiting for what a far side sees, instead of sleeping."""
+"""Waits for changes in a simulated service, instead of sleeping."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-Found = TypeVar("Found")
+Value = TypeVar("Value")
 
 
 class Signal:
-    """Wakes whoever waits each time that something has changed."""
+    """Wakes all waiters on each change."""
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
@@ -21,17 +21,17 @@ class Signal:
                 waiter.set_result(None)
         self._waiting.clear()
 
-    async def until(self, find: Callable[[], Found | None], timeout: float) -> Found:  # noqa: ASYNC109
-        """The first thing that `find` gives, asked now and after each change.
+    async def until(self, find: Callable[[], Value | None], timeout: float) -> Value:  # noqa: ASYNC109
+        """The first value other than None from `find`, called now and after each change.
 
         Raises `TimeoutError` after `timeout` seconds.
         """
         async with asyncio.timeout(timeout):
-            while (found := find()) is None:
+            while (value := find()) is None:
                 waiter = asyncio.get_running_loop().create_future()
                 self._waiting.add(waiter)
                 try:
                     await waiter
                 finally:
                     self._waiting.discard(waiter)
-            return found
+            return value

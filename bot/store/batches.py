@@ -1,532 +1,183 @@
-"""Batches: every change of state that the job's machine knows, each a fenced UPDATE.
-
-What belongs to a submit carries its `attempt`: an answer that arrives late, after somebody else has
-taken over, is recorded only if it is still about the same attempt.
-"""
+"""Batches as rows: reads. Their states change in `bot.lifecycle.batches`, their leases in `leases`."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select
 
 from bot.phones.region import Region
 from bot.signin.batch import MAX_BATCHES_PER_REGION, SLOT_HOLDING_STATES, BatchState
-from bot.signin.outcome import TERMINAL_PHONE_STATUSES, PhoneStatus, explain
-from bot.signin.request import Phone, RequestState, phone_key
-from bot.store import requests
-from bot.store.database import Database, Transaction
+from bot.signin.request import Phone, RequestState
+from bot.store.database import Transaction
 from bot.store.models import BatchRow, PhoneRow, RequestRow
 
-_PLACES = [state.value for state in SLOT_HOLDING_STATES]
+_FOLLOWED = (BatchState.SUBMITTED.value, BatchState.UNKNOWN.value)
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
+    """A batch as it was read. Times are UTC; each field is a column of `BatchRow`."""
+
     id: int
     request_id: str
     tenant_id: str
     region: Region
-    size: int
+    size: int  #: phones
     state: BatchState
-    attempt: int
-    owner: str
-    lease_until: datetime | None
-    remote_batch_id: str
-    sent_at: datetime | None
-    polls: int
-    summary_reads: int
-    progress_at: datetime | None
-    completed_at: datetime | None
-    ended: int
-    stalled: bool
+    attempt: int  #: submits so far; the fencing token of every write about one of them
+    owner: str  #: replica that holds the lease, "" if none
+    lease_until: datetime | None  #: until when `owner` may act; None if nobody holds a lease
+    remote_batch_id: str  #: "" until the SIP Gateway gave one
+    sent_at: datetime | None  #: when it was claimed for its latest submit
+    polls: int  #: since the submit
+    summary_reads: int  #: conclusive ones, while its outcome is unknown
+    progress_at: datetime | None  #: of the latest news
+    completed_at: datetime | None  #: when the SIP Gateway first called it complete
+    ended: int  #: phones that have ended
+    stalled: bool  #: people were told that it makes no progress
 
 
-_COLUMNS = (
-    BatchRow.id,
-    BatchRow.request_id,
-    BatchRow.tenant_id,
-    BatchRow.region,
-    BatchRow.size,
-    BatchRow.state,
-    BatchRow.attempt,
-    BatchRow.owner,
-    BatchRow.lease_until,
-    BatchRow.remote_batch_id,
-    BatchRow.sent_at,
-    BatchRow.polls,
-    BatchRow.summary_reads,
-    BatchRow.progress_at,
-    BatchRow.completed_at,
-    BatchRow.ended,
-    BatchRow.stalled,
-)
+_COLUMNS = tuple(getattr(BatchRow, field.name) for field in fields(Batch))
 
 
-async def _select(tx: Transaction, *conditions: ColumnElement[bool]) -> list[Batch]:
+async def select_where(tx: Transaction, *conditions: ColumnElement[bool]) -> list[Batch]:
+    """The batches that meet all `conditions`, oldest first."""
     rows = await tx.execute(select(*_COLUMNS).where(*conditions).order_by(BatchRow.id))
-    found: list[Batch] = []
-    for row in rows.mappings():
-        values: dict[str, Any] = dict(row)
-        values["region"] = Region(row["region"])
-        values["state"] = BatchState(row["state"])
-        found.append(Batch(**values))
-    return found
+    return [_batch(dict(row)) for row in rows.mappings()]
+
+
+def _batch(columns: dict[Any, Any]) -> Batch:
+    columns["region"] = Region(columns["region"])
+    columns["state"] = BatchState(columns["state"])
+    return Batch(**columns)
 
 
 async def load(tx: Transaction, batch_id: int) -> Batch | None:
-    found = await _select(tx, BatchRow.id == batch_id)
-    return found[0] if found else None
+    """Returns None if there is no such batch."""
+    batches = await select_where(tx, BatchRow.id == batch_id)
+    return batches[0] if batches else None
 
 
-async def devices(tx: Transaction, batch: Batch) -> list[Phone]:
+async def phones(tx: Transaction, batch: Batch) -> list[Phone]:
+    """The batch's phones in the file's order."""
     rows = await tx.execute(
         select(PhoneRow.username, PhoneRow.hardware_id)
         .where(PhoneRow.request_id == batch.request_id, PhoneRow.batch_id == batch.id)
         .order_by(PhoneRow.number)
     )
-    return [Phone(name, hardware, batch.region) for name, hardware in rows]
+    return [Phone(name, hardware_id, batch.region) for name, hardware_id in rows]
 
 
-def _among(requests: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
-    """Of these requests, or (None) of any."""
-    return () if requests is None else (BatchRow.request_id.in_(requests),)
+def _of(request_ids: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
+    return () if request_ids is None else (BatchRow.request_id.in_(request_ids),)
 
 
-async def lanes_with_work(
-    tx: Transaction, now: datetime, *, only: Collection[str] | None = None
-) -> list[tuple[str, Region]]:
-    """Tenants and regions in which a batch may be sent now, if there is a free place."""
-    rows = await tx.execute(
-        select(BatchRow.tenant_id, BatchRow.region).where(*_ripe(now), *_among(only)).distinct()
-    )
-    return [(tenant, Region(region)) for tenant, region in rows]
-
-
-def _ripe(now: datetime) -> tuple[ColumnElement[bool], ...]:
+def _sendable(now: datetime, only: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
     return (
         BatchRow.state == BatchState.PLANNED.value,
         or_(BatchRow.not_before.is_(None), BatchRow.not_before <= now),
+        *_of(only),
     )
 
 
-async def claim(
-    database: Database,
-    lane: tuple[str, Region],
-    *,
-    owner: str,
+async def regions_with_work(
+    tx: Transaction, now: datetime, *, only: Collection[str] | None = None
+) -> list[tuple[str, Region]]:
+    """Tenants and regions with a batch that may be sent now if a slot is free.
+
+    `only`: batches of these requests; None for all.
+    """
+    rows = await tx.execute(
+        select(BatchRow.tenant_id, BatchRow.region).where(*_sendable(now, only)).distinct()
+    )
+    return [(tenant_id, Region(region)) for tenant_id, region in rows]
+
+
+async def next_to_send(
+    tx: Transaction,
+    tenant_id: str,
+    region: Region,
     now: datetime,
-    lease_until: datetime,
+    *,
     only: Collection[str] | None = None,
-) -> list[Batch]:
-    """planned -> intent, for as many batches as the lane has free places; oldest approval first.
-
-    Counting and claiming are one transaction of writers that take turns, so no two replicas take the
-    last place.
-    """
-    tenant, region = lane
-    async with database.write() as tx:
-        taken = await tx.execute(
-            select(func.count()).where(
-                BatchRow.tenant_id == tenant,
-                BatchRow.region == region.value,
-                BatchRow.state.in_(_PLACES),
-            )
-        )
-        free = MAX_BATCHES_PER_REGION - taken.scalar_one()
-        if free <= 0:
-            return []
-        ids = (
-            await tx.execute(
-                select(BatchRow.id)
-                .join(RequestRow, RequestRow.id == BatchRow.request_id)
-                .where(
-                    *_ripe(now),
-                    *_among(only),
-                    BatchRow.tenant_id == tenant,
-                    BatchRow.region == region.value,
-                    RequestRow.state == RequestState.RUNNING.value,
-                )
-                .order_by(RequestRow.decided_at, BatchRow.id)
-                .limit(free)
-            )
-        ).scalars()
-        claimed = list(ids)
-        if not claimed:
-            return []
-        await tx.execute(
-            update(BatchRow)
-            .where(BatchRow.id.in_(claimed), BatchRow.state == BatchState.PLANNED.value)
-            .values(
-                state=BatchState.INTENT.value,
-                attempt=BatchRow.attempt + 1,
-                owner=owner,
-                lease_until=lease_until,
-                sent_at=now,
-                not_before=None,
-                last_error="",
-            )
-        )
-        batches = await _select(tx, BatchRow.id.in_(claimed))
-        await _phones_with_service(tx, batches)
-        for request_id in {batch.request_id for batch in batches}:
-            await requests.touch(tx, request_id)
-        return batches
-
-
-async def _phones_with_service(tx: Transaction, batches: Sequence[Batch]) -> None:
-    await tx.execute(
-        update(PhoneRow)
-        .where(
-            PhoneRow.batch_id.in_([batch.id for batch in batches]),
-            PhoneRow.status == PhoneStatus.PENDING.value,
-        )
-        .values(status=PhoneStatus.IN_PROGRESS.value)
-    )
-
-
-def _attempt(batch: Batch, *states: BatchState) -> tuple[ColumnElement[bool], ...]:
-    return (
-        BatchRow.id == batch.id,
-        BatchRow.attempt == batch.attempt,
-        BatchRow.state.in_([state.value for state in states]),
-    )
-
-
-async def submitted(
-    tx: Transaction,
-    batch: Batch,
-    remote_batch_id: str,
-    *,
-    owner: str,
-    lease_until: datetime,
-    due_at: datetime,
-    now: datetime,
-) -> bool:
-    """The service has it. Recorded even if the lease ran out meanwhile: a proof beats a doubt."""
-    changed = await tx.execute(
-        update(BatchRow)
-        .where(
-            *_attempt(
-                batch,
-                BatchState.INTENT,
-                BatchState.UNKNOWN,
-                BatchState.NEEDS_PERSON,
-                BatchState.PLANNED,
-            )
-        )
-        .values(
-            state=BatchState.SUBMITTED.value,
-            remote_batch_id=remote_batch_id,
-            owner=owner,
-            lease_until=lease_until,
-            due_at=due_at,
-            progress_at=now,
-            polls=0,
-            not_before=None,
-            last_error="",
+) -> list[int]:
+    """Ids of the batches that fill the region's free slots, oldest approval first."""
+    of_region = (BatchRow.tenant_id == tenant_id, BatchRow.region == region.value)
+    holding = await tx.execute(
+        select(func.count()).where(
+            *of_region, BatchRow.state.in_([state.value for state in SLOT_HOLDING_STATES])
         )
     )
-    if changed.rowcount != 1:
-        return False
-    await _phones_with_service(tx, [batch])
-    await requests.touch(tx, batch.request_id, refused="", unreachable_since=None)
-    return True
-
-
-async def nothing_ran(
-    tx: Transaction,
-    batch: Batch,
-    *,
-    before: Sequence[BatchState],
-    not_before: datetime,
-    error: str,
-    **columns: Any,
-) -> bool:
-    """To planned: from intent, or later, if an answer proved it; from needs_person if a person said so.
-
-    `columns` are those of the request that this changes, such as why it cannot go on.
-    """
-    changed = await tx.execute(
-        update(BatchRow)
-        .where(*_attempt(batch, *before))
-        .values(
-            state=BatchState.PLANNED.value,
-            owner="",
-            lease_until=None,
-            sent_at=None,
-            not_before=not_before,
-            last_error=error,
-        )
+    free_slots = MAX_BATCHES_PER_REGION - holding.scalar_one()
+    if free_slots <= 0:
+        return []
+    rows = await tx.execute(
+        select(BatchRow.id)
+        .join(RequestRow, RequestRow.id == BatchRow.request_id)
+        .where(*_sendable(now, only), *of_region, RequestRow.state == RequestState.RUNNING.value)
+        .order_by(RequestRow.decided_at, BatchRow.id)
+        .limit(free_slots)
     )
-    if changed.rowcount != 1:
-        return False
-    await tx.execute(
-        update(PhoneRow)
-        .where(PhoneRow.request_id == batch.request_id, PhoneRow.batch_id == batch.id)
-        .values(status=PhoneStatus.PENDING.value)
-    )
-    request = await requests.load(tx, batch.request_id)
-    if request is not None and request.cancel_asked_at is not None:
-        await requests.drop_planned(tx, batch.request_id)
-    await requests.touch(tx, batch.request_id, **columns)
-    return True
-
-
-async def refused(tx: Transaction, batch: Batch, message: str, now: datetime) -> bool:
-    """intent -> done: the service will not take this batch, and nothing ran."""
-    changed = await tx.execute(
-        update(BatchRow)
-        .where(*_attempt(batch, BatchState.INTENT))
-        .values(
-            state=BatchState.DONE.value,
-            owner="",
-            lease_until=None,
-            done_at=now,
-            last_error=message,
-            ended=batch.size,
-        )
-    )
-    if changed.rowcount != 1:
-        return False
-    explained = explain(message)
-    await tx.execute(
-        update(PhoneRow)
-        .where(PhoneRow.request_id == batch.request_id, PhoneRow.batch_id == batch.id)
-        .values(
-            status=PhoneStatus.FAILED.value,
-            message=message,
-            cause="refused" if explained.cause.code == "unknown" else explained.cause.code,
-        )
-    )
-    await requests.touch(tx, batch.request_id)
-    return True
-
-
-async def unknown(tx: Transaction, batch: Batch, *, due_at: datetime, error: str) -> bool:
-    """intent -> unknown, or a person wants the summaries read again."""
-    changed = await tx.execute(
-        update(BatchRow)
-        .where(*_attempt(batch, BatchState.INTENT, BatchState.NEEDS_PERSON))
-        .values(
-            state=BatchState.UNKNOWN.value,
-            owner="",
-            lease_until=None,
-            summary_reads=0,
-            due_at=due_at,
-            last_error=error,
-        )
-    )
-    if changed.rowcount == 1:
-        await requests.touch(tx, batch.request_id)
-    return changed.rowcount == 1
+    return list(rows.scalars())
 
 
 async def lapsed_intents(tx: Transaction, now: datetime) -> list[Batch]:
-    """Intents whose owner is gone: nobody knows whether they were sent."""
-    return await _select(tx, BatchRow.state == BatchState.INTENT.value, BatchRow.lease_until <= now)
-
-
-async def release_all(tx: Transaction, now: datetime) -> None:
-    """End every lease. Only for a process that knows that it is the only one."""
-    await tx.execute(
-        update(BatchRow).where(BatchRow.lease_until.is_not(None)).values(lease_until=now)
+    """Intents whose lease has expired: whether they were sent is unknown."""
+    return await select_where(
+        tx, BatchRow.state == BatchState.INTENT.value, BatchRow.lease_until <= now
     )
 
 
 async def due(
     tx: Transaction, *, owner: str, now: datetime, only: Collection[str] | None = None
 ) -> list[Batch]:
-    """Submitted batches to poll and unknown ones to reconcile, which are ours or nobody's."""
-    return await _select(
+    """Submitted batches to poll and unknown ones to reconcile, that `owner` or nobody holds."""
+    return await select_where(
         tx,
-        BatchRow.state.in_([BatchState.SUBMITTED.value, BatchState.UNKNOWN.value]),
+        BatchRow.state.in_(_FOLLOWED),
         BatchRow.due_at <= now,
-        *_among(only),
+        *_of(only),
         or_(BatchRow.owner == owner, BatchRow.lease_until.is_(None), BatchRow.lease_until <= now),
     )
 
 
-async def look_now(tx: Transaction, request_id: str, now: datetime) -> None:
-    """Whoever can look after the request's batches may take them, and do so at once."""
-    of_request = BatchRow.request_id == request_id
-    await tx.execute(
-        update(BatchRow)
-        .where(
-            of_request,
-            BatchRow.state.in_([BatchState.SUBMITTED.value, BatchState.UNKNOWN.value]),
-        )
-        .values(owner="", lease_until=None)
-    )
-    await tx.execute(
-        update(BatchRow)
-        .where(of_request, BatchRow.state == BatchState.SUBMITTED.value)
-        .values(due_at=now)
-    )
-    await tx.execute(
-        update(BatchRow)
-        .where(of_request, BatchRow.state == BatchState.PLANNED.value)
-        .values(not_before=None)
-    )
-
-
-async def take(
-    tx: Transaction, batch: Batch, *, owner: str, now: datetime, lease_until: datetime
-) -> bool:
-    """Become, or stay, the one who looks after a batch."""
-    changed = await tx.execute(
-        update(BatchRow)
-        .where(
-            *_attempt(batch, batch.state),
-            or_(
-                BatchRow.owner == owner, BatchRow.lease_until.is_(None), BatchRow.lease_until <= now
-            ),
-        )
-        .values(owner=owner, lease_until=lease_until)
-    )
-    return changed.rowcount == 1
-
-
-def _mine(batch: Batch, owner: str, state: BatchState) -> tuple[ColumnElement[bool], ...]:
-    return (*_attempt(batch, state), BatchRow.owner == owner)
-
-
-async def look_later(
+async def next_due_at(
     tx: Transaction,
-    batch: Batch,
     *,
-    owner: str,
-    due_at: datetime,
-    lease_until: datetime,
-    checks: int | None = None,
-    polls: int | None = None,
-    stalled: bool | None = None,
-    completed_at: datetime | None = None,
-) -> None:
-    """Nothing new: only when to look again. `stalled` and `completed_at` are set, never unset, here."""
-    values: dict[str, object] = {"due_at": due_at, "lease_until": lease_until}
-    if checks is not None:
-        values["summary_reads"] = checks
-    if polls is not None:
-        values["polls"] = polls
-    if completed_at is not None:
-        values["completed_at"] = completed_at
-    if stalled is not None and stalled != batch.stalled:
-        values["stalled"] = stalled
-        await requests.touch(tx, batch.request_id)
-    await tx.execute(update(BatchRow).where(*_mine(batch, owner, batch.state)).values(**values))
+    sendable: Collection[str] | None = None,
+    readable: Collection[str] | None = None,
+) -> datetime | None:
+    """When the next batch is due; None if none is.
 
-
-async def needs_person(tx: Transaction, batch: Batch, *, owner: str) -> bool:
-    """unknown -> needs_person: the summaries could not tell."""
-    changed = await tx.execute(
-        update(BatchRow)
-        .where(*_mine(batch, owner, BatchState.UNKNOWN))
-        .values(state=BatchState.NEEDS_PERSON.value, owner="", lease_until=None, due_at=None)
+    `sendable`, `readable`: the requests whose batches can be sent and polled, None for all.
+    """
+    polls = await tx.execute(
+        select(func.min(BatchRow.due_at)).where(BatchRow.state.in_(_FOLLOWED), *_of(readable))
     )
-    if changed.rowcount == 1:
-        await requests.touch(tx, batch.request_id)
-    return changed.rowcount == 1
+    leases = await tx.execute(
+        select(func.min(BatchRow.lease_until)).where(BatchRow.state == BatchState.INTENT.value)
+    )
+    backoffs = await tx.execute(
+        select(func.min(BatchRow.not_before)).where(
+            BatchRow.state == BatchState.PLANNED.value, *_of(sendable)
+        )
+    )
+    moments = (polls.scalar(), leases.scalar(), backoffs.scalar())
+    return min((moment for moment in moments if moment), default=None)
 
 
 async def needing_person(tx: Transaction, request_id: str) -> list[int]:
+    """Ids of the batches whose outcome an approver has to settle."""
     rows = await tx.execute(
         select(BatchRow.id)
         .where(BatchRow.request_id == request_id, BatchRow.state == BatchState.NEEDS_PERSON.value)
         .order_by(BatchRow.id)
     )
     return list(rows.scalars())
-
-
-@dataclass(frozen=True, slots=True)
-class PhoneResult:
-    """What the service says of one phone."""
-
-    status: PhoneStatus
-    message: str = ""
-
-
-async def apply(
-    tx: Transaction,
-    batch: Batch,
-    results: Mapping[tuple[str, str], PhoneResult],
-    *,
-    owner: str,
-    now: datetime,
-) -> int | None:
-    """Write down results by (username, hardware id); returns how many phones have ended.
-
-    None if the batch is not ours any more: then nothing is written.
-    """
-    owned = await tx.execute(select(BatchRow.id).where(*_mine(batch, owner, batch.state)))
-    if owned.one_or_none() is None:
-        return None
-    rows = (
-        await tx.execute(
-            select(PhoneRow.number, PhoneRow.username, PhoneRow.hardware_id, PhoneRow.status).where(
-                PhoneRow.request_id == batch.request_id, PhoneRow.batch_id == batch.id
-            )
-        )
-    ).all()
-    changes: list[dict[str, object]] = []
-    ended = 0
-    for row in rows:
-        before = PhoneStatus(row.status)
-        result = results.get(phone_key(row.username, row.hardware_id))
-        after = before if result is None or before in TERMINAL_PHONE_STATUSES else result.status
-        ended += after in TERMINAL_PHONE_STATUSES
-        if result is not None and after is not before:
-            cause = ""
-            if after is PhoneStatus.FAILED:
-                cause = explain(result.message).cause.code
-            changes.append({"n": row.number, "s": after.value, "m": result.message, "c": cause})
-    if changes:
-        await tx.execute(
-            update(PhoneRow)
-            .where(PhoneRow.request_id == batch.request_id, PhoneRow.number == bindparam("n"))
-            .values(status=bindparam("s"), message=bindparam("m"), cause=bindparam("c")),
-            changes,
-            execution_options={"synchronize_session": False},
-        )
-        await tx.execute(
-            update(BatchRow)
-            .where(BatchRow.id == batch.id)
-            .values(ended=ended, progress_at=now, stalled=False)
-        )
-        await requests.touch(tx, batch.request_id, unreachable_since=None)
-    return ended
-
-
-async def done(tx: Transaction, batch: Batch, *, owner: str, now: datetime) -> bool:
-    """submitted -> done. Phones of which the service never said how they went stay unconfirmed."""
-    changed = await tx.execute(
-        update(BatchRow)
-        .where(*_mine(batch, owner, BatchState.SUBMITTED))
-        .values(
-            state=BatchState.DONE.value,
-            owner="",
-            lease_until=None,
-            due_at=None,
-            done_at=now,
-            stalled=False,
-        )
-    )
-    if changed.rowcount != 1:
-        return False
-    await tx.execute(
-        update(PhoneRow)
-        .where(
-            PhoneRow.request_id == batch.request_id,
-            PhoneRow.batch_id == batch.id,
-            PhoneRow.status.not_in([status.value for status in TERMINAL_PHONE_STATUSES]),
-        )
-        .values(status=PhoneStatus.UNCONFIRMED.value, cause="no-result")
-    )
-    await requests.touch(tx, batch.request_id)
-    return True
 
 
 async def known_remote_batch_ids(tx: Transaction, tenant_id: str) -> set[str]:
@@ -539,7 +190,7 @@ async def known_remote_batch_ids(tx: Transaction, tenant_id: str) -> set[str]:
 
 
 async def durations(tx: Transaction, region: Region, *, newest: int = 5) -> list[float]:
-    """Seconds that the newest finished batches of a region took, scaled by nothing."""
+    """Seconds that the newest finished batches of a region took."""
     rows = await tx.execute(
         select(BatchRow.sent_at, BatchRow.done_at)
         .where(
@@ -552,33 +203,6 @@ async def durations(tx: Transaction, region: Region, *, newest: int = 5) -> list
         .limit(newest)
     )
     return [(done_at - sent_at).total_seconds() for sent_at, done_at in rows if sent_at and done_at]
-
-
-async def next_moment(
-    tx: Transaction, *, send: Collection[str] | None = None, look: Collection[str] | None = None
-) -> datetime | None:
-    """When the next batch wants attention; None if nothing is due by itself.
-
-    `send` and `look`: the requests whose batches can be sent and looked after, None for all.
-    """
-    looks = await tx.execute(
-        select(func.min(BatchRow.due_at)).where(
-            BatchRow.state.in_([BatchState.SUBMITTED.value, BatchState.UNKNOWN.value]),
-            *_among(look),
-        )
-    )
-    lease = await tx.execute(
-        select(func.min(BatchRow.lease_until)).where(BatchRow.state == BatchState.INTENT.value)
-    )
-    wait = await tx.execute(
-        select(func.min(BatchRow.not_before)).where(
-            BatchRow.state == BatchState.PLANNED.value, *_among(send)
-        )
-    )
-    return min(
-        (moment for moment in (looks.scalar(), lease.scalar(), wait.scalar()) if moment),
-        default=None,
-    )
 
 
 async def counts(tx: Transaction) -> dict[str, int]:

@@ -1,58 +1,48 @@
-"""Drafts: a request as it begins, from a checked file or from what another request left over."""
+"""Rows of a new request: from a validated file, or from the phones that another request left over."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import insert, select
 
-from bot.phones.roster import Roster, RosterRow
+from bot.phones.issue import Severity
+from bot.phones.roster import Roster
+from bot.phones.validation import RosterRow
 from bot.phones.vendor import kind_of
 from bot.signin.outcome import RETRYABLE_PHONE_STATUSES, PhoneStatus
 from bot.signin.request import NOTHING_RAN, Person, RequestState, new_id
-from bot.store import requests
 from bot.store.database import Transaction
 from bot.store.models import IssueRow, PhoneRow, RequestRow
 
-_CHUNK = 2000  # rows per INSERT call: other work gets its turn in between
-_RANK = {"error": 0, "warning": 1, "note": 2}
+_CHUNK = 2000  # rows per INSERT, so that other tasks run in between
+_RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 
-async def draft(
-    tx: Transaction,
-    roster: Roster,
-    *,
-    tenant_id: str,
-    requester: Person,
-    conversation_id: str,
-    file_name: str,
-    four_eyes: bool,
-    now: datetime,
-) -> str:
-    """Keep a checked file as a draft; returns the new request's id."""
-    request_id = new_id()
-    ready = [row for row in roster.rows if row.ready]
-    severities = [issue.severity.value for issue in roster.issues]
-    await tx.execute(
-        insert(RequestRow).values(
-            id=request_id,
-            tenant_id=tenant_id,
-            state=RequestState.DRAFT.value,
-            requester_id=requester.object_id,
-            requester_name=requester.name,
-            conversation_id=conversation_id,
-            file_name=file_name,
-            total_rows=len(roster.rows),
-            ready_rows=len(ready),
-            accounts=len({row.username.casefold() for row in ready}),
-            warnings=severities.count("warning"),
-            notes=severities.count("note"),
-            notices=[{"code": n.code, "arguments": dict(n.arguments)} for n in roster.notices],
-            four_eyes=four_eyes,
-            created_at=now,
-        )
+@dataclass(frozen=True, slots=True)
+class NewRequest:
+    tenant_id: str
+    requester: Person
+    conversation_id: str  #: where the request is made
+    file_name: str
+    four_eyes: bool
+
+
+async def insert_roster(tx: Transaction, new: NewRequest, roster: Roster, now: datetime) -> str:
+    """Returns the new request's id."""
+    severities = [issue.severity for issue in roster.issues]
+    request_id = await _insert_request(
+        tx,
+        new,
+        now,
+        total_rows=len(roster.rows),
+        usernames=[row.username for row in roster.rows if row.ready],
+        warnings=severities.count(Severity.WARNING),
+        notes=severities.count(Severity.NOTE),
+        notices=[{"code": n.code, "arguments": dict(n.arguments)} for n in roster.notices],
     )
     await _insert(tx, PhoneRow, [_phone(request_id, row) for row in roster.rows])
     await _insert(
@@ -61,7 +51,7 @@ async def draft(
         [
             {
                 "request_id": request_id,
-                "rank": _RANK[issue.severity.value],
+                "rank": _RANK[issue.severity],
                 "row": issue.row,
                 "column": issue.column.value,
                 "value": issue.value,
@@ -72,8 +62,82 @@ async def draft(
             for issue in roster.issues
         ],
     )
-    await requests.record(
-        tx, request_id, "drafted", now, requester, file=file_name, rows=len(roster.rows)
+    return request_id
+
+
+async def insert_retry(
+    tx: Transaction, new: NewRequest, failed_request_id: str, now: datetime
+) -> tuple[str, int] | None:
+    """Copy the phones of a request that were not signed in.
+
+    Rows keep their numbers and regions, so that people find them in the file they know.
+    Returns the new request's id and its number of phones; None if there are no such phones.
+    """
+    rows = (
+        await tx.execute(
+            select(PhoneRow.__table__).where(
+                PhoneRow.request_id == failed_request_id,
+                PhoneRow.ready,
+                PhoneRow.status.in_([status.value for status in RETRYABLE_PHONE_STATUSES]),
+            )
+        )
+    ).all()
+    if not rows:
+        return None
+    request_id = await _insert_request(
+        tx,
+        new,
+        now,
+        total_rows=len(rows),
+        usernames=[row.username for row in rows],
+        retry_of=failed_request_id,
+    )
+    copied = ("number", "username", "hardware_id", "region", "region_given", "kind")
+    phones = [
+        {
+            "request_id": request_id,
+            "ready": True,
+            "status": PhoneStatus.PENDING.value,
+            **{name: getattr(row, name) for name in copied},
+        }
+        for row in rows
+    ]
+    await _insert(tx, PhoneRow, phones)
+    return request_id, len(rows)
+
+
+async def _insert_request(
+    tx: Transaction,
+    new: NewRequest,
+    now: datetime,
+    *,
+    total_rows: int,
+    usernames: Sequence[str],
+    warnings: int = 0,
+    notes: int = 0,
+    notices: Iterable[Mapping[str, Any]] = (),
+    retry_of: str = "",
+) -> str:
+    request_id = new_id()
+    await tx.execute(
+        insert(RequestRow).values(
+            id=request_id,
+            tenant_id=new.tenant_id,
+            state=RequestState.DRAFT.value,
+            requester_id=new.requester.object_id,
+            requester_name=new.requester.name,
+            conversation_id=new.conversation_id,
+            file_name=new.file_name,
+            total_rows=total_rows,
+            ready_rows=len(usernames),
+            accounts=len({username.casefold() for username in usernames}),
+            warnings=warnings,
+            notes=notes,
+            notices=list(notices),
+            four_eyes=new.four_eyes,
+            created_at=now,
+            retry_of=retry_of,
+        )
     )
     return request_id
 
@@ -93,85 +157,17 @@ def _phone(request_id: str, row: RosterRow) -> dict[str, Any]:
 
 
 async def _insert(tx: Transaction, table: type[Any], rows: Sequence[Mapping[str, Any]]) -> None:
-    for at in range(0, len(rows), _CHUNK):
-        await tx.execute(insert(table), list(rows[at : at + _CHUNK]))
+    for start in range(0, len(rows), _CHUNK):
+        await tx.execute(insert(table), list(rows[start : start + _CHUNK]))
 
 
-async def retry(
-    tx: Transaction,
-    request: requests.Request,
-    *,
-    requester: Person,
-    conversation_id: str,
-    four_eyes: bool,
-    now: datetime,
-) -> str | None:
-    """A new draft of the phones that were not signed in; None if there are none.
+async def retry_of(tx: Transaction, request_id: str) -> str | None:
+    """The id of the request that took over the phones of this one which were not signed in.
 
-    Rows keep their numbers and regions, so that people find them in the file they know.
+    One that ran keeps them however it ended: what is still not signed in is retried from there.
+    Returns None if there is none.
     """
-    rows = (
-        await tx.execute(
-            select(PhoneRow.__table__).where(
-                PhoneRow.request_id == request.id,
-                PhoneRow.ready,
-                PhoneRow.status.in_([status.value for status in RETRYABLE_PHONE_STATUSES]),
-            )
-        )
-    ).all()
-    if not rows:
-        return None
-    request_id = new_id()
-    await tx.execute(
-        insert(RequestRow).values(
-            id=request_id,
-            tenant_id=request.tenant_id,
-            state=RequestState.DRAFT.value,
-            requester_id=requester.object_id,
-            requester_name=requester.name,
-            conversation_id=conversation_id,
-            file_name=request.file_name,
-            total_rows=len(rows),
-            ready_rows=len(rows),
-            accounts=len({row.username.casefold() for row in rows}),
-            warnings=0,
-            notes=0,
-            notices=[],
-            four_eyes=four_eyes,
-            created_at=now,
-            retry_of=request.id,
-        )
-    )
-    await _insert(
-        tx,
-        PhoneRow,
-        [
-            {
-                "request_id": request_id,
-                "number": row.number,
-                "username": row.username,
-                "hardware_id": row.hardware_id,
-                "region": row.region,
-                "region_given": row.region_given,
-                "ready": True,
-                "status": PhoneStatus.PENDING.value,
-                "kind": row.kind,
-            }
-            for row in rows
-        ],
-    )
-    await requests.record(
-        tx, request_id, "drafted", now, requester, retry_of=request.id, rows=len(rows)
-    )
-    return request_id
-
-
-async def taken_over(tx: Transaction, request_id: str) -> str | None:
-    """The request that has taken over the phones of this one which were not signed in.
-
-    One that ran has them, however it ended: what is still not signed in is retried from there.
-    """
-    found = await tx.execute(
+    row = await tx.execute(
         select(RequestRow.id)
         .where(
             RequestRow.retry_of == request_id,
@@ -179,4 +175,4 @@ async def taken_over(tx: Transaction, request_id: str) -> str | None:
         )
         .limit(1)
     )
-    return found.scalar()
+    return row.scalar()

@@ -1,137 +1,67 @@
-"""Messages of ours: an outbox while they are not sent, and afterwards the cards to keep true."""
+"""Posts: the outbox of messages to send, and afterwards the cards to keep current."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, case, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 
+from bot.store.conversations import THREAD_SEPARATOR
 from bot.store.database import Transaction
-from bot.store.models import ConversationRow, PostRow, RequestRow
-
-THREAD = (
-    ";messageid="  # Teams: a channel's thread is the channel's id with this and the root message
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Conversation:
-    id: str
-    tenant_id: str
-    kind: str
-    reference: Mapping[str, Any]
+from bot.store.models import PostRow, RequestRow
 
 
 @dataclass(frozen=True, slots=True)
 class NewPost:
-    """A message to send. With `kind` it is a card of the request, rendered when it is sent and kept
-    true; without, `content` is the message as it will be sent."""
+    """A message to send: a card of a request, or a fixed message."""
 
     tenant_id: str
     conversation_id: str
-    kind: str = ""
-    request_id: str = ""
-    batch_id: int = 0
-    content: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    kind: str = ""  #: `CardKind` of a card, rendered when sent and kept current; "" if fixed
+    request_id: str = ""  #: "" if it is about none
+    batch_id: int = 0  #: of a reconciliation card, else 0
+    content: Mapping[str, Any] = field(default_factory=dict[str, Any])  #: of a fixed message
 
 
 @dataclass(frozen=True, slots=True)
 class Post:
+    """A post as it was read; each field is a column of `PostRow`."""
+
     id: int
     tenant_id: str
     conversation_id: str
-    activity_id: str
+    activity_id: str  #: the message's id in the conversation, "" until sent
     kind: str
     request_id: str
     content: Mapping[str, Any]
     panel: str
     page: int
     batch_id: int
-    revision: int
-    shown_version: int
-    attempts: int
-    not_before: datetime | None
+    revision: int  #: grows when the panel or page changes
+    shown_version: int  #: the request's version that the message shows
+    attempts: int  #: deliveries that failed since the last success
+    not_before: datetime | None  #: UTC time before which not to retry; None if any time
 
     @property
     def rate_limit_key(self) -> str:
-        """What Teams counts by: a channel with all its threads, or a chat."""
-        return self.conversation_id.split(THREAD)[0]
+        """What Teams limits: a channel with all its threads, or a chat."""
+        return self.conversation_id.split(THREAD_SEPARATOR)[0]
 
 
-_COLUMNS = (
-    PostRow.id,
-    PostRow.tenant_id,
-    PostRow.conversation_id,
-    PostRow.activity_id,
-    PostRow.kind,
-    PostRow.request_id,
-    PostRow.content,
-    PostRow.panel,
-    PostRow.page,
-    PostRow.batch_id,
-    PostRow.revision,
-    PostRow.shown_version,
-    PostRow.attempts,
-    PostRow.not_before,
-)
+_COLUMNS = tuple(getattr(PostRow, column.name) for column in fields(Post))
 
-# These cards say in which state a request is, and nothing of how its phones do, unless they are
-# turned to the phones. To keep them up with every poll would take the turns of the progress card.
+# These cards show a request's state but not its phones' progress, unless turned to the phones. Updating
+# them at every poll would delay the progress card.
 _SHOWS_STATE_ONLY = and_(
     PostRow.kind.in_(["validation", "approval"]), PostRow.panel.in_(["", "issues"])
 )
 
 
-async def remember(tx: Transaction, conversation: Conversation, now: datetime) -> None:
-    """Remember how a conversation is reached; the newest word counts, since service URLs change."""
-    insert_into = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
-    values = {
-        "tenant_id": conversation.tenant_id,
-        "kind": conversation.kind,
-        "reference": dict(conversation.reference),
-        "seen_at": now,
-    }
-    await tx.execute(
-        insert_into(ConversationRow)
-        .values(id=conversation.id, **values)
-        .on_conflict_do_update(index_elements=[ConversationRow.id], set_=values)
-    )
-
-
-async def conversation(
-    tx: Transaction, tenant_id: str, conversation_id: str
-) -> Conversation | None:
-    """How to reach a conversation. A channel that never wrote to us borrows the way of another
-    conversation of its tenant; None before the tenant's first activity."""
-    columns = (ConversationRow.id, ConversationRow.kind, ConversationRow.reference)
-    row = (
-        await tx.execute(
-            select(*columns).where(
-                ConversationRow.id == conversation_id, ConversationRow.tenant_id == tenant_id
-            )
-        )
-    ).one_or_none()
-    if row is not None:
-        return Conversation(row.id, tenant_id, row.kind, row.reference)
-    row = (
-        await tx.execute(
-            select(*columns)
-            .where(ConversationRow.tenant_id == tenant_id)
-            .order_by(ConversationRow.seen_at.desc())
-            .limit(1)
-        )
-    ).one_or_none()
-    if row is None:
-        return None
-    reference = {**row.reference, "channel_id": conversation_id.split(THREAD)[0]}
-    return Conversation(conversation_id, tenant_id, "channel", reference)
-
-
 async def add(tx: Transaction, post: NewPost, now: datetime) -> int:
+    """Put a post into the outbox; returns its id."""
     added = await tx.execute(
         insert(PostRow)
         .values(
@@ -149,10 +79,10 @@ async def add(tx: Transaction, post: NewPost, now: datetime) -> int:
 
 
 async def due(tx: Transaction) -> list[Post]:
-    """Live messages that are not sent, or show less than what is so. Sends come first, in order; then
-    the cards that are furthest behind, so that those of one conversation take turns.
+    """Live posts that are not sent yet or show an outdated version: sends first and in order, then the
+    cards furthest behind, so that the cards of one conversation take turns.
 
-    Those that must wait (`not_before`) are among them: the caller needs to know until when.
+    Includes posts that must wait (`not_before`), since the caller needs to know until when.
     """
     shows = case((_SHOWS_STATE_ONLY, RequestRow.state_version), else_=RequestRow.version)
     behind = and_(
@@ -178,7 +108,7 @@ async def sent(
     version: int,
     final: bool,
 ) -> None:
-    """It is there. `final`: nothing that it shows can change by itself any more."""
+    """Record a send. `final`: nothing the message shows can change by itself any more."""
     await tx.execute(
         update(PostRow)
         .where(PostRow.id == post.id)
@@ -193,6 +123,7 @@ async def sent(
 
 
 async def updated(tx: Transaction, post: Post, *, version: int, final: bool) -> None:
+    """Record an update."""
     await tx.execute(
         update(PostRow)
         .where(PostRow.id == post.id)
@@ -201,7 +132,7 @@ async def updated(tx: Transaction, post: Post, *, version: int, final: bool) -> 
 
 
 def _shown(post: Post, version: int, *, final: bool) -> dict[str, Any]:
-    # A page may have been turned while the card was on its way: then it stays live.
+    # A page may have been turned during the delivery: then the card stays live.
     return {
         "shown_version": version,
         "shown_revision": post.revision,
@@ -210,7 +141,7 @@ def _shown(post: Post, version: int, *, final: bool) -> dict[str, Any]:
 
 
 async def later(tx: Transaction, post: Post, not_before: datetime) -> None:
-    """It could not be delivered just now."""
+    """Record a failed delivery, to be retried."""
     await tx.execute(
         update(PostRow)
         .where(PostRow.id == post.id)
@@ -218,8 +149,8 @@ async def later(tx: Transaction, post: Post, not_before: datetime) -> None:
     )
 
 
-async def gone(tx: Transaction, post: Post) -> None:
-    """Somebody deleted the card: send it anew."""
+async def resend(tx: Transaction, post: Post) -> None:
+    """The message was deleted in the conversation: send it anew."""
     await tx.execute(
         update(PostRow)
         .where(PostRow.id == post.id)
@@ -228,16 +159,19 @@ async def gone(tx: Transaction, post: Post) -> None:
 
 
 async def give_up(tx: Transaction, post: Post) -> None:
+    """Dead letter: never deliver or update it again."""
     await tx.execute(update(PostRow).where(PostRow.id == post.id).values(live=False))
 
 
 async def find(tx: Transaction, conversation_id: str, activity_id: str) -> Post | None:
-    """The message that holds a card somebody clicked."""
+    """The post whose message holds a clicked card; None if there is none."""
     rows = await tx.execute(
         select(*_COLUMNS).where(
             PostRow.activity_id == activity_id,
             PostRow.activity_id != "",
-            PostRow.conversation_id.in_([conversation_id, conversation_id.split(THREAD)[0]]),
+            PostRow.conversation_id.in_(
+                [conversation_id, conversation_id.split(THREAD_SEPARATOR)[0]]
+            ),
         )
     )
     row = rows.mappings().first()
@@ -245,7 +179,7 @@ async def find(tx: Transaction, conversation_id: str, activity_id: str) -> Post 
 
 
 async def turn(tx: Transaction, post_id: int, *, panel: str, page: int) -> None:
-    """Show another panel or page of a card; the publisher brings it to everybody."""
+    """Show another panel or page of a card; the publisher updates it for everyone."""
     await tx.execute(
         update(PostRow)
         .where(PostRow.id == post_id)
@@ -254,6 +188,6 @@ async def turn(tx: Transaction, post_id: int, *, panel: str, page: int) -> None:
 
 
 async def backlog(tx: Transaction) -> int:
-    """How many messages wait to be sent, for the metrics."""
+    """How many messages are waiting to be sent, for the metrics."""
     counted = await tx.execute(select(func.count()).where(PostRow.live, PostRow.activity_id == ""))
     return counted.scalar_one()

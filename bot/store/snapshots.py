@@ -26,6 +26,7 @@ from bot.signin.snapshot import (
     StalledBatch,
     Tally,
 )
+from bot.store import requests
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, IssueRow, PhoneRow, RequestRow
 
@@ -50,29 +51,21 @@ async def load(
     if row is None:
         return None
     return RequestSnapshot(
-        id=row.id,
-        version=row.version,
-        state=RequestState(row.state),
-        tenant_id=row.tenant_id,
-        requester=Person(row.requester_id, row.requester_name),
+        **requests.header(row),
         roster=await _roster(tx, row, page if issues else 1),
         regions=await _regions(tx, row),
         causes=await _causes(tx, request_id),
         questions=await _questions(tx, request_id),
         stalled=await _stalled(tx, request_id),
         phones=await _phones(tx, request_id, 1 if issues else page, only_failed=only_failed),
-        four_eyes=row.four_eyes,
         created_at=row.created_at,
-        digest=row.digest,
         reason=row.reason,
         retry_of=row.retry_of,
         asked_at=row.asked_at,
-        expires_at=row.expires_at,
         decided_by=_person(row.decided_by_id, row.decided_by_name),
         decided_at=row.decided_at,
         comment=row.comment,
         cancelled_by=_person(row.cancelled_by_id, row.cancelled_by_name),
-        cancel_asked_at=row.cancel_asked_at,
         finished_at=row.finished_at,
         refused=row.refused,
         unreachable_since=row.unreachable_since,
@@ -388,9 +381,3 @@ async def tallies(tx: Transaction, request_ids: Sequence[str]) -> dict[str, Tall
     for request_id, status, count in rows:
         found[request_id][status] = count
     return {request_id: Tally(**statuses) for request_id, statuses in found.items()}
-
-
-async def counts(tx: Transaction) -> dict[str, int]:
-    """Requests by state, for the metrics."""
-    rows = await tx.execute(select(RequestRow.state, func.count()).group_by(RequestRow.state))
-    return {row.state: row[1] for row in rows}

@@ -1,1 +1,1 @@
-"""The chat edge, the only room that knows Bot Framework: activities in, plain values of `commands` out."""
+"""The Teams edge: activities in, plain values of `bot.commands.chat` out. Only `auth` imports botbuilder."""

@@ -1,6 +1,6 @@
-"""Reads activities: hostile JSON in, our own values out. Nothing here reaches out or knows who may.
+"""Parses activities: hostile JSON in, plain values of `bot.commands.chat` out. Makes no calls.
 
-Own models rather than the SDK's: they check types, and they keep `conversation.tenantId`, which
+Its own models rather than the SDK's: these check types and keep `conversation.tenantId`, which
 botbuilder 4.17.1 expects under another key and loses.
 """
 
@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from pydantic.alias_generators import to_camel
 
 from bot.commands import chat
-from bot.commands.chat import ConversationKind
+from bot.store.conversations import ConversationKind, ConversationReference
 
 _MAX_ACTION_DATA = 64 * 1024  # characters of JSON; our own cards send less than 1 KB
 _MAX_PROOF = 32 * 1024  # characters; tokens have some 2,000
@@ -28,7 +28,7 @@ _MENTION_TAG = re.compile(r"</?at(?:\s[^<>]*)?>", re.IGNORECASE)
 
 
 class ActivityError(Exception):
-    """The request goes no further: HTTP `status`, `code` names the sentence, `field` what is at fault."""
+    """The activity is refused: HTTP `status`, `code` names the sentence, `field` is at fault."""
 
     def __init__(self, status: int = 400, code: str = "request-malformed", field: str = "") -> None:
         super().__init__(status, code, field)
@@ -41,7 +41,7 @@ class _Part(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _without_nulls(cls, value: Any) -> Any:
-        """Clients send null for what they do not have; the defaults are for that."""
+        """Clients send null for what they do not have; fields have defaults for that."""
         if not isinstance(value, dict):
             return value
         fields = cast(dict[str, Any], value)
@@ -77,7 +77,7 @@ class _ChannelData(_Part):
 
 
 class Activity(_Part):
-    """What we read of an activity; the names are those of the Bot Framework activity schema."""
+    """The part of an activity that Offhook reads, named as in the Bot Framework activity schema."""
 
     type: str = Field(min_length=1)
     service_url: str = Field(min_length=1)
@@ -96,7 +96,7 @@ class Activity(_Part):
 
     @property
     def tenant_id(self) -> str:
-        """In lower case; "" if the activity names none."""
+        """In lower case; "" if the activity names no tenant."""
         return (self.channel_data.tenant.id or self.conversation.tenant_id).lower()
 
 
@@ -109,31 +109,36 @@ def read(body: bytes) -> Activity:
         raise ActivityError(field=".".join(map(str, first["loc"])) or "JSON") from None
 
 
-def place(activity: Activity, tenant_id: str) -> chat.Place:
-    """Where the activity came from. Its reference is what `messenger` needs to reach it again.
-
-    `channel_id` is in there if it is a channel: as a conversation id of its own it stands for the
-    channel, in which each first message opens a thread.
-    """
+def conversation(activity: Activity, tenant_id: str) -> ConversationReference:
+    """Where the activity came from, and how to reach it again."""
     conversation_id, channel_id = activity.conversation.id, activity.channel_data.channel.id
     default = ConversationKind.CHANNEL if channel_id else ConversationKind.PERSONAL
     kind = _KINDS.get(activity.conversation.conversation_type, default)
-    reference = {
-        "service_url": activity.service_url,
-        "bot_id": activity.recipient.id,
-        "bot_name": activity.recipient.name,
-    }
-    if kind is ConversationKind.CHANNEL:
-        reference["channel_id"] = channel_id or conversation_id.partition(";")[0]
-    return chat.Place(tenant_id, conversation_id, kind, reference)
+    if kind is not ConversationKind.CHANNEL:
+        channel_id = ""
+    elif not channel_id:
+        channel_id = conversation_id.partition(";")[0]
+    return ConversationReference(
+        tenant_id,
+        conversation_id,
+        kind,
+        service_url=activity.service_url,
+        bot_id=activity.recipient.id,
+        bot_name=activity.recipient.name,
+        channel_id=channel_id,
+    )
 
 
-def message(activity: Activity, sender: chat.Sender, where: chat.Place) -> chat.IncomingMessage:
+def message(
+    activity: Activity, sender: chat.Sender, where: ConversationReference
+) -> chat.IncomingMessage:
     files, unreachable = _files(activity, where.kind)
     return chat.IncomingMessage(sender, where, _text(activity), files, unreachable)
 
 
-def card_action(activity: Activity, sender: chat.Sender, where: chat.Place) -> chat.CardAction:
+def card_action(
+    activity: Activity, sender: chat.Sender, where: ConversationReference
+) -> chat.CardAction:
     """The click in an `adaptiveCard/action` invoke."""
     action = _object(_object(activity.value, "value").get("action"), "value.action")
     verb = action.get("verb")
@@ -146,24 +151,26 @@ def card_action(activity: Activity, sender: chat.Sender, where: chat.Place) -> c
 
 
 def proof(activity: Activity) -> chat.Proof:
-    """What came of a sign-in: in `value.authentication` and `value.state` of a click, or as the value
-    of a `signin/…` invoke."""
+    """The proof of a sign-in: in `value.authentication` and `value.state` of a click, or in the value of
+    a `signin/…` invoke."""
     value = _object(activity.value, "value")
-    given = value.get("authentication") or value
-    given = _object(given, "value.authentication")
-    said = (given.get("id"), given.get("token"), value.get("state"))
-    found = [text if isinstance(text, str) else "" for text in said]
-    if any(len(text) > _MAX_PROOF for text in found):
+    authentication = value.get("authentication") or value
+    authentication = _object(authentication, "value.authentication")
+    parts = (authentication.get("id"), authentication.get("token"), value.get("state"))
+    texts = [text if isinstance(text, str) else "" for text in parts]
+    if any(len(text) > _MAX_PROOF for text in texts):
         raise ActivityError(413, "request-too-big")
-    return chat.Proof(*found)
+    return chat.Proof(*texts)
 
 
 def failure(activity: Activity) -> str:
-    """Why a client could not sign somebody in, as it says."""
+    """Why a client could not sign its user in, in its own words."""
     return str(_object(activity.value, "value").get("code", ""))[:100]
 
 
-def consent(activity: Activity, sender: chat.Sender, where: chat.Place) -> chat.FileConsent:
+def consent(
+    activity: Activity, sender: chat.Sender, where: ConversationReference
+) -> chat.FileConsent:
     """The answer in a `fileConsent/invoke`."""
     value = _object(activity.value, "value")
     context = _object(value.get("context") or {}, "value.context")
@@ -179,10 +186,10 @@ def _object(value: Any, field: str) -> dict[str, Any]:
 
 
 def _files(activity: Activity, kind: ConversationKind) -> tuple[list[chat.IncomingFile], int]:
-    """The files that can be fetched, and how many cannot.
+    """The files that can be downloaded, and the number of those that cannot.
 
-    In group chats and channels Teams sends a bot only the HTML of the message, in which a shared
-    file is an `<attachment>` element at best.
+    In group chats and channels Teams sends bots only the HTML of the message, in which a shared file is
+    at best an `<attachment>` element.
     """
     files: list[chat.IncomingFile] = []
     unreachable = 0
@@ -201,7 +208,7 @@ def _files(activity: Activity, kind: ConversationKind) -> tuple[list[chat.Incomi
 
 
 def _text(activity: Activity) -> str:
-    """What the person typed: without the mention of the bot, and with HTML's references resolved."""
+    """What the person typed, without the mention of the bot and with HTML entities resolved."""
     text = activity.text
     for entity in activity.entities:
         if entity.text and entity.mentioned.id == activity.recipient.id:

@@ -1,4 +1,4 @@
-"""Who is let in: the signature of the request, the address of the answers, the tenant, the person."""
+"""Authentication of requests: their signature, the service URL, the tenant, the sender."""
 
 import asyncio
 import time
@@ -13,18 +13,18 @@ from bot.commands.chat import Sender
 from bot.settings.model import Settings, is_loopback
 from bot.teams.activities import Activity, ActivityError
 
-# The tenant of a chat client that names none and is not asked for a signature.
+# The tenant of a local chat client, which names none and needs no signature.
 LOCAL_TENANT = "00000000-0000-0000-0000-000000000001"
 # The connector of the commercial cloud, and the domains of the government clouds:
 # https://learn.microsoft.com/microsoftteams/platform/sbs-send-proactive
 _SERVICE_HOST = "smba.trafficmanager.net"
 _SERVICE_DOMAINS = (".teams.microsoft.com", ".teams.microsoft.us", ".teams.microsoftonline.cn")
-_CHECK_SECONDS = 10.0  # with fetching Microsoft's signing keys, once a day
-_REFETCH_SECONDS = 60.0  # between fetches that a key which nobody knows brings about
+_CHECK_SECONDS = 10.0  # including a fetch of Microsoft's signing keys, once a day
+_REFETCH_SECONDS = 60.0  # between fetches caused by an unknown key
 
 
 class RequestAuth:
-    """With an app id the SDK checks every request; without one everybody on this machine may talk.
+    """With an app id the SDK authenticates every request; without one, anyone on this machine may talk.
 
     Only the SDK's `authenticate_request` is used: its adapter builds credentials and a connector for
     every turn and swallows errors. It fetches keys with blocking calls, hence the thread.
@@ -37,7 +37,7 @@ class RequestAuth:
         self._sdk: auth.BotFrameworkAuthentication | None = None
         if settings.signed:
             self._sdk = auth.BotFrameworkAuthenticationFactory.create(
-                # Only who we are: tokens of ours are not the SDK's business.
+                # Only the app id: the SDK never gets tokens.
                 credential_factory=auth.PasswordServiceClientCredentialFactory(settings.app_id),
                 **cast(dict[str, Any], settings.hosts.channel),
             )
@@ -49,7 +49,7 @@ class RequestAuth:
         return tenant_id in self._tenants or not (self._tenants or self._sdk)
 
     def sender_of(self, activity: Activity) -> Sender | None:
-        """None for somebody without an object id, such as some guests: nobody can say who that is."""
+        """Returns None for senders without an object id, such as some guests: they cannot be identified."""
         object_id = activity.sender.aad_object_id or ("" if self._sdk else activity.sender.id)
         return Sender(object_id, activity.sender.name, activity.sender.id) if object_id else None
 
@@ -63,23 +63,23 @@ class RequestAuth:
             raise ActivityError(403, "request-channel")
         signed = SdkActivity(channel_id="msteams", service_url=activity.service_url)
         try:
-            # The SDK checks tokens of its emulator and of other bots, too, and less strictly.
+            # The SDK also accepts tokens of its emulator and of other bots, and checks them less strictly.
             token = authorization.partition(" ")[2]
             claims = jwt.decode(token, options={"verify_signature": False})
             if claims.get("iss") != self._issuer:
                 raise PermissionError("not a token of the connector")
             try:
                 await _checked(self._sdk, signed, authorization)
-            except (IndexError, AttributeError):  # so it says that it knows no such key
+            except (IndexError, AttributeError):  # how the SDK reports an unknown key
                 if time.monotonic() < self._refetch_at:
                     raise
-                # Microsoft has new keys, perhaps. The SDK would not look again for a day.
+                # Microsoft may have new keys. The SDK would not fetch them for a day.
                 self._refetch_at = time.monotonic() + _REFETCH_SECONDS
                 auth.JwtTokenExtractor.metadataCache.clear()
                 await _checked(self._sdk, signed, authorization)
         except Exception as error:
-            # A bad token is a PermissionError, one of PyJWT's, or a bare Exception. Any other OSError,
-            # and those of `requests` are, says that the keys could not be fetched.
+            # A bad token is a PermissionError, an error of PyJWT, or a bare Exception. Any other OSError,
+            # as `requests` raises, means that the keys could not be fetched.
             if isinstance(error, OSError) and not isinstance(error, PermissionError):
                 raise ActivityError(503, "request-keys") from error
             raise ActivityError(401, "request-unauthorized") from error
@@ -95,14 +95,14 @@ async def _checked(
 
 
 def _is_service(url: str, *, loopback: bool) -> bool:
-    """Whether answers may go to `url`: the request brings it, and our token would be sent there."""
+    """Whether messages may go to `url`: the request names it, and the bot's token is sent there."""
     try:
         parts = URL(url)
     except ValueError:
         return False
     host = (parts.raw_host or "").lower()
-    plain = not (parts.user or parts.query_string or parts.fragment)
+    clean = not (parts.user or parts.query_string or parts.fragment)
     if loopback:
-        return plain and parts.scheme in ("http", "https") and is_loopback(host)
+        return clean and parts.scheme in ("http", "https") and is_loopback(host)
     known = host == _SERVICE_HOST or host.endswith(_SERVICE_DOMAINS)
-    return plain and parts.scheme == "https" and parts.port == 443 and known
+    return clean and parts.scheme == "https" and parts.port == 443 and known

@@ -1,9 +1,9 @@
-"""Sends and updates messages over the Bot Connector REST API: one attempt per call, bounded in time.
+"""Messages over the Bot Connector REST API: one attempt per call, bounded in time.
 
 https://learn.microsoft.com/azure/bot-service/rest-api/bot-framework-rest-connector-api-reference
 
-The SDK's connector client is not used: it fetches tokens on the event loop, sends updates up to four
-times unasked, and forgets the status of an answer that is not JSON.
+The SDK's connector client is not used: it blocks the event loop to fetch tokens, sends updates up to
+four times on its own, and drops the status of responses that are not JSON.
 """
 
 import asyncio
@@ -16,7 +16,6 @@ import structlog
 from yarl import URL
 
 from bot.runner.messenger import (
-    Address,
     ChatThrottledError,
     ChatUnavailableError,
     DeliveryError,
@@ -25,6 +24,7 @@ from bot.runner.messenger import (
     Sent,
     UndeliverableError,
 )
+from bot.store.conversations import ConversationReference
 
 _ADAPTIVE_CARD = "application/vnd.microsoft.card.adaptive"
 _CALL_SECONDS = 15.0
@@ -33,39 +33,42 @@ log = structlog.get_logger(__name__)
 
 
 class ConnectorMessenger:
-    """`Messenger` for Teams. `token` gives a token that is still good; None in `local`."""
+    """`Messenger` for Teams."""
 
     def __init__(
         self, session: aiohttp.ClientSession, token: Callable[[], Awaitable[str]] | None
     ) -> None:
+        """`token` returns the bot's valid token; None in `local`, where none is needed."""
         self._session = session
         self._token = token
 
-    async def send(self, address: Address, message: Message) -> Sent:
-        where, activity = address.conversation_id, _activity(address, message)
-        if where != address.reference.get("channel_id"):
-            sent = await self._call("POST", address, activity, where, "activities")
+    async def send(self, conversation: ConversationReference, message: Message) -> Sent:
+        where, activity = conversation.conversation_id, _activity(conversation, message)
+        if not conversation.opens_thread:
+            sent = await self._call("POST", conversation, activity, where, "activities")
             return Sent(where, str(sent.get("id", "")))
         thread = {
             "isGroup": True,
             "bot": activity["from"],
-            "tenantId": address.tenant_id,
-            "channelData": {"channel": {"id": where}, "tenant": {"id": address.tenant_id}},
+            "tenantId": conversation.tenant_id,
+            "channelData": {"channel": {"id": where}, "tenant": {"id": conversation.tenant_id}},
             "activity": activity,
         }
-        opened = await self._call("POST", address, thread)
+        opened = await self._call("POST", conversation, thread)
         return Sent(str(opened.get("id", where)), str(opened.get("activityId", "")))
 
-    async def update(self, address: Address, activity_id: str, message: Message) -> None:
-        activity = {**_activity(address, message), "id": activity_id}
-        path = (address.conversation_id, "activities", activity_id)
-        await self._call("PUT", address, activity, *path)
+    async def update(
+        self, conversation: ConversationReference, activity_id: str, message: Message
+    ) -> None:
+        activity = {**_activity(conversation, message), "id": activity_id}
+        path = (conversation.conversation_id, "activities", activity_id)
+        await self._call("PUT", conversation, activity, *path)
 
     async def _call(
-        self, method: str, address: Address, body: Mapping[str, Any], *path: str
+        self, method: str, conversation: ConversationReference, body: Mapping[str, Any], *path: str
     ) -> dict[str, Any]:
-        """The JSON object in the answer, {} if there is none. Raises `DeliveryError` only."""
-        base: str = address.reference["service_url"].rstrip("/")
+        """Returns the JSON object of the response, {} if there is none. Raises `DeliveryError` only."""
+        base = conversation.service_url.rstrip("/")
         parts = [base, "v3/conversations", *(quote(part, safe="") for part in path)]
         url = URL("/".join(parts), encoded=True)
         try:
@@ -73,13 +76,13 @@ class ConnectorMessenger:
                 headers = await self._headers()
                 async with self._session.request(
                     method, url, json=body, headers=headers, allow_redirects=False
-                ) as answer:
-                    if answer.status >= 300:
-                        raise _failure(answer)
-                    found = await answer.json(content_type=None)
+                ) as response:
+                    if response.status >= 300:
+                        raise _failure(response)
+                    found = await response.json(content_type=None)
         except (aiohttp.ClientError, OSError) as error:
             raise ChatUnavailableError(type(error).__name__) from error
-        except ValueError:  # done, but not said as we expect it
+        except ValueError:  # delivered, though the response is not JSON
             found = None
         return cast(dict[str, Any], found) if isinstance(found, dict) else {}
 
@@ -89,25 +92,24 @@ class ConnectorMessenger:
         try:
             return {"Authorization": f"Bearer {await self._token()}"}
         except (PermissionError, ConnectionError) as error:
-            log.warning("chat.no_token", why=str(error))
-            raise ChatUnavailableError("no token for the connector") from error
+            raise ChatUnavailableError(f"no token for the connector: {error}") from error
 
 
-def _failure(answer: aiohttp.ClientResponse) -> DeliveryError:
-    text = f"HTTP {answer.status}"
-    if answer.status in (412, 429):  # 412: two operations on one conversation at the same time
-        seconds = answer.headers.get("Retry-After", "")
+def _failure(response: aiohttp.ClientResponse) -> DeliveryError:
+    text = f"HTTP {response.status}"
+    if response.status in (412, 429):  # 412: concurrent operations in one conversation
+        seconds = response.headers.get("Retry-After", "")
         return ChatThrottledError(text, float(seconds) if seconds.isdecimal() else None)
-    if answer.status >= 500 or answer.status in (401, 408):  # 401: the secret is being changed
+    if response.status >= 500 or response.status in (401, 408):  # 401: the secret is being rotated
         return ChatUnavailableError(text)
-    if answer.status in (403, 404):
-        return MessageGoneError(text) if answer.method == "PUT" else UndeliverableError(text)
-    log.error("chat.refused", status=answer.status)  # too big or malformed: a fault of ours
+    if response.status in (403, 404):
+        return MessageGoneError(text) if response.method == "PUT" else UndeliverableError(text)
+    log.error("chat.refused", status=response.status)  # too big or malformed: a bug in Offhook
     return UndeliverableError(text)
 
 
-def _activity(address: Address, message: Message) -> dict[str, Any]:
-    reference, extra = address.reference, message.attachment
+def _activity(conversation: ConversationReference, message: Message) -> dict[str, Any]:
+    extra = message.attachment
     attachments: list[dict[str, Any]] = []
     if message.card is not None:
         attachments.append({"contentType": _ADAPTIVE_CARD, "content": dict(message.card)})
@@ -120,11 +122,11 @@ def _activity(address: Address, message: Message) -> dict[str, Any]:
     return {
         "type": "message",
         "channelId": "msteams",
-        "serviceUrl": reference["service_url"],
-        "from": {"id": reference["bot_id"], "name": reference["bot_name"]},
-        "conversation": {"id": address.conversation_id},
+        "serviceUrl": conversation.service_url,
+        "from": {"id": conversation.bot_id, "name": conversation.bot_name},
+        "conversation": {"id": conversation.conversation_id},
         "text": message.text,
-        "textFormat": "plain",  # else what it quotes could hold links and mentions
+        "textFormat": "plain",  # otherwise what it quotes could hold links and mentions
         "summary": message.summary,
         "attachments": attachments,
     }

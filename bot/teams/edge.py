@@ -1,4 +1,4 @@
-"""Opens the chat edge: a session for the connector, and what uses it."""
+"""Opens the Teams edge: an HTTP session for the connector, and what uses it."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -15,18 +15,18 @@ from bot.words import Words
 
 
 class Edge(NamedTuple):
-    gate: RequestAuth
+    auth: RequestAuth
     messenger: ConnectorMessenger
 
-    def route(self, chat: Chat, words: Words) -> Endpoint:
-        return Endpoint(self.gate, chat, self.messenger, words)
+    def endpoint(self, chat: Chat, words: Words) -> Endpoint:
+        return Endpoint(self.auth, chat, self.messenger, words)
 
 
 @asynccontextmanager
 async def open_edge(
     settings: Settings, token: Callable[[], Awaitable[str]] | None = None
 ) -> AsyncGenerator[Edge]:
-    """`token` gives the bot's token for the connector; None in `local`, where none is asked for."""
+    """`token` returns the bot's token for the connector; None in `local`, where none is needed."""
     async with aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(), trust_env=not settings.local
     ) as session:

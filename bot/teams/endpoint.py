@@ -1,27 +1,28 @@
-"""POST /api/messages: reads, checks, hands on to `Chat`, and answers in Bot Framework's shapes.
+"""POST /api/messages: parse, authenticate, hand over to `Chat`, answer in Bot Framework's shapes.
 
-The SDK's `CloudAdapter.process` is not used: in 4.17.1 it ends every answer to a card action in
-HTTP 500, and a malformed request, too.
+The SDK's `CloudAdapter.process` is not used: 4.17.1 turns every answer to a card action, and every
+malformed request, into HTTP 500.
 """
 
 import asyncio
 import secrets
 from contextlib import suppress
-from dataclasses import replace
 
 import structlog
 from aiohttp import web
 
 from bot.commands.chat import (
+    NO_ANSWER,
     Answer,
     CardAnswer,
     Chat,
-    Place,
+    NoAnswer,
     SignInAnswer,
     SignInFailed,
     TextAnswer,
 )
-from bot.runner.messenger import Address, DeliveryError, Message, Messenger
+from bot.runner.messenger import DeliveryError, Message, Messenger
+from bot.store.conversations import ConversationReference
 from bot.teams import activities
 from bot.teams.activities import Activity, ActivityError
 from bot.teams.auth import RequestAuth
@@ -36,30 +37,30 @@ log = structlog.get_logger(__name__)
 
 
 class Endpoint:
-    """One turn for each activity. A turn that takes long goes on after its request was answered."""
+    """One turn per activity. A slow turn continues after its HTTP request was answered."""
 
-    def __init__(self, gate: RequestAuth, chat: Chat, messenger: Messenger, words: Words) -> None:
-        self._gate = gate
+    def __init__(self, auth: RequestAuth, chat: Chat, messenger: Messenger, words: Words) -> None:
+        self._auth = auth
         self._chat = chat
         self._messenger = messenger
         self._words = words
-        self._turns: set[asyncio.Task[Answer | None]] = set()
+        self._turns: set[asyncio.Task[Answer]] = set()
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_post("/api/messages", self.messages)
         app.on_shutdown.append(self._finish)
 
     async def messages(self, request: web.Request) -> web.Response:
-        """Every log line of the turn carries the reference id that a person is shown if it fails."""
+        """Every log line of the turn carries the reference id that people are shown if it fails."""
         reference = secrets.token_hex(4)
         with structlog.contextvars.bound_contextvars(reference=reference):
             try:
                 activity = activities.read(await request.read())
-                await self._gate.admit(request.headers.get("Authorization", ""), activity)
+                await self._auth.admit(request.headers.get("Authorization", ""), activity)
                 return await self._answer(activity, reference)
             except ActivityError as error:
                 cause = type(error.__cause__).__name__
-                log.warning("request.refused", code=error.code, field=error.field, cause=cause)
+                log.warning("activity.refused", code=error.code, field=error.field, cause=cause)
                 message = self._words(error.code, field=error.field, reference=reference)
                 body = {"error": {"code": error.code, "message": message}}
                 return web.json_response(body, status=error.status)
@@ -72,71 +73,70 @@ class Endpoint:
         answer = turn.result() if done else TextAnswer(self._words("chat-slow"))
         if activity.type != "invoke" or activity.name == "fileConsent/invoke":
             return web.Response()
-        if activity.name == "adaptiveCard/action" and answer is not None:
+        if activity.name == "adaptiveCard/action" and not isinstance(answer, NoAnswer):
             return web.json_response(_invoke_body(answer))
         if activity.name in _SIGN_INS:
             return _sign_in_response(activity, answer)
         return web.Response(status=501)
 
-    async def _turn(self, activity: Activity, reference: str) -> Answer | None:
-        """What a turn does, with every fault turned into its reference id."""
-        place = activities.place(activity, self._gate.tenant_of(activity))
+    async def _turn(self, activity: Activity, reference: str) -> Answer:
+        """Do the turn's work; any fault becomes a sentence with the reference id."""
+        conversation = activities.conversation(activity, self._auth.tenant_of(activity))
         loop = asyncio.get_running_loop()
         answered_at = loop.time() + _ANSWER_SECONDS
         try:
             async with asyncio.timeout(_TURN_SECONDS):
-                return await self._work(activity, place)
+                return await self._work(activity, conversation)
         except ActivityError:
             raise
         except Exception:
             log.exception("turn.failed")
             if activity.type != "invoke" or loop.time() > answered_at:
-                await self._tell(place, reference)
+                await self._tell(conversation, reference)
             return TextAnswer(self._chat.fault_text(reference))
 
-    async def _work(self, activity: Activity, place: Place) -> Answer | None:
-        if not self._gate.allows(place.tenant_id):
-            # Nothing is sent to a place that nobody allowed; a click is answered where it was made.
-            log.warning("turn.foreign_tenant", tenant=place.tenant_id)
+    async def _work(self, activity: Activity, conversation: ConversationReference) -> Answer:
+        if not self._auth.allows(conversation.tenant_id):
+            # Nothing is sent to conversations of other tenants; only the click itself is answered.
+            log.warning("turn.tenant_refused", tenant=conversation.tenant_id)
             return TextAnswer(self._words("chat-wrong-tenant"))
-        sender = self._gate.sender_of(activity)
+        sender = self._auth.sender_of(activity)
         if sender is None:
-            log.warning("turn.no_identity")
+            log.warning("turn.identity_missing")
             text = self._words("chat-no-identity")
             if activity.type == "message":
-                await self._say(place, text)
+                await self._say(conversation, text)
             return TextAnswer(text)
-        await self._chat.seen(place)
-        if channel_id := place.reference.get("channel_id"):
-            await self._chat.seen(replace(place, conversation_id=channel_id))
+        await self._chat.remember(conversation)
         match activity.type, activity.name:
             case "message", _:
-                await self._chat.message(activities.message(activity, sender, place))
+                await self._chat.message(activities.message(activity, sender, conversation))
             case "installationUpdate", _ if activity.action.startswith("add"):
-                await self._chat.installed(place, sender)
+                await self._chat.installed(conversation, sender)
             case "invoke", "adaptiveCard/action":
-                return await self._chat.action(activities.card_action(activity, sender, place))
+                return await self._chat.action(
+                    activities.card_action(activity, sender, conversation)
+                )
             case "invoke", "fileConsent/invoke":
-                await self._chat.consent(activities.consent(activity, sender, place))
+                await self._chat.consent(activities.consent(activity, sender, conversation))
             case "invoke", "signin/tokenExchange" | "signin/verifyState":
-                return await self._chat.signed_in(sender, place, activities.proof(activity))
+                return await self._chat.signed_in(sender, conversation, activities.proof(activity))
             case "invoke", "signin/failure":
-                log.warning("turn.sign_in_failed", why=activities.failure(activity))
+                log.warning("turn.sign_in_failed", reason=activities.failure(activity))
             case _:
                 log.info("turn.ignored", type=activity.type, name=activity.name)
-        return None
+        return NO_ANSWER
 
-    async def _tell(self, place: Place, reference: str) -> None:
+    async def _tell(self, conversation: ConversationReference, reference: str) -> None:
         try:
-            await self._chat.fault(place, reference)
-        except Exception:  # the outbox is what is broken: say it without
+            await self._chat.fault(conversation, reference)
+        except Exception:  # the outbox is what fails: send it directly
             log.exception("turn.fault_not_recorded")
-            await self._say(place, self._chat.fault_text(reference))
+            await self._say(conversation, self._chat.fault_text(reference))
 
-    async def _say(self, place: Place, text: str) -> None:
-        address = Address(place.tenant_id, place.conversation_id, place.kind, place.reference)
+    async def _say(self, conversation: ConversationReference, text: str) -> None:
         with suppress(DeliveryError):
-            await self._messenger.send(address, Message(text=text))
+            await self._messenger.send(conversation, Message(text=text))
 
     async def _finish(self, _: web.Application) -> None:
         late = (await asyncio.wait(self._turns, timeout=_CLOSE_SECONDS))[1] if self._turns else ()
@@ -144,7 +144,9 @@ class Endpoint:
             turn.cancel()
 
 
-def _invoke_body(answer: Answer) -> dict[str, object]:
+def _invoke_body(
+    answer: CardAnswer | TextAnswer | SignInAnswer | SignInFailed,
+) -> dict[str, object]:
     """https://learn.microsoft.com/adaptive-cards/authoring-cards/universal-action-model#response-format"""
     match answer:
         case CardAnswer(card):
@@ -171,9 +173,9 @@ def _oauth_card(answer: SignInAnswer) -> dict[str, object]:
     }
 
 
-def _sign_in_response(activity: Activity, answer: Answer | None) -> web.Response:
-    """412 makes the client ask the person; whatever else is wrong they were told as a message."""
-    if activity.name != "signin/tokenExchange" or answer is None:
+def _sign_in_response(activity: Activity, answer: Answer) -> web.Response:
+    """412 makes the client ask its user to sign in; anything else that is wrong was sent as a message."""
+    if activity.name != "signin/tokenExchange" or isinstance(answer, NoAnswer):
         return web.json_response({})
-    given = {"id": activities.proof(activity).id, "failureDetail": getattr(answer, "text", "")}
-    return web.json_response(given, status=412)
+    body = {"id": activities.proof(activity).id, "failureDetail": getattr(answer, "text", "")}
+    return web.json_response(body, status=412)

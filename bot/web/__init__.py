@@ -1,0 +1,1 @@
+"""HTTP besides Teams: probes, metrics, export links, and the server itself."""

@@ -1,4 +1,4 @@
-"""Exports as links, for local chat clients that know no files (`OFFHOOK_EXPORTS=link`)."""
+"""Exports as links, for local chat clients that do not support files (`OFFHOOK_EXPORTS=link`)."""
 
 from __future__ import annotations
 
@@ -11,35 +11,41 @@ from bot.commands import export
 from bot.commands.context import Context
 from bot.store import requests
 
-_KEPT = 200
+_MAX_LINKS = 200  # the oldest ones stop working
 
 
 class ExportLinks:
-    """Addresses that cannot be guessed, forgotten at a restart. `base_url` is where we listen."""
+    """Links that cannot be guessed. They are kept in memory, so a restart invalidates them."""
 
     def __init__(self) -> None:
+        #: Where the server listens; set once it does.
         self.base_url = ""
-        self._known: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        #: Request ID and kind of export by token, oldest first.
+        self._targets: OrderedDict[str, tuple[str, str]] = OrderedDict()
 
     def make(self, request_id: str, what: str) -> str:
+        """Returns a new link to the export `what` of a request."""
         token = secrets.token_urlsafe(16)
-        self._known[token] = (request_id, what)
-        while len(self._known) > _KEPT:
-            self._known.popitem(last=False)
+        self._targets[token] = (request_id, what)
+        while len(self._targets) > _MAX_LINKS:
+            self._targets.popitem(last=False)
         return f"{self.base_url}/exports/{token}"
 
     def routes(self, context: Context) -> list[web.RouteDef]:
-        async def serve(request: web.Request) -> web.Response:
-            known = self._known.get(request.match_info["token"])
-            if known is None:
+        """The route that serves the links."""
+
+        async def serve(http_request: web.Request) -> web.Response:
+            target = self._targets.get(http_request.match_info["token"])
+            if target is None:
                 raise web.HTTPNotFound(text=context.words("export-link-old"))
+            request_id, what = target
             async with context.database.read() as tx:
-                found = await requests.load(tx, known[0])
-            if found is None:
+                request = await requests.load(tx, request_id)
+            if request is None:
                 raise web.HTTPNotFound(text=context.words("export-link-old"))
-            name = export.file_name(found.id, known[1])
+            name = export.file_name(request.id, what)
             return web.Response(
-                body=await export.content(context, found, known[1]),
+                body=await export.content(context, request, what),
                 content_type="text/csv",
                 charset="utf-8",
                 headers={"Content-Disposition": f'attachment; filename="{name}"'},

@@ -1,8 +1,8 @@
-"""The message catalogue: every sentence that a person sees is in this folder, and nowhere else.
+"""The message catalog: all text that users see lives in this folder.
 
-Sentences are Fluent messages (https://projectfluent.org), one `.ftl` file per room and one folder
-per language. Code asks for a sentence by its id; plural forms and word order are the language's.
-Pure rooms keep ids and arguments and let the view ask, so that 20,000 issues cost no formatting.
+Messages use Fluent (https://projectfluent.org), with one folder per language and one `.ftl` file per
+package. Code refers to messages by ID; plural forms and word order belong to the language. Pure
+packages keep IDs and arguments, and only the view formats them, so 20,000 issues cost no formatting.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ Argument = str | int | float
 
 
 class UnknownMessageError(LookupError):
-    """The catalogue has no such id or attribute, or the message wants an argument it did not get."""
+    """The catalog has no such message or attribute, or an argument is missing."""
 
 
 @lru_cache(maxsize=8)
 def _bundle(language: str) -> FluentBundle:
-    # Isolation marks would end up in copied text; values are cleaned by `escape` instead.
+    # Bidi isolation marks would end up in copied text; `escape` cleans the values instead.
     bundle = FluentBundle([language], use_isolating=False)
     folder = resources.files("bot.words").joinpath(language)
     for entry in sorted(folder.iterdir(), key=lambda item: item.name):
@@ -33,9 +33,10 @@ def _bundle(language: str) -> FluentBundle:
 
 
 class Words:
-    """The sentences of one language, with every text argument passed through `escape`.
+    """The messages of one language, with every string argument passed through `escape`.
 
-    A view hands in the escape of its medium (card markdown, terminal), so that no caller can forget it.
+    A view supplies the escape function for its medium (card Markdown, terminal) once, so that no caller
+    can forget it.
     """
 
     def __init__(self, language: str = "en", *, escape: Escape | None = None) -> None:
@@ -44,15 +45,15 @@ class Words:
         self._escape = escape
 
     def escaping(self, escape: Escape) -> Words:
-        """The same sentences for another medium."""
+        """The same messages for another medium."""
         return Words(self.language, escape=escape)
 
     def __call__(self, message: str, /, **arguments: Argument) -> str:
-        """The sentence `message`; raises `UnknownMessage` for an id that is not there."""
+        """Format a message. Raises `UnknownMessageError`."""
         return self._format(message, None, arguments)
 
     def part(self, message: str, attribute: str, /, **arguments: Argument) -> str:
-        """The attribute of a message, as in `issue-mac-multicast.fix`."""
+        """Format an attribute of a message, such as `fix`. Raises `UnknownMessageError`."""
         return self._format(message, attribute, arguments)
 
     def has(self, message: str) -> bool:

@@ -1,15 +1,15 @@
-"""Text for consoles: nothing that another person wrote may steer the reader's terminal."""
+"""Escapes untrusted text for consoles, so that it cannot control the reader's terminal."""
 
 from __future__ import annotations
 
 import unicodedata
 
-# Control and format characters steer terminals and turn text around; surrogates cannot be printed.
+# Control and format characters control terminals or reverse text; surrogates cannot be printed.
 _STEERING = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def escape_terminal(text: str) -> str:
-    """`text` with everything that could steer a terminal written out, as in \\u001b."""
+    """`text` with every control and format character escaped, as in \\u001b."""
     return "".join(
         character
         if unicodedata.category(character) not in _STEERING
@@ -19,5 +19,5 @@ def escape_terminal(text: str) -> str:
 
 
 def single_line(text: str) -> str:
-    """`text` on one line, each unprintable character replaced by a space."""
+    """`text` on one line, with unprintable characters replaced by spaces."""
     return " ".join("".join(each if each.isprintable() else " " for each in text).split())

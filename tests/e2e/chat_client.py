@@ -1,7 +1,7 @@
 """A page object for the local chat client: what a person does and sees there.
 
-Selectors and routes are those of m365agentsplayground 0.2.28. Everything waits for what appears in
-the page, never for a time.
+Selectors and routes are those of m365agentsplayground 0.2.28. Methods wait for elements to appear,
+never for a fixed time.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from playwright.async_api import Browser, Locator, Page, Route, expect
 PERSONAL = "Personal Chat"
 FILE = "application/vnd.microsoft.teams.file.download.info"
 
-_CARD = ".ac-preview-panel > .ac-adaptiveCard"  # without the panel, cards within cards match, too
+_CARD = ".ac-preview-panel > .ac-adaptiveCard"  # without the panel, nested cards match too
 
 
 @dataclass(frozen=True)
 class User:
-    """Somebody of the client's configuration."""
+    """A user in the client's configuration."""
 
     id: str
     name: str
@@ -28,7 +28,7 @@ class User:
 
 
 class ChatClient:
-    """One browser page, in which one user chats. A new page shows nothing that was said before."""
+    """One browser page, in which one user chats. A new page does not show earlier messages."""
 
     def __init__(self, page: Page, url: str, config: dict[str, Any]) -> None:
         self.page = page
@@ -37,18 +37,18 @@ class ChatClient:
 
     @classmethod
     async def open(cls, browser: Browser, url: str, *, user: str | None = None) -> ChatClient:
-        """Opens the client as the user of its configuration, or as the one whose name is `user`."""
+        """Opens the client as its configured user, or as the one named `user`."""
         page = await browser.new_page(viewport={"width": 1400, "height": 1000})
-        answer = await page.request.get(f"{url}/_internal/v1/config")
-        whole = cast(dict[str, Any], await answer.json())
+        response = await page.request.get(f"{url}/_internal/v1/config")
+        content = cast(dict[str, Any], await response.json())
         if user is not None:
-            whole = {**whole, "config": _as_user(whole["config"], user)}
+            content = {**content, "config": _as_user(content["config"], user)}
 
             async def config(route: Route) -> None:
-                await route.fulfill(json=whole)
+                await route.fulfill(json=content)
 
             await page.route("**/_internal/v1/config", config)
-        client = cls(page, url, whole["config"])
+        client = cls(page, url, content["config"])
         await page.goto(url, wait_until="domcontentloaded")
         await client._composer.wait_for()
         return client
@@ -70,7 +70,7 @@ class ChatClient:
         await self._composer.wait_for()
 
     async def send_text(self, text: str) -> None:
-        """Types into the composer, as one message, however many lines it has."""
+        """Sends `text` as one message, even if it has several lines."""
         await self._composer.click()
         await self.page.keyboard.insert_text(text)
         await self.page.keyboard.press("Enter")
@@ -78,17 +78,21 @@ class ChatClient:
     async def inject_file(
         self, name: str, url: str, *, sender: User | None = None, conversation: str = ""
     ) -> None:
-        """Shares a file in a conversation (its id; default: the 1:1 chat). The client has no button
-        for it, and does not draw the message."""
-        where = conversation or self._config["personalChat"]["id"]
+        """Shares a file in a conversation (by id; default: the 1:1 chat).
+
+        The client has no button for this and does not show the message.
+        """
+        conversation_id = conversation or self._config["personalChat"]["id"]
         route = f"{self.url}/_internal/v1/customActivities"
-        answer = await self.page.request.get(f"{route}/template", params={"conversationId": where})
-        who = sender or self.me
+        response = await self.page.request.get(
+            f"{route}/template", params={"conversationId": conversation_id}
+        )
+        user = sender or self.me
         activity: dict[str, Any] = {
-            **cast(dict[str, Any], await answer.json()),
+            **cast(dict[str, Any], await response.json()),
             "type": "message",
             "text": "",
-            "from": {"id": who.id, "name": who.name, "aadObjectId": who.object_id},
+            "from": {"id": user.id, "name": user.name, "aadObjectId": user.object_id},
             "channelData": {"tenant": {"id": self._config["tenantId"]}},
             "attachments": [
                 {
@@ -103,15 +107,15 @@ class ChatClient:
                 }
             ],
         }
-        answer = await self.page.request.post(route, data=json.dumps(activity), headers=_JSON)
-        assert answer.ok, await answer.text()
+        response = await self.page.request.post(route, data=json.dumps(activity), headers=_JSON)
+        assert response.ok, await response.text()
 
     @property
     def cards(self) -> Locator:
         return self.page.locator(_CARD)
 
     def card(self, text: str) -> Locator:
-        """The newest card in which `text` stands."""
+        """The newest card that contains `text`."""
         return self.cards.filter(has_text=text).last
 
     async def wait_for_card(self, text: str, *, seconds: float = 15) -> Locator:
@@ -126,7 +130,7 @@ class ChatClient:
         return await self.page.locator("body").inner_text()
 
     async def click(self, button: str, card: Locator | None = None) -> None:
-        """Chooses an action by its title, on a card (default: the newest)."""
+        """Clicks the action titled `button` on a card (default: the newest)."""
         await (card or self.cards.last).get_by_role("button", name=button, exact=True).click()
 
     async def fill(self, label: str, value: str, card: Locator | None = None) -> None:
@@ -136,17 +140,17 @@ class ChatClient:
         await (card or self.cards.last).get_by_role("checkbox", name=label).click(force=True)
 
     async def choose(self, label: str, option: str, card: Locator | None = None) -> None:
-        """An option of a choice, whether it is drawn as radio buttons or as a list."""
-        where = card or self.cards.last
-        radio = where.get_by_role("radio", name=option)
+        """Selects an option of a choice set, whether rendered as radio buttons or as a list."""
+        scope = card or self.cards.last
+        radio = scope.get_by_role("radio", name=option)
         if await radio.count():
             await radio.click(force=True)
             return
-        await where.get_by_role("combobox", name=label).click()
+        await scope.get_by_role("combobox", name=label).click()
         await self.page.get_by_role("option", name=option).click()
 
     async def link(self, title: str, card: Locator | None = None) -> str:
-        """The address behind an action that opens one."""
+        """The URL that an action opens."""
         link = (card or self.cards.last).get_by_role("link", name=title)
         return await link.get_attribute("href") or ""
 
@@ -159,18 +163,18 @@ def _user(entry: dict[str, str]) -> User:
 
 
 def _as_user(config: dict[str, Any], name: str) -> dict[str, Any]:
-    """The configuration with the current user and `name` in each other's place."""
-    old = config["currentUser"]
-    new = next(user for user in config["users"] if user["name"] == name)
-    swapped = {old["id"]: new["id"], new["id"]: old["id"]}
+    """Returns the configuration with the current user and the one named `name` swapped."""
+    current = config["currentUser"]
+    other = next(user for user in config["users"] if user["name"] == name)
+    swapped_ids = {current["id"]: other["id"], other["id"]: current["id"]}
 
-    def members(place: dict[str, Any]) -> dict[str, Any]:
-        return {**place, "members": [swapped.get(each, each) for each in place["members"]]}
+    def with_members_swapped(chat: dict[str, Any]) -> dict[str, Any]:
+        return {**chat, "members": [swapped_ids.get(each, each) for each in chat["members"]]}
 
     return {
         **config,
-        "currentUser": new,
-        "users": [old if user is new else user for user in config["users"]],
-        "groupChats": [members(place) for place in config["groupChats"]],
-        "teams": [members(place) for place in config["teams"]],
+        "currentUser": other,
+        "users": [current if user is other else user for user in config["users"]],
+        "groupChats": [with_members_swapped(chat) for chat in config["groupChats"]],
+        "teams": [with_members_swapped(chat) for chat in config["teams"]],
     }

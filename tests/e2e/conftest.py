@@ -1,4 +1,4 @@
-"""A real chat client in a real browser, in front of whatever bot a test starts."""
+"""A real chat client in a real browser, for a bot that the test starts."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-sta
 
 @pytest.fixture(scope="session")
 def browser_path() -> str:
-    named = os.environ.get("OFFHOOK_TEST_BROWSER")
-    found = next(filter(None, map(shutil.which, [named] if named else _BROWSERS)), None)
-    assert found, "No Chromium on the PATH. `make test` installs one; or set OFFHOOK_TEST_BROWSER."
-    return found
+    configured = os.environ.get("OFFHOOK_TEST_BROWSER")
+    path = next(filter(None, map(shutil.which, [configured] if configured else _BROWSERS)), None)
+    assert path, "No Chromium on the PATH. `make test` installs one; or set OFFHOOK_TEST_BROWSER."
+    return path
 
 
 @pytest.fixture
 async def browser(browser_path: str) -> AsyncIterator[Browser]:
-    # Chromium's own sandbox does not start as root, which CI is.
+    # Chromium's sandbox does not start as root, and CI runs as root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     async with async_playwright() as playwright:
-        started = await playwright.chromium.launch(executable_path=browser_path, args=arguments)
-        yield started
-        await started.close()
+        browser = await playwright.chromium.launch(executable_path=browser_path, args=arguments)
+        yield browser
+        await browser.close()
 
 
 @pytest.fixture
 async def client_url() -> AsyncIterator[Callable[[str], Awaitable[str]]]:
-    """Starts the chat client for the bot at the address given, and gives the client's address."""
+    """Returns a function that starts the chat client for a bot URL and returns the client's URL."""
     async with AsyncExitStack() as stack:
 
         async def start(bot_url: str) -> str:

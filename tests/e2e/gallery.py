@@ -1,9 +1,9 @@
-"""Developer tool: every card in every state, in the local chat client, as pictures to look at.
+"""Developer tool: takes pictures of every card in every state, in the local chat client.
 
     python -m tests.e2e.gallery [--only REGULAR_EXPRESSION] FOLDER
 
-Each card is posted through the client's connector by a bot that does nothing else, and photographed at
-the width of a desktop chat and of a phone, then with what is behind its buttons.
+A bot that does nothing else posts each card through the client's connector. The pictures show the card
+at the width of a desktop chat and of a phone, then with each nested card opened.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ from bot.signin.snapshot import HistoryLine, RequestSnapshot
 from bot.words import Words
 from cards import static
 from cards.render import render
-from cards.types import CardKind, Panel, Rendered, View
+from cards.types import CardKind, Panel, RenderedCard, View
 from tests.support import snapshots
 
 CARD = ".ac-preview-panel > .ac-adaptiveCard"
-WIDTHS = {"wide": 1280, "phone": 390}
-CARD_ON_A_PHONE = 350  # pixels that Teams leaves to a card on a phone of 390
+WIDTHS = {"wide": 1280, "phone": 390}  # pixels
+PHONE_CARD_WIDTH = 350  # pixels that Teams leaves for a card on a phone 390 wide
 Card = Mapping[str, Any]
 
 
 def gallery() -> Iterator[tuple[str, Card]]:
-    """Names and cards."""
+    """Yields the name and JSON of each card."""
     words = Words()
 
     def card(kind: CardKind, snapshot: RequestSnapshot, view: View | None = None) -> Card:
         tenant = snapshots.TENANT
-        return render(kind, snapshot, view or View(batch=2), words, home_tenant=tenant).card
+        return render(kind, snapshot, view or View(batch_id=2), words, home_tenant=tenant).card
 
     for state in RequestState:
         snapshot = snapshots.snapshot(state)
         for kind in CardKind:
             yield f"{kind.value}-{state.value}", card(kind, snapshot)
     yield from _variants(card)
-    for name, rendered in _plain(words):
-        yield f"plain-{name}", rendered.card
+    for name, rendered in _static(words):
+        yield f"static-{name}", rendered.card
 
 
 def _variants(card: Any) -> Iterator[tuple[str, Card]]:
@@ -102,9 +102,9 @@ def _variants(card: Any) -> Iterator[tuple[str, Card]]:
         "progress-phones",
         card(CardKind.PROGRESS, snapshots.snapshot(running, page=2), View(Panel.PHONES, 2)),
     )
-    troubled = snapshots.troubled(snapshots.snapshot(running))
-    yield "progress-troubled", card(CardKind.PROGRESS, troubled)
-    yield "question-open", card(CardKind.RECONCILIATION, troubled)
+    with_problems = snapshots.with_every_problem(snapshots.snapshot(running))
+    yield "progress-with_problems", card(CardKind.PROGRESS, with_problems)
+    yield "reconciliation-open", card(CardKind.RECONCILIATION, with_problems)
     yield (
         "results-failed",
         card(CardKind.RESULTS, snapshots.snapshot(finished, only_failed=True), View(Panel.FAILED)),
@@ -112,7 +112,7 @@ def _variants(card: Any) -> Iterator[tuple[str, Card]]:
     yield "results-perfect", card(CardKind.RESULTS, snapshots.snapshot(finished, perfect))
 
 
-def _plain(words: Words) -> Iterator[tuple[str, Rendered]]:
+def _static(words: Words) -> Iterator[tuple[str, RenderedCard]]:
     lines = [
         HistoryLine(
             snapshot.id,
@@ -126,7 +126,8 @@ def _plain(words: Words) -> Iterator[tuple[str, Rendered]]:
         for snapshot in map(snapshots.snapshot, RequestState)
     ]
     actor = Actor(snapshots.ALEX, snapshots.TENANT, may_request=True, may_approve=False)
-    broken = words("unreadable-open-quote", row=12), words.part("unreadable-open-quote", "fix")
+    problem = words("unreadable-open-quote", row=12)
+    fix = words.part("unreadable-open-quote", "fix")
     yield "welcome", static.welcome(words)
     yield "help", static.help(words)
     yield "urls", static.urls(words, list(Region), snapshots.TENANT)
@@ -135,20 +136,20 @@ def _plain(words: Words) -> Iterator[tuple[str, Rendered]]:
     yield "status", static.status_list(words, lines[:3])
     yield "status-none", static.status_list(words, [])
     yield "whoami", static.whoami(words, actor, None)
-    yield "unreadable", static.unreadable(words, "phones_v2.csv", *broken)
+    yield "unreadable", static.unreadable(words, "phones_v2.csv", problem, fix)
     yield "file-link", static.file_link(words, "results.csv", "http://127.0.0.1:1/x")
 
 
 class Bot:
-    """Takes the client's first activity to learn where to post to, and says nothing of its own."""
+    """Keeps the client's first activity, to learn where to post cards. Sends nothing itself."""
 
     def __init__(self) -> None:
-        self.met: asyncio.Future[Card] = asyncio.get_running_loop().create_future()
+        self.first_activity: asyncio.Future[Card] = asyncio.get_running_loop().create_future()
 
     async def messages(self, request: web.Request) -> web.Response:
         activity = await request.json()
-        if not self.met.done():
-            self.met.set_result(activity)
+        if not self.first_activity.done():
+            self.first_activity.set_result(activity)
         return web.json_response({})
 
 
@@ -163,29 +164,29 @@ async def listening(bot: Bot) -> AsyncGenerator[str]:
     await runner.cleanup()
 
 
-async def post(session: aiohttp.ClientSession, base: str, met: Card, card: Card) -> None:
-    conversation = met["conversation"]["id"]
+async def post(session: aiohttp.ClientSession, base: str, received: Card, card: Card) -> None:
+    conversation = received["conversation"]["id"]
     activity = {
         "type": "message",
-        "from": met["recipient"],
-        "recipient": met["from"],
-        "conversation": met["conversation"],
+        "from": received["recipient"],
+        "recipient": received["from"],
+        "conversation": received["conversation"],
         "attachments": [
             {"contentType": "application/vnd.microsoft.card.adaptive", "content": card}
         ],
     }
     url = f"{base}/_connector/v3/conversations/{conversation}/activities"
-    async with session.post(url, json=activity) as answer:
-        answer.raise_for_status()
+    async with session.post(url, json=activity) as response:
+        response.raise_for_status()
 
 
-async def photograph(card: Locator, page: Page, name: str, out: Path) -> None:
+async def take_pictures(card: Locator, page: Page, name: str, out: Path) -> None:
     for width in WIDTHS:
         if width == "phone":
-            await card.evaluate(f"card => {{ card.style.width = '{CARD_ON_A_PHONE}px' }}")
+            await card.evaluate(f"card => {{ card.style.width = '{PHONE_CARD_WIDTH}px' }}")
         await card.screenshot(path=out / f"{name}.{width}.png")
     opened = 0
-    while True:  # cards behind buttons, one after the other
+    while True:  # nested cards, one after the other
         buttons = card.locator("button[aria-expanded]")
         if opened >= await buttons.count():
             return
@@ -197,7 +198,7 @@ async def photograph(card: Locator, page: Page, name: str, out: Path) -> None:
 async def main(arguments: argparse.Namespace) -> None:
     out: Path = arguments.out
     out.mkdir(parents=True, exist_ok=True)
-    wanted = re.compile(arguments.only)
+    pattern = re.compile(arguments.only)
     bot = Bot()
     async with (
         listening(bot) as bot_url,
@@ -211,16 +212,16 @@ async def main(arguments: argparse.Namespace) -> None:
         )
         page = await browser.new_page(viewport={"width": WIDTHS["wide"], "height": 4000})
         await page.goto(client.url)
-        met = await bot.met
-        shown = 0
+        activity = await bot.first_activity
+        count = 0
         for name, card in gallery():
-            if not wanted.search(name):
+            if not pattern.search(name):
                 continue
-            await post(session, client.url, met, card)
-            drawn = page.locator(CARD).nth(shown)
-            await drawn.wait_for()
-            await photograph(drawn, page, name, out)
-            shown += 1
+            await post(session, client.url, activity, card)
+            rendered = page.locator(CARD).nth(count)
+            await rendered.wait_for()
+            await take_pictures(rendered, page, name, out)
+            count += 1
         await browser.close()
 
 
@@ -228,5 +229,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("out", type=Path, help="folder for the pictures")
     parser.add_argument("--browser", default="/usr/bin/chromium")
-    parser.add_argument("--only", default="", help="regular expression on names")
+    parser.add_argument("--only", default="", help="regular expression for card names")
     asyncio.run(main(parser.parse_args()))

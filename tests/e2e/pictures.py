@@ -1,7 +1,7 @@
-"""Draw the README's pictures: `python -m tests.e2e.pictures docs/pictures`.
+"""Takes the README's pictures: `python -m tests.e2e.pictures docs/pictures`.
 
-The example file goes through the real bot and the real chat client; what is photographed is what an
-admin and an approver see, the upper part of a long card.
+Sends the example file to the real bot through the real chat client. The pictures show what a requester
+and an approver see: the upper part of a long card.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ device-offline = 0.02
 ip-not-trusted = 0.012
 no-phone-number = 0.012
 """
-PATIENCE = 60.0
-_HEIGHT = 880.0  # pixels
+TIMEOUT_SECONDS = 60.0
+_MAX_HEIGHT = 880.0  # pixels: the README's first screen
 
 
-async def draw(folder: Path) -> None:
+async def take_pictures(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as data:
         scenario = Path(data, "scenario.toml")
@@ -56,33 +56,33 @@ async def draw(folder: Path) -> None:
             chat = await ChatClient.open(browser, client.url)
             await chat.page.set_viewport_size({"width": 1300, "height": 3000})
             link = files.files.add(EXAMPLE.name, EXAMPLE.read_bytes())
-            await _photograph(chat, link, folder)
+            await _run_request(chat, link, folder)
             await browser.close()
 
 
-async def _photograph(chat: ChatClient, link: str, folder: Path) -> None:
+async def _run_request(chat: ChatClient, link: str, folder: Path) -> None:
     await chat.inject_file(EXAMPLE.name, link)
-    validation = await chat.wait_for_card("rows are ready", seconds=PATIENCE)
-    await _picture(validation, folder / "validation.png")
+    validation = await chat.wait_for_card("rows are ready", seconds=TIMEOUT_SECONDS)
+    await _take_picture(validation, folder / "validation.png")
     await chat.fill("Reason, for the approver", "New lobby phones, CHG0042", validation)
     await chat.tick("Leave out the 15 rows with errors", validation)
     await chat.click("Request approval", validation)
-    approval = await chat.wait_for_card("Approve the sign-in of", seconds=PATIENCE)
+    approval = await chat.wait_for_card("Approve the sign-in of", seconds=TIMEOUT_SECONDS)
     await chat.click("Approve", approval)
     await approval.get_by_role("checkbox").click(force=True)
-    await _picture(approval, folder / "approval.png")
+    await _take_picture(approval, folder / "approval.png")
     await approval.get_by_role("button", name="Approve and reset").click()
-    progress = await chat.wait_for_card("phones are done", seconds=PATIENCE)
-    await expect(progress).to_contain_text("Failed", timeout=PATIENCE * 1000)
-    await expect(progress).to_contain_text("offline", timeout=PATIENCE * 1000)
-    await _picture(progress, folder / "progress.png")
-    results = await chat.wait_for_card("These numbers are final", seconds=PATIENCE)
+    progress = await chat.wait_for_card("phones are done", seconds=TIMEOUT_SECONDS)
+    await expect(progress).to_contain_text("Failed", timeout=TIMEOUT_SECONDS * 1000)
+    await expect(progress).to_contain_text("offline", timeout=TIMEOUT_SECONDS * 1000)
+    await _take_picture(progress, folder / "progress.png")
+    results = await chat.wait_for_card("These numbers are final", seconds=TIMEOUT_SECONDS)
     await expect(results).to_contain_text("Export as CSV")
-    await _picture(results, folder / "results.png")
+    await _take_picture(results, folder / "results.png")
 
 
-async def _picture(card: Locator, path: Path) -> None:
-    """The upper part of a card, as much as fits the README's first screen."""
+async def _take_picture(card: Locator, path: Path) -> None:
+    """Takes a picture of the upper part of a card."""
     await card.page.mouse.move(0, 0)
     box = await card.bounding_box()
     if box is None:
@@ -94,10 +94,10 @@ async def _picture(card: Locator, path: Path) -> None:
             "x": box["x"],
             "y": box["y"],
             "width": box["width"],
-            "height": min(box["height"], _HEIGHT),
+            "height": min(box["height"], _MAX_HEIGHT),
         },
     )
 
 
 if __name__ == "__main__":
-    asyncio.run(draw(Path(sys.argv[1])))
+    asyncio.run(take_pictures(Path(sys.argv[1])))

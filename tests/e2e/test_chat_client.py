@@ -1,4 +1,4 @@
-"""The fixtures themselves: a bot that only echoes, seen through the chat client."""
+"""The page object itself, tested with a bot that echoes what it receives."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from playwright.async_api import Browser, expect
 
 from bot.cli.playground import TENANT
 from bot.commands.chat import (
+    NO_ANSWER,
     Answer,
     CardAction,
     CardAnswer,
-    ConversationKind,
     FileConsent,
     IncomingMessage,
-    Place,
-    Proof,
     Sender,
 )
-from bot.runner.messenger import Address, Message, Messenger
+from bot.identity.delegations import Proof
+from bot.runner.messenger import Message, Messenger
 from bot.settings.model import Settings
+from bot.store.conversations import ConversationKind, ConversationReference
 from bot.teams.edge import open_edge
 from bot.teams.files import ChatFiles, files_session
 from bot.words import Words
@@ -57,46 +57,46 @@ def card(text: str) -> dict[str, object]:
 
 @dataclass
 class EchoChat:
-    """Shows on cards what it was sent."""
+    """Echoes messages, files and actions on cards."""
 
     messenger: Messenger
     files: ChatFiles
-    places: dict[str, Place] = field(default_factory=dict[str, Place])
+    conversations: dict[str, ConversationReference] = field(
+        default_factory=dict[str, ConversationReference]
+    )
     updated: asyncio.Event = field(default_factory=asyncio.Event)
 
-    async def say(self, place: Place, text: str) -> None:
-        address = Address(place.tenant_id, place.conversation_id, place.kind, place.reference)
-        await self.messenger.send(address, Message(card=card(text), summary=text))
+    async def say(self, conversation: ConversationReference, text: str) -> None:
+        await self.messenger.send(conversation, Message(card=card(text), summary=text))
 
-    async def seen(self, place: Place) -> None:
-        self.places[place.conversation_id] = place
+    async def remember(self, conversation: ConversationReference) -> None:
+        self.conversations[conversation.conversation_id] = conversation
 
-    async def installed(self, place: Place, sender: Sender) -> None: ...
+    async def installed(self, conversation: ConversationReference, sender: Sender) -> None: ...
 
     async def message(self, message: IncomingMessage) -> None:
         for file in message.files:
             content = (await self.files.download(file)).decode()
-            await self.say(message.place, f"{file.name} from {message.sender.name}: {content}")
+            await self.say(
+                message.conversation, f"{file.name} from {message.sender.name}: {content}"
+            )
         if not message.files:
-            await self.say(message.place, f"heard {message.text!r}")
+            await self.say(message.conversation, f"heard {message.text!r}")
 
     async def action(self, action: CardAction) -> Answer:
-        address = Address(
-            action.place.tenant_id,
-            action.place.conversation_id,
-            action.place.kind,
-            action.place.reference,
-        )
-        told = ", ".join(f"{name}={action.data[name]}" for name in sorted(action.data))
-        after = card(f"{action.sender.name} {action.verb}: {told}")
-        await self.messenger.update(address, action.activity_id, Message(card=after))
-        return CardAnswer(after)
+        data = ", ".join(f"{name}={action.data[name]}" for name in sorted(action.data))
+        updated = card(f"{action.sender.name} {action.verb}: {data}")
+        await self.messenger.update(action.conversation, action.activity_id, Message(card=updated))
+        return CardAnswer(updated)
 
     async def consent(self, consent: FileConsent) -> None: ...
 
-    async def signed_in(self, sender: Sender, place: Place, proof: Proof) -> Answer | None: ...
+    async def signed_in(
+        self, sender: Sender, conversation: ConversationReference, proof: Proof
+    ) -> Answer:
+        return NO_ANSWER
 
-    async def fault(self, place: Place, reference: str) -> None: ...
+    async def fault(self, conversation: ConversationReference, reference: str) -> None: ...
 
     def fault_text(self, reference: str) -> str:
         return reference
@@ -114,7 +114,7 @@ async def echo() -> AsyncIterator[Bot]:
     async with open_edge(settings) as edge, files_session(settings) as session:
         chat = EchoChat(edge.messenger, ChatFiles(settings, session))
         app = web.Application()
-        edge.route(chat, Words()).add_to(app)
+        edge.endpoint(chat, Words()).add_to(app)
         app.router.add_static("/files", Path(__file__).parent)
         server = TestServer(app, host="127.0.0.1")
         await server.start_server()
@@ -122,7 +122,7 @@ async def echo() -> AsyncIterator[Bot]:
         await server.close()
 
 
-async def test_what_a_person_does(
+async def test_chat_client_sends_text_files_and_inputs(
     echo: Bot, browser: Browser, client_url: Callable[[str], Awaitable[str]]
 ) -> None:
     url = await client_url(echo.url)
@@ -130,8 +130,8 @@ async def test_what_a_person_does(
 
     await alex.send_text("one\ntwo")
     await alex.wait_for_card("heard 'one\\ntwo'")
-    (place,) = echo.chat.places.values()
-    assert (place.tenant_id, place.kind) == (TENANT, ConversationKind.PERSONAL)
+    (conversation,) = echo.chat.conversations.values()
+    assert (conversation.tenant_id, conversation.kind) == (TENANT, ConversationKind.PERSONAL)
 
     await alex.inject_file(
         "phones.py", f"{echo.url}/files/chat_client.py", sender=alex.user("Megan Bowen")
@@ -148,17 +148,17 @@ async def test_what_a_person_does(
     )
 
 
-async def test_two_people_in_a_channel(
+async def test_chat_client_shows_updates_to_other_users(
     echo: Bot, browser: Browser, client_url: Callable[[str], Awaitable[str]]
 ) -> None:
-    """A click of one is seen by the other, too, since the bot updates the card."""
+    """The other person sees the click too, because the bot updates the posted card."""
     url = await client_url(echo.url)
     alex = await ChatClient.open(browser, url)
     await alex.go_to("Telephony - Approvals")
     megan = await ChatClient.open(browser, url, user="Megan Bowen")
     await megan.go_to("Telephony - Approvals")
     async with asyncio.timeout(10):
-        while not (channel := echo.chat.places.get("19:approvals@thread.tacv2")):
+        while not (channel := echo.chat.conversations.get("19:approvals@thread.tacv2")):
             await asyncio.sleep(0.01)
     assert channel.kind is ConversationKind.CHANNEL
 

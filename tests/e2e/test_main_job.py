@@ -1,4 +1,4 @@
-"""The main job as one person plays it under `make run`: the real client, the real bot, a real browser."""
+"""The main job as one person runs it under `make run`: real client, real bot, real browser."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PHONES = "\n".join(
         "[click](https://evil.example)@contoso.com;80-5E-C0-AA-BB-05",
     ]
 )
-PATIENCE = 30.0
+TIMEOUT_SECONDS = 30.0
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
         'batch_seconds = 1.5\n[outcomes]\n"lobby.bergen@contoso.com" = "no-tenant-tag"\n'
     )
     settings = playground.settings().model_copy(update={"data_dir": tmp_path, "scenario": scenario})
-    async with running(settings, timing=Timing().scaled(0.1)) as started:
-        yield started
+    async with running(settings, timing=Timing().scaled(0.1)) as service:
+        yield service
 
 
 @pytest.fixture
@@ -47,22 +47,22 @@ async def chat(
 
 
 async def _approve(chat: ChatClient, approval: Locator, button: str) -> None:
-    """Approving is two steps: the button alone does nothing but ask."""
+    """Approves in two steps: the first button only opens the confirmation."""
     await chat.click("Approve", approval)
     await approval.get_by_role("checkbox").click(force=True)
     await chat.click(button, approval)
 
 
-async def test_from_a_pasted_table_to_the_results(chat: ChatClient) -> None:
-    await chat.wait_for_text("help", seconds=PATIENCE)  # the welcome
+async def test_pasted_table_is_signed_in_after_approval(chat: ChatClient) -> None:
+    await chat.wait_for_text("help", seconds=TIMEOUT_SECONDS)  # the welcome
     await chat.send_text(PHONES)
-    validation = await chat.wait_for_card("3 of 5 rows are ready", seconds=PATIENCE)
+    validation = await chat.wait_for_card("3 of 5 rows are ready", seconds=TIMEOUT_SECONDS)
     await expect(validation).to_contain_text("The username contains a space")
-    # What an admin pastes is shown, and does nothing.
+    # Pasted Markdown is shown and has no effect.
     await expect(validation).to_contain_text("[click](https://evil.example)")
     assert await validation.get_by_role("link").count() == 0
 
-    # The reason, the region and the box are asked for before anything is sent.
+    # Reason, region and check box are required before anything is sent.
     await chat.click("Request approval", validation)
     await expect(validation).to_contain_text("region", ignore_case=True)
     await chat.fill("Reason, for the approver", "New lobby in Oslo", validation)
@@ -70,42 +70,44 @@ async def test_from_a_pasted_table_to_the_results(chat: ChatClient) -> None:
     await chat.tick("Leave out the 2 rows with errors", validation)
     await chat.click("Request approval", validation)
 
-    approval = await chat.wait_for_card("Approve the sign-in of 3 phones?", seconds=PATIENCE)
+    approval = await chat.wait_for_card("Approve the sign-in of 3 phones?", seconds=TIMEOUT_SECONDS)
     await expect(approval).to_contain_text("resets the passwords of 3 accounts")
     await expect(approval).to_contain_text("New lobby in Oslo")
     await _approve(chat, approval, "Approve and reset 3 passwords")
 
-    results = await chat.wait_for_card("2 of 3 phones are signed in", seconds=PATIENCE)
+    results = await chat.wait_for_card("2 of 3 phones are signed in", seconds=TIMEOUT_SECONDS)
     await expect(results).to_contain_text("no tenant ID, or the wrong one")
     await expect(results).to_contain_text(
         f"http://emea.ipp.sdg.teams.microsoft.com/tenantid/{playground.TENANT}"
     )
-    # The approval card has been decided, for everybody who looks at it.
+    # The approval card is read-only for everyone once decided.
     decided = chat.card("approved")
     await expect(decided.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
 
 
-async def test_the_results_come_as_a_file(chat: ChatClient) -> None:
+async def test_results_export_downloads_a_csv(chat: ChatClient) -> None:
     await chat.send_text("Username,HardwareId,Region\nlobby@contoso.com,80-5E-C0-AA-BB-01,NOAM")
-    validation = await chat.wait_for_card("The only row in this file is ready", seconds=PATIENCE)
+    validation = await chat.wait_for_card(
+        "The only row in this file is ready", seconds=TIMEOUT_SECONDS
+    )
     await chat.fill("Reason, for the approver", "test", validation)
     await chat.click("Request approval", validation)
-    approval = await chat.wait_for_card("Approve the sign-in of 1 phone?", seconds=PATIENCE)
+    approval = await chat.wait_for_card("Approve the sign-in of 1 phone?", seconds=TIMEOUT_SECONDS)
     await _approve(chat, approval, "Approve and reset 1 password")
-    results = await chat.wait_for_card("These numbers are final", seconds=PATIENCE)
+    results = await chat.wait_for_card("These numbers are final", seconds=TIMEOUT_SECONDS)
     await results.get_by_role("button", name="Export as CSV").click()
-    download = await chat.wait_for_card("offhook-", seconds=PATIENCE)
+    download = await chat.wait_for_card("offhook-", seconds=TIMEOUT_SECONDS)
     async with chat.page.context.expect_event(
         "request", lambda request: "/exports/" in request.url
     ) as opened:
         await download.get_by_role("link").first.click()
-    answer = await chat.page.request.get((await opened.value).url)
-    assert answer.ok
-    body = (await answer.body()).decode("utf-8-sig").splitlines()
+    response = await chat.page.request.get((await opened.value).url)
+    assert response.ok
+    body = (await response.body()).decode("utf-8-sig").splitlines()
     assert body[0] == ("Username,HardwareId,Region,Status,Error,Cause,Fix,BatchId,ProvisioningUrl")
     assert body[1].startswith("lobby@contoso.com,80-5E-C0-AA-BB-01,NOAM,signed_in,")
 
 
-async def test_the_client_knows_the_people_that_the_directory_knows(chat: ChatClient) -> None:
+async def test_client_users_exist_in_the_directory(chat: ChatClient) -> None:
     await chat.send_text("whoami")
-    await chat.wait_for_card(f"You are {chat.me.name}", seconds=PATIENCE)
+    await chat.wait_for_card(f"You are {chat.me.name}", seconds=TIMEOUT_SECONDS)

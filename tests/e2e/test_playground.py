@@ -1,4 +1,4 @@
-"""`make run`: one line that says where to click, this machine only, and nothing left behind."""
+"""`make run`: prints one line with the URL, listens on loopback only, and leaves nothing running."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture
-async def started(tmp_path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, URL]]:
-    """`python -m bot playground`, and the address in its line; the environment names a real service."""
+async def playground(tmp_path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Process, URL]]:
+    """Runs `python -m bot playground` in an environment set up for production; yields its URL too."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "playground"),
         env={
@@ -32,8 +32,8 @@ async def started(tmp_path: Path) -> AsyncIterator[tuple[asyncio.subprocess.Proc
     assert process.stdout is not None
     async with asyncio.timeout(60):
         line = (await process.stdout.readline()).decode()
-    (address,) = [word for word in line.split() if word.startswith("http")]
-    yield process, URL(address)
+    (url,) = [word for word in line.split() if word.startswith("http")]
+    yield process, URL(url)
     if process.returncode is None:
         process.kill()
         await process.wait()
@@ -49,15 +49,15 @@ async def listens(host: str, port: int | None) -> bool:
     return True
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-async def test_nothing_is_left(
-    started: tuple[asyncio.subprocess.Process, URL], how: signal.Signals
+@pytest.mark.parametrize("stop_signal", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+async def test_playground_leaves_nothing_listening_when_stopped(
+    playground: tuple[asyncio.subprocess.Process, URL], stop_signal: signal.Signals
 ) -> None:
-    process, url = started
+    process, url = playground
     assert await listens("127.0.0.1", url.port)
-    assert not await listens("127.0.0.2", url.port), "it is reached from other machines"
-    process.send_signal(how)
+    assert not await listens("127.0.0.2", url.port), "reachable from other machines"
+    process.send_signal(stop_signal)
     async with asyncio.timeout(20):
-        assert await process.wait() == (-how if how is signal.SIGKILL else 0)
+        assert await process.wait() == (-stop_signal if stop_signal is signal.SIGKILL else 0)
         while await listens("127.0.0.1", url.port):
             await asyncio.sleep(0.02)

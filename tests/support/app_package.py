@@ -1,4 +1,4 @@
-"""Ids for app packages; they belong to nobody."""
+"""IDs for app packages; they belong to nobody."""
 
 from __future__ import annotations
 

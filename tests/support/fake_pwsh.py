@@ -110,7 +110,7 @@ def runs(folder: Path) -> list[dict[str, Any]]:
         return []
 
 
-class Thrown(Exception):
+class ThrownError(Exception):
     """An error record, as far as the script looks at it."""
 
     def __init__(
@@ -208,7 +208,7 @@ class Session:
         failed = False
         try:
             self.act("try")
-        except Thrown as error:
+        except ThrownError as error:
             failed = True
             if not any(step.name == "Get-Failure" for step in self.block("catch")):
                 refuse("the script does not tell of its failure")
@@ -248,7 +248,7 @@ class Session:
                 continue
             if step.kind == "throw":
                 message = step.value.strip("'\"").replace("$($module.Version)", self.version)
-                raise Thrown(message, "RuntimeException")
+                raise ThrownError(message, "RuntimeException")
             if step.kind == "set" and step.name == "$stage":
                 self.stage = step.value.strip("'")
             if step.kind == "entry" and (step.name, step.path[-1]) == ("event", "@{Write-Event"):
@@ -338,7 +338,7 @@ class Session:
         self.strike("connecting")
         if self.config["connect_error"]:
             kind, status = self.config["connect_kind"], self.config["connect_status"]
-            raise Thrown(self.config["connect_error"], kind, status=status)
+            raise ThrownError(self.config["connect_error"], kind, status=status)
         self.call("GET", "/Teams.Tenant/serviceDiscovery")
         self.connected = True
         self.noise("WARNING: this module will be updated soon\n")
@@ -429,18 +429,20 @@ class Session:
             status, reason, headers, text = _parsed(answer)
         except ConnectionRefusedError as error:
             message = f"Connection refused ({self.url.netloc})"
-            raise Thrown(message, "HttpRequestException", "SocketException") from error
+            raise ThrownError(message, "HttpRequestException", "SocketException") from error
         except (OSError, ValueError) as error:
             message = "An error occurred while sending the request."
-            raise Thrown(message, "HttpRequestException", "IOException") from error
+            raise ThrownError(message, "HttpRequestException", "IOException") from error
         if status != 200:
             raise self.refusal(status, reason, text, headers)
         try:
             return json.loads(text)
         except ValueError as error:
-            raise Thrown("Unexpected character '<'.", "ParserException") from error
+            raise ThrownError("Unexpected character '<'.", "ParserException") from error
 
-    def refusal(self, status: int, reason: str, body: str, headers: Mapping[str, str]) -> Thrown:
+    def refusal(
+        self, status: int, reason: str, body: str, headers: Mapping[str, str]
+    ) -> ThrownError:
         """`RestException` of the generated cmdlets; they read `message` in this case only."""
         try:
             content = json.loads(body)
@@ -449,15 +451,15 @@ class Session:
         except (ValueError, AttributeError):
             told, message = {}, body
         if self.config["plain_errors"]:  # a model of the error with code and message
-            return Thrown(f"[{told.get('code')}] : {message}", "Exception")
+            return ThrownError(f"[{told.get('code')}] : {message}", "Exception")
         family = "Request" if status < 500 else "Server"
         message = message or f"The server responded with a {family} Error, Status: {reason}"
         kind = "UndeclaredResponseException"
-        return Thrown(message, kind, status=status, body=body, headers=headers)
+        return ThrownError(message, kind, status=status, body=body, headers=headers)
 
     # -- what reaches stdout, and what goes wrong ---------------------------------------------------
 
-    def failure(self, error: Thrown) -> dict[str, Any]:
+    def failure(self, error: ThrownError) -> dict[str, Any]:
         told = {
             "event": "failed",
             "stage": self.stage,

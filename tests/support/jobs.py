@@ -1,14 +1,20 @@
-"""Requests for tests: made in the database as the commands make them."""
+"""Requests for tests, made in the database as the commands make them."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from bot.lifecycle import requests as lifecycle
+from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
 from bot.phones.roster import Roster, RosterRow
+from bot.settings.model import REQUESTER_CHAT
 from bot.signin.request import Person
-from bot.store import drafts, requests
+from bot.store import requests
 from bot.store.database import Database
+from bot.store.drafts import NewRequest
+from bot.store.requests import Request
+from bot.words import Words
 
 ADMIN = Person("00000000-0000-0000-0000-000000000020", "Alex Wilber")
 APPROVER = Person("00000000-0000-0000-0000-000000000021", "Megan Bowen")
@@ -21,7 +27,7 @@ def utc_now() -> datetime:
 
 
 def roster(phones: int, *regions: Region | None) -> Roster:
-    """Ready rows with one account each, regions in turn."""
+    """Ready rows, one account each, cycling through the regions."""
     rows = [
         RosterRow(
             number=number + 2,
@@ -35,57 +41,64 @@ def roster(phones: int, *regions: Region | None) -> Roster:
     return Roster("phones.csv", rows, (), ())
 
 
+#: What happens is told in the requester's chat.
+NOTIFY = Notifications(REQUESTER_CHAT, REQUESTER_CHAT, Words())
+
+
+def new_request() -> NewRequest:
+    return NewRequest(TENANT, ADMIN, CHAT, "phones.csv", four_eyes=True)
+
+
 async def draft(database: Database, phones: int, *regions: Region | None) -> str:
     async with database.write() as tx:
-        return await drafts.draft(
-            tx,
-            roster(phones, *regions),
-            tenant_id=TENANT,
-            requester=ADMIN,
-            conversation_id=CHAT,
-            file_name="phones.csv",
-            four_eyes=True,
-            now=utc_now(),
-        )
+        return await lifecycle.draft(tx, NOTIFY, new_request(), roster(phones, *regions), utc_now())
 
 
-async def ask(
+async def load(database: Database, request_id: str) -> Request:
+    async with database.read() as tx:
+        request = await requests.load(tx, request_id)
+    assert request is not None
+    return request
+
+
+async def request_approval(
     database: Database,
     request_id: str,
     *,
     region: Region | None = None,
     ttl: timedelta = timedelta(hours=1),
 ) -> bool:
-    now = utc_now()
+    request = await load(database, request_id)
     async with database.write() as tx:
-        return await requests.ask(
+        return await lifecycle.request_approval(
             tx,
-            request_id,
+            NOTIFY,
+            request,
             region=region,
             reason="new lobby",
-            expires_at=now + ttl,
-            remind_at=now + ttl / 2,
-            now=now,
+            ttl=ttl,
             actor=ADMIN,
+            now=utc_now(),
         )
-
-
-async def load(database: Database, request_id: str) -> requests.Request:
-    async with database.read() as tx:
-        found = await requests.load(tx, request_id)
-    assert found is not None
-    return found
 
 
 async def approve(database: Database, request_id: str) -> bool:
     request = await load(database, request_id)
     async with database.write() as tx:
-        return await requests.approve(tx, request, comment="", actor=APPROVER, now=utc_now())
+        return await lifecycle.approve(
+            tx, NOTIFY, request, comment="", actor=APPROVER, now=utc_now()
+        )
+
+
+async def cancel(database: Database, request_id: str) -> bool:
+    request = await load(database, request_id)
+    async with database.write() as tx:
+        return await lifecycle.cancel(tx, NOTIFY, request, actor=ADMIN, now=utc_now())
 
 
 async def approved(database: Database, phones: int, *regions: Region | None) -> str:
-    """A request that runs: drafted, asked for and approved."""
+    """A running request: drafted, approval requested, approved."""
     request_id = await draft(database, phones, *regions)
-    assert await ask(database, request_id)
+    assert await request_approval(database, request_id)
     assert await approve(database, request_id)
     return request_id

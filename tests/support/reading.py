@@ -1,4 +1,4 @@
-"""Reading Adaptive Cards in tests: every element, action and text, and what a card has to keep to."""
+"""Reads Adaptive Cards in tests: elements, verbs and text, and the rules that every card follows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, cast
 
 Element = Mapping[str, Any]
 
-# Adaptive Cards 1.5, and what goes beyond it and therefore needs a fallback.
+# Adaptive Cards 1.5
 ELEMENTS = frozenset(
     {
         "AdaptiveCard", "TextBlock", "RichTextBlock", "TextRun", "Container", "ColumnSet", "Column",
@@ -16,13 +16,14 @@ ELEMENTS = frozenset(
         "Input.ChoiceSet", "Action.Execute", "Action.ShowCard", "Action.OpenUrl",
     }
 )  # fmt: skip
+# Beyond 1.5, so a fallback is required
 EXTENSIONS = frozenset({"Badge", "ProgressBar", "CodeBlock"})
-LIMIT = 28_000
-_READ = ("text", "title", "label", "codeSnippet", "placeholder", "errorMessage")
+MAX_BYTES = 28_000  # Teams' limit
+_TEXT_KEYS = ("text", "title", "label", "codeSnippet", "placeholder", "errorMessage")
 
 
 def elements(node: object) -> Iterator[Element]:
-    """Every element and action, however deep, fallbacks too."""
+    """Yields every element and action at any depth, including fallbacks."""
     if isinstance(node, Mapping):
         mapping = cast(Element, node)
         if "type" in mapping:
@@ -39,21 +40,21 @@ def of_type(card: Element, *types: str) -> list[Element]:
 
 
 def verbs(card: Element) -> list[str]:
-    """What the buttons of a card ask for, in their order."""
+    """The verbs of a card's buttons, in order."""
     return [action["verb"] for action in of_type(card, "Action.Execute")]
 
 
 def text(card: Element) -> str:
-    """All that is to be read, fallbacks included, one line for each text."""
+    """All text of a card, including fallbacks, one per line."""
     lines: list[str] = []
     for element in elements(card):
-        lines += [element[key] for key in _READ if key in element]
+        lines += [element[key] for key in _TEXT_KEYS if key in element]
         lines += [f"{fact['title']} {fact['value']}" for fact in element.get("facts", ())]
     return "\n".join(lines)
 
 
-def check(card: Element) -> None:
-    """What every card keeps to, whatever it says."""
+def assert_valid(card: Element) -> None:
+    """Asserts the rules that every card follows, whatever its content."""
     assert card["type"] == "AdaptiveCard"
     assert card["version"] == "1.5"
     assert card["msteams"] == {"width": "Full"}
@@ -83,7 +84,7 @@ def check(card: Element) -> None:
         element["id"] for element in of_type(card, "Input.Text", "Input.Toggle", "Input.ChoiceSet")
     ]
     assert len(ids) == len(set(ids))
-    assert size(card) < LIMIT
+    assert size_bytes(card) < MAX_BYTES
 
 
 def _check_input(element: Element) -> None:
@@ -93,11 +94,11 @@ def _check_input(element: Element) -> None:
         assert element["errorMessage"]
 
 
-def size(card: Element) -> int:
-    """Bytes of a card as JSON, in the longest spelling that any sender uses."""
-    spellings = (
+def size_bytes(card: Element) -> int:
+    """The size of a card as JSON, in the longest encoding that any sender uses."""
+    encodings = (
         json.dumps(card),
         json.dumps(card, separators=(",", ":")),
         json.dumps(card, ensure_ascii=False),
     )
-    return max(len(spelling.encode()) for spelling in spellings)
+    return max(len(encoding.encode()) for encoding in encodings)

@@ -28,7 +28,7 @@ from bot.simulator.client import (
 )
 from bot.simulator.connector import Posted
 from bot.simulator.entra import APP_ID, SECRET
-from bot.simulator.files import Served
+from bot.simulator.files import ServedFile
 from bot.simulator.scenario import PEOPLE, Connector, Person, Scenario
 from bot.simulator.server import Simulator
 from tests.support.worker_harness import FAST
@@ -202,7 +202,7 @@ class Office:
         assert status == 200
 
     async def drop(
-        self, *files: tuple[str, bytes | Served], chat: Chat = CHAT, by: Person = ALEX
+        self, *files: tuple[str, bytes | ServedFile], chat: Chat = CHAT, by: Person = ALEX
     ) -> None:
         links = [(name, self.teams.files.add(name, served)) for name, served in files]
         status, _ = await self.client.drop(by, chat, *links)

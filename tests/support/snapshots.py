@@ -1,4 +1,4 @@
-"""Snapshots of one request in every state, made from a real file as the store would make them."""
+"""Snapshots of one request in every state, built from a real file the way the store builds them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 ALEX = Person("00000000-0000-0000-0000-000000000020", "Alex Wilber")
 MEGAN = Person("00000000-0000-0000-0000-000000000021", "Megan Bowen")
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
-SIZE = 10
+PAGE_SIZE = 10
 MESSAGES = (
     "Device is offline.",
     "BulkSignIn Tag missing for the device",
@@ -44,31 +44,37 @@ MESSAGES = (
 )
 
 
-def example() -> Roster:
+def example_roster() -> Roster:
     return roster.read(EXAMPLE.read_bytes(), EXAMPLE.name)
 
 
 def page_of(items: Sequence[PhoneSnapshot], number: int) -> Page[PhoneSnapshot]:
-    return Page(items[(number - 1) * SIZE : number * SIZE], number, SIZE, len(items))
+    return Page(items[(number - 1) * PAGE_SIZE : number * PAGE_SIZE], number, PAGE_SIZE, len(items))
 
 
-def summary(made: Roster, *, page: int = 1, regions_known: bool = True) -> RosterSummary:
-    ready = [row for row in made.rows if row.ready]
+def roster_summary(source: Roster, *, page: int = 1, regions_known: bool = True) -> RosterSummary:
+    ready = [row for row in source.rows if row.ready]
     return RosterSummary(
-        file_name=made.name,
-        total=len(made.rows),
+        file_name=source.name,
+        total=len(source.rows),
         ready=len(ready),
         accounts=len({row.username.casefold() for row in ready}),
-        not_ready=made.not_ready,
-        warnings=made.warnings,
-        notes=made.notes,
+        not_ready=source.not_ready,
+        warnings=source.warnings,
+        notes=source.notes,
         without_region=0 if regions_known else len(ready),
-        notices=made.notices,
-        issues=Page(made.issues[(page - 1) * SIZE : page * SIZE], page, SIZE, len(made.issues)),
+        notices=source.notices,
+        issues=Page(
+            source.issues[(page - 1) * PAGE_SIZE : page * PAGE_SIZE],
+            page,
+            PAGE_SIZE,
+            len(source.issues),
+        ),
     )
 
 
 def _status(at: int, of: int, state: RequestState) -> PhoneStatus:
+    """The status of the phone at index `at` of `of`."""
     if state is RequestState.FINISHED or (state is RequestState.CANCELLED and at < of * 0.6):
         if at == of // 2:
             return PhoneStatus.UNCONFIRMED
@@ -82,7 +88,7 @@ def _status(at: int, of: int, state: RequestState) -> PhoneStatus:
     return PhoneStatus.FAILED if at % 19 == 7 else PhoneStatus.SIGNED_IN
 
 
-def phone(row: RosterRow, status: PhoneStatus) -> PhoneSnapshot:
+def phone_snapshot(row: RosterRow, status: PhoneStatus) -> PhoneSnapshot:
     message = MESSAGES[row.number // 19 % len(MESSAGES)] if status is PhoneStatus.FAILED else ""
     cause = {
         PhoneStatus.FAILED: explain(message).cause,
@@ -101,16 +107,16 @@ def phone(row: RosterRow, status: PhoneStatus) -> PhoneSnapshot:
     )
 
 
-def grouped(phones: Sequence[PhoneSnapshot]) -> list[CauseGroup]:
-    groups: dict[str, list[PhoneSnapshot]] = defaultdict(list)
-    for failed in phones:
-        if failed.cause:
-            groups[failed.cause.code].append(failed)
-    made: list[CauseGroup] = []
-    for members in groups.values():
+def cause_groups(phones: Sequence[PhoneSnapshot]) -> list[CauseGroup]:
+    by_cause: dict[str, list[PhoneSnapshot]] = defaultdict(list)
+    for phone in phones:
+        if phone.cause:
+            by_cause[phone.cause.code].append(phone)
+    groups: list[CauseGroup] = []
+    for members in by_cause.values():
         cause = members[0].cause
         assert cause is not None
-        made.append(
+        groups.append(
             CauseGroup(
                 cause=cause,
                 count=len(members),
@@ -119,11 +125,11 @@ def grouped(phones: Sequence[PhoneSnapshot]) -> list[CauseGroup]:
                 vendors=Counter(kind_of(member.hardware_id).value for member in members),
             )
         )
-    return sorted(made, key=lambda group: -group.count)
+    return sorted(groups, key=lambda group: -group.count)
 
 
 def _progress(phones: Sequence[PhoneSnapshot], state: RequestState) -> list[RegionProgress]:
-    made: list[RegionProgress] = []
+    regions: list[RegionProgress] = []
     for region in Region:
         counts = Counter(phone.status.value for phone in phones if phone.region is region)
         if not counts:
@@ -135,73 +141,78 @@ def _progress(phones: Sequence[PhoneSnapshot], state: RequestState) -> list[Regi
             states = {BatchState.DONE: 1, BatchState.SUBMITTED: max(1, batches - 1)}
         if state in (RequestState.FINISHED, RequestState.CANCELLED):
             states = {BatchState.DONE: batches}
-        made.append(RegionProgress(region, tally, states))
-    return made
+        regions.append(RegionProgress(region, tally, states))
+    return regions
 
 
 def snapshot(
     state: RequestState,
-    made: Roster | None = None,
+    source: Roster | None = None,
     *,
     page: int = 1,
     only_failed: bool = False,
     issues: bool = False,
     regions_known: bool = True,
 ) -> RequestSnapshot:
-    """The example file's request in `state`; `page` turns the issues if `issues`, else the phones."""
-    made = made or example()
-    ready = [row for row in made.rows if row.ready]
-    phones = [phone(row, _status(at, len(ready), state)) for at, row in enumerate(ready)]
-    shown = [one for one in phones if one.cause] if only_failed else phones
-    drafted = RequestSnapshot(
+    """The request for `source` (default: the example file) in `state`.
+
+    `page` is a page of the issues if `issues` is true, otherwise of the phones.
+    """
+    source = source or example_roster()
+    ready = [row for row in source.rows if row.ready]
+    phones = [phone_snapshot(row, _status(at, len(ready), state)) for at, row in enumerate(ready)]
+    shown = [phone for phone in phones if phone.cause] if only_failed else phones
+    draft = RequestSnapshot(
         id="K7QF2M9X",
         version=3,
         state=state,
         tenant_id=TENANT,
         requester=ALEX,
-        roster=summary(made, page=page if issues else 1, regions_known=regions_known),
+        roster=roster_summary(source, page=page if issues else 1, regions_known=regions_known),
         regions=_progress(phones, state) if regions_known else (),
-        causes=grouped(phones),
+        causes=cause_groups(phones),
         questions=(),
         stalled=(),
         phones=page_of(shown, 1 if issues else page),
         four_eyes=True,
         created_at=NOON,
     )
-    return _lived(drafted)
+    return _with_history(draft)
 
 
-def _lived(drafted: RequestSnapshot) -> RequestSnapshot:
-    """With the people and times that a request in this state has met."""
-    state = drafted.state
+def _with_history(draft: RequestSnapshot) -> RequestSnapshot:
+    """Adds the people and times of everything that happened before a request reached its state."""
+    state = draft.state
     if state is RequestState.DRAFT:
-        return drafted
+        return draft
     ended = NOON + timedelta(minutes=48)
     if state is RequestState.WITHDRAWN:
-        return replace(drafted, finished_at=ended)
-    lived = replace(
-        drafted,
+        return replace(draft, finished_at=ended)
+    snapshot = replace(
+        draft,
         digest="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
         reason="New lobby phones in Berlin and Boston, CHG0042",
         asked_at=NOON + timedelta(minutes=4),
         expires_at=NOON + timedelta(days=1, minutes=4),
     )
     if state is RequestState.WAITING:
-        return lived
+        return snapshot
     if state is RequestState.EXPIRED:
-        return replace(lived, finished_at=lived.expires_at)
-    lived = replace(lived, decided_by=MEGAN, decided_at=NOON + timedelta(minutes=21))
+        return replace(snapshot, finished_at=snapshot.expires_at)
+    snapshot = replace(snapshot, decided_by=MEGAN, decided_at=NOON + timedelta(minutes=21))
     if state is RequestState.REJECTED:
-        why = "Wait until the reception has closed"
-        return replace(lived, comment=why, finished_at=lived.decided_at)
-    lived = replace(lived, comment="Go ahead, the lobby is empty")
+        comment = "Wait until the reception has closed"
+        return replace(snapshot, comment=comment, finished_at=snapshot.decided_at)
+    snapshot = replace(snapshot, comment="Go ahead, the lobby is empty")
     if state is RequestState.CANCELLED:
-        lived = replace(lived, cancelled_by=ALEX, cancel_asked_at=NOON + timedelta(minutes=30))
-    return lived if state is RequestState.RUNNING else replace(lived, finished_at=ended)
+        snapshot = replace(
+            snapshot, cancelled_by=ALEX, cancel_asked_at=NOON + timedelta(minutes=30)
+        )
+    return snapshot if state is RequestState.RUNNING else replace(snapshot, finished_at=ended)
 
 
-def troubled(running: RequestSnapshot) -> RequestSnapshot:
-    """A running request with everything that can be in the way at once."""
+def with_every_problem(running: RequestSnapshot) -> RequestSnapshot:
+    """A running request with every problem at once, being canceled."""
     return replace(
         running,
         cancelled_by=ALEX,

@@ -1,4 +1,4 @@
-"""The far sides of the chat edge for its tests: a chat that records, a connector that does as told."""
+"""Fakes for tests of the chat edge: a chat that records calls, and a scripted Bot Connector."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ from typing import Any
 from aiohttp import web
 
 from bot.commands.chat import (
+    NO_ANSWER,
     Answer,
     CardAction,
     FileConsent,
     IncomingMessage,
-    Place,
-    Proof,
     Sender,
     TextAnswer,
 )
+from bot.identity.delegations import Proof
+from bot.store.conversations import ConversationReference
 
 TENANT = "11111111-2222-3333-4444-555555555555"
 ALEX = "aaaaaaaa-0000-0000-0000-000000000001"
@@ -26,32 +27,36 @@ ALEX = "aaaaaaaa-0000-0000-0000-000000000001"
 
 @dataclass
 class RecordingChat:
-    """Implements `Chat`: keeps what it is told, gives `answer`, or fails with `trouble`."""
+    """Implements `Chat`: records calls, then returns `answer` or raises `error`."""
 
     answer: Answer = field(default_factory=lambda: TextAnswer("noted"))
-    trouble: Exception | None = None
-    fault_trouble: Exception | None = None
-    hold: asyncio.Event | None = None
-    places: list[Place] = field(default_factory=list[Place])
-    installs: list[tuple[Place, Sender]] = field(default_factory=list[tuple[Place, Sender]])
+    error: Exception | None = None  #: raised by messages, actions, consents and sign-ins
+    fault_error: Exception | None = None  #: raised by `fault`
+    hold: asyncio.Event | None = None  #: if set, calls wait for it
+    remembered: list[ConversationReference] = field(default_factory=list[ConversationReference])
+    installs: list[tuple[ConversationReference, Sender]] = field(
+        default_factory=list[tuple[ConversationReference, Sender]]
+    )
     messages: list[IncomingMessage] = field(default_factory=list[IncomingMessage])
     actions: list[CardAction] = field(default_factory=list[CardAction])
     consents: list[FileConsent] = field(default_factory=list[FileConsent])
     proofs: list[Proof] = field(default_factory=list[Proof])
-    not_signed_in: Answer | None = None
-    faults: list[tuple[Place, str]] = field(default_factory=list[tuple[Place, str]])
+    sign_in_answer: Answer = NO_ANSWER  #: returned by `signed_in`
+    faults: list[tuple[ConversationReference, str]] = field(
+        default_factory=list[tuple[ConversationReference, str]]
+    )
 
     async def _work(self) -> None:
         if self.hold is not None:
             await self.hold.wait()
-        if self.trouble is not None:
-            raise self.trouble
+        if self.error is not None:
+            raise self.error
 
-    async def seen(self, place: Place) -> None:
-        self.places.append(place)
+    async def remember(self, conversation: ConversationReference) -> None:
+        self.remembered.append(conversation)
 
-    async def installed(self, place: Place, sender: Sender) -> None:
-        self.installs.append((place, sender))
+    async def installed(self, conversation: ConversationReference, sender: Sender) -> None:
+        self.installs.append((conversation, sender))
 
     async def message(self, message: IncomingMessage) -> None:
         await self._work()
@@ -66,15 +71,17 @@ class RecordingChat:
         await self._work()
         self.consents.append(consent)
 
-    async def signed_in(self, sender: Sender, place: Place, proof: Proof) -> Answer | None:
+    async def signed_in(
+        self, sender: Sender, conversation: ConversationReference, proof: Proof
+    ) -> Answer:
         await self._work()
         self.proofs.append(proof)
-        return self.not_signed_in
+        return self.sign_in_answer
 
-    async def fault(self, place: Place, reference: str) -> None:
-        if self.fault_trouble is not None:
-            raise self.fault_trouble
-        self.faults.append((place, reference))
+    async def fault(self, conversation: ConversationReference, reference: str) -> None:
+        if self.fault_error is not None:
+            raise self.fault_error
+        self.faults.append((conversation, reference))
 
     def fault_text(self, reference: str) -> str:
         return f"Something went wrong: {reference}"
@@ -82,21 +89,23 @@ class RecordingChat:
 
 @dataclass(frozen=True)
 class Call:
+    """A request that the fake connector received."""
+
     method: str
     path: str
     body: Any
     headers: Mapping[str, str]
-    connection: object
+    connection: object  #: the transport; the same object for calls on one connection
 
 
 @dataclass
-class FarConnector:
-    """A Bot Connector that records calls and answers from `script`, then with success."""
+class FakeConnector:
+    """A Bot Connector that records calls and responds from `script`, then with success."""
 
     url: str = ""
     script: list[web.Response] = field(default_factory=list[web.Response])
     calls: list[Call] = field(default_factory=list[Call])
-    hold: asyncio.Event | None = None
+    hold: asyncio.Event | None = None  #: if set, calls wait for it
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         body = await request.json()
@@ -116,7 +125,7 @@ class FarConnector:
 
 
 def activity(service_url: str, /, **changes: Any) -> dict[str, Any]:
-    """A message as Teams sends it in a 1:1 chat; `changes` replace top-level fields."""
+    """A message as Teams sends it from a 1:1 chat. `changes` replace top-level fields."""
     return {
         "type": "message",
         "id": "1485983408511",
@@ -132,7 +141,7 @@ def activity(service_url: str, /, **changes: Any) -> dict[str, Any]:
 
 
 def click(service_url: str, /, **action: Any) -> dict[str, Any]:
-    """An `adaptiveCard/action` invoke; `action` replaces fields of `value.action`."""
+    """An `adaptiveCard/action` invoke. `action` replaces fields of `value.action`."""
     value = {"type": "Action.Execute", "verb": "approve", "data": {"request": "K7", "version": 3}}
     return activity(
         service_url,

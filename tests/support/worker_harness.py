@@ -1,4 +1,4 @@
-"""A worker with a database and a simulated service, in a world in which time runs faster."""
+"""A worker with a database and a simulated SIP Gateway, in a world where time runs faster."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ import aiohttp
 
 from bot.gateway.configapi import ConfigApiGateway
 from bot.identity.tokens import FixedToken
-from bot.lifecycle.notifications import Notifications
+from bot.runner.context import WorkerContext
+from bot.runner.gateways import Gateways
 from bot.runner.worker import Worker
-from bot.settings.model import REQUESTER_CHAT
 from bot.signin.snapshot import RequestSnapshot
 from bot.signin.timing import Timing
 from bot.simulator.scenario import Scenario
 from bot.simulator.server import Simulator
 from bot.store import snapshots
 from bot.store.database import Database
-from bot.words import Words
 from tests.support import jobs
 
 FAST = replace(
@@ -46,18 +45,20 @@ class World:
 
     def worker(self) -> Worker:
         return Worker(
-            self.database,
-            self.gateway,
-            Notifications(REQUESTER_CHAT, REQUESTER_CHAT, Words()),
-            timing=self.timing,
-            owner=uuid.uuid4().hex,
-            clock=jobs.utc_now,
-            changed=self.changed.set,
+            WorkerContext(
+                self.database,
+                Gateways(self.gateway),
+                jobs.NOTIFY,
+                self.timing,
+                owner=uuid.uuid4().hex,
+                clock=jobs.utc_now,
+                changed=self.changed.set,
+            )
         )
 
     @asynccontextmanager
     async def working(self) -> AsyncGenerator[Worker]:
-        """A worker at work; at the end it is stopped as the service stops it."""
+        """A running worker, stopped at the end as the service stops it."""
         worker = self.worker()
         task = asyncio.create_task(worker.run())
         try:
@@ -69,14 +70,14 @@ class World:
 
     async def snapshot(self, request_id: str) -> RequestSnapshot:
         async with self.database.read() as tx:
-            found = await snapshots.load(tx, request_id)
-        assert found is not None
-        return found
+            snapshot = await snapshots.load(tx, request_id)
+        assert snapshot is not None
+        return snapshot
 
     async def until(
         self, request_id: str, fits: Callable[[RequestSnapshot], bool]
     ) -> RequestSnapshot:
-        """Wait until the request is as wanted; looks whenever the worker has changed something."""
+        """Wait until the request is as wanted; reads it whenever the worker has changed something."""
         async with asyncio.timeout(PATIENCE):
             while True:
                 self.changed.clear()

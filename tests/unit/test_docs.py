@@ -1,4 +1,4 @@
-"""The pages agree with the program: commands run, options and settings exist, every alert has a runbook."""
+"""The pages match the program: commands run, options and settings exist, every alert has a runbook."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from bot.__main__ import app
+from bot.cli import app
 from bot.settings.model import Settings
 from bot.store.models import Base
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted(ROOT.joinpath("docs").glob("*.md")))
-# A block of commands that a test runs stands below this line, which readers do not see.
+# Marks a block of commands that a test runs; readers do not see the comment.
 _RUN = re.compile(r"<!-- runs, exit code (\d) -->\n```sh\n(.*?)```", re.DOTALL)
 _FENCED = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _PROGRAM = "python -m bot "
-_SECONDS = 60
+_TIMEOUT_SECONDS = 60
 
 
 def _text(page: Path) -> str:
@@ -38,29 +38,31 @@ def _lines(block: str) -> Iterator[str]:
             yield line
 
 
-def _runs() -> Iterator[tuple[str, int]]:
+def _commands_to_run() -> Iterator[tuple[str, int]]:
     for page in PAGES:
         for code, block in _RUN.findall(_text(page)):
             for line in _lines(block):
                 yield line, int(code)
 
 
-@pytest.mark.parametrize(("line", "code"), sorted(set(_runs())))
-def test_commands_that_readers_run_do_what_the_page_says(
+@pytest.mark.parametrize(("line", "code"), sorted(set(_commands_to_run())))
+def test_commands_on_pages_return_documented_exit_code(
     line: str, code: int, tmp_path: Path
 ) -> None:
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")}
-    done = subprocess.run(
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")
+    }
+    process = subprocess.run(
         [sys.executable, *shlex.split(line, comments=True)[1:]],
         cwd=tmp_path,
-        env={**clean, "PYTHONPATH": str(ROOT)},
+        env={**environment, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=_SECONDS,
+        timeout=_TIMEOUT_SECONDS,
         check=False,
     )
-    assert done.returncode == code, done.stdout + done.stderr
+    assert process.returncode == code, process.stdout + process.stderr
 
 
 def _commands() -> Iterator[tuple[Path, str]]:
@@ -75,7 +77,7 @@ def _commands() -> Iterator[tuple[Path, str]]:
     list(_commands()),
     ids=lambda value: value if isinstance(value, str) else value.name,
 )
-def test_commands_and_their_options_exist(page: Path, line: str) -> None:
+def test_commands_and_options_on_pages_exist(page: Path, line: str) -> None:
     del page
     words = shlex.split(line, comments=True)[3:]
     command = get_command(app)
@@ -89,14 +91,14 @@ def test_commands_and_their_options_exist(page: Path, line: str) -> None:
             assert word.partition("=")[0] in known, word
 
 
-def test_settings_that_pages_name_exist() -> None:
+def test_settings_named_on_pages_exist() -> None:
     known = {f"OFFHOOK_{name.upper()}" for name in Settings.model_fields} | {"OFFHOOK_TEST_BROWSER"}
     for page in PAGES:
         for name in set(re.findall(r"OFFHOOK_[A-Z_]+[A-Z]", _text(page))):
             assert name in known, f"{page.name}: {name}"
 
 
-def test_every_alert_has_a_runbook_and_every_log_event_is_logged() -> None:
+def test_operations_covers_every_alert_and_names_only_logged_events() -> None:
     operations = _text(ROOT / "docs" / "operations.md")
     alerts = (ROOT / "infra" / "modules" / "alerts.bicep").read_text("utf-8")
     names = set(_alert_names(alerts))
@@ -116,19 +118,19 @@ def test_every_alert_has_a_runbook_and_every_log_event_is_logged() -> None:
 
 
 def _alert_names(bicep: str) -> Iterator[str]:
-    """The names of the rules in the module, without what the installation's name puts before them."""
+    """Yields the names of the alert rules in the module, without the prefix of the deployment."""
     kind = r"'Microsoft\.Insights/(?:metricAlerts|scheduledQueryRules)@[^']*'"
     yield from re.findall(kind + r" = \{\s*name: '\$\{name\}-([^']+)'", bicep)
 
 
-def test_files_that_pages_name_exist() -> None:
+def test_files_named_on_pages_exist() -> None:
     for page in (*PAGES, *ROOT.joinpath("docs", "decisions").glob("*.md")):
         for name in set(re.findall(r"`((?:tests|infra|bot|cards|docs)/[\w./-]+)`", _text(page))):
-            found = (ROOT / name).exists() or (ROOT / f"{name}.py").exists()
-            assert found, f"{page.name}: {name}"
+            exists = (ROOT / name).exists() or (ROOT / f"{name}.py").exists()
+            assert exists, f"{page.name}: {name}"
 
 
-def test_the_table_of_data_kept_names_every_table() -> None:
+def test_security_page_lists_every_table() -> None:
     security = _text(ROOT / "docs" / "security.md")
     for table in Base.metadata.tables:
         assert f"| `{table}` |" in security, table

@@ -1,4 +1,4 @@
-"""What the README and the pages under docs/ promise is so, as far as it can be read off."""
+"""The README and the pages under docs/: generated parts, links, indexes, and commands are up to date."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from bot.commands.dispatcher import ORDERS
-from scripts.docs import PAGES, renewed
+from scripts.docs import PAGES, regenerate
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
@@ -18,30 +18,30 @@ _LINK = re.compile(r"\]\((?!https?:)([^)\s#]*)(?:#([^)\s]*))?\)")
 
 
 def anchors(page: str) -> Iterator[str]:
-    """The anchors that GitHub gives the headings of a page."""
-    seen: dict[str, int] = {}
+    """Yields the anchors that GitHub generates for the headings of a page."""
+    counts: dict[str, int] = {}
     without_code = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
     for heading in re.findall(r"^#{1,6} +(.+?) *$", without_code, re.MULTILINE):
-        shown = re.sub(r"\[([^]]*)\]\([^)]*\)|`", r"\1", heading)
-        anchor = re.sub(r"[^\w\- ]", "", shown.lower()).replace(" ", "-")
-        count = seen.get(anchor, 0)
-        seen[anchor] = count + 1
+        text = re.sub(r"\[([^]]*)\]\([^)]*\)|`", r"\1", heading)
+        anchor = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
+        count = counts.get(anchor, 0)
+        counts[anchor] = count + 1
         yield f"{anchor}-{count}" if count else anchor
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_made_parts_are_those_of_the_code(page: str) -> None:
+def test_generated_parts_match_code(page: str) -> None:
     text = (ROOT / page).read_text("utf-8")
-    assert renewed(page, text) == text, "run: .venv/bin/python -m bot.documentation"
+    assert regenerate(page, text) == text, "run: .venv/bin/python -m scripts.docs"
 
 
-def test_every_command_is_named() -> None:
+def test_readme_names_every_chat_command() -> None:
     for order in ORDERS:
         assert f"`{order}" in README or f"{order} " in README
 
 
 @pytest.mark.parametrize("page", ALL, ids=lambda page: str(page.relative_to(ROOT)))
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_existing_targets(page: Path) -> None:
     for target, anchor in _LINK.findall(page.read_text("utf-8")):
         path = page.parent / target if target else page
         assert path.exists(), target
@@ -49,13 +49,13 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert anchor in set(anchors(path.read_text("utf-8"))), f"{target}#{anchor}"
 
 
-def test_every_page_is_in_the_index() -> None:
+def test_index_lists_every_page() -> None:
     index = (ROOT / "docs" / "README.md").read_text("utf-8")
     for page in ROOT.joinpath("docs").glob("*.md"):
         assert page.name == "README.md" or f"({page.name})" in index, page.name
 
 
-def test_every_decision_is_in_its_index() -> None:
+def test_decision_index_lists_every_record() -> None:
     folder = ROOT / "docs" / "decisions"
     index = (folder / "README.md").read_text("utf-8")
     for record in folder.glob("[0-9]*.md"):
@@ -63,7 +63,7 @@ def test_every_decision_is_in_its_index() -> None:
 
 
 @pytest.mark.parametrize("page", ALL, ids=lambda page: str(page.relative_to(ROOT)))
-def test_make_targets_exist(page: Path) -> None:
+def test_make_targets_named_on_pages_exist(page: Path) -> None:
     makefile = (ROOT / "Makefile").read_text("utf-8")
     text = page.read_text("utf-8")
     for target in set(re.findall(r"(?:^|`)make (\w+)", text, re.MULTILINE)):

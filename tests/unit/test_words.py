@@ -1,4 +1,4 @@
-"""The catalogue and the code agree: what is asked for is there, and what is there is asked for."""
+"""The code and the message catalogue agree: every message used exists, and every message is used."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from bot.words import UnknownMessageError, Words
 ROOT = Path(__file__).parents[2]
 CATALOGUE = ROOT / "bot" / "words" / "en"
 SOURCES = sorted([*(ROOT / "bot").rglob("*.py"), *(ROOT / "cards").rglob("*.py")])
-# What takes the id of a sentence as its first argument.
-ASKING = frozenset({"words", "say", "part", "Verdict", "_words"})
-# Rooms whose sentences are all asked for by the code here, so that none is left over.
+# Callables that take a message id as their first argument
+FORMATTERS = frozenset({"words", "_words", "message", "single_line_message", "part", "Headline"})
+# Files without unused messages, because all their ids are in `SOURCES`
 COMPLETE = ("cards.ftl", "doctor.ftl", "outcome.ftl")
 
 
@@ -33,56 +33,58 @@ def strings(node: ast.AST) -> Iterator[str]:
 
 
 @cache
-def asked() -> tuple[frozenset[str], frozenset[str]]:
-    """Ids that are asked for as they stand, and beginnings of ids that are put together."""
-    whole: set[str] = set()
-    beginnings: set[str] = set()
+def used_ids() -> tuple[frozenset[str], frozenset[str]]:
+    """Returns the ids that appear literally, and the prefixes of those built from f-strings."""
+    literals: set[str] = set()
+    prefixes: set[str] = set()
     for source in SOURCES:
         for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
             if not isinstance(node, ast.Call) or not node.args:
                 continue
-            called = ast.unparse(node.func).rpartition(".")[2]
-            if called not in ASKING:
+            name = ast.unparse(node.func).rpartition(".")[2]
+            if name not in FORMATTERS:
                 continue
             first = node.args[0]
             choices = [first.body, first.orelse] if isinstance(first, ast.IfExp) else [first]
             for choice in choices:
                 if isinstance(choice, ast.Constant) and isinstance(choice.value, str):
-                    whole.add(choice.value)
+                    literals.add(choice.value)
                 elif isinstance(choice, ast.JoinedStr) and choice.values:
-                    beginnings |= set(list(strings(choice.values[0]))[:1])
-    return frozenset(whole), frozenset(beginnings)
+                    prefixes |= set(list(strings(choice.values[0]))[:1])
+    return frozenset(literals), frozenset(prefixes)
 
 
-def test_everything_that_is_asked_for_is_there() -> None:
+def test_catalogue_has_every_message_used_in_code() -> None:
     words = Words()
-    whole, beginnings = asked()
+    literals, prefixes = used_ids()
     known = {each for file in CATALOGUE.glob("*.ftl") for each in identifiers(file)}
-    assert len(whole) > 100
-    assert {each for each in whole if not words.has(each)} == set()
-    assert {b for b in beginnings if not any(each.startswith(b) for each in known)} == set()
+    assert len(literals) > 100
+    assert {each for each in literals if not words.has(each)} == set()
+    assert {
+        prefix for prefix in prefixes if not any(each.startswith(prefix) for each in known)
+    } == set()
 
 
 @pytest.mark.parametrize("name", COMPLETE)
-def test_everything_that_is_there_is_asked_for(name: str) -> None:
-    whole, beginnings = asked()
+def test_catalogue_has_no_unused_message(name: str) -> None:
+    literals, prefixes = used_ids()
     constants = {each for source in SOURCES for each in strings(ast.parse(source.read_text()))}
-    left_over = {
+    unused = {
         each
         for each in identifiers(CATALOGUE / name)
-        if each not in whole | constants and not each.startswith(tuple(beginnings))
+        if each not in literals | constants and not each.startswith(tuple(prefixes))
     }
-    assert left_over == set()
+    assert unused == set()
 
 
-def test_no_sentence_is_there_twice() -> None:
+def test_catalogue_ids_are_unique() -> None:
     counts = Counter(each for file in CATALOGUE.glob("*.ftl") for each in identifiers(file))
     assert [each for each, count in counts.items() if count > 1] == []
 
 
 @pytest.mark.parametrize("name", COMPLETE)
-def test_sentences_are_plain(name: str) -> None:
-    """No Markdown of their own, since cards show them as it; and the tone of the house."""
+def test_sentences_contain_no_markdown_or_please(name: str) -> None:
+    """Cards interpret sentences as Markdown. Also checks house style: no `!`, em dash or "please"."""
     text = (CATALOGUE / name).read_text(encoding="utf-8")
     values = re.sub(
         r"\{[^{}]*(?:->|\})|^#.*$|^[\w-]+ =|^\s*\*?\[\w+\]", "", text, flags=re.MULTILINE
@@ -90,11 +92,11 @@ def test_sentences_are_plain(name: str) -> None:
     assert re.findall(r"[*_`\[\]<>!—]|\bplease\b", values, re.IGNORECASE) == []
 
 
-def test_a_sentence_that_is_not_there_is_a_fault() -> None:
+def test_words_raises_for_unknown_message() -> None:
     with pytest.raises(UnknownMessageError):
         Words()("no-such-sentence")
 
 
-def test_a_sentence_that_lacks_an_argument_is_a_fault() -> None:
+def test_words_raises_for_missing_argument() -> None:
     with pytest.raises(UnknownMessageError):
         Words()("origin", request="K7QF2M9X")

@@ -2,8 +2,8 @@
 # On cards that follow a request the bot is "Offhook". The static cards at the end answer one person
 # directly, so there it says "I".
 
-somebody = someone
-summary = { $verdict } Request { $request }.
+someone = someone
+summary = { $headline } Request { $request }.
 origin = Request { $request }, from { $file }.
 origin-retry = Retry of request { $request }.
 
@@ -60,7 +60,7 @@ fact-requester = Requested by
 fact-reason = Reason
 fact-file = File
 fact-left-out = Left out
-fact-asked-at = Requested
+fact-requested-at = Requested
 fact-expires-at = Expires
 fact-digest = Fingerprint
 fact-sent-at = Sent
@@ -70,42 +70,42 @@ no-reason = No reason given
 
 ## Request status, for cards whose original purpose has passed
 
-standing-draft = Approval has not been requested yet.
-standing-waiting = The sign-in of { $ready ->
+status-draft = Approval has not been requested yet.
+status-waiting = The sign-in of { $ready ->
         [one] { $ready } phone
        *[other] { $ready } phones
     } is waiting for approval.
-standing-running = Approved. The sign-in of { $total ->
+status-running = Approved. The sign-in of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
     } is running.
-standing-cancelling = Canceling. Phones already sent will run to completion.
-standing-finished = { $signed_in } of { $total ->
+status-cancelling = Canceling. Phones already sent will run to completion.
+status-finished = { $signed_in } of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
     } signed in.
-standing-cancelled = Canceled. { $signed_in } of { $total ->
+status-cancelled = Canceled. { $signed_in } of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
     } signed in.
-standing-rejected = Rejected. Nothing was changed.
-standing-expired = Expired without a decision. Nothing was changed.
-standing-withdrawn = Withdrawn. Nothing was changed.
-story-heading = History
-story-asked = { $person } requested approval on { $when }.
-story-reason = Reason: "{ $reason }"
-story-approved = { $person } approved on { $when }.
-story-rejected = { $person } rejected on { $when }.
-story-comment = Comment: "{ $comment }"
-story-cancelled = { $person } canceled on { $when }. Phones already sent run to completion, because the SIP Gateway can't stop them.
-story-expires = Expires on { $when }.
-story-expired = Expired on { $when }.
-story-withdrawn = { $person } withdrew the request on { $when }.
-story-finished = Ended on { $when }.
+status-rejected = Rejected. Nothing was changed.
+status-expired = Expired without a decision. Nothing was changed.
+status-withdrawn = Withdrawn. Nothing was changed.
+timeline-heading = History
+timeline-requested = { $person } requested approval on { $when }.
+timeline-reason = Reason: "{ $reason }"
+timeline-approved = { $person } approved on { $when }.
+timeline-rejected = { $person } rejected on { $when }.
+timeline-comment = Comment: "{ $comment }"
+timeline-cancelled = { $person } canceled on { $when }. Phones already sent run to completion, because the SIP Gateway can't stop them.
+timeline-expires = Expires on { $when }.
+timeline-expired = Expired on { $when }.
+timeline-withdrawn = { $person } withdrew the request on { $when }.
+timeline-finished = Ended on { $when }.
 
 ## Validation
 
-validation-verdict = { $ready ->
+validation-headline = { $ready ->
         [0] { $total ->
             [one] The only row in this file is not ready.
            *[other] None of the { $total } rows are ready.
@@ -122,12 +122,12 @@ validation-left-out = { $rows ->
         [one] { $rows } row has an error and will not be sent.
        *[other] { $rows } rows have errors and will not be sent.
     }
-validation-go-on = Next step
-validation-go-on-how = Fix the rows in your file, save it, and send it here again.
+validation-next-step = Next step
+validation-next-step-how = Fix the rows in your file, save it, and send it here again.
 validation-again = To request approval again, send the file again.
 issues-heading = Issues
-ask-heading = Request approval
-ask-what-happens = Once approved, the sign-in resets the { $accounts ->
+request-approval-heading = Request approval
+request-approval-effect = Once approved, the sign-in resets the { $accounts ->
         [one] password of { $accounts } account
        *[other] passwords of { $accounts } accounts
     }. Anyone using them now is locked out. This can't be undone.
@@ -149,7 +149,7 @@ error-leave-out = Select the check box to continue with the ready rows only, or 
 
 ## Approval
 
-approval-verdict = Approve the sign-in of { $phones ->
+approval-headline = Approve the sign-in of { $phones ->
         [one] { $phones } phone?
        *[other] { $phones } phones?
     }
@@ -183,7 +183,7 @@ error-acknowledge = Select the check box to approve.
 
 ## Progress
 
-progress-verdict = { $ended } of { $total ->
+progress-headline = { $ended } of { $total ->
         [one] { $total } phone is
        *[other] { $total } phones are
     } done.
@@ -194,9 +194,9 @@ progress-cancelling = Canceling. { $ended } of { $total ->
 progress-updates = This card updates itself. You can close the chat.
 progress-elsewhere = Follow the sign-in on the progress card further down.
 results-elsewhere = See the results card further down.
-now-heading = In progress
+in-progress-heading = In progress
 region-progress = { $region }: { $ended } of { $total } done, { $failed } failed
-batches-now = { $batches ->
+batch-counts = { $batches ->
         [one] { $batches } batch
        *[other] { $batches } batches
     }: { $running } running, { $waiting } waiting, { $over } ended{ $unclear ->
@@ -209,25 +209,25 @@ failures-heading = What went wrong
 note-refused-heading = The SIP Gateway is refusing requests.
 note-refused = The SIP Gateway says: "{ $message }" Nothing is lost. Offhook keeps retrying until it works.
 note-unreachable = The SIP Gateway has not responded since { $since }. Phones already sent are still being processed; Offhook keeps checking.
-note-questions = Offhook can't tell whether { $batches ->
+note-reconciliation = Offhook can't tell whether { $batches ->
         [one] { $batches } batch
        *[other] { $batches } batches
     } ran. An approver has to answer on a separate card.
-note-stuck = { $batches ->
+note-stalled = { $batches ->
         [one] { $batches } batch seems
        *[other] { $batches } batches seem
     } stalled.
-note-stuck-batch = { $region }, batch { $batch }: { $phones ->
+note-stalled-batch = { $region }, batch { $batch }: { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones
     } unfinished, no progress since { $since }.
-note-stuck-why = This happens when an on-premises Active Directory slows down password resets. Offhook keeps checking.
-cancel-what = { $pending ->
+note-stalled-reason = This happens when an on-premises Active Directory slows down password resets. Offhook keeps checking.
+cancel-pending = { $pending ->
         [0] Every phone has already been sent, so there is nothing left to stop.
         [one] { $pending } phone has not been sent yet. It will stay as it is.
        *[other] { $pending } phones have not been sent yet. They will stay as they are.
     }
-cancel-runs-on = { $phones ->
+cancel-in-progress = { $phones ->
         [0] No phones are in progress.
         [one] { $phones } phone is in progress and will run to completion: the SIP Gateway can't stop it.
        *[other] { $phones } phones are in progress and will run to completion: the SIP Gateway can't stop them.
@@ -235,7 +235,7 @@ cancel-runs-on = { $phones ->
 
 ## Results
 
-results-verdict = { $signed_in ->
+results-headline = { $signed_in ->
         [0] { $total ->
             [one] The phone is not signed in.
            *[other] None of the { $total } phones are signed in.
@@ -252,7 +252,7 @@ results-cancelled = Canceled. { $signed_in } of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
     } signed in.
-results-left = { $left ->
+results-not-signed-in = { $left ->
         [one] { $left } phone is not signed in. See the reason and the fix below.
        *[other] { $left } phones are not signed in. See the reasons and fixes below.
     }
@@ -275,7 +275,7 @@ cause-group = { $count ->
         [one] { $count } phone
        *[other] { $count } phones
     }: { $cause }
-cause-own-words = The SIP Gateway says: "{ $message }"
+cause-gateway-message = The SIP Gateway says: "{ $message }"
 cause-address = The SIP Gateway saw the IP address { $address }.
 cause-examples = { $names } and { $rest } more
 causes-more = { $phones ->
@@ -283,7 +283,7 @@ causes-more = { $phones ->
        *[other] { $phones } more phones have
     } other causes. See the export.
 provisioning-heading = Provisioning URLs
-provisioning-why = Some of these failures come from the phone's provisioning URL. It must be exactly this:
+provisioning-reason = Some of these failures come from the phone's provisioning URL. It must be exactly this:
 provisioning-more = { $urls ->
         [one] There is { $urls } more. Send urls to see it.
        *[other] There are { $urls } more. Send urls to see them.
@@ -293,28 +293,28 @@ url-alternative = Microsoft documents the URL above. This one is also in use:
 
 ## Reconciliation: asking an approver whether a batch ran
 
-question-verdict = Did this batch of { $phones ->
+reconciliation-headline = Did this batch of { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones
     } in { $region } run?
-question-why = Offhook sent this batch and got no response, and the SIP Gateway's list of batches doesn't show whether it ran. Sending it again could reset the passwords twice, so an approver has to decide.
-question-how-heading = How to find out
-question-how = Check one of the phones: is it signed in? Or list the tenant's batches in PowerShell and look for one with this time and size:
-question-how-command = Get-CsSdgBulkSignInRequestsSummary
-question-ran = Offhook tracks the batch from here on. Nothing is sent again.
-question-not-run = { $phones ->
+reconciliation-reason = Offhook sent this batch and got no response, and the SIP Gateway's list of batches doesn't show whether it ran. Sending it again could reset the passwords twice, so an approver has to decide.
+reconciliation-how-heading = How to find out
+reconciliation-how = Check one of the phones: is it signed in? Or list the tenant's batches in PowerShell and look for one with this time and size:
+reconciliation-how-command = Get-CsSdgBulkSignInRequestsSummary
+reconciliation-ran = Offhook tracks the batch from here on. Nothing is sent again.
+reconciliation-not-run = { $phones ->
         [one] { $phones } phone is
        *[other] { $phones } phones are
     } sent again, which resets their passwords. Make sure that the batch did not run.
-question-answered = This question has been answered. The request continues.
-question-answered-how = See the progress card for the current status.
+reconciliation-answered = This question has been answered. The request continues.
+reconciliation-answered-how = See the progress card for the current status.
 label-batch-id = Batch ID
 placeholder-batch-id = As the summary shows it
 error-batch-id = Enter the batch ID.
 
 ## Buttons
 
-button-ask = Request approval
+button-request-approval = Request approval
 button-discard = Discard
 button-withdraw = Withdraw
 button-export-issues = Export issues as CSV
@@ -346,12 +346,12 @@ button-not-run-now = It did not run: send it
 
 ## Static cards: welcome, help, lists, and files that can't be read
 
-welcome-verdict = Offhook signs in your Teams SIP phones in bulk.
+welcome-headline = Offhook signs in your Teams SIP phones in bulk.
 welcome-how = Drop a CSV or Excel file here with one row per phone: the account and the phone's MAC address. Or paste the rows as a message.
 welcome-then = I check every row and tell you what is wrong before anything happens. Someone else approves. Then I run the sign-in and show you the progress of each phone.
 welcome-warning = A sign-in resets the password of the account. That is how the SIP Gateway works, and it can't be undone.
 welcome-next = Send template for a file to fill in, or help for everything else.
-help-verdict = What I can do for you
+help-headline = What I can do for you
 help-file-heading = Sign in phones
 help-file = Send a CSV or Excel file in our 1:1 chat, or paste the rows as a message. The columns are Username and HardwareId, plus Region if you have more than one.
 help-commands-heading = Commands
@@ -378,16 +378,16 @@ command-whoami = whoami
 help-timing-heading = Timing
 help-timing-provision = The best time to sign in a phone is 1 to 70 hours after provisioning. After 72 hours, it must be provisioned again. After a sign-out, you have 168 hours.
 help-timing-ip = Trusted IP addresses and policies take up to 24 hours to take effect.
-urls-verdict = Provisioning URLs
+urls-headline = Provisioning URLs
 urls-how = Set the URL on the phone, or distribute it with DHCP: option 66 for Alcatel-Lucent Enterprise and Yealink, option 160 for AudioCodes, Cisco, and Poly. The URLs start with http on purpose.
-template-verdict = A CSV to fill in
+template-headline = A CSV to fill in
 template-how = Copy these lines into a file that ends in .csv, enter your own phones, and send it to me.
 template-region = Leave Region out if all phones are in one region. I will ask for it.
-history-verdict = Latest requests
+history-headline = Latest requests
 history-none = There are no requests yet. Send me a file to create one.
-status-verdict = Open requests
-status-none = There are no open requests.
-status-more = To see a request, send status and its ID.
+status-list-headline = Open requests
+status-list-none = There are no open requests.
+list-more = To see a request, send status and its ID.
 column-request = Request
 line-by = { $person }, { $when }
 line-signed-in = { $signed_in } of { $total } signed in
@@ -396,12 +396,12 @@ line-phones = { $total ->
        *[other] { $total } phones
     }
 line-decided = Decided by { $person }
-whoami-verdict = You are { $person }.
+whoami-headline = You are { $person }.
 whoami-upn = Account
 whoami-id = Object ID
-whoami-roles = Role
+whoami-role-label = Role
 whoami-tenant = Tenant ID
-whoami-may = { $request ->
+whoami-role = { $request ->
         [0] { $approve ->
             [0] None: you can't request or approve sign-ins
            *[other] Approver: you can approve sign-ins
@@ -412,7 +412,7 @@ whoami-may = { $request ->
         }
     }
 whoami-no-profile = Microsoft Graph has no profile for you, or is unavailable right now.
-unreadable-verdict = I can't use { $file }.
-file-link-verdict = { $file } is ready.
+unreadable-headline = I can't use { $file }.
+file-link-headline = { $file } is ready.
 file-link-how = The link expires soon.
 button-download = Download

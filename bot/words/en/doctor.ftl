@@ -15,10 +15,10 @@ check-graph-groups = Graph: groups
 check-teams = Teams
 check-powershell = PowerShell
 
-checks-word-ok = Passed
-checks-word-failed = Failed
-checks-word-unknown = Unknown
-checks-verdict = { $failed ->
+checks-state-ok = Passed
+checks-state-failed = Failed
+checks-state-unknown = Unknown
+checks-headline = { $failed ->
         [0] { $unknown ->
             [0] { $total ->
                 [one] The only check passed.
@@ -29,7 +29,7 @@ checks-verdict = { $failed ->
         [one] { $failed } of { $total } checks failed.
        *[other] { $failed } of { $total } checks failed.
     }
-checks-only-looked = Nothing was changed: these checks are read-only.
+checks-read-only = Nothing was changed: these checks are read-only.
 checks-begun = I am running the checks. This takes up to half a minute and changes nothing.
 checks-column-check = Check
 checks-column-found = Finding and fix

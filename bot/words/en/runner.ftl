@@ -1,26 +1,26 @@
 # Notifications: messages that Offhook sends unprompted to chats and channels.
 
-notice-reminder = Request { $request } by { $requester } is still waiting for approval: { $phones ->
+notification-reminder = Request { $request } by { $requester } is still waiting for approval: { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones
     }. It expires in about { $hours ->
         [one] an hour
        *[other] { $hours } hours
     }.
-notice-started = Request { $request }: { $approver } approved the sign-in of { $phones ->
+notification-started = Request { $request }: { $approver } approved the sign-in of { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones
     }, requested by { $requester }. It has started.
-notice-rejected = { $approver } rejected request { $request }. Nothing was changed.
-notice-rejected-why = { $approver } rejected request { $request }: "{ $comment }". Nothing was changed.
-notice-expired = Request { $request } expired before anyone approved it. Nothing was changed. To request approval again, send the file again.
-notice-undeliverable = Request { $request }: Offhook could not deliver the card that asks the approvers for a decision. Ask your Offhook operator to add Offhook there. Until then, an approver can decide by sending status { $request } to Offhook.
-notice-stuck = Request { $request }: a batch in { $region } has stalled. The SIP Gateway has reported no progress for a long time. Offhook keeps checking its phones.
-notice-finished = Request { $request } by { $requester } has finished: { $signed_in } of { $total ->
+notification-rejected = { $approver } rejected request { $request }. Nothing was changed.
+notification-rejected-with-comment = { $approver } rejected request { $request }: "{ $comment }". Nothing was changed.
+notification-expired = Request { $request } expired before anyone approved it. Nothing was changed. To request approval again, send the file again.
+notification-undeliverable = Request { $request }: Offhook could not deliver the card that asks the approvers for a decision. Ask your Offhook operator to add Offhook there. Until then, an approver can decide by sending status { $request } to Offhook.
+notification-stalled = Request { $request }: a batch in { $region } has stalled. The SIP Gateway has reported no progress for a long time. Offhook keeps checking its phones.
+notification-finished = Request { $request } by { $requester } has finished: { $signed_in } of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
     } signed in, { $failed } failed, { $rest } without a result.
-notice-cancelled = Request { $request } by { $requester } was canceled: { $signed_in } of { $total ->
+notification-cancelled = Request { $request } by { $requester } was canceled: { $signed_in } of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
     } signed in, { $failed } failed, { $rest } not sent or without a result.

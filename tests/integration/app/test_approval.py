@@ -80,7 +80,9 @@ async def test_who_somebody_is_does_not_hang_on_spelling(office: Office) -> None
 async def test_one_person_alone_if_four_eyes_is_off(make_office: MakeOffice) -> None:
     office = await make_office(four_eyes=False)
     approval = await office.waiting(csv_of(2))
-    assert "Four-eyes approval is off: Alex Wilber can approve their own request." in content(approval)
+    assert "Four-eyes approval is off: Alex Wilber can approve their own request." in content(
+        approval
+    )
     await office.approve(approval, by=ALEX)
     await office.results()
     assert len(office.gateway.configapi.submits) == 1

@@ -420,4 +420,4 @@ async def test_no_token_is_anywhere(
         for place, text in seen.items():
             assert parts[-1] not in text, f"a token is in the {place}"
     assert all(place in seen for place in ("logs", "database"))
-    assert "sign_in.done" in seen["logs"]
+    assert "delegation.acquired" in seen["logs"]

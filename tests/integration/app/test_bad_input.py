@@ -14,7 +14,7 @@ import pytest
 
 from bot.simulator.client import elements, texts
 from bot.simulator.connector import Posted
-from bot.simulator.files import Served
+from bot.simulator.files import ServedFile
 from bot.teams import files
 from tests.support.running_bot import ALEX, CHAT, Office, content, csv_of, offers
 
@@ -123,19 +123,19 @@ async def test_a_file_that_is_no_list_of_phones(office: Office, name: str) -> No
 @pytest.mark.parametrize(
     ("served", "said"),
     [
-        (Served(b"", status=404), "it no longer exists"),
-        (Served(b"", status=403), "my permission to read it has expired"),
-        (Served(b"", status=500), "did not respond as expected"),
-        (Served(csv_of(1), size=6_000_000), "is larger than 5 MB"),
-        (Served(csv_of(1), pause=5.0), "within"),
-        (Served(b"", redirect="https://evil.example.com/x"), "it is stored at evil.example.com"),
-        (Served(b"", redirect="file:///etc/passwd"), "where I am not allowed to read"),
-        (Served(b"", redirect="http://169.254.169.254/"), "it is stored at 169.254.169.254"),
+        (ServedFile(b"", status=404), "it no longer exists"),
+        (ServedFile(b"", status=403), "my permission to read it has expired"),
+        (ServedFile(b"", status=500), "did not respond as expected"),
+        (ServedFile(csv_of(1), size=6_000_000), "is larger than 5 MB"),
+        (ServedFile(csv_of(1), pause=5.0), "within"),
+        (ServedFile(b"", redirect="https://evil.example.com/x"), "it is stored at evil.example.com"),
+        (ServedFile(b"", redirect="file:///etc/passwd"), "where I am not allowed to read"),
+        (ServedFile(b"", redirect="http://169.254.169.254/"), "it is stored at 169.254.169.254"),
     ],
-    ids=lambda value: value.redirect or str(value.status) if isinstance(value, Served) else None,
+    ids=lambda value: value.redirect or str(value.status) if isinstance(value, ServedFile) else None,
 )
 async def test_a_file_that_cannot_be_fetched(
-    office: Office, monkeypatch: pytest.MonkeyPatch, served: Served, said: str
+    office: Office, monkeypatch: pytest.MonkeyPatch, served: ServedFile, said: str
 ) -> None:
     monkeypatch.setattr(files, "_DOWNLOAD_SECONDS", 0.3)
     await office.drop(("phones.csv", served))

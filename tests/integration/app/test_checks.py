@@ -16,7 +16,7 @@ async def test_an_approver_is_told_how_it_stands(office: Office) -> None:
     card = await office.until_says("Permission to use bulk sign-in")
     assert begun.conversation_id == card.conversation_id == CHAT.id
     assert card.card is not None
-    reading.check(card.card)
+    reading.assert_valid(card.card)
     assert "This identity can use bulk sign-in." in content(card)
     assert "Nothing was changed: these checks are read-only." in content(card)
     assert "✕ Failed" not in content(card)

@@ -1,4 +1,4 @@
-"""`python -m bot …`: exit codes, output for scripts, and one sentence where something cannot be done."""
+"""`python -m bot …`: exit codes, JSON output, and one line on stderr when a command fails."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.__main__ import main
+from bot.cli import main
 from bot.store import database
 from bot.store.database import Database
 from tests.support import service
@@ -40,7 +40,7 @@ Run = Callable[..., int]
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    """Runs the program in this process, with these settings; returns its exit code."""
+    """Runs the command line in this process with the given settings; returns its exit code."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
 
@@ -50,8 +50,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             monkeypatch.setenv(name, value)
         try:
             main()
-        except SystemExit as end:
-            return end.code if isinstance(end.code, int) else int(bool(end.code))
+        except SystemExit as error:
+            return error.code if isinstance(error.code, int) else int(bool(error.code))
         return 0
 
     yield start
@@ -62,7 +62,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
 
 @pytest.mark.parametrize(
-    ("file", "code", "said"),
+    ("file", "code", "sentence"),
     [
         (csv_of(2), 0, "all 2 rows are ready"),
         (csv_of(2) + b"\r\nlobby,80-5E-C0-00-00-09,EMEA", 1, "2 of 3 rows are ready"),
@@ -71,89 +71,90 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         (None, 2, "There is no such file."),
     ],
 )
-def test_validate(
+def test_validate_prints_outcome_and_returns_exit_code(
     run: Run,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     file: bytes | None,
     code: int,
-    said: str,
+    sentence: str,
 ) -> None:
     path = tmp_path / "phones.csv"
     if file is not None:
         path.write_bytes(file)
     assert run("validate", str(path)) == code
-    assert said in " ".join(capsys.readouterr().out.split())
+    assert sentence in " ".join(capsys.readouterr().out.split())
     assert run("validate", str(path), "--json") == code
-    printed = json.loads(capsys.readouterr().out)
-    assert ("error" in printed) is (code == 2)
+    document = json.loads(capsys.readouterr().out)
+    assert ("error" in document) is (code == 2)
     if code < 2:
-        assert printed["not_ready"] == code
+        assert document["not_ready"] == code
 
 
-def test_urls(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_urls_prints_urls_of_region_and_home_tenant(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert run("urls", "emea", "--tenant", "my-tenant", "--json") == 0
-    found = json.loads(capsys.readouterr().out)
-    assert {line["region"] for line in found} == {"EMEA"}
+    urls = json.loads(capsys.readouterr().out)
+    assert {each["region"] for each in urls} == {"EMEA"}
     assert "http://emea.ipp.sdg.teams.microsoft.com/tenantid/my-tenant" in {
-        line["url"] for line in found
+        each["url"] for each in urls
     }
     assert run("urls", OFFHOOK_TENANT_IDS="first, second") == 0
-    printed = capsys.readouterr().out
-    assert "tenantid/first" in printed
-    assert "second" not in printed
+    output = capsys.readouterr().out
+    assert "tenantid/first" in output
+    assert "second" not in output
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("urls", "MARS", "--tenant", "t"), "There is no region 'MARS'."),
-        (("urls",), "Which tenant? Give --tenant, or set OFFHOOK_TENANT_IDS."),
+        (("urls",), "Which tenant? Pass --tenant, or set OFFHOOK_TENANT_IDS."),
     ],
 )
-def test_urls_that_cannot_be_told(
-    run: Run, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], said: str
+def test_urls_fails_for_unknown_region_or_missing_tenant(
+    run: Run, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], message: str
 ) -> None:
     assert run(*arguments) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
 
 
 # -- purge ---------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("age", ["", "soon", "90", "-5d", "1.5d", "1y", "d", "999999d", "5 d d"])
-def test_a_bad_age(run: Run, capsys: pytest.CaptureFixture[str], age: str) -> None:
+def test_purge_rejects_invalid_age(run: Run, capsys: pytest.CaptureFixture[str], age: str) -> None:
     assert run("purge", f"--older-than={age}") == 2
-    assert "is no age. Write for example 90d, 12w or 36h." in capsys.readouterr().err
+    assert "is not an age. Write, for example, 90d, 12w, or 36h." in capsys.readouterr().err
 
 
-def make_older(path: Path, days: int) -> None:
-    then = f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d %H:%M:%S.%f}"
+def backdate_requests(path: Path, days: int) -> None:
+    past = f"{datetime.now(UTC) - timedelta(days=days):%Y-%m-%d %H:%M:%S.%f}"
     with closing(sqlite3.connect(path)) as database, database:
-        database.execute("UPDATE requests SET created_at = ?", (then,))
-        database.execute("UPDATE requests SET finished_at = ? WHERE finished_at NOTNULL", (then,))
+        database.execute("UPDATE requests SET created_at = ?", (past,))
+        database.execute("UPDATE requests SET finished_at = ? WHERE finished_at NOTNULL", (past,))
 
 
-async def test_purge(office: Office) -> None:
-    """What is over goes, what still waits stays, and the service runs on."""
+async def test_purge_deletes_only_ended_requests_while_service_runs(office: Office) -> None:
     await office.finished(csv_of(1))
     await office.waiting(csv_of(1, start=1))
-    await asyncio.to_thread(make_older, office.database, 100)
+    await asyncio.to_thread(backdate_requests, office.database, 100)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "purge", "--older-than", "12w", "--json"),
         env=service.environment(office.gateway, office.settings.data_dir),
         cwd=service.ROOT,
         stdout=asyncio.subprocess.PIPE,
     )
-    printed, _ = await process.communicate()
-    assert json.loads(printed) == {"deleted": 1}
+    output, _ = await process.communicate()
+    assert json.loads(output) == {"deleted": 1}
     await office.say("history")
-    told = await office.until_says("Latest requests", chat=CHAT)
-    assert content(told).count("phones.csv") == 1
-    assert "Waiting for approval" in content(told)
+    history = await office.until_says("Latest requests", chat=CHAT)
+    assert content(history).count("phones.csv") == 1
+    assert "Waiting for approval" in content(history)
 
 
-def test_purge_of_a_database_that_is_in_use(
+def test_purge_deletes_nothing_when_database_is_locked(
     run: Run,
     tmp_path: Path,
     migrated: Path,
@@ -162,8 +163,8 @@ def test_purge_of_a_database_that_is_in_use(
 ) -> None:
     shutil.copy(migrated, tmp_path / DATABASE)
     monkeypatch.setattr(database, "Database", partial(Database, busy_seconds=0.05))
-    with closing(sqlite3.connect(tmp_path / DATABASE, isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")
+    with closing(sqlite3.connect(tmp_path / DATABASE, isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
         assert run("purge", "--older-than=1d", OFFHOOK_DATA_DIR=str(tmp_path)) == 2
     assert "Nothing was deleted: database is locked." in capsys.readouterr().err
 
@@ -172,7 +173,7 @@ def test_purge_of_a_database_that_is_in_use(
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"OFFHOOK_PORT": "abc"}, "OFFHOOK_PORT: "),
         ({"OFFHOOK_PORT": "70000"}, "OFFHOOK_PORT: "),
@@ -200,34 +201,36 @@ def test_purge_of_a_database_that_is_in_use(
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) and len(value) == 1 else None,
 )
-def test_settings_that_cannot_be_served(
+def test_serve_exits_with_one_line_for_invalid_settings(
     run: Run,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     settings: dict[str, str],
-    said: str,
+    message: str,
 ) -> None:
-    given = {"OFFHOOK_DATA_DIR": str(tmp_path), "OFFHOOK_PORT": "0", **settings}
-    assert run("serve", "--log-level=error", **given) == 2
-    told = capsys.readouterr()
-    assert said in told.err
-    assert len(told.err.splitlines()) == 1
-    assert "Traceback" not in told.err
-    assert "pw@" not in told.err
-    assert told.out == ""
+    environment = {"OFFHOOK_DATA_DIR": str(tmp_path), "OFFHOOK_PORT": "0", **settings}
+    assert run("serve", "--log-level=error", **environment) == 2
+    output = capsys.readouterr()
+    assert message in output.err
+    assert len(output.err.splitlines()) == 1
+    assert "Traceback" not in output.err
+    assert "pw@" not in output.err
+    assert output.out == ""
 
 
-def test_a_port_that_is_taken(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+def test_serve_names_settings_when_port_is_taken(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         code = run("serve", OFFHOOK_DATA_DIR=str(tmp_path), OFFHOOK_PORT=str(port))
     assert code == 2
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert said.startswith(f"Cannot listen on 127.0.0.1:{port}: ")
-    assert "Set OFFHOOK_HOST or OFFHOOK_PORT" in said
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message.startswith(f"Cannot listen on 127.0.0.1:{port}: ")
+    assert "Set OFFHOOK_HOST or OFFHOOK_PORT" in message
 
 
-def test_a_database_that_another_service_has(
+def test_serve_fails_when_another_service_owns_database(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = Database(f"sqlite:///{tmp_path / DATABASE}")
@@ -237,29 +240,31 @@ def test_a_database_that_another_service_has(
     assert "Another Offhook already works on" in capsys.readouterr().err
 
 
-def test_a_file_that_is_no_database(
+def test_serve_fails_when_file_is_not_a_database(
     run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / DATABASE).write_text("Username,HardwareId\n" * 100)
     assert run("serve", OFFHOOK_DATA_DIR=str(tmp_path), OFFHOOK_PORT="0") == 2
-    said = capsys.readouterr().err.splitlines()[-1]
-    assert said == (
+    message = capsys.readouterr().err.splitlines()[-1]
+    assert message == (
         "The database cannot be used: file is not a database. Check OFFHOOK_DATABASE_URL"
     )
 
 
 @pytest.mark.parametrize("arguments", [("serve", "--log-level=loud"), ("fly",), ("purge",)])
-def test_what_cannot_be_asked(run: Run, arguments: tuple[str, ...]) -> None:
+def test_command_line_exits_with_two_for_invalid_usage(
+    run: Run, arguments: tuple[str, ...]
+) -> None:
     assert run(*arguments) == 2
 
 
-async def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
+async def test_serve_runs_until_sigterm(tmp_path: Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "serve", "--log-level", "WARNING"),
         env={
             **{name: value for name, value in os.environ.items() if "OFFHOOK_" not in name},
             "OFFHOOK_PORT": "0",
-            "OFFHOOK_DATA_DIR": str(tmp_path / "made" / "here"),
+            "OFFHOOK_DATA_DIR": str(tmp_path / "new" / "folder"),
         },
         cwd=service.ROOT,
         stdout=asyncio.subprocess.PIPE,
@@ -269,5 +274,5 @@ async def test_it_serves_until_it_is_told_to_stop(tmp_path: Path) -> None:
     line = (await process.stdout.readline()).decode()
     assert line.startswith("listening on http://127.0.0.1:")
     process.terminate()
-    rest, errors = await process.communicate()
-    assert (process.returncode, rest, errors) == (0, b"", b"")
+    output, errors = await process.communicate()
+    assert (process.returncode, output, errors) == (0, b"", b"")

@@ -53,7 +53,7 @@ async def test_help_in_a_channel_with_a_mention(office: Office) -> None:
 async def test_anything_else_gets_help(office: Office) -> None:
     await office.say("make me a <b>sandwich</b> [now](https://evil.example.com)\u202e " + "x" * 500)
     told, helped = await office.heard()
-    assert told.text.startswith('I don\'t know the command "make me a <b>sandwich</b>')
+    assert told.text.startswith("I don't know the command \"make me a <b>sandwich</b>")
     assert told.activity["textFormat"] == "plain"
     assert len(told.text) < 200
     assert "\u202e" not in told.text

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from bot.simulator.client import CONSENT, Chat, attachments, has_attachment, texts, verbs
 from bot.simulator.connector import Posted
-from bot.simulator.files import Served
+from bot.simulator.files import ServedFile
 from bot.simulator.scenario import Scenario
 from tests.integration.app.conftest import MakeOffice
 from tests.support.running_bot import (
@@ -267,7 +267,7 @@ async def test_several_files_in_one_message_are_each_answered(office: Office) ->
     await office.drop(
         ("one.csv", csv_of(1)),
         ("notes.txt", b"just some notes\n"),
-        ("gone.csv", Served(b"", status=404)),
+        ("gone.csv", ServedFile(b"", status=404)),
         ("two.csv", csv_of(2, start=1)),
     )
     said = [content(each) for each in await office.heard()]

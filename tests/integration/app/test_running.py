@@ -200,7 +200,9 @@ async def test_it_ran_says_a_person_but_the_service_says_nothing(
     (batch,) = office.gateway.configapi.batches
     office.gateway.faults.add(Fault(call=Call.BATCH_STATUS, fault=FaultKind.TIMEOUT_LOST))
     answer = await office.click(MEGAN, card, "reconcile", {"batch_id": batch}, answer="ran")
-    assert answer.text.startswith("The SIP Gateway did not respond in time, so nothing was changed.")
+    assert answer.text.startswith(
+        "The SIP Gateway did not respond in time, so nothing was changed."
+    )
     await office.click(MEGAN, card, "reconcile", {"batch_id": batch}, answer="ran")
     await office.results()
     assert len(office.gateway.configapi.submits) == 1

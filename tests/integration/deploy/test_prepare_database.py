@@ -1,4 +1,4 @@
-"""infra/prepare_database.py against a real PostgreSQL: what the service's login can do, and cannot."""
+"""infra/prepare_database.py on a real PostgreSQL: what the service's login can and cannot do."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SCRIPT = Path(__file__).parents[3] / "infra" / "prepare_database.py"
 SERVICE = "offhook-abc-bot"
 OBJECT_ID = "5b404cf4-a79d-4cfe-b866-24bf8e1a4921"
-# Stands for Azure's function of this name: makes the login, and remembers whose it is.
+# Replaces Azure's function of this name: creates the login, and records whose it is.
 AZURE = """
 CREATE FUNCTION pgaadauth_create_principal_with_oid(
     name text, object_id text, kind text, admin boolean, mfa boolean) RETURNS text AS $$
@@ -36,13 +36,19 @@ END $$ LANGUAGE plpgsql
 
 @dataclass(frozen=True, slots=True)
 class Server:
+    """A PostgreSQL server, and the script under test."""
+
+    #: Folder of its Unix socket.
     socket: str
+    #: `prepare` of the script.
     prepare: Callable[[Callable[[str], str], str, str], None]
 
     def url(self, database: str, login: str = "postgres") -> str:
         return f"postgresql://{login}@/{database}?host={quote(self.socket, safe='')}"
 
-    def ask(self, query: str, *, login: str = "postgres", database: str = "offhook") -> list[Any]:
+    def execute(
+        self, query: str, *, login: str = "postgres", database: str = "offhook"
+    ) -> list[Any]:
         with psycopg.connect(self.url(database, login), autocommit=True) as connection:
             cursor = connection.execute(query.encode())
             return cursor.fetchall() if cursor.description else []
@@ -58,18 +64,18 @@ def server(postgres: PostgresServer) -> Iterator[Server]:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    served = Server(postgres.get_uri().rpartition("host=")[2], module.prepare)
-    served.ask(AZURE, database="postgres")
-    yield served
+    server = Server(postgres.get_uri().rpartition("host=")[2], module.prepare)
+    server.execute(AZURE, database="postgres")
+    yield server
     for statement in (
         "DROP DATABASE IF EXISTS offhook WITH (FORCE)",
         f'DROP ROLE IF EXISTS "{SERVICE}"',
         "DROP FUNCTION pgaadauth_create_principal_with_oid",
     ):
-        served.ask(statement, database="postgres")
+        server.execute(statement, database="postgres")
 
 
-async def test_the_service_works_as_the_login_that_was_made(server: Server) -> None:
+async def test_prepared_login_can_run_the_service(server: Server) -> None:
     server.run()
     database = Database(server.url("offhook", SERVICE))
     await database.open()
@@ -90,39 +96,39 @@ async def test_the_service_works_as_the_login_that_was_made(server: Server) -> N
         "CREATE SCHEMA mine",
     ],
 )
-def test_the_login_can_change_rows_and_nothing_else(server: Server, statement: str) -> None:
+def test_prepared_login_can_change_rows_but_not_schema(server: Server, statement: str) -> None:
     server.run()
-    server.ask("DELETE FROM requests", login=SERVICE)
+    server.execute("DELETE FROM requests", login=SERVICE)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
-        server.ask(statement, login=SERVICE)
+        server.execute(statement, login=SERVICE)
 
 
-def test_the_login_belongs_to_the_identity_and_is_no_administrator(server: Server) -> None:
+def test_prepared_login_belongs_to_identity_and_is_not_administrator(server: Server) -> None:
     server.run()
-    [(comment,)] = server.ask(
+    [(comment,)] = server.execute(
         f"SELECT shobj_description(oid, 'pg_authid') FROM pg_roles WHERE rolname = '{SERVICE}'"
     )
     assert comment == f"{OBJECT_ID} service f f"
 
 
-def test_nobody_else_may_connect(server: Server) -> None:
+def test_prepared_database_denies_other_logins(server: Server) -> None:
     server.run()
-    server.ask("CREATE ROLE passer_by LOGIN", database="postgres")
+    server.execute("CREATE ROLE stranger LOGIN", database="postgres")
     try:
         with pytest.raises(psycopg.OperationalError, match="permission denied"):
-            server.ask("SELECT 1", login="passer_by")
+            server.execute("SELECT 1", login="stranger")
     finally:
-        server.ask("DROP ROLE passer_by", database="postgres")
+        server.execute("DROP ROLE stranger", database="postgres")
 
 
-def test_replicas_may_prepare_at_the_same_time_and_again(server: Server) -> None:
-    faults: list[BaseException] = []
+def test_prepare_is_idempotent_and_safe_on_concurrent_replicas(server: Server) -> None:
+    errors: list[BaseException] = []
 
     def run() -> None:
         try:
             server.run()
         except psycopg.Error as error:
-            faults.append(error)
+            errors.append(error)
 
     replicas = [threading.Thread(target=run) for _ in range(3)]
     for replica in replicas:
@@ -130,11 +136,11 @@ def test_replicas_may_prepare_at_the_same_time_and_again(server: Server) -> None
     for replica in replicas:
         replica.join()
     server.run()
-    assert not faults
+    assert not errors
 
 
-def test_what_a_later_version_adds_is_granted_too(server: Server) -> None:
+def test_prepare_grants_access_to_tables_of_later_versions(server: Server) -> None:
     server.run()
-    server.ask("CREATE TABLE later (id int)")
+    server.execute("CREATE TABLE later (id int)")
     server.run()
-    assert server.ask("SELECT * FROM later", login=SERVICE) == []
+    assert server.execute("SELECT * FROM later", login=SERVICE) == []

@@ -16,7 +16,7 @@ import pytest
 from bot.directory.graph import SCOPE as GRAPH
 from bot.directory.graph import GraphDirectory
 from bot.doctor import Finding
-from bot.doctor.clients import Rights, Scopes
+from bot.doctor.clients import GatewayAccess, Scopes
 from bot.doctor.run import Doctor
 from bot.gateway.configapi import SCOPE as CONFIGAPI
 from bot.gateway.configapi import ConfigApiGateway
@@ -54,14 +54,14 @@ class Practice:
     """A doctor, and what there is to examine. `methods` are those of all calls that went out."""
 
     doctor: Doctor
-    rights: Rights
+    rights: GatewayAccess
     simulator: Simulator
     methods: list[str]
 
     async def examine(self) -> dict[str, Finding]:
-        found = await self.doctor.examine(self.rights)
-        assert len({each.step for each in found}) == len(found)
-        return {each.step: each for each in found}
+        found = await self.doctor.run(self.rights)
+        assert len({each.check for each in found}) == len(found)
+        return {each.check: each for each in found}
 
 
 Open = Callable[..., Awaitable[Practice]]
@@ -116,7 +116,7 @@ async def practice(tmp_path: Path) -> AsyncIterator[Open]:
                 Doctor(
                     settings, database, Scopes(CONFIGAPI, GRAPH, BOT), tokens, directory, seconds
                 ),
-                Rights(tokens, gateway, gateway),
+                GatewayAccess(tokens, gateway, gateway),
                 simulator,
                 methods,
             )

@@ -48,7 +48,7 @@ async def test_versions(
 ) -> None:
     monkeypatch.setenv("SECRET", "of ours")
     found = await versions(pwsh(tmp_path, says))
-    assert (found.step, found.state, found.message) == ("powershell", state, message)
+    assert (found.check, found.state, found.message) == ("powershell", state, message)
 
 
 async def test_its_complaint_is_told(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.doctor import Finding, FindingState
-from bot.identity.entra_roles import PASSWORDS, EntraRole
+from bot.identity.entra_roles import PASSWORD_RESET_ROLES, EntraRole
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from tests.integration.doctor.conftest import BOT, CHANNEL, CONFIGAPI, GRAPH, Giving, Open
 from tests.support.tokens import unsigned
@@ -22,7 +22,7 @@ STEPS = [
 
 
 def states(found: Mapping[str, Finding], state: FindingState) -> dict[str, str]:
-    return {each.step: each.message for each in found.values() if each.state is state}
+    return {each.check: each.message for each in found.values() if each.state is state}
 
 
 async def test_everything_is_fine(practice: Open) -> None:
@@ -148,9 +148,9 @@ async def test_a_sign_in_service_out_of_reach(practice: Open) -> None:
 @pytest.mark.parametrize(
     ("wids", "state", "message"),
     [
-        ([EntraRole.TEAMS, *PASSWORDS], FindingState.OK, "found-roles"),
+        ([EntraRole.TEAMS, *PASSWORD_RESET_ROLES], FindingState.OK, "found-roles"),
         ([EntraRole.TEAMS], FindingState.FAILED, "found-roles-no-authentication"),
-        ([*PASSWORDS], FindingState.FAILED, "found-roles-no-teams"),
+        ([*PASSWORD_RESET_ROLES], FindingState.FAILED, "found-roles-no-teams"),
         ([], FindingState.FAILED, "found-roles-none"),
         (None, FindingState.FAILED, "found-roles-none"),
         ([7, None, {}], FindingState.FAILED, "found-roles-none"),
@@ -171,7 +171,7 @@ async def test_roles_of_an_application_need_not_be_named(practice: Open) -> None
 
 async def test_nobody_is_signed_in(practice: Open) -> None:
     opened = await practice()
-    found = {each.step: each for each in await opened.doctor.examine(None)}
+    found = {each.check: each for each in await opened.doctor.run(None)}
     assert sorted(found) == sorted(STEPS)
     assert found["token-configapi"].message == found["bulk-sign-in"].message == "found-nobody"
     assert found["database"].state is found["graph-users"].state is FindingState.OK

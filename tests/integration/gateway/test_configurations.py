@@ -27,7 +27,7 @@ async def test_a_configuration_is_read() -> None:
         assert [*await gateway.configurations("TeamsSipDevicesConfiguration")] == [
             {"identity": "Global", "bulksignin": "Enabled"}
         ]
-        assert await gateway.discovered() == "admin1a.online.lync.com"
+        assert await gateway.discover_admin_host() == "admin1a.online.lync.com"
         with pytest.raises(UnavailableError):
             await gateway.configurations("NoSuchPolicy")
 
@@ -42,7 +42,7 @@ async def test_trouble_is_told_apart(fault: FaultKind, error: type[GatewayError]
         with pytest.raises(error):
             await gateway.configurations("TeamsIPPhonePolicy")
         with pytest.raises(error):
-            await gateway.discovered()
+            await gateway.discover_admin_host()
 
 
 @pytest.mark.parametrize(

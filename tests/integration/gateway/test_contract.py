@@ -108,7 +108,7 @@ async def test_names_are_read_in_any_casing(
         report = await far.gateway.status(batch_id)
         assert [item.status for item in report.items] == ["success", "success"]
         (summary,) = await far.gateway.summaries()
-        assert (summary.remote_batch_id, summary.region, summary.devices) == (
+        assert (summary.remote_batch_id, summary.region, summary.phone_count) == (
             batch_id,
             Region.NOAM,
             2,
@@ -131,7 +131,7 @@ async def test_summaries_tell_region_time_and_size(backend: Backend) -> None:
         before = datetime.now(UTC)
         batch_id = await far.gateway.submit(Region.APAC, devices(7, Region.APAC))
         (summary,) = await far.gateway.summaries()
-        assert (summary.remote_batch_id, summary.region, summary.devices) == (
+        assert (summary.remote_batch_id, summary.region, summary.phone_count) == (
             batch_id,
             Region.APAC,
             7,
@@ -145,7 +145,7 @@ async def test_summaries_may_tell_less(backend: Backend) -> None:
         batch_id = await far.gateway.submit(Region.APAC, devices(7, Region.APAC))
         (summary,) = await far.gateway.summaries()
         assert summary.remote_batch_id == batch_id
-        assert (summary.region, summary.created_at, summary.devices) == (None, None, None)
+        assert (summary.region, summary.created_at, summary.phone_count) == (None, None, None)
 
 
 async def test_a_batch_that_nobody_knows(backend: Backend) -> None:

@@ -83,7 +83,7 @@ class Bench:
             pwsh=str(launcher),
             submit_timeout=timeout,
             read_timeout=read_timeout,
-            places=asyncio.Semaphore(at_once),
+            slots=asyncio.Semaphore(at_once),
             pauses=(),
         )
 
@@ -420,7 +420,7 @@ async def test_what_was_said_but_not_read_before_time_was_up_counts(
 ) -> None:
     """The service was asked, and we were too busy to hear of it: that is no proof that it was not."""
     killed = asyncio.Event()
-    line, kill = Process.line, Process.kill
+    line, kill = Process.read_line, Process.kill
 
     async def late(process: Process) -> bytes:
         await killed.wait()
@@ -479,7 +479,7 @@ async def test_places_are_shared(bench: Bench) -> None:
         bench.folder, bench.simulator.configapi_url, Behaviour(fault="hang", at="start")
     )
     first, second = (
-        PowerShellGateway(bench.tokens, pwsh=str(launcher), places=places, submit_timeout=timeout)
+        PowerShellGateway(bench.tokens, pwsh=str(launcher), slots=places, submit_timeout=timeout)
         for timeout in (PATIENCE, 0.3)
     )
     reading = asyncio.create_task(first.summaries())

@@ -148,7 +148,7 @@ def test_how_a_status_may_be_written(body: object, count: int) -> None:
 def test_how_a_summary_may_be_written(entry: object) -> None:
     for body in ([entry], {"value": [entry]}, {"BatchSummaries": [entry]}, entry):
         (summary,), following = wire.summaries(json.dumps(body).encode())
-        assert (summary.remote_batch_id, summary.region, summary.devices) == ("x", Region.EMEA, 5)
+        assert (summary.remote_batch_id, summary.region, summary.phone_count) == ("x", Region.EMEA, 5)
         assert summary.created_at == datetime(2026, 11, 22, 10, 11, 12, 123456, UTC)
         assert following == ""
 
@@ -156,7 +156,7 @@ def test_how_a_summary_may_be_written(entry: object) -> None:
 def test_what_a_summary_does_not_say_is_none() -> None:
     entry = {"batchId": "x", "region": "Mars", "createdAt": "soon", "deviceCount": "many"}
     (summary,), _ = wire.summaries(json.dumps([entry]).encode())
-    assert (summary.status, summary.region, summary.created_at, summary.devices) == (
+    assert (summary.status, summary.region, summary.created_at, summary.phone_count) == (
         "",
         None,
         None,

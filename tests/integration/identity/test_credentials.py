@@ -24,7 +24,7 @@ from bot.gateway import UnavailableError, UnreachableError
 from bot.gateway.configapi import ConfigApiGateway
 from bot.identity.credentials import CredentialError, Credentials
 from bot.identity.delegations import Proof
-from bot.identity.tokens import AppTokens, FixedToken
+from bot.identity.tokens import CredentialTokens, FixedToken
 from bot.phones.region import Region
 from bot.settings.model import Settings
 from bot.signin.request import Phone
@@ -114,7 +114,7 @@ def proof(
 
 
 async def taken(credential: AsyncTokenCredential) -> dict[str, Any]:
-    tokens = AppTokens(credential)
+    tokens = CredentialTokens(credential)
     token = await tokens.token(SCOPE)
     assert await tokens.token(SCOPE) == token
     await tokens.aclose()
@@ -148,7 +148,7 @@ async def test_on_behalf_of_somebody(
 async def test_a_wrong_secret(simulator: Simulator, session: aiohttp.ClientSession) -> None:
     credentials = Credentials(settings_of(simulator, app_password="wrong"), session)
     with pytest.raises(PermissionError, match="AADSTS7000215"):
-        await AppTokens(credentials.app()).token(SCOPE)
+        await CredentialTokens(credentials.app()).token(SCOPE)
 
 
 async def test_exceptions_name_no_token(
@@ -158,7 +158,7 @@ async def test_exceptions_name_no_token(
     assertion = simulator.entra.issue(TENANT, APP_ID, MEGAN.object_id)
     simulator.entra.refusals[MEGAN.object_id] = 53003
     with pytest.raises(PermissionError, match="AADSTS53003") as refused:
-        await AppTokens(credentials.on_behalf_of(TENANT, assertion)).token(SCOPE)
+        await CredentialTokens(credentials.on_behalf_of(TENANT, assertion)).token(SCOPE)
     told = "".join(traceback.format_exception(refused.value)) + repr(refused.value.__cause__)
     assert assertion.rpartition(".")[2] not in told
     assert SECRET not in told
@@ -188,7 +188,7 @@ async def test_a_token_endpoint_in_trouble(
     simulator.faults.add(Fault(call=Call.TOKEN, fault=fault, times=0))
     credentials = Credentials(settings_of(simulator, app_password=SECRET), session)
     with pytest.raises(ConnectionError):
-        await AppTokens(credentials.app()).token(SCOPE)
+        await CredentialTokens(credentials.app()).token(SCOPE)
 
 
 @pytest.mark.parametrize("body", ["{}", "[]", '{"access_token": 1}', '{"error": {"a": 1}}', "null"])
@@ -208,7 +208,7 @@ async def test_answers_that_are_no_tokens(
         update={"authority_url": f"http://127.0.0.1:{port}"}
     )
     with pytest.raises((ConnectionError, PermissionError)):
-        await AppTokens(Credentials(settings, session).app()).token(SCOPE)
+        await CredentialTokens(Credentials(settings, session).app()).token(SCOPE)
     await runner.cleanup()
 
 
@@ -216,7 +216,7 @@ async def test_many_at_once_fetch_one_token_over_one_connection(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     credentials = Credentials(settings_of(simulator, app_password=SECRET), session)
-    tokens = AppTokens(credentials.app())
+    tokens = CredentialTokens(credentials.app())
     assert len(set(await asyncio.gather(*(tokens.token(SCOPE) for _ in range(20))))) == 1
     assert simulator.entra.calls[Call.TOKEN] == 1
 
@@ -244,7 +244,7 @@ async def test_a_proxy_of_the_environment_is_used(
     )
     async with aiohttp.ClientSession(trust_env=True) as session:
         with pytest.raises(ConnectionError):
-            await AppTokens(Credentials(settings, session).app()).token(SCOPE)
+            await CredentialTokens(Credentials(settings, session).app()).token(SCOPE)
     server.close()
     await server.wait_closed()
     assert asked
@@ -276,7 +276,7 @@ async def test_tls_that_cannot_be_trusted(
         update={"authority_url": untrusted}
     )
     with pytest.raises(ConnectionError):
-        await AppTokens(Credentials(settings, session).app()).token(SCOPE)
+        await CredentialTokens(Credentials(settings, session).app()).token(SCOPE)
     gateway = ConfigApiGateway(
         session, untrusted, FixedToken(), submit_timeout=2, read_timeout=2, pauses=()
     )

@@ -11,7 +11,7 @@ from azure.core.credentials import AccessToken
 from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
 from azure.identity import CredentialUnavailableError
 
-from bot.identity.tokens import AppTokens, FixedToken
+from bot.identity.tokens import CredentialTokens, FixedToken
 
 
 class Credential:
@@ -50,7 +50,7 @@ class Credential:
 
 async def test_a_token_comes_from_the_credential() -> None:
     credential = Credential()
-    tokens = AppTokens(credential)
+    tokens = CredentialTokens(credential)
     assert await tokens.token("api/.default") == "secret for api/.default"
     assert credential.claims == [None]
     await tokens.aclose()
@@ -59,7 +59,7 @@ async def test_a_token_comes_from_the_credential() -> None:
 
 async def test_a_newer_token_is_asked_for_with_a_claim_that_no_cache_answers() -> None:
     credential = Credential()
-    await AppTokens(credential).token("api/.default", refresh=True)
+    await CredentialTokens(credential).token("api/.default", refresh=True)
     (claims,) = credential.claims
     assert claims is not None
     assert json.loads(claims)["access_token"]["nbf"]["essential"] is True
@@ -77,7 +77,7 @@ async def test_a_newer_token_is_asked_for_with_a_claim_that_no_cache_answers() -
 )
 async def test_no_token(error: Exception, expected: type[Exception]) -> None:
     with pytest.raises(expected, match=r"^no token: "):
-        await AppTokens(Credential(error)).token("api/.default")
+        await CredentialTokens(Credential(error)).token("api/.default")
 
 
 async def test_the_dummy_token_is_not_shown() -> None:

@@ -18,7 +18,7 @@ from bot.gateway.configapi import SCOPE, ConfigApiGateway
 from bot.identity.credentials import Credentials
 from bot.identity.delegations import ApproverTokens, Delegations, Principal, Proof
 from bot.identity.token_service import Account, TokenService
-from bot.identity.tokens import AppTokens, Tokens
+from bot.identity.tokens import CredentialTokens, Tokens
 from bot.lifecycle.notifications import Notifications
 from bot.runner.worker import Worker
 from bot.settings.model import REQUESTER_CHAT, Settings
@@ -82,7 +82,7 @@ class Replicas:
             tenant_ids=(jobs.TENANT,),
         )
         credentials = Credentials(settings, session)
-        own = AppTokens(credentials.app())
+        own = CredentialTokens(credentials.app())
 
         def gateway(tokens: Tokens) -> SipGateway:
             url = world.simulator.configapi_url

@@ -7,7 +7,7 @@ import asyncio
 import aiohttp
 import pytest
 
-from bot.simulator.files import Served
+from bot.simulator.files import ServedFile
 from bot.simulator.server import Simulator
 
 
@@ -22,13 +22,13 @@ async def test_a_file_can_be_fetched_by_its_link(session: aiohttp.ClientSession)
 
 async def test_a_file_can_be_missing_elsewhere_or_huge(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
-        missing = far.files.add("a.csv", Served(b"", status=404))
+        missing = far.files.add("a.csv", ServedFile(b"", status=404))
         async with session.get(missing) as answer:
             assert answer.status == 404
-        moved = far.files.add("a.csv", Served(b"", redirect="http://example.com/a.csv"))
+        moved = far.files.add("a.csv", ServedFile(b"", redirect="http://example.com/a.csv"))
         async with session.get(moved, allow_redirects=False) as answer:
             assert (answer.status, answer.headers["Location"]) == (302, "http://example.com/a.csv")
-        huge = far.files.add("a.csv", Served(b"start", size=200_000))
+        huge = far.files.add("a.csv", ServedFile(b"start", size=200_000))
         async with session.get(huge) as answer:
             assert "Content-Length" not in answer.headers
             content = await answer.read()
@@ -37,7 +37,7 @@ async def test_a_file_can_be_missing_elsewhere_or_huge(session: aiohttp.ClientSe
 
 async def test_a_file_can_be_slow(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
-        slow = far.files.add("a.csv", Served(b"x", pause=60))
+        slow = far.files.add("a.csv", ServedFile(b"x", pause=60))
         async with session.get(slow) as answer:
             assert answer.status == 200
             with pytest.raises(TimeoutError):

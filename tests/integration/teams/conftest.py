@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from bot.settings.model import Environment, Gateway, Settings
 from bot.teams.edge import open_edge
 from bot.words import Words
-from tests.support.teams import TENANT, FarConnector, RecordingChat
+from tests.support.teams import TENANT, FakeConnector, RecordingChat
 
 Post = Callable[..., Awaitable[aiohttp.ClientResponse]]
 Serve = Callable[[Settings], Awaitable[str]]
@@ -62,8 +62,8 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 @pytest.fixture
-async def connector() -> AsyncIterator[FarConnector]:
-    far = FarConnector()
+async def connector() -> AsyncIterator[FakeConnector]:
+    far = FakeConnector()
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", far.handle)
     async with served(app) as url:

@@ -180,7 +180,7 @@ async def test_not_signed(
     answer = await client.post(activity(SERVICE), header(keys, production))
     assert answer.status == 401
     assert "signature" in (await answer.json())["error"]["message"]
-    assert not chat.places
+    assert not chat.remembered
 
 
 async def test_keys_that_cannot_be_fetched(
@@ -263,7 +263,7 @@ async def test_no_tenant_and_no_object_id(
     nameless = {**click(SERVICE), "from": {"id": "29:guest", "name": "Guest"}}
     answer = await client.post(nameless, token)
     assert "did not tell me who you are" in (await answer.json())["value"]
-    assert not chat.places
+    assert not chat.remembered
 
 
 @pytest.mark.parametrize(

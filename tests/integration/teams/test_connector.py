@@ -21,22 +21,22 @@ from bot.runner.messenger import (
 )
 from bot.teams import connector as module
 from bot.teams.connector import ConnectorMessenger
-from tests.support.teams import TENANT, FarConnector
+from tests.support.teams import TENANT, FakeConnector
 
 CARD = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "Hällo"}]}
 
 
-def address(far: FarConnector, conversation_id: str = "a:chat", **extra: str) -> Address:
+def address(far: FakeConnector, conversation_id: str = "a:chat", **extra: str) -> Address:
     reference = {"service_url": far.url, "bot_id": "28:offhook", "bot_name": "Offhook", **extra}
     return Address(TENANT, conversation_id, "personal", reference)
 
 
 @pytest.fixture
-async def to_teams(connector: FarConnector, session: aiohttp.ClientSession) -> ConnectorMessenger:
+async def to_teams(connector: FakeConnector, session: aiohttp.ClientSession) -> ConnectorMessenger:
     return ConnectorMessenger(session, None)
 
 
-async def test_text(to_teams: ConnectorMessenger, connector: FarConnector) -> None:
+async def test_text(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
     sent = await to_teams.send(address(connector), Message(text="Hello"))
     assert (sent.conversation_id, sent.activity_id) == ("a:chat", "message-1")
     (call,) = connector.calls
@@ -46,7 +46,7 @@ async def test_text(to_teams: ConnectorMessenger, connector: FarConnector) -> No
     assert "Authorization" not in call.headers
 
 
-async def test_card_and_update(to_teams: ConnectorMessenger, connector: FarConnector) -> None:
+async def test_card_and_update(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
     where = address(connector, "19:c@thread.tacv2;messageid=1")
     await to_teams.update(where, "a/../b", Message(card=CARD, summary="96 phones"))
     (call,) = connector.calls
@@ -60,7 +60,7 @@ async def test_card_and_update(to_teams: ConnectorMessenger, connector: FarConne
     ]
 
 
-async def test_attachment(to_teams: ConnectorMessenger, connector: FarConnector) -> None:
+async def test_attachment(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
     consent = "application/vnd.microsoft.teams.card.file.consent"
     message = Message(attachment=Attachment(consent, {"sizeInBytes": 5}, name="results.csv"))
     await to_teams.send(address(connector), message)
@@ -71,7 +71,7 @@ async def test_attachment(to_teams: ConnectorMessenger, connector: FarConnector)
 
 
 async def test_first_message_in_a_channel_opens_a_thread(
-    to_teams: ConnectorMessenger, connector: FarConnector
+    to_teams: ConnectorMessenger, connector: FakeConnector
 ) -> None:
     channel = "19:approvals@thread.tacv2"
     sent = await to_teams.send(address(connector, channel, channel_id=channel), Message(card=CARD))
@@ -116,7 +116,7 @@ def status(code: int, **headers: str) -> Callable[[], web.Response]:
 )
 async def test_statuses(
     to_teams: ConnectorMessenger,
-    connector: FarConnector,
+    connector: FakeConnector,
     answer: Callable[[], web.Response],
     on_send: type[DeliveryError],
     on_update: type[DeliveryError],
@@ -134,7 +134,7 @@ async def test_statuses(
     ("header", "seconds"), [("7", 7), ("", None), ("soon", None), ("-1", None)]
 )
 async def test_retry_after(
-    to_teams: ConnectorMessenger, connector: FarConnector, header: str, seconds: float | None
+    to_teams: ConnectorMessenger, connector: FakeConnector, header: str, seconds: float | None
 ) -> None:
     connector.script = [status(429, Retry_After=header)()]
     with pytest.raises(ChatThrottledError) as caught:
@@ -144,7 +144,7 @@ async def test_retry_after(
 
 @pytest.mark.parametrize("body", ["", "[]", "not JSON"])
 async def test_success_that_says_nothing(
-    to_teams: ConnectorMessenger, connector: FarConnector, body: str
+    to_teams: ConnectorMessenger, connector: FakeConnector, body: str
 ) -> None:
     connector.script = [web.Response(status=201, text=body)]
     sent = await to_teams.send(address(connector), Message(text="x"))
@@ -152,7 +152,7 @@ async def test_success_that_says_nothing(
 
 
 async def test_no_answer_in_time(
-    to_teams: ConnectorMessenger, connector: FarConnector, monkeypatch: pytest.MonkeyPatch
+    to_teams: ConnectorMessenger, connector: FakeConnector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_CALL_SECONDS", 0.05)
     connector.hold = asyncio.Event()
@@ -163,10 +163,10 @@ async def test_no_answer_in_time(
 
 async def test_nobody_there(to_teams: ConnectorMessenger) -> None:
     with pytest.raises(ChatUnavailableError):
-        await to_teams.send(address(FarConnector("http://127.0.0.1:9")), Message(text="x"))
+        await to_teams.send(address(FakeConnector("http://127.0.0.1:9")), Message(text="x"))
 
 
-async def test_connections_are_kept(to_teams: ConnectorMessenger, connector: FarConnector) -> None:
+async def test_connections_are_kept(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
     """With the SDK each turn opens one."""
     for _ in range(10):
         await to_teams.send(address(connector), Message(text="x"))
@@ -175,7 +175,7 @@ async def test_connections_are_kept(to_teams: ConnectorMessenger, connector: Far
 
 @pytest.mark.parametrize("trouble", [PermissionError("no token"), ConnectionError("no token")])
 async def test_no_token(
-    connector: FarConnector, session: aiohttp.ClientSession, trouble: OSError
+    connector: FakeConnector, session: aiohttp.ClientSession, trouble: OSError
 ) -> None:
     async def get() -> str:
         raise trouble
@@ -187,7 +187,7 @@ async def test_no_token(
 
 
 async def test_conversations_do_not_wait_for_each_other(
-    to_teams: ConnectorMessenger, connector: FarConnector
+    to_teams: ConnectorMessenger, connector: FakeConnector
 ) -> None:
     connector.hold = asyncio.Event()
     where = [address(connector, f"a:{number}") for number in range(20)]

@@ -14,7 +14,7 @@ from bot.commands.chat import CardAnswer, ConversationKind, TextAnswer
 from bot.settings.model import Settings
 from bot.teams import endpoint
 from tests.integration.teams.conftest import Post, Serve
-from tests.support.teams import ALEX, TENANT, FarConnector, RecordingChat, activity, click
+from tests.support.teams import ALEX, TENANT, FakeConnector, RecordingChat, activity, click
 
 SERVICE = "http://127.0.0.1:9/connector"
 
@@ -27,7 +27,7 @@ async def test_message(post: Post, chat: RecordingChat) -> None:
     assert (message.sender.object_id, message.sender.name) == (ALEX, "Alex Wilber")
     assert (message.place.tenant_id, message.place.conversation_id) == (TENANT, "a:chat")
     assert message.place.kind is ConversationKind.PERSONAL
-    assert chat.places == [message.place]
+    assert chat.remembered == [message.place]
     json.dumps(message.place.reference)
 
 
@@ -86,11 +86,11 @@ async def test_channel_thread_and_channel_are_both_seen(post: Post, chat: Record
     }
     await post(activity(SERVICE, **thread))
     assert chat.messages[0].text == "status Megan Bowen & co"
-    assert [place.conversation_id for place in chat.places] == [
+    assert [place.conversation_id for place in chat.remembered] == [
         "19:c@thread.tacv2;messageid=1",
         "19:c@thread.tacv2",
     ]
-    assert {place.kind for place in chat.places} == {ConversationKind.CHANNEL}
+    assert {place.kind for place in chat.remembered} == {ConversationKind.CHANNEL}
 
 
 FILE = {
@@ -245,11 +245,11 @@ async def test_local_answers_to_this_machine_only(
     post: Post, chat: RecordingChat, url: str
 ) -> None:
     assert (await post(activity(url))).status == 403
-    assert not chat.places
+    assert not chat.remembered
 
 
 async def test_foreign_tenant(
-    serve: Serve, chat: RecordingChat, connector: FarConnector, session: aiohttp.ClientSession
+    serve: Serve, chat: RecordingChat, connector: FakeConnector, session: aiohttp.ClientSession
 ) -> None:
     settings = Settings(
         _env_file=None,  # pyright: ignore[reportCallIssue]
@@ -263,14 +263,14 @@ async def test_foreign_tenant(
     mine = {"channelData": {"tenant": {"id": settings.tenant_ids[0].upper()}}}
     async with session.post(url, json=activity(connector.url, **mine)) as answer:
         assert answer.status == 200
-    assert len(chat.messages) == len(chat.places) == 1
+    assert len(chat.messages) == len(chat.remembered) == 1
     assert not connector.calls
 
 
 async def test_fault_in_a_message_is_told_with_its_reference(
     post: Post, chat: RecordingChat
 ) -> None:
-    chat.trouble = RuntimeError("database is locked")
+    chat.error = RuntimeError("database is locked")
     with structlog.testing.capture_logs(
         processors=[structlog.contextvars.merge_contextvars]
     ) as logged:
@@ -285,9 +285,9 @@ async def test_fault_in_a_message_is_told_with_its_reference(
 
 
 async def test_fault_that_cannot_be_recorded_is_told_directly(
-    post: Post, chat: RecordingChat, connector: FarConnector
+    post: Post, chat: RecordingChat, connector: FakeConnector
 ) -> None:
-    chat.trouble = chat.fault_trouble = RuntimeError("database is locked")
+    chat.error = chat.fault_error = RuntimeError("database is locked")
     assert (await post(activity(connector.url))).status == 200
     (call,) = connector.calls
     assert call.body["text"].startswith("Something went wrong: ")
@@ -296,7 +296,7 @@ async def test_fault_that_cannot_be_recorded_is_told_directly(
 async def test_fault_in_a_click_is_shown_to_the_one_who_clicked(
     post: Post, chat: RecordingChat
 ) -> None:
-    chat.trouble = RuntimeError("database is locked")
+    chat.error = RuntimeError("database is locked")
     answer = await post(click(SERVICE))
     assert answer.status == 200
     body = await answer.json()
@@ -326,7 +326,7 @@ async def test_slow_click_that_fails_is_told_in_the_chat(
     post: Post, chat: RecordingChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endpoint, "_ANSWER_SECONDS", 0.01)
-    chat.hold, chat.trouble = asyncio.Event(), RuntimeError("late")
+    chat.hold, chat.error = asyncio.Event(), RuntimeError("late")
     await post(click(SERVICE))
     chat.hold.set()
     async with asyncio.timeout(5):

@@ -1,4 +1,4 @@
-"""Whatever a file, a person or the service writes: the card stays below the limit, and does nothing else."""
+"""Hostile input from files, people and the SIP Gateway: every card stays inert and below the size limit."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from bot.signin.snapshot import (
     Tally,
 )
 from bot.words import Words
-from cards.escape import plain
+from cards.escape import single_line
 from cards.render import render
 from cards.types import CardKind, Panel, View
 from tests.support import reading
@@ -43,49 +43,49 @@ PIECES = (
 PATTERNS = st.lists(st.sampled_from(PIECES) | st.characters(), min_size=1, max_size=4)
 
 
-def _repeated(parts: list[str], length: int) -> str:
+def _repeat(parts: list[str], length: int) -> str:
     return "".join(islice(cycle(parts), length))
 
 
-LONG = st.builds(_repeated, PATTERNS, st.integers(0, 300))
+LONG = st.builds(_repeat, PATTERNS, st.integers(0, 300))
 WHEN = datetime(2026, 11, 23, 12, tzinfo=UTC)
 COUNT = st.sampled_from((0, 1, 2, 99, 20_000))
 _PLACEABLE = re.compile(r"(NUMBER\()?\$(\w+)")
 
 
 @cache
-def sentences(kind: str) -> dict[str, dict[str, bool]]:
-    """Codes of the catalogue's `issue-…` or `notice-…`, with their arguments: is it a number?"""
+def message_arguments(kind: str) -> dict[str, dict[str, bool]]:
+    """Maps the codes of `issue-…` or `notice-…` messages to their arguments: True for numbers."""
     text = resources.files("bot.words").joinpath("en/phones.ftl").read_text(encoding="utf-8")
-    found: dict[str, dict[str, bool]] = {}
+    messages: dict[str, dict[str, bool]] = {}
     for entry in re.split(r"\n(?=[a-z])", text):
         if code := re.match(rf"{kind}-([\w-]+) =", entry):
-            found[code[1]] = {name: bool(number) for number, name in _PLACEABLE.findall(entry)}
-    return found
+            messages[code[1]] = {name: bool(number) for number, name in _PLACEABLE.findall(entry)}
+    return messages
 
 
 @st.composite
-def arguments(draw: st.DrawFn, wanted: dict[str, bool]) -> dict[str, str | int]:
-    return {name: draw(COUNT if number else LONG) for name, number in wanted.items()}
+def arguments(draw: st.DrawFn, names: dict[str, bool]) -> dict[str, str | int]:
+    return {name: draw(COUNT if number else LONG) for name, number in names.items()}
 
 
 @st.composite
 def issues(draw: st.DrawFn) -> Issue:
-    code = draw(st.sampled_from(sorted(sentences("issue"))))
+    code = draw(st.sampled_from(sorted(message_arguments("issue"))))
     return Issue(
         draw(st.integers(2, 20_001)),
         draw(st.sampled_from(Column)),
         draw(LONG),
         code,
         draw(st.sampled_from(Severity)),
-        draw(arguments(sentences("issue")[code])),
+        draw(arguments(message_arguments("issue")[code])),
     )
 
 
 @st.composite
 def notices(draw: st.DrawFn) -> Notice:
-    code = draw(st.sampled_from(sorted(sentences("notice"))))
-    return Notice(code, draw(arguments(sentences("notice")[code])))
+    code = draw(st.sampled_from(sorted(message_arguments("notice"))))
+    return Notice(code, draw(arguments(message_arguments("notice")[code])))
 
 
 PEOPLE = st.builds(Person, LONG, LONG)
@@ -99,7 +99,7 @@ PHONES = st.builds(
     status=st.sampled_from(PhoneStatus),
     message=LONG,
     cause=st.none() | CAUSE,
-    batch_id=LONG,
+    remote_batch_id=LONG,
 )
 GROUPS = st.builds(
     CauseGroup,
@@ -109,13 +109,13 @@ GROUPS = st.builds(
     examples=st.lists(LONG, max_size=3),
     vendors=st.dictionaries(st.sampled_from(DeviceKind).map(str), st.integers(1, 9)),
 )
-STUCK = st.builds(StalledBatch, st.sampled_from(Region), LONG, COUNT, st.just(WHEN))
+STALLED = st.builds(StalledBatch, st.sampled_from(Region), LONG, COUNT, st.just(WHEN))
 TALLIES = st.builds(Tally, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT)
 
 
 @st.composite
 def snapshots(draw: st.DrawFn) -> RequestSnapshot:
-    """Any request: lists are repeated to their full length, as hypothesis draws short ones."""
+    """Any request. Lists are repeated to full length, because hypothesis draws short ones."""
     issue = draw(st.lists(issues(), min_size=1, max_size=2))
     phone = draw(st.lists(PHONES, min_size=1, max_size=2))
     group = draw(st.lists(GROUPS, max_size=2))
@@ -146,7 +146,7 @@ def snapshots(draw: st.DrawFn) -> RequestSnapshot:
         regions=regions,
         causes=[each for each in group for _ in range(32)],
         questions=[ReconciliationQuestion(7, Region.EMEA, draw(COUNT), WHEN, 2, 20_001)],
-        stalled=draw(st.lists(STUCK, max_size=2)) * 30,
+        stalled=draw(st.lists(STALLED, max_size=2)) * 30,
         phones=Page(list(islice(cycle(phone), 10)), draw(st.integers(1, 3)), 10, 30),
         four_eyes=draw(st.booleans()),
         created_at=WHEN,
@@ -166,10 +166,10 @@ def snapshots(draw: st.DrawFn) -> RequestSnapshot:
     )
 
 
-LIVE = re.compile(
+ACTIVE_MARKUP = re.compile(
     r"""(?<!\\)\[[^\]]*(?<!\\)\]\(   # a link or an image
       | (?<!\\)<                     # a mention or HTML
-      | \{\{(?!(?:DATE|TIME)\(2026-11-23T12:00:00Z[,)])  # a macro that no card wrote
+      | \{\{(?!(?:DATE|TIME)\(2026-11-23T12:00:00Z[,)])  # a macro not written by a card
       | (?<!\\)(?:\*\*|__)           # emphasis""",
     re.VERBOSE,
 )
@@ -177,13 +177,13 @@ LIVE = re.compile(
 
 @settings(max_examples=80, deadline=None)
 @given(snapshots(), st.sampled_from(CardKind), st.sampled_from(Panel))
-def test_any_request_gives_a_card_that_fits_and_does_nothing_else(
+def test_card_of_any_request_is_inert_and_fits(
     snapshot: RequestSnapshot, kind: CardKind, panel: Panel
 ) -> None:
     rendered = render(
         kind, snapshot, View(panel, 2, 7), Words(), home_tenant=snapshot.roster.file_name
     )
-    reading.check(rendered.card)
+    reading.assert_valid(rendered.card)
     markdown = [block["text"] for block in reading.of_type(rendered.card, "TextBlock")]
     markdown += [
         fact["value"]
@@ -191,18 +191,21 @@ def test_any_request_gives_a_card_that_fits_and_does_nothing_else(
         for fact in facts["facts"]
     ]
     for text in markdown:
-        assert not LIVE.search(text), text
+        assert not ACTIVE_MARKUP.search(text), text
     assert "entities" not in rendered.card["msteams"]
-    assert rendered.summary == plain(rendered.summary, 1000)
+    assert rendered.summary == single_line(rendered.summary, 1000)
 
 
-def worst(letter: str, state: RequestState, cause: Cause) -> RequestSnapshot:
-    """Every value 300 of the letter that takes most room, every list full."""
-    value = letter * 300
-    who = Person(value, value)
-    code = max(sentences("issue"), key=lambda each: len(sentences("issue")[each]))
-    given = {name: 20_000 if number else value for name, number in sentences("issue")[code].items()}
-    issue = Issue(20_001, Column.HARDWARE_ID, value, code, Severity.WARNING, given)
+def largest(character: str, state: RequestState, cause: Cause) -> RequestSnapshot:
+    """A request with 300 times `character` for every value, and every list full."""
+    value = character * 300
+    person = Person(value, value)
+    code = max(message_arguments("issue"), key=lambda each: len(message_arguments("issue")[each]))
+    issue_arguments = {
+        name: 20_000 if number else value
+        for name, number in message_arguments("issue")[code].items()
+    }
+    issue = Issue(20_001, Column.HARDWARE_ID, value, code, Severity.WARNING, issue_arguments)
     phone = PhoneSnapshot(
         20_001, value, value, Region.EMEA, PhoneStatus.UNCONFIRMED, value, cause, value
     )
@@ -213,7 +216,7 @@ def worst(letter: str, state: RequestState, cause: Cause) -> RequestSnapshot:
         version=2**31,
         state=state,
         tenant_id=value,
-        requester=who,
+        requester=person,
         roster=RosterSummary(
             value, 20_000, 9999, 9999, 9999, 9999, 9999, 9999, [], Page([issue] * 10, 2, 10, 30)
         ),
@@ -229,10 +232,10 @@ def worst(letter: str, state: RequestState, cause: Cause) -> RequestSnapshot:
         retry_of="M2N8P4QR",
         asked_at=WHEN,
         expires_at=WHEN,
-        decided_by=who,
+        decided_by=person,
         decided_at=WHEN,
         comment=value,
-        cancelled_by=who,
+        cancelled_by=person,
         cancel_asked_at=WHEN,
         finished_at=WHEN,
         refused=value,
@@ -240,13 +243,13 @@ def worst(letter: str, state: RequestState, cause: Cause) -> RequestSnapshot:
     )
 
 
-@pytest.mark.parametrize("letter", ["😀", "_", '"', "\\", "中", "<", "W"])
+@pytest.mark.parametrize("character", ["😀", "_", '"', "\\", "中", "<", "W"])
 @pytest.mark.parametrize("state", RequestState)
-def test_the_largest_request_there_can_be_fits(letter: str, state: RequestState) -> None:
+def test_card_of_the_largest_request_fits(character: str, state: RequestState) -> None:
     for cause in (UNKNOWN, CAUSES["ip-not-trusted"]):
-        snapshot = worst(letter, state, cause)
+        snapshot = largest(character, state, cause)
         for kind in CardKind:
             for panel in Panel:
                 view = View(panel, 2, 7)
-                card = render(kind, snapshot, view, Words(), home_tenant=letter * 300).card
-                assert reading.size(card) < reading.LIMIT, (kind, panel)
+                card = render(kind, snapshot, view, Words(), home_tenant=character * 300).card
+                assert reading.size_bytes(card) < reading.MAX_BYTES, (kind, panel)

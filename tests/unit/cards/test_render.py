@@ -1,4 +1,4 @@
-"""Every kind of card in every state of a request: it is true, it can be used, and it fits."""
+"""Every card kind in every request state: content, buttons and size."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.words import Words
 from cards.render import render
-from cards.types import CardKind, Panel, Rendered, Verb, View
+from cards.types import CardKind, Panel, RenderedCard, Verb, View
 from tests.support import reading, snapshots
 
 VALIDATION, APPROVAL, PROGRESS = CardKind.VALIDATION, CardKind.APPROVAL, CardKind.PROGRESS
-RESULTS, QUESTION = CardKind.RESULTS, CardKind.RECONCILIATION
+RESULTS, RECONCILIATION = CardKind.RESULTS, CardKind.RECONCILIATION
 DRAFT, WAITING, RUNNING = RequestState.DRAFT, RequestState.WAITING, RequestState.RUNNING
 FINISHED, CANCELLED = RequestState.FINISHED, RequestState.CANCELLED
 REJECTED, EXPIRED = RequestState.REJECTED, RequestState.EXPIRED
 WITHDRAWN = RequestState.WITHDRAWN
 
-# Which buttons there are: those that change something, by kind and state. None anywhere else.
-DECISIVE = {
+# Verbs that change something, by card kind and state; all other combinations have none
+CHANGING_VERBS = {
     (VALIDATION, DRAFT): {Verb.REQUEST_APPROVAL, Verb.WITHDRAW},
     (VALIDATION, WAITING): {Verb.WITHDRAW},
     (APPROVAL, WAITING): {Verb.APPROVE, Verb.REJECT},
@@ -34,9 +34,9 @@ DECISIVE = {
     (RESULTS, FINISHED): {Verb.RETRY_FAILED},
     (RESULTS, CANCELLED): {Verb.RETRY_FAILED},
 }
-HARMLESS = {Verb.PAGE, Verb.EXPORT, Verb.REFRESH}
-EVERYWHERE = list(product(CardKind, RequestState))
-NOTHING_RAN = {REJECTED, EXPIRED, WITHDRAWN}
+READ_ONLY_VERBS = {Verb.PAGE, Verb.EXPORT, Verb.REFRESH}
+KINDS_AND_STATES = list(product(CardKind, RequestState))
+NEVER_RAN_STATES = {REJECTED, EXPIRED, WITHDRAWN}
 
 
 @cache
@@ -44,63 +44,63 @@ def example(state: RequestState) -> RequestSnapshot:
     return snapshots.snapshot(state)
 
 
-def show(
+def render_card(
     kind: CardKind,
     snapshot: RequestSnapshot,
     panel: Panel = Panel.NONE,
     page: int = 1,
-    batch: int = 2,
-) -> Rendered:
-    view = View(panel, page, batch)
+    batch_id: int = 2,
+) -> RenderedCard:
+    view = View(panel, page, batch_id)
     return render(kind, snapshot, view, Words(), home_tenant=snapshots.TENANT)
 
 
-def said(kind: CardKind, snapshot: RequestSnapshot, panel: Panel = Panel.NONE) -> str:
-    return reading.text(show(kind, snapshot, panel).card)
+def card_text(kind: CardKind, snapshot: RequestSnapshot, panel: Panel = Panel.NONE) -> str:
+    return reading.text(render_card(kind, snapshot, panel).card)
 
 
-@pytest.mark.parametrize(("kind", "state"), EVERYWHERE)
-def test_every_kind_renders_in_every_state(kind: CardKind, state: RequestState) -> None:
+@pytest.mark.parametrize(("kind", "state"), KINDS_AND_STATES)
+def test_render_supports_every_kind_in_every_state(kind: CardKind, state: RequestState) -> None:
     for panel in Panel:
-        rendered = show(kind, example(state), panel)
-        reading.check(rendered.card)
+        rendered = render_card(kind, example(state), panel)
+        reading.assert_valid(rendered.card)
         assert f"Request {example(state).id}." in rendered.summary
         assert rendered.card["fallbackText"] == rendered.summary
 
 
-@pytest.mark.parametrize(("kind", "state"), EVERYWHERE)
-def test_only_what_can_be_done_has_a_button(kind: CardKind, state: RequestState) -> None:
+@pytest.mark.parametrize(("kind", "state"), KINDS_AND_STATES)
+def test_card_has_only_buttons_that_are_allowed(kind: CardKind, state: RequestState) -> None:
     for panel in Panel:
-        verbs = {Verb(verb) for verb in reading.verbs(show(kind, example(state), panel).card)}
-        assert verbs - HARMLESS == DECISIVE.get((kind, state), set())
-        if state in NOTHING_RAN:
+        verbs = {
+            Verb(verb) for verb in reading.verbs(render_card(kind, example(state), panel).card)
+        }
+        assert verbs - READ_ONLY_VERBS == CHANGING_VERBS.get((kind, state), set())
+        if state in NEVER_RAN_STATES:
             assert not verbs
 
 
-@pytest.mark.parametrize(("kind", "state"), EVERYWHERE)
-def test_every_button_names_the_request_and_its_version(
-    kind: CardKind, state: RequestState
-) -> None:
-    for action in reading.of_type(show(kind, example(state)).card, "Action.Execute"):
+@pytest.mark.parametrize(("kind", "state"), KINDS_AND_STATES)
+def test_buttons_carry_the_request_and_its_version(kind: CardKind, state: RequestState) -> None:
+    for action in reading.of_type(render_card(kind, example(state)).card, "Action.Execute"):
         assert action["data"]["request"] == "K7QF2M9X"
         assert action["data"]["version"] == 3
 
 
 @pytest.mark.parametrize("kind", CardKind)
-def test_who_decided_what_and_when_is_on_every_card_that_was_decided(kind: CardKind) -> None:
-    rejected = said(kind, example(REJECTED))
+def test_every_card_shows_the_decision_after_a_rejection(kind: CardKind) -> None:
+    rejected = card_text(kind, example(REJECTED))
     assert "Megan Bowen rejected" in rejected
     assert "2026-11-23T12:21:00Z" in rejected
     assert "Wait until the reception has closed" in rejected
 
 
-def test_the_approval_card_tells_everybody_who_approved() -> None:
+def test_approval_shows_the_decision_once_approved() -> None:
     for state in (RUNNING, FINISHED, CANCELLED):
-        text = said(APPROVAL, example(state))
+        text = card_text(APPROVAL, example(state))
         assert "Megan Bowen approved the sign-in of 244 phones." in text
         assert "2026-11-23T12:21:00Z" in text
         assert "Go ahead, the lobby is empty" in text
-        assert not reading.of_type(show(APPROVAL, example(state)).card, "Input.Text")
+        assert not reading.of_type(render_card(APPROVAL, example(state)).card, "Input.Text")
 
 
 @pytest.mark.parametrize("kind", CardKind)
@@ -111,15 +111,17 @@ def test_the_approval_card_tells_everybody_who_approved() -> None:
         (WITHDRAWN, "Withdrawn. Nothing was changed."),
     ],
 )
-def test_what_never_ran_says_so(kind: CardKind, state: RequestState, sentence: str) -> None:
-    assert sentence in said(kind, example(state))
+def test_every_card_says_when_nothing_was_changed(
+    kind: CardKind, state: RequestState, sentence: str
+) -> None:
+    assert sentence in card_text(kind, example(state))
 
 
 # Validation
 
 
-def test_the_verdict_comes_first_and_in_words() -> None:
-    card = show(VALIDATION, example(DRAFT)).card
+def test_validation_starts_with_the_headline() -> None:
+    card = render_card(VALIDATION, example(DRAFT)).card
     header = card["body"][0]
     assert [block["text"] for block in header["items"] if block["type"] == "TextBlock"] == [
         "244 of 259 rows are ready.",
@@ -127,8 +129,8 @@ def test_the_verdict_comes_first_and_in_words() -> None:
     ]
 
 
-def test_an_issue_names_its_row_what_is_wrong_and_what_to_do() -> None:
-    text = said(VALIDATION, example(DRAFT))
+def test_issue_shows_row_problem_and_fix() -> None:
+    text = card_text(VALIDATION, example(DRAFT))
     for part in (
         "14",
         "✕ Error",
@@ -141,36 +143,36 @@ def test_an_issue_names_its_row_what_is_wrong_and_what_to_do() -> None:
         assert part in text
 
 
-def test_issues_are_turned_page_by_page() -> None:
+def test_validation_pages_issues() -> None:
     second = snapshots.snapshot(DRAFT, page=2, issues=True)
-    card = show(VALIDATION, second, Panel.ISSUES, 2).card
+    card = render_card(VALIDATION, second, Panel.ISSUES, 2).card
     assert "11 to 17 of 17" in reading.text(card)
-    turns = [a["data"] for a in reading.of_type(card, "Action.Execute") if a["verb"] == Verb.PAGE]
-    assert [(turn["panel"], turn["page"]) for turn in turns] == [("issues", 1)]
+    pages = [a["data"] for a in reading.of_type(card, "Action.Execute") if a["verb"] == Verb.PAGE]
+    assert [(page["panel"], page["page"]) for page in pages] == [("issues", 1)]
 
 
-def test_leaving_rows_out_has_to_be_said() -> None:
-    (toggle,) = reading.of_type(show(VALIDATION, example(DRAFT)).card, "Input.Toggle")
+def test_validation_requires_acknowledging_rows_left_out() -> None:
+    (toggle,) = reading.of_type(render_card(VALIDATION, example(DRAFT)).card, "Input.Toggle")
     assert toggle["id"] == "acknowledge"
     assert toggle["isRequired"]
     assert toggle["title"] == "Leave out the 15 rows with errors"
 
 
-def csv(rows: str) -> Roster:
+def read_csv(rows: str) -> Roster:
     return roster.read(f"Username,HardwareId,Region\n{rows}".encode(), "phones.csv")
 
 
-def test_a_file_in_order_needs_nothing_but_a_reason() -> None:
-    made = csv("lobby@contoso.com,80-5E-C0-12-34-56,EMEA\n")
-    card = show(VALIDATION, snapshots.snapshot(DRAFT, made)).card
+def test_validation_requires_only_a_reason_without_errors() -> None:
+    file = read_csv("lobby@contoso.com,80-5E-C0-12-34-56,EMEA\n")
+    card = render_card(VALIDATION, snapshots.snapshot(DRAFT, file)).card
     inputs = reading.of_type(card, "Input.Text", "Input.Toggle", "Input.ChoiceSet")
     assert [(field["id"], field["isRequired"]) for field in inputs] == [("reason", True)]
     assert "The only row in this file is ready." in reading.text(card)
 
 
-def test_the_region_is_asked_for_where_the_file_has_none() -> None:
-    made = csv("lobby@contoso.com,80-5E-C0-12-34-56\nfax@contoso.com,80-5E-C0-12-34-57\n")
-    card = show(VALIDATION, snapshots.snapshot(DRAFT, made, regions_known=False)).card
+def test_validation_requires_a_region_when_the_file_has_none() -> None:
+    file = read_csv("lobby@contoso.com,80-5E-C0-12-34-56\nfax@contoso.com,80-5E-C0-12-34-57\n")
+    card = render_card(VALIDATION, snapshots.snapshot(DRAFT, file, regions_known=False)).card
     (choice,) = reading.of_type(card, "Input.ChoiceSet")
     assert (choice["id"], choice["isRequired"]) == ("region", True)
     assert [option["value"] for option in choice["choices"]] == ["NOAM", "EMEA", "APAC"]
@@ -178,35 +180,35 @@ def test_the_region_is_asked_for_where_the_file_has_none() -> None:
     assert "All 2 rows are ready." in reading.text(card)
 
 
-def test_a_file_with_nothing_ready_cannot_be_asked_for() -> None:
-    card = show(VALIDATION, snapshots.snapshot(DRAFT, csv("lobby,1\n"))).card
+def test_validation_has_no_form_when_no_row_is_ready() -> None:
+    card = render_card(VALIDATION, snapshots.snapshot(DRAFT, read_csv("lobby,1\n"))).card
     assert Verb.REQUEST_APPROVAL not in reading.verbs(card)
     assert not reading.of_type(card, "Input.Text", "Input.Toggle")
     assert "Fix the rows in your file, save it, and send it here again." in reading.text(card)
 
 
-def test_asking_says_that_passwords_are_reset() -> None:
-    assert "resets the passwords of 243 accounts" in said(VALIDATION, example(DRAFT))
+def test_validation_warns_about_password_resets() -> None:
+    assert "resets the passwords of 243 accounts" in card_text(VALIDATION, example(DRAFT))
 
 
-def test_once_asked_the_issues_make_room() -> None:
-    assert "Remove the space" not in said(VALIDATION, example(WAITING))
-    assert "Remove the space" in said(VALIDATION, example(WAITING), Panel.ISSUES)
+def test_validation_collapses_issues_after_the_draft() -> None:
+    assert "Remove the space" not in card_text(VALIDATION, example(WAITING))
+    assert "Remove the space" in card_text(VALIDATION, example(WAITING), Panel.ISSUES)
 
 
 # Approval
 
 
-def test_the_approver_sees_the_blast_radius_before_anything_else() -> None:
-    card = show(APPROVAL, example(WAITING)).card
+def test_approval_starts_with_the_blast_radius() -> None:
+    card = render_card(APPROVAL, example(WAITING)).card
     header = reading.text(card["body"][0])
     assert "Approve the sign-in of 244 phones?" in header
     assert "This resets the passwords of 243 accounts." in header
     assert "This can't be undone." in header
 
 
-def test_the_approver_sees_who_why_what_and_until_when() -> None:
-    text = said(APPROVAL, example(WAITING))
+def test_approval_shows_requester_reason_phones_and_expiry() -> None:
+    text = card_text(APPROVAL, example(WAITING))
     for part in (
         "Requested by Alex Wilber",
         "Reason New lobby phones in Berlin and Boston, CHG0042",
@@ -221,9 +223,9 @@ def test_the_approver_sees_who_why_what_and_until_when() -> None:
         assert part in text
 
 
-def test_approving_wants_the_box_and_rejecting_does_not() -> None:
-    """Inputs of a card are sent, and waited for, by its own buttons and by those of cards within."""
-    card = show(APPROVAL, example(WAITING)).card
+def test_approval_requires_the_check_box_only_to_approve() -> None:
+    """A card's inputs are submitted, and required, by its own buttons and by those of nested cards."""
+    card = render_card(APPROVAL, example(WAITING)).card
     outer = [
         field for field in reading.elements(card["body"]) if field["type"].startswith("Input.")
     ]
@@ -232,24 +234,24 @@ def test_approving_wants_the_box_and_rejecting_does_not() -> None:
     ]
     reject = next(action for action in card["actions"] if action.get("verb") == Verb.REJECT)
     assert reject["associatedInputs"] == "auto"
-    (shown,) = reading.of_type(card, "Action.ShowCard")
-    (box,) = reading.of_type(shown["card"], "Input.Toggle")
+    (dialog,) = reading.of_type(card, "Action.ShowCard")
+    (box,) = reading.of_type(dialog["card"], "Input.Toggle")
     assert (box["id"], box["isRequired"]) == ("acknowledge", True)
     assert "resets the passwords of 243 accounts" in box["title"]
-    (approve,) = reading.of_type(shown["card"], "Action.Execute")
+    (approve,) = reading.of_type(dialog["card"], "Action.Execute")
     assert (approve["verb"], approve["associatedInputs"]) == (Verb.APPROVE, "auto")
 
 
-def test_four_eyes_being_off_is_said() -> None:
-    alone = replace(example(WAITING), four_eyes=False)
-    assert "Four-eyes approval is off: Alex Wilber can approve their own request." in said(
-        APPROVAL, alone
+def test_approval_says_when_four_eyes_is_off() -> None:
+    snapshot = replace(example(WAITING), four_eyes=False)
+    assert "Four-eyes approval is off: Alex Wilber can approve their own request." in card_text(
+        APPROVAL, snapshot
     )
 
 
-def test_the_approver_can_look_at_every_phone() -> None:
+def test_approval_pages_all_phones() -> None:
     second = snapshots.snapshot(WAITING, page=2)
-    text = said(APPROVAL, second, Panel.PHONES)
+    text = card_text(APPROVAL, second, Panel.PHONES)
     assert "11 to 20 of 244" in text
     assert all(phone.username in text for phone in second.phones.items)
 
@@ -257,8 +259,8 @@ def test_the_approver_can_look_at_every_phone() -> None:
 # Progress
 
 
-def test_progress_is_told_in_words_and_figures() -> None:
-    text = said(PROGRESS, example(RUNNING))
+def test_progress_shows_counts_regions_and_causes() -> None:
+    text = card_text(PROGRESS, example(RUNNING))
     assert "98 of 244 phones are done." in text
     assert "✓ Signed in" in text
     assert "✕ Failed" in text
@@ -268,16 +270,16 @@ def test_progress_is_told_in_words_and_figures() -> None:
     assert "Check its power and network." in text
 
 
-def test_cancelling_is_asked_once_more_and_says_what_runs_on() -> None:
-    (shown,) = reading.of_type(show(PROGRESS, example(RUNNING)).card, "Action.ShowCard")
-    text = reading.text(shown["card"])
+def test_progress_confirms_cancel_and_says_what_keeps_running() -> None:
+    (dialog,) = reading.of_type(render_card(PROGRESS, example(RUNNING)).card, "Action.ShowCard")
+    text = reading.text(dialog["card"])
     assert "48 phones have not been sent yet." in text
     assert "98 phones are in progress and will run to completion" in text
-    assert reading.verbs(shown["card"]) == [Verb.CANCEL]
+    assert reading.verbs(dialog["card"]) == [Verb.CANCEL]
 
 
-def test_whatever_is_in_the_way_is_said() -> None:
-    text = said(PROGRESS, snapshots.troubled(example(RUNNING)))
+def test_progress_shows_everything_that_blocks_the_request() -> None:
+    text = card_text(PROGRESS, snapshots.with_every_problem(example(RUNNING)))
     for part in (
         "Canceling.",
         "Alex Wilber canceled",
@@ -290,28 +292,28 @@ def test_whatever_is_in_the_way_is_said() -> None:
         assert part in text
 
 
-def test_a_cancelled_request_cannot_be_cancelled_again() -> None:
-    card = show(PROGRESS, snapshots.troubled(example(RUNNING))).card
+def test_progress_has_no_cancel_while_canceling() -> None:
+    card = render_card(PROGRESS, snapshots.with_every_problem(example(RUNNING))).card
     assert Verb.CANCEL not in reading.verbs(card)
 
 
 @pytest.mark.parametrize("panel", [Panel.PHONES, Panel.FAILED])
-def test_phones_are_listed_page_by_page(panel: Panel) -> None:
+def test_progress_lists_phones_in_either_panel(panel: Panel) -> None:
     snapshot = snapshots.snapshot(RUNNING, only_failed=panel is Panel.FAILED)
-    text = said(PROGRESS, snapshot, panel)
+    text = card_text(PROGRESS, snapshot, panel)
     assert all(phone.username in text for phone in snapshot.phones.items)
     assert "Back to overview" in text
 
 
-def test_progress_of_what_ended_points_to_the_results() -> None:
-    assert "See the results card further down" in said(PROGRESS, example(FINISHED))
+def test_progress_points_to_the_results_once_finished() -> None:
+    assert "See the results card further down" in card_text(PROGRESS, example(FINISHED))
 
 
 # Results
 
 
-def test_results_give_totals_causes_fixes_and_urls() -> None:
-    text = said(RESULTS, example(FINISHED))
+def test_results_show_totals_causes_fixes_and_urls() -> None:
+    text = card_text(RESULTS, example(FINISHED))
     for part in (
         "230 of 244 phones are signed in.",
         "14 phones are not signed in.",
@@ -326,39 +328,41 @@ def test_results_give_totals_causes_fixes_and_urls() -> None:
         assert part in text
 
 
-def test_an_error_that_is_not_in_the_catalogue_is_shown_as_it_came() -> None:
-    text = said(RESULTS, example(FINISHED))
+def test_results_show_unknown_errors_verbatim() -> None:
+    text = card_text(RESULTS, example(FINISHED))
     assert r"Something new (0x80070005) \[see\](https://example.com)" in text
 
 
-def test_nothing_is_offered_to_retry_where_all_are_signed_in() -> None:
-    made = csv("".join(f"l{at}@contoso.com,80-5E-C0-12-34-{at},EMEA\n" for at in range(10, 12)))
-    snapshot = snapshots.snapshot(FINISHED, made)
+def test_results_have_no_retry_when_all_phones_are_signed_in() -> None:
+    file = read_csv(
+        "".join(f"l{at}@contoso.com,80-5E-C0-12-34-{at},EMEA\n" for at in range(10, 12))
+    )
+    snapshot = snapshots.snapshot(FINISHED, file)
     tally = replace(snapshot.regions[0].phones, signed_in=2, unconfirmed=0)
     region = replace(snapshot.regions[0], phones=tally)
-    card = show(RESULTS, replace(snapshot, regions=[region], causes=())).card
+    card = render_card(RESULTS, replace(snapshot, regions=[region], causes=())).card
     assert "All 2 phones are signed in." in reading.text(card)
     assert Verb.RETRY_FAILED not in reading.verbs(card)
 
 
-def test_a_cancelled_request_says_what_was_never_sent() -> None:
-    text = said(RESULTS, example(CANCELLED))
+def test_results_count_phones_not_sent_when_canceled() -> None:
+    text = card_text(RESULTS, example(CANCELLED))
     assert "Canceled. 138 of 244 phones signed in." in text
     assert "97 phones: Not sent, because the request was canceled. Nothing was changed." in text
 
 
-def test_numbers_of_what_still_runs_are_not_called_final() -> None:
-    text = said(RESULTS, example(RUNNING))
+def test_results_are_not_final_while_running() -> None:
+    text = card_text(RESULTS, example(RUNNING))
     assert "These numbers are not final." in text
     assert "These numbers are final." not in text
 
 
-# Question
+# Reconciliation
 
 
-def test_the_question_has_three_answers() -> None:
-    asked = snapshots.troubled(example(RUNNING))
-    card = show(QUESTION, asked).card
+def test_reconciliation_offers_three_answers() -> None:
+    snapshot = snapshots.with_every_problem(example(RUNNING))
+    card = render_card(RECONCILIATION, snapshot).card
     answers = reading.of_type(card, "Action.Execute")
     assert [answer["data"]["answer"] for answer in answers] == ["check", "ran", "not_run"]
     assert {answer["data"]["batch"] for answer in answers} == {2}
@@ -370,29 +374,29 @@ def test_the_question_has_three_answers() -> None:
     assert "80 phones are sent again, which resets their passwords." in text
 
 
-def test_an_answered_question_is_read_only() -> None:
-    asked = snapshots.troubled(example(RUNNING))
-    for snapshot, batch in ((example(RUNNING), 2), (asked, 3)):
-        card = show(QUESTION, snapshot, batch=batch).card
+def test_reconciliation_is_read_only_once_answered() -> None:
+    unanswered = snapshots.with_every_problem(example(RUNNING))
+    for snapshot, batch_id in ((example(RUNNING), 2), (unanswered, 3)):
+        card = render_card(RECONCILIATION, snapshot, batch_id=batch_id).card
         assert "This question has been answered." in reading.text(card)
         assert not reading.verbs(card)
 
 
-# Everywhere
+# All kinds
 
 
-def test_times_are_left_to_the_readers_time_zone() -> None:
+def test_times_are_in_utc_for_the_client_to_localize() -> None:
     berlin = datetime.fromisoformat("2026-11-24T13:04:00.123+01:00")
-    text = said(APPROVAL, replace(example(WAITING), expires_at=berlin))
+    text = card_text(APPROVAL, replace(example(WAITING), expires_at=berlin))
     assert "{{DATE(2026-11-24T12:04:00Z,SHORT)}} {{TIME(2026-11-24T12:04:00Z)}}" in text
     assert datetime(2026, 11, 24, 12, 4, tzinfo=UTC) < berlin
 
 
-def test_a_person_without_a_name_is_somebody() -> None:
+def test_person_without_a_name_is_someone() -> None:
     nameless = replace(example(REJECTED), decided_by=Person("00000000", " "))
-    assert "someone rejected this request." in said(APPROVAL, nameless)
+    assert "someone rejected this request." in card_text(APPROVAL, nameless)
 
 
-def test_a_retry_says_what_it_retries() -> None:
-    again = replace(example(DRAFT), retry_of="M2N8P4QR")
-    assert "Retry of request M2N8P4QR." in said(VALIDATION, again)
+def test_retry_names_the_original_request() -> None:
+    retry = replace(example(DRAFT), retry_of="M2N8P4QR")
+    assert "Retry of request M2N8P4QR." in card_text(VALIDATION, retry)

@@ -1,4 +1,4 @@
-"""The progress card of a request that waits for somebody to sign in."""
+"""The progress card of a request that waits for an approver to sign in."""
 
 from __future__ import annotations
 
@@ -15,28 +15,29 @@ from tests.support import snapshots
 SINCE = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
 
-def shown(**changes: object) -> tuple[str, list[str], str]:
-    made = replace(snapshots.snapshot(RequestState.RUNNING), **changes)  # pyright: ignore[reportArgumentType]
-    rendered = render(CardKind.PROGRESS, made, View(), Words(), home_tenant="t")
+def progress(**changes: object) -> tuple[str, list[str], str]:
+    """Returns the text, the verbs in order, and the summary of the progress card."""
+    snapshot = replace(snapshots.snapshot(RequestState.RUNNING), **changes)  # pyright: ignore[reportArgumentType]
+    rendered = render(CardKind.PROGRESS, snapshot, View(), Words(), home_tenant="t")
     return texts(rendered.card), verbs(rendered.card), rendered.summary
 
 
-def test_it_says_so_first_and_offers_the_button() -> None:
-    said, offered, summary = shown(delegation_wanted_since=SINCE)
-    assert "Waiting for an approver to sign in" in said
+def test_progress_puts_sign_in_first_when_a_delegation_is_wanted() -> None:
+    text, buttons, summary = progress(delegation_wanted_since=SINCE)
+    assert "Waiting for an approver to sign in" in text
     assert "Waiting for an approver to sign in" in summary
-    assert "Nobody has been signed in" in said
-    assert offered[0] == Verb.SIGN_IN
-    assert Verb.CANCEL in offered
+    assert "Nobody has been signed in" in text
+    assert buttons[0] == Verb.SIGN_IN
+    assert Verb.CANCEL in buttons
 
 
-def test_a_request_being_cancelled_still_wants_one_for_what_was_sent() -> None:
-    said, offered, _ = shown(delegation_wanted_since=SINCE, cancel_asked_at=SINCE)
-    assert "Canceling" in said
-    assert Verb.SIGN_IN in offered
+def test_progress_keeps_sign_in_while_canceling() -> None:
+    text, buttons, _ = progress(delegation_wanted_since=SINCE, cancel_asked_at=SINCE)
+    assert "Canceling" in text
+    assert Verb.SIGN_IN in buttons
 
 
-def test_else_there_is_no_such_button() -> None:
-    said, offered, _ = shown()
-    assert "sign in" not in said.lower().replace("sign-in", "")
-    assert Verb.SIGN_IN not in offered
+def test_progress_has_no_sign_in_unless_a_delegation_is_wanted() -> None:
+    text, buttons, _ = progress()
+    assert "sign in" not in text.lower().replace("sign-in", "")
+    assert Verb.SIGN_IN not in buttons

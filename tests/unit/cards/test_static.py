@@ -1,4 +1,4 @@
-"""The cards that stand for themselves."""
+"""Static cards."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import HistoryLine
 from bot.words import Words
 from cards import static
-from cards.types import Rendered
+from cards.types import RenderedCard
 from tests.support import reading, snapshots
 
 HOSTILE = "**[x](https://evil.example)** <at>Megan</at> {{DATE(2026-01-01T00:00:00Z)}} \u202e😀" * 9
@@ -26,15 +26,15 @@ class Profile:
 
 
 def line(state: RequestState) -> HistoryLine:
-    made = snapshots.snapshot(state)
+    snapshot = snapshots.snapshot(state)
     return HistoryLine(
-        made.id,
-        made.state,
-        made.requester,
-        made.roster.file_name,
-        made.created_at,
-        made.phones_by_status,
-        made.decided_by,
+        snapshot.id,
+        snapshot.state,
+        snapshot.requester,
+        snapshot.roster.file_name,
+        snapshot.created_at,
+        snapshot.phones_by_status,
+        snapshot.decided_by,
     )
 
 
@@ -43,11 +43,11 @@ def actor(name: str, *, requests: bool = True, approves: bool = False) -> Actor:
     return Actor(person, snapshots.TENANT, may_request=requests, may_approve=approves)
 
 
-def every(words: Words, text: str) -> dict[str, Rendered]:
-    """Each card with `text` wherever somebody else's text can stand."""
-    somebody = Person(text, text)
+def all_cards(words: Words, text: str) -> dict[str, RenderedCard]:
+    """Every static card, with `text` for each value from outside."""
+    person = Person(text, text)
     lines = [
-        replace(line(state), requester=somebody, decided_by=somebody, file_name=text)
+        replace(line(state), requester=person, decided_by=person, file_name=text)
         for state in RequestState
     ]
     return {
@@ -59,15 +59,15 @@ def every(words: Words, text: str) -> dict[str, Rendered]:
         "status": static.status_list(words, lines * 3),
         "nothing": static.status_list(words, []),
         "whoami": static.whoami(words, actor(text), Profile(text, text)),
-        "unreadable": static.unreadable(words, text, f"It says: {text}", f"Mend it: {text}"),
+        "unreadable": static.unreadable(words, text, f"It says: {text}", f"Fix it: {text}"),
         "file-link": static.file_link(words, text, "http://127.0.0.1:1/x"),
     }
 
 
 @pytest.mark.parametrize("text", ["Alex", HOSTILE, "", "😀" * 500])
-def test_every_card_fits_and_does_nothing_but_show(text: str) -> None:
-    for name, rendered in every(Words(), text).items():
-        reading.check(rendered.card)
+def test_static_cards_are_inert_and_fit(text: str) -> None:
+    for name, rendered in all_cards(Words(), text).items():
+        reading.assert_valid(rendered.card)
         assert rendered.summary, name
         assert rendered.card["fallbackText"] == rendered.summary
         for block in reading.of_type(rendered.card, "TextBlock"):
@@ -76,7 +76,7 @@ def test_every_card_fits_and_does_nothing_but_show(text: str) -> None:
             assert "<at>" not in block["text"].replace("\\<at>", "")
 
 
-def test_help_names_every_command() -> None:
+def test_help_names_every_command_and_the_time_limit() -> None:
     text = reading.text(static.help(Words()).card)
     for command in (
         "help",
@@ -93,7 +93,7 @@ def test_help_names_every_command() -> None:
     assert "72 hours" in text
 
 
-def test_urls_are_there_for_every_kind_of_device_in_every_region() -> None:
+def test_urls_cover_every_device_kind_in_every_region() -> None:
     card = static.urls(Words(), list(Region), snapshots.TENANT).card
     urls = [block["codeSnippet"] for block in reading.of_type(card, "CodeBlock")]
     for region in ("noam", "emea", "apac"):
@@ -106,19 +106,19 @@ def test_urls_are_there_for_every_kind_of_device_in_every_region() -> None:
     assert "Microsoft documents the URL above. This one is also in use:" in text
 
 
-def test_urls_of_one_region() -> None:
+def test_urls_cover_only_the_given_region() -> None:
     text = reading.text(static.urls(Words(), [Region.EMEA], snapshots.TENANT).card)
     assert "emea.ipp" in text
     assert "noam.ipp" not in text
 
 
-def test_the_template_can_be_copied_as_it_stands() -> None:
+def test_template_is_copyable() -> None:
     card = static.template(Words(), roster.template()).card
     (block,) = reading.of_type(card, "CodeBlock")
     assert block["codeSnippet"].splitlines() == roster.template().splitlines()
 
 
-def test_history_says_what_became_of_each_request() -> None:
+def test_history_shows_state_counts_and_approver() -> None:
     lines = [line(RequestState.FINISHED), line(RequestState.REJECTED)]
     text = reading.text(static.history(Words(), lines).card)
     for part in (
@@ -132,7 +132,7 @@ def test_history_says_what_became_of_each_request() -> None:
         assert part in text
 
 
-def test_lists_that_are_empty_say_so() -> None:
+def test_request_lists_say_when_they_are_empty() -> None:
     assert "There are no requests yet." in reading.text(static.history(Words(), []).card)
     assert "There are no open requests." in reading.text(static.status_list(Words(), []).card)
 
@@ -146,22 +146,22 @@ def test_lists_that_are_empty_say_so() -> None:
         (False, False, "None: you can't request or approve sign-ins"),
     ],
 )
-def test_whoami_says_what_somebody_may_do(requests: bool, approves: bool, expected: str) -> None:
-    who = actor("Alex Wilber", requests=requests, approves=approves)
-    rendered = static.whoami(Words(), who, Profile("Alex Wilber", "alexw@contoso.com"))
+def test_whoami_shows_the_role(requests: bool, approves: bool, expected: str) -> None:
+    alex = actor("Alex Wilber", requests=requests, approves=approves)
+    rendered = static.whoami(Words(), alex, Profile("Alex Wilber", "alexw@contoso.com"))
     text = reading.text(rendered.card)
     assert f"Role {expected}" in text
     assert "Account alexw@contoso.com" in text
     assert rendered.summary == "You are Alex Wilber."
 
 
-def test_whoami_works_without_the_directory() -> None:
+def test_whoami_works_without_a_profile() -> None:
     text = reading.text(static.whoami(Words(), actor("Alex Wilber"), None).card)
     assert "You are Alex Wilber." in text
     assert "Microsoft Graph has no profile for you" in text
 
 
-def test_an_unreadable_file_says_what_is_wrong_and_what_to_do() -> None:
+def test_unreadable_says_what_is_wrong_and_how_to_fix_it() -> None:
     rendered = static.unreadable(Words(), "phones_v2.csv", "It is empty.", "Add rows.")
     text = reading.text(rendered.card)
     assert "I can't use phones\\_v2.csv." in text
@@ -170,7 +170,7 @@ def test_an_unreadable_file_says_what_is_wrong_and_what_to_do() -> None:
     assert rendered.summary == "I can't use phones_v2.csv."
 
 
-def test_a_file_link_opens_the_file() -> None:
+def test_file_link_opens_the_file() -> None:
     card = static.file_link(Words(), "results.csv", "http://127.0.0.1:1/x").card
     assert [action["url"] for action in reading.of_type(card, "Action.OpenUrl")] == [
         "http://127.0.0.1:1/x"

@@ -14,11 +14,11 @@ import pytest
 from rich.console import Console
 
 from bot.doctor import Finding, FindingState
-from bot.doctor.report import as_json, show
+from bot.doctor.report import as_json, print_report
 from bot.words import Words
 from bot.words.terminal import single_line
 from cards.checks import checks
-from cards.elements import size
+from cards.elements import size_bytes
 from cards.render import MAX_BYTES
 from tests.support import reading
 
@@ -91,8 +91,8 @@ def test_every_step_has_a_name() -> None:
 
 def test_the_worst_card_fits_and_does_nothing_but_show() -> None:
     rendered = checks(Words(), findings())
-    reading.check(rendered.card)
-    assert size(rendered.card) < MAX_BYTES
+    reading.assert_valid(rendered.card)
+    assert size_bytes(rendered.card) < MAX_BYTES
     text = reading.text(rendered.card)
     assert "](https://evil" not in text.replace("\\](https://evil", "")
     assert "<at>" not in text.replace("\\<at>", "")
@@ -104,7 +104,7 @@ def test_the_worst_card_fits_and_does_nothing_but_show() -> None:
 def test_a_card_when_all_is_fine() -> None:
     rendered = checks(Words(), [Finding("roles", FindingState.OK, "found-roles")])
     assert rendered.summary == "The only check passed."
-    reading.check(rendered.card)
+    reading.assert_valid(rendered.card)
     assert rendered.card["body"][0]["style"] == "good"
 
 
@@ -133,7 +133,7 @@ def test_the_json() -> None:
 def test_a_terminal_obeys_nothing_in_it() -> None:
     output = io.StringIO()
     console = Console(file=output, width=100, force_terminal=False)
-    show(findings(100), Words(escape=single_line), console)
+    print_report(findings(100), Words(escape=single_line), console)
     told = output.getvalue()
     assert "\x1b" not in told
     assert "\u202e" not in told

@@ -44,7 +44,7 @@ def transcript() -> Transcript:
 def told(*events: object) -> Transcript:
     heard = transcript()
     for event in events:
-        heard.take(f"{MARK} {json.dumps(event)}\n".encode())
+        heard.feed(f"{MARK} {json.dumps(event)}\n".encode())
     return heard
 
 
@@ -52,29 +52,29 @@ def told(*events: object) -> Transcript:
 def test_lines_without_the_mark_say_nothing(lines: list[bytes]) -> None:
     heard = transcript()
     for line in lines:
-        heard.take(line)
-    assert not heard.asked
-    assert not heard.over
+        heard.feed(line)
+    assert not heard.called
+    assert not heard.finished
 
 
 @given(st.binary(), st.binary())
 def test_marked_nonsense_says_nothing(before: bytes, after: bytes) -> None:
     heard = transcript()
-    heard.take(before + MARK.encode() + b" \x00" + after)
-    assert not heard.asked
-    assert not heard.over
+    heard.feed(before + MARK.encode() + b" \x00" + after)
+    assert not heard.called
+    assert not heard.finished
 
 
 @given(st.lists(EVENTS, max_size=4))
 def test_any_event_leaves_something_that_can_be_told(events: list[dict[str, Any]]) -> None:
     heard = told(*events)
-    heard.end(1, "complaint")
+    heard.process_exited(1, "complaint")
     if heard.failure is not None:
         texts = [heard.failure.message, heard.failure.correlation_id]
-        errors = [heard.failure.of_submit(), heard.failure.of_status(), heard.unasked()]
+        errors = [heard.failure.of_submit(), heard.failure.of_status(), heard.error_before_call()]
         assert all(isinstance(error, GatewayError) for error in errors)
     else:
-        texts = [heard.ending] if heard.answer is None else []
+        texts = [heard.exit_message] if heard.output is None else []
     for text in texts:
         assert text
         assert text.isprintable()
@@ -84,7 +84,7 @@ def test_any_event_leaves_something_that_can_be_told(events: list[dict[str, Any]
 @given(EVENTS)
 def test_only_the_script_says_that_nothing_was_asked(event: dict[str, Any]) -> None:
     """After `asking`, nothing that follows takes it back."""
-    assert told({"event": "asking"}, event).asked
+    assert told({"event": "asking"}, event).called
 
 
 @given(st.text(), st.text(), st.sampled_from(["message", "body", "correlationId", "retryAfter"]))
@@ -101,7 +101,7 @@ def test_secrets_are_taken_out(before: str, after: str, name: str) -> None:
 def test_what_a_failure_says_about_asking(stage: str, asking: bool) -> None:
     before = [{"event": "asking"}] if asking else []
     heard = told(*before, {"event": "failed", "stage": stage})
-    assert heard.asked is (asking or stage == "asking")
+    assert heard.called is (asking or stage == "asking")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_why_nothing_was_asked(
     stage: str, status: int | None, kinds: list[str], expected: type[GatewayError]
 ) -> None:
     event = {"event": "failed", "stage": stage, "status": status, "kinds": kinds, "message": "No"}
-    assert type(told(event).unasked()) is expected
+    assert type(told(event).error_before_call()) is expected
 
 
 def test_the_services_own_words_and_ids_come_first() -> None:
@@ -142,4 +142,4 @@ def test_the_services_own_words_and_ids_come_first() -> None:
 
 def test_the_first_word_stands() -> None:
     heard = told({"event": "answered", "answer": [1]}, {"event": "failed", "message": "No"})
-    assert (heard.answer, heard.failure) == (b"[1]", None)
+    assert (heard.output, heard.failure) == (b"[1]", None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import ClientAuthenticationError
 
-from bot.identity.aadsts import Refusal, read
+from bot.identity.aadsts import Refusal, classify
 
 
 class Response:
@@ -50,9 +50,9 @@ def refused(content: Any) -> ClientAuthenticationError:
     ],
 )
 def test_meaning(content: Any, why: Refusal, code: str) -> None:
-    assert read(refused(content)) == (why, code)
+    assert classify(refused(content)) == (why, code)
 
 
 def test_without_an_answer() -> None:
-    assert read(ClientAuthenticationError("no")) == (Refusal.OTHER, "")
-    assert read(None) == (Refusal.OTHER, "")
+    assert classify(ClientAuthenticationError("no")) == (Refusal.OTHER, "")
+    assert classify(None) == (Refusal.OTHER, "")

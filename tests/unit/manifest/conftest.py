@@ -1,11 +1,11 @@
-"""A deployment, the files of its package, and Microsoft's schemas."""
+"""Fixtures: a deployment, the files of its package, and Microsoft's schemas."""
 
 from __future__ import annotations
 
 import pytest
 
 from manifest import package, validation
-from manifest.deployment import EXAMPLE, Deployment, Developer, checked
+from manifest.deployment import EXAMPLE, Deployment, Developer, normalize
 from manifest.language import Command, Description, Language, Name
 from tests.support.app_package import APP_ID, TENANT
 
@@ -17,7 +17,7 @@ def developer() -> Developer:
 
 @pytest.fixture
 def deployment(developer: Developer) -> Deployment:
-    return checked(APP_ID, TENANT, "offhook.contoso.com", developer)
+    return normalize(APP_ID, TENANT, "offhook.contoso.com", developer)
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def files(deployment: Deployment) -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def schema() -> None:
-    """The schemas are on disk: without them nothing here would be checked."""
+    """Fails the test when the schemas are not on disk, because nothing would be validated."""
     if not validation.FOLDER.is_dir():
         pytest.fail("Microsoft's manifest schemas are not installed. Run: make test")
 

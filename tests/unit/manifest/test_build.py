@@ -1,4 +1,4 @@
-"""`python -m bot manifest build`, as it is called."""
+"""`python -m bot manifest build`: exit codes, output, and the written package."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bot import __version__
-from bot.__main__ import app
+from bot.cli import app
 from manifest import package, validation
 from tests.support.app_package import APP_ID, TENANT
 
@@ -25,36 +25,36 @@ def build(*arguments: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.usefixtures("schema")
-def test_writes_a_package(tmp_path: Path) -> None:
-    output = tmp_path / "new" / "offhook.zip"
-    status, said, troubles = build(
+def test_build_writes_package_and_reports_digest(tmp_path: Path) -> None:
+    package_file = tmp_path / "new" / "offhook.zip"
+    status, output, errors = build(
         "--app-id", APP_ID, "--tenant", TENANT, "--host", "offhook.contoso.com",
-        "--output", str(output),
+        "--output", str(package_file),
     )  # fmt: skip
-    assert (status, troubles) == (0, "")
-    assert hashlib.sha256(output.read_bytes()).hexdigest() in said
-    assert f"schema {validation.SCHEMA}." in said
-    assert TENANT in said
-    assert f"OFFHOOK_APP_ID={APP_ID} " in said
-    with zipfile.ZipFile(output) as made:
-        assert made.testzip() is None
-        assert made.namelist() == ["color.png", "manifest.json", "outline.png"]
-        assert json.loads(made.read("manifest.json"))["version"] == __version__
+    assert (status, errors) == (0, "")
+    assert hashlib.sha256(package_file.read_bytes()).hexdigest() in output
+    assert f"schema {validation.SCHEMA}." in output
+    assert TENANT in output
+    assert f"OFFHOOK_APP_ID={APP_ID} " in output
+    with zipfile.ZipFile(package_file) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == ["color.png", "manifest.json", "outline.png"]
+        assert json.loads(archive.read("manifest.json"))["version"] == __version__
 
 
-def test_same_input_same_bytes(tmp_path: Path, files: dict[str, bytes]) -> None:
-    """Another process, time zone, hash seed and umask; another order of the files."""
-    made: list[bytes] = []
-    for at, (zone, mask) in enumerate([("UTC0", 0o022), ("XYZ-11", 0o077)]):
-        output = tmp_path / f"{at}.zip"
+def test_package_bytes_depend_only_on_input(tmp_path: Path, files: dict[str, bytes]) -> None:
+    """Not on process, time zone, hash seed, umask, or the order of the files."""
+    packages: list[bytes] = []
+    for seed, (zone, mask) in enumerate([("UTC0", 0o022), ("XYZ-11", 0o077)]):
+        package_file = tmp_path / f"{seed}.zip"
         subprocess.run(
             [sys.executable, "-m", "bot", "manifest", "build", "--app-id", APP_ID,
-             "--tenant", TENANT, "--output", output],
+             "--tenant", TENANT, "--output", package_file],
             check=True, capture_output=True, umask=mask,
-            env={**os.environ, "TZ": zone, "PYTHONHASHSEED": str(at)},
+            env={**os.environ, "TZ": zone, "PYTHONHASHSEED": str(seed)},
         )  # fmt: skip
-        made.append(output.read_bytes())
-    assert made[0] == made[1]
+        packages.append(package_file.read_bytes())
+    assert packages[0] == packages[1]
     assert package.pack(files) == package.pack(dict(reversed(files.items())))
     assert package.pack(files) != package.pack({**files, "more": b""})
 
@@ -67,7 +67,10 @@ def test_same_input_same_bytes(tmp_path: Path, files: dict[str, bytes]) -> None:
             ("--app-id", APP_ID, "--tenant", "contoso.com"),
             'The tenant ID "contoso.com" is not a GUID.',
         ),
-        (("--app-id", APP_ID, "--tenant", APP_ID), f"The app ID and the tenant ID are both {APP_ID}."),
+        (
+            ("--app-id", APP_ID, "--tenant", APP_ID),
+            f"The app ID and the tenant ID are both {APP_ID}.",
+        ),
         (
             ("--app-id", APP_ID, "--tenant", TENANT, "--host", "https://x.example"),
             'The host "https://x.example" is not a name that Teams can reach.',
@@ -79,34 +82,38 @@ def test_same_input_same_bytes(tmp_path: Path, files: dict[str, bytes]) -> None:
         (("--app-id", APP_ID, "--tenant", "\x1b[2J"), 'The tenant ID "\\u001b[2j" is not a GUID.'),
     ],
 )
-def test_refuses(tmp_path: Path, arguments: tuple[str, ...], sentence: str) -> None:
-    output = tmp_path / "offhook.zip"
-    status, said, troubles = build(*arguments, "--output", str(output))
-    assert (status, said) == (2, "")
-    assert sentence in troubles
-    assert not output.exists()
+def test_build_writes_nothing_for_invalid_options(
+    tmp_path: Path, arguments: tuple[str, ...], sentence: str
+) -> None:
+    package_file = tmp_path / "offhook.zip"
+    status, output, errors = build(*arguments, "--output", str(package_file))
+    assert (status, output) == (2, "")
+    assert sentence in errors
+    assert not package_file.exists()
 
 
 @pytest.mark.parametrize("arguments", [(), ("--app-id", APP_ID), ("--tenant", TENANT)])
-def test_needs_app_and_tenant(arguments: tuple[str, ...]) -> None:
-    status, said, troubles = build(*arguments)
-    assert (status, said) == (2, "")
-    assert "Missing option" in troubles
+def test_build_requires_app_and_tenant(arguments: tuple[str, ...]) -> None:
+    status, output, errors = build(*arguments)
+    assert (status, output) == (2, "")
+    assert "Missing option" in errors
 
 
-def test_output_cannot_be_written(tmp_path: Path) -> None:
-    status, _, troubles = build("--app-id", APP_ID, "--tenant", TENANT, "--output", str(tmp_path))
+def test_build_reports_unwritable_output(tmp_path: Path) -> None:
+    status, _, errors = build("--app-id", APP_ID, "--tenant", TENANT, "--output", str(tmp_path))
     assert status == 2
-    assert f"can't be written to {tmp_path}: Is a directory." in troubles
+    assert f"can't be written to {tmp_path}: Is a directory." in errors
 
 
-def test_says_what_was_not_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def absent(files: object) -> list[object]:
+def test_build_reports_skipped_validation_when_schemas_are_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def not_installed(files: object) -> list[object]:
         raise validation.SchemaNotInstalledError
 
-    monkeypatch.setattr(validation, "violations", absent)
-    output = tmp_path / "offhook.zip"
-    status, said, _ = build("--app-id", APP_ID, "--tenant", TENANT, "--output", str(output))
+    monkeypatch.setattr(validation, "violations", not_installed)
+    package_file = tmp_path / "offhook.zip"
+    status, output, _ = build("--app-id", APP_ID, "--tenant", TENANT, "--output", str(package_file))
     assert status == 0
-    assert "were not validated against it" in said
-    assert "follows Microsoft's schema" not in said
+    assert "were not validated against it" in output
+    assert "follows Microsoft's schema" not in output

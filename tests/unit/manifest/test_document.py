@@ -1,4 +1,4 @@
-"""The documents say what the bot is and can, and follow Microsoft's schemas whatever is put in."""
+"""The documents describe the bot, and follow Microsoft's schemas for every valid deployment."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 import manifest
 from bot.commands.dispatcher import ORDERS
 from manifest import document, language, package, rules, validation
-from manifest.deployment import Deployment, Developer, checked
+from manifest.deployment import Deployment, Developer, normalize
 from manifest.language import Language
 
 LABEL = st.from_regex(r"[a-z][a-z0-9]{0,20}", fullmatch=True)
@@ -37,33 +37,34 @@ def document_of(files: dict[str, bytes]) -> dict[str, Any]:
 @pytest.mark.usefixtures("schema")
 @settings(max_examples=25, deadline=None)
 @given(st.uuids(), st.uuids(), st.just("") | HOST, DEVELOPER, st.tuples(*[st.integers(0, 999)] * 3))
-def test_what_is_accepted_is_valid(
+def test_package_of_valid_deployment_follows_rules_and_schemas(
     app: object, tenant: object, host: str, developer: Developer, version: tuple[int, int, int]
 ) -> None:
     if app == tenant:
         return
-    made = checked(str(app).upper(), f" {tenant} ", host.title(), developer)
-    files = package.contents(made, ".".join(map(str, version)))
-    assert rules.problems(files) == []
+    deployment = normalize(str(app).upper(), f" {tenant} ", host.title(), developer)
+    files = package.contents(deployment, ".".join(map(str, version)))
+    assert rules.check(files) == []
     assert validation.violations(files) == []
 
 
-def test_bot(files: dict[str, bytes], deployment: Deployment) -> None:
-    made = document_of(files)
-    (bot,) = made["bots"]
-    assert bot["botId"] == made["id"] == made["webApplicationInfo"]["id"] == deployment.app_id
+def test_manifest_describes_bot(files: dict[str, bytes], deployment: Deployment) -> None:
+    document = document_of(files)
+    (bot,) = document["bots"]
+    app_id = deployment.app_id
+    assert bot["botId"] == document["id"] == document["webApplicationInfo"]["id"] == app_id
     assert bot["scopes"] == ["personal", "team", "groupChat"]
     assert bot["supportsFiles"] is True
-    assert made["webApplicationInfo"]["resource"] == f"api://botid-{deployment.app_id}"
-    assert made["validDomains"] == ["token.botframework.com", "offhook.contoso.com"]
-    assert made["defaultInstallScope"] == "personal"
+    assert document["webApplicationInfo"]["resource"] == f"api://botid-{app_id}"
+    assert document["validDomains"] == ["token.botframework.com", "offhook.contoso.com"]
+    assert document["defaultInstallScope"] == "personal"
 
 
-def test_no_rights_are_asked_for(files: dict[str, bytes]) -> None:
+def test_manifest_requests_no_permissions(files: dict[str, bytes]) -> None:
     assert not {"authorization", "permissions", "devicePermissions"} & document_of(files).keys()
 
 
-def test_every_scope_has_its_commands(files: dict[str, bytes]) -> None:
+def test_every_scope_lists_all_commands(files: dict[str, bytes]) -> None:
     (bot,) = document_of(files)["bots"]
     assert [entry["scopes"] for entry in bot["commandLists"]] == [[one] for one in bot["scopes"]]
     for entry in bot["commandLists"]:
@@ -73,32 +74,34 @@ def test_every_scope_has_its_commands(files: dict[str, bytes]) -> None:
 
 
 @pytest.mark.parametrize("tag", sorted(language.load()))
-def test_menu_and_bot_know_the_same_commands(tag: str) -> None:
-    """Teams sends the title to the bot. A new command belongs in every file of manifest/languages."""
+def test_menu_lists_the_commands_of_the_bot(tag: str) -> None:
+    """Teams sends the title to the bot. Add a new command to every file in manifest/languages."""
     commands = language.load()[tag].commands
     assert set(commands) == set(ORDERS)
     assert {command.title.split()[0] for command in commands.values()} <= set(ORDERS)
 
 
-def test_accent_is_the_background_of_the_icon() -> None:
+def test_accent_color_is_background_of_icon() -> None:
     picture = Path(manifest.__path__[0], "icon.svg").read_text(encoding="utf-8")
     assert re.findall(r'id="background".*?fill="(.*?)"', picture) == [document.ACCENT]
 
 
 @pytest.mark.usefixtures("schema")
-def test_a_further_language_is_a_further_file(deployment: Deployment, german: Language) -> None:
+def test_additional_language_adds_a_translation_file(
+    deployment: Deployment, german: Language
+) -> None:
     files = package.contents(deployment, "1.2.3", {**language.load(), "de": german})
     assert document_of(files)["localizationInfo"] == {
         "defaultLanguageTag": "en",
         "additionalLanguages": [{"languageTag": "de", "file": "de.json"}],
     }
-    translated = json.loads(files["de.json"])
-    assert translated["name.full"] == german.name.full
+    translation = json.loads(files["de.json"])
+    assert translation["name.full"] == german.name.full
     status = list(language.load()[language.DEFAULT].commands).index("status")
     for scope in range(3):
         key = f"bots[0].commandLists[{scope}].commands[{status}].description"
-        assert translated[key] == "Was offen ist"
-    assert rules.problems(files) == []
+        assert translation[key] == "Was offen ist"
+    assert rules.check(files) == []
     assert validation.violations(files) == []
 
 
@@ -113,21 +116,21 @@ def test_a_further_language_is_a_further_file(deployment: Deployment, german: La
         (("commands", "status", "description"), 4000),
     ],
 )
-def test_strings_keep_to_the_lengths_of_the_store(
+def test_language_rejects_strings_of_invalid_length(
     german: Language, path: tuple[str, ...], limit: int
 ) -> None:
-    """The schema of translations does not say all of them, so the language files do."""
+    """The schema of translations lacks some of these limits, so the language model has them all."""
 
-    def lengthened(text: str) -> Language:
+    def with_text(text: str) -> Language:
         strings: dict[str, Any] = german.model_dump()
         *parents, last = path
-        inner = strings
+        parent = strings
         for name in parents:
-            inner = inner[name]
-        inner[last] = text
+            parent = parent[name]
+        parent[last] = text
         return Language.model_validate(strings)
 
-    lengthened("x" * limit)
+    with_text("x" * limit)
     for text in ("x" * (limit + 1), "", " "):
         with pytest.raises(ValidationError):
-            lengthened(text)
+            with_text(text)

@@ -1,4 +1,4 @@
-"""The committed icons are what Teams asks for, pixel by pixel."""
+"""The committed icons meet Teams' requirements, pixel by pixel."""
 
 from __future__ import annotations
 
@@ -18,8 +18,9 @@ _BYTES = 4  # per pixel
 
 @dataclass(frozen=True)
 class Picture:
-    """`rows` of (red, green, blue, alpha)."""
+    """A decoded PNG."""
 
+    #: Top down; each pixel is (red, green, blue, alpha).
     rows: list[list[tuple[int, int, int, int]]]
 
     @property
@@ -30,32 +31,31 @@ class Picture:
 def picture(name: str, size: int) -> Picture:
     content = Path(manifest.__path__[0], name).read_bytes()
     assert content.startswith(b"\x89PNG\r\n\x1a\n")
-    at, packed = 8, b""
-    while at < len(content):
-        length, kind = struct.unpack(">I4s", content[at : at + 8])
-        body = content[at + 8 : at + 8 + length]
-        assert zlib.crc32(kind + body) == int.from_bytes(
-            content[at + 8 + length : at + 12 + length]
-        )
+    offset, compressed = 8, b""
+    while offset < len(content):
+        length, kind = struct.unpack(">I4s", content[offset : offset + 8])
+        body = content[offset + 8 : offset + 8 + length]
+        checksum = content[offset + 8 + length : offset + 12 + length]
+        assert zlib.crc32(kind + body) == int.from_bytes(checksum)
         if kind == b"IHDR":
             assert struct.unpack(">IIBBBBB", body) == (size, size, 8, _RGBA, 0, 0, 0)
         elif kind == b"IDAT":
-            packed += body
-        at += 12 + length
-    return Picture(_unfiltered(zlib.decompress(packed), size))
+            compressed += body
+        offset += 12 + length
+    return Picture(_unfilter(zlib.decompress(compressed), size))
 
 
-def _unfiltered(lines: bytes, size: int) -> list[list[tuple[int, int, int, int]]]:
+def _unfilter(lines: bytes, size: int) -> list[list[tuple[int, int, int, int]]]:
     """https://www.w3.org/TR/png-3/#9Filters"""
     width = size * _BYTES
     above = bytearray(width)
     rows: list[list[tuple[int, int, int, int]]] = []
     for start in range(0, len(lines), width + 1):
-        filtered, line = lines[start], bytearray(lines[start + 1 : start + 1 + width])
+        filter_type, line = lines[start], bytearray(lines[start + 1 : start + 1 + width])
         for x in range(width):
             left = line[x - _BYTES] if x >= _BYTES else 0
             corner = above[x - _BYTES] if x >= _BYTES else 0
-            line[x] = (line[x] + _predicted(filtered, left, above[x], corner)) % 256
+            line[x] = (line[x] + _predict(filter_type, left, above[x], corner)) % 256
         above = line
         rows.append(
             [(line[x], line[x + 1], line[x + 2], line[x + 3]) for x in range(0, width, _BYTES)]
@@ -64,11 +64,11 @@ def _unfiltered(lines: bytes, size: int) -> list[list[tuple[int, int, int, int]]
     return rows
 
 
-def _predicted(filtered: int, left: int, up: int, corner: int) -> int:
-    if filtered == 4:
+def _predict(filter_type: int, left: int, up: int, corner: int) -> int:
+    if filter_type == 4:
         estimate = left + up - corner
         return min((left, up, corner), key=lambda value: abs(estimate - value))
-    return (0, left, up, (left + up) // 2)[filtered]
+    return (0, left, up, (left + up) // 2)[filter_type]
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +81,7 @@ def color() -> Picture:
     return picture(document.COLOR, 192)
 
 
-def test_outline_is_white_on_nothing(outline: Picture) -> None:
+def test_outline_is_white_on_transparent(outline: Picture) -> None:
     assert {pixel[:3] for pixel in outline.pixels if pixel[3]} == {(255, 255, 255)}
     alphas = [pixel[3] for pixel in outline.pixels]
     assert 0.25 < alphas.count(255) / len(alphas) < 0.75
@@ -94,8 +94,8 @@ def test_outline_has_no_padding(outline: Picture) -> None:
         assert any(pixel[3] > 127 for pixel in edge)
 
 
-def test_color_fills_its_square(color: Picture) -> None:
-    """The store rounds the corners itself, and adds the border."""
+def test_color_background_fills_square(color: Picture) -> None:
+    """The store rounds the corners and adds the border."""
     accent = (*bytes.fromhex(document.ACCENT[1:]), 255)
     assert {pixel[3] for pixel in color.pixels} == {255}
     middle = range(36, 156)
@@ -107,8 +107,8 @@ def test_color_fills_its_square(color: Picture) -> None:
     } == {accent}
 
 
-def test_color_has_contrast(color: Picture) -> None:
-    """4.5 to 1 is asked for: https://www.w3.org/TR/WCAG22/#contrast-minimum"""
+def test_color_glyph_has_required_contrast(color: Picture) -> None:
+    """At least 4.5 to 1: https://www.w3.org/TR/WCAG22/#contrast-minimum"""
     assert (255, 255, 255, 255) in color.pixels
     linear = [
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4

@@ -1,4 +1,4 @@
-"""Everything that a package is refused for is found, and has its sentence and its remedy."""
+"""Every problem of a package is found, and has a sentence and a fix."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from bot.words import Words
 from manifest import package, rules, validation
-from manifest.deployment import EXAMPLE, Deployment, Developer, checked
+from manifest.deployment import EXAMPLE, Deployment, Developer, normalize
 from manifest.language import Language
 from manifest.package import MANIFEST
 from manifest.problem import PackageError, Problem
@@ -22,18 +22,19 @@ from tests.support.app_package import APP_ID, TENANT
 Files = dict[str, bytes]
 Document = dict[str, Any]
 
-GIVEN = {
+VALID = {
     "app_id": APP_ID, "tenant_id": TENANT, "host": "offhook.contoso.com", "name": "Contoso",
     "website": EXAMPLE, "privacy": f"{EXAMPLE}/privacy", "terms": f"{EXAMPLE}/terms",
 }  # fmt: skip
 
 
-def codes(given: dict[str, str]) -> list[str]:
-    developer = Developer(given["name"], given["website"], given["privacy"], given["terms"])
+def codes(options: dict[str, str]) -> list[str]:
+    """Returns the codes of all problems of these options."""
+    developer = Developer(options["name"], options["website"], options["privacy"], options["terms"])
     try:
-        checked(given["app_id"], given["tenant_id"], given["host"], developer)
-    except PackageError as refused:
-        return [problem.code for problem in refused.problems]
+        normalize(options["app_id"], options["tenant_id"], options["host"], developer)
+    except PackageError as error:
+        return [problem.code for problem in error.problems]
     return []
 
 
@@ -85,13 +86,13 @@ def codes(given: dict[str, str]) -> list[str]:
         ("terms", "https://contoso.com/" + "x" * 2048, ["link"]),
     ],
 )
-def test_what_is_given(name: str, value: str, expected: list[str]) -> None:
-    assert codes({**GIVEN, name: value}) == expected
+def test_normalize_reports_invalid_option(name: str, value: str, expected: list[str]) -> None:
+    assert codes({**VALID, name: value}) == expected
 
 
-def test_all_is_told_at_once() -> None:
-    wrong = {**GIVEN, "app_id": "x", "tenant_id": "y", "host": "z", "website": "", "terms": ""}
-    assert codes(wrong) == ["app-id", "tenant", "host", "link", "link"]
+def test_normalize_reports_all_invalid_options_at_once() -> None:
+    invalid = {**VALID, "app_id": "x", "tenant_id": "y", "host": "z", "website": "", "terms": ""}
+    assert codes(invalid) == ["app-id", "tenant", "host", "link", "link"]
 
 
 def edited(files: Files, edit: Callable[[Document], object], name: str = MANIFEST) -> Files:
@@ -100,18 +101,18 @@ def edited(files: Files, edit: Callable[[Document], object], name: str = MANIFES
     return {**files, name: json.dumps(document).encode()}
 
 
-def png(width: int, height: int, colour_type: int) -> bytes:
-    """As much of a PNG as has its size and kind."""
-    header = width.to_bytes(4) + height.to_bytes(4) + bytes([8, colour_type, 0, 0, 0])
+def png(width: int, height: int, color_type: int) -> bytes:
+    """Returns the beginning of a PNG: signature and header."""
+    header = width.to_bytes(4) + height.to_bytes(4) + bytes([8, color_type, 0, 0, 0])
     return b"\x89PNG\r\n\x1a\n" + len(header).to_bytes(4) + b"IHDR" + header + bytes(4)
 
 
-def retitled(document: Document) -> None:
+def set_other_version(document: Document) -> None:
     document["manifestVersion"] = "1.29"
 
 
-# Each takes the files of a good package and breaks one thing.
-BREAK: list[tuple[Callable[[Files], Files], list[str]]] = [
+# Each change breaks one thing in the files of a valid package.
+CHANGES: list[tuple[Callable[[Files], Files], list[str]]] = [
     (lambda files: {}, ["unreadable"]),
     (lambda files: {**files, MANIFEST: b"\xff"}, ["unreadable"]),
     (lambda files: {**files, MANIFEST: b"[]"}, ["unreadable"]),
@@ -120,7 +121,7 @@ BREAK: list[tuple[Callable[[Files], Files], list[str]]] = [
     (lambda files: edited(files, lambda it: it.update(version="x")), ["version"]),
     (lambda files: edited(files, lambda it: it.update(version="1.2")), ["version"]),
     (lambda files: edited(files, lambda it: it.update(version="1.02.3")), ["version"]),
-    (lambda files: edited(files, retitled), ["schema-version", "schema-version"]),
+    (lambda files: edited(files, set_other_version), ["schema-version", "schema-version"]),
     (lambda files: {**files, "notes.txt": b""}, ["file-unused"]),
     (lambda files: {name: files[name] for name in files if name != "color.png"}, ["file-missing"]),
     (lambda files: {name: files[name] for name in files if name != "de.json"}, ["file-missing"]),
@@ -134,30 +135,30 @@ BREAK: list[tuple[Callable[[Files], Files], list[str]]] = [
 
 
 @pytest.fixture
-def good(deployment: Deployment, german: Language) -> Files:
+def valid_files(deployment: Deployment, german: Language) -> Files:
     from manifest import language
 
     return package.contents(deployment, "1.2.3", {**language.load(), "de": german})
 
 
-@pytest.mark.parametrize(("change", "expected"), BREAK)
-def test_what_the_store_refuses(
-    good: Files, change: Callable[[Files], Files], expected: list[str]
+@pytest.mark.parametrize(("change", "expected"), CHANGES)
+def test_rules_report_broken_requirement(
+    valid_files: Files, change: Callable[[Files], Files], expected: list[str]
 ) -> None:
-    assert [problem.code for problem in rules.problems(change(good))] == expected
+    assert [problem.code for problem in rules.check(change(valid_files))] == expected
 
 
-def scoped(document: Document) -> None:
+def set_unknown_scope(document: Document) -> None:
     document["bots"][0]["scopes"] = ["personal", "groupchat"]
 
 
-def listed(document: Document) -> None:
+def duplicate_commands(document: Document) -> None:
     document["bots"][0]["commandLists"][0]["commands"] *= 2
 
 
-SCHEMA_BREAK: list[tuple[Callable[[Document], object], str]] = [
-    (scoped, "bots[0].scopes[1]"),
-    (listed, "bots[0].commandLists[0].commands"),
+SCHEMA_CHANGES: list[tuple[Callable[[Document], object], str]] = [
+    (set_unknown_scope, "bots[0].scopes[1]"),
+    (duplicate_commands, "bots[0].commandLists[0].commands"),
     (lambda it: it["icons"].pop("outline"), "icons"),
     (lambda it: it.pop("developer"), "-"),
     (lambda it: it.update(tenant=TENANT), "-"),
@@ -171,8 +172,8 @@ SCHEMA_BREAK: list[tuple[Callable[[Document], object], str]] = [
 
 
 @pytest.mark.usefixtures("schema")
-@pytest.mark.parametrize(("edit", "where"), SCHEMA_BREAK)
-def test_what_the_schema_refuses(
+@pytest.mark.parametrize(("edit", "where"), SCHEMA_CHANGES)
+def test_violations_name_location_in_manifest(
     files: Files, edit: Callable[[Document], object], where: str
 ) -> None:
     problems = validation.violations(edited(files, edit))
@@ -180,8 +181,10 @@ def test_what_the_schema_refuses(
 
 
 @pytest.mark.usefixtures("schema")
-def test_what_the_schema_of_translations_refuses(good: Files) -> None:
-    broken = edited(good, lambda it: it.update({"name.short": " ", "nonsense": ""}), "de.json")
+def test_violations_cover_translations(valid_files: Files) -> None:
+    broken = edited(
+        valid_files, lambda it: it.update({"name.short": " ", "nonsense": ""}), "de.json"
+    )
     problems = validation.violations(broken)
     assert {(problem.code, problem.arguments["file"]) for problem in problems} == {
         ("schema", "de.json")
@@ -189,20 +192,20 @@ def test_what_the_schema_of_translations_refuses(good: Files) -> None:
     assert len(problems) == 2
 
 
-def test_no_schemas_is_not_silence(files: Files, tmp_path: Path) -> None:
+def test_violations_raises_when_schemas_are_missing(files: Files, tmp_path: Path) -> None:
     with pytest.raises(validation.SchemaNotInstalledError):
         validation.violations(files, tmp_path)
 
 
 @pytest.mark.usefixtures("schema")
-def test_every_problem_has_its_words(good: Files) -> None:
-    problems = [problem for change, _ in BREAK for problem in rules.problems(change(good))]
-    problems += validation.violations(edited(good, scoped))
+def test_every_problem_has_sentence_and_fix(valid_files: Files) -> None:
+    problems = [problem for change, _ in CHANGES for problem in rules.check(change(valid_files))]
+    problems += validation.violations(edited(valid_files, set_unknown_scope))
     problems.append(Problem("output", {"file": "x.zip", "reason": "Is a directory"}))
     for app, tenant, host in (("", "", ""), (APP_ID, APP_ID, "x"), (APP_ID, TENANT, "office.com")):
-        with pytest.raises(PackageError) as caught:
-            checked(app, tenant, host, Developer("", "", "", ""))
-        problems += caught.value.problems
+        with pytest.raises(PackageError) as error_info:
+            normalize(app, tenant, host, Developer("", "", "", ""))
+        problems += error_info.value.problems
     words = Words()
     for problem in problems:
         for sentence in (
@@ -212,5 +215,5 @@ def test_every_problem_has_its_words(good: Files) -> None:
             assert sentence[-1] in ".:"
             assert not {"—", "!"} & set(sentence)
     text = resources.files("bot.words").joinpath("en/manifest.ftl").read_text(encoding="utf-8")
-    with_remedy = set(re.findall(r"^package-([\w-]+) = .*\n    \.fix", text, re.MULTILINE))
-    assert {problem.code for problem in problems} == with_remedy
+    codes_with_fix = set(re.findall(r"^package-([\w-]+) = .*\n    \.fix", text, re.MULTILINE))
+    assert {problem.code for problem in problems} == codes_with_fix

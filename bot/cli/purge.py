@@ -1,0 +1,58 @@
+"""`python -m bot purge`: deletes old requests and drafts, and everything that belongs to them.
+
+With `--json`, one object: `deleted`, the number of requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sys
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy.exc import DBAPIError
+
+from bot.cli.common import UsageError, load_settings
+from bot.settings.model import Settings
+from bot.store.connect import database_of
+from bot.store.database import DatabaseError, describe_error
+from bot.store.purge import purge
+
+_AGE = re.compile(r"(\d{1,5})\s*([hdw])", re.IGNORECASE)
+_HOURS = {"h": 1, "d": 24, "w": 168}
+
+
+def run(older_than: str, *, as_json: bool) -> None:
+    """Deletes what ended, or was drafted, longer ago than `older_than`, and prints how much.
+
+    Raises UsageError when `older_than` is not an age or the database cannot be used.
+    """
+    age = parse_age(older_than)
+    try:
+        deleted = asyncio.run(_purge(load_settings(), age))
+    except DatabaseError as error:
+        raise UsageError(str(error)) from error
+    except DBAPIError as error:
+        raise UsageError(
+            f"Nothing was deleted: {describe_error(error)}. Try again when the database is not in use."
+        ) from error
+    if as_json:
+        sys.stdout.write(json.dumps({"deleted": deleted}) + "\n")
+    else:
+        sys.stdout.write(f"Deleted {deleted} {'request' if deleted == 1 else 'requests'}.\n")
+
+
+def parse_age(text: str) -> timedelta:
+    """Parses `90d`, `12w`, or `36h`. Raises UsageError for anything else."""
+    match = _AGE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(f"{text!r} is not an age. Write, for example, 90d, 12w, or 36h.")
+    return timedelta(hours=int(match[1]) * _HOURS[match[2].lower()])
+
+
+async def _purge(settings: Settings, age: timedelta) -> int:
+    async with database_of(settings) as database:
+        await database.open(alone=False)
+        async with database.write() as tx:
+            return await purge(tx, datetime.now(UTC) - age)

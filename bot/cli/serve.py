@@ -1,0 +1,37 @@
+"""`python -m bot serve`: runs the service until SIGINT or SIGTERM."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+from bot import logs
+from bot.app import running
+from bot.cli.common import UsageError, load_settings, usage_errors
+from bot.settings.model import Settings
+
+
+def run(*, log_level: str) -> None:
+    """Serves until a signal. Raises UsageError when the service cannot start."""
+    logs.configure(level=log_level)
+    settings = load_settings()
+    try:
+        with usage_errors():
+            asyncio.run(_serve(settings))
+    except OSError as error:
+        raise UsageError(
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. "
+            "Set OFFHOOK_HOST or OFFHOOK_PORT; port 0 picks a free one."
+        ) from error
+
+
+async def _serve(settings: Settings) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signal_number, stop.set)
+    async with running(settings) as service:
+        sys.stdout.write(f"listening on {service.url}\n")
+        sys.stdout.flush()
+        await stop.wait()

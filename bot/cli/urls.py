@@ -1,0 +1,49 @@
+"""`python -m bot urls`: prints provisioning URLs.
+
+With `--json`, a list of objects with `region`, `kind`, and `url`.
+"""
+
+from __future__ import annotations
+
+import json
+
+from rich.console import Console
+from rich.table import Table
+
+from bot.cli.common import UsageError, load_settings
+from bot.phones import provisioning
+from bot.phones.region import Region
+from bot.phones.region import parse as parse_region
+
+
+def run(region: str, *, tenant: str, as_json: bool, console: Console) -> None:
+    """Prints the URLs of one region, or of all if `region` is empty.
+
+    Raises UsageError when there is no such region or no tenant.
+    """
+    chosen = parse_region(region) if region else None
+    if region and chosen is None:
+        raise UsageError(f"There is no region {region!r}. The regions are NOAM, EMEA, and APAC.")
+    tenant = tenant or next(iter(load_settings().tenant_ids), "")
+    if not tenant:
+        raise UsageError("Which tenant? Pass --tenant, or set OFFHOOK_TENANT_IDS.")
+    rows = [
+        (each.value, url.kind.value, url.url)
+        for each in ([chosen] if chosen else list(Region))
+        for url in provisioning.all_urls(tenant, each)
+    ]
+    if as_json:
+        objects = [dict(zip(("region", "kind", "url"), row, strict=True)) for row in rows]
+        console.file.write(json.dumps(objects, indent=2) + "\n")
+    else:
+        console.print(_table(rows))
+
+
+def _table(rows: list[tuple[str, str, str]]) -> Table:
+    table = Table()
+    for title, *cells in zip(("Region", "Phone", "URL"), *rows, strict=True):
+        # Never wrapped, however narrow the terminal: URLs are there to be copied.
+        table.add_column(title, no_wrap=True, min_width=max(map(len, (title, *cells))))
+    for row in rows:
+        table.add_row(*row)
+    return table

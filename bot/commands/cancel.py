@@ -1,0 +1,47 @@
+"""Cancel a running request: by a click, or by the command `cancel <id>`."""
+
+from __future__ import annotations
+
+from bot.commands.context import (
+    SHOW_CARD,
+    ClickAnswer,
+    Context,
+    Turn,
+    denial,
+    denied_click,
+    say,
+    visible_or_say,
+)
+from bot.commands.inputs import Inputs
+from bot.lifecycle import requests as lifecycle
+from bot.signin.policy import Denied, may_cancel
+from bot.store.requests import Request
+
+
+async def cancel(context: Context, turn: Turn, request: Request, _: Inputs) -> ClickAnswer:
+    """Stop what has not been sent yet."""
+    decision = may_cancel(turn.actor, request.facts)
+    if isinstance(decision, Denied):
+        return denied_click(context, decision)
+    await _cancel(context, turn, request)
+    return SHOW_CARD
+
+
+async def command(context: Context, turn: Turn, argument: str) -> None:
+    request = await visible_or_say(context, turn, argument)
+    if request is None:
+        return
+    decision = may_cancel(turn.actor, request.facts)
+    if isinstance(decision, Denied):
+        await say(context, turn.conversation, denial(context, decision))
+        return
+    await _cancel(context, turn, request)
+    await say(context, turn.conversation, context.words("cancel-asked", request=request.id))
+
+
+async def _cancel(context: Context, turn: Turn, request: Request) -> None:
+    async with context.database.write() as tx:
+        await lifecycle.cancel(
+            tx, context.notifications, request, actor=turn.actor.person, now=context.clock()
+        )
+    context.changed()

@@ -1,0 +1,94 @@
+"""An approver settles a batch of unknown outcome: check again, it ran, or it did not run."""
+
+from __future__ import annotations
+
+import asyncio
+
+from bot.commands.chat import TextAnswer
+from bot.commands.context import SHOW_CARD, ClickAnswer, Context, Turn, denied_click
+from bot.commands.inputs import Inputs
+from bot.gateway import GatewayError
+from bot.lifecycle import batches as lifecycle
+from bot.runner.reconciliation import is_of
+from bot.signin import policy
+from bot.signin.batch import BatchState
+from bot.signin.policy import Denied
+from bot.store import batches
+from bot.store.batches import Batch
+from bot.store.requests import Request
+
+_TIMEOUT_SECONDS = 6.0  # whoever clicked waits for the answer, and their client not much longer
+
+
+async def reconcile(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
+    decision = policy.may_reconcile(turn.actor, request.facts, four_eyes=context.rules.four_eyes)
+    if isinstance(decision, Denied):
+        return denied_click(context, decision)
+    async with context.database.read() as tx:
+        batch = await batches.load(tx, inputs.number("batch", 0))
+    if (
+        batch is None
+        or batch.request_id != request.id
+        or batch.state is not BatchState.NEEDS_PERSON
+        or batch.attempt != inputs.number("attempt", 0)
+    ):
+        return SHOW_CARD  # settled meanwhile, as the card says
+    match inputs.text("answer", 16):
+        case "check":
+            return await _check_again(context, turn, batch)
+        case "not_run":
+            return await _did_not_run(context, turn, batch)
+        case "ran":
+            return await _ran(context, turn, batch, inputs.text("batch_id", 200))
+        case _:
+            return TextAnswer(context.words("reconcile-what"))
+
+
+async def _check_again(context: Context, turn: Turn, batch: Batch) -> ClickAnswer:
+    async with context.database.write() as tx:
+        await lifecycle.check_again(tx, batch, actor=turn.actor.person, now=context.clock())
+    context.changed()
+    return SHOW_CARD
+
+
+async def _did_not_run(context: Context, turn: Turn, batch: Batch) -> ClickAnswer:
+    async with context.database.write() as tx:
+        await lifecycle.confirm_not_run(
+            tx, context.notifications, batch, actor=turn.actor.person, now=context.clock()
+        )
+    context.changed()
+    return SHOW_CARD
+
+
+async def _ran(context: Context, turn: Turn, batch: Batch, remote_batch_id: str) -> ClickAnswer:
+    """Believed only if the SIP Gateway has a batch of that id with exactly these phones."""
+    words = context.words
+    if not remote_batch_id:
+        return TextAnswer(words("reconcile-no-id"))
+    async with context.database.read() as tx:
+        phones = await batches.phones(tx, batch)
+        known = await batches.known_remote_batch_ids(tx, batch.tenant_id)
+    if remote_batch_id.casefold() in map(str.casefold, known):
+        return TextAnswer(words("reconcile-taken", batch=remote_batch_id))
+    gateway = context.gateway
+    if context.delegations is not None:
+        gateway = context.delegations.client(batch.request_id)
+    if gateway is None:
+        return TextAnswer(words("reconcile-signed-out", batch=remote_batch_id))
+    try:
+        async with asyncio.timeout(_TIMEOUT_SECONDS):
+            report = await gateway.status(remote_batch_id)
+    except TimeoutError:
+        return TextAnswer(words("reconcile-slow", batch=remote_batch_id))
+    except GatewayError as error:
+        return TextAnswer(
+            words("reconcile-no-answer", batch=remote_batch_id, message=error.message)
+        )
+    if not is_of(report, phones):
+        return TextAnswer(words("reconcile-other", batch=remote_batch_id))
+    async with context.database.write() as tx:
+        await lifecycle.confirm_ran(
+            tx, batch, remote_batch_id, actor=turn.actor.person, now=context.clock()
+        )
+    context.changed()
+    return SHOW_CARD

@@ -1,0 +1,401 @@
+"""Transitions of batches, fenced by lease and attempt.
+
+A write about a submit carries the batch's `attempt`: an answer that arrives after another replica took
+over is recorded only while it is still about the same attempt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from bot.lifecycle import phones
+from bot.lifecycle.ending import end_if_over
+from bot.lifecycle.notifications import Notifications
+from bot.phones.region import Region
+from bot.signin import batch as states
+from bot.signin.batch import BatchState
+from bot.signin.outcome import PhoneResult
+from bot.signin.request import Person
+from bot.signin.transition import Transition
+from bot.store import audit, batches, leases, requests, transitions
+from bot.store.batches import Batch
+from bot.store.database import Database, Transaction
+from bot.store.models import BatchRow, PhoneRow
+from bot.store.requests import Request
+
+_NO_LEASE: Mapping[str, Any] = {"owner": "", "lease_until": None}
+
+
+async def plan(tx: Transaction, request: Request) -> None:
+    """-> planned, for all batches of an approved request."""
+    rows = await tx.execute(
+        select(PhoneRow.number, PhoneRow.region)
+        .where(PhoneRow.request_id == request.id, PhoneRow.ready)
+        .order_by(PhoneRow.number)
+    )
+    for planned in states.plan((number, Region(region)) for number, region in rows):
+        numbers = list(planned.rows)
+        inserted = await tx.execute(
+            insert(BatchRow)
+            .values(
+                request_id=request.id,
+                tenant_id=request.tenant_id,
+                region=planned.region.value,
+                size=len(numbers),
+                first_row=numbers[0],
+                last_row=numbers[-1],
+                state=BatchState.PLANNED.value,
+            )
+            .returning(BatchRow.id)
+        )
+        await tx.execute(
+            update(PhoneRow)
+            .where(PhoneRow.request_id == request.id, PhoneRow.number.in_(numbers))
+            .values(batch_id=inserted.scalar_one())
+        )
+
+
+async def claim(
+    database: Database,
+    tenant_id: str,
+    region: Region,
+    *,
+    owner: str,
+    now: datetime,
+    lease_until: datetime,
+    only: Collection[str] | None = None,
+) -> list[Batch]:
+    """planned -> intent, for as many batches as the region has free slots; oldest approval first.
+
+    Opens its own transaction: slots are counted and filled in one, and writers take turns, so no two
+    replicas fill the last slot. `only`: batches of these requests, None for all. Returns the batches
+    that `owner` has to send before `lease_until`.
+    """
+    async with database.write() as tx:
+        batch_ids = await batches.next_to_send(tx, tenant_id, region, now, only=only)
+        if not batch_ids:
+            return []
+        await transitions.apply(
+            tx,
+            BatchRow,
+            states.CLAIM,
+            BatchRow.id.in_(batch_ids),
+            attempt=BatchRow.attempt + 1,
+            owner=owner,
+            lease_until=lease_until,
+            sent_at=now,
+            not_before=None,
+            last_error="",
+        )
+        claimed = await batches.select_where(tx, BatchRow.id.in_(batch_ids))
+        for batch in claimed:
+            await phones.send(tx, batch)
+        for request_id in {batch.request_id for batch in claimed}:
+            await requests.touch(tx, request_id)
+        return claimed
+
+
+async def _transition(
+    tx: Transaction, batch: Batch, transition: Transition[BatchState], **columns: Any
+) -> bool:
+    changed = await transitions.apply(
+        tx, BatchRow, transition, *leases.same_attempt(batch), **columns
+    )
+    return changed == 1
+
+
+async def _submitted(
+    tx: Transaction,
+    batch: Batch,
+    transition: Transition[BatchState],
+    remote_batch_id: str,
+    now: datetime,
+    **columns: Any,
+) -> bool:
+    if not await _transition(
+        tx,
+        batch,
+        transition,
+        remote_batch_id=remote_batch_id,
+        progress_at=now,
+        polls=0,
+        not_before=None,
+        last_error="",
+        **columns,
+    ):
+        return False
+    await phones.send(tx, batch)
+    await requests.touch(tx, batch.request_id, refused="", unreachable_since=None)
+    return True
+
+
+async def acknowledge(
+    tx: Transaction,
+    batch: Batch,
+    remote_batch_id: str,
+    *,
+    owner: str,
+    lease_until: datetime,
+    due_at: datetime,
+    now: datetime,
+) -> bool:
+    """intent, unknown, needs_person or planned -> submitted: the SIP Gateway has the batch.
+
+    An acknowledgment overrides every doubt, even after the lease expired and even an approver's "did
+    not run", as long as the batch has not been claimed again. Returns False once it has moved on.
+    """
+    return await _submitted(
+        tx,
+        batch,
+        states.ACKNOWLEDGE,
+        remote_batch_id,
+        now,
+        owner=owner,
+        lease_until=lease_until,
+        due_at=due_at,
+    )
+
+
+async def confirm_ran(
+    tx: Transaction, batch: Batch, remote_batch_id: str, *, actor: Person, now: datetime
+) -> bool:
+    """needs_person -> submitted: an approver named the batch in the SIP Gateway, which has its phones.
+
+    Returns False when the question was answered meanwhile.
+    """
+    confirmed = await _submitted(
+        tx, batch, states.CONFIRM_RAN, remote_batch_id, now, owner="", lease_until=now, due_at=now
+    )
+    if confirmed:
+        await audit.record(
+            tx,
+            batch.request_id,
+            "batch ran",
+            now,
+            actor,
+            batch=batch.id,
+            remote_batch_id=remote_batch_id,
+        )
+    return confirmed
+
+
+async def _planned_again(
+    tx: Transaction,
+    batch: Batch,
+    transition: Transition[BatchState],
+    *,
+    not_before: datetime,
+    error: str,
+    **request_columns: Any,
+) -> bool:
+    if not await _transition(
+        tx,
+        batch,
+        transition,
+        **_NO_LEASE,
+        sent_at=None,
+        due_at=None,
+        not_before=not_before,
+        last_error=error,
+    ):
+        return False
+    await phones.take_back(tx, batch)
+    request = await requests.load(tx, batch.request_id)
+    if request is not None and request.cancel_asked_at is not None:
+        await cancel_planned(tx, batch.request_id)
+    await requests.touch(tx, batch.request_id, **request_columns)
+    return True
+
+
+async def requeue(
+    tx: Transaction,
+    notify: Notifications,
+    batch: Batch,
+    *,
+    not_before: datetime,
+    error: str,
+    now: datetime,
+    **request_columns: Any,
+) -> bool:
+    """intent, unknown or needs_person -> planned: an answer proves that nothing ran.
+
+    `not_before`: when it may be sent again. `request_columns`: what else changes about the request,
+    such as why it is held up. Returns False when the batch has already moved on.
+    """
+    requeued = await _planned_again(
+        tx, batch, states.REQUEUE, not_before=not_before, error=error, **request_columns
+    )
+    if requeued:
+        await end_if_over(tx, notify, batch.request_id, now)
+    return requeued
+
+
+async def confirm_not_run(
+    tx: Transaction, notify: Notifications, batch: Batch, *, actor: Person, now: datetime
+) -> bool:
+    """needs_person -> planned: an approver says that the batch did not run, so it is sent again.
+
+    Returns False when the question was answered meanwhile.
+    """
+    confirmed = await _planned_again(tx, batch, states.CONFIRM_NOT_RUN, not_before=now, error="")
+    if confirmed:
+        await audit.record(tx, batch.request_id, "batch did not run", now, actor, batch=batch.id)
+        await end_if_over(tx, notify, batch.request_id, now)
+    return confirmed
+
+
+async def reject(
+    tx: Transaction, notify: Notifications, batch: Batch, message: str, now: datetime
+) -> bool:
+    """intent, unknown or needs_person -> done: the SIP Gateway refuses this batch, so nothing ran.
+
+    `message` is the SIP Gateway's own. Returns False when the batch has already moved on.
+    """
+    rejected = await _transition(
+        tx,
+        batch,
+        states.REJECT,
+        **_NO_LEASE,
+        due_at=None,
+        done_at=now,
+        last_error=message,
+        ended=batch.size,
+    )
+    if rejected:
+        await phones.fail_all(tx, batch, message)
+        await requests.touch(tx, batch.request_id)
+        await end_if_over(tx, notify, batch.request_id, now)
+    return rejected
+
+
+async def mark_unknown(tx: Transaction, batch: Batch, *, due_at: datetime, error: str) -> bool:
+    """intent -> unknown: whether it ran is not known; the summaries are read at `due_at`.
+
+    Returns False when the batch has already moved on.
+    """
+    marked = await _transition(
+        tx,
+        batch,
+        states.MARK_UNKNOWN,
+        **_NO_LEASE,
+        summary_reads=0,
+        due_at=due_at,
+        last_error=error,
+    )
+    if marked:
+        await requests.touch(tx, batch.request_id)
+    return marked
+
+
+async def check_again(tx: Transaction, batch: Batch, *, actor: Person, now: datetime) -> bool:
+    """needs_person -> unknown: an approver wants the summaries read once more.
+
+    Returns False when the question was answered meanwhile.
+    """
+    marked = await _transition(
+        tx, batch, states.CHECK_AGAIN, **_NO_LEASE, summary_reads=0, due_at=now, last_error=""
+    )
+    if marked:
+        await audit.record(tx, batch.request_id, "batch to be checked", now, actor, batch=batch.id)
+        await requests.touch(tx, batch.request_id)
+    return marked
+
+
+async def ask_approver(
+    tx: Transaction, notify: Notifications, batch: Batch, *, owner: str, now: datetime
+) -> bool:
+    """unknown -> needs_person: the summaries could not tell, so an approver is asked on a card.
+
+    Returns False when `owner` no longer holds the batch.
+    """
+    asked = await transitions.apply(
+        tx,
+        BatchRow,
+        states.ASK_APPROVER,
+        *leases.held(batch, owner),
+        **_NO_LEASE,
+        due_at=None,
+    )
+    if asked:
+        await requests.touch(tx, batch.request_id)
+        request = await requests.load(tx, batch.request_id)
+        if request is not None:
+            await notify.reconciliation_asked(tx, request, batch.id, now)
+    return asked == 1
+
+
+async def report(
+    tx: Transaction,
+    batch: Batch,
+    results: Mapping[tuple[str, str], PhoneResult],
+    *,
+    owner: str,
+    now: datetime,
+) -> int:
+    """Store results, by `phone_key`, of a batch that stays submitted.
+
+    Returns how many of its phones have ended. Raises `LeaseLostError` if `owner` no longer holds it.
+    """
+    await leases.require(tx, batch, owner)
+    newly_ended, ended = await phones.report(tx, batch, results)
+    if newly_ended:
+        await tx.execute(
+            update(BatchRow)
+            .where(*leases.held(batch, owner))
+            .values(ended=ended, progress_at=now, stalled=False)
+        )
+        await requests.touch(tx, batch.request_id, unreachable_since=None)
+    return ended
+
+
+async def mark_stalled(
+    tx: Transaction, notify: Notifications, batch: Batch, *, owner: str, now: datetime
+) -> None:
+    """Tell the requester, once, that a submitted batch makes no progress."""
+    marked = await tx.execute(
+        update(BatchRow).where(*leases.held(batch, owner), ~BatchRow.stalled).values(stalled=True)
+    )
+    request = await requests.load(tx, batch.request_id)
+    if marked.rowcount == 1 and request is not None:
+        await requests.touch(tx, batch.request_id)
+        await notify.stalled(tx, request, batch.region, now)
+
+
+async def complete(
+    tx: Transaction, notify: Notifications, batch: Batch, *, owner: str, now: datetime
+) -> bool:
+    """submitted -> done. Phones for which no result came end unconfirmed.
+
+    Returns False when `owner` no longer holds the batch.
+    """
+    completed = await transitions.apply(
+        tx,
+        BatchRow,
+        states.COMPLETE,
+        *leases.held(batch, owner),
+        **_NO_LEASE,
+        due_at=None,
+        done_at=now,
+        stalled=False,
+    )
+    if completed:
+        await phones.leave_unconfirmed(tx, batch)
+        await requests.touch(tx, batch.request_id)
+        await end_if_over(tx, notify, batch.request_id, now)
+    return completed == 1
+
+
+async def cancel_planned(tx: Transaction, request_id: str) -> None:
+    """planned -> cancelled, for every batch of the request that was not sent."""
+    planned = await tx.execute(
+        select(BatchRow.id).where(
+            BatchRow.request_id == request_id, BatchRow.state == BatchState.PLANNED.value
+        )
+    )
+    batch_ids = list(planned.scalars())
+    await phones.leave_out(tx, batch_ids)
+    await transitions.apply(tx, BatchRow, states.CANCEL_PLANNED, BatchRow.id.in_(batch_ids))

@@ -1,0 +1,71 @@
+"""Delegations as requests see them: granted by an approver, or wanted because none is held any more.
+
+The delegations themselves live in memory only (`bot.identity.delegations`); rows say who vouches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from sqlalchemy import or_, select, update
+
+from bot.lifecycle.notifications import Notifications
+from bot.signin.batch import BatchState
+from bot.signin.request import Person, RequestState
+from bot.store import audit, leases, requests
+from bot.store.database import Transaction
+from bot.store.models import BatchRow, RequestRow
+from bot.store.requests import Request
+
+
+async def grant(
+    tx: Transaction, request: Request, until: datetime, *, actor: Person, now: datetime
+) -> bool:
+    """An approver delegated to a running request: its batches become due at once.
+
+    `until`: how long the delegation is vouched for. Returns False when the request has ended.
+    """
+    granted = await tx.execute(
+        update(RequestRow)
+        .where(RequestRow.id == request.id, RequestRow.state == RequestState.RUNNING.value)
+        .values(
+            version=RequestRow.version + 1,
+            delegation_until=until,
+            delegation_wanted_since=None,
+            refused="",
+            unreachable_since=None,
+        )
+    )
+    if granted.rowcount != 1:
+        return False
+    await audit.record(tx, request.id, "signed in", now, actor)
+    await leases.make_due(tx, request.id, now)
+    return True
+
+
+async def ask(
+    tx: Transaction, notify: Notifications, now: datetime, states: Collection[BatchState]
+) -> list[str]:
+    """Ask for a delegation for each running request that has batches in one of `states`, holds none,
+    and was not asked for yet. Returns the ids of these requests."""
+    with_work = select(BatchRow.request_id).where(
+        BatchRow.state.in_([state.value for state in states])
+    )
+    asked = await tx.execute(
+        update(RequestRow)
+        .where(
+            RequestRow.state == RequestState.RUNNING.value,
+            RequestRow.delegation_wanted_since.is_(None),
+            or_(RequestRow.delegation_until.is_(None), RequestRow.delegation_until <= now),
+            RequestRow.id.in_(with_work),
+        )
+        .values(version=RequestRow.version + 1, delegation_wanted_since=now)
+        .returning(RequestRow.id)
+    )
+    request_ids = list(asked.scalars())
+    for request_id in request_ids:
+        request = await requests.load(tx, request_id)
+        if request is not None:
+            await notify.delegation_wanted(tx, request, now)
+    return request_ids

@@ -1,0 +1,60 @@
+"""The end of a running request: when none of its batches is open any more."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+
+from bot.lifecycle.notifications import Notifications
+from bot.signin import request as states
+from bot.signin.batch import TERMINAL_BATCH_STATES, BatchState
+from bot.signin.request import RequestState
+from bot.store import audit, requests, snapshots, transitions
+from bot.store.database import Transaction
+from bot.store.models import BatchRow, RequestRow
+from bot.store.requests import Request
+from bot.store.snapshots import Tally
+
+
+async def end_if_over(
+    tx: Transaction, notify: Notifications, request_id: str, now: datetime
+) -> RequestState:
+    """running -> finished or cancelled, once every batch is done or cancelled.
+
+    Returns the state the request is in afterwards.
+    """
+    request = await requests.load(tx, request_id)
+    if request is None:
+        raise LookupError(request_id)
+    batches = await tx.execute(
+        select(BatchRow.state, func.count())
+        .where(BatchRow.request_id == request_id)
+        .group_by(BatchRow.state)
+    )
+    states_of_batches = {BatchState(state) for state, _ in batches}
+    if request.state is not RequestState.RUNNING or states_of_batches - TERMINAL_BATCH_STATES:
+        return request.state
+    # A cancellation too late to stop any batch did not cancel the request.
+    cancelled = BatchState.CANCELLED in states_of_batches
+    transition = states.END_CANCELLED if cancelled else states.END_FINISHED
+    await transitions.apply(
+        tx,
+        RequestRow,
+        transition,
+        RequestRow.id == request_id,
+        version=RequestRow.version + 1,
+        state_version=RequestRow.version + 1,
+        finished_at=now,
+        refused="",
+        unreachable_since=None,
+        delegation_until=None,
+        delegation_wanted_since=None,
+    )
+    await audit.record(tx, request_id, transition.after.value, now)
+    await notify.ended(tx, request, transition.after, await _tally(tx, request), now)
+    return transition.after
+
+
+async def _tally(tx: Transaction, request: Request) -> Tally:
+    return (await snapshots.tallies(tx, [request.id])).get(request.id, Tally())

@@ -1,0 +1,102 @@
+"""Transitions of phones: always of a batch's phones together, within a transition of their batch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import ColumnElement, bindparam, select
+
+from bot.signin import outcome
+from bot.signin.outcome import (
+    TERMINAL_PHONE_STATUSES,
+    PhoneResult,
+    PhoneStatus,
+    explain,
+)
+from bot.signin.request import phone_key
+from bot.store import transitions
+from bot.store.batches import Batch
+from bot.store.database import Transaction
+from bot.store.models import PhoneRow
+
+
+def _of(batch: Batch) -> tuple[ColumnElement[bool], ...]:
+    return (PhoneRow.request_id == batch.request_id, PhoneRow.batch_id == batch.id)
+
+
+async def send(tx: Transaction, batch: Batch) -> None:
+    """pending -> in_progress."""
+    await transitions.apply(tx, PhoneRow, outcome.SEND, *_of(batch))
+
+
+async def take_back(tx: Transaction, batch: Batch) -> None:
+    """in_progress -> pending: it is proved, or an approver said, that the batch did not run."""
+    await transitions.apply(tx, PhoneRow, outcome.TAKE_BACK, *_of(batch))
+
+
+async def fail_all(tx: Transaction, batch: Batch, message: str) -> None:
+    """in_progress -> failed: the SIP Gateway rejected the batch as a whole."""
+    cause = explain(message).cause
+    code = outcome.REFUSED.code if cause is outcome.UNKNOWN else cause.code
+    await transitions.apply(
+        tx, PhoneRow, outcome.FAIL_ALL, *_of(batch), message=message, cause=code
+    )
+
+
+async def leave_out(tx: Transaction, batch_ids: Sequence[int]) -> None:
+    """pending -> not_run: the request was cancelled before these batches were sent."""
+    of_batches = PhoneRow.batch_id.in_(batch_ids)
+    await transitions.apply(tx, PhoneRow, outcome.LEAVE_OUT, of_batches, cause=outcome.NOT_RUN.code)
+
+
+async def leave_unconfirmed(tx: Transaction, batch: Batch) -> None:
+    """in_progress -> unconfirmed: the batch ended without a result for these phones."""
+    await transitions.apply(
+        tx, PhoneRow, outcome.LEAVE_UNCONFIRMED, *_of(batch), cause=outcome.NO_RESULT.code
+    )
+
+
+async def report(
+    tx: Transaction, batch: Batch, results: Mapping[tuple[str, str], PhoneResult]
+) -> tuple[int, int]:
+    """in_progress -> signed_in or failed, as the SIP Gateway reports; a result once stored stays.
+
+    `results` are by `phone_key`. Returns how many of the batch's phones ended now, and how many have
+    ended in all.
+    """
+    rows = (
+        await tx.execute(
+            select(PhoneRow.number, PhoneRow.username, PhoneRow.hardware_id, PhoneRow.status).where(
+                *_of(batch)
+            )
+        )
+    ).all()
+    signed_in: list[Mapping[str, object]] = []
+    failed: list[Mapping[str, object]] = []
+    ended = 0
+    for row in rows:
+        if PhoneStatus(row.status) in TERMINAL_PHONE_STATUSES:
+            ended += 1
+            continue
+        result = results.get(phone_key(row.username, row.hardware_id))
+        if result is None or result.status not in TERMINAL_PHONE_STATUSES:
+            continue
+        if result.status is PhoneStatus.SIGNED_IN:
+            signed_in.append({"row": row.number})
+        else:
+            code = explain(result.message).cause.code
+            failed.append({"row": row.number, "text": result.message, "code": code})
+    this_row = (PhoneRow.request_id == batch.request_id, PhoneRow.number == bindparam("row"))
+    if signed_in:
+        await transitions.apply(tx, PhoneRow, outcome.REPORT_SIGNED_IN, *this_row, each=signed_in)
+    if failed:
+        await transitions.apply(
+            tx,
+            PhoneRow,
+            outcome.REPORT_FAILED,
+            *this_row,
+            each=failed,
+            message=bindparam("text"),
+            cause=bindparam("code"),
+        )
+    return len(signed_in) + len(failed), ended + len(signed_in) + len(failed)

@@ -1,0 +1,53 @@
+"""What every part of the worker works with."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bot.gateway import GatewayError
+from bot.lifecycle.notifications import Notifications
+from bot.phones.region import Region
+from bot.runner.gateways import Gateways
+from bot.runner.outages import Outages
+from bot.signin.timing import Timing
+from bot.store import batches
+from bot.store.database import Database, Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerContext:
+    database: Database
+    gateways: Gateways
+    notifications: Notifications
+    timing: Timing
+    owner: str  #: this replica, as it signs its leases
+    clock: Callable[[], datetime]  #: UTC
+    changed: Callable[[], None]  #: called after every commit that people may see
+    outages: Outages = field(default_factory=lambda: Outages("gateway"))
+
+    def after(self, seconds: float) -> datetime:
+        return self.clock() + timedelta(seconds=seconds)
+
+    def lease_until(self, wait_seconds: float = 0) -> datetime:
+        """The end of a lease that outlasts a wait and a submit after it."""
+        submit = self.gateways.submit_timeout
+        return self.after(wait_seconds + submit + self.timing.lease_margin_seconds)
+
+
+async def expected_seconds(tx: Transaction, region: Region) -> float | None:
+    """How long a batch takes in this region: the shortest of the newest ones, since measured durations
+    include the lag of our own polls. None before the first batch has finished."""
+    return min(await batches.durations(tx, region), default=None)
+
+
+def jitter(seconds: float) -> float:
+    """`seconds`, give or take 5 %, so that polls do not bunch up."""
+    return seconds * random.uniform(0.95, 1.05)  # noqa: S311
+
+
+def traceable(error: GatewayError) -> str:
+    """The SIP Gateway's message, with the id by which Microsoft's support finds the call."""
+    return f"{error.message} ({error.correlation_id})" if error.correlation_id else error.message

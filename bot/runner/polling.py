@@ -1,0 +1,183 @@
+"""Polling submitted batches, and reading the SIP Gateway's reports of them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import structlog
+
+from bot.gateway import (
+    AccessDeniedError,
+    BatchReport,
+    GatewayError,
+    UnknownBatchError,
+)
+from bot.lifecycle import batches as lifecycle
+from bot.runner.context import WorkerContext, expected_seconds, jitter, traceable
+from bot.signin.outcome import PhoneResult, PhoneStatus
+from bot.signin.request import phone_key
+from bot.signin.timing import next_poll_seconds
+from bot.store import leases, requests
+from bot.store.batches import Batch
+from bot.store.database import Transaction
+from bot.store.leases import LeaseLostError
+
+log = structlog.get_logger()
+
+# Statuses seen so far are `success`, `failed` and, of a batch, `Completed`; the list is not published.
+# Whatever is not known to be final counts as still running.
+_SIGNED_IN = frozenset({"success", "succeeded", "signedin"})
+_FAILED = frozenset({"failed", "failure", "error"})
+_COMPLETED = frozenset({"completed", "complete"})
+
+
+def _folded(status: str) -> str:
+    return status.strip().lower().replace(" ", "").replace("_", "").replace("-", "")
+
+
+def is_completed(report: BatchReport) -> bool:
+    return _folded(report.status) in _COMPLETED
+
+
+def results(report: BatchReport) -> dict[tuple[str, str], PhoneResult]:
+    """What the report says of each phone, by `phone_key`."""
+    by_phone: dict[tuple[str, str], PhoneResult] = {}
+    for item in report.items:
+        status = _folded(item.status)
+        if status in _SIGNED_IN:
+            result = PhoneResult(PhoneStatus.SIGNED_IN)
+        elif status in _FAILED:
+            result = PhoneResult(PhoneStatus.FAILED, item.error or item.status)
+        else:
+            result = PhoneResult(PhoneStatus.IN_PROGRESS)
+        by_phone[phone_key(item.username, item.hardware_id)] = result
+    return by_phone
+
+
+class Polling:
+    """Reads the status of submitted batches until every phone has ended or the batch is abandoned."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+
+    async def poll(self, batch: Batch) -> None:
+        context = self._context
+        gateway = context.gateways.for_reads(batch)
+        if gateway is None:
+            return
+        try:
+            report = await gateway.status(batch.remote_batch_id)
+        except GatewayError as error:
+            await self.failed(batch, error)
+            return
+        context.outages.recovered("", batch.request_id, batch.id)
+        try:
+            async with context.database.write() as tx:
+                await self._record(tx, batch, report)
+        except LeaseLostError:
+            return  # another replica polls it
+        context.changed()
+
+    async def _record(self, tx: Transaction, batch: Batch, report: BatchReport) -> None:
+        context, now = self._context, self._context.clock()
+        ended = await lifecycle.report(tx, batch, results(report), owner=context.owner, now=now)
+        await requests.mark_reachable(tx, batch.request_id)
+        completed = is_completed(report)
+        grace_over = (
+            batch.completed_at is not None
+            and (now - batch.completed_at).total_seconds() >= context.timing.grace_seconds
+        )
+        if (
+            ended >= batch.size
+            or (completed and grace_over)
+            or (ended == batch.ended and self._abandoned(batch, now))
+        ):
+            await self._complete(tx, batch)
+            return
+        await self._reschedule(
+            tx, batch, ended=ended, first_completed=completed and batch.completed_at is None
+        )
+        if ended == batch.ended and self._stalled(batch, now):
+            await lifecycle.mark_stalled(
+                tx, context.notifications, batch, owner=context.owner, now=now
+            )
+
+    async def failed(self, batch: Batch, error: GatewayError) -> None:
+        """The status could not be read. The batch keeps running; only its status is unavailable."""
+        context, now = self._context, self._context.clock()
+        denied = isinstance(error, AccessDeniedError)
+        if denied and context.gateways.readable is not None:
+            in_use = context.gateways.drop_delegation(batch)
+            columns = {"refused": traceable(error)} if in_use else {}
+            async with context.database.write() as tx:
+                await requests.touch(tx, batch.request_id, **columns)
+            context.changed()
+            return  # polled again with the next delegation
+        key = (
+            batch.id if isinstance(error, UnknownBatchError) else batch.request_id if denied else ""
+        )
+        context.outages.failed(
+            type(error).__name__,
+            key,
+            request=batch.request_id,
+            batch=batch.id,
+            message=error.message,
+            correlation_id=error.correlation_id,
+        )
+        async with context.database.write() as tx:
+            await requests.mark_unreachable(
+                tx, batch.request_id, now, refused=traceable(error) if denied else ""
+            )
+            if self._abandoned(batch, now):
+                await self._complete(tx, batch)
+            else:
+                await self._reschedule(tx, batch, ended=batch.ended, first_completed=False)
+                if self._stalled(batch, now):
+                    await lifecycle.mark_stalled(
+                        tx, context.notifications, batch, owner=context.owner, now=now
+                    )
+        context.changed()
+
+    async def _complete(self, tx: Transaction, batch: Batch) -> None:
+        context = self._context
+        if await lifecycle.complete(
+            tx, context.notifications, batch, owner=context.owner, now=context.clock()
+        ):
+            context.outages.forget(batch.id)
+            log.info("batch.completed", request=batch.request_id, batch=batch.id)
+
+    async def _reschedule(
+        self, tx: Transaction, batch: Batch, *, ended: int, first_completed: bool
+    ) -> None:
+        context, now = self._context, self._context.clock()
+        wait = jitter(
+            next_poll_seconds(
+                context.timing,
+                elapsed=(now - batch.sent_at).total_seconds() if batch.sent_at else 0,
+                polls=batch.polls + 1,
+                ended=ended,
+                size=batch.size,
+                expected=await expected_seconds(tx, batch.region),
+            )
+        )
+        await leases.reschedule(
+            tx,
+            batch,
+            owner=context.owner,
+            due_at=context.after(wait),
+            lease_until=context.lease_until(wait),
+            polls=batch.polls + 1,
+            completed_at=now if first_completed else None,
+        )
+
+    def _stalled(self, batch: Batch, now: datetime) -> bool:
+        return self._silent_seconds(batch, now) >= self._context.timing.stalled_seconds
+
+    def _abandoned(self, batch: Batch, now: datetime) -> bool:
+        return self._silent_seconds(batch, now) >= self._context.timing.abandoned_seconds
+
+    @staticmethod
+    def _silent_seconds(batch: Batch, now: datetime) -> float:
+        """Seconds without news of a batch."""
+        since = batch.progress_at or batch.sent_at
+        return (now - since).total_seconds() if since else 0

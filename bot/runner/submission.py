@@ -1,0 +1,164 @@
+"""Submitting a batch: once, never retried, and what each answer proves."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import structlog
+
+from bot.gateway import (
+    AccessDeniedError,
+    BatchRejectedError,
+    NotRunError,
+    OutcomeUnknownError,
+    ThrottledError,
+)
+from bot.lifecycle import batches as lifecycle
+from bot.runner.context import WorkerContext, expected_seconds, jitter, traceable
+from bot.signin.timing import next_poll_seconds
+from bot.store import batches, requests
+from bot.store.batches import Batch
+
+log = structlog.get_logger()
+
+
+class Submission:
+    """Sends batches that have been claimed."""
+
+    def __init__(self, context: WorkerContext) -> None:
+        self._context = context
+
+    async def submit(self, batch: Batch) -> None:
+        """Send the batch and record the outcome. The intent is committed already."""
+        context = self._context
+        async with context.database.read() as tx:
+            phones = await batches.phones(tx, batch)
+        answer_by = context.after(context.gateways.submit_timeout)
+        if batch.lease_until is None or answer_by >= batch.lease_until:
+            # The process was paused: another replica may act on this batch before we had an answer.
+            # Nothing has been sent yet.
+            await self._requeue(
+                batch, "the lease was too short to send", context.timing.poll_first_seconds
+            )
+            return
+        gateway = context.gateways.for_submit(batch)
+        if gateway is None:
+            await self._requeue(batch, "no delegation is held", 0)
+            return
+        try:
+            remote_batch_id = await gateway.submit(batch.region, phones)
+        except NotRunError as error:
+            await self._not_run(batch, error)
+        except OutcomeUnknownError as error:
+            await self.mark_unknown(batch, error.message)
+        except Exception as error:
+            await self.mark_unknown(batch, f"{type(error).__name__}: {error}")
+            raise
+        else:
+            context.outages.recovered()
+            await self.acknowledged(batch, remote_batch_id)
+
+    async def acknowledged(self, batch: Batch, remote_batch_id: str) -> None:
+        """The SIP Gateway has the batch: by its answer, or found in its summaries."""
+        context = self._context
+        async with context.database.read() as tx:
+            expected = await expected_seconds(tx, batch.region)
+        wait = jitter(
+            next_poll_seconds(
+                context.timing, elapsed=0, polls=0, ended=0, size=batch.size, expected=expected
+            )
+        )
+        async with context.database.write() as tx:
+            recorded = await lifecycle.acknowledge(
+                tx,
+                batch,
+                remote_batch_id,
+                owner=context.owner,
+                lease_until=context.lease_until(wait),
+                due_at=context.after(wait),
+                now=context.clock(),
+            )
+        # Not recorded: the batch has moved on, so what runs in the SIP Gateway is not followed.
+        (log.info if recorded else log.error)(
+            "batch.submitted",
+            request=batch.request_id,
+            batch=batch.id,
+            remote_batch_id=remote_batch_id,
+            region=batch.region.value,
+            phones=batch.size,
+            recorded=recorded,
+        )
+        context.changed()
+
+    async def mark_unknown(self, batch: Batch, error: str) -> None:
+        """Whether the batch ran is not known: the summaries are read after the settle time."""
+        context = self._context
+        due_at = context.after(context.timing.settle_seconds)
+        async with context.database.write() as tx:
+            await lifecycle.mark_unknown(tx, batch, due_at=due_at, error=error)
+        log.warning("batch.marked_unknown", request=batch.request_id, batch=batch.id, reason=error)
+        context.changed()
+
+    async def _not_run(self, batch: Batch, error: NotRunError) -> None:
+        context = self._context
+        log.warning(
+            "batch.not_run",
+            request=batch.request_id,
+            batch=batch.id,
+            reason=type(error).__name__,
+            message=error.message,
+            correlation_id=error.correlation_id,
+        )
+        if isinstance(error, BatchRejectedError):
+            async with context.database.write() as tx:
+                await lifecycle.reject(
+                    tx, context.notifications, batch, error.message, context.clock()
+                )
+            context.changed()
+        elif isinstance(error, AccessDeniedError):
+            await self._denied(batch, error)
+        elif isinstance(error, ThrottledError):
+            wait = error.retry_after
+            await self._requeue(
+                batch, error.message, context.timing.throttled_seconds if wait is None else wait
+            )
+        else:
+            await self._requeue(
+                batch, error.message, context.timing.throttled_seconds, unreachable=True
+            )
+
+    async def _denied(self, batch: Batch, error: AccessDeniedError) -> None:
+        context = self._context
+        delegated = context.gateways.delegations is not None
+        in_use = context.gateways.drop_delegation(batch)
+        # With a delegation it is sent again as soon as an approver grants another.
+        wait = 0 if delegated else context.timing.denied_seconds
+        refused: dict[str, Any] = {"refused": traceable(error)} if in_use else {}
+        await self._requeue(batch, error.message, wait, **refused)
+
+    async def _requeue(
+        self,
+        batch: Batch,
+        error: str,
+        wait_seconds: float,
+        *,
+        unreachable: bool = False,
+        **request_columns: Any,
+    ) -> None:
+        context = self._context
+        now = context.clock()
+        wait = wait_seconds * random.uniform(1, 1.25)  # noqa: S311
+        async with context.database.write() as tx:
+            if unreachable:
+                await requests.mark_unreachable(tx, batch.request_id, now)
+            await lifecycle.requeue(
+                tx,
+                context.notifications,
+                batch,
+                not_before=context.after(wait),
+                error=error,
+                now=now,
+                **request_columns,
+            )
+        context.changed()

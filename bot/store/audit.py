@@ -1,0 +1,51 @@
+"""The audit: who did what to which request, and when. Lines are appended, never changed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select
+
+from bot.signin.request import Person
+from bot.store.database import Transaction
+from bot.store.models import EventRow
+
+
+@dataclass(frozen=True, slots=True)
+class AuditedAction:
+    """A line of the audit, without the person and the values."""
+
+    at: datetime  #: UTC
+    action: str
+
+
+async def record(
+    tx: Transaction,
+    request_id: str,
+    action: str,
+    now: datetime,
+    actor: Person | None = None,
+    **detail: Any,
+) -> None:
+    """Append a line. `actor` is None for what Offhook did by itself; `detail` must be JSON-safe."""
+    person = actor or Person("", "")
+    await tx.execute(
+        insert(EventRow).values(
+            request_id=request_id,
+            at=now,
+            actor_id=person.object_id,
+            actor_name=person.name,
+            action=action,
+            detail=detail,
+        )
+    )
+
+
+async def recent_actions(tx: Transaction, limit: int) -> list[AuditedAction]:
+    """The newest lines, newest first."""
+    rows = await tx.execute(
+        select(EventRow.at, EventRow.action).order_by(EventRow.id.desc()).limit(limit)
+    )
+    return [AuditedAction(row.at, row.action) for row in rows]

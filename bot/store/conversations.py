@@ -1,0 +1,124 @@
+"""Conversations that Offhook can write to, and how to reach each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import func, select
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.store.database import Transaction
+from bot.store.models import ConversationRow
+
+#: In Teams the id of a channel's thread is the channel's id, this, and the root message's id.
+THREAD_SEPARATOR = ";messageid="
+
+
+class ConversationKind(StrEnum):
+    PERSONAL = "personal"
+    GROUP = "group"
+    CHANNEL = "channel"
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationReference:
+    """A conversation, with all it takes to send a message there."""
+
+    tenant_id: str
+    conversation_id: str  #: of a chat, a channel, or a thread in a channel
+    kind: ConversationKind
+    service_url: str  #: base URL of the Bot Connector that serves the conversation
+    bot_id: str
+    bot_name: str
+    channel_id: str = ""  #: the channel that holds the conversation; "" outside channels
+
+    @property
+    def opens_thread(self) -> bool:
+        """True for a channel itself, where each message sent starts a thread."""
+        return bool(self.channel_id) and self.conversation_id == self.channel_id
+
+    @property
+    def channel(self) -> ConversationReference:
+        """The channel itself, of a conversation that is a thread of it."""
+        return replace(self, conversation_id=self.channel_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Which conversations have ever written to Offhook."""
+
+    conversations: int
+    latest: datetime | None  #: UTC; None if none ever did
+
+
+async def remember(tx: Transaction, reference: ConversationReference, now: datetime) -> None:
+    """Store how to reach a conversation. The newest reference wins, since service URLs change."""
+    insert_into = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
+    columns = {
+        "tenant_id": reference.tenant_id,
+        "kind": reference.kind.value,
+        "reference": {
+            "service_url": reference.service_url,
+            "bot_id": reference.bot_id,
+            "bot_name": reference.bot_name,
+            "channel_id": reference.channel_id,
+        },
+        "seen_at": now,
+    }
+    await tx.execute(
+        insert_into(ConversationRow)
+        .values(id=reference.conversation_id, **columns)
+        .on_conflict_do_update(index_elements=[ConversationRow.id], set_=columns)
+    )
+
+
+async def load(
+    tx: Transaction, tenant_id: str, conversation_id: str
+) -> ConversationReference | None:
+    """How to reach a conversation.
+
+    A channel that never wrote to Offhook borrows the service URL of the tenant's newest conversation.
+    Returns None before the tenant's first activity.
+    """
+    columns = (ConversationRow.kind, ConversationRow.reference)
+    of_tenant = ConversationRow.tenant_id == tenant_id
+    own = await tx.execute(select(*columns).where(ConversationRow.id == conversation_id, of_tenant))
+    row, borrowed = own.one_or_none(), False
+    if row is None:
+        newest = await tx.execute(
+            select(*columns).where(of_tenant).order_by(ConversationRow.seen_at.desc()).limit(1)
+        )
+        row, borrowed = newest.one_or_none(), True
+    if row is None:
+        return None
+    return ConversationReference(
+        tenant_id,
+        conversation_id,
+        ConversationKind.CHANNEL if borrowed else ConversationKind(row.kind),
+        service_url=row.reference["service_url"],
+        bot_id=row.reference["bot_id"],
+        bot_name=row.reference["bot_name"],
+        channel_id=conversation_id.split(THREAD_SEPARATOR)[0]
+        if borrowed
+        else row.reference.get("channel_id", ""),
+    )
+
+
+async def heard(tx: Transaction) -> Heard:
+    row = (
+        await tx.execute(
+            select(func.count().label("conversations"), func.max(ConversationRow.seen_at))
+        )
+    ).one()
+    return Heard(row[0], row[1])
+
+
+async def known(tx: Transaction, conversation_ids: Collection[str]) -> frozenset[str]:
+    """Those of `conversation_ids` that have written to Offhook."""
+    rows = await tx.execute(
+        select(ConversationRow.id).where(ConversationRow.id.in_(tuple(conversation_ids)))
+    )
+    return frozenset(row.id for row in rows)

@@ -1,0 +1,108 @@
+"""Leases of batches: which replica may act on one, until when, and when it is next due."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, or_, select, update
+
+from bot.signin.batch import BatchState
+from bot.store.batches import Batch
+from bot.store.database import Transaction
+from bot.store.models import BatchRow
+
+
+class LeaseLostError(Exception):
+    """Another replica holds the batch, or it has moved on: nothing may be written about it."""
+
+
+def same_attempt(batch: Batch) -> tuple[ColumnElement[bool], ...]:
+    """Fencing: a write about an older attempt of the batch changes nothing."""
+    return (BatchRow.id == batch.id, BatchRow.attempt == batch.attempt)
+
+
+def held(batch: Batch, owner: str) -> tuple[ColumnElement[bool], ...]:
+    """The batch, if `owner` still holds it in the state in which it was read."""
+    return (
+        *same_attempt(batch),
+        BatchRow.state == batch.state.value,
+        BatchRow.owner == owner,
+    )
+
+
+async def require(tx: Transaction, batch: Batch, owner: str) -> None:
+    """Raises `LeaseLostError` unless `owner` still holds the batch."""
+    if (await tx.execute(select(BatchRow.id).where(*held(batch, owner)))).one_or_none() is None:
+        raise LeaseLostError(batch.id)
+
+
+async def acquire(
+    tx: Transaction, batch: Batch, *, owner: str, now: datetime, lease_until: datetime
+) -> bool:
+    """Take or renew the lease. Returns False if another replica holds it."""
+    acquired = await tx.execute(
+        update(BatchRow)
+        .where(
+            *same_attempt(batch),
+            BatchRow.state == batch.state.value,
+            or_(
+                BatchRow.owner == owner, BatchRow.lease_until.is_(None), BatchRow.lease_until <= now
+            ),
+        )
+        .values(owner=owner, lease_until=lease_until)
+    )
+    return acquired.rowcount == 1
+
+
+async def expire_all(tx: Transaction, now: datetime) -> None:
+    """End every lease. Only for a process that knows that it is the only one."""
+    await tx.execute(
+        update(BatchRow).where(BatchRow.lease_until.is_not(None)).values(lease_until=now)
+    )
+
+
+async def reschedule(
+    tx: Transaction,
+    batch: Batch,
+    *,
+    owner: str,
+    due_at: datetime,
+    lease_until: datetime,
+    polls: int | None = None,
+    summary_reads: int | None = None,
+    completed_at: datetime | None = None,
+) -> None:
+    """Nothing new: only when the batch is next due. Columns that are not given stay as they are."""
+    counters = {"polls": polls, "summary_reads": summary_reads, "completed_at": completed_at}
+    await tx.execute(
+        update(BatchRow)
+        .where(*held(batch, owner))
+        .values(
+            due_at=due_at,
+            lease_until=lease_until,
+            **{name: value for name, value in counters.items() if value is not None},
+        )
+    )
+
+
+async def make_due(tx: Transaction, request_id: str, now: datetime) -> None:
+    """Let any replica that can act on the request's batches take them, and do so at once."""
+    of_request = BatchRow.request_id == request_id
+    await tx.execute(
+        update(BatchRow)
+        .where(
+            of_request,
+            BatchRow.state.in_([BatchState.SUBMITTED.value, BatchState.UNKNOWN.value]),
+        )
+        .values(owner="", lease_until=None)
+    )
+    await tx.execute(
+        update(BatchRow)
+        .where(of_request, BatchRow.state == BatchState.SUBMITTED.value)
+        .values(due_at=now)
+    )
+    await tx.execute(
+        update(BatchRow)
+        .where(of_request, BatchRow.state == BatchState.PLANNED.value)
+        .values(not_before=None)
+    )

@@ -1,0 +1,32 @@
+"""Deleting what has been kept long enough."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import delete, select
+
+from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
+from bot.store.database import Transaction
+from bot.store.models import PostRow, RequestRow
+
+_CHUNK = 500  # requests per DELETE
+
+
+async def purge(tx: Transaction, before: datetime) -> int:
+    """Delete requests that ended before `before`, drafts created before it, and all that belongs to
+    them. Returns the number of requests deleted."""
+    ended = [state.value for state in TERMINAL_REQUEST_STATES]
+    rows = await tx.execute(
+        select(RequestRow.id).where(
+            (RequestRow.state.in_(ended) & (RequestRow.finished_at < before))
+            | ((RequestRow.state == RequestState.DRAFT.value) & (RequestRow.created_at < before))
+        )
+    )
+    request_ids = list(rows.scalars())
+    for start in range(0, len(request_ids), _CHUNK):
+        chunk = request_ids[start : start + _CHUNK]
+        await tx.execute(delete(PostRow).where(PostRow.request_id.in_(chunk)))
+        await tx.execute(delete(RequestRow).where(RequestRow.id.in_(chunk)))
+    await tx.execute(delete(PostRow).where(~PostRow.live, PostRow.created_at < before))
+    return len(request_ids)
