@@ -223,12 +223,12 @@ async def main(port: int) -> int:
 
 if __name__ == "__main__":
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    server = context.Process(target=remote_services, args=(theirs,), daemon=True)
+    parent_end, child_end = context.Pipe()
+    server = context.Process(target=remote_services, args=(child_end,), daemon=True)
     server.start()
     try:
-        code = asyncio.run(main(ours.recv()))
+        code = asyncio.run(main(parent_end.recv()))
     finally:
-        ours.close()
+        parent_end.close()
         server.kill()
     sys.exit(code)

@@ -8,13 +8,11 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections.abc import Mapping
-from enum import StrEnum
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import TypeVar
 
-State = TypeVar("State", bound=StrEnum)
+from bot.signin.transition import State, Transition, terminal
 
 
 def contract(pyproject: Path) -> list[list[str]]:
@@ -62,17 +60,19 @@ def _purpose(root: Path, module: str) -> str:
     return re.split(r"(?<=[.!])\s+(?=[A-Z])", paragraph)[0].replace("|", "\\|")
 
 
-def states(transitions: Mapping[State, frozenset[State]]) -> str:
-    """A state diagram of every possible transition. The first state is the initial one."""
-    order = list(transitions)
-    lines = [f"[*] --> {order[0].value}"]
-    for state, successors in transitions.items():
-        lines += [
-            f"{state.value} --> {next_state.value}"
-            for next_state in sorted(successors, key=order.index)
-        ]
-        if not successors:
-            lines.append(f"{state.value} --> [*]")
+def states(initial: State, transitions: Sequence[Transition[State]]) -> str:
+    """A state diagram of every possible transition, each labeled with the function that makes it."""
+    order = list(type(initial))
+    lines = [f"[*] --> {initial.value}"]
+    by_end = sorted(transitions, key=lambda transition: order.index(transition.after))
+    lines += [
+        f"{state.value} --> {transition.after.value}: {transition.name}"
+        for state in order
+        for transition in by_end
+        if state in transition.before
+    ]
+    ends = terminal(order, transitions)
+    lines += [f"{state.value} --> [*]" for state in order if state in ends]
     return _fenced("stateDiagram-v2", lines)
 
 

@@ -16,10 +16,12 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 from bot.settings.model import Settings
-from bot.signin import batch, request
-from bot.signin.outcome import CAUSES, Retry
+from bot.signin import batch, outcome, request
+from bot.signin.batch import BatchState
+from bot.signin.outcome import CAUSES, PhoneStatus, Retry
+from bot.signin.request import RequestState
 from bot.words import Words
-from scripts import diagrams
+from scripts import diagrams, where
 
 ROOT = Path(__file__).parents[1]
 
@@ -74,9 +76,11 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = MappingProxyType(
         "docs/admins.md": {"causes": causes},
         "docs/architecture.md": {
             "layers": lambda: diagrams.layers(ROOT / "pyproject.toml"),
-            "rooms": lambda: diagrams.modules(ROOT / "pyproject.toml"),
-            "request": lambda: diagrams.states(request.TRANSITIONS),
-            "batch": lambda: diagrams.states(batch.TRANSITIONS),
+            "modules": lambda: diagrams.modules(ROOT / "pyproject.toml"),
+            "request": lambda: diagrams.states(RequestState.DRAFT, request.TRANSITIONS),
+            "batch": lambda: diagrams.states(BatchState.PLANNED, batch.TRANSITIONS),
+            "phone": lambda: diagrams.states(PhoneStatus.PENDING, outcome.TRANSITIONS),
+            "where": where.table,
         },
     }
 )

@@ -108,13 +108,13 @@ def _mask(value: object) -> object:
 async def _database(settings: Settings) -> Mapping[str, Any]:
     try:
         async with database_of(settings) as database:
-            found = await asyncio.to_thread(health.examine, await database.address())
+            examined = await asyncio.to_thread(health.examine, await database.address())
             return {
-                "backend": found.backend,
-                "schema": found.schema.value,
-                "revision": found.revision,
-                "writing": found.writing.value if found.writing else "",
-                **(await _counts(database) if found.schema is health.Schema.CURRENT else {}),
+                "backend": examined.backend,
+                "schema": examined.schema.value,
+                "revision": examined.revision,
+                "writing": examined.writing.value if examined.writing else "",
+                **(await _counts(database) if examined.schema is health.Schema.CURRENT else {}),
             }
     except DatabaseError as error:
         return {"trouble": masked(str(error))}

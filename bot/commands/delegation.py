@@ -63,7 +63,7 @@ def vouched_until(context: Context, now: datetime) -> datetime | None:
     """The end of a new delegation's lease, which the worker renews. None if requests run as the app."""
     if context.delegations is None:
         return None
-    return now + timedelta(seconds=context.delegations.lease)
+    return now + timedelta(seconds=context.delegations.lease_seconds)
 
 
 async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) -> ClickAnswer:
@@ -82,7 +82,7 @@ async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) ->
         granted = await lifecycle.grant(
             tx,
             request,
-            now + timedelta(seconds=context.delegations.lease),
+            now + timedelta(seconds=context.delegations.lease_seconds),
             actor=turn.actor.person,
             now=now,
         )

@@ -37,7 +37,7 @@ HEADER = (
     "BatchId",
     "ProvisioningUrl",
 )
-_ISSUES_HEADER = ("Row", "Column", "Value", "Severity", "Issue", "Fix")
+ISSUES_HEADER = ("Row", "Column", "Value", "Severity", "Issue", "Fix")
 _CONSENT = "application/vnd.microsoft.teams.card.file.consent"
 _INFO = "application/vnd.microsoft.teams.card.file.info"
 
@@ -109,7 +109,7 @@ async def issues_csv(context: Context, request: Request) -> bytes:
     """Every issue of the file, in row order. UTF-8 with BOM."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    writer.writerow(_ISSUES_HEADER)
+    writer.writerow(ISSUES_HEADER)
     async with context.database.read() as tx:
         async for issue in snapshots.all_issues(tx, request.id):
             cells = (

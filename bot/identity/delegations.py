@@ -172,13 +172,13 @@ class Delegations(Generic[Client]):
         client_for: Callable[[Tokens], Client],
         *,
         scope: str,
-        lease: float,
+        lease_seconds: float,
     ) -> None:
         self._service = service
         self._credentials = credentials
         self._client_for = client_for
         self._scope = scope
-        self.lease = lease
+        self.lease_seconds = lease_seconds
         self._tokens: dict[tuple[str, str], ApproverTokens] = {}
         self._delegations: dict[str, _Delegation[Client]] = {}
         self._exchanges: dict[tuple[str, str, str], asyncio.Task[Outcome]] = {}

@@ -139,17 +139,17 @@ class TokenService:
                         return None
                     if response.status >= 300:
                         raise TokenServiceUnavailableError(f"HTTP {response.status}")
-                    body = await response.content.read(_MAX_BODY)
+                    content = await response.content.read(_MAX_BODY)
         except (aiohttp.ClientError, OSError) as error:
             # Includes PermissionError and ConnectionError: no token for the bot. The error's own text
             # would reveal the URL, whose query can hold a sign-in code.
             raise TokenServiceUnavailableError(type(error).__name__) from None
         try:
-            fields: Any = json.loads(body) if body.strip() else {}
+            fields: Any = json.loads(content) if content.strip() else {}
         except ValueError:
-            raise TokenServiceUnavailableError("the answer was not readable") from None
+            raise TokenServiceUnavailableError("the response was unreadable") from None
         if not isinstance(fields, dict):
-            raise TokenServiceUnavailableError("the answer was not readable")
+            raise TokenServiceUnavailableError("the response was unreadable")
         return cast(dict[str, Any], fields)
 
 

@@ -178,7 +178,7 @@ async def confirm_ran(
             now,
             actor,
             batch=batch.id,
-            remote_batch_id=remote_batch_id,
+            remote_id=remote_batch_id,
         )
     return confirmed
 

@@ -10,11 +10,10 @@ from bot.lifecycle.notifications import Notifications
 from bot.signin import request as states
 from bot.signin.batch import TERMINAL_BATCH_STATES, BatchState
 from bot.signin.request import RequestState
+from bot.signin.snapshot import Tally
 from bot.store import audit, requests, snapshots, transitions
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, RequestRow
-from bot.store.requests import Request
-from bot.store.snapshots import Tally
 
 
 async def end_if_over(
@@ -22,7 +21,7 @@ async def end_if_over(
 ) -> RequestState:
     """running -> finished or cancelled, once every batch is done or cancelled.
 
-    Returns the state the request is in afterwards.
+    Returns the state the request is in afterwards. Raises LookupError if there is no such request.
     """
     request = await requests.load(tx, request_id)
     if request is None:
@@ -38,7 +37,7 @@ async def end_if_over(
     # A cancellation too late to stop any batch did not cancel the request.
     cancelled = BatchState.CANCELLED in states_of_batches
     transition = states.END_CANCELLED if cancelled else states.END_FINISHED
-    await transitions.apply(
+    ended = await transitions.apply(
         tx,
         RequestRow,
         transition,
@@ -51,10 +50,9 @@ async def end_if_over(
         delegation_until=None,
         delegation_wanted_since=None,
     )
+    if not ended:
+        return request.state
     await audit.record(tx, request_id, transition.after.value, now)
-    await notify.ended(tx, request, transition.after, await _tally(tx, request), now)
+    tallies = await snapshots.tallies(tx, [request_id])
+    await notify.ended(tx, request, transition.after, tallies.get(request_id, Tally()), now)
     return transition.after
-
-
-async def _tally(tx: Transaction, request: Request) -> Tally:
-    return (await snapshots.tallies(tx, [request.id])).get(request.id, Tally())

@@ -75,8 +75,9 @@ async def report(
     failed: list[Mapping[str, object]] = []
     ended = 0
     for row in rows:
-        if PhoneStatus(row.status) in TERMINAL_PHONE_STATUSES:
-            ended += 1
+        status = PhoneStatus(row.status)
+        if status is not PhoneStatus.IN_PROGRESS:
+            ended += status in TERMINAL_PHONE_STATUSES
             continue
         result = results.get(phone_key(row.username, row.hardware_id))
         if result is None or result.status not in TERMINAL_PHONE_STATUSES:

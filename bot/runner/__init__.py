@@ -1,1 +1,1 @@
-"""The loops that move work. Nothing here answers a person; people are answered by `commands`."""
+"""Background loops: submit, poll, reconcile, publish, expire, remind. People are answered by `bot.commands`."""

@@ -96,9 +96,12 @@ class Submission:
         context = self._context
         due_at = context.after(context.timing.settle_seconds)
         async with context.database.write() as tx:
-            await lifecycle.mark_unknown(tx, batch, due_at=due_at, error=error)
-        log.warning("batch.marked_unknown", request=batch.request_id, batch=batch.id, reason=error)
-        context.changed()
+            marked = await lifecycle.mark_unknown(tx, batch, due_at=due_at, error=error)
+        if marked:
+            log.warning(
+                "batch.marked_unknown", request=batch.request_id, batch=batch.id, reason=error
+            )
+            context.changed()
 
     async def _not_run(self, batch: Batch, error: NotRunError) -> None:
         context = self._context

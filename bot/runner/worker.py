@@ -163,7 +163,7 @@ class Worker:
         lost = delegations.lost()
         if not lost and self._heartbeat_at is not None and now < self._heartbeat_at:
             return
-        held, lease_seconds = delegations.held(), delegations.lease
+        held, lease_seconds = delegations.held(), delegations.lease_seconds
         async with context.database.write() as tx:
             await delegation_leases.end(tx, lost)
             running = await delegation_leases.heartbeat(tx, held, context.after(lease_seconds))

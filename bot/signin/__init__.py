@@ -1,1 +1,1 @@
-"""Pure decisions about the job: its states, its batches, what an outcome means, who may do what."""
+"""Pure decisions about the job: states and transitions, batches, outcomes, policy. No I/O."""

@@ -1,1 +1,1 @@
-"""What is remembered: tables, transactions, migrations. The same statements serve both databases."""
+"""Storage: tables, transactions, migrations. The same statements serve SQLite and PostgreSQL."""

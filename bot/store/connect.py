@@ -1,4 +1,4 @@
-"""Opening the database that the settings name, with the login that they ask for."""
+"""Opens the database that the settings name, with the login they choose."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from azure.identity.aio import ManagedIdentityCredential
 from bot.settings.model import DatabaseAuth, Settings
 from bot.store.database import Database, DatabaseError, Password
 
-# What Azure Database for PostgreSQL takes a token for, in the place of a password:
+# The scope of the token that Azure Database for PostgreSQL takes instead of a password:
 # https://learn.microsoft.com/azure/postgresql/flexible-server/how-to-configure-sign-in-azure-ad-authentication
 _SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 
@@ -20,7 +20,7 @@ _SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
 async def database_of(
     settings: Settings, *, busy_seconds: float = 10.0
 ) -> AsyncGenerator[Database]:
-    """The database, not opened yet, and closed at the end. Raises `DatabaseTrouble`."""
+    """The database, not opened yet, closed at the end. Raises `DatabaseError`."""
     async with AsyncExitStack() as stack:
         password: Password | None = None
         if settings.database_auth is DatabaseAuth.ENTRA:
@@ -40,7 +40,7 @@ async def _token(settings: Settings, stack: AsyncExitStack) -> Password:
             return (await credential.get_token(_SCOPE)).token  # the credential caches it
         except AzureError as error:
             raise DatabaseError(
-                f"There is no token for the database: {error.message}. Check "
+                f"No token for the database: {error.message}. Check "
                 "OFFHOOK_MANAGED_IDENTITY, or set OFFHOOK_DATABASE_AUTH=url"
             ) from error
 

@@ -1,4 +1,4 @@
-"""Transactions on SQLite and PostgreSQL, and the few things in which the two differ."""
+"""Transactions on SQLite and PostgreSQL, and the few differences between the two."""
 
 from __future__ import annotations
 
@@ -23,25 +23,23 @@ Password = Callable[[], Awaitable[str]]
 _WRITES = "offhook_writes"
 _TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('offhook/write', 0))")
 _ADDRESS = "it must begin with sqlite:/// or postgresql://"
-# Drivers that block, for what is done before the service serves.
+#: Blocking drivers, for what happens before the service serves.
 BLOCKING: Mapping[str, str] = MappingProxyType(
     {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 )
 
 
 class DatabaseError(Exception):
-    """The database cannot be used; the message says which, why and what to do."""
+    """The database cannot be used. The message says why and what to do."""
 
 
 def engine_url(url: str, *, driver: Mapping[str, str]) -> URL:
-    """The address for SQLAlchemy, with the driver of its kind of database. Raises `DatabaseTrouble`."""
+    """The URL for SQLAlchemy, with the driver for its kind of database. Raises `DatabaseError`."""
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
-        # Not quoted: there may be a password in it.
-        raise DatabaseError(
-            f"OFFHOOK_DATABASE_URL is no address of a database; {_ADDRESS}"
-        ) from error
+        # Not quoted, since it may contain a password.
+        raise DatabaseError(f"OFFHOOK_DATABASE_URL is not a database URL; {_ADDRESS}") from error
     backend = {"postgres": "postgresql"}.get(parsed.drivername, parsed.get_backend_name())
     if backend not in driver:
         raise DatabaseError(f"OFFHOOK_DATABASE_URL names {backend!r}; {_ADDRESS}")
@@ -49,7 +47,7 @@ def engine_url(url: str, *, driver: Mapping[str, str]) -> URL:
 
 
 def describe_error(error: DBAPIError | OSError | sqlite3.Error) -> str:
-    """What the database or the system says, on one line, without the statement and its values."""
+    """What the database or the operating system says, on one line, without the statement and its values."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     said = str(error.orig if isinstance(error, DBAPIError) else error)
@@ -57,18 +55,18 @@ def describe_error(error: DBAPIError | OSError | sqlite3.Error) -> str:
 
 
 class Database:
-    """One engine. `read()` and `write()` are the only ways to a connection.
+    """One engine. `read()` and `write()` are the only ways to get a connection.
 
-    `password`, if given, is asked for each new connection to PostgreSQL: a token does not last.
-
-    SQLite: WAL, and writers take the database's one write lock at once (BEGIN IMMEDIATE), so that
-    what a transaction read still holds when it writes. PostgreSQL: they take
-    one advisory lock for the transaction.
+    SQLite runs in WAL mode, and writers take its one write lock at once (BEGIN IMMEDIATE); on
+    PostgreSQL they take one advisory lock. So what a transaction has read still holds when it writes.
     """
 
     def __init__(
         self, url: str, *, busy_seconds: float = 10, password: Password | None = None
     ) -> None:
+        """`busy_seconds`: how long to wait for a locked SQLite file. `password`: called for each new
+        connection to PostgreSQL, since tokens expire; None if the URL has one. Raises `DatabaseError`.
+        """
         parsed = engine_url(
             url, driver={"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+psycopg"}
         )
@@ -76,7 +74,7 @@ class Database:
         self._password = password
         self.sqlite = parsed.get_backend_name() == "sqlite"
         arguments: dict[str, Any] = {"timeout": busy_seconds} if self.sqlite else {}
-        # A second writer of this process waits here, not in a thread on SQLite's lock.
+        # Other writers of this process wait here rather than in threads on SQLite's lock.
         self._one_writer = asyncio.Lock() if self.sqlite else None
         self._engine = create_async_engine(
             parsed, connect_args=arguments, pool_pre_ping=not self.sqlite
@@ -88,9 +86,9 @@ class Database:
         self._sole: sqlite3.Connection | None = None
 
     async def open(self, *, alone: bool = True) -> None:
-        """Bring the schema up to date. `alone`: be the only service that works on this SQLite file.
+        """Bring the schema up to date. `alone`: be the only service on this SQLite file.
 
-        Raises `DatabaseTrouble` with what to do.
+        Raises `DatabaseError`.
         """
         if self.sqlite and alone:
             self._be_the_only_one()
@@ -102,20 +100,22 @@ class Database:
             ) from error
 
     async def address(self) -> str:
-        """The URL with today's password in it: never to be shown."""
+        """The URL with the current password: a secret."""
         if self._password is None:
             return self.url
         url = make_url(self.url).set(password=await self._password())
         return url.render_as_string(hide_password=False)
 
     def _be_the_only_one(self) -> None:
-        """Two services on one SQLite file would each think that they run all jobs: refuse the second.
+        """Refuse a second service on one SQLite file: each would believe that all leases are its own.
 
-        The proof is an exclusive lock on a file beside it, which the system drops when we die.
+        Holds an exclusive lock on a file beside the database, which ends with the process.
         """
         path = make_url(self.url).database
         if not path or path == ":memory:":
-            raise DatabaseError("OFFHOOK_DATABASE_URL must name a file: jobs outlive the process")
+            raise DatabaseError(
+                "OFFHOOK_DATABASE_URL must name a file, since jobs outlive the process"
+            )
         file = Path(path)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
@@ -124,15 +124,15 @@ class Database:
             )
         except (OSError, sqlite3.OperationalError) as error:
             raise DatabaseError(
-                f"The database cannot be kept in {file.parent}: {describe_error(error)}. "
-                "Set OFFHOOK_DATA_DIR or OFFHOOK_DATABASE_URL to a folder that may be written to"
+                f"The database cannot be stored in {file.parent}: {describe_error(error)}. "
+                "Set OFFHOOK_DATA_DIR or OFFHOOK_DATABASE_URL to a writable directory"
             ) from error
         try:
             lock.execute("BEGIN EXCLUSIVE")
         except sqlite3.OperationalError as error:
             lock.close()
             raise DatabaseError(
-                f"Another Offhook already works on {file}: stop it, or set OFFHOOK_DATABASE_URL"
+                f"Another Offhook is already using {file}: stop it, or set OFFHOOK_DATABASE_URL"
             ) from error
         self._sole = lock
 
@@ -144,16 +144,16 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Transaction]:
-        """A consistent view; nothing is written."""
+        """A transaction that only reads."""
         async with self._engine.connect() as connection, connection.begin():
             yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Transaction]:
-        """One transaction: committed as a whole at the end, undone as a whole by an exception.
+        """A transaction that is committed at the end, or rolled back by an exception.
 
-        Writers take turns, over all replicas, so what one has read still holds when it writes, and
-        no two wait for each other's rows.
+        Writers take turns over all replicas, so what one has read still holds when it writes, and no
+        two wait for each other's rows.
         """
         async with self._one_writer or nullcontext(), self._engine.connect() as plain:
             connection = await plain.execution_options(**{_WRITES: True})
@@ -168,14 +168,16 @@ def _log_in_with(password: Password, engine: Engine) -> None:
     def _connecting(  # pyright: ignore[reportUnusedFunction]
         _dialect: Any, _record: Any, _args: Any, parameters: dict[str, Any]
     ) -> None:
-        # Connections are made in SQLAlchemy's greenlet, which may wait without blocking the loop.
+        # SQLAlchemy connects in a greenlet, which can wait without blocking the event loop.
         parameters["password"] = await_only(password())
 
 
 def _prepare_sqlite(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:  # pyright: ignore[reportUnusedFunction]
-        connection.isolation_level = None  # transactions are begun below, not by the driver
+        connection.isolation_level = (
+            None  # the "begin" event below begins transactions, not the driver
+        )
         cursor = connection.cursor()
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             cursor.execute(f"PRAGMA {pragma}")
@@ -183,8 +185,8 @@ def _prepare_sqlite(engine: Engine) -> None:
 
     @event.listens_for(engine, "invalidate")
     def _torn(connection: Any, _record: Any, _error: Any) -> None:  # pyright: ignore[reportUnusedFunction]
-        # A cancelled task's connection is closed while a cursor of it may still be alive, and then
-        # SQLite would keep its transaction, and the write lock with it, until that is collected.
+        # A cancelled task's connection may be closed while one of its cursors is still alive. SQLite
+        # would then keep the transaction, and the write lock, until the cursor is collected.
         connection.rollback()
 
     @event.listens_for(engine, "begin")
@@ -194,7 +196,7 @@ def _prepare_sqlite(engine: Engine) -> None:
 
 
 def migrate_to_head(url: str) -> None:
-    """Run the missing migrations; replicas that start together wait for the first."""
+    """Run the missing migrations. Replicas that start together wait for the first."""
     engine = create_engine(engine_url(url, driver=BLOCKING))
     try:
         with engine.begin() as connection:

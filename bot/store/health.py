@@ -1,4 +1,4 @@
-"""Whether the database can be used, found out without changing anything in it. These calls block."""
+"""Whether the database can be used, without changing anything in it. These calls block."""
 
 from __future__ import annotations
 
@@ -22,34 +22,36 @@ from bot.store.models import Base
 
 class Writing(StrEnum):
     ALLOWED = "allowed"
-    REFUSED = "refused"  # by the rights of the file or the role, or by a server that is a copy
-    BUSY = "busy"  # SQLite: somebody has held the write lock for all of the time given
+    REFUSED = "refused"  # by permissions of the file or role, or by a read-only replica
+    BUSY = "busy"  # SQLite: the write lock was held during the whole time allowed
 
 
 class Schema(StrEnum):
     MISSING = "missing"  # no migration has run
     BEHIND = "behind"
     CURRENT = "current"
-    UNKNOWN = "unknown"  # made by another version of this program than this one knows
+    UNKNOWN = "unknown"  # made by a version of Offhook that this one does not know
 
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    backend: str  # `sqlite` or `postgresql`
+    backend: str  #: `sqlite` or `postgresql`
     schema: Schema
-    revision: str  # of the schema that is there, "" if there is none
-    writing: Writing | None  # None: there is nothing to write to yet
+    revision: str  #: of the schema, "" if there is none
+    writing: Writing | None  #: None if there is no schema to write to
 
 
 def exists(url: str) -> bool:
-    """False for an SQLite file that is not there: to connect would make one."""
+    """False for an SQLite file that does not exist; connecting would create it."""
     parsed = engine_url(url, driver=BLOCKING)
     return parsed.get_backend_name() != "sqlite" or _file(url).is_file()
 
 
 def examine(url: str, *, seconds: float = 3.0) -> Health:
-    """Look at the schema, and at whether it could be written to. `seconds`: how long a lock, or a server
-    that does not answer, is waited for. Raises `DatabaseTrouble` if the database cannot be used at all.
+    """Examine the schema, and whether it could be written to.
+
+    `seconds`: how long to wait for a lock or a silent server. Raises `DatabaseError` if the database
+    cannot be used at all.
     """
     backend = engine_url(url, driver=BLOCKING).get_backend_name()
     if not exists(url):
@@ -73,7 +75,7 @@ def _file(url: str) -> Path:
 def _engine(url: str, seconds: float) -> Generator[Engine]:
     parsed = engine_url(url, driver=BLOCKING)
     if parsed.get_backend_name() == "sqlite":
-        # Opened for writing where that is allowed, made where it is not there: never.
+        # Opened for writing where allowed; never created.
         address = f"{_file(url).absolute().as_uri()}?mode=rw"
 
         def connect() -> sqlite3.Connection:
@@ -100,7 +102,7 @@ def _schema(revision: str) -> Schema:
 
 
 def _writing(connection: Connection) -> Writing:
-    """By the write lock, or by the rights: nothing is written."""
+    """By the write lock or the permissions: nothing is written."""
     if connection.dialect.name == "sqlite":
         try:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
@@ -118,6 +120,6 @@ def _writing(connection: Connection) -> Writing:
 
 
 def _reason(error: SQLAlchemyError) -> str:
-    """The driver's own words on one line, without the statement."""
+    """The driver's message on one line, without the statement."""
     told = error.orig if isinstance(error, DBAPIError) else error
     return " ".join(str(told).split())[:300]

@@ -1,4 +1,4 @@
-"""The tables. Times are UTC; states are the enums of `bot.signin` as text."""
+"""The tables. Times are UTC; states are the enums of `bot.signin`, as text."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An aware UTC datetime on both databases; SQLite keeps it as text that sorts by time."""
+    """An aware UTC datetime on both databases. SQLite stores text, which sorts by time."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -50,27 +50,25 @@ class Base(DeclarativeBase):
     type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012
 
 
-# 64 bits on PostgreSQL; on SQLite only INTEGER counts up by itself.
+# 64 bits on PostgreSQL; on SQLite only INTEGER autoincrements.
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
 
 class RequestRow(Base):
-    """One request. `version` goes up with every change that a card can show."""
-
     __tablename__ = "requests"
 
     id: Mapped[str] = mapped_column(String(8), primary_key=True)
     tenant_id: Mapped[str] = mapped_column(String(36))
     state: Mapped[str] = mapped_column(String(16))
-    version: Mapped[int] = mapped_column(default=1)
-    state_version: Mapped[int] = mapped_column(default=1)  # the version of the last transition
+    version: Mapped[int] = mapped_column(default=1)  #: grows with every change a card can show
+    state_version: Mapped[int] = mapped_column(default=1)  #: `version` at the last transition
     requester_id: Mapped[str] = mapped_column(String(64))
     requester_name: Mapped[str] = mapped_column(Text)
-    conversation_id: Mapped[str] = mapped_column(Text)  # where the requester asked
+    conversation_id: Mapped[str] = mapped_column(Text)  #: where the request was made
     file_name: Mapped[str] = mapped_column(Text)
     total_rows: Mapped[int]
     ready_rows: Mapped[int]
-    accounts: Mapped[int]  # distinct accounts in the ready rows
+    accounts: Mapped[int]  #: distinct accounts in the ready rows
     warnings: Mapped[int]
     notes: Mapped[int]
     notices: Mapped[list[Any]]
@@ -90,13 +88,12 @@ class RequestRow(Base):
     cancelled_by_name: Mapped[str] = mapped_column(Text, default="")
     cancel_asked_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
-    # The service refuses us as such, or cannot be reached: in its own words, until it works again.
+    #: why the SIP Gateway denies access, in its own words, until it works again; "" if it does not
     refused: Mapped[str] = mapped_column(Text, default="")
-    unreachable_since: Mapped[datetime | None]
-    # Where requests run with people's rights: until when some replica vouches that it has them, and
-    # since when nobody has.
+    unreachable_since: Mapped[datetime | None]  #: since when the SIP Gateway has not answered
+    #: until when some replica vouches that it holds a delegation; None without delegations
     delegation_until: Mapped[datetime | None]
-    delegation_wanted_since: Mapped[datetime | None]
+    delegation_wanted_since: Mapped[datetime | None]  #: since when no replica holds one
 
     __table_args__ = (
         Index(None, "tenant_id", "created_at"),
@@ -105,36 +102,36 @@ class RequestRow(Base):
 
 
 class PhoneRow(Base):
-    """One row of the file. `number` is the row number that the file's reader sees."""
+    """One row of the file."""
 
     __tablename__ = "phones"
 
     request_id: Mapped[str] = mapped_column(
         ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True
     )
-    number: Mapped[int] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True)  #: as spreadsheets number the row
     username: Mapped[str] = mapped_column(Text)
     hardware_id: Mapped[str] = mapped_column(Text)
     region: Mapped[str] = mapped_column(String(8), default="")
-    region_given: Mapped[bool] = mapped_column(default=False)  # by the file, not chosen on a card
+    region_given: Mapped[bool] = mapped_column(default=False)  #: by the file, not chosen on a card
     ready: Mapped[bool]
     status: Mapped[str] = mapped_column(String(16))
     message: Mapped[str] = mapped_column(Text, default="")
     cause: Mapped[str] = mapped_column(String(40), default="")
-    kind: Mapped[str] = mapped_column(String(40), default="")  # DeviceKind, from its OUI and port
+    kind: Mapped[str] = mapped_column(String(40), default="")  #: `DeviceKind`, from OUI and port
     batch_id: Mapped[int | None] = mapped_column(BigId)
 
     __table_args__ = (Index(None, "batch_id"),)
 
 
 class IssueRow(Base):
-    """One issue of a row, in words' ids and arguments. `rank` orders errors before warnings."""
+    """One issue of a row, as a message id and its arguments."""
 
     __tablename__ = "issues"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"))
-    rank: Mapped[int]
+    rank: Mapped[int]  #: errors before warnings before notes
     row: Mapped[int]
     column: Mapped[str] = mapped_column(String(16))
     value: Mapped[str] = mapped_column(Text)
@@ -146,8 +143,6 @@ class IssueRow(Base):
 
 
 class BatchRow(Base):
-    """One batch. `attempt` counts submits: an answer is recorded only for the attempt it belongs to."""
-
     __tablename__ = "batches"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
@@ -158,21 +153,22 @@ class BatchRow(Base):
     first_row: Mapped[int]
     last_row: Mapped[int]
     state: Mapped[str] = mapped_column(String(16))
+    #: submits so far; the fencing token: an answer is recorded only for its own attempt
     attempt: Mapped[int] = mapped_column(default=0)
     owner: Mapped[str] = mapped_column(String(40), default="")
     lease_until: Mapped[datetime | None]
-    not_before: Mapped[datetime | None]  # planned: do not submit earlier
+    not_before: Mapped[datetime | None]  #: planned: earliest time of the next submit
     remote_batch_id: Mapped[str] = mapped_column(Text, default="")
     sent_at: Mapped[datetime | None]
     polls: Mapped[int] = mapped_column(default=0)
     summary_reads: Mapped[int] = mapped_column(
         default=0
     )  # unknown: how often the summaries were read
-    due_at: Mapped[datetime | None]  # submitted: next poll; unknown: next reconciliation
-    progress_at: Mapped[datetime | None]  # when something new was last heard
-    ended: Mapped[int] = mapped_column(default=0)  # phones that ended
+    due_at: Mapped[datetime | None]  #: submitted: next poll; unknown: next reconciliation
+    progress_at: Mapped[datetime | None]  #: of the latest news
+    ended: Mapped[int] = mapped_column(default=0)  #: phones that have ended
     stalled: Mapped[bool] = mapped_column(default=False)
-    completed_at: Mapped[datetime | None]  # the service called the batch complete
+    completed_at: Mapped[datetime | None]  #: when the SIP Gateway first called it complete
     done_at: Mapped[datetime | None]
     last_error: Mapped[str] = mapped_column(Text, default="")
 
@@ -184,7 +180,7 @@ class BatchRow(Base):
 
 
 class ConversationRow(Base):
-    """Where messages can go, and what the chat edge needs to get there."""
+    """A conversation that wrote to Offhook, and how to reach it."""
 
     __tablename__ = "conversations"
 
@@ -196,14 +192,13 @@ class ConversationRow(Base):
 
 
 class PostRow(Base):
-    """One message of ours: to be sent while `activity_id` is empty, kept true afterwards if it is a
-    card of a request (`kind`, `request_id`). `content` is the fixed content of any other message."""
+    """A message: in the outbox until it has an `activity_id`, kept current afterwards if it is a card."""
 
     __tablename__ = "posts"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     tenant_id: Mapped[str] = mapped_column(String(36))
-    conversation_id: Mapped[str] = mapped_column(Text)  # where it goes; a thread once it is there
+    conversation_id: Mapped[str] = mapped_column(Text)  #: once sent to a channel: the thread
     activity_id: Mapped[str] = mapped_column(Text, default="")
     kind: Mapped[str] = mapped_column(String(16), default="")
     request_id: Mapped[str] = mapped_column(String(8), default="")
@@ -211,10 +206,10 @@ class PostRow(Base):
     panel: Mapped[str] = mapped_column(String(16), default="")
     page: Mapped[int] = mapped_column(default=1)
     batch_id: Mapped[int] = mapped_column(BigId, default=0)
-    revision: Mapped[int] = mapped_column(default=0)  # goes up when the panel or page changes
+    revision: Mapped[int] = mapped_column(default=0)  #: grows when the panel or page changes
     shown_version: Mapped[int] = mapped_column(default=0)
     shown_revision: Mapped[int] = mapped_column(default=0)
-    live: Mapped[bool] = mapped_column(default=True)  # still to be sent, or to be kept true
+    live: Mapped[bool] = mapped_column(default=True)  #: still to be sent or to be kept current
     attempts: Mapped[int] = mapped_column(default=0)
     not_before: Mapped[datetime | None]
     created_at: Mapped[datetime]
@@ -227,7 +222,7 @@ class PostRow(Base):
 
 
 class EventRow(Base):
-    """The audit: who did what to a request, and when. Never changed, only purged."""
+    """The audit: who did what to a request, and when. Appended and purged, never changed."""
 
     __tablename__ = "events"
 

@@ -1,4 +1,4 @@
-"""Snapshots: what cards show of a request, read in one transaction; and the rows of an export."""
+"""Snapshots: what cards show of a request, read in one transaction; and the rows of exports."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from bot.store import requests
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, IssueRow, PhoneRow, RequestRow
 
-PAGE = 10
+PAGE_SIZE = 10  # items per page
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
-_GROUPS = 30  # more kinds of failure than anybody reads; all of them are in the export
-_OWN_TEXT = ("unknown", "refused")  # causes that are told apart by the service's own text
+_MAX_CAUSES = 30  # more than anyone reads; the export has them all
+_OWN_TEXT = ("unknown", "refused")  # causes grouped by the SIP Gateway's own text
 
 
 async def load(
@@ -44,7 +44,8 @@ async def load(
     only_failed: bool = False,
     issues: bool = False,
 ) -> RequestSnapshot | None:
-    """The request as committed. `page` turns the issues if `issues`, else the phones."""
+    """The request as committed; None if there is none. `page` is of the issues if `issues`, else of the
+    phones."""
     row = (
         await tx.execute(select(RequestRow.__table__).where(RequestRow.id == request_id))
     ).one_or_none()
@@ -77,9 +78,9 @@ def _person(object_id: str, name: str) -> Person | None:
     return Person(object_id, name) if object_id else None
 
 
-def _at(page: int, total: int) -> int:
-    """The page that exists and is nearest: pages are asked for by clients."""
-    return min(max(page, 1), max(1, -(-total // PAGE)))
+def _nearest(page: int, total: int) -> int:
+    """The nearest page that exists, since clients choose the page."""
+    return min(max(page, 1), max(1, -(-total // PAGE_SIZE)))
 
 
 async def _count(tx: Transaction, *conditions: Condition) -> int:
@@ -88,13 +89,13 @@ async def _count(tx: Transaction, *conditions: Condition) -> int:
 
 async def _roster(tx: Transaction, request: Row[Any], page: int) -> RosterSummary:
     total = await _count(tx, IssueRow.request_id == request.id)
-    number = _at(page, total)
+    number = _nearest(page, total)
     rows = await tx.execute(
         select(IssueRow.__table__)
         .where(IssueRow.request_id == request.id)
         .order_by(IssueRow.rank, IssueRow.row, IssueRow.id)
-        .limit(PAGE)
-        .offset((number - 1) * PAGE)
+        .limit(PAGE_SIZE)
+        .offset((number - 1) * PAGE_SIZE)
     )
     without_region = 0
     if request.state == RequestState.DRAFT.value:
@@ -111,7 +112,7 @@ async def _roster(tx: Transaction, request: Row[Any], page: int) -> RosterSummar
         notes=request.notes,
         without_region=without_region,
         notices=[Notice(n["code"], n["arguments"]) for n in request.notices],
-        issues=Page([_issue(row) for row in rows], number, PAGE, total),
+        issues=Page([_issue(row) for row in rows], number, PAGE_SIZE, total),
     )
 
 
@@ -145,7 +146,7 @@ async def _regions(tx: Transaction, request: Row[Any]) -> list[RegionProgress]:
     progress: list[RegionProgress] = []
     for region in sorted(by_region):
         tally = Tally(**by_region[region])
-        # Before the approval there are no batches yet, but as many as there will be can be told.
+        # Before the approval there are no batches yet, but their number is known.
         of_region = batches.get(region) or {
             BatchState.PLANNED: -(-tally.total // MAX_PHONES_PER_BATCH)
         }
@@ -155,17 +156,17 @@ async def _regions(tx: Transaction, request: Row[Any]) -> list[RegionProgress]:
 
 async def _causes(tx: Transaction, request_id: str) -> list[CauseGroup]:
     text = case((PhoneRow.cause.in_(_OWN_TEXT), PhoneRow.message), else_="").label("text")
-    found = (
+    groups_by_size = (
         await tx.execute(
             select(PhoneRow.cause, text, func.count(), func.min(PhoneRow.message))
             .where(PhoneRow.request_id == request_id, PhoneRow.cause != "")
             .group_by(PhoneRow.cause, text)
             .order_by(func.count().desc(), PhoneRow.cause, text)
-            .limit(_GROUPS)
+            .limit(_MAX_CAUSES)
         )
     ).all()
     groups: list[CauseGroup] = []
-    for code, own_text, count, message in found:
+    for code, own_text, count, message in groups_by_size:
         of_group = [PhoneRow.request_id == request_id, PhoneRow.cause == code]
         if own_text:
             of_group.append(PhoneRow.message == own_text)
@@ -262,21 +263,21 @@ async def _phones(
     if only_failed:
         conditions.append(PhoneRow.cause != "")
     total = await _count(tx, *conditions)
-    number = _at(page, total)
+    number = _nearest(page, total)
     rows = await tx.execute(
         _phone_columns()
         .where(*conditions)
         .order_by(PhoneRow.number)
-        .limit(PAGE)
-        .offset((number - 1) * PAGE)
+        .limit(PAGE_SIZE)
+        .offset((number - 1) * PAGE_SIZE)
     )
-    return Page([_phone(row) for row in rows], number, PAGE, total)
+    return Page([_phone(row) for row in rows], number, PAGE_SIZE, total)
 
 
 async def all_phones(
     tx: Transaction, request_id: str, *, chunk: int = 1000
 ) -> AsyncIterator[tuple[PhoneSnapshot, bool, Sequence[Issue]]]:
-    """Every row of the file with whether it was ready and what was wrong with it, a chunk at a time."""
+    """Every row of the file, whether it was ready, and its issues; read in chunks."""
     after = -1
     while True:
         rows = (
@@ -289,9 +290,9 @@ async def all_phones(
         ).all()
         if not rows:
             return
-        wrong = await _issues_between(tx, request_id, rows[0].number, rows[-1].number)
+        issues = await _issues_between(tx, request_id, rows[0].number, rows[-1].number)
         for row in rows:
-            yield _phone(row), row.ready, wrong.get(row.number, ())
+            yield _phone(row), row.ready, issues.get(row.number, ())
         after = rows[-1].number
 
 
@@ -312,7 +313,7 @@ async def _issues_between(
 async def all_issues(
     tx: Transaction, request_id: str, *, chunk: int = 1000
 ) -> AsyncIterator[Issue]:
-    """Every issue in row order."""
+    """Every issue in row order; read in chunks."""
     after = (-1, -1)
     while True:
         rows = (
@@ -342,7 +343,7 @@ async def history(
     states: Sequence[RequestState] = (),
     newest: int = 10,
 ) -> list[HistoryLine]:
-    """The newest requests of a tenant, of one requester or of all."""
+    """The newest requests of a tenant, of one requester or (None) of all."""
     conditions = [RequestRow.tenant_id == tenant_id]
     if requester_id is not None:
         conditions.append(RequestRow.requester_id == requester_id)
@@ -372,12 +373,13 @@ async def history(
 
 
 async def tallies(tx: Transaction, request_ids: Sequence[str]) -> dict[str, Tally]:
+    """Tallies of ready phones, by request id."""
     rows = await tx.execute(
         select(PhoneRow.request_id, PhoneRow.status, func.count())
         .where(PhoneRow.request_id.in_(request_ids), PhoneRow.ready)
         .group_by(PhoneRow.request_id, PhoneRow.status)
     )
-    found: dict[str, dict[str, int]] = defaultdict(dict)
+    by_request: dict[str, dict[str, int]] = defaultdict(dict)
     for request_id, status, count in rows:
-        found[request_id][status] = count
-    return {request_id: Tally(**statuses) for request_id, statuses in found.items()}
+        by_request[request_id][status] = count
+    return {request_id: Tally(**statuses) for request_id, statuses in by_request.items()}

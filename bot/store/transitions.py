@@ -36,7 +36,7 @@ async def apply(
     statement = (
         update(table)
         .where(*where, or_(*(state == before.value for before in sorted(transition.before))))
-        .values({state.key: transition.after.value, **columns})
+        .values({**columns, state.key: transition.after.value})
     )
     if each:
         await tx.execute(statement, each, execution_options={"synchronize_session": False})

@@ -1,4 +1,4 @@
-"""Reads Bicep files as far as the tests ask: who declares what, and who uses it."""
+"""Reads Bicep files as far as the tests need: declarations and where they are used."""
 
 from __future__ import annotations
 
@@ -29,14 +29,19 @@ def _text(node: Node) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
+    """A parameter, variable, resource, module, or output."""
+
+    #: A value of `_KINDS`.
     kind: str
     name: str
+    #: Its syntax tree.
     node: Node
+    #: Names, without `@`.
     decorators: frozenset[str]
 
     @property
     def target(self) -> str:
-        """Of a resource its type and version, of a module its path."""
+        """A resource's type and API version, or a module's path."""
         return next(_text(child) for child in self.node.children if child.type == "string").strip(
             "'"
         )
@@ -58,16 +63,16 @@ class Declaration:
         return any(child.type == "=" for child in self.node.children)
 
     def properties(self, *path: str) -> dict[str, Node]:
-        """The properties of the object that it is declared as, or of one in it."""
-        found = properties(_object(self.node))
-        for step in path:
-            found = properties(found[step])
-        return found
+        """Returns the properties of the declared object, or of the object at `path` in it."""
+        nodes = properties(_object(self.node))
+        for name in path:
+            nodes = properties(nodes[name])
+        return nodes
 
     def value(self, *path: str) -> str:
-        """The text of one property, without quotes."""
-        *before, last = path
-        return _text(self.properties(*before)[last]).strip("'")
+        """Returns the text of the property at `path`, without quotes."""
+        *parents, last = path
+        return _text(self.properties(*parents)[last]).strip("'")
 
 
 def _object(node: Node) -> Node:
@@ -76,12 +81,12 @@ def _object(node: Node) -> Node:
             return child
         if child.type in ("if_statement", "for_statement"):
             return _object(child)
-    raise AssertionError(f"no object in {_text(node)[:80]}")
+    raise AssertionError(f"contains no object: {_text(node)[:80]}")
 
 
 def properties(node: Node) -> dict[str, Node]:
     if node.type != "object":
-        raise AssertionError(f"no object: {_text(node)[:80]}")
+        raise AssertionError(f"not an object: {_text(node)[:80]}")
     pairs = [child for child in node.named_children if child.type == "object_property"]
     return {_text(pair.named_children[0]).strip("'"): pair.named_children[-1] for pair in pairs}
 
@@ -93,7 +98,7 @@ def _walk(node: Node) -> Iterator[Node]:
 
 
 class Bicep:
-    """One file."""
+    """One Bicep file."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -104,35 +109,36 @@ class Bicep:
 
     @cached_property
     def declarations(self) -> list[Declaration]:
-        found: list[Declaration] = []
+        declarations: list[Declaration] = []
         decorators: frozenset[str] = frozenset()
         for node in self.root.named_children:
             if node.type == "decorators":
                 decorators = frozenset(re.findall(r"@(\w+)", _text(node)))
             elif node.type in _KINDS:
                 name = next(_text(child) for child in node.children if child.type == "identifier")
-                found.append(Declaration(_KINDS[node.type], name, node, decorators))
+                declarations.append(Declaration(_KINDS[node.type], name, node, decorators))
                 decorators = frozenset()
-        return found
+        return declarations
 
     def of(self, kind: str) -> dict[str, Declaration]:
-        return {one.name: one for one in self.declarations if one.kind == kind}
+        """Returns the declarations of a kind, by name."""
+        return {each.name: each for each in self.declarations if each.kind == kind}
 
     @cached_property
     def uses(self) -> set[str]:
-        """Names that stand for a value somewhere: not keys of objects, not names being declared."""
-        used: set[str] = set()
+        """Names used as a value: neither keys of objects nor names being declared."""
+        names: set[str] = set()
         for node in _walk(self.root):
             if node.type != "identifier" or node.parent is None:
                 continue
             first = node.parent.named_children[0] == node
             if not (first and node.parent.type in (*_KINDS, "object_property")):
-                used.add(_text(node))
-        return used
+                names.add(_text(node))
+        return names
 
     @cached_property
     def outputs_read(self) -> set[tuple[str, str]]:
-        """(module, output) for each `module.outputs.output`."""
+        """(module, output) of each `module.outputs.output`."""
         return set(re.findall(r"\b(\w+)\.outputs\.(\w+)", self.text))
 
 

@@ -1,4 +1,4 @@
-"""The images and the compose file: how they are made, and how little they may do."""
+"""The images and the compose file: how they are built, and that they run with least privilege."""
 
 from __future__ import annotations
 
@@ -19,34 +19,35 @@ COMPOSE: dict[str, Any] = yaml.safe_load((INFRA / "compose.yaml").read_text())
 
 
 @pytest.mark.parametrize("name", ["Dockerfile", "Dockerfile.powershell"])
-def test_hadolint_finds_nothing(name: str) -> None:
+def test_dockerfiles_pass_hadolint(name: str) -> None:
     passes("hadolint", INFRA / name)
 
 
 @pytest.mark.parametrize("text", [IMAGE, WITH_POWERSHELL], ids=["image", "with PowerShell"])
-def test_it_ends_as_a_user_without_rights(text: str) -> None:
+def test_images_run_as_unprivileged_user(text: str) -> None:
     assert re.findall(r"^USER (.+)$", text, re.MULTILINE)[-1] == "10001:10001"
 
 
 @pytest.mark.parametrize("text", [IMAGE, WITH_POWERSHELL], ids=["image", "with PowerShell"])
-def test_no_base_is_latest(text: str) -> None:
+def test_base_images_have_a_version(text: str) -> None:
     bases = re.findall(r"^ARG \w+=(\S+:\S+)$", text, re.MULTILINE)
     assert bases
     assert not any(base.endswith(":latest") for base in bases)
 
 
-def test_the_older_builder_of_registries_can_make_it() -> None:
+def test_dockerfiles_need_no_buildkit() -> None:
+    """The builder of Azure Container Registry is older."""
     assert not re.search(
         r"--mount|--link|--chmod|<<|^# syntax", IMAGE + WITH_POWERSHELL, re.MULTILINE
     )
 
 
-def test_packages_are_those_of_the_lock() -> None:
+def test_image_installs_locked_packages() -> None:
     assert "--require-hashes" in IMAGE
     assert "infra/lock/runtime.txt" in IMAGE
 
 
-def test_what_is_copied_is_let_through_to_the_builder() -> None:
+def test_dockerignore_allows_everything_that_is_copied() -> None:
     rules = (PROJECT / ".dockerignore").read_text().splitlines()
     allowed = [rule.removeprefix("!") for rule in rules if rule.startswith("!")]
     assert "*" in rules
@@ -61,23 +62,24 @@ def test_what_is_copied_is_let_through_to_the_builder() -> None:
         assert (PROJECT / source).exists()
 
 
-def test_every_package_that_the_service_imports_is_in_the_image() -> None:
-    packages = set(re.findall(r"^COPY (\w+) \w+$", IMAGE, re.MULTILINE))
-    ours = {path.parent.name for path in PROJECT.glob("*/__init__.py")} - {"tests", "bench"}
-    assert packages == ours
+def test_image_contains_every_package_of_the_service() -> None:
+    copied = set(re.findall(r"^COPY (\w+) \w+$", IMAGE, re.MULTILINE))
+    packages = {path.parent.name for path in PROJECT.glob("*/__init__.py")}
+    assert copied == packages - {"tests", "bench", "scripts"}
 
 
-def test_it_says_whether_it_is_healthy_and_ends_when_asked() -> None:
+def test_image_has_healthcheck_and_runs_bot_directly() -> None:
+    """As its entry point, the bot receives SIGTERM."""
     assert "/livez" in IMAGE
     assert "HEALTHCHECK" in IMAGE
     assert re.search(r'^ENTRYPOINT \["python", "-m", "bot"\]$', IMAGE, re.MULTILINE)
 
 
-def test_compose_is_of_its_schema() -> None:
+def test_compose_file_follows_schema() -> None:
     passes("check-jsonschema", "--builtin-schema", "vendor.compose-spec", INFRA / "compose.yaml")
 
 
-def test_compose_confines_the_bot() -> None:
+def test_compose_file_confines_bot() -> None:
     bot = COMPOSE["services"]["bot"]
     assert bot["read_only"]
     assert bot["cap_drop"] == ["ALL"]
@@ -85,12 +87,12 @@ def test_compose_confines_the_bot() -> None:
     assert all(port.startswith("127.0.0.1:") for port in bot["ports"])
 
 
-def test_only_the_bot_reaches_the_database() -> None:
+def test_compose_file_exposes_database_only_to_bot() -> None:
     assert COMPOSE["services"]["database"]["networks"] == ["inside"]
     assert "ports" not in COMPOSE["services"]["database"]
     assert COMPOSE["networks"]["inside"]["internal"]
 
 
-def test_compose_gives_settings_of_the_service() -> None:
-    given = cast(dict[str, str], COMPOSE["services"]["bot"]["environment"])
-    assert set(given) <= settings()
+def test_compose_file_sets_only_settings() -> None:
+    environment = cast(dict[str, str], COMPOSE["services"]["bot"]["environment"])
+    assert set(environment) <= settings()

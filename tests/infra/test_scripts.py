@@ -1,4 +1,4 @@
-"""The scripts: what grant.sh would do to a directory, shown to a stand-in for the Azure CLI."""
+"""The shell scripts: grant.sh against a fake Azure CLI, and release-notes.sh."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ENVIRONMENT = {
     "DEPLOY_IDENTITY_PRINCIPAL_ID": IDENTITY,
     "DEPLOY_SUBJECT": "offhook-abc-approver",
 }
-# Writes each call to a file, and answers what the test has put beside it under the address asked for.
+# Appends each call to a file, and prints the first answer whose URL and query match.
 AZ = """#!/usr/bin/env bash
 here=$(dirname "$0")
 printf '%s\\n' "$(printf '%q ' "$@")" >>"$here/calls"
@@ -40,32 +40,41 @@ exit 3
 
 @dataclass(frozen=True)
 class Call:
+    """A call of `az rest`."""
+
+    #: HTTP method.
     method: str
+    #: Below the base URL of Microsoft Graph.
     path: str
+    #: Empty if the call has none.
     body: dict[str, Any]
+    #: As `name=value`.
     headers: list[str]
 
 
 @dataclass(frozen=True)
 class Directory:
-    """What the stand-in was asked, and what it says."""
+    """The fake Azure CLI."""
 
+    #: Where it is installed, with its `calls` and `answers`.
     folder: Path
 
-    def says(self, *answers: tuple[str, str, str]) -> None:
-        (self.folder / "answers").write_text("".join("\t".join(one) + "\n" for one in answers))
+    def set_answers(self, *answers: tuple[str, str, str]) -> None:
+        """Replaces the answers: (part of the URL, part of the query, output)."""
+        lines = ["\t".join(answer) + "\n" for answer in answers]
+        (self.folder / "answers").write_text("".join(lines))
 
     def calls(self) -> list[Call]:
         file = self.folder / "calls"
-        found: list[Call] = []
+        calls: list[Call] = []
         for line in file.read_text().splitlines() if file.exists() else []:
             words = shlex.split(line)
             method, url = words[words.index("--method") + 1], words[words.index("--url") + 1]
             body = words[words.index("--body") + 1] if "--body" in words else "{}"
             headers = [word for word in words if re.match(r"[\w-]+=[\w/-]+$", word)]
             path = url.removeprefix("https://graph.microsoft.com/v1.0/")
-            found.append(Call(method, path, json.loads(body), headers))
-        return found
+            calls.append(Call(method, path, json.loads(body), headers))
+        return calls
 
     def changes(self) -> list[Call]:
         return [call for call in self.calls() if call.method != "GET"]
@@ -76,53 +85,52 @@ def directory(tmp_path: Path) -> Directory:
     (tmp_path / "az").write_text(AZ)
     (tmp_path / "az").chmod(0o755)
     (tmp_path / "answers").touch()
-    found = Directory(tmp_path)
-    found.says(
+    directory = Directory(tmp_path)
+    directory.set_answers(
         ("applications(uniqueName=", "appId", APP),
         (f"servicePrincipals(appId='{APP}')", "id", "app-principal"),
         ("servicePrincipals(appId='48ac35b8", "id", "teams-principal"),
         ("servicePrincipals(appId='00000003", "id", "graph-principal"),
     )
-    return found
+    return directory
 
 
 def grant(directory: Directory, *arguments: str, **environment: str) -> str:
-    ended = script(GRANT, *arguments, env={**ENVIRONMENT, **environment}, tools=directory.folder)
-    assert ended.returncode == 0, ended.stderr
-    return ended.stdout
+    """Runs grant.sh, which must succeed; returns its output."""
+    process = script(GRANT, *arguments, env={**ENVIRONMENT, **environment}, tools=directory.folder)
+    assert process.returncode == 0, process.stderr
+    return process.stdout
 
 
-def test_shellcheck_finds_nothing() -> None:
+def test_shell_scripts_pass_shellcheck() -> None:
     passes("shellcheck", *sorted(INFRA.glob("*.sh")))
 
 
 @pytest.mark.parametrize("run_as", ["approver", "app"])
-def test_without_apply_nothing_changes(directory: Directory, run_as: str) -> None:
-    said = grant(directory, "register", "trust", "consent", "roles", OFFHOOK_RUN_AS=run_as)
-    assert "Nothing is changed" in said
+def test_grant_changes_nothing_without_apply(directory: Directory, run_as: str) -> None:
+    output = grant(directory, "register", "trust", "consent", "roles", OFFHOOK_RUN_AS=run_as)
+    assert "Nothing is changed" in output
     assert directory.changes() == []
-    assert said.count("$ az rest") >= 7, "it shows what it would do"
+    assert output.count("$ az rest") >= 7, "prints the commands it would run"
 
 
-def test_each_step_is_printed_as_it_is_done(directory: Directory) -> None:
-    said = grant(directory, "--apply", "register", "trust", "consent")
-    shown = [line.strip().removeprefix("$ ") for line in said.splitlines() if "$ az rest" in line]
-    done = (directory.folder / "calls").read_text().splitlines()
-    changing = [line for line in done if "--method GET" not in line]
-    assert [shlex.split(line)[1:] for line in shown] == [
-        shlex.split(line)[:-2]
-        for line in changing  # but for `--output none`
-    ]
+def test_grant_prints_the_commands_it_runs(directory: Directory) -> None:
+    output = grant(directory, "--apply", "register", "trust", "consent")
+    lines = [line.strip() for line in output.splitlines() if "$ az rest" in line]
+    printed = [shlex.split(line.removeprefix("$ "))[1:] for line in lines]
+    calls = (directory.folder / "calls").read_text().splitlines()
+    changes = [line for line in calls if "--method GET" not in line]
+    assert printed == [shlex.split(line)[:-2] for line in changes]  # without `--output none`
 
 
-def test_the_registration_is_for_one_tenant_and_knows_teams(directory: Directory) -> None:
+def test_grant_register_creates_single_tenant_app_for_teams(directory: Directory) -> None:
     grant(directory, "--apply", "register")
-    made, exposed, principal = directory.changes()
-    assert made.path == "applications(uniqueName='offhook-prod')"
-    assert "Prefer=create-if-missing" in made.headers
-    assert made.body["signInAudience"] == "AzureADMyOrg"
-    assert made.body["api"]["requestedAccessTokenVersion"] == 2
-    [scope] = made.body["api"]["oauth2PermissionScopes"]
+    created, exposed, principal = directory.changes()
+    assert created.path == "applications(uniqueName='offhook-prod')"
+    assert "Prefer=create-if-missing" in created.headers
+    assert created.body["signInAudience"] == "AzureADMyOrg"
+    assert created.body["api"]["requestedAccessTokenVersion"] == 2
+    [scope] = created.body["api"]["oauth2PermissionScopes"]
     assert scope["value"] == "access_as_user"
     assert exposed.body["identifierUris"] == [f"api://botid-{APP}"]
     clients = exposed.body["api"]["preAuthorizedApplications"]
@@ -130,22 +138,22 @@ def test_the_registration_is_for_one_tenant_and_knows_teams(directory: Directory
     assert principal.path == f"servicePrincipals(appId='{APP}')"
 
 
-def test_the_registration_trusts_the_identity_and_the_token_service(directory: Directory) -> None:
+def test_grant_trust_adds_identity_and_token_service(directory: Directory) -> None:
     grant(directory, "--apply", "trust")
     identity, service = directory.changes()
     for call in (identity, service):
         assert call.body["issuer"] == f"https://login.microsoftonline.com/{TENANT}/v2.0"
         assert call.body["audiences"] == ["api://AzureADTokenExchange"]
     assert identity.body["subject"] == IDENTITY
-    # This tenant's id is that of the token service, whose encoding Microsoft publishes.
+    # TENANT has the ID of the token service's tenant, whose encoding Microsoft publishes.
     encoded = "9ExAW52n_ky4ZiS_jhpJIQ"
     assert service.body["subject"] == f"/eid1/c/pub/t/{encoded}/a/{encoded}/offhook-abc-approver"
 
 
-def test_consent_is_to_what_the_service_uses(directory: Directory) -> None:
+def test_grant_consent_covers_permissions_of_the_service(directory: Directory) -> None:
     grant(directory, "--apply", "consent")
     delegated = [call.body for call in directory.changes() if call.path == "oauth2PermissionGrants"]
-    assert [(one["resourceId"], one["scope"]) for one in delegated] == [
+    assert [(each["resourceId"], each["scope"]) for each in delegated] == [
         ("teams-principal", "user_impersonation"),
         ("graph-principal", "User.Read"),
     ]
@@ -157,9 +165,9 @@ def test_consent_is_to_what_the_service_uses(directory: Directory) -> None:
     assert len(assigned) == len(set(re.findall(r"\w+\.Read\.All", documented)))
 
 
-def test_what_is_so_already_stays(directory: Directory) -> None:
+def test_grant_changes_nothing_when_already_applied(directory: Directory) -> None:
     answers = (directory.folder / "answers").read_text()
-    directory.says(
+    directory.set_answers(
         ("oauth2PermissionGrants", ".id", "grant"),
         ("oauth2PermissionGrants", ".scope", "User.Read user_impersonation"),
         ("appRoleAssignments", ".id", "assignment"),
@@ -167,12 +175,12 @@ def test_what_is_so_already_stays(directory: Directory) -> None:
     )
     with (directory.folder / "answers").open("a") as file:
         file.write(answers)
-    said = grant(directory, "--apply", "consent", "roles", OFFHOOK_RUN_AS="app")
+    output = grant(directory, "--apply", "consent", "roles", OFFHOOK_RUN_AS="app")
     assert directory.changes() == []
-    assert said.count("It is so already.") == 7
+    assert output.count("It is so already.") == 7
 
 
-def test_consent_adds_to_what_was_consented_before(directory: Directory) -> None:
+def test_grant_consent_keeps_earlier_consent(directory: Directory) -> None:
     answers = (directory.folder / "answers").read_text()
     (directory.folder / "answers").write_text(
         "oauth2PermissionGrants\t.id\tgrant\noauth2PermissionGrants\t.scope\topenid\n" + answers
@@ -185,14 +193,16 @@ def test_consent_adds_to_what_was_consented_before(directory: Directory) -> None
     ]
 
 
-def test_a_managed_identity_needs_no_delegation(directory: Directory) -> None:
+def test_grant_consent_skips_delegated_permissions_for_managed_identity(
+    directory: Directory,
+) -> None:
     grant(directory, "--apply", "consent", OFFHOOK_APP_TYPE="UserAssignedMSI", OFFHOOK_RUN_AS="app")
     assert {call.path for call in directory.changes()} == {
         "servicePrincipals/app-principal/appRoleAssignments"
     }
 
 
-def test_roles_are_given_only_to_an_app_that_acts_by_itself(directory: Directory) -> None:
+def test_grant_roles_assigns_roles_only_when_running_as_app(directory: Directory) -> None:
     assert "needs no role" in grant(directory, "--apply", "roles")
     assert directory.changes() == []
     grant(directory, "--apply", "roles", OFFHOOK_RUN_AS="app")
@@ -202,11 +212,11 @@ def test_roles_are_given_only_to_an_app_that_acts_by_itself(directory: Directory
     ]
 
 
-def test_an_app_that_cannot_be_found_gets_nothing(directory: Directory) -> None:
-    directory.says()
-    ended = script(GRANT, "--apply", "consent", env=ENVIRONMENT, tools=directory.folder)
-    assert ended.returncode == 1
-    assert "The application is not in this tenant" in ended.stderr
+def test_grant_fails_when_app_is_not_found(directory: Directory) -> None:
+    directory.set_answers()
+    process = script(GRANT, "--apply", "consent", env=ENVIRONMENT, tools=directory.folder)
+    assert process.returncode == 1
+    assert "The application is not in this tenant" in process.stderr
     assert directory.changes() == []
 
 
@@ -221,57 +231,60 @@ def test_an_app_that_cannot_be_found_gets_nothing(directory: Directory) -> None:
         ("next", "OFFHOOK_APP_ID"),
     ],
 )
-def test_a_missing_value_is_named(directory: Directory, step: str, missing: str) -> None:
-    given = {name: value for name, value in ENVIRONMENT.items() if name != missing}
-    ended = script(GRANT, "--apply", step, env=given, tools=directory.folder)
-    assert ended.returncode == 1
-    assert f"{missing} is not set." in ended.stderr
+def test_grant_names_missing_variable(directory: Directory, step: str, missing: str) -> None:
+    environment = {name: value for name, value in ENVIRONMENT.items() if name != missing}
+    process = script(GRANT, "--apply", step, env=environment, tools=directory.folder)
+    assert process.returncode == 1
+    assert f"{missing} is not set." in process.stderr
     assert directory.changes() == []
 
 
 @pytest.mark.parametrize("arguments", [(), ("--apply",), ("consents",), ("--aply", "roles")])
-def test_what_it_does_not_know_gets_the_usage(
+def test_grant_prints_usage_for_unknown_arguments(
     directory: Directory, arguments: tuple[str, ...]
 ) -> None:
-    ended = script(GRANT, *arguments, env=ENVIRONMENT, tools=directory.folder)
-    assert ended.returncode == 2
-    assert "infra/grant.sh [--apply] STEP..." in ended.stderr
+    process = script(GRANT, *arguments, env=ENVIRONMENT, tools=directory.folder)
+    assert process.returncode == 2
+    assert "infra/grant.sh [--apply] STEP..." in process.stderr
 
 
-def test_next_tells_both_that_are_left(directory: Directory) -> None:
-    said = grant(directory, "next", DEPLOY_ADDRESS="https://offhook.example.net")
-    assert "infra/grant.sh consent roles" in said
-    assert f"manifest build --app-id {APP} --tenant {TENANT} --host offhook.example.net" in said
+def test_grant_next_prints_remaining_steps(directory: Directory) -> None:
+    output = grant(directory, "next", DEPLOY_ADDRESS="https://offhook.example.net")
+    assert "infra/grant.sh consent roles" in output
+    assert f"manifest build --app-id {APP} --tenant {TENANT} --host offhook.example.net" in output
 
 
 @pytest.fixture
-def released(tmp_path: Path) -> Path:
+def release_notes(tmp_path: Path) -> Path:
+    """The script in a project of version 1.2.0."""
     (tmp_path / "infra").mkdir()
     (tmp_path / "infra/release-notes.sh").write_text((INFRA / "release-notes.sh").read_text())
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2.0"\n')
-    changes = (
+    changelog = (
         "# Changelog\n\n## Unreleased\n\n- c\n\n## 1.2.0 (2026-12-01)\n\n- b\n\n## [1.1.0]\n\n- a\n"
     )
-    (tmp_path / "CHANGELOG.md").write_text(changes)
+    (tmp_path / "CHANGELOG.md").write_text(changelog)
     return tmp_path / "infra/release-notes.sh"
 
 
-def test_release_notes_are_the_section_of_the_version(released: Path) -> None:
-    ended = script(released, "1.2.0", env={}, tools=TOOLS)
-    assert (ended.returncode, ended.stdout.strip()) == (0, "- b")
+def test_release_notes_prints_section_of_version(release_notes: Path) -> None:
+    process = script(release_notes, "1.2.0", env={}, tools=TOOLS)
+    assert (process.returncode, process.stdout.strip()) == (0, "- b")
 
 
 @pytest.mark.parametrize(
-    ("version", "why"), [("1.1.0", "pyproject.toml"), ("1.2", "pyproject.toml")]
+    ("version", "file"), [("1.1.0", "pyproject.toml"), ("1.2", "pyproject.toml")]
 )
-def test_another_version_has_no_release_notes(released: Path, version: str, why: str) -> None:
-    ended = script(released, version, env={}, tools=TOOLS)
-    assert ended.returncode == 1
-    assert why in ended.stderr
+def test_release_notes_fails_when_version_differs_from_project(
+    release_notes: Path, version: str, file: str
+) -> None:
+    process = script(release_notes, version, env={}, tools=TOOLS)
+    assert process.returncode == 1
+    assert file in process.stderr
 
 
-def test_a_version_without_changes_has_no_release_notes(released: Path) -> None:
-    (released.parents[1] / "pyproject.toml").write_text('version = "1.3.0"\n')
-    ended = script(released, "1.3.0", env={}, tools=TOOLS)
-    assert ended.returncode == 1
-    assert "CHANGELOG.md" in ended.stderr
+def test_release_notes_fails_when_changelog_lacks_version(release_notes: Path) -> None:
+    (release_notes.parents[1] / "pyproject.toml").write_text('version = "1.3.0"\n')
+    process = script(release_notes, "1.3.0", env={}, tools=TOOLS)
+    assert process.returncode == 1
+    assert "CHANGELOG.md" in process.stderr

@@ -1,4 +1,4 @@
-"""The workflows and azure.yaml: of their schema, with the least rights, and naming what there is."""
+"""The workflows and azure.yaml: valid, with least privilege, and naming only files that exist."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ WORKFLOWS = sorted((PROJECT / ".github" / "workflows").glob("*.yml"))
 AZD: dict[str, Any] = yaml.safe_load((PROJECT / "azure.yaml").read_text())
 
 
-def test_they_are_of_githubs_schema() -> None:
+def test_workflows_follow_schema() -> None:
     passes("check-jsonschema", "--builtin-schema", "vendor.github-workflows", *WORKFLOWS)
 
 
-def test_zizmor_finds_nothing() -> None:
+def test_workflows_pass_zizmor() -> None:
     config = PROJECT / ".github" / "zizmor.yml"
     passes("zizmor", "--offline", "--no-progress", "--config", config, *WORKFLOWS)
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
-def test_rights_are_to_read_unless_a_job_says_more(path: Path) -> None:
+def test_workflow_permissions_are_read_only_except_in_named_jobs(path: Path) -> None:
     workflow = yaml.safe_load(path.read_text())
     assert workflow["permissions"] == {"contents": "read"}
-    more = {
+    permissions = {
         name: job["permissions"] for name, job in workflow["jobs"].items() if "permissions" in job
     }
     expected = {
@@ -39,49 +39,50 @@ def test_rights_are_to_read_unless_a_job_says_more(path: Path) -> None:
             "release": {"contents": "write"},
         },
     }
-    assert more == expected[path.stem]
+    assert permissions == expected[path.stem]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=[path.stem for path in WORKFLOWS])
-def test_actions_are_named_by_major_version(path: Path) -> None:
+def test_actions_are_pinned_to_major_version(path: Path) -> None:
     used = re.findall(r"uses: (\S+)", path.read_text())
     assert used
     assert all(
-        re.fullmatch(r"[\w-]+/[\w-]+@v\d+|\./\.github/workflows/\w+\.yml", one) for one in used
+        re.fullmatch(r"[\w-]+/[\w-]+@v\d+|\./\.github/workflows/\w+\.yml", action)
+        for action in used
     )
 
 
-def test_what_they_run_is_there() -> None:
+def test_workflows_run_required_steps_from_existing_files() -> None:
     text = "\n".join(path.read_text() for path in WORKFLOWS)
-    for needed in (
+    for step in (
         ".ci/run",
         "make check-infra",
         "az bicep build",
         "docker build",
         "manifest build",
     ):
-        assert needed in text
+        assert step in text
     for name in re.findall(r"\b(?:infra|\.ci)/[\w./-]+\w", text):
         assert (PROJECT / name).exists(), name
 
 
-def test_a_release_waits_for_all_checks() -> None:
+def test_release_waits_for_all_checks() -> None:
     jobs = yaml.safe_load((PROJECT / ".github/workflows/release.yml").read_text())["jobs"]
     assert set(jobs["image"]["needs"]) == {"ci", "notes"}
     assert jobs["release"]["needs"] == ["image"]
 
 
-def test_azd_finds_the_service() -> None:
+def test_azure_yaml_names_existing_service_files() -> None:
     service = AZD["services"]["bot"]
     assert (PROJECT / service["docker"]["path"]).exists()
     assert (INFRA / f"{service['module']}.bicep").exists()
     assert (INFRA / f"{service['module']}.parameters.json").exists()
     assert "'azd-service-name': 'bot'" in (INFRA / "bot.bicep").read_text()
-    # Before 1.20 azd knew no modules of services, before 1.22.1 it missed this one.
+    # azd supports modules of services since 1.20, and finds this one since 1.22.1.
     assert AZD["requiredVersions"]["azd"] == ">= 1.22.1"
 
 
-def test_hooks_use_steps_that_grant_knows() -> None:
+def test_azure_yaml_hooks_use_existing_grant_steps() -> None:
     text = "\n".join(hook["run"] for hook in AZD["hooks"].values())
     known = re.findall(r"^([a-z]+)\(\) \{$", (INFRA / "grant.sh").read_text(), re.MULTILINE)
     steps = re.findall(r"grant\.sh (?:--apply )?(\w+)", text)

@@ -1,4 +1,4 @@
-"""Runs the checkers of the environment that the tests run in."""
+"""Runs the checkers installed beside the Python that runs the tests, and the project's scripts."""
 
 from __future__ import annotations
 
@@ -14,21 +14,26 @@ TOOLS = Path(sys.executable).parent
 
 
 def run(tool: str, *arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """A checker from the project's root; what it says is what the test shows when it fails."""
+    """Runs a checker in the project's root."""
     command = [str(TOOLS / tool), *map(str, arguments)]
     return subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
 
 
 def passes(tool: str, *arguments: str | Path) -> None:
-    ended = run(tool, *arguments)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
+    """Fails the test, with the checker's output, unless the checker exits with 0."""
+    process = run(tool, *arguments)
+    assert process.returncode == 0, process.stdout + process.stderr
 
 
 def script(
     path: Path, *arguments: str, env: Mapping[str, str], tools: Path
 ) -> subprocess.CompletedProcess[str]:
-    """One of our scripts, with `tools` before everything on the PATH and no other environment."""
-    given = {"PATH": f"{tools}{os.pathsep}/usr/bin{os.pathsep}/bin", **env}
+    """Runs one of the project's scripts with `tools` first on the PATH, and no other environment."""
+    environment = {"PATH": f"{tools}{os.pathsep}/usr/bin{os.pathsep}/bin", **env}
     return subprocess.run(
-        ["bash", str(path), *arguments], env=given, capture_output=True, text=True, check=False
+        ["bash", str(path), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )

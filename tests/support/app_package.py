@@ -1,4 +1,4 @@
-"""IDs for app packages; they belong to nobody."""
+"""Made-up IDs for app packages."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""A `pwsh` with Microsoft's module in it, in front of a simulated SIP Gateway: it acts out the script.
+"""A fake `pwsh` with Microsoft's module, in front of a simulated SIP Gateway. It acts out the script.
 
-Run by a launcher that `install` writes: pwsh cannot be installed where the tests run. It refuses what
-the real one would (and more): other arguments, unknown environment, cmdlets or parameters that the
-module does not have. What it does in which order it reads from the script that it is given. The
-module's models and errors are those of MicrosoftTeams 7.7.0 and of the generator behind it.
+Run by a launcher that `install` writes, because pwsh cannot be installed where the tests run. It rejects
+what the real one would, and more: other arguments, unknown environment variables, and cmdlets or
+parameters that the module does not have. It takes its steps and their order from the script it is given.
+Models and errors are those of the MicrosoftTeams module 7.7.0 and the generator behind it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ ENVIRONMENT = {
     *("POWERSHELL_UPDATECHECK", "LC_CTYPE"),
     *("OFFHOOK_MARK", "OFFHOOK_GRAPH_TOKEN", "OFFHOOK_TEAMS_TOKEN", "OFFHOOK_BATCH_ID"),
 }
-# Cmdlets by their parameters, as far as the script may use them.
+# Cmdlets and the parameters that the script may use.
 CMDLETS: Mapping[str, set[str]] = {
     "Set-StrictMode": {"Off"},
     "Remove-Item": {"Path"},
@@ -70,26 +70,34 @@ CMDLETS: Mapping[str, set[str]] = {
 FUNCTIONS = {"Write-Event", "Get-Text", "Get-Failure"}
 
 
-class Behaviour(NamedTuple):
-    """How this `pwsh` and its module are. `at`: where `fault` strikes."""
+class Behavior(NamedTuple):
+    """How this `pwsh` and its module behave."""
 
+    #: Installed versions of the MicrosoftTeams module.
     modules: tuple[str, ...] = ("4.9.1", "7.7.0")
+    #: Write warnings, banners and escape codes around the events.
     noise: bool = False
-    plain_errors: bool = False  # the service's errors as models: without the status of HTTP
-    fault: str = ""  # hang (a child too), kill, exit, crash, flood, garbage, forge, long-line
-    at: str = ""  # start, connecting, asking, asked, answered
-    connect_error: str = ""  # what Connect-MicrosoftTeams says instead of connecting
+    #: Errors have a code and a message, but no HTTP status.
+    plain_errors: bool = False
+    #: hang (with a child), kill, exit, crash, flood, garbage, forge or long-line; "" for none.
+    fault: str = ""
+    #: Where `fault` occurs: start, connecting, asking, asked or answered.
+    at: str = ""
+    #: Error message of Connect-MicrosoftTeams; "" to connect.
+    connect_error: str = ""
+    #: .NET exception type of `connect_error`.
     connect_kind: str = "AuthenticationException"
+    #: HTTP status of `connect_error`; None for none.
     connect_status: int | None = None
 
 
-def install(folder: Path, url: str, behaviour: Behaviour | None = None) -> Path:
-    """Write the launcher `pwsh` into `folder`. Runs are recorded in `journal` beside it."""
-    settings = {"url": url, "journal": str(journal(folder)), **(behaviour or Behaviour())._asdict()}
+def install(folder: Path, url: str, behavior: Behavior | None = None) -> Path:
+    """Write the launcher `pwsh` into `folder`. Runs are recorded in the `journal` next to it."""
+    settings = {"url": url, "journal": str(journal(folder)), **(behavior or Behavior())._asdict()}
     config = folder / "pwsh.json"
     config.write_text(json.dumps(settings), "utf-8")
     launcher = folder / "pwsh"
-    # Imported, not run as a file: so it is compiled once, and starts quickly.
+    # Imported rather than run as a file, so that it is compiled once and starts quickly.
     start = f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
     start += "from tests.support.fake_pwsh import main; main()"
     command = shlex.join([sys.executable, "-IS", "-c", start, str(config)])
@@ -103,7 +111,7 @@ def journal(folder: Path) -> Path:
 
 
 def runs(folder: Path) -> list[dict[str, Any]]:
-    """What happened, in order: `{"pid", "what", …}`."""
+    """What happened, in order: `{"pid": …, "what": …, …}`."""
     try:
         return [json.loads(line) for line in journal(folder).read_text("utf-8").splitlines()]
     except FileNotFoundError:
@@ -111,7 +119,7 @@ def runs(folder: Path) -> list[dict[str, Any]]:
 
 
 class ThrownError(Exception):
-    """An error record, as far as the script looks at it."""
+    """An error record, with the properties that the script reads."""
 
     def __init__(
         self,
@@ -129,14 +137,16 @@ class ThrownError(Exception):
         self.headers = headers or {}
 
 
-def refuse(why: str) -> NoReturn:
-    """What the real one would not take, or a script that is not what it has to be."""
-    sys.stderr.write(f"fake pwsh: {why}\n")
+def refuse(reason: str) -> NoReturn:
+    """Exit because the real `pwsh` would fail, or because the script breaks a rule."""
+    sys.stderr.write(f"fake pwsh: {reason}\n")
     sys.stderr.flush()
     os._exit(99)
 
 
 class Session:
+    """One run of `pwsh`."""
+
     def __init__(self, config: Mapping[str, Any], arguments: list[str]) -> None:
         self.config = config
         self.url = urlsplit(config["url"])
@@ -154,7 +164,7 @@ class Session:
         with Path(self.config["journal"]).open("a", encoding="utf-8") as stream:
             stream.write(line)
 
-    # -- what it is started with ------------------------------------------------------------------
+    # -- arguments and environment ----------------------------------------------------------------
 
     def _arguments(self, arguments: list[str]) -> tuple[str, str, Path]:
         match arguments:
@@ -172,12 +182,12 @@ class Session:
             case _:
                 refuse(f"unexpected arguments: {arguments}")
 
-    def check_surroundings(self) -> None:
-        strange = set(self.environment) - ENVIRONMENT
-        if strange:
-            refuse(f"unexpected environment: {sorted(strange)}")
+    def check_environment(self) -> None:
+        unexpected = set(self.environment) - ENVIRONMENT
+        if unexpected:
+            refuse(f"unexpected environment: {sorted(unexpected)}")
         if os.getsid(0) != os.getpid() or os.getpgid(0) != os.getpid():
-            refuse("not in a process group of its own")
+            refuse("not in its own process group")
         if sys.stdin.read():
             refuse("standard input is not empty")
         folder = Path.cwd()
@@ -191,14 +201,14 @@ class Session:
             refuse("a token in an argument or in a file")
         phones = folder / "devices.csv"
         if (self.action == "submit") != phones.exists():
-            refuse("phones for another action than a submit")
+            refuse("phones given for an action other than submit, or missing for a submit")
         if phones.exists() and stat.S_IMODE(phones.stat().st_mode) != 0o600:
             refuse("others can read the phones")
 
     # -- acting out the script ----------------------------------------------------------------------
 
     def run(self) -> int:
-        self.check_surroundings()
+        self.check_environment()
         self.note("started", folder=str(Path.cwd()), arguments=sys.argv[2:])
         self.noise("PowerShell 7.6.9\r\n\ufeff")
         self.strike("start")
@@ -211,7 +221,7 @@ class Session:
         except ThrownError as error:
             failed = True
             if not any(step.name == "Get-Failure" for step in self.block("catch")):
-                refuse("the script does not tell of its failure")
+                refuse("the script does not report its failure")
             self.write(self.failure(error))
         self.act("finally")
         self.noise("Disconnected.\n")
@@ -244,7 +254,7 @@ class Session:
 
     def act(self, block: str) -> None:
         for step in self.block(block):
-            if not all(self.taken(head) for head in step.path[1:]):
+            if not all(self.is_entered(head) for head in step.path[1:]):
                 continue
             if step.kind == "throw":
                 message = step.value.strip("'\"").replace("$($module.Version)", self.version)
@@ -256,7 +266,7 @@ class Session:
             if step.kind == "command":
                 self.command(step)
 
-    def taken(self, head: str) -> bool:
+    def is_entered(self, head: str) -> bool:
         """Whether the block with this head is entered."""
         match head:
             case "if $null -eq $module":
@@ -276,7 +286,7 @@ class Session:
             case _ if head.startswith("@{"):
                 return True
             case _:
-                refuse(f"a block of the script is not known here: {head}")
+                refuse(f"unknown block in the script: {head}")
 
     def event(self, name: str) -> None:
         if name == "answered":
@@ -293,7 +303,7 @@ class Session:
                 self.find_module(step)
             case "Import-Module":
                 if given != {"Name": "MicrosoftTeams", "RequiredVersion": "$module .Version"}:
-                    refuse("another module is imported than was checked")
+                    refuse("the imported module is not the one that was checked")
                 self.imported = True
             case "Connect-MicrosoftTeams":
                 self.connect(given)
@@ -306,12 +316,12 @@ class Session:
                     "./devices.csv",
                     "$Region",
                 ):
-                    refuse("not the phones or the region that were given")
+                    refuse("not the given phones or region")
                 self.answer = self.projected(step.path, self.submit())
             case "Get-CsSdgBulkSignInRequestStatus":
                 self.ready(given)
                 if given["Batchid"] != "$env:OFFHOOK_BATCH_ID":
-                    refuse("not the batch that was given")
+                    refuse("not the given batch")
                 self.answer = self.projected(step.path, self.status())
             case "Get-CsSdgBulkSignInRequestsSummary":
                 self.ready(given)
@@ -320,14 +330,16 @@ class Session:
                 pass
 
     def find_module(self, step: Step) -> None:
-        beside = [each for each in self.steps if each.path == step.path and each.kind == "command"]
-        place = beside.index(step)
-        chosen = [(each.name, each.parameters) for each in beside[place + 1 : place + 3]]
+        commands = [
+            each for each in self.steps if each.path == step.path and each.kind == "command"
+        ]
+        index = commands.index(step)
+        chosen = [(each.name, each.parameters) for each in commands[index + 1 : index + 3]]
         if step.parameters != {"Name": "MicrosoftTeams", "ListAvailable": ""} or chosen != [
             ("Sort-Object", {"Property": "Version", "Descending": ""}),
             ("Select-Object", {"First": "1"}),
         ]:
-            refuse("not the newest of the module's versions")
+            refuse("not the newest version of the module")
         self.version = max(self.config["modules"], key=_number, default="")
 
     def connect(self, given: Mapping[str, str]) -> None:
@@ -345,12 +357,12 @@ class Session:
 
     def ready(self, given: Mapping[str, str]) -> None:
         if not self.connected or self.stage != "asking":
-            refuse("the service is asked before all is ready")
+            refuse("the cmdlet is called before the session is ready")
         if given.get("ErrorAction") != "Stop":
-            refuse("an error of the cmdlet would not end it")
+            refuse("an error in the cmdlet would not stop the script")
 
     def projected(self, path: tuple[str, ...], model: Mapping[str, Any]) -> dict[str, Any]:
-        """The properties that the script takes from a model, under the names that it gives them."""
+        """The model's properties that the script outputs, under the script's names for them."""
         here = [each for each in self.steps if each.kind == "entry" and each.path[:3] == path]
         items = [
             each for each in here if any(head.startswith("foreach $item") for head in each.path)
@@ -409,7 +421,7 @@ class Session:
                 "BatchStatus": row["batchstatus"],
                 "BatchItemsCount": row.get("devicecount"),
                 "Region": row.get("region"),
-                # As .NET writes a moment: seven digits.
+                # .NET writes seven fractional digits.
                 "RequestTime": row["createdat"].replace("+", "0+") if "createdat" in row else None,
             }
             for row in map(_lower, rows)
@@ -425,8 +437,8 @@ class Session:
         try:
             with socket.create_connection((self.url.hostname, self.url.port)) as connection:
                 connection.sendall(head.encode() + content)
-                answer = b"".join(iter(lambda: connection.recv(65536), b""))
-            status, reason, headers, text = _parsed(answer)
+                response = b"".join(iter(lambda: connection.recv(65536), b""))
+            status, reason, headers, text = _parse_response(response)
         except ConnectionRefusedError as error:
             message = f"Connection refused ({self.url.netloc})"
             raise ThrownError(message, "HttpRequestException", "SocketException") from error
@@ -443,33 +455,33 @@ class Session:
     def refusal(
         self, status: int, reason: str, body: str, headers: Mapping[str, str]
     ) -> ThrownError:
-        """`RestException` of the generated cmdlets; they read `message` in this case only."""
+        """The `RestException` of the generated cmdlets, which read only lowercase `message`."""
         try:
             content = json.loads(body)
-            told = content.get("error", content)
-            message = told.get("message", "")
+            fields = content.get("error", content)
+            message = fields.get("message", "")
         except (ValueError, AttributeError):
-            told, message = {}, body
+            fields, message = {}, body
         if self.config["plain_errors"]:  # a model of the error with code and message
-            return ThrownError(f"[{told.get('code')}] : {message}", "Exception")
+            return ThrownError(f"[{fields.get('code')}] : {message}", "Exception")
         family = "Request" if status < 500 else "Server"
         message = message or f"The server responded with a {family} Error, Status: {reason}"
         kind = "UndeclaredResponseException"
         return ThrownError(message, kind, status=status, body=body, headers=headers)
 
-    # -- what reaches stdout, and what goes wrong ---------------------------------------------------
+    # -- output and faults --------------------------------------------------------------------------
 
     def failure(self, error: ThrownError) -> dict[str, Any]:
-        told = {
+        event = {
             "event": "failed",
             "stage": self.stage,
             "message": error.message,
             "kinds": list(error.kinds),
         }
         if error.status is not None:
-            told |= {"status": error.status, "body": error.body}
+            event |= {"status": error.status, "body": error.body}
         names = {"retry-after": "retryAfter", "x-ms-correlation-id": "correlationId"}
-        return told | {
+        return event | {
             names[name.lower()]: value
             for name, value in error.headers.items()
             if name.lower() in names
@@ -528,9 +540,9 @@ class Session:
                 refuse(f"no such fault: {fault}")
 
 
-def _parsed(answer: bytes) -> tuple[int, str, dict[str, str], str]:
-    """Status, reason, headers and body of a whole HTTP answer; ValueError if it is none."""
-    head, _, body = answer.decode("utf-8", "replace").partition("\r\n\r\n")
+def _parse_response(response: bytes) -> tuple[int, str, dict[str, str], str]:
+    """Status, reason, headers and body of a complete HTTP response. Raises ValueError otherwise."""
+    head, _, body = response.decode("utf-8", "replace").partition("\r\n\r\n")
     first, *lines = head.split("\r\n")
     _, status, reason = first.split(" ", 2)
     pairs = (line.partition(": ") for line in lines)

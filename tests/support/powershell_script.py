@@ -1,6 +1,6 @@
-"""Reads what bot/gateway/powershell.ps1 does, in order: enough of PowerShell for that script.
+"""Parses bot/gateway/powershell.ps1 into steps; supports only the PowerShell that script uses.
 
-The fake `pwsh` acts out what is read here, so that the script's own text is what the tests run.
+The fake `pwsh` acts out these steps, so the tests exercise the script's actual text.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ _KEYWORDS = (
 
 
 class Step(NamedTuple):
-    """`kind` is `command`, `set` (a variable), `entry` (of a hashtable) or `throw`.
+    """One statement of the script."""
 
-    `path`: the blocks around it, outermost first, each by its head: `try`, `if $a -eq $b`, `'submit'`
-    (a case), `function Write-Event`, `@{Write-Event` (a hashtable given to it).
-    """
-
+    #: `command`, `set` (a variable), `entry` (in a hashtable) or `throw`.
     kind: str
+    #: Of the command, variable or entry; "" for a throw.
     name: str
-    value: str  # of a variable, an entry, a throw; a command's arguments as they stand
-    parameters: dict[
-        str, str
-    ]  # of a command, by name without the dash; those without name under ""
+    #: Of a variable, entry or throw; for a command, its arguments as written.
+    value: str
+    #: Of a command, by name without the dash; positional ones under "".
+    parameters: dict[str, str]
+    #: Heads of the enclosing blocks, outermost first: `try`, `if $a -eq $b`, `'submit'` (a case),
+    #: `function Write-Event`, `@{Write-Event` (a hashtable passed to it).
     path: tuple[str, ...]
 
 
@@ -53,7 +53,7 @@ class _Level:
 
 
 def read(text: str) -> list[Step]:
-    """The steps of a script in the order in which they stand, inner ones first."""
+    """The steps of a script in source order, inner ones first."""
     steps: list[Step] = []
     levels = [_Level("")]
 
@@ -80,7 +80,7 @@ def read(text: str) -> list[Step]:
             level.tokens.append(token)
     finish()
     if len(levels) != 1 or levels[0].parentheses:
-        raise ValueError("the brackets of the script do not match")
+        raise ValueError("the script's brackets do not match")
     return steps
 
 
@@ -89,10 +89,10 @@ def _head(brace: str, tokens: list[str]) -> str:
         return f"@{{{tokens[0] if tokens else ''}"
     if tokens and tokens[-1].startswith("'"):
         return tokens[-1]
-    places = [place for place, token in enumerate(tokens) if token in _KEYWORDS]
-    if not places:
+    indexes = [index for index, token in enumerate(tokens) if token in _KEYWORDS]
+    if not indexes:
         return "{"
-    words = [token for token in tokens[places[-1] :] if token not in "()"]
+    words = [token for token in tokens[indexes[-1] :] if token not in "()"]
     return " ".join(words[:2] if words[0] == "function" else words)
 
 
@@ -106,10 +106,10 @@ def _steps(tokens: list[str], path: tuple[str, ...]) -> list[Step]:
         found.append(Step("throw", "", " ".join(tokens[1:]), {}, path))
     if tokens[:1] == ["function"]:
         return found
-    for place, token in enumerate(tokens):
-        before = tokens[place - 1] if place else ""
+    for index, token in enumerate(tokens):
+        before = tokens[index - 1] if index else ""
         if _COMMAND.fullmatch(token) and before in ("", "=", "|", "(", "@(", "return"):
-            found.append(_command(token, tokens[place + 1 :], path))
+            found.append(_command(token, tokens[index + 1 :], path))
     return found
 
 

@@ -1,6 +1,6 @@
-"""The whole service in this process, the far sides beside it, and everybody's Teams client.
+"""The whole service in this process, with simulated remote services and a Teams client for everyone.
 
-What tests see is what people see: the messages that the connector holds, and answers to clicks.
+Tests see what people see: the messages that the connector holds, and the answers to clicks.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ CHANNEL = Chat("19:approvals@thread.tacv2", "channel")
 DATABASE = "offhook.db"
 _TEMPLATE = "Copy these lines into a file"  # in the answer to `template`
 
-PACE = replace(FAST, idle_seconds=0.2)  # looks that find nothing cost more than what they find
-PATIENCE = 20.0  # seconds until a test that waits for what people see fails
+TIMING = replace(FAST, idle_seconds=0.2)  # idle rounds would cost more than the work itself
+TIMEOUT_SECONDS = 20.0  # of a test that waits for a message
 
-Fits = Callable[[Posted], bool]
+Predicate = Callable[[Posted], bool]
 Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What the one who clicked gets: a card in place of the old one, or a sentence."""
+    """The answer to a click: a card that replaces the old one, or a sentence."""
 
     status: int
     body: Any
@@ -64,18 +64,19 @@ class Answer:
         return self.body["value"]
 
 
-def csv_of(count: int, *regions: str, start: int = 0) -> bytes:
-    """A file of `count` phones that are all ready, in these regions in turn."""
-    of = regions or ("EMEA",)
+def phones_csv(count: int, *regions: str, start: int = 0) -> bytes:
+    """A file of `count` ready phones, cycling through `regions`."""
+    regions = regions or ("EMEA",)
     lines = ["Username,HardwareId,Region"]
     lines += [
-        f"lobby{n}@contoso.com,80-5E-C0-00-{n // 256:02X}-{n % 256:02X},{of[n % len(of)]}"
+        f"lobby{n}@contoso.com,80-5E-C0-00-{n // 256:02X}-{n % 256:02X},{regions[n % len(regions)]}"
         for n in range(start, start + count)
     ]
     return "\r\n".join(lines).encode()
 
 
-def offers(posted: Posted, verb: str, **having: Any) -> bool:
+def has_button(posted: Posted, verb: str, **having: Any) -> bool:
+    """True if a card has a button with this verb; `having` are values in its data."""
     try:
         button(posted.card, verb, **having)
     except NoSuchButtonError:
@@ -83,25 +84,25 @@ def offers(posted: Posted, verb: str, **having: Any) -> bool:
     return True
 
 
-def settled(posted: Posted) -> bool:
-    """True for a card on which nothing can be decided or stopped any more."""
-    acting = {"request_approval", "withdraw", "approve", "reject", "cancel", "reconcile"}
-    return posted.card is not None and not acting & set(verbs(posted.card))
+def is_settled(posted: Posted) -> bool:
+    """True for a card on which nothing is left to decide or to cancel."""
+    open_verbs = {"request_approval", "withdraw", "approve", "reject", "cancel", "reconcile"}
+    return posted.card is not None and not open_verbs & set(verbs(posted.card))
 
 
-def request_of(posted: Posted) -> str:
-    """The request that the buttons of a card are about."""
+def request_id_of(posted: Posted) -> str:
+    """The ID of the request in the data of a card's buttons."""
     verb = verbs(posted.card)[0]
     return str(button(posted.card, verb)["data"]["request"])
 
 
-def content(posted: Posted) -> str:
-    """All that a message says."""
-    return "\n".join(_said(posted.card)) if posted.card is not None else posted.text
+def text_of(posted: Posted) -> str:
+    """All visible text of a message."""
+    return "\n".join(_visible_texts(posted.card)) if posted.card is not None else posted.text
 
 
-def _said(node: Any) -> Iterator[str]:
-    """What is read on a card, buttons and labels too; fallbacks are not, nor what buttons carry."""
+def _visible_texts(node: Any) -> Iterator[str]:
+    """Yields the texts of a card, with buttons and labels, without fallbacks and the data of buttons."""
     if isinstance(node, dict):
         for name, value in cast(dict[str, Any], node).items():
             if name in ("text", "title", "label", "value", "codeSnippet") and isinstance(
@@ -109,10 +110,10 @@ def _said(node: Any) -> Iterator[str]:
             ):
                 yield value
             elif name not in ("data", "fallback", "msteams"):
-                yield from _said(value)
+                yield from _visible_texts(value)
     elif isinstance(node, list):
         for value in cast(list[Any], node):
-            yield from _said(value)
+            yield from _visible_texts(value)
 
 
 def chat_of(posted: Posted) -> Chat:
@@ -120,8 +121,12 @@ def chat_of(posted: Posted) -> Chat:
     return Chat(posted.conversation_id, "channel" if channel else "personal")
 
 
-class Office:
-    """`teams` is the connector and the files, `gateway` the SIP Gateway and Graph: each can fail alone."""
+class RunningBot:
+    """The service under test.
+
+    `teams` simulates the connector and the file host, `gateway` the SIP Gateway, Graph and Entra ID, so
+    that each side can fail alone.
+    """
 
     def __init__(
         self,
@@ -137,7 +142,7 @@ class Office:
         self.url = ""
         self._running = AsyncExitStack()
 
-    async def start(self, timing: Timing = PACE, *, busy_seconds: float = 5.0) -> None:
+    async def start(self, timing: Timing = TIMING, *, busy_seconds: float = 5.0) -> None:
         service = await self._running.enter_async_context(
             running(self.settings, timing=timing, submit_timeout=0.5, busy_seconds=busy_seconds)
         )
@@ -156,44 +161,48 @@ class Office:
 
     # -- what people see -------------------------------------------------------------------------
 
-    async def until(self, fits: Fits, *, since: int = 0) -> Posted:
-        return await self.teams.connector.wait_for(fits, PATIENCE, since=since)
+    async def wait_for(self, predicate: Predicate, *, since: int = 0) -> Posted:
+        return await self.teams.connector.wait_for(predicate, TIMEOUT_SECONDS, since=since)
 
-    async def until_says(self, text: str, *, chat: Chat | None = None, since: int = 0) -> Posted:
-        """Wait for a message that says `text`, in this chat or anywhere."""
-        return await self.until(
-            lambda each: (
-                (chat is None or each.conversation_id == chat.id) and text in content(each)
+    async def wait_for_text(self, text: str, *, chat: Chat | None = None, since: int = 0) -> Posted:
+        """Wait for a message that contains `text`, in `chat` or anywhere."""
+        return await self.wait_for(
+            lambda message: (
+                (chat is None or message.conversation_id == chat.id) and text in text_of(message)
             ),
             since=since,
         )
 
-    async def until_offers(self, verb: str, *, since: int = 0, **having: Any) -> Posted:
-        return await self.until(lambda each: offers(each, verb, **having), since=since)
+    async def wait_for_button(self, verb: str, *, since: int = 0, **having: Any) -> Posted:
+        return await self.wait_for(lambda message: has_button(message, verb, **having), since=since)
 
-    async def results(self, *, since: int = 0) -> Posted:
-        return await self.until_offers("export", what="results", since=since)
+    async def wait_for_results(self, *, since: int = 0) -> Posted:
+        return await self.wait_for_button("export", what="results", since=since)
 
-    async def all_settled(self) -> None:
+    async def wait_until_settled(self) -> None:
         """Wait until every card shows that nothing is left to decide."""
-        for posted in [each for each in self.teams.connector.messages if each.card is not None]:
-            await self.until(
-                lambda each, card=posted: each is card and (card.deleted or settled(card))
+        cards = [message for message in self.teams.connector.messages if message.card is not None]
+        for card in cards:
+            await self.wait_for(
+                lambda message, card=card: message is card and (card.deleted or is_settled(card))
             )
 
     @property
     def now(self) -> int:
-        """For `since`: what has been seen so far."""
+        """The number of changes of messages so far, for `since`."""
         return self.teams.connector.changes
 
-    async def heard(self, chat: Chat = CHAT, *, by: Person = ALEX) -> list[Posted]:
-        """Everything that a conversation was sent up to now: messages come in order, so what was sent
-        before the answer to one more command has arrived by then. Such answers are left out."""
+    async def received(self, chat: Chat = CHAT, *, by: Person = ALEX) -> list[Posted]:
+        """The messages that a conversation has received up to now.
+
+        Sends one more command: messages keep their order, so once its answer arrives, all earlier ones
+        have arrived too. Answers to that command are left out.
+        """
         since = self.now
         await self.say("template", chat=chat, by=by)
-        await self.until_says(_TEMPLATE, chat=chat, since=since)
-        there = self.teams.connector.in_conversation(chat.id)
-        return [each for each in there if _TEMPLATE not in content(each)]
+        await self.wait_for_text(_TEMPLATE, chat=chat, since=since)
+        messages = self.teams.connector.in_conversation(chat.id)
+        return [message for message in messages if _TEMPLATE not in text_of(message)]
 
     # -- what people do --------------------------------------------------------------------------
 
@@ -201,24 +210,24 @@ class Office:
         status, _ = await self.client.say(by, chat, text)
         assert status == 200
 
-    async def drop(
+    async def send_files(
         self, *files: tuple[str, bytes | ServedFile], chat: Chat = CHAT, by: Person = ALEX
     ) -> None:
         links = [(name, self.teams.files.add(name, served)) for name, served in files]
         status, _ = await self.client.drop(by, chat, *links)
         assert status == 200
 
-    async def hand_in(
+    async def submit_file(
         self, file: bytes, name: str = "phones.csv", *, chat: Chat = CHAT, by: Person = ALEX
     ) -> Posted:
-        """Drop a file; returns its validation card."""
+        """Send a file; returns its validation card."""
         since = self.now
-        await self.drop((name, file), chat=chat, by=by)
-        return await self.until(
-            lambda each: (
-                each.conversation_id == chat.id
-                and len(each.versions) == 1
-                and offers(each, "withdraw")
+        await self.send_files((name, file), chat=chat, by=by)
+        return await self.wait_for(
+            lambda message: (
+                message.conversation_id == chat.id
+                and len(message.versions) == 1
+                and has_button(message, "withdraw")
             ),
             since=since,
         )
@@ -234,37 +243,39 @@ class Office:
         answer = await self.client.click(by, chat_of(posted), posted, verb, inputs, **having)
         return Answer(*answer)
 
-    async def turn(self, by: Person, posted: Posted, panel: str, page: int) -> Answer:
-        """Ask for any page of a card."""
-        data = {"request": request_of(posted), "panel": panel, "page": page}
-        return await self.act(
+    async def turn_page(self, by: Person, posted: Posted, panel: str, page: int) -> Answer:
+        """Turn a card to any page, also to one that it has no button for."""
+        data = {"request": request_id_of(posted), "panel": panel, "page": page}
+        return await self.send_action(
             by, "page", data, chat=chat_of(posted), activity_id=posted.activity_id
         )
 
-    async def act(
+    async def send_action(
         self, by: Person, verb: str, data: Json, *, chat: Chat = CHAT, activity_id: str = ""
     ) -> Answer:
-        """A card action with any data, as only a forger sends it."""
+        """Send a card action with any data, whether or not a card has such a button."""
         return Answer(*await self.client.act(by, chat, verb, data, activity_id))
 
-    async def ask(self, validation: Posted, *, by: Person = ALEX, **inputs: str) -> Posted:
-        """Ask for approval; returns the card that the approvers get."""
+    async def request_approval(
+        self, validation: Posted, *, by: Person = ALEX, **inputs: str
+    ) -> Posted:
+        """Request approval; returns the approval card."""
         since = self.now
-        given = {"reason": "New lobby, CHG0042", "acknowledge": "true", **inputs}
-        answer = await self.click(by, validation, "request_approval", given)
+        inputs = {"reason": "New lobby, CHG0042", "acknowledge": "true", **inputs}
+        answer = await self.click(by, validation, "request_approval", inputs)
         assert "is waiting for approval" in texts(answer.card)
-        return await self.until_offers("approve", since=since)
+        return await self.wait_for_button("approve", since=since)
 
-    async def gateway_batch(self, region: str, file: bytes) -> str:
-        """A batch that somebody else has sent to the service; returns its id."""
+    async def submit_foreign_batch(self, region: str, file: bytes) -> str:
+        """Submit a batch to the SIP Gateway without Offhook; returns its ID."""
         phones = [line.split(",")[:2] for line in file.decode().splitlines()[1:]]
         url = f"{self.gateway.configapi_url}/Teams.SipDevicesGatewayManagement/v1/createbatch"
         async with self.session.post(
             f"{url}?TargetRegion={region}",
             json=[{"Username": name, "HardwareId": phone} for name, phone in phones],
             headers={"Authorization": "Bearer x"},
-        ) as answer:
-            return str((await answer.json())["batchId"])
+        ) as response:
+            return str((await response.json())["batchId"])
 
     async def approve(
         self, approval: Posted, *, by: Person = MEGAN, comment: str = "Go ahead"
@@ -273,19 +284,19 @@ class Office:
             by, approval, "approve", {"acknowledge": "true", "comment": comment}
         )
 
-    async def waiting(self, file: bytes) -> Posted:
-        """Hand in and ask; returns the approval card."""
-        return await self.ask(await self.hand_in(file))
+    async def submit_for_approval(self, file: bytes) -> Posted:
+        """Send a file and request approval; returns the approval card."""
+        return await self.request_approval(await self.submit_file(file))
 
-    async def finished(self, file: bytes) -> Posted:
-        """The whole job; returns the results card."""
+    async def run_job(self, file: bytes) -> Posted:
+        """Run a job from the file to the end; returns the results card."""
         since = self.now
-        await self.approve(await self.waiting(file))
-        return await self.results(since=since)
+        await self.approve(await self.submit_for_approval(file))
+        return await self.wait_for_results(since=since)
 
 
 @asynccontextmanager
-async def opened(
+async def open_bot(
     folder: Path,
     migrated: Path,
     *,
@@ -293,37 +304,38 @@ async def opened(
     gateway: Scenario | None = None,
     as_approver: bool = False,
     **settings: Any,
-) -> AsyncGenerator[Office]:
-    """An office whose service is not started yet. `migrated` is an empty database to begin with.
-    `as_approver`: it acts with the rights of whoever approves, who has to sign in for that.
+) -> AsyncGenerator[RunningBot]:
+    """A bot that is not started yet.
 
-    Teams' limits are off unless `teams` has them on: they count by the second, and here all is faster.
+    `migrated` is an empty database to start from. `as_approver`: requests run with the delegation of the
+    approver, who has to sign in for it. Teams' rate limits are off unless `teams` has them on: they count
+    by the second, and tests run faster than real time.
     """
     shutil.copy(migrated, folder / DATABASE)
     async with (
-        Simulator(teams or Scenario(connector=Connector(limits=False))) as chat_side,
-        Simulator(gateway or Scenario(batch_seconds=0.1)) as gateway_side,
+        Simulator(teams or Scenario(connector=Connector(limits=False))) as teams_simulator,
+        Simulator(gateway or Scenario(batch_seconds=0.1)) as gateway_simulator,
         aiohttp.ClientSession() as session,
     ):
-        given: dict[str, Any] = {
+        values: dict[str, Any] = {
             "port": 0,
             "data_dir": folder,
-            "configapi_url": gateway_side.configapi_url,
-            "graph_url": gateway_side.graph_url,
+            "configapi_url": gateway_simulator.configapi_url,
+            "graph_url": gateway_simulator.graph_url,
             "tenant_ids": (TENANT,),
             "approvals": CHANNEL.id,
             "notifications": CHANNEL.id,
             **settings,
         }
         if as_approver:
-            given = {
+            values = {
                 "app_id": APP_ID,
                 "app_password": SECRET,
-                "authority_url": gateway_side.entra_url,
-                **given,
+                "authority_url": gateway_simulator.entra_url,
+                **values,
             }
-        office = Office(chat_side, gateway_side, session, Settings(**given))
+        bot = RunningBot(teams_simulator, gateway_simulator, session, Settings(**values))
         try:
-            yield office
+            yield bot
         finally:
-            await office.stop()
+            await bot.stop()

@@ -1,4 +1,4 @@
-"""Access tokens that nobody has signed, to be read only."""
+"""Unsigned access tokens, for code that only reads claims."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.commands.dispatcher import ORDERS
+from bot.commands.dispatcher import COMMANDS
 from scripts.docs import PAGES, regenerate
 
 ROOT = Path(__file__).parents[2]
@@ -36,8 +36,8 @@ def test_generated_parts_match_code(page: str) -> None:
 
 
 def test_readme_names_every_chat_command() -> None:
-    for order in ORDERS:
-        assert f"`{order}" in README or f"{order} " in README
+    for command in COMMANDS:
+        assert f"`{command}" in README or f"{command} " in README
 
 
 @pytest.mark.parametrize("page", ALL, ids=lambda page: str(page.relative_to(ROOT)))

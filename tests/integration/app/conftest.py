@@ -1,4 +1,4 @@
-"""The whole service, its far sides and its people: `office` for one test, `make_office` to choose."""
+"""The whole service over HTTP: `bot` with default settings, `make_bot` with others."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import structlog
 
 from bot.runner import publisher
 from bot.store.database import migrate_to_head
-from tests.support.running_bot import DATABASE, Office, opened
+from tests.support.running_bot import DATABASE, RunningBot, open_bot
 
-MakeOffice = Callable[..., Awaitable[Office]]
+MakeBot = Callable[..., Awaitable[RunningBot]]
 
 
 @pytest.fixture(scope="session")
 def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database, to copy: bringing the schema up to date is what takes longest to start."""
+    """An empty database to copy: migrations take most of the time to start."""
     path = tmp_path_factory.mktemp("migrated") / DATABASE
     migrate_to_head(f"sqlite:///{path}")
     return path
 
 
 @pytest.fixture(autouse=True)
-def settings_of_nobody_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither variables nor a `.env` file of whoever runs the tests."""
+def isolated_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hides the environment variables and the `.env` file of whoever runs the tests."""
     monkeypatch.chdir(tmp_path)
     for name in os.environ:
         if name.startswith("OFFHOOK_"):
@@ -37,7 +37,7 @@ def settings_of_nobody_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 @pytest.fixture(autouse=True)
 def plain_logs() -> Iterator[None]:
-    """structlog's own way to show a traceback takes a second, which is long for a service."""
+    """Replaces structlog's default rendering of tracebacks, which takes a second each."""
     before = structlog.get_config()
     structlog.configure(
         processors=[
@@ -52,26 +52,28 @@ def plain_logs() -> Iterator[None]:
 
 
 @pytest.fixture
-def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Teams' limits count by the second; in a world that is faster, so are they."""
+def fast_rate_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Scales down Offhook's own rate limits, which count by the second."""
     monkeypatch.setattr(publisher, "CONVERSATION", ((0.01, 5),))
     monkeypatch.setattr(publisher, "APP", ((0.01, 40),))
 
 
 @pytest.fixture
-async def make_office(tmp_path: Path, migrated: Path, hurry: None) -> AsyncIterator[MakeOffice]:
-    """Makes an office; keywords are those of `opened`, and settings."""
+async def make_bot(
+    tmp_path: Path, migrated: Path, fast_rate_limits: None
+) -> AsyncIterator[MakeBot]:
+    """Makes a bot; keywords are those of `open_bot`, and settings."""
     async with AsyncExitStack() as stack:
 
-        async def make(*, started: bool = True, **how: Any) -> Office:
-            office = await stack.enter_async_context(opened(tmp_path, migrated, **how))
+        async def make(*, started: bool = True, **options: Any) -> RunningBot:
+            bot = await stack.enter_async_context(open_bot(tmp_path, migrated, **options))
             if started:
-                await office.start()
-            return office
+                await bot.start()
+            return bot
 
         yield make
 
 
 @pytest.fixture
-async def office(make_office: MakeOffice) -> Office:
-    return await make_office()
+async def bot(make_bot: MakeBot) -> RunningBot:
+    return await make_bot()

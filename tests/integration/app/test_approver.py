@@ -1,4 +1,4 @@
-"""Requests that run with the rights of whoever approves: signing in, losing that, going on."""
+"""Requests that run with an approver's delegation: granting, losing and replacing it."""
 
 from __future__ import annotations
 
@@ -18,31 +18,31 @@ from bot.simulator.connector import Posted
 from bot.simulator.entra import SECRET
 from bot.simulator.scenario import Call, Fault, FaultKind, Person, Scenario
 from bot.words import Words
-from tests.integration.app.conftest import MakeOffice
+from tests.integration.app.conftest import MakeBot
 from tests.support.running_bot import (
     ADELE,
     ALEX,
     CHANNEL,
     MEGAN,
     Answer,
-    Office,
+    RunningBot,
     chat_of,
-    content,
-    csv_of,
-    offers,
+    has_button,
+    phones_csv,
+    text_of,
 )
 
 YES = {"acknowledge": "true"}
-LOGIN = "application/vnd.microsoft.activity.loginRequest"
+LOGIN_REQUEST = "application/vnd.microsoft.activity.loginRequest"
 
 
 @pytest.fixture
-async def office(make_office: MakeOffice) -> Office:
-    return await make_office(as_approver=True)
+async def bot(make_bot: MakeBot) -> RunningBot:
+    return await make_bot(as_approver=True)
 
 
 async def click(
-    office: Office,
+    bot: RunningBot,
     by: Person,
     posted: Posted,
     verb: str,
@@ -50,93 +50,97 @@ async def click(
     **proof: Any,
 ) -> Answer:
     data = {**button(posted.card, verb)["data"], **(inputs or {})}
-    answer = await office.client.act(by, chat_of(posted), verb, data, posted.activity_id, **proof)
+    answer = await bot.client.act(by, chat_of(posted), verb, data, posted.activity_id, **proof)
     return Answer(*answer)
 
 
-def sso(office: Office, person: Person, **claims: Any) -> dict[str, Any]:
-    """What a Teams client adds to a click when it signs the person in by itself."""
-    token = office.gateway.entra.sso(person, TENANT, **claims)
+def sso(bot: RunningBot, person: Person, **claims: Any) -> dict[str, Any]:
+    """What a Teams client adds to a click after single sign-on."""
+    token = bot.gateway.entra.sso(person, TENANT, **claims)
     proof = {"id": uuid.uuid4().hex, "connectionName": "approver", "token": token}
     return {"authentication": proof}
 
 
-async def approve(office: Office, posted: Posted, by: Person = MEGAN, **proof: Any) -> Answer:
-    return await click(office, by, posted, "approve", YES, **proof)
+async def approve(bot: RunningBot, posted: Posted, by: Person = MEGAN, **proof: Any) -> Answer:
+    return await click(bot, by, posted, "approve", YES, **proof)
 
 
-def who_submitted(office: Office) -> list[str]:
-    """The object ids in the tokens with which batches were sent."""
+def submitters(bot: RunningBot) -> list[str]:
+    """The object IDs in the tokens with which batches were submitted."""
     return [
         jwt.decode(
             each.headers["Authorization"].removeprefix("Bearer "),
-            office.gateway.entra.key.public_key(),
+            bot.gateway.entra.key.public_key(),
             algorithms=["RS256"],
             audience="48ac35b8-9aa8-4d74-927d-1f4a14a0b239",
         )["oid"]
-        for each in office.gateway.configapi.submits
+        for each in bot.gateway.configapi.submits
     ]
 
 
 def signing_in(answer: Answer) -> dict[str, Any]:
-    assert (answer.status, answer.body["statusCode"], answer.body["type"]) == (200, 401, LOGIN)
+    assert (answer.status, answer.body["statusCode"], answer.body["type"]) == (
+        200,
+        401,
+        LOGIN_REQUEST,
+    )
     return cast(dict[str, Any], answer.body["value"])
 
 
-async def nothing_was_sent(office: Office, approval: Posted) -> None:
+async def assert_still_waiting(bot: RunningBot, approval: Posted) -> None:
     """The request still waits: it can be approved, and that is the one time it is sent."""
-    assert not office.gateway.configapi.submits
-    since = office.now
-    await approve(office, approval, **sso(office, MEGAN))
-    await office.results(since=since)
-    assert len(office.gateway.configapi.submits) == 1
-    assert not office.gateway.configapi.run_twice
+    assert not bot.gateway.configapi.submits
+    since = bot.now
+    await approve(bot, approval, **sso(bot, MEGAN))
+    await bot.wait_for_results(since=since)
+    assert len(bot.gateway.configapi.submits) == 1
+    assert not bot.gateway.configapi.run_twice
 
 
-async def test_an_approver_signs_in_and_the_job_runs_with_their_rights(office: Office) -> None:
-    approval = await office.waiting(csv_of(3))
-    card = signing_in(await approve(office, approval))
+async def test_job_runs_with_delegation_of_approver(bot: RunningBot) -> None:
+    approval = await bot.submit_for_approval(phones_csv(3))
+    card = signing_in(await approve(bot, approval))
     assert card["connectionName"] == "approver"
     assert card["tokenExchangeResource"]["uri"].startswith("api://botid-")
     assert card["buttons"][0]["type"] == "signin"
-    assert not office.gateway.configapi.submits
+    assert not bot.gateway.configapi.submits
 
-    since = office.now
-    answer = await approve(office, approval, **sso(office, MEGAN))
+    since = bot.now
+    answer = await approve(bot, approval, **sso(bot, MEGAN))
     assert "done" in texts(answer.card) or "running" in texts(answer.card).lower()
-    results = await office.results(since=since)
-    assert "3" in content(results)
-    assert who_submitted(office) == [MEGAN.object_id]
+    results = await bot.wait_for_results(since=since)
+    assert "3" in text_of(results)
+    assert submitters(bot) == [MEGAN.object_id]
 
 
-async def test_who_is_signed_in_is_not_asked_again(office: Office) -> None:
-    await approve(office, await office.waiting(csv_of(1)), **sso(office, MEGAN))
-    await office.all_settled()
-    answer = await approve(office, await office.waiting(csv_of(1, start=9)))
+async def test_approver_is_not_asked_to_sign_in_again_for_second_job(bot: RunningBot) -> None:
+    await approve(bot, await bot.submit_for_approval(phones_csv(1)), **sso(bot, MEGAN))
+    await bot.wait_until_settled()
+    answer = await approve(bot, await bot.submit_for_approval(phones_csv(1, start=9)))
     assert answer.body["statusCode"] == 200
-    assert office.gateway.entra.calls[Call.EXCHANGE] == 1
-    await office.all_settled()
-    assert who_submitted(office) == [MEGAN.object_id] * 2
+    assert bot.gateway.entra.calls[Call.EXCHANGE] == 1
+    await bot.wait_until_settled()
+    assert submitters(bot) == [MEGAN.object_id] * 2
 
 
-async def test_consent_and_the_code_of_a_sign_in_window(office: Office) -> None:
-    """Single sign-on needs consent first: the client opens the window, which ends with a code."""
-    entra = office.gateway.entra
+async def test_approver_signs_in_with_code_when_consent_is_missing(bot: RunningBot) -> None:
+    """Without consent, single sign-on fails and the client opens a sign-in window that ends with a code."""
+    entra = bot.gateway.entra
     entra.no_consent.add(MEGAN.object_id)
-    approval = await office.waiting(csv_of(1))
-    signing_in(await approve(office, approval))
-    answer = await approve(office, approval, **sso(office, MEGAN))
+    approval = await bot.submit_for_approval(phones_csv(1))
+    signing_in(await approve(bot, approval))
+    answer = await approve(bot, approval, **sso(bot, MEGAN))
     assert answer.body["statusCode"] == 412
     assert answer.body["type"] == "application/vnd.microsoft.error.preconditionFailed"
     for wrong in ("CancelledByUser", "000000", entra.sign_in(ADELE, TENANT)):
-        answer = await approve(office, approval, state=wrong)
+        answer = await approve(bot, approval, state=wrong)
         assert answer.body["statusCode"] == 401
         assert answer.body["type"] == "application/vnd.microsoft.error.inccorectAuthCode"
-    assert not office.gateway.configapi.submits
-    since = office.now
-    await approve(office, approval, state=entra.sign_in(MEGAN, TENANT))
-    await office.results(since=since)
-    assert who_submitted(office) == [MEGAN.object_id]
+    assert not bot.gateway.configapi.submits
+    since = bot.now
+    await approve(bot, approval, state=entra.sign_in(MEGAN, TENANT))
+    await bot.wait_for_results(since=since)
+    assert submitters(bot) == [MEGAN.object_id]
 
 
 @pytest.mark.parametrize(
@@ -145,38 +149,38 @@ async def test_consent_and_the_code_of_a_sign_in_window(office: Office) -> None:
         ({"exp": 1_000_000_000, "iat": 999_999_000, "nbf": 999_999_000}, 412),
         ({"aud": "api://another"}, 412),
         ({"tid": "99999999-2222-4333-8444-555555555555"}, 200),
-        ({"oid": ADELE.object_id}, 200),  # replayed: somebody else's token
+        ({"oid": ADELE.object_id}, 200),  # replayed: another person's token
         ({"oid": None}, 412),
     ],
-    ids=["expired", "wrong audience", "wrong tenant", "somebody else", "nobody"],
+    ids=["expired", "wrong audience", "wrong tenant", "wrong person", "no person"],
 )
-async def test_tokens_that_are_no_proof(
-    office: Office, claims: dict[str, Any], status: int
+async def test_approval_is_refused_with_invalid_token_claims(
+    bot: RunningBot, claims: dict[str, Any], status: int
 ) -> None:
-    approval = await office.waiting(csv_of(1))
-    answer = await approve(office, approval, **sso(office, MEGAN, **claims))
+    approval = await bot.submit_for_approval(phones_csv(1))
+    answer = await approve(bot, approval, **sso(bot, MEGAN, **claims))
     assert answer.body["statusCode"] == status
     if status == 200:
         assert "different account" in answer.body["value"]
-    await nothing_was_sent(office, approval)
+    await assert_still_waiting(bot, approval)
 
 
-async def test_forged_and_unsigned_tokens(office: Office) -> None:
-    approval = await office.waiting(csv_of(1))
-    genuine = office.gateway.entra.sso(MEGAN, TENANT)
-    head, body, signature = genuine.split(".")
+async def test_approval_is_refused_with_forged_or_unsigned_token(bot: RunningBot) -> None:
+    approval = await bot.submit_for_approval(phones_csv(1))
+    genuine = bot.gateway.entra.sso(MEGAN, TENANT)
+    header, body, signature = genuine.split(".")
     claims = jwt.decode(genuine, options={"verify_signature": False})
     for forged in (
-        f"{head}.{body}.{signature[:-4]}AAAA",
-        f"{head}.{body}.",
+        f"{header}.{body}.{signature[:-4]}AAAA",
+        f"{header}.{body}.",
         jwt.encode(claims, "k" * 32, algorithm="HS256"),
         jwt.encode(claims, "", algorithm="none"),
         "not a token",
     ):
         proof: dict[str, Any] = {"authentication": {"id": "1", "token": forged}}
-        answer = await approve(office, approval, **proof)
+        answer = await approve(bot, approval, **proof)
         assert answer.body["statusCode"] == 412, forged
-    await nothing_was_sent(office, approval)
+    await assert_still_waiting(bot, approval)
 
 
 @pytest.mark.parametrize(
@@ -187,20 +191,20 @@ async def test_forged_and_unsigned_tokens(office: Office) -> None:
         (("62e90394-69f5-4237-9190-012177145e10",), "is missing the Teams Administrator role"),
     ],
 )
-async def test_a_missing_role_is_named_and_nothing_is_sent(
-    office: Office, wids: tuple[str, ...], text: str
+async def test_approval_names_missing_role_and_submits_nothing(
+    bot: RunningBot, wids: tuple[str, ...], text: str
 ) -> None:
-    approval = await office.waiting(csv_of(1))
-    entra = office.gateway.entra
+    approval = await bot.submit_for_approval(phones_csv(1))
+    entra = bot.gateway.entra
     entra.roles[MEGAN.object_id] = wids
-    answer = await approve(office, approval, **sso(office, MEGAN))
+    answer = await approve(bot, approval, **sso(bot, MEGAN))
     assert answer.body["statusCode"] == 200
     assert text in answer.body["value"]
-    assert not office.gateway.configapi.submits
-    del entra.roles[MEGAN.object_id]  # activated: a new token has it, and no sign-in is needed
-    since = office.now
-    await approve(office, approval)
-    await office.results(since=since)
+    assert not bot.gateway.configapi.submits
+    del entra.roles[MEGAN.object_id]  # activated: a new token has it without another sign-in
+    since = bot.now
+    await approve(bot, approval)
+    await bot.wait_for_results(since=since)
 
 
 @pytest.mark.parametrize(
@@ -213,211 +217,221 @@ async def test_a_missing_role_is_named_and_nothing_is_sent(
         (99999, "refused the sign-in"),
     ],
 )
-async def test_what_entra_refuses_is_a_sentence(office: Office, code: int, text: str) -> None:
-    approval = await office.waiting(csv_of(1))
-    office.gateway.entra.refusals[MEGAN.object_id] = code
-    answer = await approve(office, approval, **sso(office, MEGAN))
+async def test_approval_explains_sign_in_error_of_entra_id(
+    bot: RunningBot, code: int, text: str
+) -> None:
+    approval = await bot.submit_for_approval(phones_csv(1))
+    bot.gateway.entra.refusals[MEGAN.object_id] = code
+    answer = await approve(bot, approval, **sso(bot, MEGAN))
     assert text in answer.body["value"]
     assert f"AADSTS{code}" in answer.body["value"]
-    office.gateway.entra.refusals.clear()
-    await nothing_was_sent(office, approval)
+    bot.gateway.entra.refusals.clear()
+    await assert_still_waiting(bot, approval)
 
 
 @pytest.mark.parametrize("code", [50076, 50079, 500133])
-async def test_another_factor_is_asked_for_with_a_real_sign_in(office: Office, code: int) -> None:
-    """Single sign-on would give the same token again, so it is not offered."""
-    approval = await office.waiting(csv_of(1))
-    office.gateway.entra.refusals[MEGAN.object_id] = code
-    card = signing_in(await approve(office, approval, **sso(office, MEGAN)))
+async def test_approver_signs_in_interactively_when_another_factor_is_required(
+    bot: RunningBot, code: int
+) -> None:
+    """Single sign-on is not offered: it would yield the same token again."""
+    approval = await bot.submit_for_approval(phones_csv(1))
+    bot.gateway.entra.refusals[MEGAN.object_id] = code
+    card = signing_in(await approve(bot, approval, **sso(bot, MEGAN)))
     assert "tokenExchangeResource" not in card
-    office.gateway.entra.refusals.clear()
-    signing_in(await approve(office, approval))  # what was kept is forgotten
-    since = office.now
-    await approve(office, approval, state=office.gateway.entra.sign_in(MEGAN, TENANT))
-    await office.results(since=since)
+    bot.gateway.entra.refusals.clear()
+    signing_in(await approve(bot, approval))  # the cached sign-in is dropped
+    since = bot.now
+    await approve(bot, approval, state=bot.gateway.entra.sign_in(MEGAN, TENANT))
+    await bot.wait_for_results(since=since)
 
 
-TROUBLE = [FaultKind.SERVER_ERROR, FaultKind.GARBAGE, FaultKind.DROP_LOST, FaultKind.THROTTLED]
+FAULTS = [FaultKind.SERVER_ERROR, FaultKind.GARBAGE, FaultKind.DROP_LOST, FaultKind.THROTTLED]
 
 
-@pytest.mark.parametrize("fault", TROUBLE)
+@pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("call", [Call.TOKEN, Call.EXCHANGE])
-async def test_a_sign_in_service_in_trouble(office: Office, call: Call, fault: FaultKind) -> None:
-    approval = await office.waiting(csv_of(1))
-    office.gateway.faults.add(Fault(call=call, fault=fault, times=0))
-    answer = await approve(office, approval, **sso(office, MEGAN))
+async def test_approval_can_be_repeated_when_token_service_fails(
+    bot: RunningBot, call: Call, fault: FaultKind
+) -> None:
+    approval = await bot.submit_for_approval(phones_csv(1))
+    bot.gateway.faults.add(Fault(call=call, fault=fault, times=0))
+    answer = await approve(bot, approval, **sso(bot, MEGAN))
     assert "did not respond" in answer.body["value"]
-    assert not office.gateway.configapi.submits
-    assert offers(approval, "approve")
+    assert not bot.gateway.configapi.submits
+    assert has_button(approval, "approve")
 
 
-async def test_a_sign_in_service_that_is_silent(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+async def test_approval_is_answered_when_token_service_times_out(
+    bot: RunningBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(delegations, "_SECONDS", 0.2)
-    approval = await office.waiting(csv_of(1))
-    office.gateway.faults.add(Fault(call=Call.TOKEN, fault=FaultKind.TIMEOUT_LOST))
-    answer = await approve(office, approval, **sso(office, MEGAN))
+    approval = await bot.submit_for_approval(phones_csv(1))
+    bot.gateway.faults.add(Fault(call=Call.TOKEN, fault=FaultKind.TIMEOUT_LOST))
+    answer = await approve(bot, approval, **sso(bot, MEGAN))
     assert "did not respond" in answer.body["value"]
-    await nothing_was_sent(office, approval)
+    await assert_still_waiting(bot, approval)
 
 
-async def test_a_job_that_outlives_its_sign_in_waits_and_goes_on_with_anothers(
-    make_office: MakeOffice,
+async def test_job_waits_for_another_delegation_when_delegation_expires(
+    make_bot: MakeBot,
 ) -> None:
-    office = await make_office(as_approver=True, gateway=Scenario(batch_seconds=0.3))
-    approval = await office.waiting(csv_of(450))  # five batches, of which three run at once
-    since = office.now
-    await approve(office, approval, **sso(office, MEGAN))
-    # The service refuses the token that it took before, and Entra ID gives no newer one.
-    office.gateway.entra.refusals[MEGAN.object_id] = 50173
-    office.gateway.faults.add(Fault(call=Call.BATCH_STATUS, fault=FaultKind.UNAUTHORIZED))
-    asking = await office.until(
-        lambda each: offers(each, "sign_in") and each.conversation_id.startswith(CHANNEL.id),
+    bot = await make_bot(as_approver=True, gateway=Scenario(batch_seconds=0.3))
+    approval = await bot.submit_for_approval(
+        phones_csv(450)
+    )  # five batches, of which three run at once
+    since = bot.now
+    await approve(bot, approval, **sso(bot, MEGAN))
+    # The SIP Gateway refuses the token that it accepted before, and Entra ID issues no new one.
+    bot.gateway.entra.refusals[MEGAN.object_id] = 50173
+    bot.gateway.faults.add(Fault(call=Call.BATCH_STATUS, fault=FaultKind.UNAUTHORIZED))
+    card = await bot.wait_for(
+        lambda message: (
+            has_button(message, "sign_in") and message.conversation_id.startswith(CHANNEL.id)
+        ),
         since=since,
     )
-    assert "Waiting for an approver to sign in" in content(asking)
-    before = len(office.gateway.configapi.submits)
+    assert "Waiting for an approver to sign in" in text_of(card)
+    before = len(bot.gateway.configapi.submits)
     assert before < 5
 
-    # Whoever asked may not; another approver may.
-    denied = await click(office, ALEX, asking, "sign_in")
+    # The requester may not delegate; another approver may.
+    denied = await click(bot, ALEX, card, "sign_in")
     assert "own" in denied.body["value"] or "yourself" in denied.body["value"]
-    signing_in(await click(office, ADELE, asking, "sign_in"))
-    office.gateway.entra.refusals.clear()
-    since = office.now
-    answer = await click(office, ADELE, asking, "sign_in", **sso(office, ADELE))
+    signing_in(await click(bot, ADELE, card, "sign_in"))
+    bot.gateway.entra.refusals.clear()
+    since = bot.now
+    answer = await click(bot, ADELE, card, "sign_in", **sso(bot, ADELE))
     assert "sign_in" not in verbs(answer.card)
-    results = await office.results(since=since)
-    assert "450" in content(results)
-    assert not office.gateway.configapi.run_twice
-    assert len(office.gateway.configapi.submits) == 5
-    assert set(who_submitted(office)[before:]) == {ADELE.object_id}
+    results = await bot.wait_for_results(since=since)
+    assert "450" in text_of(results)
+    assert not bot.gateway.configapi.run_twice
+    assert len(bot.gateway.configapi.submits) == 5
+    assert set(submitters(bot)[before:]) == {ADELE.object_id}
 
 
 @pytest.mark.parametrize("call", [Call.CREATE_BATCH, Call.BATCH_STATUS])
-async def test_rights_that_the_service_refuses_are_used_no_more(office: Office, call: Call) -> None:
-    """A role has run out midway: it is said, and the next sign-in reads the roles anew."""
-    approval = await office.waiting(csv_of(3))
-    office.gateway.faults.add(Fault(call=call, fault=FaultKind.FORBIDDEN, message="Access Denied."))
-    since = office.now
-    await approve(office, approval, **sso(office, MEGAN))
-    asking = await office.until_offers("sign_in", since=since)
-    assert "Access Denied." in content(asking)
-    office.gateway.entra.roles[MEGAN.object_id] = ()
-    answer = await click(office, MEGAN, asking, "sign_in")
-    assert "is missing two roles" in answer.body["value"]
-    office.gateway.entra.roles.clear()
-    since = office.now
-    await click(office, MEGAN, asking, "sign_in")
-    await office.results(since=since)
-    assert not office.gateway.configapi.run_twice
-
-
-async def test_after_a_restart_somebody_has_to_sign_in_again(make_office: MakeOffice) -> None:
-    office = await make_office(as_approver=True, gateway=Scenario(batch_seconds=2.0))
-    approval = await office.waiting(csv_of(250))
-    await approve(office, approval, **sso(office, MEGAN))
-    await office.gateway.configapi.wait_for_submits(3, 10)
-    await office.stop()
-    since = office.now
-    await office.start()
-    asking = await office.until_offers("sign_in", since=since)
-    assert "Waiting for an approver to sign in" in content(asking)
-    # Megan is still signed in with the token service, so that she is not asked for anything.
-    since = office.now
-    answer = await click(office, MEGAN, asking, "sign_in")
-    assert answer.body["statusCode"] == 200
-    await office.results(since=since)
-    assert len(office.gateway.configapi.submits) == 3
-    assert not office.gateway.configapi.run_twice
-
-
-async def test_what_was_sent_is_followed_as_the_app_where_that_is_allowed(
-    make_office: MakeOffice,
+async def test_delegation_is_dropped_when_gateway_denies_access(
+    bot: RunningBot, call: Call
 ) -> None:
-    office = await make_office(
-        as_approver=True, follow_as_app=True, gateway=Scenario(batch_seconds=1.0)
-    )
-    approval = await office.waiting(csv_of(150))
-    await approve(office, approval, **sso(office, MEGAN))
-    await office.gateway.configapi.wait_for_submits(2, 10)
-    await office.stop()
-    since = office.now
-    await office.start()
-    results = await office.results(since=since)
-    assert "150" in content(results)
-    assert not any(offers(each, "sign_in") for each in office.teams.connector.since(since))
+    """A role has expired: the card quotes the denial, and the next sign-in reads the roles again."""
+    approval = await bot.submit_for_approval(phones_csv(3))
+    bot.gateway.faults.add(Fault(call=call, fault=FaultKind.FORBIDDEN, message="Access Denied."))
+    since = bot.now
+    await approve(bot, approval, **sso(bot, MEGAN))
+    card = await bot.wait_for_button("sign_in", since=since)
+    assert "Access Denied." in text_of(card)
+    bot.gateway.entra.roles[MEGAN.object_id] = ()
+    answer = await click(bot, MEGAN, card, "sign_in")
+    assert "is missing two roles" in answer.body["value"]
+    bot.gateway.entra.roles.clear()
+    since = bot.now
+    await click(bot, MEGAN, card, "sign_in")
+    await bot.wait_for_results(since=since)
+    assert not bot.gateway.configapi.run_twice
 
 
-async def test_a_sign_in_apart_from_a_card(office: Office) -> None:
-    """Every client of a person sends the token: one exchange, one message."""
+async def test_job_waits_for_delegation_after_restart(make_bot: MakeBot) -> None:
+    bot = await make_bot(as_approver=True, gateway=Scenario(batch_seconds=2.0))
+    approval = await bot.submit_for_approval(phones_csv(250))
+    await approve(bot, approval, **sso(bot, MEGAN))
+    await bot.gateway.configapi.wait_for_submits(3, 10)
+    await bot.stop()
+    since = bot.now
+    await bot.start()
+    card = await bot.wait_for_button("sign_in", since=since)
+    assert "Waiting for an approver to sign in" in text_of(card)
+    # Megan is still signed in with the token service, so she is not asked to sign in.
+    since = bot.now
+    answer = await click(bot, MEGAN, card, "sign_in")
+    assert answer.body["statusCode"] == 200
+    await bot.wait_for_results(since=since)
+    assert len(bot.gateway.configapi.submits) == 3
+    assert not bot.gateway.configapi.run_twice
+
+
+async def test_submitted_batches_are_polled_as_app_after_restart(
+    make_bot: MakeBot,
+) -> None:
+    bot = await make_bot(as_approver=True, follow_as_app=True, gateway=Scenario(batch_seconds=1.0))
+    approval = await bot.submit_for_approval(phones_csv(150))
+    await approve(bot, approval, **sso(bot, MEGAN))
+    await bot.gateway.configapi.wait_for_submits(2, 10)
+    await bot.stop()
+    since = bot.now
+    await bot.start()
+    results = await bot.wait_for_results(since=since)
+    assert "150" in text_of(results)
+    assert not any(has_button(each, "sign_in") for each in bot.teams.connector.since(since))
+
+
+async def test_sign_in_outside_a_card_is_exchanged_once(bot: RunningBot) -> None:
+    """Each of a person's clients sends the token: one exchange, one message."""
     chat = Chat("a:megan-and-offhook")
-    value = sso(office, MEGAN)["authentication"]
+    value = sso(bot, MEGAN)["authentication"]
 
     async def send(name: str, value: Mapping[str, Any]) -> tuple[int, Any]:
-        activity = office.client.activity(MEGAN, chat, type="invoke", name=name, value=value)
-        return await office.client.post(activity)
+        activity = bot.client.activity(MEGAN, chat, type="invoke", name=name, value=value)
+        return await bot.client.post(activity)
 
     answers = await asyncio.gather(*(send("signin/tokenExchange", value) for _ in range(4)))
     assert [status for status, _ in answers] == [200] * 4
-    assert office.gateway.entra.calls[Call.EXCHANGE] == 1
-    heard = await office.heard(chat, by=MEGAN)
-    assert [each.text for each in heard].count(Words()("sign-in-done")) == 1
+    assert bot.gateway.entra.calls[Call.EXCHANGE] == 1
+    messages = await bot.received(chat, by=MEGAN)
+    assert [message.text for message in messages].count(Words()("sign-in-done")) == 1
 
-    office.gateway.entra.no_consent.add(MEGAN.object_id)
+    bot.gateway.entra.no_consent.add(MEGAN.object_id)
     status, body = await send("signin/tokenExchange", {**value, "id": "another"})
     assert status == 412
     assert body["id"] == "another"
     assert body["failureDetail"]
     assert (await send("signin/verifyState", {"state": "000000"}))[0] == 200
     assert (await send("signin/failure", {"code": "resourcematchfailed"}))[0] == 200
-    code = office.gateway.entra.sign_in(MEGAN, TENANT)
+    code = bot.gateway.entra.sign_in(MEGAN, TENANT)
     assert (await send("signin/verifyState", {"state": code}))[0] == 200
-    answer = await approve(office, await office.waiting(csv_of(1)))
+    answer = await approve(bot, await bot.submit_for_approval(phones_csv(1)))
     assert answer.body["statusCode"] == 200
-    await office.all_settled()
+    await bot.wait_until_settled()
 
 
-async def test_no_token_is_anywhere(
-    office: Office, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+async def test_tokens_are_in_no_log_message_or_database(
+    bot: RunningBot, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Not in logs at their loudest, not in messages and answers, not in the database."""
+    """Logs are at level DEBUG."""
     caplog.set_level(logging.DEBUG)
-    entra = office.gateway.entra
+    entra = bot.gateway.entra
     entra.refresh_tokens = True
     entra.no_consent.add(MEGAN.object_id)
-    approval = await office.waiting(csv_of(120))
+    approval = await bot.submit_for_approval(phones_csv(120))
     entra.refusals[MEGAN.object_id] = 50076
     proofs: list[dict[str, Any]] = [
         {},
-        sso(office, MEGAN),
+        sso(bot, MEGAN),
         {"state": "123456"},
         {"state": entra.sign_in(MEGAN, TENANT)},
     ]
-    said = [(await approve(office, approval, **proof)).body for proof in proofs]
+    answers = [(await approve(bot, approval, **proof)).body for proof in proofs]
     entra.refusals.clear()
-    office.gateway.faults.add(Fault(call=Call.BATCH_STATUS, fault=FaultKind.UNAUTHORIZED))
-    office.gateway.faults.add(Fault(call=Call.BATCH_STATUS, fault=FaultKind.DROP_LOST, nth=3))
-    since = office.now
-    said.append((await approve(office, approval, **sso(office, MEGAN, tid="x"))).body)
-    said.append((await approve(office, approval, state=entra.sign_in(MEGAN, TENANT))).body)
-    await office.results(since=since)
-    await office.stop()
+    bot.gateway.faults.add(Fault(call=Call.BATCH_STATUS, fault=FaultKind.UNAUTHORIZED))
+    bot.gateway.faults.add(Fault(call=Call.BATCH_STATUS, fault=FaultKind.DROP_LOST, nth=3))
+    since = bot.now
+    answers.append((await approve(bot, approval, **sso(bot, MEGAN, tid="x"))).body)
+    answers.append((await approve(bot, approval, state=entra.sign_in(MEGAN, TENANT))).body)
+    await bot.wait_for_results(since=since)
+    await bot.stop()
 
-    logged = capfd.readouterr()
-    seen = {
-        "logs": logged.out + logged.err + caplog.text,
-        "answers": json.dumps(said),
-        "messages": json.dumps([each.versions for each in office.teams.connector.messages]),
+    output = capfd.readouterr()
+    texts_by_place = {
+        "logs": output.out + output.err + caplog.text,
+        "answers": json.dumps(answers),
+        "messages": json.dumps([message.versions for message in bot.teams.connector.messages]),
         "database": "".join(
-            path.read_bytes().decode("latin-1") for path in office.database.parent.glob("*.db*")
+            path.read_bytes().decode("latin-1") for path in bot.database.parent.glob("*.db*")
         ),
     }
     assert len(entra.issued) > 8
     for secret in (*entra.issued, SECRET):
         parts = secret.split(".") if secret.count(".") == 2 else [secret]
-        for place, text in seen.items():
+        for place, text in texts_by_place.items():
             assert parts[-1] not in text, f"a token is in the {place}"
-    assert all(place in seen for place in ("logs", "database"))
-    assert "delegation.acquired" in seen["logs"]
+    assert all(place in texts_by_place for place in ("logs", "database"))
+    assert "delegation.acquired" in texts_by_place["logs"]

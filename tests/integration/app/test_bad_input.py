@@ -1,4 +1,4 @@
-"""Whatever is handed in: one clear answer with what to do, nothing sent, and the service goes on."""
+"""Invalid input: one clear answer with a fix, nothing is submitted, and the service keeps running."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from bot.simulator.client import elements, texts
 from bot.simulator.connector import Posted
 from bot.simulator.files import ServedFile
 from bot.teams import files
-from tests.support.running_bot import ALEX, CHAT, Office, content, csv_of, offers
+from tests.support.running_bot import ALEX, CHAT, RunningBot, has_button, phones_csv, text_of
 
 HEADER = b"Username,HardwareId,Region\r\n"
-NOT_FOR_PEOPLE = re.compile(r"Traceback|Error\b|Exception|\{ ?\$|<class|None\b", re.ASCII)
+TECHNICAL = re.compile(r"Traceback|Error\b|Exception|\{ ?\$|<class|None\b", re.ASCII)
 
 
 def workbook(*rows: tuple[str, ...]) -> bytes:
@@ -33,8 +33,8 @@ def workbook(*rows: tuple[str, ...]) -> bytes:
     return out.getvalue()
 
 
-def repacked(book: bytes, part: str, content: bytes) -> bytes:
-    """A workbook with one of its parts replaced."""
+def with_part(book: bytes, part: str, content: bytes) -> bytes:
+    """A workbook with one part replaced."""
     out = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(book)) as old,
@@ -45,21 +45,21 @@ def repacked(book: bytes, part: str, content: bytes) -> bytes:
     return out.getvalue()
 
 
-def bomb() -> bytes:
-    """Some KB that become 50 MB."""
+def zip_bomb() -> bytes:
+    """A few KB that unpack to 50 MB."""
     cell = b'<row><c t="inlineStr"><is><t>' + b"a" * 50_000_000 + b"</t></is></c></row>"
     sheet = b"<worksheet><sheetData>" + cell + b"</sheetData></worksheet>"
-    return repacked(workbook(), "xl/worksheets/sheet1.xml", sheet)
+    return with_part(workbook(), "xl/worksheets/sheet1.xml", sheet)
 
 
-def packed(file: bytes) -> bytes:
+def zipped(file: bytes) -> bytes:
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as archive:
         archive.writestr("phones.csv", file)
     return out.getvalue()
 
 
-# name -> file, and what is said of it
+# File name -> file, and part of the answer.
 UNREADABLE: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty": (lambda: b"", "The file is empty."),
     "blanks": (lambda: b"\r\n \r\n\t\r\n", "The file is empty."),
@@ -76,9 +76,9 @@ UNREADABLE: dict[str, tuple[Callable[[], bytes], str]] = {
     "pdf": (lambda: b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "This is a PDF"),
     "page": (lambda: b"<!DOCTYPE html><html><body>Sign in</body></html>", "This is a web page"),
     "old-excel": (lambda: b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), "old Excel format"),
-    "zip": (lambda: packed(csv_of(2)), "a ZIP file"),
+    "zip": (lambda: zipped(phones_csv(2)), "a ZIP file"),
     "torn-workbook": (lambda: workbook()[:2000], "damaged"),
-    "bomb": (bomb, "too large when unpacked"),
+    "bomb": (zip_bomb, "too large when unpacked"),
     "NULs": (
         lambda: HEADER + b"lobby@contoso.com,80-5E-C0\x00-00-00-01,EMEA\r\n",
         "NUL characters",
@@ -90,57 +90,67 @@ UNREADABLE: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: HEADER + b'"lobby@contoso.com,80-5E-C0-00-00-01,EMEA\r\n' * 3,
         "quotation mark",
     ),
-    "rows": (lambda: csv_of(1) + b"\r\na@b.de,80-5E-C0-00-00-01," * 20_001, "The limit is 20,000"),
+    "rows": (
+        lambda: phones_csv(1) + b"\r\na@b.de,80-5E-C0-00-00-01," * 20_001,
+        "The limit is 20,000",
+    ),
 }
 
 
-async def answered(office: Office) -> Posted:
-    """The one answer to what was sent last; a good file after it is taken as ever."""
-    good = await office.hand_in(csv_of(1))
-    heard = await office.heard()
-    assert heard[-1] is good
-    assert "1 row" in content(good) or "The only row in this file is ready." in content(good)
-    (only,) = heard[:-1]
-    said = content(only)
-    assert len(said) > 20
-    assert not NOT_FOR_PEOPLE.search(said), said
-    assert office.gateway.configapi.submits == []
-    return only
+async def only_answer(bot: RunningBot) -> Posted:
+    """The only answer so far; asserts that a valid file sent afterwards is validated as usual."""
+    validation = await bot.submit_file(phones_csv(1))
+    *answers, last = await bot.received()
+    assert last is validation
+    assert "1 row" in text_of(validation) or "The only row in this file is ready." in text_of(
+        validation
+    )
+    (answer,) = answers
+    text = text_of(answer)
+    assert len(text) > 20
+    assert not TECHNICAL.search(text), text
+    assert bot.gateway.configapi.submits == []
+    return answer
 
 
 @pytest.mark.parametrize("name", UNREADABLE)
-async def test_a_file_that_is_no_list_of_phones(office: Office, name: str) -> None:
-    make, said = UNREADABLE[name]
-    await office.drop((f"{name}.csv", make()))
-    answer = await answered(office)
-    assert f"{name}.csv" in content(answer)
-    assert said in content(answer)
-    assert not offers(answer, "request_approval")
-    fix = [each for each in elements(answer.card) if each.get("weight") == "Bolder"][-1]
+async def test_unreadable_file_is_answered_with_reason_and_fix(bot: RunningBot, name: str) -> None:
+    make_file, text = UNREADABLE[name]
+    await bot.send_files((f"{name}.csv", make_file()))
+    answer = await only_answer(bot)
+    assert f"{name}.csv" in text_of(answer)
+    assert text in text_of(answer)
+    assert not has_button(answer, "request_approval")
+    fix = [element for element in elements(answer.card) if element.get("weight") == "Bolder"][-1]
     assert fix["text"].endswith(".")
 
 
 @pytest.mark.parametrize(
-    ("served", "said"),
+    ("served", "text"),
     [
         (ServedFile(b"", status=404), "it no longer exists"),
         (ServedFile(b"", status=403), "my permission to read it has expired"),
         (ServedFile(b"", status=500), "did not respond as expected"),
-        (ServedFile(csv_of(1), size=6_000_000), "is larger than 5 MB"),
-        (ServedFile(csv_of(1), pause=5.0), "within"),
-        (ServedFile(b"", redirect="https://evil.example.com/x"), "it is stored at evil.example.com"),
+        (ServedFile(phones_csv(1), size=6_000_000), "is larger than 5 MB"),
+        (ServedFile(phones_csv(1), pause=5.0), "within"),
+        (
+            ServedFile(b"", redirect="https://evil.example.com/x"),
+            "it is stored at evil.example.com",
+        ),
         (ServedFile(b"", redirect="file:///etc/passwd"), "where I am not allowed to read"),
         (ServedFile(b"", redirect="http://169.254.169.254/"), "it is stored at 169.254.169.254"),
     ],
-    ids=lambda value: value.redirect or str(value.status) if isinstance(value, ServedFile) else None,
+    ids=lambda value: (
+        value.redirect or str(value.status) if isinstance(value, ServedFile) else None
+    ),
 )
-async def test_a_file_that_cannot_be_fetched(
-    office: Office, monkeypatch: pytest.MonkeyPatch, served: ServedFile, said: str
+async def test_file_download_failure_is_answered_with_reason(
+    bot: RunningBot, monkeypatch: pytest.MonkeyPatch, served: ServedFile, text: str
 ) -> None:
     monkeypatch.setattr(files, "_DOWNLOAD_SECONDS", 0.3)
-    await office.drop(("phones.csv", served))
-    answer = await answered(office)
-    assert said in content(answer)
+    await bot.send_files(("phones.csv", served))
+    answer = await only_answer(bot)
+    assert text in text_of(answer)
     assert "tempauth" not in json.dumps(answer.versions)
 
 
@@ -158,14 +168,14 @@ async def test_a_file_that_cannot_be_fetched(
         "https://" + "a" * 5000 + ".sharepoint.com/x",
     ],
 )
-async def test_a_file_from_elsewhere(office: Office, url: str) -> None:
-    status, _ = await office.client.drop(ALEX, CHAT, ("phones.csv", url))
+async def test_file_is_not_downloaded_from_disallowed_url(bot: RunningBot, url: str) -> None:
+    status, _ = await bot.client.drop(ALEX, CHAT, ("phones.csv", url))
     assert status == 200
-    assert re.search("I (did not|couldn't) download phones.csv", content(await answered(office)))
+    assert re.search("I (did not|couldn't) download phones.csv", text_of(await only_answer(bot)))
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("table", "text"),
     [
         ("Username,HardwareId", "There is a header but no rows below it."),
         ('Username,HardwareId\n"lobby@contoso.com,80-5E-C0-00-00-01', "quotation mark"),
@@ -173,14 +183,14 @@ async def test_a_file_from_elsewhere(office: Office, url: str) -> None:
         ("user, MAC\n" + "x" * 200_000, "has more than"),
     ],
 )
-async def test_pasted_lines_that_are_no_list_of_phones(
-    office: Office, text: str, said: str
+async def test_unreadable_pasted_table_is_answered_with_reason(
+    bot: RunningBot, table: str, text: str
 ) -> None:
-    await office.say(text)
-    assert said in content(await answered(office))
+    await bot.say(table)
+    assert text in text_of(await only_answer(bot))
 
 
-# -- values that would like to be more than values -----------------------------------------------
+# -- hostile values ------------------------------------------------------------------------------
 
 HOSTILE = [
     "=cmd|' /C calc'!A0",
@@ -202,27 +212,27 @@ HOSTILE = [
 ]
 
 
-async def test_hostile_values_are_only_shown(office: Office) -> None:
-    """In the username, the hardware id, the region, a further column's name and the file's."""
+async def test_hostile_file_values_are_shown_as_plain_text(bot: RunningBot) -> None:
+    """In the username, hardware ID, region, the name of another column and the file name."""
     quoted = ['"' + value.replace('"', '""') + '"' for value in HOSTILE]
     lines = ['Username,HardwareId,Region,"[x](https://evil.example.com)"']
     lines += [f"{value},{value},{value},x" for value in quoted]
     lines.append("lobby@contoso.com,80-5E-C0-00-00-01,EMEA,x")
     name = "<at>all<at> [x](https:evil.example.com)\u202e.csv"
-    validation = await office.hand_in("\r\n".join(lines).encode(), name)
-    shown = [validation.card]
+    validation = await bot.submit_file("\r\n".join(lines).encode(), name)
+    cards = [validation.card]
     for page in range(1, 7):
-        answer = await office.turn(ALEX, validation, "issues", page)
-        shown.append(answer.card)
-    for card in shown:
-        harmless(card)
-    everything = "".join(texts(card) for card in shown)
-    assert "cmd|" in everything  # they are shown, so that people find them
-    assert "evil.example.com" in everything
+        answer = await bot.turn_page(ALEX, validation, "issues", page)
+        cards.append(answer.card)
+    for card in cards:
+        assert_inert(card)
+    all_text = "".join(texts(card) for card in cards)
+    assert "cmd|" in all_text  # shown, so that people can find them
+    assert "evil.example.com" in all_text
 
 
-def harmless(card: Any) -> None:
-    """Nothing on it is a link, a mention or an expression, or turns text around."""
+def assert_inert(card: Any) -> None:
+    """Asserts that a card has no links, mentions, expressions or bidirectional control characters."""
     assert len(json.dumps(card, ensure_ascii=False).encode()) < 28 * 1024
     assert not [each for each in elements(card) if each["type"] == "Action.OpenUrl"]
     assert "entities" not in (card.get("msteams") or {})
@@ -235,19 +245,19 @@ def harmless(card: Any) -> None:
             assert not re.search(r"\{\{(?!DATE\(|TIME\()", text)
 
 
-async def test_hostile_text_in_commands_and_inputs(office: Office) -> None:
+async def test_hostile_text_in_commands_and_inputs_is_shown_as_plain_text(bot: RunningBot) -> None:
     for value in HOSTILE:
-        since = office.now
-        await office.say(f"status {value}")
-        told = await office.until_says("I can't find request", chat=CHAT, since=since)
-        assert told.activity["textFormat"] == "plain"
-        assert not re.search(r"[\u202a-\u202e\u2066-\u2069\u200b]", told.text)
+        since = bot.now
+        await bot.say(f"status {value}")
+        message = await bot.wait_for_text("I can't find request", chat=CHAT, since=since)
+        assert message.activity["textFormat"] == "plain"
+        assert not re.search(r"[\u202a-\u202e\u2066-\u2069\u200b]", message.text)
     for value in HOSTILE:
-        approval = await office.ask(await office.hand_in(csv_of(1)), reason=value)
-        harmless(approval.card)
+        approval = await bot.request_approval(await bot.submit_file(phones_csv(1)), reason=value)
+        assert_inert(approval.card)
 
 
-# -- what is no activity -------------------------------------------------------------------------
+# -- malformed activities -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -265,19 +275,21 @@ async def test_hostile_text_in_commands_and_inputs(office: Office) -> None:
     ],
     ids=range(9),
 )
-async def test_what_is_no_activity(office: Office, body: bytes, status: int) -> None:
+async def test_malformed_activity_is_refused_with_reference(
+    bot: RunningBot, body: bytes, status: int
+) -> None:
     headers = {"Content-Type": "application/json"}
-    async with office.session.post(
-        f"{office.url}/api/messages", data=io.BytesIO(body), headers=headers
-    ) as answer:
-        assert answer.status == status
-        said = await answer.text()
-    assert said
-    assert "Traceback" not in said
+    async with bot.session.post(
+        f"{bot.url}/api/messages", data=io.BytesIO(body), headers=headers
+    ) as response:
+        assert response.status == status
+        text = await response.text()
+    assert text
+    assert "Traceback" not in text
     if status == 400:
-        assert "Reference: " in json.loads(said)["error"]["message"]
-    await office.hand_in(csv_of(1))
-    assert len(await office.heard()) == 1
+        assert "Reference: " in json.loads(text)["error"]["message"]
+    await bot.submit_file(phones_csv(1))
+    assert len(await bot.received()) == 1
 
 
 @pytest.mark.parametrize(
@@ -294,25 +306,27 @@ async def test_what_is_no_activity(office: Office, body: bytes, status: int) -> 
     ],
     ids=lambda changes: changes["type"],
 )
-async def test_activities_that_ask_for_nothing(office: Office, changes: dict[str, Any]) -> None:
-    status, _ = await office.client.post({**office.client.activity(ALEX, CHAT), **changes})
+async def test_activity_without_content_is_accepted_and_ignored(
+    bot: RunningBot, changes: dict[str, Any]
+) -> None:
+    status, _ = await bot.client.post({**bot.client.activity(ALEX, CHAT), **changes})
     assert status == 200
-    validation = await office.hand_in(csv_of(1))
-    heard = await office.heard()
-    assert heard[-1] is validation
-    assert len(heard) <= 2  # an empty message is answered with what can be asked
+    validation = await bot.submit_file(phones_csv(1))
+    messages = await bot.received()
+    assert messages[-1] is validation
+    assert len(messages) <= 2  # an empty message is answered with help
 
 
-async def test_invokes_that_are_none_of_ours(office: Office) -> None:
+async def test_invoke_is_refused_when_unknown_or_malformed(bot: RunningBot) -> None:
     for name in ("task/fetch", "composeExtension/query", ""):
-        activity = office.client.activity(ALEX, CHAT, type="invoke", name=name, value={})
-        status, _ = await office.client.post(activity)
+        activity = bot.client.activity(ALEX, CHAT, type="invoke", name=name, value={})
+        status, _ = await bot.client.post(activity)
         assert status == 501
     for value in (None, {}, [], {"action": {"type": "Action.Submit"}}, {"action": {"verb": 7}}):
-        activity = office.client.activity(
+        activity = bot.client.activity(
             ALEX, CHAT, type="invoke", name="adaptiveCard/action", value=value
         )
-        status, body = await office.client.post(activity)
+        status, body = await bot.client.post(activity)
         assert status == 400
         assert "value" in body["error"]["message"]
-    assert await office.heard() == []
+    assert await bot.received() == []

@@ -22,7 +22,7 @@ from bot.cli import main
 from bot.store import database
 from bot.store.database import Database
 from tests.support import service
-from tests.support.running_bot import ALEX, CHAT, DATABASE, Office, content, csv_of
+from tests.support.running_bot import ALEX, CHAT, DATABASE, RunningBot, phones_csv, text_of
 
 PRODUCTION = {
     "OFFHOOK_ENVIRONMENT": "production",
@@ -64,8 +64,8 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 @pytest.mark.parametrize(
     ("file", "code", "sentence"),
     [
-        (csv_of(2), 0, "all 2 rows are ready"),
-        (csv_of(2) + b"\r\nlobby,80-5E-C0-00-00-09,EMEA", 1, "2 of 3 rows are ready"),
+        (phones_csv(2), 0, "all 2 rows are ready"),
+        (phones_csv(2) + b"\r\nlobby,80-5E-C0-00-00-09,EMEA", 1, "2 of 3 rows are ready"),
         (b"", 2, "The file is empty."),
         (b"\x89PNG\r\n\x1a\n", 2, "This is a picture"),
         (None, 2, "There is no such file."),
@@ -136,22 +136,22 @@ def backdate_requests(path: Path, days: int) -> None:
         database.execute("UPDATE requests SET finished_at = ? WHERE finished_at NOTNULL", (past,))
 
 
-async def test_purge_deletes_only_ended_requests_while_service_runs(office: Office) -> None:
-    await office.finished(csv_of(1))
-    await office.waiting(csv_of(1, start=1))
-    await asyncio.to_thread(backdate_requests, office.database, 100)
+async def test_purge_deletes_only_ended_requests_while_service_runs(bot: RunningBot) -> None:
+    await bot.run_job(phones_csv(1))
+    await bot.submit_for_approval(phones_csv(1, start=1))
+    await asyncio.to_thread(backdate_requests, bot.database, 100)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot", "purge", "--older-than", "12w", "--json"),
-        env=service.environment(office.gateway, office.settings.data_dir),
+        env=service.environment(bot.gateway, bot.settings.data_dir),
         cwd=service.ROOT,
         stdout=asyncio.subprocess.PIPE,
     )
     output, _ = await process.communicate()
     assert json.loads(output) == {"deleted": 1}
-    await office.say("history")
-    history = await office.until_says("Latest requests", chat=CHAT)
-    assert content(history).count("phones.csv") == 1
-    assert "Waiting for approval" in content(history)
+    await bot.say("history")
+    history = await bot.wait_for_text("Latest requests", chat=CHAT)
+    assert text_of(history).count("phones.csv") == 1
+    assert "Waiting for approval" in text_of(history)
 
 
 def test_purge_deletes_nothing_when_database_is_locked(
@@ -185,8 +185,11 @@ def test_purge_deletes_nothing_when_database_is_locked(
         ({"OFFHOOK_GRAPH_URL": "http://graph.example.com"}, "OFFHOOK_GRAPH_URL is "),
         ({"OFFHOOK_SCENARIO": "/nowhere.toml"}, "OFFHOOK_SCENARIO: /nowhere.toml: cannot be read"),
         ({"OFFHOOK_APROVERS": "x"}, "OFFHOOK_APROVERS"),
-        ({"OFFHOOK_DATABASE_URL": "postgres"}, "OFFHOOK_DATABASE_URL is no address"),
-        ({"OFFHOOK_DATABASE_URL": "postgresql://h:x/y"}, "OFFHOOK_DATABASE_URL is no address"),
+        ({"OFFHOOK_DATABASE_URL": "postgres"}, "OFFHOOK_DATABASE_URL is not a database URL"),
+        (
+            {"OFFHOOK_DATABASE_URL": "postgresql://h:x/y"},
+            "OFFHOOK_DATABASE_URL is not a database URL",
+        ),
         ({"OFFHOOK_DATABASE_URL": "mysql://h/y"}, "OFFHOOK_DATABASE_URL names 'mysql'"),
         ({"OFFHOOK_DATABASE_URL": "sqlite://"}, "OFFHOOK_DATABASE_URL must name a file"),
         ({"OFFHOOK_DATABASE_URL": "postgresql://u:pw@127.0.0.1:1/y"}, "Check OFFHOOK_DATABASE_URL"),
@@ -237,7 +240,7 @@ def test_serve_fails_when_another_service_owns_database(
     asyncio.run(other.open())
     assert run("serve", OFFHOOK_DATA_DIR=str(tmp_path), OFFHOOK_PORT="0") == 2
     asyncio.run(other.close())
-    assert "Another Offhook already works on" in capsys.readouterr().err
+    assert "Another Offhook is already using" in capsys.readouterr().err
 
 
 def test_serve_fails_when_file_is_not_a_database(

@@ -1,4 +1,4 @@
-"""Faults of our own side: told with a reference that is in the log, and nothing is lost."""
+"""Offhook's own faults: reported with a reference that is in the log, and nothing is lost."""
 
 from __future__ import annotations
 
@@ -15,199 +15,208 @@ from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
 from bot.commands import intake
+from bot.lifecycle import requests
 from bot.runner.projection import Projection
 from bot.simulator.client import Chat
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
-from bot.store import requests
-from tests.integration.app.conftest import MakeOffice
-from tests.support.running_bot import ALEX, CHANNEL, CHAT, MEGAN, Office, content, csv_of
+from tests.integration.app.conftest import MakeBot
+from tests.support.running_bot import ALEX, CHANNEL, CHAT, MEGAN, RunningBot, phones_csv, text_of
 
 REFERENCE = re.compile(r"Something went wrong on my side, .* this reference: ([0-9a-f]{8})")
 Logs = list[MutableMapping[str, Any]]
 
 
-def reference(said: str) -> str:
-    found = REFERENCE.fullmatch(said)
-    assert found, said
-    return found[1]
+def reference_in(text: str) -> str:
+    match = REFERENCE.fullmatch(text)
+    assert match, text
+    return match[1]
 
 
-def logged(logs: Logs, event: str) -> list[str]:
-    return [str(each.get("reference")) for each in logs if each["event"] == event]
+def logged_references(logs: Logs, event: str) -> list[str]:
+    return [str(entry.get("reference")) for entry in logs if entry["event"] == event]
 
 
 @asynccontextmanager
 async def locked(path: Path) -> AsyncGenerator[None]:
-    """Another process writes to the database, and takes its time."""
+    """Holds the write lock, as another process does that writes to the database."""
     with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
         await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
 
 
-# -- what nobody foresaw -------------------------------------------------------------------------
+# -- unexpected exceptions ----------------------------------------------------------------------
 
 
-async def test_a_fault_in_a_message(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_message_fault_is_reported_with_logged_reference(
+    bot: RunningBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise RuntimeError("secret detail")
 
     with capture_logs(processors=[merge_contextvars]) as logs, monkeypatch.context() as patch:
         patch.setattr(intake.roster, "read", broken)
-        await office.drop(("phones.csv", csv_of(1)))
-        told = await office.until_says("Something went wrong", chat=CHAT)
-    assert logged(logs, "turn.failed") == [reference(told.text)]
-    assert "secret detail" not in told.text
-    await office.hand_in(csv_of(1))
-    assert len(await office.heard()) == 2
+        await bot.send_files(("phones.csv", phones_csv(1)))
+        message = await bot.wait_for_text("Something went wrong", chat=CHAT)
+    assert logged_references(logs, "turn.failed") == [reference_in(message.text)]
+    assert "secret detail" not in message.text
+    await bot.submit_file(phones_csv(1))
+    assert len(await bot.received()) == 2
 
 
-async def test_a_fault_in_a_click(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_click_fault_is_reported_with_logged_reference(
+    bot: RunningBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async def broken(*_: object, **__: object) -> None:
         raise KeyError("secret detail")
 
-    approval = await office.waiting(csv_of(1))
+    approval = await bot.submit_for_approval(phones_csv(1))
     with capture_logs(processors=[merge_contextvars]) as logs, monkeypatch.context() as patch:
         patch.setattr(requests, "approve", broken)
-        answer = await office.approve(approval)
-    assert logged(logs, "turn.failed") == [reference(answer.text)]
-    assert office.gateway.configapi.submits == []
-    await office.approve(approval)
-    await office.results()
-    assert len(office.gateway.configapi.submits) == 1
+        answer = await bot.approve(approval)
+    assert logged_references(logs, "turn.failed") == [reference_in(answer.text)]
+    assert bot.gateway.configapi.submits == []
+    await bot.approve(approval)
+    await bot.wait_for_results()
+    assert len(bot.gateway.configapi.submits) == 1
 
 
-async def test_a_card_that_cannot_be_made_holds_up_nothing_else(
-    office: Office, monkeypatch: pytest.MonkeyPatch
+async def test_render_failure_delays_only_its_own_card(
+    bot: RunningBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(Projection, "card", None)
-        await office.drop(("phones.csv", csv_of(1)))
-        elsewhere = office.heard(Chat("a:megan"), by=MEGAN)
-        after = office.heard()  # nor what comes after it in the same chat
-        assert await asyncio.gather(elsewhere, after) == [[], []]
-    assert (await office.until_offers("request_approval")).conversation_id == CHAT.id
+        await bot.send_files(("phones.csv", phones_csv(1)))
+        elsewhere = bot.received(Chat("a:megan"), by=MEGAN)
+        same_chat = bot.received()
+        assert await asyncio.gather(elsewhere, same_chat) == [[], []]
+    assert (await bot.wait_for_button("request_approval")).conversation_id == CHAT.id
 
 
-async def test_rows_that_were_changed_behind_our_back_are_not_sent(office: Office) -> None:
-    """The approval is bound to what the approver was shown."""
-    approval = await office.waiting(csv_of(2))
+async def test_approval_is_refused_when_rows_were_tampered_with(bot: RunningBot) -> None:
+    """The approval is bound to the rows that the approver was shown."""
+    approval = await bot.submit_for_approval(phones_csv(2))
 
-    def change() -> None:
-        with closing(sqlite3.connect(office.database)) as database, database:
+    def tamper() -> None:
+        with closing(sqlite3.connect(bot.database)) as database, database:
             database.execute("UPDATE phones SET username = 'ceo@contoso.com' WHERE number = 2")
 
-    await asyncio.to_thread(change)
-    answer = await office.approve(approval)
+    await asyncio.to_thread(tamper)
+    answer = await bot.approve(approval)
     assert answer.text.startswith("The rows don't match the ones that approval was requested for")
-    await office.heard()
-    assert office.gateway.configapi.submits == []
+    await bot.received()
+    assert bot.gateway.configapi.submits == []
 
 
 # -- the database --------------------------------------------------------------------------------
 
 
 @pytest.fixture
-async def impatient(make_office: MakeOffice) -> Office:
-    """A service that waits for a locked database only shortly."""
-    office = await make_office(started=False)
-    await office.start(busy_seconds=0.1)
-    return office
+async def impatient_bot(make_bot: MakeBot) -> RunningBot:
+    """A service that waits only 0.1 seconds for a locked database."""
+    bot = await make_bot(started=False)
+    await bot.start(busy_seconds=0.1)
+    return bot
 
 
-async def test_a_locked_database_is_told_to_whoever_asks(impatient: Office) -> None:
-    office = impatient
-    approval = await office.waiting(csv_of(2))
+async def test_fault_is_reported_while_database_is_locked(impatient_bot: RunningBot) -> None:
+    bot = impatient_bot
+    approval = await bot.submit_for_approval(phones_csv(2))
     with capture_logs(processors=[merge_contextvars]) as logs:
-        async with locked(office.database):
-            answer = await office.approve(approval)
-            since = office.now
-            await office.drop(("phones.csv", csv_of(1, start=5)))
-            told = await office.until_says("Something went wrong", chat=CHAT, since=since)
-            async with office.session.get(f"{office.url}/readyz") as ready:
-                assert ready.status == 200  # it can be read, and what cards show is true
-    assert logged(logs, "turn.failed") == [reference(answer.text), reference(told.text)]
-    assert office.gateway.configapi.submits == []
-    await office.approve(approval)
-    await office.results()
-    assert len(office.gateway.configapi.submits) == 1
+        async with locked(bot.database):
+            answer = await bot.approve(approval)
+            since = bot.now
+            await bot.send_files(("phones.csv", phones_csv(1, start=5)))
+            message = await bot.wait_for_text("Something went wrong", chat=CHAT, since=since)
+            async with bot.session.get(f"{bot.url}/readyz") as response:
+                assert response.status == 200  # the database can still be read
+    assert logged_references(logs, "turn.failed") == [
+        reference_in(answer.text),
+        reference_in(message.text),
+    ]
+    assert bot.gateway.configapi.submits == []
+    await bot.approve(approval)
+    await bot.wait_for_results()
+    assert len(bot.gateway.configapi.submits) == 1
 
 
-async def test_a_database_that_is_locked_during_a_run(impatient: Office) -> None:
-    """What the service answers while nothing can be written is found out afterwards: nothing is sent
-    twice, and no message either."""
-    office = impatient
-    approval = await office.waiting(csv_of(350))
-    await office.approve(approval)
-    await office.gateway.configapi.wait_for_submits(1, 10)
-    async with locked(office.database):
-        for _ in range(3):  # time goes by, in which what is on its way arrives
-            since = office.now
-            await office.say("help", chat=Chat("a:megan"), by=MEGAN)
-            await office.until_says("Something went wrong", since=since)
-    results = await office.results()
-    await office.until_says("has finished")
-    await office.all_settled()
-    assert "350 phones are signed in" in content(results)
-    assert not office.gateway.configapi.run_twice
-    assert len(office.gateway.configapi.submits) == 4
-    there = office.teams.connector.messages
-    assert len([each for each in there if each.conversation_id == CHAT.id]) == 3
-    assert len([each for each in there if each.conversation_id.startswith(CHANNEL.id)]) == 3
-
-
-async def test_a_message_that_was_sent_while_it_could_not_be_written_down(
-    impatient: Office,
+async def test_job_submits_each_batch_once_when_database_is_locked_meanwhile(
+    impatient_bot: RunningBot,
 ) -> None:
-    """It is not sent again."""
-    office = impatient
-    office.teams.faults.add(Fault(call=Call.SEND, fault=FaultKind.BAD_GATEWAY))
-    await office.say("urls EMEA")  # is tried again, while the database is locked
-    async with locked(office.database):
-        await office.until_says("emea.ipp.sdg", chat=CHAT)
-        sends = office.teams.connector.calls[Call.SEND]
-        await office.say("help")  # cannot be taken, and says so by itself
-        await office.until_says("Something went wrong", chat=CHAT)
-    heard = await office.heard()
+    """The SIP Gateway answers while nothing can be recorded; that is reconciled afterwards."""
+    bot = impatient_bot
+    approval = await bot.submit_for_approval(phones_csv(350))
+    await bot.approve(approval)
+    await bot.gateway.configapi.wait_for_submits(1, 10)
+    async with locked(bot.database):
+        for _ in range(3):  # meanwhile the answers in flight arrive
+            since = bot.now
+            await bot.say("help", chat=Chat("a:megan"), by=MEGAN)
+            await bot.wait_for_text("Something went wrong", since=since)
+    results = await bot.wait_for_results()
+    await bot.wait_for_text("has finished")
+    await bot.wait_until_settled()
+    assert "350 phones are signed in" in text_of(results)
+    assert not bot.gateway.configapi.run_twice
+    assert len(bot.gateway.configapi.submits) == 4
+    places = [message.conversation_id for message in bot.teams.connector.messages]
+    assert len([place for place in places if place == CHAT.id]) == 3
+    assert len([place for place in places if place.startswith(CHANNEL.id)]) == 3
+
+
+async def test_message_is_not_resent_when_delivery_could_not_be_recorded(
+    impatient_bot: RunningBot,
+) -> None:
+    bot = impatient_bot
+    bot.teams.faults.add(Fault(call=Call.SEND, fault=FaultKind.BAD_GATEWAY))
+    await bot.say("urls EMEA")  # retried while the database is locked
+    async with locked(bot.database):
+        await bot.wait_for_text("emea.ipp.sdg", chat=CHAT)
+        sends = bot.teams.connector.calls[Call.SEND]
+        await bot.say("help")  # cannot be processed: the fault is sent directly
+        await bot.wait_for_text("Something went wrong", chat=CHAT)
+    messages = await bot.received()
     assert sends == 2
-    assert len(heard) == 2
+    assert len(messages) == 2
 
 
-async def test_a_service_that_is_stopped_while_the_database_is_locked(impatient: Office) -> None:
-    """It ends, and the next one goes on."""
-    office = impatient
-    await office.approve(await office.waiting(csv_of(350)))
-    await office.gateway.configapi.wait_for_submits(1, 10)
-    async with locked(office.database), asyncio.timeout(10):
-        await office.say("help", chat=Chat("a:megan"), by=MEGAN)
-        await office.stop()
-    await office.start()
-    assert "350 phones are signed in" in content(await office.results())
-    assert not office.gateway.configapi.run_twice
+async def test_job_finishes_after_service_stops_while_database_is_locked(
+    impatient_bot: RunningBot,
+) -> None:
+    bot = impatient_bot
+    await bot.approve(await bot.submit_for_approval(phones_csv(350)))
+    await bot.gateway.configapi.wait_for_submits(1, 10)
+    async with locked(bot.database), asyncio.timeout(10):
+        await bot.say("help", chat=Chat("a:megan"), by=MEGAN)
+        await bot.stop()
+    await bot.start()
+    assert "350 phones are signed in" in text_of(await bot.wait_for_results())
+    assert not bot.gateway.configapi.run_twice
 
 
-async def test_a_service_that_starts_while_the_database_is_locked(make_office: MakeOffice) -> None:
-    """It begins to work when it can."""
-    office = await make_office(gateway=Scenario(batch_seconds=0.5))
-    await office.approve(await office.waiting(csv_of(350)))
-    await office.gateway.configapi.wait_for_submits(1, 10)
-    await office.stop()
-    async with locked(office.database):
-        await office.start(busy_seconds=0.1)
-        calls = office.gateway.configapi.calls[Call.BATCH_STATUS]
-        async with office.session.get(f"{office.url}/livez") as alive:
-            assert alive.status == 200
-        assert office.gateway.configapi.calls[Call.BATCH_STATUS] == calls
-    assert "350 phones are signed in" in content(await office.results())
-    assert not office.gateway.configapi.run_twice
+async def test_job_finishes_after_service_starts_while_database_is_locked(
+    make_bot: MakeBot,
+) -> None:
+    bot = await make_bot(gateway=Scenario(batch_seconds=0.5))
+    await bot.approve(await bot.submit_for_approval(phones_csv(350)))
+    await bot.gateway.configapi.wait_for_submits(1, 10)
+    await bot.stop()
+    async with locked(bot.database):
+        await bot.start(busy_seconds=0.1)
+        calls = bot.gateway.configapi.calls[Call.BATCH_STATUS]
+        async with bot.session.get(f"{bot.url}/livez") as response:
+            assert response.status == 200
+        assert bot.gateway.configapi.calls[Call.BATCH_STATUS] == calls
+    assert "350 phones are signed in" in text_of(await bot.wait_for_results())
+    assert not bot.gateway.configapi.run_twice
 
 
 # -- the directory -------------------------------------------------------------------------------
 
 
-async def test_whoami_without_a_directory(office: Office) -> None:
-    office.gateway.faults.add(Fault(call=Call.USERS, fault=FaultKind.SERVER_ERROR, times=0))
-    await office.say("whoami")
-    told = await office.until_says("You are Alex Wilber.", chat=CHAT)
-    assert "is unavailable right now" in content(told)
-    assert ALEX.object_id in content(told)
+async def test_whoami_shows_identity_while_directory_is_unavailable(bot: RunningBot) -> None:
+    bot.gateway.faults.add(Fault(call=Call.USERS, fault=FaultKind.SERVER_ERROR, times=0))
+    await bot.say("whoami")
+    message = await bot.wait_for_text("You are Alex Wilber.", chat=CHAT)
+    assert "is unavailable right now" in text_of(message)
+    assert ALEX.object_id in text_of(message)

@@ -1,4 +1,4 @@
-"""Clicks that no card of ours sends: each gets one sentence or the newest card, and changes nothing."""
+"""Actions that no Offhook card sends: answered with one sentence or the newest card, without effect."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from tests.support.running_bot import (
     CHANNEL,
     MEGAN,
     Answer,
-    Office,
+    RunningBot,
     chat_of,
-    content,
-    csv_of,
-    offers,
-    request_of,
+    has_button,
+    phones_csv,
+    request_id_of,
+    text_of,
 )
 
 UNKNOWN = "I can't find this request. Send history to see the latest requests."
 HUGE = "K" * 20_000
 DEEP = reduce(lambda inner, _: {"request": inner}, range(60), cast(Any, "deep"))
 
-NO_REQUEST: list[dict[str, Any]] = [
+INVALID_REQUEST_IDS: list[dict[str, Any]] = [
     {},
     {"request": None},
     {"request": 7},
@@ -44,15 +44,15 @@ NO_REQUEST: list[dict[str, Any]] = [
 ]
 
 
-async def test_data_that_names_no_request(office: Office) -> None:
+async def test_action_is_answered_with_sentence_without_valid_request_id(bot: RunningBot) -> None:
     for verb in Verb:
-        for data in NO_REQUEST:
-            answer = await office.act(MEGAN, verb.value, {**data, "acknowledge": "true"})
+        for data in INVALID_REQUEST_IDS:
+            answer = await bot.send_action(MEGAN, verb.value, {**data, "acknowledge": "true"})
             assert (answer.status, answer.text) == (200, UNKNOWN), (verb, data)
-    assert await office.heard() == []
+    assert await bot.received() == []
 
 
-MADE_UP: list[dict[str, Any]] = [
+FORGED_DATA: list[dict[str, Any]] = [
     {"version": 999_999},
     {"version": -1},
     {"version": "two"},
@@ -68,111 +68,111 @@ MADE_UP: list[dict[str, Any]] = [
 ]
 
 
-async def test_made_up_data_gives_nobody_more_than_they_have(office: Office) -> None:
-    """Whoever asked does not become an approver by what their client says."""
-    approval = await office.waiting(csv_of(2))
-    data = {"request": request_of(approval), "acknowledge": "true"}
-    for more in MADE_UP:
+async def test_forged_action_data_grants_no_role(bot: RunningBot) -> None:
+    """The requester does not become an approver by what their client sends."""
+    approval = await bot.submit_for_approval(phones_csv(2))
+    data = {"request": request_id_of(approval), "acknowledge": "true"}
+    for more in FORGED_DATA:
         for verb in Verb:
             if verb not in (Verb.WITHDRAW, Verb.PAGE):
-                await _changes_nothing(office, verb, {**data, **more}, approval)
-    assert office.gateway.configapi.submits == []
-    answer = await office.approve(approval)
+                await _assert_no_effect(bot, verb, {**data, **more}, approval)
+    assert bot.gateway.configapi.submits == []
+    answer = await bot.approve(approval)
     assert "Megan Bowen approved the sign-in of 2 phones." in texts(answer.card)
-    await office.results()
-    assert len(office.gateway.configapi.submits) == 1
+    await bot.wait_for_results()
+    assert len(bot.gateway.configapi.submits) == 1
 
 
-async def _changes_nothing(
-    office: Office, verb: Verb, data: dict[str, Any], approval: Posted
+async def _assert_no_effect(
+    bot: RunningBot, verb: Verb, data: dict[str, Any], approval: Posted
 ) -> None:
-    answer = await office.act(
+    answer = await bot.send_action(
         ALEX, verb.value, data, chat=chat_of(approval), activity_id=approval.activity_id
     )
     assert answer.status == 200
-    _in_words(answer)
-    assert offers(approval, "approve")
+    _assert_plain_answer(answer)
+    assert has_button(approval, "approve")
 
 
-def _in_words(answer: Answer) -> None:
-    said = answer.body["value"]
-    assert said
-    assert "Traceback" not in str(said)
-    assert "Something went wrong" not in str(said)
+def _assert_plain_answer(answer: Answer) -> None:
+    value = answer.body["value"]
+    assert value
+    assert "Traceback" not in str(value)
+    assert "Something went wrong" not in str(value)
 
 
-async def test_what_was_typed_is_cut_to_what_a_card_holds(office: Office) -> None:
-    approval = await office.waiting(csv_of(2))
+async def test_comment_is_truncated_when_too_long(bot: RunningBot) -> None:
+    approval = await bot.submit_for_approval(phones_csv(2))
     inputs = {"comment": HUGE + "\x00\ud7ff", "acknowledge": "true"}
-    answer = await office.click(MEGAN, approval, "approve", inputs)
+    answer = await bot.click(MEGAN, approval, "approve", inputs)
     assert f'Comment: "{"K" * 299}' in texts(answer.card)
 
 
 @pytest.mark.parametrize("state", ["draft", "running", "finished", "rejected", "withdrawn"])
-async def test_every_button_in_every_state(office: Office, state: str) -> None:
-    """A button from a card as it was long ago: the newest card, or a sentence, and nothing changes."""
-    validation = await office.hand_in(csv_of(2))
-    request = request_of(validation)
+async def test_outdated_buttons_change_nothing_in_any_state(bot: RunningBot, state: str) -> None:
+    """Each click is answered with the newest card or a sentence."""
+    validation = await bot.submit_file(phones_csv(2))
+    request = request_id_of(validation)
     if state == "withdrawn":
-        await office.click(ALEX, validation, "withdraw")
+        await bot.click(ALEX, validation, "withdraw")
     elif state != "draft":
-        approval = await office.ask(validation)
+        approval = await bot.request_approval(validation)
         if state == "rejected":
-            await office.click(MEGAN, approval, "reject")
+            await bot.click(MEGAN, approval, "reject")
         else:
-            await office.approve(approval)
-            await (office.results() if state == "finished" else office.until_offers("cancel"))
-    sent = len(office.gateway.configapi.submits)
+            await bot.approve(approval)
+            await (bot.wait_for_results() if state == "finished" else bot.wait_for_button("cancel"))
+    submits = len(bot.gateway.configapi.submits)
     data = {"request": request, "version": 1, "acknowledge": "true"}
-    before = await office.heard()
+    before = await bot.received()
     for verb in ("approve", "reject", "reconcile", "refresh", "page", "export"):
-        _in_words(await office.act(MEGAN, verb, data, chat=Chat("a:megan")))
+        _assert_plain_answer(await bot.send_action(MEGAN, verb, data, chat=Chat("a:megan")))
     if state != "draft":
         for verb in ("request_approval", "withdraw"):
-            _in_words(await office.act(ALEX, verb, data))
+            _assert_plain_answer(await bot.send_action(ALEX, verb, data))
     if state not in ("running", "finished"):
         for verb in ("cancel", "retry_failed"):
-            _in_words(await office.act(ALEX, verb, data))
-        assert len(office.gateway.configapi.submits) == sent == 0
-        assert await office.heard() == before
-        since = office.now
-        await office.say(f"status {request}")
-        card = await office.until(
-            lambda each: bool(each.card) and request in content(each), since=since
+            _assert_plain_answer(await bot.send_action(ALEX, verb, data))
+        assert len(bot.gateway.configapi.submits) == submits == 0
+        assert await bot.received() == before
+        since = bot.now
+        await bot.say(f"status {request}")
+        card = await bot.wait_for(
+            lambda message: bool(message.card) and request in text_of(message), since=since
         )
-        assert state.capitalize() in content(card) or state == "draft"
+        assert state.capitalize() in text_of(card) or state == "draft"
     if state in ("running", "finished"):
-        await office.results()
-        assert len(office.gateway.configapi.submits) == 1
+        await bot.wait_for_results()
+        assert len(bot.gateway.configapi.submits) == 1
 
 
-async def test_a_button_of_a_newer_card(office: Office) -> None:
-    validation = await office.hand_in(csv_of(1))
-    answer = await office.act(ALEX, "launch", {"request": request_of(validation)})
+async def test_action_is_answered_with_sentence_when_verb_is_unknown(bot: RunningBot) -> None:
+    validation = await bot.submit_file(phones_csv(1))
+    answer = await bot.send_action(ALEX, "launch", {"request": request_id_of(validation)})
     assert answer.text.startswith("This button belongs to another version of the card.")
 
 
-async def test_a_button_on_the_card_of_another_request_turns_only_its_own(office: Office) -> None:
-    first = await office.hand_in(csv_of(30, "EMEA"))
-    second = await office.hand_in(csv_of(30, "NOAM", start=30))
-    shown = content(first)
-    data = {"request": request_of(second), "panel": "phones", "page": 2}
-    answer = await office.act(ALEX, "page", data, activity_id=first.activity_id)
+async def test_page_action_leaves_card_of_another_request_unchanged(bot: RunningBot) -> None:
+    first = await bot.submit_file(phones_csv(30, "EMEA"))
+    second = await bot.submit_file(phones_csv(30, "NOAM", start=30))
+    text = text_of(first)
+    data = {"request": request_id_of(second), "panel": "phones", "page": 2}
+    answer = await bot.send_action(ALEX, "page", data, activity_id=first.activity_id)
     assert "NOAM" in str(answer.card)
-    assert await office.heard() == [first, second]
-    assert content(first) == shown
+    assert await bot.received() == [first, second]
+    assert text_of(first) == text
     assert len(first.versions) == 1
 
 
-async def test_data_too_large_to_be_ours(office: Office) -> None:
-    answer = await office.act(MEGAN, "approve", {"request": "K" * 70_000})
+async def test_action_is_refused_when_data_is_too_large(bot: RunningBot) -> None:
+    answer = await bot.send_action(MEGAN, "approve", {"request": "K" * 70_000})
     assert answer.status == 413
     assert "more data than any Offhook card sends" in answer.body["error"]["message"]
 
 
-async def test_a_page_that_is_not_there(office: Office) -> None:
-    """Pages are asked for by clients: the nearest one is shown."""
-    approval = await office.waiting(csv_of(23))
+async def test_page_action_shows_nearest_page_when_out_of_range(bot: RunningBot) -> None:
+    """Clients send page numbers, so any value can arrive."""
+    approval = await bot.submit_for_approval(phones_csv(23))
     for page, first in (
         (99, "lobby22@"),
         (0, "lobby0@"),
@@ -181,10 +181,10 @@ async def test_a_page_that_is_not_there(office: Office) -> None:
         (2.0, "lobby10@"),
         ("x", "lobby0@"),
     ):
-        data = {"request": request_of(approval), "panel": "phones", "page": page}
-        answer = await office.act(
+        data = {"request": request_id_of(approval), "panel": "phones", "page": page}
+        answer = await bot.send_action(
             MEGAN, "page", data, chat=CHANNEL, activity_id=approval.activity_id
         )
         assert first in texts(answer.card)
         assert "approve" in verbs(answer.card)
-    assert offers(approval, "approve")
+    assert has_button(approval, "approve")

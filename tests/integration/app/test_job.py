@@ -1,4 +1,4 @@
-"""The main job as people live it: file, check, approval, run, results, export."""
+"""Jobs from the file over validation, approval and run to results and export."""
 
 from __future__ import annotations
 
@@ -15,24 +15,24 @@ from bot.simulator.client import CONSENT, Chat, attachments, has_attachment, tex
 from bot.simulator.connector import Posted
 from bot.simulator.files import ServedFile
 from bot.simulator.scenario import Scenario
-from tests.integration.app.conftest import MakeOffice
+from tests.integration.app.conftest import MakeBot
 from tests.support.running_bot import (
     ADELE,
     ALEX,
     CHANNEL,
     CHAT,
     MEGAN,
-    Office,
-    content,
-    csv_of,
-    offers,
-    request_of,
+    TIMEOUT_SECONDS,
+    RunningBot,
+    has_button,
+    phones_csv,
+    request_id_of,
+    text_of,
 )
-from tests.support.worker_harness import PATIENCE
 
 INFO = "application/vnd.microsoft.teams.card.file.info"
 HEADER = "Username,HardwareId,Region,Status,Error,Cause,Fix,BatchId,ProvisioningUrl"
-# Two phones fail, one row cannot be sent, one account looks like a formula to a spreadsheet.
+# Two phones fail, one row is not ready, and one account looks like a formula to a spreadsheet.
 MIXED = (
     b"Username,HardwareId,Region\r\n"
     b"lobby@contoso.com,80-5E-C0-00-00-01,EMEA\r\n"
@@ -47,78 +47,78 @@ FAILURES = Scenario(
 )
 
 
-async def test_the_main_job(office: Office) -> None:
+async def test_job_signs_in_every_phone_after_approval(bot: RunningBot) -> None:
     with capture_logs(processors=[merge_contextvars]) as logs:
-        validation = await office.hand_in(csv_of(150, "EMEA", "NOAM"), "lobby phones.csv")
-        assert "150 rows" in content(validation)
-        assert "lobby phones.csv" in content(validation)
-        assert office.gateway.configapi.submits == []
+        validation = await bot.submit_file(phones_csv(150, "EMEA", "NOAM"), "lobby phones.csv")
+        assert "150 rows" in text_of(validation)
+        assert "lobby phones.csv" in text_of(validation)
+        assert bot.gateway.configapi.submits == []
 
-        approval = await office.ask(validation)
+        approval = await bot.request_approval(validation)
         assert approval.conversation_id.startswith(f"{CHANNEL.id};messageid=")
-        for needed in (
+        for expected in (
             "resets the passwords of 150 accounts",
             "Alex Wilber",
             "CHG0042",
             "75 phones in 1 batch",
         ):
-            assert needed in content(approval)
-        assert office.gateway.configapi.submits == []
+            assert expected in text_of(approval)
+        assert bot.gateway.configapi.submits == []
 
-        answer = await office.approve(approval)
+        answer = await bot.approve(approval)
         assert "Megan Bowen approved the sign-in of 150 phones." in texts(answer.card)
-        results = await office.results()
-        heard = await office.heard()
+        results = await bot.wait_for_results()
+        messages = await bot.received()
 
-    assert [each.conversation_id for each in heard] == [CHAT.id] * 3
-    asked, progress, told = heard
-    assert told is results
-    assert asked is validation
-    assert "request_approval" in verbs(asked.versions[0]["attachments"][0]["content"])
-    await office.until(lambda each: each is progress and "cancel" not in verbs(each.card))
-    assert "150" in content(results)
+    assert [message.conversation_id for message in messages] == [CHAT.id] * 3
+    first, progress, last = messages
+    assert last is results
+    assert first is validation
+    assert "request_approval" in verbs(first.versions[0]["attachments"][0]["content"])
+    await bot.wait_for(lambda message: message is progress and "cancel" not in verbs(message.card))
+    assert "150" in text_of(results)
     channel = [
-        content(each)
-        for each in office.teams.connector.messages
-        if each.conversation_id.startswith(CHANNEL.id)
+        text_of(message)
+        for message in bot.teams.connector.messages
+        if message.conversation_id.startswith(CHANNEL.id)
     ]
-    assert len(channel) == 3  # the approval, and two notices
-    assert any("Megan Bowen approved" in each and "It has started" in each for each in channel)
-    assert any("has finished: 150 of 150 phones signed in, 0 failed" in each for each in channel)
+    assert len(channel) == 3  # the approval card and two notifications
+    assert any("Megan Bowen approved" in text and "It has started" in text for text in channel)
+    assert any("has finished: 150 of 150 phones signed in, 0 failed" in text for text in channel)
 
-    service = office.gateway.configapi
-    assert sorted(len(each.items) for each in service.submits) == [75, 75]
-    assert len(service.runs) == 150
-    assert not service.run_twice
-    everything_logged = json.dumps(logs, default=repr)
-    assert "tempauth" not in everything_logged
-    assert "Bearer" not in everything_logged
-    assert all(
-        each.get("reference") for each in logs if each["event"] in ("action", "request.drafted")
-    )
+    configapi = bot.gateway.configapi
+    assert sorted(len(submit.items) for submit in configapi.submits) == [75, 75]
+    assert len(configapi.runs) == 150
+    assert not configapi.run_twice
+    log_text = json.dumps(logs, default=repr)
+    assert "tempauth" not in log_text
+    assert "Bearer" not in log_text
+    turns = [entry for entry in logs if entry["event"] in ("action.received", "request.drafted")]
+    assert {entry["event"] for entry in turns} == {"action.received", "request.drafted"}
+    assert all(entry.get("reference") for entry in turns)
 
 
-async def exported(
-    office: Office, results: Posted, *, accept: bool = True, status: int = 201
+async def export(
+    bot: RunningBot, results: Posted, *, accept: bool = True, status: int = 201
 ) -> str:
-    """Click Export, answer the consent card; returns the id of the upload."""
-    since = office.now
-    answer = await office.click(ALEX, results, "export", what="results")
+    """Click Export and answer the consent card; returns the ID of the upload."""
+    since = bot.now
+    answer = await bot.click(ALEX, results, "export", what="results")
     assert answer.text == "The file is in the next message."
-    consent = await office.until(lambda each: has_attachment(each, CONSENT), since=since)
-    code, upload = await office.client.answer_consent(
+    consent = await bot.wait_for(lambda message: has_attachment(message, CONSENT), since=since)
+    response_status, upload = await bot.client.answer_consent(
         ALEX, CHAT, consent, accept=accept, status=status
     )
-    assert code == 200
+    assert response_status == 200
     return upload
 
 
-async def test_the_export_says_all_and_can_be_handed_in_again(make_office: MakeOffice) -> None:
-    office = await make_office(gateway=FAILURES)
-    results = await office.finished(MIXED)
-    upload = await exported(office, results)
-    data = await office.teams.files.uploaded(upload, PATIENCE)
-    info = await office.until(lambda each: has_attachment(each, INFO))
+async def test_export_lists_every_row_and_can_be_submitted_again(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=FAILURES)
+    results = await bot.run_job(MIXED)
+    upload = await export(bot, results)
+    data = await bot.teams.files.uploaded(upload, TIMEOUT_SECONDS)
+    info = await bot.wait_for(lambda message: has_attachment(message, INFO))
     (attachment,) = attachments(info)
     assert attachment["name"].endswith("-results.csv")
     assert attachment["content"] == {"uniqueId": upload, "fileType": "csv"}
@@ -146,7 +146,7 @@ async def test_the_export_says_all_and_can_be_handed_in_again(make_office: MakeO
     assert rows[1]["Error"] == "Device is offline."
     assert rows[1]["Cause"] == "The phone is offline."
     assert "power and network" in rows[1]["Fix"]
-    assert rows[1]["BatchId"] in office.gateway.configapi.batches
+    assert rows[1]["BatchId"] in bot.gateway.configapi.batches
     assert rows[1]["ProvisioningUrl"].startswith(
         "http://noam.ipp.sdg.teams.microsoft.com/tenantid/"
     )
@@ -155,13 +155,13 @@ async def test_the_export_says_all_and_can_be_handed_in_again(make_office: MakeO
     cells = [cell for row in rows for cell in row.values()]
     assert not [cell for cell in cells if cell[:1] in ("=", "+", "-", "@", "\t", "\r", "\n")]
 
-    again = await office.hand_in(data, "offhook-results.csv")
-    assert "4 of 5 rows are ready" in content(again)
-    assert "not needed were ignored" not in content(again)
+    resubmitted = await bot.submit_file(data, "offhook-results.csv")
+    assert "4 of 5 rows are ready" in text_of(resubmitted)
+    assert "not needed were ignored" not in text_of(resubmitted)
 
 
 @pytest.mark.parametrize(
-    ("accept", "status", "said"),
+    ("accept", "status", "text"),
     [
         (False, 201, "OK, I did not save a file."),
         (True, 500, "couldn't save"),
@@ -169,35 +169,37 @@ async def test_the_export_says_all_and_can_be_handed_in_again(make_office: MakeO
         (True, 404, "couldn't save"),
     ],
 )
-async def test_an_export_that_is_not_saved_can_be_had_again(
-    office: Office, accept: bool, status: int, said: str
+async def test_export_can_be_repeated_when_file_was_not_saved(
+    bot: RunningBot, accept: bool, status: int, text: str
 ) -> None:
-    results = await office.finished(csv_of(1))
-    since = office.now
-    await exported(office, results, accept=accept, status=status)
-    told = await office.until_says(said, chat=CHAT, since=since)
-    assert "elect Export" in content(told)
-    upload = await exported(office, results)
-    assert await office.teams.files.uploaded(upload, PATIENCE)
+    results = await bot.run_job(phones_csv(1))
+    since = bot.now
+    await export(bot, results, accept=accept, status=status)
+    message = await bot.wait_for_text(text, chat=CHAT, since=since)
+    assert "elect Export" in text_of(message)
+    upload = await export(bot, results)
+    assert await bot.teams.files.uploaded(upload, TIMEOUT_SECONDS)
 
 
-async def test_an_export_nobody_answers_stops_nothing(office: Office) -> None:
-    results = await office.finished(csv_of(1))
-    await office.click(ALEX, results, "export", what="results")
-    await office.until(lambda each: has_attachment(each, CONSENT))
-    since = office.now
-    assert await office.finished(csv_of(1, start=1))
-    assert len(office.gateway.configapi.submits) == 2
-    assert not [each for each in office.teams.connector.since(since) if has_attachment(each, INFO)]
+async def test_unanswered_export_blocks_nothing(bot: RunningBot) -> None:
+    results = await bot.run_job(phones_csv(1))
+    await bot.click(ALEX, results, "export", what="results")
+    await bot.wait_for(lambda message: has_attachment(message, CONSENT))
+    since = bot.now
+    assert await bot.run_job(phones_csv(1, start=1))
+    assert len(bot.gateway.configapi.submits) == 2
+    assert not [
+        message for message in bot.teams.connector.since(since) if has_attachment(message, INFO)
+    ]
 
 
-async def test_a_forged_consent_gives_nothing_to_strangers(office: Office) -> None:
-    """The context of a consent comes back from the client: it names a request, and opens nothing."""
-    results = await office.finished(csv_of(1))
-    await office.click(ALEX, results, "export", what="results")
-    consent = await office.until(lambda each: has_attachment(each, CONSENT))
+async def test_forged_file_consent_reveals_nothing(bot: RunningBot) -> None:
+    """The context of a consent comes back from the client, so it grants nothing."""
+    results = await bot.run_job(phones_csv(1))
+    await bot.click(ALEX, results, "export", what="results")
+    consent = await bot.wait_for(lambda message: has_attachment(message, CONSENT))
     request = attachments(consent)[0]["content"]["acceptContext"]["request"]
-    for context, upload, said in (
+    for context, upload, text in (
         ({"request": "ZZZZZZZZ"}, {}, "can't find this request"),
         ({"request": [request]}, {}, "can't find this request"),
         (
@@ -207,31 +209,29 @@ async def test_a_forged_consent_gives_nothing_to_strangers(office: Office) -> No
         ),
         ({"request": request}, {"uploadUrl": 7, "name": ["x"]}, "couldn't save"),
     ):
-        since = office.now
+        since = bot.now
         value = {"type": "fileUpload", "action": "accept", "context": context, "uploadInfo": upload}
-        status, _ = await office.client.post(
-            office.client.activity(
-                ALEX, CHAT, type="invoke", name="fileConsent/invoke", value=value
-            )
+        status, _ = await bot.client.post(
+            bot.client.activity(ALEX, CHAT, type="invoke", name="fileConsent/invoke", value=value)
         )
         assert status == 200
-        await office.until_says(said, chat=CHAT, since=since)
+        await bot.wait_for_text(text, chat=CHAT, since=since)
 
 
-async def test_the_issues_can_be_exported_before_anything_runs(office: Office) -> None:
-    validation = await office.hand_in(MIXED)
-    assert "4 of 5 rows are ready" in content(validation)
-    answer = await office.click(ALEX, validation, "export", what="issues")
+async def test_issues_can_be_exported_before_approval(bot: RunningBot) -> None:
+    validation = await bot.submit_file(MIXED)
+    assert "4 of 5 rows are ready" in text_of(validation)
+    answer = await bot.click(ALEX, validation, "export", what="issues")
     assert answer.text
-    consent = await office.until(lambda each: has_attachment(each, CONSENT))
-    _, upload = await office.client.answer_consent(ALEX, CHAT, consent, accept=True)
-    data = await office.teams.files.uploaded(upload, PATIENCE)
+    consent = await bot.wait_for(lambda message: has_attachment(message, CONSENT))
+    _, upload = await bot.client.answer_consent(ALEX, CHAT, consent, accept=True)
+    data = await bot.teams.files.uploaded(upload, TIMEOUT_SECONDS)
     rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
     assert rows[-1]["Row"] == "5"
     assert rows[-1]["Value"] == "'=cmd|' /C calc'!A0"
 
 
-# -- what can be handed in -----------------------------------------------------------------------
+# -- input --------------------------------------------------------------------------------------
 
 
 def workbook() -> bytes:
@@ -245,77 +245,84 @@ def workbook() -> bytes:
     return out.getvalue()
 
 
-async def test_a_workbook_and_pasted_lines_go_the_same_way(office: Office) -> None:
-    validation = await office.hand_in(workbook(), "phones.xlsx")
-    assert "Floor" in content(validation)  # the column that was ignored is named
-    since = office.now
-    await office.say("Username;HardwareId;Region\nfax@contoso.com;80:5E:C0:12:34:57;NOAM")
-    pasted = await office.until_offers("request_approval", since=since)
-    assert "pasted table" in content(pasted)
+async def test_workbook_and_pasted_table_are_signed_in(bot: RunningBot) -> None:
+    validation = await bot.submit_file(workbook(), "phones.xlsx")
+    assert "Floor" in text_of(validation)  # names the ignored column
+    since = bot.now
+    await bot.say("Username;HardwareId;Region\nfax@contoso.com;80:5E:C0:12:34:57;NOAM")
+    pasted = await bot.wait_for_button("request_approval", since=since)
+    assert "pasted table" in text_of(pasted)
     for card in (validation, pasted):
-        since = office.now
-        await office.approve(await office.ask(card))
-        await office.results(since=since)
-    sent = [item for submit in office.gateway.configapi.submits for item in submit.items]
-    assert sent == [
+        since = bot.now
+        await bot.approve(await bot.request_approval(card))
+        await bot.wait_for_results(since=since)
+    submitted = [item for submit in bot.gateway.configapi.submits for item in submit.items]
+    assert submitted == [
         ("lobby@contoso.com", "80-5E-C0-12-34-56"),
         ("fax@contoso.com", "80-5E-C0-12-34-57"),
     ]
 
 
-async def test_several_files_in_one_message_are_each_answered(office: Office) -> None:
-    await office.drop(
-        ("one.csv", csv_of(1)),
+async def test_each_file_is_answered_when_message_has_several(bot: RunningBot) -> None:
+    await bot.send_files(
+        ("one.csv", phones_csv(1)),
         ("notes.txt", b"just some notes\n"),
         ("gone.csv", ServedFile(b"", status=404)),
-        ("two.csv", csv_of(2, start=1)),
+        ("two.csv", phones_csv(2, start=1)),
     )
-    said = [content(each) for each in await office.heard()]
-    assert len(said) == 4
-    for name, text in zip(("one.csv", "notes.txt", "gone.csv", "two.csv"), said, strict=True):
+    answers = [text_of(message) for message in await bot.received()]
+    assert len(answers) == 4
+    for name, text in zip(("one.csv", "notes.txt", "gone.csv", "two.csv"), answers, strict=True):
         assert name in text
 
 
-async def test_a_file_without_regions_wants_one_chosen(office: Office) -> None:
-    validation = await office.hand_in(b"Username,HardwareId\nlobby@contoso.com,80-5E-C0-12-34-56")
+async def test_approval_request_requires_region_when_file_has_none(bot: RunningBot) -> None:
+    validation = await bot.submit_file(b"Username,HardwareId\nlobby@contoso.com,80-5E-C0-12-34-56")
     for region in ("", "MARS"):
         inputs = {"reason": "x", "region": region}
-        answer = await office.click(ALEX, validation, "request_approval", inputs)
+        answer = await bot.click(ALEX, validation, "request_approval", inputs)
         assert "Select the region" in answer.text
-    approval = await office.ask(validation, region="APAC")
-    assert "APAC" in content(approval)
-    await office.approve(approval)
-    await office.results()
-    (submit,) = office.gateway.configapi.submits
+    approval = await bot.request_approval(validation, region="APAC")
+    assert "APAC" in text_of(approval)
+    await bot.approve(approval)
+    await bot.wait_for_results()
+    (submit,) = bot.gateway.configapi.submits
     assert submit.region == "APAC"
 
 
-async def test_rows_with_errors_are_left_out_and_nobody_can_refuse_that(office: Office) -> None:
-    validation = await office.hand_in(MIXED)
+async def test_approval_request_requires_leaving_out_rows_with_errors(bot: RunningBot) -> None:
+    validation = await bot.submit_file(MIXED)
     for inputs in ({"acknowledge": "false"}, {"acknowledge": "nope"}, {"acknowledge": None}):
-        answer = await office.click(ALEX, validation, "request_approval", {"reason": "x", **inputs})
+        answer = await bot.click(ALEX, validation, "request_approval", {"reason": "x", **inputs})
         assert "1 row is not ready and can't be sent. Select the check box" in answer.text
-    await office.approve(await office.ask(validation))
-    await office.results()
-    sent = {item.username for submit in office.gateway.configapi.submits for item in submit.items}
-    assert sent == {"lobby@contoso.com", "fax@contoso.com", "+4930@contoso.com", "gate@contoso.com"}
+    await bot.approve(await bot.request_approval(validation))
+    await bot.wait_for_results()
+    submitted = {item.username for submit in bot.gateway.configapi.submits for item in submit.items}
+    assert submitted == {
+        "lobby@contoso.com",
+        "fax@contoso.com",
+        "+4930@contoso.com",
+        "gate@contoso.com",
+    }
 
 
-async def test_a_file_with_no_ready_row_can_not_be_asked_for(office: Office) -> None:
-    since = office.now
-    await office.drop(("bad.csv", b"Username,HardwareId,Region\nlobby,00-00-00-00-00-00,EMEA\n"))
-    validation = await office.until_offers("withdraw", since=since)
-    assert not offers(validation, "request_approval")
-    answer = await office.act(ALEX, "request_approval", {"request": request_of(validation)})
+async def test_approval_request_is_denied_without_ready_rows(bot: RunningBot) -> None:
+    since = bot.now
+    await bot.send_files(("bad.csv", b"Username,HardwareId,Region\nlobby,00-00-00-00-00-00,EMEA\n"))
+    validation = await bot.wait_for_button("withdraw", since=since)
+    assert not has_button(validation, "request_approval")
+    answer = await bot.send_action(ALEX, "request_approval", {"request": request_id_of(validation)})
     assert "No rows are ready" in answer.text
 
 
 @pytest.mark.parametrize("kind", ["groupChat", "channel"])
-async def test_a_file_where_bots_get_none_is_told_kindly(office: Office, kind: str) -> None:
+async def test_file_outside_personal_chat_is_answered_with_alternative(
+    bot: RunningBot, kind: str
+) -> None:
     chat = Chat("19:meeting@thread.v2;messageid=17", kind)
     html = '<p>here</p><attachment id="1"></attachment>'
-    status, _ = await office.client.post(
-        office.client.activity(
+    status, _ = await bot.client.post(
+        bot.client.activity(
             ADELE,
             chat,
             type="message",
@@ -324,19 +331,17 @@ async def test_a_file_where_bots_get_none_is_told_kindly(office: Office, kind: s
         )
     )
     assert status == 200
-    told = await office.until_says("1:1 chat", chat=chat)
-    assert "paste its rows here" in told.text
-    # and pasting there does work
-    since = office.now
-    await office.say(
-        "Username,HardwareId\nlobby@contoso.com,80-5E-C0-12-34-56", chat=chat, by=ADELE
-    )
-    assert await office.until_offers("request_approval", since=since)
+    message = await bot.wait_for_text("1:1 chat", chat=chat)
+    assert "paste its rows here" in message.text
+    # Pasting works there.
+    since = bot.now
+    await bot.say("Username,HardwareId\nlobby@contoso.com,80-5E-C0-12-34-56", chat=chat, by=ADELE)
+    assert await bot.wait_for_button("request_approval", since=since)
 
 
-async def test_a_picture_in_the_chat_is_told_what_to_send_instead(office: Office) -> None:
-    await office.client.post(
-        office.client.activity(
+async def test_picture_is_answered_with_accepted_file_types(bot: RunningBot) -> None:
+    await bot.client.post(
+        bot.client.activity(
             ALEX,
             CHAT,
             type="message",
@@ -344,20 +349,19 @@ async def test_a_picture_in_the_chat_is_told_what_to_send_instead(office: Office
             attachments=[{"contentType": "image/png", "contentUrl": "x"}],
         )
     )
-    (told,) = await office.heard()
-    assert "CSV and Excel" in told.text
-    assert "group chats" not in told.text
+    (message,) = await bot.received()
+    assert "CSV and Excel" in message.text
+    assert "group chats" not in message.text
 
 
-async def test_people_are_only_approvers_if_they_are_named(make_office: MakeOffice) -> None:
-    office = await make_office(requesters=(ALEX.object_id,), approvers=(MEGAN.object_id,))
-    since = office.now
-    await office.drop(("phones.csv", csv_of(1)), chat=Chat("a:adele"), by=ADELE)
-    told = await office.until_says("You can't request sign-ins", since=since)
-    assert told.conversation_id == "a:adele"
-    await office.say(
+async def test_file_is_denied_to_non_requesters(make_bot: MakeBot) -> None:
+    bot = await make_bot(requesters=(ALEX.object_id,), approvers=(MEGAN.object_id,))
+    since = bot.now
+    await bot.send_files(("phones.csv", phones_csv(1)), chat=Chat("a:adele"), by=ADELE)
+    message = await bot.wait_for_text("You can't request sign-ins", since=since)
+    assert message.conversation_id == "a:adele"
+    await bot.say(
         "Username,HardwareId\nlobby@contoso.com,80-5E-C0-12-34-56", chat=Chat("a:adele"), by=ADELE
     )
-    said = [content(each) for each in await office.heard(Chat("a:adele"), by=ADELE)]
-    assert len(said) == 2
-    assert said[0] == said[1]
+    first, second = await bot.received(Chat("a:adele"), by=ADELE)
+    assert text_of(first) == text_of(second)

@@ -1,4 +1,4 @@
-"""A request that runs, and one that has ended: cancel, the question, retry."""
+"""Running and ended requests: cancel, reconcile, retry, and failures of the SIP Gateway."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import asyncio
 
 import pytest
 
-from bot.commands import running
+from bot.commands import reconcile
 from bot.phones.region import Region
 from bot.simulator.client import Chat, button, texts, verbs
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario, Summaries
-from tests.integration.app.conftest import MakeOffice
+from tests.integration.app.conftest import MakeBot
 from tests.support.running_bot import (
     ADELE,
     ALEX,
@@ -19,20 +19,21 @@ from tests.support.running_bot import (
     CHAT,
     ISAIAH,
     MEGAN,
-    Office,
-    content,
-    csv_of,
-    offers,
-    request_of,
+    RunningBot,
+    has_button,
+    phones_csv,
+    request_id_of,
+    text_of,
 )
 
 SLOW = Scenario(batch_seconds=0.6)
-# The answer to the first batch is lost, and the service's list does not help to find it.
+# The first submit is lost before it reaches the SIP Gateway, and no batch is in the summaries.
 LOST = Scenario(
     batch_seconds=0.1,
     faults=(Fault(call=Call.CREATE_BATCH, fault=FaultKind.DROP_LOST),),
     summaries=Summaries(listed=False),
 )
+# The first submit runs and its answer is lost; no batch is in the summaries.
 RAN = Scenario(
     batch_seconds=0.1,
     faults=(Fault(call=Call.CREATE_BATCH, fault=FaultKind.DROP_ACCEPTED),),
@@ -47,308 +48,319 @@ FAILING = Scenario(
 # -- cancel --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["card", "text"])
-async def test_cancel_stops_what_was_not_sent(make_office: MakeOffice, how: str) -> None:
-    office = await make_office(gateway=SLOW)
-    await office.approve(await office.waiting(csv_of(500)))
-    progress = await office.until_offers("cancel")
-    await office.gateway.configapi.wait_for_submits(3, 10)
-    request = request_of(progress)
-    if how == "card":
-        answer = await office.click(ALEX, progress, "cancel")
+@pytest.mark.parametrize("origin", ["card", "text"])
+async def test_cancel_stops_batches_not_yet_submitted(make_bot: MakeBot, origin: str) -> None:
+    bot = await make_bot(gateway=SLOW)
+    await bot.approve(await bot.submit_for_approval(phones_csv(500)))
+    progress = await bot.wait_for_button("cancel")
+    await bot.gateway.configapi.wait_for_submits(3, 10)
+    request = request_id_of(progress)
+    if origin == "card":
+        answer = await bot.click(ALEX, progress, "cancel")
         assert "Canceling." in texts(answer.card)
         assert "cancel" not in verbs(answer.card)
-        again = await office.act(
+        again = await bot.send_action(
             ALEX, "cancel", {"request": request}, activity_id=progress.activity_id
         )
         assert "Canceling." in texts(again.card)
     else:
-        await office.say(f"CANCEL  {request.lower()[:4]}-{request[4:]}")
-        told = await office.until_says("is being canceled", chat=CHAT)
-        assert "will run to completion" in told.text
-        since = office.now
-        await office.say(f"cancel {request}")
-        await office.until_says("is already being canceled", chat=CHAT, since=since)
-    results = await office.results()
-    assert "Canceled. 300 of 500 phones signed in." in content(results)
-    assert len(office.gateway.configapi.submits) == 3
-    notice = await office.until_says("was canceled: 300 of 500 phones signed in")
-    assert notice.conversation_id.startswith(CHANNEL.id)
-    since = office.now
-    await office.say(f"cancel {request}")
-    await office.until_says("The request is not running.", chat=CHAT, since=since)
+        await bot.say(f"CANCEL  {request.lower()[:4]}-{request[4:]}")
+        message = await bot.wait_for_text("is being canceled", chat=CHAT)
+        assert "will run to completion" in message.text
+        since = bot.now
+        await bot.say(f"cancel {request}")
+        await bot.wait_for_text("is already being canceled", chat=CHAT, since=since)
+    results = await bot.wait_for_results()
+    assert "Canceled. 300 of 500 phones signed in." in text_of(results)
+    assert len(bot.gateway.configapi.submits) == 3
+    notification = await bot.wait_for_text("was canceled: 300 of 500 phones signed in")
+    assert notification.conversation_id.startswith(CHANNEL.id)
+    since = bot.now
+    await bot.say(f"cancel {request}")
+    await bot.wait_for_text("The request is not running.", chat=CHAT, since=since)
 
 
-async def test_a_cancel_that_comes_too_late_stops_nothing(make_office: MakeOffice) -> None:
-    office = await make_office(gateway=SLOW)
-    await office.approve(await office.waiting(csv_of(2)))
-    await office.gateway.configapi.wait_for_submits(1, 10)
-    await office.click(ALEX, await office.until_offers("cancel"), "cancel")
-    results = await office.results()
-    assert "phones are signed in" in content(results)
-    assert "Canceled." not in content(results)
+async def test_cancel_stops_nothing_when_everything_is_submitted(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=SLOW)
+    await bot.approve(await bot.submit_for_approval(phones_csv(2)))
+    await bot.gateway.configapi.wait_for_submits(1, 10)
+    await bot.click(ALEX, await bot.wait_for_button("cancel"), "cancel")
+    results = await bot.wait_for_results()
+    assert "phones are signed in" in text_of(results)
+    assert "Canceled." not in text_of(results)
 
 
-async def test_strangers_do_not_cancel(make_office: MakeOffice) -> None:
-    office = await make_office(gateway=SLOW, approvers=(MEGAN.object_id,))
-    await office.approve(await office.waiting(csv_of(2)))
-    progress = await office.until_offers("cancel")
-    answer = await office.click(ADELE, progress, "cancel")
+async def test_cancel_is_denied_to_non_participants(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=SLOW, approvers=(MEGAN.object_id,))
+    await bot.approve(await bot.submit_for_approval(phones_csv(2)))
+    progress = await bot.wait_for_button("cancel")
+    answer = await bot.click(ADELE, progress, "cancel")
     assert answer.text == "Only the requester can do that."
-    await office.say(f"cancel {request_of(progress)}", chat=Chat("a:adele"), by=ADELE)
-    await office.until_says("Only the requester can do that", chat=Chat("a:adele"))
-    answer = await office.click(MEGAN, progress, "cancel")  # an approver may
+    await bot.say(f"cancel {request_id_of(progress)}", chat=Chat("a:adele"), by=ADELE)
+    await bot.wait_for_text("Only the requester can do that", chat=Chat("a:adele"))
+    answer = await bot.click(MEGAN, progress, "cancel")  # approvers may
     assert "Canceling." in texts(answer.card)
-    await office.results()
+    await bot.wait_for_results()
 
 
-# -- the question --------------------------------------------------------------------------------
+# -- reconciliation ------------------------------------------------------------------------------
 
 
-async def question(office: Office, file: bytes) -> Posted:
-    await office.approve(await office.waiting(file))
-    card = await office.until_offers("reconcile", answer="ran")
+async def unsettled_batch(bot: RunningBot, file: bytes) -> Posted:
+    """Approve a request whose batch ends up with an unknown outcome; returns the reconciliation card."""
+    await bot.approve(await bot.submit_for_approval(file))
+    card = await bot.wait_for_button("reconcile", answer="ran")
     assert card.conversation_id.startswith(CHANNEL.id)
-    assert "Did this batch of 2 phones in EMEA run?" in content(card)
+    assert "Did this batch of 2 phones in EMEA run?" in text_of(card)
     return card
 
 
-async def test_who_may_answer_the_question(make_office: MakeOffice) -> None:
-    office = await make_office(gateway=LOST, approvers=(MEGAN.object_id, ALEX.object_id))
-    card = await question(office, csv_of(2))
-    answer = await office.click(ADELE, card, "reconcile", answer="not_run")
+async def test_reconciliation_is_denied_to_requester_and_non_approvers(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=LOST, approvers=(MEGAN.object_id, ALEX.object_id))
+    card = await unsettled_batch(bot, phones_csv(2))
+    answer = await bot.click(ADELE, card, "reconcile", answer="not_run")
     assert answer.text.startswith("You can't approve or reject")
-    answer = await office.click(ALEX, card, "reconcile", answer="not_run")
+    answer = await bot.click(ALEX, card, "reconcile", answer="not_run")
     assert answer.text == "You can't decide on your own request. Ask another approver."
     data = {**button(card.card, "reconcile", answer="not_run")["data"], "answer": "perhaps"}
-    answer = await office.act(MEGAN, "reconcile", data, activity_id=card.activity_id)
+    answer = await bot.send_action(MEGAN, "reconcile", data, activity_id=card.activity_id)
     assert answer.text == "Select one of the three answers."
-    assert len(office.gateway.configapi.submits) == 1
+    assert len(bot.gateway.configapi.submits) == 1
 
 
-async def test_it_did_not_run(make_office: MakeOffice) -> None:
-    """It is sent again on a person's word, once, however often that is said."""
-    office = await make_office(gateway=LOST)
-    card = await question(office, csv_of(2))
+async def test_batch_is_resubmitted_once_when_approvers_say_it_did_not_run(
+    make_bot: MakeBot,
+) -> None:
+    """Several approvers give the same answer at the same time."""
+    bot = await make_bot(gateway=LOST)
+    card = await unsettled_batch(bot, phones_csv(2))
     data = button(card.card, "reconcile", answer="not_run")["data"]
     answers = await asyncio.gather(
         *(
-            office.act(person, "reconcile", data, chat=CHANNEL, activity_id=card.activity_id)
+            bot.send_action(person, "reconcile", data, chat=CHANNEL, activity_id=card.activity_id)
             for person in (MEGAN, ADELE, ISAIAH) * 2
         )
     )
     assert all("This question has been answered." in texts(answer.card) for answer in answers)
-    await office.results()
-    assert len(office.gateway.configapi.submits) == 2
-    assert not office.gateway.configapi.run_twice
-    await office.until(lambda each: each is card and not offers(each, "reconcile"))
+    await bot.wait_for_results()
+    assert len(bot.gateway.configapi.submits) == 2
+    assert not bot.gateway.configapi.run_twice
+    await bot.wait_for(lambda message: message is card and not has_button(message, "reconcile"))
 
 
-async def test_an_old_answer_is_not_taken_for_the_next_question(make_office: MakeOffice) -> None:
-    """The batch is lost twice: "it did not run", said of the first time, says nothing of the second."""
-    office = await make_office(gateway=LOST)
-    first = await question(office, csv_of(2))
-    old = button(first.card, "reconcile", answer="not_run")["data"]
-    office.gateway.faults.add(Fault(call=Call.CREATE_BATCH, fault=FaultKind.DROP_ACCEPTED))
-    since = office.now
-    await office.act(MEGAN, "reconcile", old)
-    second = await office.until(
-        lambda each: each is not first and offers(each, "reconcile", answer="ran"), since=since
+async def test_outdated_reconciliation_answer_is_ignored_for_next_attempt(
+    make_bot: MakeBot,
+) -> None:
+    """The batch is lost twice: the answer "it did not run" is about the first attempt only."""
+    bot = await make_bot(gateway=LOST)
+    first = await unsettled_batch(bot, phones_csv(2))
+    outdated = button(first.card, "reconcile", answer="not_run")["data"]
+    bot.gateway.faults.add(Fault(call=Call.CREATE_BATCH, fault=FaultKind.DROP_ACCEPTED))
+    since = bot.now
+    await bot.send_action(MEGAN, "reconcile", outdated)
+    second = await bot.wait_for(
+        lambda message: message is not first and has_button(message, "reconcile", answer="ran"),
+        since=since,
     )
-    await office.act(ADELE, "reconcile", old, chat=CHANNEL, activity_id=first.activity_id)
-    assert offers(second, "reconcile")
-    batch = next(iter(office.gateway.configapi.batches))
-    await office.click(MEGAN, second, "reconcile", {"batch_id": batch}, answer="ran")
-    await office.results()
-    assert not office.gateway.configapi.run_twice
+    await bot.send_action(ADELE, "reconcile", outdated, chat=CHANNEL, activity_id=first.activity_id)
+    assert has_button(second, "reconcile")
+    batch = next(iter(bot.gateway.configapi.batches))
+    await bot.click(MEGAN, second, "reconcile", {"batch_id": batch}, answer="ran")
+    await bot.wait_for_results()
+    assert not bot.gateway.configapi.run_twice
 
 
-async def test_it_ran(make_office: MakeOffice) -> None:
-    """Believed only with the id of a batch that holds these phones, and that is no other of ours."""
-    office = await make_office(gateway=RAN)
-    card = await question(office, csv_of(2))
-    since = office.now
-    await office.approve(await office.waiting(csv_of(2)))  # the same phones, by another request
-    await office.results(since=since)
-    other = await office.gateway_batch(Region.EMEA, csv_of(3, start=5))
-    ours, theirs, strange = (*list(office.gateway.configapi.batches), other)[:3]
-    for given, said in (
+async def test_batch_is_accepted_as_run_only_with_matching_batch_id(make_bot: MakeBot) -> None:
+    """The batch must hold exactly these phones and belong to no other Offhook batch."""
+    bot = await make_bot(gateway=RAN)
+    card = await unsettled_batch(bot, phones_csv(2))
+    since = bot.now
+    await bot.approve(
+        await bot.submit_for_approval(phones_csv(2))
+    )  # the same phones in another request
+    await bot.wait_for_results(since=since)
+    other = await bot.submit_foreign_batch(Region.EMEA, phones_csv(3, start=5))
+    own, taken, foreign = (*list(bot.gateway.configapi.batches), other)[:3]
+    for batch_id, text in (
         ("", "Enter the batch ID"),
         ({"x": 1}, "Enter the batch ID"),
         ("no-such-batch", "says nothing useful of batch no-such-batch"),
-        (strange, "doesn't contain exactly these phones"),
-        (theirs, "already belongs to another Offhook batch"),
-        (theirs.upper(), "already belongs to another Offhook batch"),
+        (foreign, "doesn't contain exactly these phones"),
+        (taken, "already belongs to another Offhook batch"),
+        (taken.upper(), "already belongs to another Offhook batch"),
     ):
-        answer = await office.click(MEGAN, card, "reconcile", {"batch_id": given}, answer="ran")
-        assert said in answer.text
-    since = office.now
-    answer = await office.click(MEGAN, card, "reconcile", {"batch_id": f" {ours} "}, answer="ran")
+        answer = await bot.click(MEGAN, card, "reconcile", {"batch_id": batch_id}, answer="ran")
+        assert text in answer.text
+    since = bot.now
+    answer = await bot.click(MEGAN, card, "reconcile", {"batch_id": f" {own} "}, answer="ran")
     assert "This question has been answered." in texts(answer.card)
-    results = await office.results(since=since)
-    assert "2 phones are signed in" in content(results)
-    assert len(office.gateway.configapi.submits) == 3
+    results = await bot.wait_for_results(since=since)
+    assert "2 phones are signed in" in text_of(results)
+    assert len(bot.gateway.configapi.submits) == 3
 
 
-async def test_it_ran_says_a_person_but_the_service_says_nothing(
-    make_office: MakeOffice, monkeypatch: pytest.MonkeyPatch
+async def test_reconciliation_answers_in_time_when_gateway_does_not_respond(
+    make_bot: MakeBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever clicked hears about it before their client gives up."""
-    monkeypatch.setattr(running, "_ANSWER_SECONDS", 0.2)
-    office = await make_office(gateway=RAN)
-    card = await question(office, csv_of(2))
-    (batch,) = office.gateway.configapi.batches
-    office.gateway.faults.add(Fault(call=Call.BATCH_STATUS, fault=FaultKind.TIMEOUT_LOST))
-    answer = await office.click(MEGAN, card, "reconcile", {"batch_id": batch}, answer="ran")
+    """The click is answered before the client gives up."""
+    monkeypatch.setattr(reconcile, "_TIMEOUT_SECONDS", 0.2)
+    bot = await make_bot(gateway=RAN)
+    card = await unsettled_batch(bot, phones_csv(2))
+    (batch,) = bot.gateway.configapi.batches
+    bot.gateway.faults.add(Fault(call=Call.BATCH_STATUS, fault=FaultKind.TIMEOUT_LOST))
+    answer = await bot.click(MEGAN, card, "reconcile", {"batch_id": batch}, answer="ran")
     assert answer.text.startswith(
         "The SIP Gateway did not respond in time, so nothing was changed."
     )
-    await office.click(MEGAN, card, "reconcile", {"batch_id": batch}, answer="ran")
-    await office.results()
-    assert len(office.gateway.configapi.submits) == 1
+    await bot.click(MEGAN, card, "reconcile", {"batch_id": batch}, answer="ran")
+    await bot.wait_for_results()
+    assert len(bot.gateway.configapi.submits) == 1
 
 
-async def test_check_again(make_office: MakeOffice) -> None:
-    office = await make_office(gateway=RAN)
-    card = await question(office, csv_of(2))
-    since = office.now
-    answer = await office.click(MEGAN, card, "reconcile", answer="check")
+async def test_reconciliation_card_is_posted_again_after_check_again(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=RAN)
+    card = await unsettled_batch(bot, phones_csv(2))
+    since = bot.now
+    answer = await bot.click(MEGAN, card, "reconcile", answer="check")
     assert "This question has been answered." in texts(answer.card)
-    again = await office.until(lambda each: offers(each, "reconcile", answer="ran"), since=since)
-    assert len(office.gateway.configapi.submits) == 1
-    assert offers(again, "reconcile", answer="not_run")
-
-
-async def test_an_approver_gets_the_question_anew(make_office: MakeOffice) -> None:
-    office = await make_office(gateway=LOST)
-    card = await question(office, csv_of(2))
-    request = request_of(card)
-    chat, since = Chat("a:megan"), office.now
-    await office.say(f"status {request}", chat=chat, by=MEGAN)
-    anew = await office.until(
-        lambda each: each.conversation_id == chat.id and offers(each, "reconcile"), since=since
+    card = await bot.wait_for(
+        lambda message: has_button(message, "reconcile", answer="ran"), since=since
     )
-    assert len(await office.heard(chat, by=MEGAN)) == 2  # how it goes, and the question
-    await office.click(MEGAN, anew, "reconcile", answer="not_run")
-    await office.until(lambda each: each is card and not offers(each, "reconcile"))
-    await office.results()
+    assert len(bot.gateway.configapi.submits) == 1
+    assert has_button(card, "reconcile", answer="not_run")
+
+
+async def test_status_posts_reconciliation_card_again_for_approver(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=LOST)
+    card = await unsettled_batch(bot, phones_csv(2))
+    request = request_id_of(card)
+    chat, since = Chat("a:megan"), bot.now
+    await bot.say(f"status {request}", chat=chat, by=MEGAN)
+    second_card = await bot.wait_for(
+        lambda message: message.conversation_id == chat.id and has_button(message, "reconcile"),
+        since=since,
+    )
+    assert (
+        len(await bot.received(chat, by=MEGAN)) == 2
+    )  # the progress card and the reconciliation card
+    await bot.click(MEGAN, second_card, "reconcile", answer="not_run")
+    await bot.wait_for(lambda message: message is card and not has_button(message, "reconcile"))
+    await bot.wait_for_results()
 
 
 # -- retry ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["card", "text"])
-async def test_retry_takes_only_what_failed_and_needs_approval_again(
-    make_office: MakeOffice, how: str
+@pytest.mark.parametrize("origin", ["card", "text"])
+async def test_retry_drafts_failed_phones_and_requires_approval(
+    make_bot: MakeBot, origin: str
 ) -> None:
-    office = await make_office(gateway=FAILING)
-    results = await office.finished(csv_of(6, "EMEA", "NOAM"))
-    first, since = request_of(results), office.now
-    assert "3 of 6 phones are signed in." in content(results)
-    if how == "card":
-        said = (await office.click(ALEX, results, "retry_failed")).text
+    bot = await make_bot(gateway=FAILING)
+    results = await bot.run_job(phones_csv(6, "EMEA", "NOAM"))
+    first, since = request_id_of(results), bot.now
+    assert "3 of 6 phones are signed in." in text_of(results)
+    if origin == "card":
+        text = (await bot.click(ALEX, results, "retry_failed")).text
     else:
-        await office.say(f"retry {first}")
-        said = (await office.until_says("needs its own approval", chat=CHAT, since=since)).text
-    assert "has the 3 phones that were not signed in" in said
-    draft = await office.until_offers("request_approval", since=since)
-    second = request_of(draft)
-    assert second in said
-    assert f"Retry of request {first}." in content(draft)
-    for again in (ALEX, MEGAN):
-        answer = await office.click(again, results, "retry_failed")
+        await bot.say(f"retry {first}")
+        text = (await bot.wait_for_text("needs its own approval", chat=CHAT, since=since)).text
+    assert "has the 3 phones that were not signed in" in text
+    draft = await bot.wait_for_button("request_approval", since=since)
+    second = request_id_of(draft)
+    assert second in text
+    assert f"Retry of request {first}." in text_of(draft)
+    for person in (ALEX, MEGAN):
+        answer = await bot.click(person, results, "retry_failed")
         assert answer.text.startswith(f"There is already a request for these phones: {second}.")
-    assert len(office.gateway.configapi.submits) == 2
+    assert len(bot.gateway.configapi.submits) == 2
 
-    since = office.now
-    approval = await office.ask(draft)
-    assert "resets the passwords of 3 accounts" in content(approval)
-    await office.approve(approval)
-    again = await office.results(since=since)
-    assert "3 phones are signed in." in content(again)
+    since = bot.now
+    approval = await bot.request_approval(draft)
+    assert "resets the passwords of 3 accounts" in text_of(approval)
+    await bot.approve(approval)
+    second_results = await bot.wait_for_results(since=since)
+    assert "3 phones are signed in." in text_of(second_results)
     retried = {
-        item.username for each in office.gateway.configapi.submits[2:] for item in each.items
+        item.username for submit in bot.gateway.configapi.submits[2:] for item in submit.items
     }
     assert retried == {"lobby1@contoso.com", "lobby3@contoso.com", "lobby4@contoso.com"}
-    # They are signed in now: the first request's button does not reset their passwords once more.
-    answer = await office.click(ALEX, results, "retry_failed")
+    # They are signed in now: the first request's button must not reset their passwords again.
+    answer = await bot.click(ALEX, results, "retry_failed")
     assert answer.text.startswith(f"There is already a request for these phones: {second}.")
-    since = office.now
-    await office.say(f"retry {second}")
-    await office.until_says(f"Every phone in request {second} is signed in.", since=since)
+    since = bot.now
+    await bot.say(f"retry {second}")
+    await bot.wait_for_text(f"Every phone in request {second} is signed in.", since=since)
 
 
-async def test_a_retry_that_came_to_nothing_can_be_made_again(make_office: MakeOffice) -> None:
-    office = await make_office(gateway=FAILING)
-    results = await office.finished(csv_of(6))
-    since = office.now
-    await office.click(ALEX, results, "retry_failed")
-    draft = await office.until_offers("request_approval", since=since)
-    await office.click(ALEX, draft, "withdraw")
-    answer = await office.click(ALEX, results, "retry_failed")
+async def test_retry_can_be_repeated_after_withdrawal(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=FAILING)
+    results = await bot.run_job(phones_csv(6))
+    since = bot.now
+    await bot.click(ALEX, results, "retry_failed")
+    draft = await bot.wait_for_button("request_approval", since=since)
+    await bot.click(ALEX, draft, "withdraw")
+    answer = await bot.click(ALEX, results, "retry_failed")
     assert "has the 3 phones" in answer.text
 
 
-async def test_ten_clicks_on_retry_make_one_request(make_office: MakeOffice) -> None:
-    office = await make_office(gateway=FAILING)
-    results = await office.finished(csv_of(6))
-    answers = await asyncio.gather(
-        *(office.click(ALEX, results, "retry_failed") for _ in range(10))
-    )
+async def test_concurrent_retry_clicks_draft_one_request(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=FAILING)
+    results = await bot.run_job(phones_csv(6))
+    answers = await asyncio.gather(*(bot.click(ALEX, results, "retry_failed") for _ in range(10)))
     assert sum("needs its own approval" in answer.text for answer in answers) == 1
-    drafts = [each for each in await office.heard() if offers(each, "request_approval")]
+    drafts = [
+        message for message in await bot.received() if has_button(message, "request_approval")
+    ]
     assert len(drafts) == 1
 
 
-# -- the service in trouble ----------------------------------------------------------------------
+# -- failures of the SIP Gateway -----------------------------------------------------------------
 
 
-async def test_the_gateway_is_away_for_a_while(office: Office) -> None:
-    """Nothing is lost, nothing is sent twice, and the card says how things are."""
-    approval = await office.waiting(csv_of(150))
-    await office.gateway.__aexit__(None, None, None)
-    await office.approve(approval)
-    progress = await office.until_says("The SIP Gateway has not responded since", chat=CHAT)
+async def test_job_finishes_after_gateway_outage(bot: RunningBot) -> None:
+    """Nothing is lost or submitted twice, and the progress card shows the outage."""
+    approval = await bot.submit_for_approval(phones_csv(150))
+    await bot.gateway.__aexit__(None, None, None)
+    await bot.approve(approval)
+    progress = await bot.wait_for_text("The SIP Gateway has not responded since", chat=CHAT)
     assert "cancel" in verbs(progress.card)
-    async with office.gateway:
-        results = await office.results()
-        assert "150 phones are signed in" in content(results)
-        await office.until(
-            lambda each: each is progress and "has not responded" not in content(each)
+    async with bot.gateway:
+        results = await bot.wait_for_results()
+        assert "150 phones are signed in" in text_of(results)
+        await bot.wait_for(
+            lambda message: message is progress and "has not responded" not in text_of(message)
         )
-        assert not office.gateway.configapi.run_twice
+        assert not bot.gateway.configapi.run_twice
 
 
 @pytest.mark.parametrize(
-    ("call", "kind", "said"),
+    ("call", "kind", "text"),
     [
         (Call.CREATE_BATCH, FaultKind.FORBIDDEN, "The SIP Gateway is refusing requests."),
         (Call.BATCH_STATUS, FaultKind.SERVER_ERROR, "The SIP Gateway has not responded since"),
         (Call.BATCH_STATUS, FaultKind.DROP_LOST, "The SIP Gateway has not responded since"),
     ],
 )
-async def test_the_gateway_in_trouble(
-    office: Office, call: Call, kind: FaultKind, said: str
+async def test_progress_card_shows_gateway_failure_until_recovery(
+    bot: RunningBot, call: Call, kind: FaultKind, text: str
 ) -> None:
-    # A read is tried three times before it is told, and by the HTTP client twice if it was dropped.
-    # The trouble comes several times over, since a card shows only what lasts until its turn.
+    # A read is tried three times before it counts as failed, and twice each by the HTTP client if the
+    # connection drops. The fault lasts longer than that, since a card shows only the newest state.
     times = 20 if call is Call.CREATE_BATCH else 24 if kind is FaultKind.DROP_LOST else 12
-    office.gateway.faults.add(Fault(call=call, fault=kind, times=times))
-    await office.approve(await office.waiting(csv_of(2)))
-    progress = await office.until_says(said, chat=CHAT)
-    assert "2 phones are signed in" in content(await office.results())
-    await office.until(lambda each: each is progress and said not in content(each))
-    assert not office.gateway.configapi.run_twice
+    bot.gateway.faults.add(Fault(call=call, fault=kind, times=times))
+    await bot.approve(await bot.submit_for_approval(phones_csv(2)))
+    progress = await bot.wait_for_text(text, chat=CHAT)
+    assert "2 phones are signed in" in text_of(await bot.wait_for_results())
+    await bot.wait_for(lambda message: message is progress and text not in text_of(message))
+    assert not bot.gateway.configapi.run_twice
 
 
-async def test_a_batch_that_is_refused_is_explained(office: Office) -> None:
+async def test_results_explain_rejected_batch(bot: RunningBot) -> None:
     text = "TargetRegion <b>is</b> [not](https://evil.example.com) valid"
-    office.gateway.faults.add(
-        Fault(call=Call.CREATE_BATCH, fault=FaultKind.BAD_REQUEST, message=text)
-    )
-    await office.approve(await office.waiting(csv_of(2)))
-    results = await office.results()
-    assert "None of the 2 phones are signed in." in content(results)
-    assert "TargetRegion" in content(results)
-    assert "[not](" not in content(results)
-    assert offers(results, "retry_failed")
+    bot.gateway.faults.add(Fault(call=Call.CREATE_BATCH, fault=FaultKind.BAD_REQUEST, message=text))
+    await bot.approve(await bot.submit_for_approval(phones_csv(2)))
+    results = await bot.wait_for_results()
+    assert "None of the 2 phones are signed in." in text_of(results)
+    assert "TargetRegion" in text_of(results)
+    assert "[not](" not in text_of(results)
+    assert has_button(results, "retry_failed")

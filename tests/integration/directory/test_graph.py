@@ -1,4 +1,4 @@
-"""The directory over HTTP, in front of a simulated Graph."""
+"""The directory over HTTP, against a simulated Graph."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ async def in_front_of(url: str) -> AsyncGenerator[GraphDirectory, None]:
         yield GraphDirectory(session, url, FixedToken(), timeout=0.5)
 
 
-async def test_a_person_is_found() -> None:
+async def test_profile_is_found_by_object_id() -> None:
     async with Simulator() as far, in_front_of(far.graph_url) as directory:
         expected = Profile(ALEX.object_id, "Alex Wilber", "alexw@example.com")
         assert await directory.profile(ALEX.object_id) == expected
 
 
-async def test_anybody_is_somebody_unless_the_scenario_says_otherwise() -> None:
+async def test_profile_is_invented_for_any_guid_unless_scenario_disables_it() -> None:
     async with Simulator() as far, in_front_of(far.graph_url) as directory:
         found = await directory.profile(STRANGER)
         assert found is not None
@@ -57,14 +57,14 @@ async def test_anybody_is_somebody_unless_the_scenario_says_otherwise() -> None:
         "a?b",
     ],
 )
-async def test_what_is_no_object_id_is_not_asked_for(identifier: str) -> None:
+async def test_graph_is_not_called_when_object_id_is_malformed(identifier: str) -> None:
     async with Simulator() as far, in_front_of(far.graph_url) as directory:
         assert await directory.profile(identifier) is None
         assert await directory.groups_among(identifier, [group(1)]) == frozenset()
         assert not far.graph.calls
 
 
-async def test_groups_are_those_that_hold_the_person() -> None:
+async def test_groups_among_returns_groups_containing_the_user() -> None:
     scenario = Scenario(groups={group(1): (ALEX.object_id,), group(2): (STRANGER,)})
     async with Simulator(scenario) as far, in_front_of(far.graph_url) as directory:
         candidates = [group(1).upper(), group(2), "not-a-guid", STRANGER]
@@ -73,15 +73,15 @@ async def test_groups_are_those_that_hold_the_person() -> None:
         assert far.graph.calls[Call.GROUPS] == 1
 
 
-async def test_many_groups_are_asked_in_calls_of_twenty() -> None:
-    holding = {group(number): (ALEX.object_id,) for number in range(0, 45, 5)}
-    async with Simulator(Scenario(groups=holding)) as far, in_front_of(far.graph_url) as directory:
+async def test_groups_among_sends_twenty_groups_per_call() -> None:
+    groups = {group(number): (ALEX.object_id,) for number in range(0, 45, 5)}
+    async with Simulator(Scenario(groups=groups)) as far, in_front_of(far.graph_url) as directory:
         found = await directory.groups_among(ALEX.object_id, [group(each) for each in range(45)])
-        assert found == holding.keys()
+        assert found == groups.keys()
         assert far.graph.calls[Call.GROUPS] == 3
 
 
-async def test_nobody_is_in_no_group() -> None:
+async def test_groups_among_is_empty_when_user_is_not_found() -> None:
     async with Simulator(Scenario(anyone=False)) as far, in_front_of(far.graph_url) as directory:
         assert await directory.groups_among(STRANGER, [group(1)]) == frozenset()
 
@@ -92,12 +92,12 @@ async def test_nobody_is_in_no_group() -> None:
         (FaultKind.FORBIDDEN, r"HTTP 403"),
         (FaultKind.THROTTLED, r"HTTP 429"),
         (FaultKind.UNAVAILABLE, r"HTTP 503"),
-        (FaultKind.DROP_LOST, r"not reached"),
+        (FaultKind.DROP_LOST, r"could not be reached"),
         (FaultKind.TIMEOUT_LOST, r"in time"),
         (FaultKind.GARBAGE, r"not JSON"),
     ],
 )
-async def test_trouble_is_one_error(fault: FaultKind, message: str) -> None:
+async def test_directory_is_unavailable_when_graph_fails(fault: FaultKind, message: str) -> None:
     rules = tuple(Fault(call=call, fault=fault, times=0) for call in (Call.USERS, Call.GROUPS))
     async with Simulator(Scenario(faults=rules)) as far, in_front_of(far.graph_url) as directory:
         with pytest.raises(DirectoryUnavailableError, match=message):
@@ -106,7 +106,7 @@ async def test_trouble_is_one_error(fault: FaultKind, message: str) -> None:
             await directory.groups_among(ALEX.object_id, [group(1)])
 
 
-async def test_nobody_listens_there() -> None:
+async def test_directory_is_unavailable_when_connection_is_refused() -> None:
     async with Simulator() as far:
         url = far.graph_url
     async with in_front_of(url) as directory:
@@ -117,7 +117,7 @@ async def test_nobody_listens_there() -> None:
 @pytest.mark.parametrize(
     "body", ["[]", "null", '{"value": 1}', "{}", "[" * 99_999, "x" * 2_000_000]
 )
-async def test_nonsense_is_trouble(body: str) -> None:
+async def test_directory_is_unavailable_when_response_is_unreadable(body: str) -> None:
     async def answer(_: web.Request) -> web.Response:
         return web.Response(text=body)
 
@@ -133,7 +133,7 @@ async def test_nonsense_is_trouble(body: str) -> None:
 @pytest.mark.parametrize(
     ("collection", "call"), [("users", Call.LIST_USERS), ("groups", Call.LIST_GROUPS)]
 )
-async def test_whether_a_list_is_permitted(collection: str, call: Call) -> None:
+async def test_try_list_distinguishes_denied_from_unavailable(collection: str, call: Call) -> None:
     faults = (
         Fault(call=call, fault=FaultKind.FORBIDDEN),
         Fault(call=call, fault=FaultKind.GARBAGE),

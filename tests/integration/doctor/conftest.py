@@ -1,4 +1,4 @@
-"""A doctor with far sides and a database to examine."""
+"""A doctor with simulated remote services and a database."""
 
 from __future__ import annotations
 
@@ -25,51 +25,54 @@ from bot.settings.model import Settings
 from bot.simulator.client import TENANT
 from bot.simulator.scenario import Scenario
 from bot.simulator.server import Simulator
-from bot.store import posts
+from bot.store import conversations
+from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database, migrate_to_head
-from bot.store.posts import Conversation
 from tests.support.jobs import utc_now
 
 BOT = "https://api.botframework.com/.default"
 CHANNEL = "19:approvals@thread.tacv2"
-__all__ = ["BOT", "CHANNEL", "CONFIGAPI", "GRAPH", "Giving", "Open", "Practice"]
+__all__ = ["BOT", "CHANNEL", "CONFIGAPI", "GRAPH", "DoctorHarness", "FakeTokens", "MakeHarness"]
 
 
 @dataclass
-class Giving:
-    """Implements `Tokens`: always the same one, except for the scopes in `trouble`."""
+class FakeTokens:
+    """Implements `Tokens`: always the same token, except for the scopes in `errors`."""
 
     value: str = "local"
-    trouble: Mapping[str, Exception] = field(default_factory=dict[str, Exception])
+    #: Scope -> error to raise.
+    errors: Mapping[str, Exception] = field(default_factory=dict[str, Exception])
 
     async def token(self, scope: str, *, refresh: bool = False) -> str:
         del refresh
-        if scope in self.trouble:
-            raise self.trouble[scope]
+        if scope in self.errors:
+            raise self.errors[scope]
         return self.value
 
 
 @dataclass
-class Practice:
-    """A doctor, and what there is to examine. `methods` are those of all calls that went out."""
+class DoctorHarness:
+    """A doctor and its environment."""
 
     doctor: Doctor
-    rights: GatewayAccess
+    access: GatewayAccess
     simulator: Simulator
+    #: HTTP methods of all outgoing calls.
     methods: list[str]
 
     async def examine(self) -> dict[str, Finding]:
-        found = await self.doctor.run(self.rights)
+        """Run all checks. Returns findings by check."""
+        found = await self.doctor.run(self.access)
         assert len({each.check for each in found}) == len(found)
         return {each.check: each for each in found}
 
 
-Open = Callable[..., Awaitable[Practice]]
+MakeHarness = Callable[..., Awaitable[DoctorHarness]]
 
 
 @pytest.fixture(autouse=True)
 def settings_of_nobody_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Neither variables nor a `.env` file of whoever runs the tests."""
+    """Isolate the tests from the developer's environment variables and `.env` file."""
     monkeypatch.chdir(tmp_path)
     for name in os.environ:
         if name.startswith("OFFHOOK_"):
@@ -77,21 +80,21 @@ def settings_of_nobody_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 @pytest.fixture
-async def practice(tmp_path: Path) -> AsyncIterator[Open]:
+async def make_harness(tmp_path: Path) -> AsyncIterator[MakeHarness]:
     async with AsyncExitStack() as stack:
 
         async def make(
             scenario: Scenario | None = None,
             *,
             tokens: Tokens | None = None,
-            heard: bool = True,
+            known_channels: bool = True,
             migrated: bool = True,
             seconds: float = 10.0,
             read_timeout: float = 2.0,
             **more: Any,
-        ) -> Practice:
-            given: dict[str, Any] = {"data_dir": tmp_path, "tenant_ids": (TENANT,), **more}
-            settings = Settings(**given)
+        ) -> DoctorHarness:
+            values: dict[str, Any] = {"data_dir": tmp_path, "tenant_ids": (TENANT,), **more}
+            settings = Settings(**values)
             simulator = await stack.enter_async_context(Simulator(scenario))
             methods: list[str] = []
             session = await stack.enter_async_context(
@@ -101,18 +104,19 @@ async def practice(tmp_path: Path) -> AsyncIterator[Open]:
             stack.push_async_callback(database.close)
             if migrated:
                 await asyncio.to_thread(migrate_to_head, settings.database)
-            if heard:
+            if known_channels:
                 async with database.write() as tx:
                     for each in ("a:chat", CHANNEL):
-                        await posts.remember(
-                            tx, Conversation(each, TENANT, "personal", {}), utc_now()
+                        reference = ConversationReference(
+                            TENANT, each, ConversationKind.PERSONAL, "", "", ""
                         )
+                        await conversations.remember(tx, reference, utc_now())
             tokens = tokens or FixedToken()
             gateway = ConfigApiGateway(
                 session, simulator.configapi_url, tokens, read_timeout=read_timeout, pauses=(0.01,)
             )
             directory = GraphDirectory(session, simulator.graph_url, tokens)
-            return Practice(
+            return DoctorHarness(
                 Doctor(
                     settings, database, Scopes(CONFIGAPI, GRAPH, BOT), tokens, directory, seconds
                 ),

@@ -1,4 +1,4 @@
-"""`python -m bot doctor` and `diagnostics`: exit codes, JSON, and what a bundle must not hold."""
+"""`python -m bot doctor` and `diagnostics`: exit codes, JSON, and what a bundle must not contain."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot import logs
-from bot.__main__ import main
-from bot.cli.doctor import masked, settings_told
+from bot.cli import main
+from bot.cli.diagnostics import masked, masked_settings
 from bot.settings.model import Settings
-from bot.store import posts
+from bot.store import conversations
+from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database
-from bot.store.posts import Conversation
 from tests.support import jobs
 from tests.support.tokens import unsigned
 
@@ -41,8 +41,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureF
         monkeypatch.setattr(sys, "argv", ["offhook", *arguments])
         with capture_logs(), pytest.raises(SystemExit) as ended:
             main()
-        told = capsys.readouterr()
-        return ended.value.code, told.out, told.err
+        captured = capsys.readouterr()
+        return ended.value.code, captured.out, captured.err
 
     return run
 
@@ -57,20 +57,20 @@ def scenario(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str],
 
 
 def as_json(run: Run) -> tuple[int | str | None, dict[str, Any]]:
-    code, told, errors = run("doctor", "--json")
+    code, output, errors = run("doctor", "--json")
     assert errors == ""
-    return code, json.loads(told)
+    return code, json.loads(output)
 
 
-def test_nothing_failed(run: Run, tmp_path: Path) -> None:
-    code, told, _ = run("doctor")
+def test_doctor_exits_0_when_nothing_failed(run: Run, tmp_path: Path) -> None:
+    code, output, _ = run("doctor")
     assert code == 0
-    assert "✓" in told
-    assert "Nothing failed." in told
+    assert "✓" in output
+    assert "Nothing failed." in output
     assert list(tmp_path.iterdir()) == []
 
 
-def test_something_failed(run: Run, scenario: Callable[[str], None]) -> None:
+def test_doctor_exits_1_when_a_check_failed(run: Run, scenario: Callable[[str], None]) -> None:
     scenario("bulk_sign_in = false")
     code, document = as_json(run)
     assert code == 1
@@ -85,7 +85,7 @@ def test_something_failed(run: Run, scenario: Callable[[str], None]) -> None:
     assert sum(document["counts"].values()) == len(document["findings"])
 
 
-def test_a_misspelled_variable_is_a_finding(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_reports_a_misspelled_variable(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OFFHOOK_APROVERS", "*")
     code, document = as_json(run)
     assert code == 1
@@ -101,39 +101,40 @@ def test_a_misspelled_variable_is_a_finding(run: Run, monkeypatch: pytest.Monkey
         ("OFFHOOK_SCENARIO", "/nowhere.toml"),
     ],
 )
-def test_it_could_not_look(
+def test_doctor_exits_2_when_settings_are_unusable(
     run: Run, monkeypatch: pytest.MonkeyPatch, name: str, value: str
 ) -> None:
     monkeypatch.setenv(name, value)
-    code, told, errors = run("doctor", "--json")
-    assert (code, told) == (2, "")
+    code, output, errors = run("doctor", "--json")
+    assert (code, output) == (2, "")
     assert name in errors
 
 
-def _lived_in(folder: Path) -> None:
-    async def live() -> None:
+def _fill_database(folder: Path) -> None:
+    async def fill() -> None:
         database = Database(f"sqlite:///{folder / 'offhook.db'}")
         await database.open(alone=False)
         await jobs.approved(database, 3)
         await jobs.draft(database, 2)
         async with database.write() as tx:
-            await posts.remember(
-                tx, Conversation(CHANNEL, jobs.TENANT, "channel", {}), jobs.utc_now()
+            reference = ConversationReference(
+                jobs.TENANT, CHANNEL, ConversationKind.CHANNEL, "", "", "", channel_id=CHANNEL
             )
+            await conversations.remember(tx, reference, jobs.utc_now())
         await database.close()
 
-    asyncio.run(live())
+    asyncio.run(fill())
 
 
-def test_a_bundle_says_what_support_needs_and_no_more(
+def test_diagnostics_bundle_contains_no_personal_data_or_secrets(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scenario: Callable[[str], None]
 ) -> None:
-    _lived_in(tmp_path)
-    told = f"{jobs.ADMIN.object_id} lobby1@contoso.com +4930123456789 80-5E-C0-00-00-01 "
-    told += f"{unsigned(upn='lobby1@contoso.com')} {SECRET}"
+    _fill_database(tmp_path)
+    personal = f"{jobs.ADMIN.object_id} lobby1@contoso.com +4930123456789 80-5E-C0-00-00-01 "
+    personal += f"{unsigned(upn='lobby1@contoso.com')} {SECRET}"
     scenario(
         "[[faults]]\ncall = 'batchsummaries'\nfault = '403'\ntimes = 0\n"
-        f"message = {json.dumps(told)}\n"
+        f"message = {json.dumps(personal)}\n"
     )
     for name, value in (
         ("TENANT_IDS", jobs.TENANT),
@@ -143,9 +144,9 @@ def test_a_bundle_says_what_support_needs_and_no_more(
     ):
         monkeypatch.setenv(f"OFFHOOK_{name}", value)
     file = tmp_path / "bundle.zip"
-    code, said, _ = run("diagnostics", "--output", str(file))
+    code, output, _ = run("diagnostics", "--output", str(file))
     assert code == 0
-    assert str(file) in said
+    assert str(file) in output
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 
     with zipfile.ZipFile(file) as archive:
@@ -175,7 +176,7 @@ def test_a_bundle_says_what_support_needs_and_no_more(
     assert settings["poll_seconds"] == {"set": False, "value": 5.0}
 
 
-def test_a_bundle_replaces_no_file(run: Run, tmp_path: Path) -> None:
+def test_diagnostics_does_not_overwrite_a_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "bundle.zip").write_text("mine")
     code, _, errors = run("diagnostics", "--output", str(tmp_path / "bundle.zip"))
     assert code == 2
@@ -183,17 +184,17 @@ def test_a_bundle_replaces_no_file(run: Run, tmp_path: Path) -> None:
     assert (tmp_path / "bundle.zip").read_text() == "mine"
 
 
-def test_every_setting_is_masked_unless_it_says_nothing_of_anybody() -> None:
+def test_settings_are_masked_when_they_could_identify_someone() -> None:
     words = {name for name, field in Settings.model_fields.items() if field.annotation is str}
-    given: dict[str, Any] = {
+    values: dict[str, Any] = {
         **dict.fromkeys(words - {"configapi_url", "graph_url", "authority_url", "host"}, SECRET),
         "approvals": CHANNEL,
         "tenant_ids": (jobs.TENANT,),
     }
-    told = json.dumps(settings_told(Settings(**given)))
-    assert SECRET not in told
-    assert jobs.TENANT not in told
-    assert CHANNEL not in told
+    output = json.dumps(masked_settings(Settings(**values)))
+    assert SECRET not in output
+    assert jobs.TENANT not in output
+    assert CHANNEL not in output
 
 
 @pytest.mark.parametrize(
@@ -212,9 +213,9 @@ def test_every_setting_is_masked_unless_it_says_nothing_of_anybody() -> None:
         "203.0.113.77",
     ],
 )
-def test_masks(text: str) -> None:
-    said = masked(f"before {text}, after")
-    assert said.startswith("before ")
-    assert said.endswith("after")
+def test_masked_hides_personal_data(text: str) -> None:
+    result = masked(f"before {text}, after")
+    assert result.startswith("before ")
+    assert result.endswith("after")
     for part in re.findall(r"[\w.]{5,}", text):
-        assert part not in said or part in ("offhook", "postgresql", "mailto")
+        assert part not in result or part in ("offhook", "postgresql", "mailto")

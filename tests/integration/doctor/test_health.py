@@ -1,4 +1,4 @@
-"""The database is looked at, not touched."""
+"""The database health check is read-only."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def execute(url: str, *statements: str) -> None:
     engine.dispose()
 
 
-def test_one_that_is_in_use(database_url: str) -> None:
+def test_database_is_healthy_when_migrated(database_url: str) -> None:
     migrate_to_head(database_url)
     found = examine(database_url)
     assert found.schema is Schema.CURRENT
@@ -29,26 +29,26 @@ def test_one_that_is_in_use(database_url: str) -> None:
     assert found.writing is Writing.ALLOWED
 
 
-def test_one_that_nobody_has_used(database_url: str) -> None:
+def test_schema_is_missing_when_database_is_new(database_url: str) -> None:
     found = examine(database_url)
     assert (found.schema, found.revision, found.writing) == (Schema.MISSING, "", None)
 
 
-def test_a_file_that_is_not_there_is_not_made(tmp_path: Path) -> None:
+def test_examine_does_not_create_a_missing_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'none' / 'offhook.db'}"
     assert not exists(url)
     assert examine(url) == Health("sqlite", Schema.MISSING, "", None)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_schema_of_another_version(database_url: str) -> None:
+def test_schema_is_unknown_when_revision_is_foreign(database_url: str) -> None:
     migrate_to_head(database_url)
     execute(database_url, "UPDATE alembic_version SET version_num = '9999'")
     found = examine(database_url)
     assert (found.schema, found.revision) == (Schema.UNKNOWN, "9999")
 
 
-async def test_a_held_write_lock_and_a_running_service(tmp_path: Path) -> None:
+async def test_writing_is_busy_when_write_lock_is_held(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'offhook.db'}"
     database = Database(url)
     await database.open()
@@ -62,22 +62,22 @@ async def test_a_held_write_lock_and_a_running_service(tmp_path: Path) -> None:
         await database.close()
 
 
-def test_nothing_is_changed(tmp_path: Path) -> None:
+def test_examine_changes_nothing(tmp_path: Path) -> None:
     file = tmp_path / "offhook.db"
     migrate_to_head(f"sqlite:///{file}")
     with sqlite3.connect(file) as before:
-        told = list(before.iterdump())
+        dump = list(before.iterdump())
     content = file.read_bytes()
     examine(f"sqlite:///{file}")
     assert file.read_bytes() == content
     with sqlite3.connect(file) as after:
-        assert list(after.iterdump()) == told
+        assert list(after.iterdump()) == dump
     before.close()
     after.close()
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_a_role_without_rights(database_url: str) -> None:
+def test_writing_is_refused_when_role_is_read_only(database_url: str) -> None:
     migrate_to_head(database_url)
     execute(
         database_url,
@@ -94,13 +94,13 @@ def test_a_role_without_rights(database_url: str) -> None:
     "url",
     ["mysql://localhost/offhook", "postgresql://bot:secret@127.0.0.1:1/offhook?connect_timeout=2"],
 )
-def test_one_that_cannot_be_used(url: str) -> None:
+def test_examine_raises_without_password_when_database_is_unusable(url: str) -> None:
     with pytest.raises(DatabaseError) as caught:
         examine(url)
     assert "secret" not in str(caught.value)
 
 
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+def test_examine_raises_when_file_is_not_a_database(tmp_path: Path) -> None:
     (tmp_path / "offhook.db").write_bytes(b"not a database" * 100)
     with pytest.raises(DatabaseError, match="not a database"):
         examine(f"sqlite:///{tmp_path / 'offhook.db'}")

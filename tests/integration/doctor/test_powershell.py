@@ -1,4 +1,4 @@
-"""Which PowerShell and which module there are, as a program that answers for them says."""
+"""The check of PowerShell and module versions, with a fake `pwsh`."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import pytest
 from bot.doctor import FindingState
 from bot.doctor.powershell import versions
 from bot.settings.model import Environment, Gateway
-from tests.integration.doctor.conftest import Open
+from tests.integration.doctor.conftest import MakeHarness
 
 
-def pwsh(folder: Path, says: str, *, complaint: str = "", code: int = 0) -> str:
-    """A program that checks how it is started, and says what it is told to."""
+def pwsh(folder: Path, stdout: str, *, stderr: str = "", code: int = 0) -> str:
+    """A fake `pwsh` that checks its arguments and environment and prints the given output."""
     program = folder / "pwsh"
     program.write_text(
         '#!/bin/sh\n[ "$1 $2 $3" = "-NoProfile -NonInteractive -Command" ] || exit 99\n'
-        f"[ -z \"$SECRET\" ] || exit 98\nprintf '%b' {shlex.quote(says)}\n"
-        f"printf '%s' {shlex.quote(complaint)} >&2\nexit {code}\n"
+        f"[ -z \"$SECRET\" ] || exit 98\nprintf '%b' {shlex.quote(stdout)}\n"
+        f"printf '%s' {shlex.quote(stderr)} >&2\nexit {code}\n"
     )
     program.chmod(0o755)
     return str(program)
 
 
 @pytest.mark.parametrize(
-    ("says", "state", "message"),
+    ("stdout", "state", "message"),
     [
         ("offhook-versions 7.6.1 7.7.0\n", FindingState.OK, "found-powershell"),
         (
@@ -43,28 +43,30 @@ def pwsh(folder: Path, says: str, *, complaint: str = "", code: int = 0) -> str:
         ("offhook-versions x y\n", FindingState.UNKNOWN, "found-powershell-unclear"),
     ],
 )
-async def test_versions(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, says: str, state: FindingState, message: str
+async def test_versions_are_compared_with_minimum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stdout: str, state: FindingState, message: str
 ) -> None:
-    monkeypatch.setenv("SECRET", "of ours")
-    found = await versions(pwsh(tmp_path, says))
+    monkeypatch.setenv("SECRET", "hidden")
+    found = await versions(pwsh(tmp_path, stdout))
     assert (found.check, found.state, found.message) == ("powershell", state, message)
 
 
-async def test_its_complaint_is_told(tmp_path: Path) -> None:
-    found = await versions(pwsh(tmp_path, "", complaint="no .NET\nhere", code=1))
+async def test_finding_quotes_stderr_when_there_are_no_versions(tmp_path: Path) -> None:
+    found = await versions(pwsh(tmp_path, "", stderr="no .NET\nhere", code=1))
     assert found.arguments == {"message": "no .NET here"}
 
 
-async def test_it_is_not_installed() -> None:
+async def test_check_fails_when_powershell_is_not_installed() -> None:
     found = await versions("pwsh-that-is-not-there")
     assert found.message == "found-powershell-missing"
     assert "pwsh-that-is-not-there" in str(found.arguments["message"])
 
 
-async def test_it_is_looked_for_only_where_it_is_used(practice: Open, tmp_path: Path) -> None:
+async def test_check_runs_only_for_the_powershell_gateway(
+    make_harness: MakeHarness, tmp_path: Path
+) -> None:
     program = pwsh(tmp_path, "offhook-versions 7.6.1 7.7.0\n")
-    opened = await practice(gateway=Gateway.POWERSHELL, pwsh=program)
+    opened = await make_harness(gateway=Gateway.POWERSHELL, pwsh=program)
     assert (await opened.examine())["powershell"].state is FindingState.OK
     assert opened.doctor.settings.environment is Environment.LOCAL
-    assert "powershell" not in await (await practice(pwsh=program)).examine()
+    assert "powershell" not in await (await make_harness(pwsh=program)).examine()

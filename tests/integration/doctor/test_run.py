@@ -1,4 +1,4 @@
-"""The doctor in front of the simulated far sides: what is well, each thing that is not, and no traces."""
+"""The doctor against simulated remote services: success, each failure, and no side effects."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ import pytest
 from bot.doctor import Finding, FindingState
 from bot.identity.entra_roles import PASSWORD_RESET_ROLES, EntraRole
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
-from tests.integration.doctor.conftest import BOT, CHANNEL, CONFIGAPI, GRAPH, Giving, Open
+from tests.integration.doctor.conftest import (
+    BOT,
+    CHANNEL,
+    CONFIGAPI,
+    GRAPH,
+    FakeTokens,
+    MakeHarness,
+)
 from tests.support.tokens import unsigned
 
 APP = "aaaaaaaa-0000-0000-0000-000000000001"
-STEPS = [
+CHECKS = [
     *("settings", "database", "token-bot", "token-configapi", "roles", "configapi", "bulk-sign-in"),
     *("tenant-switch", "trusted-addresses", "token-graph", "graph-users", "graph-groups", "teams"),
 ]
@@ -25,10 +32,10 @@ def states(found: Mapping[str, Finding], state: FindingState) -> dict[str, str]:
     return {each.check: each.message for each in found.values() if each.state is state}
 
 
-async def test_everything_is_fine(practice: Open) -> None:
-    opened = await practice(approvals=CHANNEL)
+async def test_all_checks_pass_when_everything_works(make_harness: MakeHarness) -> None:
+    opened = await make_harness(approvals=CHANNEL)
     found = await opened.examine()
-    assert [*found] == STEPS
+    assert [*found] == CHECKS
     assert states(found, FindingState.FAILED) == {}
     assert states(found, FindingState.UNKNOWN) == {"roles": "found-roles-dummy"}
     assert found["token-configapi"].message == "found-token-dummy"
@@ -38,8 +45,8 @@ async def test_everything_is_fine(practice: Open) -> None:
     assert found["teams"].arguments == {"conversations": 2}
 
 
-async def test_nothing_is_changed(practice: Open, tmp_path: Path) -> None:
-    opened = await practice()
+async def test_doctor_only_reads(make_harness: MakeHarness, tmp_path: Path) -> None:
+    opened = await make_harness()
     before = (tmp_path / "offhook.db").read_bytes()
     await opened.examine()
     assert set(opened.methods) == {"GET"}
@@ -59,7 +66,7 @@ def always(call: Call, fault: FaultKind, **more: Any) -> Scenario:
 
 
 @pytest.mark.parametrize(
-    ("scenario", "step", "message"),
+    ("scenario", "check", "message"),
     [
         (
             always(Call.BATCH_SUMMARIES, FaultKind.FORBIDDEN),
@@ -86,16 +93,16 @@ def always(call: Call, fault: FaultKind, **more: Any) -> Scenario:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_one_fault_is_one_finding(
-    practice: Open, scenario: Scenario, step: str, message: str
+async def test_one_fault_causes_one_failed_check(
+    make_harness: MakeHarness, scenario: Scenario, check: str, message: str
 ) -> None:
-    found = await (await practice(scenario)).examine()
-    assert states(found, FindingState.FAILED) == {step: message}
-    assert [*found] == STEPS
+    found = await (await make_harness(scenario)).examine()
+    assert states(found, FindingState.FAILED) == {check: message}
+    assert [*found] == CHECKS
 
 
-async def test_the_service_is_down(practice: Open) -> None:
-    found = await (await practice(always(Call.DISCOVERY, FaultKind.UNAVAILABLE))).examine()
+async def test_gateway_checks_fail_when_configapi_is_unavailable(make_harness: MakeHarness) -> None:
+    found = await (await make_harness(always(Call.DISCOVERY, FaultKind.UNAVAILABLE))).examine()
     assert states(found, FindingState.FAILED) == {
         "configapi": "found-configapi-no-answer",
         "bulk-sign-in": "found-summaries-no-answer",
@@ -105,29 +112,31 @@ async def test_the_service_is_down(practice: Open) -> None:
     assert len(str(found["configapi"].arguments["correlation"])) == 36
 
 
-async def test_policies_that_may_not_be_read_are_not_known(practice: Open) -> None:
-    found = await (await practice(always(Call.POLICIES, FaultKind.FORBIDDEN))).examine()
+async def test_policy_checks_are_unknown_when_access_is_denied(make_harness: MakeHarness) -> None:
+    found = await (await make_harness(always(Call.POLICIES, FaultKind.FORBIDDEN))).examine()
     assert states(found, FindingState.FAILED) == {}
     assert {"tenant-switch", "trusted-addresses"} <= set(states(found, FindingState.UNKNOWN))
 
 
-async def test_a_refusal_is_said_in_the_services_own_words(practice: Open) -> None:
+async def test_finding_quotes_the_gateways_message(make_harness: MakeHarness) -> None:
     scenario = always(Call.BATCH_SUMMARIES, FaultKind.FORBIDDEN, message="Access Denied")
-    finding = (await (await practice(scenario)).examine())["bulk-sign-in"]
+    finding = (await (await make_harness(scenario)).examine())["bulk-sign-in"]
     assert finding.arguments["message"] == "Access Denied"
     assert len(str(finding.arguments["correlation"])) == 36
 
 
-async def test_one_that_hangs_does_not_hold_up_the_others(practice: Open) -> None:
+async def test_hanging_check_times_out_without_delaying_others(make_harness: MakeHarness) -> None:
     scenario = always(Call.BATCH_SUMMARIES, FaultKind.TIMEOUT_LOST)
-    found = await (await practice(scenario, read_timeout=60.0, seconds=1.5)).examine()
+    found = await (await make_harness(scenario, read_timeout=60.0, seconds=1.5)).examine()
     assert states(found, FindingState.FAILED) == {"bulk-sign-in": "found-slow"}
 
 
-async def test_without_a_token_nothing_is_asked(practice: Open) -> None:
+async def test_dependent_checks_are_skipped_when_token_is_refused(
+    make_harness: MakeHarness,
+) -> None:
     refused = PermissionError("no token: AADSTS7000215")
-    tokens = Giving(trouble={CONFIGAPI: refused, BOT: ValueError()})
-    opened = await practice(tokens=tokens, app_id=APP, app_password="secret")
+    tokens = FakeTokens(errors={CONFIGAPI: refused, BOT: ValueError()})
+    opened = await make_harness(tokens=tokens, app_id=APP, app_password="secret")
     found = await opened.examine()
     assert found["token-configapi"].message == "found-token-refused"
     assert found["token-configapi"].arguments == {"message": "AADSTS7000215"}
@@ -135,12 +144,14 @@ async def test_without_a_token_nothing_is_asked(practice: Open) -> None:
     assert found["bulk-sign-in"].message == "found-no-token"
     assert found["graph-users"].state is FindingState.OK
     assert opened.simulator.configapi.calls == {}
-    assert sorted(found) == sorted(STEPS)
+    assert sorted(found) == sorted(CHECKS)
 
 
-async def test_a_sign_in_service_out_of_reach(practice: Open) -> None:
-    tokens = Giving(trouble={GRAPH: ConnectionError("no token: no route")})
-    found = await (await practice(tokens=tokens)).examine()
+async def test_graph_checks_are_skipped_when_token_endpoint_is_unreachable(
+    make_harness: MakeHarness,
+) -> None:
+    tokens = FakeTokens(errors={GRAPH: ConnectionError("no token: no route")})
+    found = await (await make_harness(tokens=tokens)).examine()
     assert found["token-graph"].message == "found-token-unreachable"
     assert found["graph-users"].message == found["graph-groups"].message == "found-no-token"
 
@@ -156,30 +167,30 @@ async def test_a_sign_in_service_out_of_reach(practice: Open) -> None:
         ([7, None, {}], FindingState.FAILED, "found-roles-none"),
     ],
 )
-async def test_roles_of_a_person(
-    practice: Open, wids: object, state: FindingState, message: str
+async def test_roles_are_checked_in_an_approvers_token(
+    make_harness: MakeHarness, wids: object, state: FindingState, message: str
 ) -> None:
-    tokens = Giving(unsigned(wids=wids, scp="user_impersonation"))
-    found = await (await practice(tokens=tokens)).examine()
+    tokens = FakeTokens(unsigned(wids=wids, scp="user_impersonation"))
+    found = await (await make_harness(tokens=tokens)).examine()
     assert (found["roles"].state, found["roles"].message) == (state, message)
 
 
-async def test_roles_of_an_application_need_not_be_named(practice: Open) -> None:
-    found = await (await practice(tokens=Giving(unsigned(idtyp="app")))).examine()
+async def test_roles_are_unknown_in_an_application_token(make_harness: MakeHarness) -> None:
+    found = await (await make_harness(tokens=FakeTokens(unsigned(idtyp="app")))).examine()
     assert states(found, FindingState.UNKNOWN) == {"roles": "found-roles-app"}
 
 
-async def test_nobody_is_signed_in(practice: Open) -> None:
-    opened = await practice()
+async def test_gateway_checks_are_unknown_without_a_delegation(make_harness: MakeHarness) -> None:
+    opened = await make_harness()
     found = {each.check: each for each in await opened.doctor.run(None)}
-    assert sorted(found) == sorted(STEPS)
+    assert sorted(found) == sorted(CHECKS)
     assert found["token-configapi"].message == found["bulk-sign-in"].message == "found-nobody"
     assert found["database"].state is found["graph-users"].state is FindingState.OK
     assert opened.simulator.configapi.calls == {}
 
 
-async def test_the_database_is_out_of_reach(practice: Open) -> None:
-    opened = await practice(
+async def test_database_check_fails_when_database_is_unreachable(make_harness: MakeHarness) -> None:
+    opened = await make_harness(
         database_url="postgresql://bot:secret@127.0.0.1:1/offhook", heard=False, migrated=False
     )
     found = await opened.examine()
@@ -188,27 +199,29 @@ async def test_the_database_is_out_of_reach(practice: Open) -> None:
     assert "secret" not in repr(found)
 
 
-async def test_a_database_that_is_not_there_is_not_made(practice: Open, tmp_path: Path) -> None:
-    found = await (await practice(heard=False, migrated=False)).examine()
+async def test_missing_database_is_not_created(make_harness: MakeHarness, tmp_path: Path) -> None:
+    found = await (await make_harness(heard=False, migrated=False)).examine()
     assert states(found, FindingState.FAILED) == {}
     assert found["database"].message == "found-database-new"
     assert found["teams"].message == "found-teams-silent"
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_nobody_has_written_yet(practice: Open) -> None:
-    found = await (await practice(heard=False)).examine()
+async def test_teams_check_is_silent_before_the_first_message(make_harness: MakeHarness) -> None:
+    found = await (await make_harness(heard=False)).examine()
     assert found["teams"].message == "found-teams-silent"
 
 
-async def test_a_channel_that_was_never_heard_from(practice: Open) -> None:
-    found = await (await practice(notifications="19:other@thread.tacv2")).examine()
+async def test_teams_check_names_an_unknown_channel(make_harness: MakeHarness) -> None:
+    found = await (await make_harness(notifications="19:other@thread.tacv2")).examine()
     assert found["teams"].message == "found-teams-channel"
     assert found["teams"].arguments["settings"] == "OFFHOOK_NOTIFICATIONS"
 
 
-async def test_a_misspelled_variable(practice: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_settings_check_suggests_the_correct_variable(
+    make_harness: MakeHarness, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("OFFHOOK_APROVERS", "*")
-    found = await (await practice()).examine()
+    found = await (await make_harness()).examine()
     assert found["settings"].message == "found-settings-strangers"
     assert found["settings"].arguments["names"] == "OFFHOOK_APROVERS (OFFHOOK_APPROVERS?)"

@@ -1,5 +1,7 @@
-"""The ways to reach the SIP Gateway, each as a client in front of a simulator. The contract is tested
-against all of them: a further backend joins by its function in `BACKENDS`."""
+"""The SIP Gateway backends, each in front of a simulator.
+
+The contract tests run against all of them; add a new backend to `BACKENDS`.
+"""
 
 from __future__ import annotations
 
@@ -22,16 +24,16 @@ from tests.support import fake_pwsh
 
 
 @dataclass(frozen=True, slots=True)
-class FarSide:
+class SimulatedBackend:
     gateway: SipGateway
     simulator: Simulator
 
 
-Backend = Callable[[Scenario], AbstractAsyncContextManager[FarSide]]
+Backend = Callable[[Scenario], AbstractAsyncContextManager[SimulatedBackend]]
 
 
 @asynccontextmanager
-async def configapi(scenario: Scenario) -> AsyncGenerator[FarSide, None]:
+async def configapi(scenario: Scenario) -> AsyncGenerator[SimulatedBackend, None]:
     async with Simulator(scenario) as simulator, aiohttp.ClientSession() as session:
         gateway = ConfigApiGateway(
             session,
@@ -41,13 +43,15 @@ async def configapi(scenario: Scenario) -> AsyncGenerator[FarSide, None]:
             read_timeout=0.4,
             pauses=(0.01, 0.02),
         )
-        yield FarSide(gateway, simulator)
+        yield SimulatedBackend(gateway, simulator)
 
 
 @asynccontextmanager
-async def powershell(scenario: Scenario) -> AsyncGenerator[FarSide, None]:
-    """The cmdlets, in a `pwsh` that acts out our script. To start one takes its time on a busy machine,
-    so only where an answer is to be waited for in vain is the wait short."""
+async def powershell(scenario: Scenario) -> AsyncGenerator[SimulatedBackend, None]:
+    """The cmdlets, in a fake `pwsh` that acts out the script.
+
+    Starting it can take long on a busy machine, so timeouts are short only where a call never returns.
+    """
     hangs = any("timeout" in rule.fault for rule in scenario.faults)
     with tempfile.TemporaryDirectory() as folder:
         async with Simulator(scenario) as simulator:
@@ -58,7 +62,7 @@ async def powershell(scenario: Scenario) -> AsyncGenerator[FarSide, None]:
                 read_timeout=1.0 if hangs else 60.0,
                 pauses=(0.01, 0.02),
             )
-            yield FarSide(gateway, simulator)
+            yield SimulatedBackend(gateway, simulator)
 
 
 BACKENDS: Mapping[str, Backend] = MappingProxyType(

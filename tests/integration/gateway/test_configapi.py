@@ -1,4 +1,4 @@
-"""What is particular to the ConfigAPI: headers, discovery, tokens, and answers that make no sense."""
+"""Behavior specific to the ConfigAPI: headers, discovery, tokens, and unreadable responses."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from bot.simulator.server import Simulator
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-DEVICES = [Phone("lobby@contoso.com", "00-04-F2-00-00-01", Region.EMEA)]
+PHONES = [Phone("lobby@contoso.com", "00-04-F2-00-00-01", Region.EMEA)]
 BATCH = "7d0b1f9e-53a1-4c55-9d5c-0123456789ab"
 
 
@@ -59,7 +59,7 @@ async def in_front_of(
 async def answering(
     handler: Handler, *, timeout: float = 2.0
 ) -> AsyncGenerator[ConfigApiGateway, None]:
-    """A gateway whose service has no discovery and answers everything else by `handler`."""
+    """A gateway in front of a server without discovery that responds by `handler`."""
 
     async def route(request: web.Request) -> web.StreamResponse:
         return web.Response(status=404) if request.path == DISCOVERY else await handler(request)
@@ -84,7 +84,7 @@ def always(status: int, body: str | bytes, **headers: str) -> Handler:
 
 
 class FreshTokens:
-    """Counts up; records what it was asked for."""
+    """Returns a new token each time and records the calls."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, bool]] = []
@@ -102,10 +102,10 @@ class NoTokens:
         raise self.error
 
 
-async def test_headers_say_who_calls_and_where_to() -> None:
+async def test_submit_sends_identifying_headers() -> None:
     async with Simulator() as far, in_front_of(far.configapi_url) as gateway:
-        await gateway.submit(Region.EMEA, DEVICES)
-        await gateway.submit(Region.EMEA, DEVICES)
+        await gateway.submit(Region.EMEA, PHONES)
+        await gateway.submit(Region.EMEA, PHONES)
         first, second = (submit.headers for submit in far.configapi.submits)
         assert first["Authorization"] == "Bearer local"
         assert first["User-Agent"] == f"Offhook/{__version__}"
@@ -114,27 +114,27 @@ async def test_headers_say_who_calls_and_where_to() -> None:
         assert far.configapi.calls[Call.DISCOVERY] == 1
 
 
-async def test_the_discovery_is_asked_once_by_many() -> None:
+async def test_discovery_runs_once_for_concurrent_calls() -> None:
     async with Simulator(Scenario(latency=0.02)) as far, in_front_of(far.configapi_url) as gateway:
         await asyncio.gather(*(gateway.summaries() for _ in range(5)))
         assert far.configapi.calls[Call.DISCOVERY] == 1
 
 
 @pytest.mark.parametrize("fault", [FaultKind.NOT_FOUND, FaultKind.GARBAGE, FaultKind.FORBIDDEN])
-async def test_a_service_without_discovery_is_used_without(fault: FaultKind) -> None:
+async def test_submit_omits_target_header_when_discovery_is_unavailable(fault: FaultKind) -> None:
     rule = Fault(call=Call.DISCOVERY, fault=fault, times=0)
     async with (
         Simulator(Scenario(faults=(rule,))) as far,
         in_front_of(far.configapi_url) as gateway,
     ):
-        assert await gateway.submit(Region.EMEA, DEVICES)
+        assert await gateway.submit(Region.EMEA, PHONES)
         assert "X-MS-Target-Uri" not in far.configapi.submits[0].headers
 
 
 @pytest.mark.parametrize(
     "host", ["evil.example.com/path", "a b", "", "x" * 300, "host\r\nX-Evil: 1", 7, None]
 )
-async def test_a_discovered_host_that_is_none_is_not_used(host: object) -> None:
+async def test_discovered_host_is_ignored_when_malformed(host: object) -> None:
     seen: list[str | None] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -154,33 +154,33 @@ async def test_a_discovered_host_that_is_none_is_not_used(host: object) -> None:
     "fault",
     [FaultKind.SERVER_ERROR, FaultKind.THROTTLED, FaultKind.DROP_LOST, FaultKind.TIMEOUT_LOST],
 )
-async def test_discovery_in_trouble_means_that_nothing_ran(fault: FaultKind) -> None:
+async def test_submit_does_not_run_when_discovery_fails(fault: FaultKind) -> None:
     rule = Fault(call=Call.DISCOVERY, fault=fault, times=0)
     scenario = Scenario(faults=(rule,))
     async with Simulator(scenario) as far, in_front_of(far.configapi_url, timeout=0.6) as gateway:
         with pytest.raises((UnreachableError, ThrottledError)):
-            await gateway.submit(Region.EMEA, DEVICES)
+            await gateway.submit(Region.EMEA, PHONES)
         assert not far.configapi.submits
 
 
-async def test_discovery_is_tried_again_after_passing_trouble() -> None:
+async def test_discovery_is_retried_after_transient_failure() -> None:
     rule = Fault(call=Call.DISCOVERY, fault=FaultKind.DROP_LOST)
     async with (
         Simulator(Scenario(faults=(rule,))) as far,
         in_front_of(far.configapi_url) as gateway,
     ):
-        await gateway.submit(Region.EMEA, DEVICES)
+        await gateway.submit(Region.EMEA, PHONES)
         assert "X-MS-Target-Uri" in far.configapi.submits[0].headers
 
 
-async def test_a_refused_token_is_renewed_once() -> None:
+async def test_submit_renews_token_once_when_refused() -> None:
     tokens = FreshTokens()
     rule = Fault(call=Call.CREATE_BATCH, fault=FaultKind.UNAUTHORIZED)
     async with (
         Simulator(Scenario(faults=(rule,))) as far,
         in_front_of(far.configapi_url, tokens) as gateway,
     ):
-        assert await gateway.submit(Region.EMEA, DEVICES)
+        assert await gateway.submit(Region.EMEA, PHONES)
         assert [each.headers["Authorization"] for each in far.configapi.submits] == [
             "Bearer token-1",
             "Bearer token-2",
@@ -190,36 +190,36 @@ async def test_a_refused_token_is_renewed_once() -> None:
 
 
 @pytest.mark.parametrize(
-    ("trouble", "of_submit", "of_read"),
+    ("error", "of_submit", "of_read"),
     [
         (
             PermissionError("AADSTS700016: no such application"),
             AccessDeniedError,
             AccessDeniedError,
         ),
-        (ConnectionError("the sign-in service is away"), UnreachableError, UnavailableError),
+        (ConnectionError("the token endpoint is down"), UnreachableError, UnavailableError),
     ],
 )
-async def test_without_a_token_nothing_is_sent(
-    trouble: Exception, of_submit: type[GatewayError], of_read: type[GatewayError]
+async def test_nothing_is_sent_when_there_is_no_token(
+    error: Exception, of_submit: type[GatewayError], of_read: type[GatewayError]
 ) -> None:
     async with (
         Simulator() as far,
-        in_front_of(far.configapi_url, NoTokens(trouble), timeout=0.3) as gateway,
+        in_front_of(far.configapi_url, NoTokens(error), timeout=0.3) as gateway,
     ):
-        with pytest.raises(of_submit, match=str(trouble)):
-            await gateway.submit(Region.EMEA, DEVICES)
-        with pytest.raises(of_read, match=str(trouble)):
+        with pytest.raises(of_submit, match=str(error)):
+            await gateway.submit(Region.EMEA, PHONES)
+        with pytest.raises(of_read, match=str(error)):
             await gateway.summaries()
         assert not far.configapi.calls
 
 
-async def test_nothing_listens_there() -> None:
+async def test_submit_is_unreachable_when_connection_is_refused() -> None:
     async with Simulator() as far:
         url = far.configapi_url
     async with in_front_of(url) as gateway:
         with pytest.raises(UnreachableError, match=r"^no connection to 127\.0\.0\.1$"):
-            await gateway.submit(Region.EMEA, DEVICES)
+            await gateway.submit(Region.EMEA, PHONES)
         with pytest.raises(UnavailableError):
             await gateway.status(BATCH)
 
@@ -245,43 +245,43 @@ GARBAGE = {
 
 
 @pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE.keys())
-async def test_nonsense_after_a_submit_leaves_the_outcome_unknown(body: bytes) -> None:
+async def test_submit_outcome_is_unknown_when_response_is_unreadable(body: bytes) -> None:
     async with answering(always(200, body)) as gateway:
         with pytest.raises(OutcomeUnknownError) as raised:
-            await gateway.submit(Region.EMEA, DEVICES)
+            await gateway.submit(Region.EMEA, PHONES)
         assert raised.value.correlation_id
         assert len(raised.value.message) <= 500
 
 
 @pytest.mark.parametrize("body", GARBAGE.values(), ids=GARBAGE.keys())
-async def test_nonsense_to_a_status_is_no_status(body: bytes) -> None:
+async def test_status_is_unavailable_when_response_is_unreadable(body: bytes) -> None:
     async with answering(always(200, body)) as gateway:
         with pytest.raises(UnavailableError):
             await gateway.status(BATCH)
 
 
 @pytest.mark.parametrize("body", [value for name, value in GARBAGE.items() if name != "empty list"])
-async def test_nonsense_to_summaries_is_no_list(body: bytes) -> None:
+async def test_summaries_are_unavailable_when_response_is_unreadable(body: bytes) -> None:
     async with answering(always(200, body)) as gateway:
         with pytest.raises(UnavailableError):
             await gateway.summaries()
 
 
-async def test_a_list_with_an_entry_that_cannot_be_read_is_no_list() -> None:
+async def test_summaries_are_unavailable_when_an_entry_is_unreadable() -> None:
     async with answering(always(200, json.dumps([{"batchId": BATCH}, {"status": "?"}]))) as gateway:
         with pytest.raises(UnavailableError, match="no batch id"):
             await gateway.summaries()
 
 
-async def test_a_body_that_lies_about_its_encoding() -> None:
+async def test_response_is_unreadable_when_content_encoding_is_wrong() -> None:
     async with answering(always(200, b"not gzip", Content_Encoding="gzip")) as gateway:
         with pytest.raises(OutcomeUnknownError):
-            await gateway.submit(Region.EMEA, DEVICES)
+            await gateway.submit(Region.EMEA, PHONES)
         with pytest.raises(UnavailableError):
             await gateway.summaries()
 
 
-async def test_an_answer_about_another_batch_is_not_believed() -> None:
+async def test_status_is_unavailable_when_response_is_for_another_batch() -> None:
     body = json.dumps({"batchId": str(uuid.uuid4()), "batchStatus": "Completed", "batchItem": []})
     async with answering(always(200, body)) as gateway:
         with pytest.raises(UnavailableError, match="another batch"):
@@ -310,12 +310,12 @@ async def test_an_answer_about_another_batch_is_not_believed() -> None:
         (400, "x" * 5000, BatchRejectedError, "x" * 499 + "…"),
     ],
 )
-async def test_what_a_status_and_its_text_mean_for_a_submit(
+async def test_submit_error_follows_from_status_and_text(
     status: int, body: str, error: type[GatewayError], message: str
 ) -> None:
     async with answering(always(status, body)) as gateway:
         with pytest.raises(GatewayError) as raised:
-            await gateway.submit(Region.EMEA, DEVICES)
+            await gateway.submit(Region.EMEA, PHONES)
         assert (type(raised.value), raised.value.message) == (error, message)
 
 
@@ -329,7 +329,7 @@ async def test_what_a_status_and_its_text_mean_for_a_submit(
         (302, "", UnavailableError),
     ],
 )
-async def test_what_a_status_and_its_text_mean_for_a_read(
+async def test_status_error_follows_from_status_and_text(
     status: int, body: str, error: type[GatewayError]
 ) -> None:
     async with answering(always(status, body)) as gateway:
@@ -353,23 +353,23 @@ def in_a_minute() -> str:
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
     ],
 )
-async def test_retry_after_is_read(header: str, least: float, most: float) -> None:
+async def test_retry_after_is_parsed(header: str, least: float, most: float) -> None:
     async with answering(always(429, "", Retry_After=header)) as gateway:
         with pytest.raises(ThrottledError) as raised:
-            await gateway.submit(Region.EMEA, DEVICES)
+            await gateway.submit(Region.EMEA, PHONES)
         assert raised.value.retry_after is not None
         assert least <= raised.value.retry_after <= most
 
 
 @pytest.mark.parametrize("header", ["soon", "nan", "inf", ""])
-async def test_retry_after_that_makes_no_sense_is_none(header: str) -> None:
+async def test_retry_after_is_none_when_unreadable(header: str) -> None:
     async with answering(always(429, "", Retry_After=header)) as gateway:
         with pytest.raises(ThrottledError) as raised:
-            await gateway.submit(Region.EMEA, DEVICES)
+            await gateway.submit(Region.EMEA, PHONES)
         assert raised.value.retry_after is None
 
 
-async def test_no_redirect_is_followed() -> None:
+async def test_submit_does_not_follow_redirects() -> None:
     paths: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
@@ -378,15 +378,15 @@ async def test_no_redirect_is_followed() -> None:
 
     async with answering(answer) as gateway:
         with pytest.raises(OutcomeUnknownError):
-            await gateway.submit(Region.EMEA, DEVICES)
+            await gateway.submit(Region.EMEA, PHONES)
     assert paths == [CREATE]
 
 
-async def test_a_list_in_pages_is_read_to_its_end() -> None:
+async def test_summaries_read_all_pages() -> None:
     async def answer(request: web.Request) -> web.Response:
         page = int(request.query.get("page", "1"))
-        following = f"{SUMMARIES}?page={page + 1}" if page < 3 else None
-        return web.json_response({"value": [{"batchId": f"batch-{page}"}], "nextLink": following})
+        next_link = f"{SUMMARIES}?page={page + 1}" if page < 3 else None
+        return web.json_response({"value": [{"batchId": f"batch-{page}"}], "nextLink": next_link})
 
     async with answering(answer) as gateway:
         assert [each.remote_batch_id for each in await gateway.summaries()] == [
@@ -399,27 +399,27 @@ async def test_a_list_in_pages_is_read_to_its_end() -> None:
 @pytest.mark.parametrize(
     "link", ["http://evil.example.com/", "//evil.example.com/x", "http://[", SUMMARIES]
 )
-async def test_a_list_that_leads_astray_or_never_ends_is_no_list(link: str) -> None:
+async def test_summaries_are_unavailable_when_next_link_is_foreign_or_endless(link: str) -> None:
     async with answering(always(200, json.dumps({"value": [], "nextLink": link}))) as gateway:
         with pytest.raises(UnavailableError):
             await gateway.summaries()
 
 
-async def test_a_batch_id_is_data_in_the_url() -> None:
-    asked: list[str] = []
+async def test_batch_id_is_escaped_in_the_url() -> None:
+    batch_ids: list[str] = []
 
     async def answer(request: web.Request) -> web.Response:
-        asked.append(request.query["batchid"])
+        batch_ids.append(request.query["batchid"])
         assert request.path == STATUS
         return web.json_response({"status": "x"})
 
     odd = "a&b=c/../d?e#f %"
     async with answering(answer) as gateway:
         await gateway.status(odd)
-    assert asked == [odd]
+    assert batch_ids == [odd]
 
 
-async def test_a_service_that_hangs_before_the_batch_is_sent_has_run_nothing() -> None:
+async def test_submit_is_unreachable_when_discovery_hangs() -> None:
     async def hang(_: web.Request) -> web.Response:
         await asyncio.sleep(3600)
         return web.Response()
@@ -431,10 +431,10 @@ async def test_a_service_that_hangs_before_the_batch_is_sent_has_run_nothing() -
         in_front_of(str(server.make_url("/")), timeout=0.3) as gateway,
     ):
         with pytest.raises(UnreachableError):
-            await gateway.submit(Region.EMEA, DEVICES)
+            await gateway.submit(Region.EMEA, PHONES)
 
 
-async def test_a_body_that_drips_past_the_end_of_time() -> None:
+async def test_submit_times_out_when_response_trickles() -> None:
     async def drip(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
@@ -443,20 +443,20 @@ async def test_a_body_that_drips_past_the_end_of_time() -> None:
             await asyncio.sleep(0.02)
 
     async with answering(drip, timeout=0.3) as gateway:
-        with pytest.raises(OutcomeUnknownError, match="no answer"):
-            await gateway.submit(Region.EMEA, DEVICES)
+        with pytest.raises(OutcomeUnknownError, match="no response"):
+            await gateway.submit(Region.EMEA, PHONES)
 
 
-async def test_logs_show_calls_and_warnings_and_nobody() -> None:
+async def test_logs_contain_calls_and_warnings_but_no_phones() -> None:
     warned = {"X_Ms_ConfigApi_PowerShell_WarningMessage": "This cmdlet\tis old."}
     with capture_logs() as logs:
         async with answering(always(200, json.dumps({"batchId": BATCH}), **warned)) as gateway:
-            await gateway.submit(Region.EMEA, DEVICES)
-    said = json.dumps(logs)
-    assert BATCH in said
-    assert "lobby" not in said
-    assert "00-04" not in said
-    assert "Bearer" not in said
+            await gateway.submit(Region.EMEA, PHONES)
+    text = json.dumps(logs)
+    assert BATCH in text
+    assert "lobby" not in text
+    assert "00-04" not in text
+    assert "Bearer" not in text
     (warning,) = [line for line in logs if line["event"] == "gateway.warned"]
     assert warning["warning"] == "This cmdlet is old."
     (called,) = [line for line in logs if line.get("call") == "createbatch" and "request" in line]
@@ -464,7 +464,7 @@ async def test_logs_show_calls_and_warnings_and_nobody() -> None:
 
 
 @pytest.mark.parametrize("cloud", Cloud)
-def test_every_cloud_has_a_place_of_its_own(cloud: Cloud) -> None:
+def test_every_cloud_has_its_own_hosts(cloud: Cloud) -> None:
     hosts = HOSTS[cloud]
     urls = (hosts.configapi, hosts.graph, hosts.authority, hosts.bot, hosts.token_service)
     assert all(url.startswith("https://") for url in urls)

@@ -1,4 +1,4 @@
-"""Reads of policies and of the service discovery, in shapes that are and are not to be expected."""
+"""Reads of policies and service discovery, with expected and unexpected responses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def reading(*faults: Fault) -> AsyncGenerator[ConfigApiGateway, None]:
         yield ConfigApiGateway(session, url, FixedToken(), read_timeout=2.0, pauses=())
 
 
-async def test_a_configuration_is_read() -> None:
+async def test_configurations_and_admin_host_are_read() -> None:
     async with reading() as gateway:
         assert [*await gateway.configurations("TeamsSipDevicesConfiguration")] == [
             {"identity": "Global", "bulksignin": "Enabled"}
@@ -36,7 +36,9 @@ async def test_a_configuration_is_read() -> None:
     ("fault", "error"),
     [(FaultKind.FORBIDDEN, AccessDeniedError), (FaultKind.GARBAGE, UnavailableError)],
 )
-async def test_trouble_is_told_apart(fault: FaultKind, error: type[GatewayError]) -> None:
+async def test_configurations_raise_by_kind_of_failure(
+    fault: FaultKind, error: type[GatewayError]
+) -> None:
     faults = [Fault(call=call, fault=fault, times=0) for call in (Call.POLICIES, Call.DISCOVERY)]
     async with reading(*faults) as gateway:
         with pytest.raises(error):
@@ -53,11 +55,11 @@ async def test_trouble_is_told_apart(fault: FaultKind, error: type[GatewayError]
         (b'[{"identity":"Tag:A"},{"IDENTITY":"Global"}]', ["Tag:A", "Global"]),
     ],
 )
-def test_instances(body: bytes, identities: list[str]) -> None:
+def test_instances_are_read_from_list_or_object(body: bytes, identities: list[str]) -> None:
     assert [each["identity"] for each in wire.instances(body)] == identities
 
 
 @pytest.mark.parametrize("body", [b"", b"[1]", b"null", b'{"Message":"no"}', b'[{"Name":"x"}]'])
-def test_what_holds_no_instances(body: bytes) -> None:
+def test_instances_raise_when_body_has_none(body: bytes) -> None:
     with pytest.raises(wire.UnreadableResponseError):
         wire.instances(body)

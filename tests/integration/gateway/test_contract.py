@@ -1,4 +1,4 @@
-"""What every way to the SIP Gateway must do, through HTTP to a simulated one."""
+"""The contract of every SIP Gateway backend, over HTTP to a simulated SIP Gateway."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def backend(request: pytest.FixtureRequest) -> Backend:
     return BACKENDS[request.param]
 
 
-def devices(count: int, region: Region = Region.EMEA) -> list[Phone]:
+def phones(count: int, region: Region = Region.EMEA) -> list[Phone]:
     return [
         Phone(
             f"lobby-{number}@contoso.com",
@@ -50,8 +50,8 @@ def devices(count: int, region: Region = Region.EMEA) -> list[Phone]:
     ]
 
 
-async def ended(gateway: SipGateway, batch_id: str) -> BatchReport:
-    """The report of a batch that has ended, asked for until it has."""
+async def wait_until_ended(gateway: SipGateway, batch_id: str) -> BatchReport:
+    """Poll until every phone of the batch has ended, and return the report."""
     async with asyncio.timeout(5):
         while True:
             report = await gateway.status(batch_id)
@@ -60,11 +60,11 @@ async def ended(gateway: SipGateway, batch_id: str) -> BatchReport:
             await asyncio.sleep(0.01)
 
 
-async def test_a_batch_runs_from_submit_to_results(backend: Backend) -> None:
+async def test_batch_runs_from_submit_to_results(backend: Backend) -> None:
     scenario = Scenario(batch_seconds=0.1, outcomes={"lobby-1@contoso.com": ("device-offline",)})
     async with backend(scenario) as far:
-        batch_id = await far.gateway.submit(Region.EMEA, devices(3))
-        report = await ended(far.gateway, batch_id)
+        batch_id = await far.gateway.submit(Region.EMEA, phones(3))
+        report = await wait_until_ended(far.gateway, batch_id)
         assert report.remote_batch_id == batch_id
         assert report.status == "Completed"
         assert [(item.username, item.status, item.error) for item in report.items] == [
@@ -73,38 +73,38 @@ async def test_a_batch_runs_from_submit_to_results(backend: Backend) -> None:
             ("lobby-2@contoso.com", "success", ""),
         ]
         assert [item.hardware_id for item in report.items] == [
-            device.hardware_id for device in devices(3)
+            phone.hardware_id for phone in phones(3)
         ]
         (submit,) = far.simulator.configapi.submits
         assert (submit.batch_id, submit.region) == (batch_id, Region.EMEA)
 
 
 @pytest.mark.parametrize("region", Region)
-async def test_the_region_is_the_one_asked_for(backend: Backend, region: Region) -> None:
+async def test_submit_sends_the_region(backend: Backend, region: Region) -> None:
     async with backend(Scenario()) as far:
-        await far.gateway.submit(region, devices(1, region))
+        await far.gateway.submit(region, phones(1, region))
         assert far.simulator.configapi.submits[0].region is region
 
 
-@pytest.mark.parametrize("text", [*MESSAGES.values(), "Something that nobody has seen before, 50%"])
-async def test_error_texts_arrive_as_they_were_sent(backend: Backend, text: str) -> None:
+@pytest.mark.parametrize("text", [*MESSAGES.values(), "An error never seen before, 50%"])
+async def test_status_keeps_error_texts_unchanged(backend: Backend, text: str) -> None:
     scenario = Scenario(batch_seconds=0, outcomes={"00-04-F2-00-00-00": (text,)})
     async with backend(scenario) as far:
-        report = await far.gateway.status(await far.gateway.submit(Region.EMEA, devices(1)))
+        report = await far.gateway.status(await far.gateway.submit(Region.EMEA, phones(1)))
         assert [item.error for item in report.items] == [text]
 
 
 @pytest.mark.parametrize("casing", ["pascal", "camel", "lower"])
 @pytest.mark.parametrize("plural", [True, False])
 @pytest.mark.parametrize("bare_id", [True, False])
-async def test_names_are_read_in_any_casing(
+async def test_fields_are_read_in_any_casing(
     backend: Backend, casing: str, plural: bool, bare_id: bool
 ) -> None:
     wire = Wire.model_validate(
         {"casing": casing, "plural": plural, "bare_id": bare_id, "wrapped_list": plural}
     )
     async with backend(Scenario(batch_seconds=0, wire=wire)) as far:
-        batch_id = await far.gateway.submit(Region.NOAM, devices(2, Region.NOAM))
+        batch_id = await far.gateway.submit(Region.NOAM, phones(2, Region.NOAM))
         report = await far.gateway.status(batch_id)
         assert [item.status for item in report.items] == ["success", "success"]
         (summary,) = await far.gateway.summaries()
@@ -115,21 +115,21 @@ async def test_names_are_read_in_any_casing(
         )
 
 
-async def test_names_of_states_are_passed_on(backend: Backend) -> None:
+async def test_status_passes_unknown_states_through(backend: Backend) -> None:
     names = Statuses(
         queued="Zurückgestellt", running="Zurückgestellt", item_waiting="🕐", item_running="Q"
     )
     async with backend(Scenario(batch_seconds=60, statuses=names)) as far:
-        report = await far.gateway.status(await far.gateway.submit(Region.EMEA, devices(20)))
+        report = await far.gateway.status(await far.gateway.submit(Region.EMEA, phones(20)))
         assert report.status == "Zurückgestellt"
         assert {item.status for item in report.items} == {"🕐", "Q"}
 
 
-async def test_summaries_tell_region_time_and_size(backend: Backend) -> None:
+async def test_summaries_have_region_time_and_phone_count(backend: Backend) -> None:
     async with backend(Scenario()) as far:
         assert await far.gateway.summaries() == []
         before = datetime.now(UTC)
-        batch_id = await far.gateway.submit(Region.APAC, devices(7, Region.APAC))
+        batch_id = await far.gateway.submit(Region.APAC, phones(7, Region.APAC))
         (summary,) = await far.gateway.summaries()
         assert (summary.remote_batch_id, summary.region, summary.phone_count) == (
             batch_id,
@@ -140,15 +140,15 @@ async def test_summaries_tell_region_time_and_size(backend: Backend) -> None:
         assert before <= summary.created_at <= before + timedelta(seconds=5)
 
 
-async def test_summaries_may_tell_less(backend: Backend) -> None:
+async def test_summaries_have_none_for_missing_details(backend: Backend) -> None:
     async with backend(Scenario(summaries=Summaries(details=False))) as far:
-        batch_id = await far.gateway.submit(Region.APAC, devices(7, Region.APAC))
+        batch_id = await far.gateway.submit(Region.APAC, phones(7, Region.APAC))
         (summary,) = await far.gateway.summaries()
         assert summary.remote_batch_id == batch_id
         assert (summary.region, summary.created_at, summary.phone_count) == (None, None, None)
 
 
-async def test_a_batch_that_nobody_knows(backend: Backend) -> None:
+async def test_status_raises_when_batch_is_unknown(backend: Backend) -> None:
     async with backend(Scenario()) as far:
         with pytest.raises(UnknownBatchError):
             await far.gateway.status("00000000-0000-0000-0000-000000000000")
@@ -175,33 +175,33 @@ async def test_a_batch_that_nobody_knows(backend: Backend) -> None:
         (FaultKind.GARBAGE, OutcomeUnknownError, True),
     ],
 )
-async def test_a_submit_that_fails_is_sent_once(
+async def test_submit_is_sent_once_when_it_fails(
     backend: Backend, fault: FaultKind, error: type[GatewayError], ran: bool
 ) -> None:
     rule = Fault(call=Call.CREATE_BATCH, fault=fault, times=0)
     async with backend(Scenario(faults=(rule,))) as far:
         with pytest.raises(error) as raised:
-            await far.gateway.submit(Region.EMEA, devices(2))
+            await far.gateway.submit(Region.EMEA, phones(2))
         assert type(raised.value) is error
         assert raised.value.correlation_id
-        service = far.simulator.configapi
-        # A 401 is given before the body is looked at, so a newer token may be tried.
-        assert len(service.submits) == (2 if fault is FaultKind.UNAUTHORIZED else 1)
-        assert len(service.batches) == ran
-        # What is said to be not run has not been run: the whole point of the distinction.
-        assert not (isinstance(raised.value, NotRunError) and service.batches)
+        configapi = far.simulator.configapi
+        # A 401 comes before the body is read, so one retry with a new token is safe.
+        assert len(configapi.submits) == (2 if fault is FaultKind.UNAUTHORIZED else 1)
+        assert len(configapi.batches) == ran
+        # NotRunError is raised only when nothing ran.
+        assert not (isinstance(raised.value, NotRunError) and configapi.batches)
 
 
 @pytest.mark.parametrize("errors", ["error", "message", "text"])
-async def test_the_services_own_words_are_kept(backend: Backend, errors: str) -> None:
+async def test_error_keeps_the_gateways_message(backend: Backend, errors: str) -> None:
     rule = Fault(call=Call.CREATE_BATCH, fault=FaultKind.FORBIDDEN, message="Access Denied")
     wire = Wire.model_validate({"errors": errors})
     async with backend(Scenario(faults=(rule,), wire=wire)) as far:
         with pytest.raises(AccessDeniedError, match=r"^Access Denied$"):
-            await far.gateway.submit(Region.EMEA, devices(1))
+            await far.gateway.submit(Region.EMEA, phones(1))
 
 
-async def test_throttled_says_for_how_long(backend: Backend) -> None:
+async def test_throttled_error_has_retry_after(backend: Backend) -> None:
     rules = (
         Fault(call=Call.CREATE_BATCH, fault=FaultKind.THROTTLED, retry_after=17),
         Fault(call=Call.CREATE_BATCH, fault=FaultKind.THROTTLED, nth=2),
@@ -210,25 +210,25 @@ async def test_throttled_says_for_how_long(backend: Backend) -> None:
         waits: list[float | None] = []
         for _ in rules:
             with pytest.raises(ThrottledError) as raised:
-                await far.gateway.submit(Region.EMEA, devices(1))
+                await far.gateway.submit(Region.EMEA, phones(1))
             waits.append(raised.value.retry_after)
         assert waits == [17, None]
 
 
-async def test_a_fourth_batch_in_a_region_is_throttled(backend: Backend) -> None:
+async def test_fourth_batch_in_a_region_is_throttled(backend: Backend) -> None:
     async with backend(Scenario(batch_seconds=60)) as far:
         for _ in range(3):
-            await far.gateway.submit(Region.EMEA, devices(1))
+            await far.gateway.submit(Region.EMEA, phones(1))
         with pytest.raises(ThrottledError):
-            await far.gateway.submit(Region.EMEA, devices(1))
-        await far.gateway.submit(Region.NOAM, devices(1, Region.NOAM))
+            await far.gateway.submit(Region.EMEA, phones(1))
+        await far.gateway.submit(Region.NOAM, phones(1, Region.NOAM))
 
 
-async def test_too_many_devices_are_refused(backend: Backend) -> None:
+async def test_batch_is_rejected_when_it_has_too_many_phones(backend: Backend) -> None:
     async with backend(Scenario()) as far:
         with pytest.raises(BatchRejectedError, match="100"):
-            await far.gateway.submit(Region.EMEA, devices(101))
-        await far.gateway.submit(Region.EMEA, devices(100))
+            await far.gateway.submit(Region.EMEA, phones(101))
+        await far.gateway.submit(Region.EMEA, phones(100))
 
 
 @pytest.mark.parametrize(
@@ -244,12 +244,12 @@ async def test_too_many_devices_are_refused(backend: Backend) -> None:
     ],
 )
 @pytest.mark.parametrize("call", [Call.BATCH_STATUS, Call.BATCH_SUMMARIES])
-async def test_a_read_gets_over_passing_trouble(
+async def test_read_is_retried_after_transient_failure(
     backend: Backend, call: Call, fault: FaultKind
 ) -> None:
     rule = Fault(call=call, fault=fault)
     async with backend(Scenario(faults=(rule,))) as far:
-        batch_id = await far.gateway.submit(Region.EMEA, devices(1))
+        batch_id = await far.gateway.submit(Region.EMEA, phones(1))
         if call is Call.BATCH_STATUS:
             assert (await far.gateway.status(batch_id)).remote_batch_id == batch_id
         else:
@@ -270,7 +270,7 @@ async def test_a_read_gets_over_passing_trouble(
         (FaultKind.GARBAGE, UnavailableError),
     ],
 )
-async def test_a_read_says_what_trouble_lasts(
+async def test_read_raises_when_failure_persists(
     backend: Backend, fault: FaultKind, error: type[GatewayError]
 ) -> None:
     rules = (
@@ -278,7 +278,7 @@ async def test_a_read_says_what_trouble_lasts(
         Fault(call=Call.BATCH_SUMMARIES, fault=fault, times=0),
     )
     async with backend(Scenario(faults=rules)) as far:
-        batch_id = await far.gateway.submit(Region.EMEA, devices(1))
+        batch_id = await far.gateway.submit(Region.EMEA, phones(1))
         with pytest.raises(error) as raised:
             await far.gateway.status(batch_id)
         assert type(raised.value) is error
@@ -287,33 +287,33 @@ async def test_a_read_says_what_trouble_lasts(
         assert type(raised.value) is error
 
 
-async def test_a_wait_longer_than_the_call_is_left_to_the_caller(backend: Backend) -> None:
+async def test_read_is_not_retried_when_retry_after_exceeds_timeout(backend: Backend) -> None:
     rule = Fault(call=Call.BATCH_STATUS, fault=FaultKind.THROTTLED, retry_after=3600)
     async with backend(Scenario(faults=(rule,))) as far:
-        batch_id = await far.gateway.submit(Region.EMEA, devices(1))
+        batch_id = await far.gateway.submit(Region.EMEA, phones(1))
         with pytest.raises(ThrottledError) as raised:
             await far.gateway.status(batch_id)
         assert raised.value.retry_after == 3600
         assert far.simulator.configapi.calls[Call.BATCH_STATUS] == 1
 
 
-async def test_how_long_a_submit_may_take_is_told(backend: Backend) -> None:
+async def test_submit_times_out_within_submit_timeout(backend: Backend) -> None:
     rule = Fault(call=Call.CREATE_BATCH, fault=FaultKind.TIMEOUT_LOST)
     async with backend(Scenario(faults=(rule,))) as far:
         loop = asyncio.get_running_loop()
         started = loop.time()
         with pytest.raises(OutcomeUnknownError):
-            await far.gateway.submit(Region.EMEA, devices(1))
-        # The lease on a batch is made to outlast this: an answer must never come later.
+            await far.gateway.submit(Region.EMEA, phones(1))
+        # A batch's lease is sized to outlast this timeout, so no response may come later.
         assert loop.time() - started <= far.gateway.submit_timeout + 1
 
 
-async def test_nobody_there(backend: Backend) -> None:
+async def test_gateway_raises_when_connection_is_refused_and_recovers(backend: Backend) -> None:
     async with backend(Scenario()) as far:
         await far.simulator.__aexit__(None, None, None)
         with pytest.raises(NotRunError):
-            await far.gateway.submit(Region.EMEA, devices(1))
+            await far.gateway.submit(Region.EMEA, phones(1))
         with pytest.raises(UnavailableError):
             await far.gateway.summaries()
         async with far.simulator:
-            assert await far.gateway.submit(Region.EMEA, devices(1))
+            assert await far.gateway.submit(Region.EMEA, phones(1))

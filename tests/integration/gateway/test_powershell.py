@@ -1,4 +1,4 @@
-"""What is particular to PowerShell: the process, its output, its files, its end."""
+"""Behavior specific to PowerShell: the process, its output, its files, and how it ends."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from bot.signin.request import Phone
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from bot.simulator.server import Simulator
 from tests.support import fake_pwsh
-from tests.support.fake_pwsh import Behaviour
+from tests.support.fake_pwsh import Behavior
 from tests.support.powershell_script import Step, read
 
 BATCH = "7d0b1f9e-53a1-4c55-9d5c-0123456789ab"
-DEVICES = [Phone("lobby@contoso.com", "00-04-F2-00-00-01", Region.EMEA)]
+PHONES = [Phone("lobby@contoso.com", "00-04-F2-00-00-01", Region.EMEA)]
 GRAPH_TOKEN = "eyJ0eXAiOiJKV1QiLCJncmFwaA.eyJhdWQiOiJncmFwaA.c2lnbmF0dXJlLWdyYXBo"
 TEAMS_TOKEN = "eyJ0eXAiOiJKV1QiLCJ0ZWFtcw.eyJhdWQiOiJ0ZWFtcw.c2lnbmF0dXJlLXRlYW1z"
-PATIENCE = 60.0  # seconds that a process may take to start, on a busy machine
+PATIENCE = 60.0  # seconds; starting a process can take long on a busy machine
 
 
 class TwoTokens:
-    """One token for each resource; counts how often each was asked for."""
+    """One token per resource; records the calls."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, bool]] = []
@@ -70,14 +70,14 @@ class Bench:
 
     def gateway(
         self,
-        behaviour: Behaviour | None = None,
+        behavior: Behavior | None = None,
         *,
         tokens: Tokens | None = None,
         timeout: float = PATIENCE,
         read_timeout: float = PATIENCE,
         at_once: int = 2,
     ) -> PowerShellGateway:
-        launcher = fake_pwsh.install(self.folder, self.simulator.configapi_url, behaviour)
+        launcher = fake_pwsh.install(self.folder, self.simulator.configapi_url, behavior)
         return PowerShellGateway(
             tokens or self.tokens,
             pwsh=str(launcher),
@@ -95,14 +95,14 @@ class Bench:
         return [run["what"] for run in self.runs]
 
     async def until(self, what: str, times: int = 1) -> dict[str, Any]:
-        """Wait until processes have noted `what` so often; gives the newest note."""
+        """Wait until processes have noted `what` that many times. Returns the newest note."""
         async with asyncio.timeout(PATIENCE):
             while len(found := [run for run in self.runs if run["what"] == what]) < times:
                 await asyncio.sleep(0.01)
         return found[-1]
 
     async def nothing_left(self) -> None:
-        """No process of any run lives, and no temporary folder is there."""
+        """Wait until no process is left, and assert that no temporary folder is."""
         async with asyncio.timeout(PATIENCE):
             while any(
                 _lives(run[name]) for run in self.runs for name in ("pid", "child") if name in run
@@ -116,7 +116,7 @@ class Bench:
 
 
 def _lives(pid: int) -> bool:
-    """Whether there is such a process, other than one that has ended and was not waited for yet."""
+    """Whether the process exists and is not a zombie."""
     try:
         return ") Z " not in Path(f"/proc/{pid}/stat").read_text("utf-8")
     except (FileNotFoundError, ProcessLookupError):
@@ -142,10 +142,10 @@ async def bench(
 
 
 async def submitted(gateway: PowerShellGateway) -> str:
-    return await gateway.submit(Region.EMEA, DEVICES)
+    return await gateway.submit(Region.EMEA, PHONES)
 
 
-# -- what the script does, in which order --------------------------------------------------------------
+# -- the script ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -157,7 +157,7 @@ def commands(steps: list[Step], block: str) -> list[str]:
     return [step.name for step in steps if step.kind == "command" and step.path[:1] == (block,)]
 
 
-def test_the_script_checks_then_connects_then_tells_then_asks(script: list[Step]) -> None:
+def test_script_checks_connects_reports_then_calls(script: list[Step]) -> None:
     order = [
         step.name
         for step in script
@@ -176,7 +176,7 @@ def test_the_script_checks_then_connects_then_tells_then_asks(script: list[Step]
     assert throws == ["if $null -eq $module", "if $module .Version -lt [ version ] '5.6.0'"]
 
 
-def test_the_script_disconnects_whatever_happened(script: list[Step]) -> None:
+def test_script_always_disconnects(script: list[Step]) -> None:
     assert commands(script, "finally") == ["Disconnect-MicrosoftTeams", "Out-Null"]
     assert "Get-Failure" in commands(script, "catch")
 
@@ -204,7 +204,7 @@ def test_the_script_disconnects_whatever_happened(script: list[Step]) -> None:
         ("ConvertTo-Json", {"InputObject": "$content", "Depth": "10", "Compress": ""}),
     ],
 )
-def test_the_script_calls_each_cmdlet_once_with_documented_parameters(
+def test_script_calls_each_cmdlet_once_with_documented_parameters(
     script: list[Step], cmdlet: str, parameters: dict[str, str]
 ) -> None:
     text = SCRIPT.read_text("ascii")
@@ -217,7 +217,7 @@ def test_the_script_calls_each_cmdlet_once_with_documented_parameters(
         assert [step.parameters for step in calls] == [parameters]
 
 
-def test_the_script_runs_no_text_as_code_and_is_quiet(script: list[Step]) -> None:
+def test_script_runs_no_text_as_code_and_is_quiet(script: list[Step]) -> None:
     text = SCRIPT.read_text("ascii")
     assert not re.search(
         r"Invoke-Expression|\biex\b|ScriptBlock\]|Add-Type|Start-Process|& \$", text
@@ -228,7 +228,7 @@ def test_the_script_runs_no_text_as_code_and_is_quiet(script: list[Step]) -> Non
         assert settings[f"${stream}Preference"] == "'SilentlyContinue'"
 
 
-def test_the_script_keeps_to_what_both_powershells_know() -> None:
+def test_script_uses_only_syntax_of_powershell_5_1() -> None:
     """Nothing newer than 5.1: no ternary, no ??, no ?., no &&, no -AsHashtable, no clean block."""
     code = re.sub(
         r"<#.*?#>|#[^\n]*|'[^']*'|\"[^\"]*\"", "", SCRIPT.read_text("ascii"), flags=re.DOTALL
@@ -241,24 +241,26 @@ def test_the_script_keeps_to_what_both_powershells_know() -> None:
 # -- without PowerShell, module or connection ------------------------------------------------------------
 
 
-async def both_say(gateway: PowerShellGateway, kind: type[GatewayError], words: str) -> None:
+async def assert_both_raise(
+    gateway: PowerShellGateway, kind: type[GatewayError], message: str
+) -> None:
     for call in (submitted, PowerShellGateway.summaries):
-        with pytest.raises(GatewayError, match=words) as raised:
+        with pytest.raises(GatewayError, match=message) as raised:
             await call(gateway)
         assert type(raised.value) is kind
 
 
-async def test_without_powershell_nothing_runs(bench: Bench) -> None:
+async def test_access_is_denied_when_powershell_is_not_installed(bench: Bench) -> None:
     gateway = PowerShellGateway(bench.tokens, pwsh=str(bench.folder / "none"), pauses=())
-    await both_say(
+    await assert_both_raise(
         gateway, AccessDeniedError, "cannot be started on this host: .*none: No such file"
     )
 
 
-async def test_a_powershell_that_may_not_be_run(bench: Bench) -> None:
+async def test_access_is_denied_when_powershell_is_not_executable(bench: Bench) -> None:
     (bench.folder / "pwsh.txt").write_text("text", "utf-8")
     gateway = PowerShellGateway(bench.tokens, pwsh=str(bench.folder / "pwsh.txt"), pauses=())
-    await both_say(gateway, AccessDeniedError, "Permission denied")
+    await assert_both_raise(gateway, AccessDeniedError, "Permission denied")
 
 
 @pytest.mark.parametrize(
@@ -268,17 +270,17 @@ async def test_a_powershell_that_may_not_be_run(bench: Bench) -> None:
         (("4.9.1", "5.5.0"), "MicrosoftTeams is 5.5.0. Offhook needs 5.6.0 or later"),
     ],
 )
-async def test_without_a_recent_module_nothing_is_connected(
+async def test_access_is_denied_when_module_is_missing_or_old(
     bench: Bench, modules: tuple[str, ...], words: str
 ) -> None:
-    await both_say(bench.gateway(Behaviour(modules=modules)), AccessDeniedError, words)
+    await assert_both_raise(bench.gateway(Behavior(modules=modules)), AccessDeniedError, words)
     assert bench.did() == ["started", "failed"] * 2
     assert not bench.simulator.configapi.calls
 
 
 @pytest.mark.parametrize("modules", [("5.6.0",), ("4.0.0", "10.0.0", "7.9.0")])
-async def test_the_newest_module_counts(bench: Bench, modules: tuple[str, ...]) -> None:
-    assert await submitted(bench.gateway(Behaviour(modules=modules)))
+async def test_newest_installed_module_is_used(bench: Bench, modules: tuple[str, ...]) -> None:
+    assert await submitted(bench.gateway(Behavior(modules=modules)))
 
 
 @pytest.mark.parametrize(
@@ -298,7 +300,7 @@ async def test_the_newest_module_counts(bench: Bench, modules: tuple[str, ...]) 
         ("Slow down", "RestException", 429, ThrottledError, ThrottledError),
     ],
 )
-async def test_a_connection_that_fails_has_asked_for_nothing(
+async def test_cmdlet_is_not_called_when_connecting_fails(
     bench: Bench,
     message: str,
     kind: str,
@@ -307,7 +309,7 @@ async def test_a_connection_that_fails_has_asked_for_nothing(
     of_read: type[GatewayError],
 ) -> None:
     gateway = bench.gateway(
-        Behaviour(connect_error=message, connect_kind=kind, connect_status=status)
+        Behavior(connect_error=message, connect_kind=kind, connect_status=status)
     )
     for call, expected in ((submitted, of_submit), (PowerShellGateway.summaries, of_read)):
         with pytest.raises(GatewayError, match=f"^{re.escape(message)}$") as raised:
@@ -319,39 +321,39 @@ async def test_a_connection_that_fails_has_asked_for_nothing(
 
 
 @pytest.mark.parametrize(
-    ("trouble", "of_submit", "of_read"),
+    ("error", "of_submit", "of_read"),
     [
         (
             PermissionError("AADSTS700016: no such application"),
             AccessDeniedError,
             AccessDeniedError,
         ),
-        (ConnectionError("the sign-in service is away"), UnreachableError, UnavailableError),
+        (ConnectionError("the token endpoint is down"), UnreachableError, UnavailableError),
     ],
 )
-async def test_without_a_token_no_process_is_started(
-    bench: Bench, trouble: Exception, of_submit: type[GatewayError], of_read: type[GatewayError]
+async def test_no_process_starts_when_there_is_no_token(
+    bench: Bench, error: Exception, of_submit: type[GatewayError], of_read: type[GatewayError]
 ) -> None:
-    gateway = bench.gateway(tokens=NoTokens(trouble))
-    with pytest.raises(of_submit, match=str(trouble)):
+    gateway = bench.gateway(tokens=NoTokens(error))
+    with pytest.raises(of_submit, match=str(error)):
         await submitted(gateway)
-    with pytest.raises(of_read, match=str(trouble)):
+    with pytest.raises(of_read, match=str(error)):
         await gateway.summaries()
     assert not bench.runs
 
 
-# -- output that nobody asked for ------------------------------------------------------------------------
+# -- unexpected output -----------------------------------------------------------------------------------
 
 
-async def test_warnings_banners_and_terminal_codes_do_no_harm(bench: Bench) -> None:
-    gateway = bench.gateway(Behaviour(noise=True))
+async def test_noise_on_stdout_is_ignored(bench: Bench) -> None:
+    gateway = bench.gateway(Behavior(noise=True))
     batch_id = await submitted(gateway)
     assert [item.status for item in (await gateway.status(batch_id)).items] == ["success"]
     assert [each.remote_batch_id for each in await gateway.summaries()] == [batch_id]
 
 
-async def test_a_line_without_end_does_no_harm(bench: Bench) -> None:
-    assert await submitted(bench.gateway(Behaviour(fault="long-line", at="asking")))
+async def test_overlong_line_is_skipped(bench: Bench) -> None:
+    assert await submitted(bench.gateway(Behavior(fault="long-line", at="asking")))
 
 
 @pytest.mark.parametrize("fault", ["exit", "crash", "garbage", "forge", "flood", "kill"])
@@ -364,33 +366,35 @@ async def test_a_line_without_end_does_no_harm(bench: Bench) -> None:
         ("asked", OutcomeUnknownError, True),
     ],
 )
-async def test_a_process_that_ends_without_a_word(
+async def test_submit_error_depends_on_stage_when_process_ends_early(
     bench: Bench, fault: str, at: str, of_submit: type[GatewayError], ran: bool
 ) -> None:
-    gateway = bench.gateway(Behaviour(fault=fault, at=at))
-    with pytest.raises(GatewayError, match="PowerShell ended") as raised:
+    gateway = bench.gateway(Behavior(fault=fault, at=at))
+    with pytest.raises(GatewayError, match="PowerShell exited") as raised:
         await submitted(gateway)
     assert type(raised.value) is of_submit
     assert raised.value.correlation_id
     assert len(bench.simulator.configapi.batches) == ran
-    with pytest.raises(UnavailableError, match="PowerShell ended"):
+    with pytest.raises(UnavailableError, match="PowerShell exited"):
         await gateway.summaries()
 
 
 @pytest.mark.parametrize("fault", ["exit", "crash", "flood", "kill"])
-async def test_what_goes_wrong_after_the_answer_does_not_matter(bench: Bench, fault: str) -> None:
-    assert await submitted(bench.gateway(Behaviour(fault=fault, at="answered")))
+async def test_submit_succeeds_when_process_fails_after_its_result(
+    bench: Bench, fault: str
+) -> None:
+    assert await submitted(bench.gateway(Behavior(fault=fault, at="answered")))
 
 
-async def test_why_it_ended_is_told_on_one_line(bench: Bench) -> None:
+async def test_exit_message_is_one_line(bench: Bench) -> None:
     with pytest.raises(UnreachableError) as raised:
-        await submitted(bench.gateway(Behaviour(fault="crash", at="start")))
+        await submitted(bench.gateway(Behavior(fault="crash", at="start")))
     assert raised.value.message == (
-        "PowerShell ended with code 134 without an answer. Unhandled exception. … at Main()"
+        "PowerShell exited with code 134 without a result. Unhandled exception. … at Main()"
     )
 
 
-# -- time, cancellation, and what is left ----------------------------------------------------------------
+# -- timeouts, cancellation and cleanup ------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -401,51 +405,51 @@ async def test_why_it_ended_is_told_on_one_line(bench: Bench) -> None:
         ("asking", 4.0, OutcomeUnknownError),
     ],
 )
-async def test_time_is_up_for_the_process_and_its_children(
+async def test_process_and_children_are_killed_on_timeout(
     bench: Bench, at: str, timeout: float, of_submit: type[GatewayError]
 ) -> None:
-    gateway = bench.gateway(Behaviour(fault="hang", at=at), timeout=timeout)
+    gateway = bench.gateway(Behavior(fault="hang", at=at), timeout=timeout)
     started = asyncio.get_running_loop().time()
     with pytest.raises(GatewayError, match="took too long") as raised:
         await submitted(gateway)
     assert type(raised.value) is of_submit
-    # Once the service was asked, it is given all of the time.
+    # Once the cmdlet was called, the SIP Gateway gets the whole timeout.
     assert at != "asking" or asyncio.get_running_loop().time() - started >= timeout
     assert not any(_lives(run["pid"]) for run in bench.runs)
     await bench.nothing_left()
 
 
-async def test_what_was_said_but_not_read_before_time_was_up_counts(
+async def test_unread_asking_event_counts_after_timeout(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The service was asked, and we were too busy to hear of it: that is no proof that it was not."""
+    """The cmdlet was called, but the gateway was too busy to read the event in time."""
     killed = asyncio.Event()
-    line, kill = Process.read_line, Process.kill
+    read_line, kill = Process.read_line, Process.kill
 
-    async def late(process: Process) -> bytes:
+    async def read_line_after_kill(process: Process) -> bytes:
         await killed.wait()
-        return await line(process)
+        return await read_line(process)
 
-    def kill_and_tell(process: Process) -> None:
+    def kill_and_notify(process: Process) -> None:
         kill(process)
         killed.set()
 
-    monkeypatch.setattr(Process, "line", late)
-    monkeypatch.setattr(Process, "kill", kill_and_tell)
-    gateway = bench.gateway(Behaviour(fault="hang", at="asking"), timeout=4)
+    monkeypatch.setattr(Process, "read_line", read_line_after_kill)
+    monkeypatch.setattr(Process, "kill", kill_and_notify)
+    gateway = bench.gateway(Behavior(fault="hang", at="asking"), timeout=4)
     with pytest.raises(OutcomeUnknownError):
         await submitted(gateway)
 
 
-async def test_a_child_that_outlives_a_good_answer_is_ended(bench: Bench) -> None:
-    gateway = bench.gateway(Behaviour(fault="hang", at="answered"))
+async def test_child_is_killed_when_it_outlives_a_successful_run(bench: Bench) -> None:
+    gateway = bench.gateway(Behavior(fault="hang", at="answered"))
     assert await submitted(gateway)
     assert "child" in await bench.until("hanging")
 
 
 @pytest.mark.parametrize("at", ["start", "connecting", "asking", "asked"])
-async def test_cancelled_leaves_no_process_and_no_file(bench: Bench, at: str) -> None:
-    task = asyncio.create_task(submitted(bench.gateway(Behaviour(fault="hang", at=at))))
+async def test_cancellation_leaves_no_process_and_no_file(bench: Bench, at: str) -> None:
+    task = asyncio.create_task(submitted(bench.gateway(Behavior(fault="hang", at=at))))
     await bench.until("hanging")
     assert len(list(bench.temporary.glob("offhook-*/devices.csv"))) == 1
     task.cancel()
@@ -454,45 +458,45 @@ async def test_cancelled_leaves_no_process_and_no_file(bench: Bench, at: str) ->
     await bench.nothing_left()
 
 
-async def test_a_timed_out_read_leaves_nothing(bench: Bench) -> None:
-    gateway = bench.gateway(Behaviour(fault="hang", at="start"), read_timeout=1.5)
+async def test_read_timeout_leaves_no_process_and_no_file(bench: Bench) -> None:
+    gateway = bench.gateway(Behavior(fault="hang", at="start"), read_timeout=1.5)
     with pytest.raises(UnavailableError, match="took too long"):
         await gateway.status(BATCH)
 
 
-async def test_no_more_processes_at_once_than_allowed(bench: Bench) -> None:
-    gateway = bench.gateway(Behaviour(fault="hang", at="start"), at_once=2)
+async def test_slots_cap_concurrent_processes(bench: Bench) -> None:
+    gateway = bench.gateway(Behavior(fault="hang", at="start"), at_once=2)
     calls = [asyncio.create_task(gateway.status(BATCH)) for _ in range(4)]
-    for place, call in enumerate(calls):
-        at_work = min(2 + place, len(calls))
-        await bench.until("hanging", at_work)
-        assert bench.did().count("started") == at_work
+    for index, call in enumerate(calls):
+        started = min(2 + index, len(calls))
+        await bench.until("hanging", started)
+        assert bench.did().count("started") == started
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
 
 
-async def test_places_are_shared(bench: Bench) -> None:
-    """Whoever signs in gets a gateway of their own: together they start no more processes."""
-    places = asyncio.Semaphore(1)
+async def test_slots_are_shared_between_gateways(bench: Bench) -> None:
+    """Each approver has their own gateway, but all share the cap on processes."""
+    slots = asyncio.Semaphore(1)
     launcher = fake_pwsh.install(
-        bench.folder, bench.simulator.configapi_url, Behaviour(fault="hang", at="start")
+        bench.folder, bench.simulator.configapi_url, Behavior(fault="hang", at="start")
     )
     first, second = (
-        PowerShellGateway(bench.tokens, pwsh=str(launcher), slots=places, submit_timeout=timeout)
+        PowerShellGateway(bench.tokens, pwsh=str(launcher), slots=slots, submit_timeout=timeout)
         for timeout in (PATIENCE, 0.3)
     )
     reading = asyncio.create_task(first.summaries())
     await bench.until("hanging")
-    with pytest.raises(UnreachableError, match="too many PowerShell processes"):
+    with pytest.raises(UnreachableError, match="all PowerShell slots are in use"):
         await submitted(second)
     reading.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reading
 
 
-async def test_a_place_is_free_again_after_whatever_happened(bench: Bench) -> None:
-    gateway = bench.gateway(Behaviour(fault="kill", at="asking"), at_once=1)
+async def test_slot_is_released_after_failure(bench: Bench) -> None:
+    gateway = bench.gateway(Behavior(fault="kill", at="asking"), at_once=1)
     for _ in range(3):
         with pytest.raises(OutcomeUnknownError):
             await submitted(gateway)
@@ -500,7 +504,7 @@ async def test_a_place_is_free_again_after_whatever_happened(bench: Bench) -> No
     assert await submitted(gateway)
 
 
-async def test_a_full_disk_stops_a_submit_before_it_begins(
+async def test_submit_is_unreachable_when_disk_is_full(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(bench.folder / "gone"))
@@ -508,7 +512,7 @@ async def test_a_full_disk_stops_a_submit_before_it_begins(
         await submitted(bench.gateway())
 
 
-# -- what the service says -------------------------------------------------------------------------------
+# -- responses of the SIP Gateway ------------------------------------------------------------------------
 
 
 def fault(call: Call, kind: FaultKind, message: str = "", **more: Any) -> Scenario:
@@ -527,11 +531,11 @@ def fault(call: Call, kind: FaultKind, message: str = "", **more: Any) -> Scenar
         (fault(Call.CREATE_BATCH, FaultKind.SERVER_ERROR, "Something broke"), OutcomeUnknownError),
     ],
 )
-async def test_an_error_without_its_status_is_judged_by_its_words(
+async def test_submit_error_follows_from_text_when_status_is_missing(
     bench: Bench, error: type[GatewayError]
 ) -> None:
     with pytest.raises(GatewayError) as raised:
-        await submitted(bench.gateway(Behaviour(plain_errors=True)))
+        await submitted(bench.gateway(Behavior(plain_errors=True)))
     assert type(raised.value) is error
     assert len(bench.simulator.configapi.submits) == 1
 
@@ -545,11 +549,11 @@ async def test_an_error_without_its_status_is_judged_by_its_words(
         (fault(Call.BATCH_STATUS, FaultKind.SERVER_ERROR, "Something broke"), UnavailableError),
     ],
 )
-async def test_a_read_error_without_its_status_is_judged_by_its_words(
+async def test_read_error_follows_from_text_when_status_is_missing(
     bench: Bench, error: type[GatewayError]
 ) -> None:
     with pytest.raises(GatewayError) as raised:
-        await bench.gateway(Behaviour(plain_errors=True)).status(BATCH)
+        await bench.gateway(Behavior(plain_errors=True)).status(BATCH)
     assert type(raised.value) is error
 
 
@@ -557,8 +561,8 @@ async def test_a_read_error_without_its_status_is_judged_by_its_words(
     "scenario", [Scenario(faults=(Fault(call=Call.CREATE_BATCH, fault=FaultKind.UNAUTHORIZED),))]
 )
 @pytest.mark.parametrize("plain", [True, False])
-async def test_a_refused_token_is_renewed_once(bench: Bench, plain: bool) -> None:
-    assert await submitted(bench.gateway(Behaviour(plain_errors=plain)))
+async def test_submit_renews_tokens_once_when_refused(bench: Bench, plain: bool) -> None:
+    assert await submitted(bench.gateway(Behavior(plain_errors=plain)))
     assert bench.tokens.asked == [
         (GRAPH_SCOPE, False),
         (TEAMS_SCOPE, False),
@@ -571,7 +575,9 @@ async def test_a_refused_token_is_renewed_once(bench: Bench, plain: bool) -> Non
 @pytest.mark.parametrize(
     "batch_id", ["", " ", "a b", "a\x00b", "a\nb", "é", "x" * 129, "-Region\u202e"]
 )
-async def test_what_is_no_batch_id_is_asked_of_nobody(bench: Bench, batch_id: str) -> None:
+async def test_status_starts_no_process_when_batch_id_is_malformed(
+    bench: Bench, batch_id: str
+) -> None:
     with pytest.raises(UnknownBatchError):
         await bench.gateway().status(batch_id)
     assert not bench.runs
@@ -580,7 +586,7 @@ async def test_what_is_no_batch_id_is_asked_of_nobody(bench: Bench, batch_id: st
 @pytest.mark.parametrize(
     "batch_id", ["-Region", "$(Get-Process)", "';exit;'", "`n|%{", "a&b=c/../d?e#f"]
 )
-async def test_a_batch_id_is_data(bench: Bench, batch_id: str) -> None:
+async def test_batch_id_is_never_an_argument(bench: Bench, batch_id: str) -> None:
     with pytest.raises(UnknownBatchError, match=r"^Batch not found\.$"):
         await bench.gateway().status(batch_id)
     (run,) = [run for run in bench.runs if run["what"] == "started"]
@@ -596,9 +602,9 @@ async def test_a_batch_id_is_data(bench: Bench, batch_id: str) -> None:
         "$(x)`@contoso.com",
     ],
 )
-async def test_phones_arrive_as_they_are(bench: Bench, username: str) -> None:
-    device = Phone(username, "00-04-F2-00-00-01:001", Region.APAC)
-    await bench.gateway().submit(Region.APAC, [device])
+async def test_phones_arrive_unchanged(bench: Bench, username: str) -> None:
+    phone = Phone(username, "00-04-F2-00-00-01:001", Region.APAC)
+    await bench.gateway().submit(Region.APAC, [phone])
     (submit,) = bench.simulator.configapi.submits
     assert submit.region is Region.APAC
     assert [(item.username, item.hardware_id) for item in submit.items] == [
@@ -606,24 +612,24 @@ async def test_phones_arrive_as_they_are(bench: Bench, username: str) -> None:
     ]
 
 
-# -- nobody's secrets ------------------------------------------------------------------------------------
+# -- secrets ---------------------------------------------------------------------------------------------
 
 
 @asynccontextmanager
 async def listening() -> AsyncGenerator[list[Any]]:
-    """Everything that is logged, at every level."""
+    """Capture logs at every level."""
     structlog.reset_defaults()
     with capture_logs() as logs:
         yield logs
 
 
-ENDINGS: dict[str, Behaviour] = {
-    "good": Behaviour(),
-    "crash": Behaviour(fault="crash", at="asking"),
-    "kill": Behaviour(fault="kill", at="asking"),
-    "garbage": Behaviour(fault="garbage", at="connecting"),
-    "told in an error": Behaviour(connect_error=f"Bad token {TEAMS_TOKEN} for {GRAPH_TOKEN[:40]}"),
-    "told by the service": Behaviour(
+ENDINGS: dict[str, Behavior] = {
+    "good": Behavior(),
+    "crash": Behavior(fault="crash", at="asking"),
+    "kill": Behavior(fault="kill", at="asking"),
+    "garbage": Behavior(fault="garbage", at="connecting"),
+    "in an error": Behavior(connect_error=f"Bad token {TEAMS_TOKEN} for {GRAPH_TOKEN[:40]}"),
+    "in a response": Behavior(
         connect_error=f'{{"token": "{TEAMS_TOKEN}"}}',
         connect_kind="RestException",
         connect_status=400,
@@ -638,29 +644,29 @@ def texts(error: BaseException | None) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS.keys())
-async def test_no_token_is_left_anywhere(
-    bench: Bench, ending: Behaviour, monkeypatch: pytest.MonkeyPatch
+async def test_tokens_never_reach_logs_errors_or_files(
+    bench: Bench, ending: Behavior, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OFFHOOK_APP_PASSWORD", "a secret of the bot")
-    said: list[str] = []
+    output: list[str] = []
     async with listening() as logs:
         try:
             await submitted(bench.gateway(ending))
         except GatewayError as error:
-            said += texts(error)
-    said += [repr(logs), *(str(run) for run in bench.runs)]
+            output += texts(error)
+    output += [repr(logs), *(str(run) for run in bench.runs)]
     files = [path for path in bench.folder.rglob("*") if path.is_file()]
-    said += [path.read_text("utf-8", "replace") for path in files if path.name != "pwsh.json"]
+    output += [path.read_text("utf-8", "replace") for path in files if path.name != "pwsh.json"]
     assert logs
     assert "lobby@contoso.com" not in repr(logs)
     for secret in (GRAPH_TOKEN, TEAMS_TOKEN, "a secret of the bot", TEAMS_TOKEN[:30]):
-        assert not any(secret in text for text in said)
+        assert not any(secret in text for text in output)
 
 
 @pytest.mark.parametrize("fails", [True, False])
-async def test_an_error_is_one_bounded_printable_line(bench: Bench, fails: bool) -> None:
+async def test_error_message_is_one_bounded_printable_line(bench: Bench, fails: bool) -> None:
     message = "\x1b[31mtwo\r\nlines\x00 \u202e" + "x" * 5000
-    gateway = bench.gateway(Behaviour(connect_error=message))
+    gateway = bench.gateway(Behavior(connect_error=message))
     with pytest.raises(AccessDeniedError) as raised:
         await (submitted(gateway) if fails else gateway.summaries())
     assert raised.value.message.startswith("two lines xxx")

@@ -1,4 +1,4 @@
-"""Whatever a body holds, reading it gives a value or `Unreadable`."""
+"""Parsers return a value or raise `UnreadableResponseError`, whatever the body."""
 
 from __future__ import annotations
 
@@ -51,13 +51,15 @@ def read_report(body: bytes) -> BatchReport:
 
 @pytest.mark.parametrize("read", [wire.batch_id, wire.summaries, wire.admin_endpoint, read_report])
 @given(body=BODIES)
-def test_nothing_but_unreadable_is_raised(read: Callable[[bytes], object], body: bytes) -> None:
+def test_parsers_raise_only_unreadable_response_error(
+    read: Callable[[bytes], object], body: bytes
+) -> None:
     with contextlib.suppress(wire.UnreadableResponseError):
         read(body)
 
 
 @given(body=BODIES)
-def test_an_error_text_is_one_printable_line(body: bytes) -> None:
+def test_error_text_is_one_bounded_printable_line(body: bytes) -> None:
     text = wire.error_text(body)
     assert len(text) <= wire.MAX_TEXT
     assert text.isprintable()
@@ -75,7 +77,7 @@ def test_an_error_text_is_one_printable_line(body: bytes) -> None:
         ('[{"batchId": "x", "other": []}]', "x"),
     ],
 )
-def test_where_a_batch_id_may_stand(body: str, expected: str) -> None:
+def test_batch_id_is_found_in_any_known_shape(body: str, expected: str) -> None:
     assert wire.batch_id(body.encode()) == expected
 
 
@@ -90,7 +92,7 @@ def test_where_a_batch_id_may_stand(body: str, expected: str) -> None:
         ("two\nlines\u200b", "two lines"),
     ],
 )
-def test_how_an_items_error_may_be_written(error: object, expected: str) -> None:
+def test_report_reads_item_error_in_any_shape(error: object, expected: str) -> None:
     body = {
         "batchStatus": 3,
         "batchItems": [{"USERNAME": "a", "hardware_id": "b", "error": error}, 5],
@@ -110,7 +112,7 @@ def test_how_an_items_error_may_be_written(error: object, expected: str) -> None
         ([{"batchStatus": "Queued", "batchItem": [{"userName": "a"}, {"userName": "b"}]}], 2),
     ],
 )
-def test_how_a_status_may_be_written(body: object, count: int) -> None:
+def test_report_reads_items_in_any_shape(body: object, count: int) -> None:
     assert len(wire.report(json.dumps(body).encode(), "asked").items) == count
 
 
@@ -145,15 +147,19 @@ def test_how_a_status_may_be_written(body: object, count: int) -> None:
         },
     ],
 )
-def test_how_a_summary_may_be_written(entry: object) -> None:
+def test_summaries_read_known_field_names(entry: object) -> None:
     for body in ([entry], {"value": [entry]}, {"BatchSummaries": [entry]}, entry):
-        (summary,), following = wire.summaries(json.dumps(body).encode())
-        assert (summary.remote_batch_id, summary.region, summary.phone_count) == ("x", Region.EMEA, 5)
+        (summary,), next_link = wire.summaries(json.dumps(body).encode())
+        assert (summary.remote_batch_id, summary.region, summary.phone_count) == (
+            "x",
+            Region.EMEA,
+            5,
+        )
         assert summary.created_at == datetime(2026, 11, 22, 10, 11, 12, 123456, UTC)
-        assert following == ""
+        assert next_link == ""
 
 
-def test_what_a_summary_does_not_say_is_none() -> None:
+def test_summary_fields_are_none_when_unreadable() -> None:
     entry = {"batchId": "x", "region": "Mars", "createdAt": "soon", "deviceCount": "many"}
     (summary,), _ = wire.summaries(json.dumps([entry]).encode())
     assert (summary.status, summary.region, summary.created_at, summary.phone_count) == (

@@ -1,4 +1,4 @@
-"""Every way in which the app proves itself, against a token endpoint that checks it."""
+"""Every kind of app credential, against a token endpoint that verifies it."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def proof(
     monkeypatch: pytest.MonkeyPatch,
     certificate: tuple[bytes, rsa.RSAPrivateKey],
 ) -> dict[str, Any]:
-    """The settings for one way."""
+    """The settings for one kind of credential."""
     match request.param:
         case "secret":
             return {"app_password": SECRET}
@@ -113,7 +113,7 @@ def proof(
             return {"app_type": "UserAssignedMSI", "run_as": "app"}
 
 
-async def taken(credential: AsyncTokenCredential) -> dict[str, Any]:
+async def fetch_claims(credential: AsyncTokenCredential) -> dict[str, Any]:
     tokens = CredentialTokens(credential)
     token = await tokens.token(SCOPE)
     assert await tokens.token(SCOPE) == token
@@ -121,37 +121,39 @@ async def taken(credential: AsyncTokenCredential) -> dict[str, Any]:
     return jwt.decode(token, options={"verify_signature": False})
 
 
-async def test_as_the_app(
+async def test_app_token_is_issued_for_every_credential(
     simulator: Simulator, session: aiohttp.ClientSession, proof: dict[str, Any]
 ) -> None:
     credentials = Credentials(settings_of(simulator, **proof), session)
-    claims = await taken(credentials.app())
+    claims = await fetch_claims(credentials.app())
     assert claims["aud"] == RESOURCE
     own = "app_type" in proof
     assert simulator.entra.grants["managed_identity" if own else "client_credentials"] == 1
     await credentials.aclose()
 
 
-async def test_on_behalf_of_somebody(
+async def test_on_behalf_of_token_is_issued_for_every_credential(
     simulator: Simulator, session: aiohttp.ClientSession, proof: dict[str, Any]
 ) -> None:
     if "app_type" in proof:
-        pytest.skip("a managed identity cannot; the settings say so")
+        pytest.skip("a managed identity cannot act on behalf of a user; the settings reject it")
     credentials = Credentials(settings_of(simulator, **proof), session)
     assertion = simulator.entra.issue(TENANT, APP_ID, MEGAN.object_id)
-    claims = await taken(credentials.on_behalf_of(TENANT, assertion))
+    claims = await fetch_claims(credentials.on_behalf_of(TENANT, assertion))
     assert (claims["aud"], claims["oid"], claims["tid"]) == (RESOURCE, MEGAN.object_id, TENANT)
     assert simulator.entra.grants[OBO] == 1
     await credentials.aclose()
 
 
-async def test_a_wrong_secret(simulator: Simulator, session: aiohttp.ClientSession) -> None:
+async def test_token_is_refused_when_secret_is_wrong(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
     credentials = Credentials(settings_of(simulator, app_password="wrong"), session)
     with pytest.raises(PermissionError, match="AADSTS7000215"):
         await CredentialTokens(credentials.app()).token(SCOPE)
 
 
-async def test_exceptions_name_no_token(
+async def test_exceptions_contain_no_secrets(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     credentials = Credentials(settings_of(simulator, app_password=SECRET), session)
@@ -159,16 +161,18 @@ async def test_exceptions_name_no_token(
     simulator.entra.refusals[MEGAN.object_id] = 53003
     with pytest.raises(PermissionError, match="AADSTS53003") as refused:
         await CredentialTokens(credentials.on_behalf_of(TENANT, assertion)).token(SCOPE)
-    told = "".join(traceback.format_exception(refused.value)) + repr(refused.value.__cause__)
-    assert assertion.rpartition(".")[2] not in told
-    assert SECRET not in told
+    text = "".join(traceback.format_exception(refused.value)) + repr(refused.value.__cause__)
+    assert assertion.rpartition(".")[2] not in text
+    assert SECRET not in text
     proof = Proof("1", assertion, "123456")
     assert assertion not in repr(proof)
     assert "123456" not in repr(proof)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no certificate"])
-def test_a_certificate_that_is_none(tmp_path: Path, content: bytes | None) -> None:
+def test_certificate_is_rejected_when_missing_or_invalid(
+    tmp_path: Path, content: bytes | None
+) -> None:
     path = tmp_path / "app.pem"
     if content is not None:
         path.write_bytes(content)
@@ -181,10 +185,10 @@ def test_a_certificate_that_is_none(tmp_path: Path, content: bytes | None) -> No
 
 
 @pytest.mark.parametrize("fault", [FaultKind.SERVER_ERROR, FaultKind.GARBAGE, FaultKind.DROP_LOST])
-async def test_a_token_endpoint_in_trouble(
+async def test_token_raises_connection_error_when_endpoint_fails(
     simulator: Simulator, session: aiohttp.ClientSession, fault: FaultKind
 ) -> None:
-    """Nobody said no, so nobody is refused."""
+    """Entra ID did not refuse, so it is not a PermissionError."""
     simulator.faults.add(Fault(call=Call.TOKEN, fault=fault, times=0))
     credentials = Credentials(settings_of(simulator, app_password=SECRET), session)
     with pytest.raises(ConnectionError):
@@ -192,7 +196,7 @@ async def test_a_token_endpoint_in_trouble(
 
 
 @pytest.mark.parametrize("body", ["{}", "[]", '{"access_token": 1}', '{"error": {"a": 1}}', "null"])
-async def test_answers_that_are_no_tokens(
+async def test_token_raises_when_response_is_not_a_token(
     simulator: Simulator, session: aiohttp.ClientSession, body: str
 ) -> None:
     async def answer(_: web.Request) -> web.Response:
@@ -212,7 +216,7 @@ async def test_answers_that_are_no_tokens(
     await runner.cleanup()
 
 
-async def test_many_at_once_fetch_one_token_over_one_connection(
+async def test_concurrent_callers_share_one_token_request(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     credentials = Credentials(settings_of(simulator, app_password=SECRET), session)
@@ -221,13 +225,13 @@ async def test_many_at_once_fetch_one_token_over_one_connection(
     assert simulator.entra.calls[Call.TOKEN] == 1
 
 
-async def test_a_proxy_of_the_environment_is_used(
+async def test_environment_proxy_is_used(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[bytes] = []
+    request_lines: list[bytes] = []
 
     async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        asked.append(await reader.readline())
+        request_lines.append(await reader.readline())
         writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
         await writer.drain()
         writer.close()
@@ -247,15 +251,15 @@ async def test_a_proxy_of_the_environment_is_used(
             await CredentialTokens(Credentials(settings, session).app()).token(SCOPE)
     server.close()
     await server.wait_closed()
-    assert asked
-    assert asked[0].startswith(b"CONNECT login.microsoftonline.com:443 ")
+    assert request_lines
+    assert request_lines[0].startswith(b"CONNECT login.microsoftonline.com:443 ")
 
 
 @pytest.fixture
 async def untrusted(
     tmp_path: Path, certificate: tuple[bytes, rsa.RSAPrivateKey]
 ) -> AsyncIterator[str]:
-    """An HTTPS server whose certificate nobody vouches for."""
+    """An HTTPS server with a self-signed certificate."""
     path = tmp_path / "server.pem"
     path.write_bytes(certificate[0])
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -268,10 +272,10 @@ async def untrusted(
     await runner.cleanup()
 
 
-async def test_tls_that_cannot_be_trusted(
+async def test_nothing_is_sent_when_tls_certificate_is_untrusted(
     simulator: Simulator, session: aiohttp.ClientSession, untrusted: str
 ) -> None:
-    """Nothing is sent there: no secret, no token, no batch."""
+    """No secret, no token and no batch."""
     settings = settings_of(simulator, app_password=SECRET).model_copy(
         update={"authority_url": untrusted}
     )

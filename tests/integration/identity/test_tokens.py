@@ -1,4 +1,4 @@
-"""Tokens of the application, over a credential that answers as azure-identity's do."""
+"""`CredentialTokens`, with a fake azure-identity credential."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Credential:
         await self.close()
 
 
-async def test_a_token_comes_from_the_credential() -> None:
+async def test_token_comes_from_the_credential() -> None:
     credential = Credential()
     tokens = CredentialTokens(credential)
     assert await tokens.token("api/.default") == "secret for api/.default"
@@ -57,7 +57,7 @@ async def test_a_token_comes_from_the_credential() -> None:
     assert credential.closed
 
 
-async def test_a_newer_token_is_asked_for_with_a_claim_that_no_cache_answers() -> None:
+async def test_refresh_requests_a_claim_that_bypasses_the_cache() -> None:
     credential = Credential()
     await CredentialTokens(credential).token("api/.default", refresh=True)
     (claims,) = credential.claims
@@ -75,12 +75,12 @@ async def test_a_newer_token_is_asked_for_with_a_claim_that_no_cache_answers() -
         (ServiceRequestError("no route"), ConnectionError),
     ],
 )
-async def test_no_token(error: Exception, expected: type[Exception]) -> None:
+async def test_token_raises_by_kind_of_failure(error: Exception, expected: type[Exception]) -> None:
     with pytest.raises(expected, match=r"^no token: "):
         await CredentialTokens(Credential(error)).token("api/.default")
 
 
-async def test_the_dummy_token_is_not_shown() -> None:
+async def test_fixed_token_is_hidden_in_repr() -> None:
     token = FixedToken("hidden")
     assert await token.token("api/.default") == "hidden"
     assert "hidden" not in repr(token)

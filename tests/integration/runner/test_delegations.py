@@ -1,10 +1,10 @@
-"""Requests that run with people's rights: where nobody is signed in they wait, over replicas too."""
+"""Requests that run with an approver's delegation: without one they wait, over replicas too."""
 
 from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,34 +19,50 @@ from bot.identity.credentials import Credentials
 from bot.identity.delegations import ApproverTokens, Delegations, Principal, Proof
 from bot.identity.token_service import Account, TokenService
 from bot.identity.tokens import CredentialTokens, Tokens
-from bot.lifecycle.notifications import Notifications
+from bot.lifecycle import delegations as lifecycle
+from bot.runner.context import WorkerContext
+from bot.runner.gateways import Gateways
 from bot.runner.worker import Worker
-from bot.settings.model import REQUESTER_CHAT, Settings
+from bot.settings.model import Settings
 from bot.signin.request import RequestState
 from bot.simulator.entra import APP_ID, BOT, SECRET
 from bot.simulator.scenario import PEOPLE, Scenario
-from bot.store import batches, requests
 from bot.store.database import Database
 from bot.store.models import PostRow
-from bot.words import Words
 from tests.support import jobs
-from tests.support.worker_harness import World, opened
+from tests.support.worker_harness import PATIENCE, World, opened
 
 MEGAN = PEOPLE[1]
 LEASE = 0.6
 
 
+class CountedDelegations(Delegations[SipGateway]):
+    """Announces the worker's heartbeats: each one ends with a release."""
+
+    _released: asyncio.Event | None = None
+
+    async def release(self, request_ids: Collection[str]) -> None:
+        await super().release(request_ids)
+        if self._released is not None:
+            self._released.set()
+
+    async def next_heartbeat(self) -> None:
+        self._released = asyncio.Event()
+        async with asyncio.timeout(PATIENCE):
+            await self._released.wait()
+
+
 @dataclass
 class Replica:
-    """One process of the service, as far as its worker goes."""
+    """One process of Offhook, as far as its worker goes."""
 
     world: World
-    delegations: Delegations[SipGateway]
+    delegations: CountedDelegations
     worker: Worker
     task: asyncio.Task[None]
 
     async def sign_in(self, request_id: str) -> None:
-        """What `approve` and `sign_in` do after they have checked who clicked."""
+        """Delegate as `approve` and `delegate` do after checking who clicked."""
         account = Account(f"29:{MEGAN.object_id}", "a:chat", "https://service.example", "28:bot")
         who = Principal(jobs.TENANT, MEGAN.object_id, account)
         token = self.world.simulator.entra.sso(MEGAN, jobs.TENANT)
@@ -54,13 +70,18 @@ class Replica:
         assert isinstance(outcome, ApproverTokens)
         self.delegations.delegate(request_id, outcome)
         now = jobs.utc_now()
+        request = await jobs.load(self.world.database, request_id)
         async with self.world.database.write() as tx:
             until = now + timedelta(seconds=LEASE)
-            assert await requests.signed_in(tx, request_id, until, actor=jobs.APPROVER, now=now)
-            await batches.look_now(tx, request_id, now)
+            assert await lifecycle.grant(tx, request, until, actor=jobs.APPROVER, now=now)
         self.worker.wake()
 
-    async def die(self) -> None:
+    async def heartbeats(self, number: int) -> None:
+        """Wait for so many more of the worker's heartbeats, which are a third of a lease apart."""
+        for _ in range(number):
+            await self.delegations.next_heartbeat()
+
+    async def stop(self) -> None:
         self.task.cancel()
         with suppress(asyncio.CancelledError):
             await self.task
@@ -97,16 +118,19 @@ class Replicas:
             app_id=APP_ID,
             connection="approver",
         )
-        delegations = Delegations(service, credentials, gateway, scope=SCOPE, lease=LEASE)
+        delegations = CountedDelegations(
+            service, credentials, gateway, scope=SCOPE, lease_seconds=LEASE
+        )
         worker = Worker(
-            world.database,
-            world.gateway,
-            Notifications(REQUESTER_CHAT, REQUESTER_CHAT, Words()),
-            timing=world.timing,
-            owner=uuid.uuid4().hex,
-            clock=jobs.utc_now,
-            changed=world.changed.set,
-            delegations=delegations,
+            WorkerContext(
+                world.database,
+                Gateways(world.gateway, delegations),
+                jobs.NOTIFY,
+                world.timing,
+                owner=uuid.uuid4().hex,
+                clock=jobs.utc_now,
+                changed=world.changed.set,
+            )
         )
         replica = Replica(world, delegations, worker, asyncio.create_task(worker.run()))
         self.all.append(replica)
@@ -125,7 +149,7 @@ async def replicas(world: World) -> AsyncIterator[Replicas]:
         made = Replicas(world, session)
         yield made
         for replica in made.all:
-            await replica.die()
+            await replica.stop()
             await replica.delegations.aclose()
 
 
@@ -137,7 +161,7 @@ async def cards(database: Database, request_id: str) -> int:
         return counted.scalar_one()
 
 
-async def test_nothing_is_sent_before_somebody_signs_in(world: World, replicas: Replicas) -> None:
+async def test_worker_submits_nothing_before_approver_delegates(world: World, replicas: Replicas) -> None:
     request_id = await jobs.approved(world.database, 150)
     replica = replicas.start()
     await world.until(request_id, lambda each: each.delegation_wanted_since is not None)
@@ -149,24 +173,23 @@ async def test_nothing_is_sent_before_somebody_signs_in(world: World, replicas: 
     assert len(world.simulator.configapi.submits) == 2
     assert not world.simulator.configapi.run_twice
     assert await cards(world.database, request_id) == 1
-    async with asyncio.timeout(10):
-        while replica.delegations.held():  # what has ended keeps nobody's rights
-            await asyncio.sleep(0.05)
+    while replica.delegations.held():  # a request that has ended releases its delegation
+        await replica.heartbeats(1)
 
 
-async def test_another_replica_leaves_it_alone_and_takes_over_when_the_first_is_gone(
+async def test_second_replica_waits_while_first_holds_delegation_and_takes_over_when_it_stops(
     world: World, replicas: Replicas
 ) -> None:
     if world.database.sqlite:
-        pytest.skip("one process at a time")
+        pytest.skip("one process per SQLite file")
     request_id = await jobs.approved(world.database, 450)
     first = replicas.start()
     await first.sign_in(request_id)
     await world.simulator.configapi.wait_for_submits(3, 10)
     second = replicas.start()
-    await asyncio.sleep(2 * LEASE)  # longer than a word of the first would last by itself
+    await second.heartbeats(7)  # longer than two leases: the first keeps renewing its own
     assert (await world.snapshot(request_id)).delegation_wanted_since is None
-    await first.die()
+    await first.stop()
     await world.until(request_id, lambda each: each.delegation_wanted_since is not None)
     await second.sign_in(request_id)
     await world.until(request_id, lambda each: each.state is RequestState.FINISHED)

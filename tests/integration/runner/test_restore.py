@@ -1,4 +1,4 @@
-"""A database from a backup: what was sent after it is found again, by the statement in docs/operations.md."""
+"""Restoring a backup: batches submitted after it are reconciled, by the statement in docs/operations.md."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _statement() -> str:
     return str(blocks[0]).strip().rstrip(";")
 
 
-async def _as_before_it_was_sent(database: Database) -> None:
+async def _restore_state_before_submit(database: Database) -> None:
     async with database.write() as tx:
         await tx.execute(
             update(BatchRow).values(
@@ -46,12 +46,12 @@ def _ended(snapshot: RequestSnapshot) -> bool:
     return snapshot.state is RequestState.FINISHED
 
 
-async def test_what_was_sent_after_the_backup_is_not_sent_again(database: Database) -> None:
+async def test_batches_submitted_after_backup_are_not_resubmitted(database: Database) -> None:
     async with worker_harness.opened(database, Scenario(batch_seconds=0.2)) as here:
         async with here.working():
             request_id = await jobs.approved(database, 20)
             await here.until(request_id, _ended)
-        await _as_before_it_was_sent(database)
+        await _restore_state_before_submit(database)
         async with database.write() as tx:
             await tx.execute(text(_statement()))
         async with here.working():
@@ -60,11 +60,12 @@ async def test_what_was_sent_after_the_backup_is_not_sent_again(database: Databa
     assert len(here.simulator.configapi.submits) == 1
 
 
-async def test_what_was_not_sent_is_put_before_a_person(database: Database) -> None:
+async def test_approver_is_asked_about_batch_not_found_after_restore(database: Database) -> None:
     async with worker_harness.opened(database, Scenario(batch_seconds=0.2)) as here:
         request_id = await jobs.approved(database, 20)
         async with database.write() as tx:
             await tx.execute(text(_statement()))
         async with here.working():
-            await here.until(request_id, lambda snapshot: bool(snapshot.questions))
+            snapshot = await here.until(request_id, lambda each: bool(each.questions))
     assert not here.simulator.configapi.submits
+    assert snapshot.regions[0].batches == {BatchState.NEEDS_PERSON: 1}

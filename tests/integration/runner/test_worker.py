@@ -1,19 +1,22 @@
-"""The worker against the simulated service over HTTP, on both databases."""
+"""The worker against the simulated SIP Gateway over HTTP, on both databases."""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
+from structlog.testing import capture_logs
 
+from bot.lifecycle import batches as lifecycle
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario, Statuses, Summaries, Wire
-from bot.store import batches, requests
+from bot.store import batches
 from bot.store.database import Database
 from bot.store.models import BatchRow
 from tests.support import jobs, worker_harness
@@ -29,13 +32,13 @@ def asks(snapshot: RequestSnapshot) -> bool:
     return bool(snapshot.questions)
 
 
-async def test_every_phone_is_signed_in_or_explained(database: Database) -> None:
+async def test_worker_signs_in_or_explains_every_phone(database: Database) -> None:
     scenario = Scenario.model_validate(
         {
             "batch_seconds": 0.2,
             "outcomes": {
                 "lobby1@contoso.com": "device-offline",
-                "lobby2@contoso.com": "A message that nobody has listed.",
+                "lobby2@contoso.com": "A message missing from the catalogue.",
             },
         }
     )
@@ -46,13 +49,13 @@ async def test_every_phone_is_signed_in_or_explained(database: Database) -> None
     assert (tally.signed_in, tally.failed, tally.total) == (248, 2, 250)
     assert {(g.cause.code, g.message) for g in snapshot.causes} == {
         ("device-offline", "Device is offline."),
-        ("unknown", "A message that nobody has listed."),
+        ("unknown", "A message missing from the catalogue."),
     }
     assert here.simulator.configapi.run_twice == []
     assert len(here.simulator.configapi.submits) == 4
 
 
-async def test_never_more_than_three_a_region(database: Database) -> None:
+async def test_worker_runs_at_most_three_concurrent_batches_per_region(database: Database) -> None:
     async with worker_harness.opened(database, QUICK) as here, here.working():
         request_id = await jobs.approved(database, 900, Region.EMEA, Region.APAC)
         await here.until(request_id, ended)
@@ -62,7 +65,7 @@ async def test_never_more_than_three_a_region(database: Database) -> None:
 
 @pytest.mark.parametrize("casing", ["pascal", "camel", "lower"])
 @pytest.mark.parametrize("plural", [False, True])
-async def test_any_casing_and_any_words_for_running(
+async def test_polling_reads_any_casing_and_unknown_running_statuses(
     tmp_path_factory: pytest.TempPathFactory, casing: str, plural: bool
 ) -> None:
     database = Database(f"sqlite:///{tmp_path_factory.mktemp('d')}/offhook.db")
@@ -86,7 +89,7 @@ async def test_any_casing_and_any_words_for_running(
     assert snapshot.phones_by_status.signed_in == 20
 
 
-LOST = [
+RESPONSE_LOST = [
     FaultKind.TIMEOUT_ACCEPTED,
     FaultKind.DROP_ACCEPTED,
     FaultKind.SERVER_ERROR_ACCEPTED,
@@ -94,11 +97,11 @@ LOST = [
 ]
 
 
-@pytest.mark.parametrize("fault", LOST)
-async def test_a_lost_answer_is_found_in_the_summaries(
+@pytest.mark.parametrize("fault", RESPONSE_LOST)
+async def test_reconciliation_matches_batch_in_summaries_when_response_is_lost(
     database: Database, fault: FaultKind
 ) -> None:
-    scenario = replace_faults(Fault(call=Call.CREATE_BATCH, fault=fault))
+    scenario = with_faults(Fault(call=Call.CREATE_BATCH, fault=fault))
     async with worker_harness.opened(database, scenario) as here, here.working():
         request_id = await jobs.approved(database, 20)
         snapshot = await here.until(request_id, ended)
@@ -107,18 +110,18 @@ async def test_a_lost_answer_is_found_in_the_summaries(
     assert here.simulator.configapi.run_twice == []
 
 
-def replace_faults(*faults: Fault, **more: object) -> Scenario:
+def with_faults(*faults: Fault, **more: object) -> Scenario:
     return Scenario.model_validate({"batch_seconds": 0.2, "faults": faults, **more})
 
 
-NEVER_ARRIVED = [FaultKind.TIMEOUT_LOST, FaultKind.DROP_LOST, FaultKind.SERVER_ERROR]
+SUBMIT_LOST = [FaultKind.TIMEOUT_LOST, FaultKind.DROP_LOST, FaultKind.SERVER_ERROR]
 
 
-@pytest.mark.parametrize("fault", NEVER_ARRIVED)
-async def test_what_nobody_can_tell_is_asked_and_sent_only_on_a_persons_word(
+@pytest.mark.parametrize("fault", SUBMIT_LOST)
+async def test_batch_of_unknown_outcome_is_resubmitted_only_after_approver_confirms(
     database: Database, fault: FaultKind
 ) -> None:
-    scenario = replace_faults(Fault(call=Call.CREATE_BATCH, fault=fault))
+    scenario = with_faults(Fault(call=Call.CREATE_BATCH, fault=fault))
     async with worker_harness.opened(database, scenario) as here, here.working() as worker:
         request_id = await jobs.approved(database, 20)
         snapshot = await here.until(request_id, asks)
@@ -128,8 +131,8 @@ async def test_what_nobody_can_tell_is_asked_and_sent_only_on_a_persons_word(
         async with database.write() as tx:
             batch = await batches.load(tx, question.batch_id)
             assert batch is not None
-            assert await batches.nothing_ran(
-                tx, batch, before=[BatchState.NEEDS_PERSON], not_before=jobs.utc_now(), error=""
+            assert await lifecycle.confirm_not_run(
+                tx, jobs.NOTIFY, batch, actor=jobs.APPROVER, now=jobs.utc_now()
             )
         worker.wake()
         snapshot = await here.until(request_id, ended)
@@ -137,8 +140,8 @@ async def test_what_nobody_can_tell_is_asked_and_sent_only_on_a_persons_word(
     assert here.simulator.configapi.run_twice == []
 
 
-async def test_summaries_that_lag_are_read_again(database: Database) -> None:
-    scenario = replace_faults(
+async def test_reconciliation_reads_summaries_again_when_they_lag(database: Database) -> None:
+    scenario = with_faults(
         Fault(call=Call.CREATE_BATCH, fault=FaultKind.TIMEOUT_ACCEPTED),
         summaries=Summaries(lag=0.4),
     )
@@ -149,8 +152,8 @@ async def test_summaries_that_lag_are_read_again(database: Database) -> None:
     assert len(here.simulator.configapi.submits) == 1
 
 
-async def test_summaries_without_details_are_matched_by_their_phones(database: Database) -> None:
-    scenario = replace_faults(
+async def test_reconciliation_matches_summaries_without_details_by_phones(database: Database) -> None:
+    scenario = with_faults(
         Fault(call=Call.CREATE_BATCH, fault=FaultKind.DROP_ACCEPTED, nth=2),
         summaries=Summaries(details=False),
     )
@@ -162,10 +165,10 @@ async def test_summaries_without_details_are_matched_by_their_phones(database: D
 
 
 @pytest.mark.parametrize("retry_after", [None, 0.1])
-async def test_a_full_service_is_asked_again_later(
+async def test_throttled_submit_is_sent_again_after_backoff(
     database: Database, retry_after: float | None
 ) -> None:
-    scenario = replace_faults(
+    scenario = with_faults(
         Fault(call=Call.CREATE_BATCH, fault=FaultKind.THROTTLED, times=3, retry_after=retry_after)
     )
     async with worker_harness.opened(database, scenario) as here, here.working():
@@ -175,10 +178,10 @@ async def test_a_full_service_is_asked_again_later(
     assert len(here.simulator.configapi.submits) == 4
 
 
-async def test_without_the_roles_nothing_is_lost_and_the_request_says_so(
+async def test_request_shows_denial_and_continues_when_access_is_granted(
     database: Database,
 ) -> None:
-    scenario = replace_faults(
+    scenario = with_faults(
         Fault(call=Call.CREATE_BATCH, fault=FaultKind.FORBIDDEN, message="Access Denied")
     )
     async with worker_harness.opened(database, scenario) as here, here.working():
@@ -191,8 +194,8 @@ async def test_without_the_roles_nothing_is_lost_and_the_request_says_so(
     assert snapshot.phones_by_status.signed_in == 20
 
 
-async def test_a_batch_that_is_refused_as_such_fails_its_phones(database: Database) -> None:
-    scenario = replace_faults(
+async def test_rejected_batch_fails_its_phones_and_is_not_resubmitted(database: Database) -> None:
+    scenario = with_faults(
         Fault(call=Call.CREATE_BATCH, fault=FaultKind.BAD_REQUEST, message="No such region")
     )
     async with worker_harness.opened(database, scenario) as here, here.working():
@@ -202,8 +205,8 @@ async def test_a_batch_that_is_refused_as_such_fails_its_phones(database: Databa
     assert len(here.simulator.configapi.submits) == 1
 
 
-async def test_polls_that_fail_do_not_end_the_watch(database: Database) -> None:
-    scenario = replace_faults(
+async def test_polling_continues_after_failed_polls(database: Database) -> None:
+    scenario = with_faults(
         Fault(call=Call.BATCH_STATUS, fault=FaultKind.UNAVAILABLE, times=6),
         Fault(call=Call.BATCH_STATUS, fault=FaultKind.GARBAGE, nth=7, times=3),
     )
@@ -216,7 +219,7 @@ async def test_polls_that_fail_do_not_end_the_watch(database: Database) -> None:
     assert snapshot.phones_by_status.signed_in == 20
 
 
-async def test_a_stuck_batch_is_told_and_in_the_end_given_up(database: Database) -> None:
+async def test_stalled_batch_is_reported_and_finally_abandoned(database: Database) -> None:
     scenario = Scenario(batch_seconds=0.1, stuck=(1,))
     timing = replace(worker_harness.FAST, stalled_seconds=0.3, abandoned_seconds=1.0)
     async with worker_harness.opened(database, scenario, timing=timing) as here, here.working():
@@ -229,7 +232,7 @@ async def test_a_stuck_batch_is_told_and_in_the_end_given_up(database: Database)
     assert [(g.cause.code, g.count) for g in snapshot.causes] == [("no-result", 10)]
 
 
-async def test_completed_with_open_phones_waits_a_while_then_ends(database: Database) -> None:
+async def test_completed_batch_with_open_phones_ends_unconfirmed_after_grace_period(database: Database) -> None:
     scenario = Scenario(
         batch_seconds=0.2, statuses=Statuses(item_success="Whatever"), wire=Wire(casing="lower")
     )
@@ -239,50 +242,50 @@ async def test_completed_with_open_phones_waits_a_while_then_ends(database: Data
     assert snapshot.phones_by_status.unconfirmed == 5
 
 
-async def test_a_dead_senders_intent_is_in_doubt_and_never_sent_again(database: Database) -> None:
+async def test_lapsed_intent_becomes_unknown_and_is_not_resubmitted(database: Database) -> None:
     async with worker_harness.opened(database, QUICK) as here:
         request_id = await jobs.approved(database, 20)
         now = jobs.utc_now()
-        await batches.claim(
-            database, (jobs.TENANT, Region.EMEA), owner="dead", now=now, lease_until=now
+        claimed = await lifecycle.claim(
+            database, jobs.TENANT, Region.EMEA, owner="dead", now=now, lease_until=now
         )
+        assert [batch.size for batch in claimed] == [20]
         async with here.working():
             snapshot = await here.until(request_id, asks)
     assert here.simulator.configapi.submits == []
     assert snapshot.regions[0].batches == {BatchState.NEEDS_PERSON: 1}
+    assert snapshot.questions[0].attempt == 1
 
 
-async def test_one_who_slept_past_its_lease_does_not_send(database: Database) -> None:
-    """A paused process wakes with a claim in its hand that others may have acted on."""
+async def test_worker_does_not_submit_when_lease_is_too_short(database: Database) -> None:
+    """A process that was paused holds a claim that another replica may have acted on."""
     async with worker_harness.opened(database, QUICK) as here:
         request_id = await jobs.approved(database, 20)
-        timing = replace(
-            worker_harness.FAST, lease_margin=-0.6
-        )  # the lease ends before an answer could come
+        # The lease ends before an answer could arrive.
+        timing = replace(worker_harness.FAST, lease_margin_seconds=-0.6)
         async with replace(here, timing=timing).working():
             await here.until(request_id, lambda s: s.version > 4)
     assert here.simulator.configapi.submits == []
 
 
-async def test_cancel_follows_what_was_sent(database: Database) -> None:
+async def test_cancelled_request_follows_submitted_batches_to_their_end(database: Database) -> None:
     async with worker_harness.opened(database, Scenario(batch_seconds=0.6)) as here, here.working():
         request_id = await jobs.approved(database, 500)
         await here.until(request_id, lambda s: s.phones_by_status.in_progress == 300)
-        async with database.write() as tx:
-            assert await requests.cancel(tx, request_id, actor=jobs.ADMIN, now=jobs.utc_now())
+        assert await jobs.cancel(database, request_id)
         snapshot = await here.until(request_id, ended)
     assert snapshot.state is RequestState.CANCELLED
     tally = snapshot.phones_by_status
     assert (tally.signed_in, tally.not_run) == (300, 200)
 
 
-async def test_a_restart_goes_on_where_it_was(database: Database) -> None:
+async def test_worker_resumes_after_restart_without_resubmitting(database: Database) -> None:
     async with worker_harness.opened(database, Scenario(batch_seconds=0.5)) as here:
         request_id = await jobs.approved(database, 700)
         for _ in range(3):
             async with here.working():
                 await here.until(request_id, lambda s: BatchState.SUBMITTED in s.regions[0].batches)
-            async with database.write() as tx:  # as time would: the dead one's leases run out
+            async with database.write() as tx:  # let the stopped worker's leases expire
                 await tx.execute(
                     update(BatchRow)
                     .where(BatchRow.lease_until.is_not(None))
@@ -294,7 +297,7 @@ async def test_a_restart_goes_on_where_it_was(database: Database) -> None:
     assert here.simulator.configapi.run_twice == []
 
 
-async def test_a_service_that_is_down_is_tried_again(database: Database) -> None:
+async def test_submit_is_tried_again_while_gateway_is_down(database: Database) -> None:
     async with worker_harness.opened(database, QUICK) as here:
         await here.simulator.__aexit__(None, None, None)
         async with here.working():
@@ -304,8 +307,62 @@ async def test_a_service_that_is_down_is_tried_again(database: Database) -> None
             assert snapshot.refused == ""
             since, later = snapshot.unreachable_since, snapshot.version + 6
             snapshot = await here.until(request_id, lambda s: s.version >= later)
-            assert snapshot.unreachable_since == since  # however often it was tried since then
+            assert snapshot.unreachable_since == since  # however often it has been tried since
             await here.simulator.__aenter__()
             snapshot = await here.until(request_id, ended)
     assert snapshot.unreachable_since is None
     assert snapshot.phones_by_status.signed_in == 20
+
+
+@pytest.mark.parametrize("fault", [FaultKind.UNAVAILABLE, FaultKind.DROP_LOST])
+async def test_outage_is_logged_once_however_many_polls_fail(
+    database: Database, fault: FaultKind
+) -> None:
+    failed_polls = 12
+    scenario = with_faults(  # a poll is two calls: it retries once
+        Fault(call=Call.BATCH_STATUS, fault=fault, times=2 * failed_polls)
+    )
+    with capture_logs() as logs:
+        async with worker_harness.opened(database, scenario) as here, here.working():
+            request_id = await jobs.approved(database, 20)
+            snapshot = await here.until(request_id, ended)
+    assert snapshot.phones_by_status.signed_in == 20
+    unavailable = [entry for entry in logs if entry["event"] == "gateway.unavailable"]
+    assert [entry["log_level"] for entry in unavailable] == ["warning"] + ["debug"] * (
+        failed_polls - 1
+    )
+    assert unavailable[0]["request"] == request_id
+    recovered = [entry for entry in logs if entry["event"] == "gateway.recovered"]
+    assert [(entry["log_level"], entry["failures"]) for entry in recovered] == [
+        ("info", failed_polls)
+    ]
+    assert recovered[0]["seconds"] > 0
+
+
+async def test_outage_is_logged_once_when_gateway_is_down_for_several_batches(
+    database: Database,
+) -> None:
+    """Faults are played by call, so the outage ends here only once every batch has seen it."""
+    scenario = with_faults(Fault(call=Call.BATCH_STATUS, fault=FaultKind.UNAVAILABLE, times=0))
+    with capture_logs() as logs:
+        async with worker_harness.opened(database, scenario) as here, here.working():
+            request_id = await jobs.approved(database, 300)
+            await here.until(request_id, lambda s: s.unreachable_since is not None)
+            polled = await polled_batches(here, database, polls=4)
+    assert polled == 3
+    unavailable = [entry for entry in logs if entry["event"] == "gateway.unavailable"]
+    assert len({entry["batch"] for entry in unavailable}) == 3
+    assert [entry["log_level"] for entry in unavailable].count("warning") == 1
+    assert not [entry for entry in logs if entry["event"] == "gateway.recovered"]
+
+
+async def polled_batches(here: worker_harness.World, database: Database, *, polls: int) -> int:
+    """Wait until every batch has been polled so often; returns the number of batches."""
+    async with asyncio.timeout(worker_harness.PATIENCE):
+        while True:
+            here.changed.clear()
+            async with database.read() as tx:
+                counts = list((await tx.execute(select(BatchRow.polls))).scalars())
+            if min(counts) >= polls:
+                return len(counts)
+            await here.changed.wait()

@@ -1,4 +1,4 @@
-"""A session to ask the simulator with."""
+"""An HTTP session for calls to the simulator."""
 
 from __future__ import annotations
 

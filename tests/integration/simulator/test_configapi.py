@@ -1,4 +1,4 @@
-"""The simulated SIP Gateway, asked as its callers ask it."""
+"""The simulated SIP Gateway, over HTTP."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Caller:
             return answer.status, await answer.json()
 
     async def outcomes(self, phones: list[dict[str, str]]) -> list[str]:
-        """Run a batch of no length; the error of each phone, "" for those that are signed in."""
+        """Run a batch to its end. Returns the error of each phone; "" for success."""
         _, created = await self.create(phones)
         _, report = await self.get(f"{SERVICE}/batchstatus?batchid={created['batchId']}")
         assert report["batchStatus"] == "Completed"
@@ -59,7 +59,9 @@ class Caller:
         [{"Username": " ", "HardwareId": "x"}],
     ],
 )
-async def test_malformed_batches_are_refused(session: aiohttp.ClientSession, phones: Any) -> None:
+async def test_createbatch_is_rejected_when_malformed(
+    session: aiohttp.ClientSession, phones: Any
+) -> None:
     async with Simulator() as far:
         status, answer = await Caller(session, far).create(phones)
         assert status == 400
@@ -68,7 +70,7 @@ async def test_malformed_batches_are_refused(session: aiohttp.ClientSession, pho
 
 
 @pytest.mark.parametrize("region", ["", "emea", "MARS"])
-async def test_regions_are_upper_case_and_known(
+async def test_createbatch_is_rejected_when_region_is_unknown_or_lowercase(
     session: aiohttp.ClientSession, region: str
 ) -> None:
     async with Simulator() as far:
@@ -78,7 +80,9 @@ async def test_regions_are_upper_case_and_known(
 @pytest.mark.parametrize(
     "headers", [{}, {"Authorization": "Bearer "}, {"Authorization": "Basic x"}]
 )
-async def test_a_token_is_wanted(session: aiohttp.ClientSession, headers: dict[str, str]) -> None:
+async def test_configapi_requires_a_token(
+    session: aiohttp.ClientSession, headers: dict[str, str]
+) -> None:
     async with Simulator() as far:
         caller = Caller(session, far)
         assert (await caller.create([phone(1)], headers=headers))[0] == 401
@@ -86,7 +90,7 @@ async def test_a_token_is_wanted(session: aiohttp.ClientSession, headers: dict[s
         assert not far.configapi.batches
 
 
-async def test_a_batch_moves_on_phone_by_phone(session: aiohttp.ClientSession) -> None:
+async def test_batch_progresses_phone_by_phone(session: aiohttp.ClientSession) -> None:
     async with Simulator(Scenario(batch_seconds=0.3)) as far:
         caller = Caller(session, far)
         _, created = await caller.create([phone(number) for number in range(30)])
@@ -102,7 +106,7 @@ async def test_a_batch_moves_on_phone_by_phone(session: aiohttp.ClientSession) -
         assert seen[-1] == ("Completed", 30)
 
 
-async def test_what_is_wrong_with_a_phone_shows_in_its_result(
+async def test_result_reports_what_is_wrong_with_a_phone(
     session: aiohttp.ClientSession,
 ) -> None:
     scenario = Scenario(
@@ -131,7 +135,7 @@ async def test_what_is_wrong_with_a_phone_shows_in_its_result(
         assert far.configapi.run_twice == [("lobby-3@contoso.com", "00-04-F2-00-00-03")]
 
 
-async def test_chance_is_the_same_for_a_seed_whatever_the_order(
+async def test_random_outcomes_depend_only_on_the_seed(
     session: aiohttp.ClientSession,
 ) -> None:
     async def failures(seed: int, phones: list[dict[str, str]]) -> dict[str, str]:
@@ -154,7 +158,7 @@ async def test_chance_is_the_same_for_a_seed_whatever_the_order(
     assert 70 <= texts.count("On-premises AD throttling detected") <= 130
 
 
-async def test_one_account_on_several_ports_is_one_password(
+async def test_account_on_several_ports_has_one_password_reset(
     session: aiohttp.ClientSession,
 ) -> None:
     async with Simulator() as far:
@@ -166,7 +170,7 @@ async def test_one_account_on_several_ports_is_one_password(
         assert far.configapi.password_resets == {"fax@contoso.com": 1}
 
 
-async def test_a_place_is_free_again_when_a_batch_has_ended(
+async def test_slot_is_free_again_when_a_batch_has_ended(
     session: aiohttp.ClientSession,
 ) -> None:
     async with Simulator(Scenario(batch_seconds=0.1, max_per_region=1)) as far:
@@ -181,14 +185,14 @@ async def test_a_place_is_free_again_when_a_batch_has_ended(
         assert far.configapi.run_twice == [("lobby-2@contoso.com", "00-04-F2-00-00-02")]
 
 
-async def test_limits_can_be_left_out(session: aiohttp.ClientSession) -> None:
+async def test_batch_limits_can_be_disabled(session: aiohttp.ClientSession) -> None:
     async with Simulator(Scenario(enforce_limits=False)) as far:
         for _ in range(5):
             phones = [phone(number % 256) for number in range(150)]
             assert (await Caller(session, far).create(phones))[0] == 200
 
 
-async def test_a_stuck_batch_stays_half_done(session: aiohttp.ClientSession) -> None:
+async def test_stuck_batch_stays_half_done(session: aiohttp.ClientSession) -> None:
     async with Simulator(Scenario(batch_seconds=0, stuck=(1,))) as far:
         caller = Caller(session, far)
         _, created = await caller.create([phone(number) for number in range(4)])
@@ -210,7 +214,7 @@ async def test_summaries_can_lag_or_stay_empty(session: aiohttp.ClientSession) -
             assert await caller.get(f"{SERVICE}/batchsummaries") == (200, [])
 
 
-async def test_faults_strike_where_and_as_often_as_they_say(
+async def test_faults_apply_to_configured_calls(
     session: aiohttp.ClientSession,
 ) -> None:
     rules = (
@@ -238,7 +242,7 @@ async def test_policies_can_be_read(session: aiohttp.ClientSession) -> None:
         assert (await caller.get("/Teams.Tenant/tenants"))[0] == 200
 
 
-async def test_a_test_can_wait_for_a_submit(session: aiohttp.ClientSession) -> None:
+async def test_wait_for_submits_returns_after_a_submit(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
         waiting = asyncio.create_task(far.configapi.wait_for_submits(2, 5))
         for number in range(2):
@@ -249,7 +253,7 @@ async def test_a_test_can_wait_for_a_submit(session: aiohttp.ClientSession) -> N
             await far.configapi.wait_for_submits(3, 0.01)
 
 
-async def test_what_is_known_outlives_a_restart(session: aiohttp.ClientSession) -> None:
+async def test_state_survives_a_restart(session: aiohttp.ClientSession) -> None:
     far = Simulator(Scenario(batch_seconds=0))
     async with far:
         url = far.configapi_url

@@ -1,4 +1,4 @@
-"""The simulated Teams connector: what it keeps, what it refuses, and when."""
+"""The simulated Teams connector: stored messages, rejected calls, and rate limits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Bot:
         self._base = f"{simulator.connector_url}/v3/conversations"
 
     async def call(self, method: str, path: str, body: object = None) -> tuple[int, Any, str]:
-        """Status, JSON and Retry-After of the answer."""
+        """Returns the response's status, JSON and Retry-After."""
         async with self._session.request(method, f"{self._base}{path}", json=body) as answer:
             content = await answer.json() if answer.content_type == "application/json" else None
             return answer.status, content, answer.headers.get("Retry-After", "")
@@ -49,7 +49,7 @@ class Bot:
         return [(await self.send(conversation))[0] for _ in range(count)]
 
 
-async def test_a_message_is_kept_with_all_its_versions(session: aiohttp.ClientSession) -> None:
+async def test_message_keeps_all_versions(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
         bot = Bot(session, far)
         status, sent, _ = await bot.send("19:a", message("one", {"type": "AdaptiveCard"}))
@@ -65,7 +65,9 @@ async def test_a_message_is_kept_with_all_its_versions(session: aiohttp.ClientSe
         assert (status, answer["error"]["code"]) == (404, "ActivityNotFoundInConversation")
 
 
-async def test_updates_of_what_was_never_sent_there(session: aiohttp.ClientSession) -> None:
+async def test_update_is_404_when_message_is_not_in_conversation(
+    session: aiohttp.ClientSession,
+) -> None:
     async with Simulator() as far:
         bot = Bot(session, far)
         _, sent, _ = await bot.send("19:a")
@@ -73,7 +75,7 @@ async def test_updates_of_what_was_never_sent_there(session: aiohttp.ClientSessi
         assert (await bot.update("19:a", "1"))[0] == 404
 
 
-async def test_replies_and_typing(session: aiohttp.ClientSession) -> None:
+async def test_replies_are_recorded_and_typing_is_not(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
         bot = Bot(session, far)
         _, sent, _ = await bot.send("19:a")
@@ -82,7 +84,7 @@ async def test_replies_and_typing(session: aiohttp.ClientSession) -> None:
         assert [each.reply_to for each in far.connector.messages] == ["", sent["id"]]
 
 
-async def test_a_thread_is_opened_in_a_channel(session: aiohttp.ClientSession) -> None:
+async def test_channel_thread_is_created(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
         body = {
             "isGroup": True,
@@ -102,7 +104,7 @@ async def test_a_thread_is_opened_in_a_channel(session: aiohttp.ClientSession) -
         ]
 
 
-async def test_a_chat_with_a_person_is_always_the_same(session: aiohttp.ClientSession) -> None:
+async def test_personal_chat_is_created_once_per_person(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
         body = {"isGroup": False, "members": [{"id": PEOPLE[1].object_id}], "tenantID": "t"}
         answers = [(await Bot(session, far).call("POST", "", body))[1] for _ in range(2)]
@@ -122,7 +124,7 @@ async def test_members_can_be_read(session: aiohttp.ClientSession) -> None:
         assert (await bot.call("GET", "/19:a/members/29:nobody"))[0] == 404
 
 
-async def test_seven_messages_a_second_and_no_more(session: aiohttp.ClientSession) -> None:
+async def test_eighth_message_in_a_second_is_throttled(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
         bot = Bot(session, far)
         assert await bot.statuses("19:a", 7) == [201] * 7
@@ -140,7 +142,7 @@ async def test_updates_count_as_messages(session: aiohttp.ClientSession) -> None
         assert statuses == [200] * 6 + [429]
 
 
-async def test_threads_of_a_channel_share_its_budget(session: aiohttp.ClientSession) -> None:
+async def test_channel_threads_share_a_rate_limit(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
         bot = Bot(session, far)
         statuses = [(await bot.send(f"{CHANNEL};messageid={number}"))[0] for number in range(8)]
@@ -148,7 +150,7 @@ async def test_threads_of_a_channel_share_its_budget(session: aiohttp.ClientSess
 
 
 @given(st.lists(st.floats(0, 5), max_size=300))
-def test_no_window_ever_holds_more_than_its_limit(pauses: list[float]) -> None:
+def test_budget_never_exceeds_a_window(pauses: list[float]) -> None:
     budget = Budget(SENDS)
     now, sent = 0.0, list[float]()
     for pause in pauses:
@@ -162,7 +164,7 @@ def test_no_window_ever_holds_more_than_its_limit(pauses: list[float]) -> None:
         )
 
 
-def test_after_the_wait_there_is_room() -> None:
+def test_budget_allows_an_operation_after_the_wait() -> None:
     budget = Budget(SENDS)
     now, waits = 0.0, list[float]()
     for _ in range(1801):
@@ -175,24 +177,24 @@ def test_after_the_wait_there_is_room() -> None:
     assert waits[0] == 1
 
 
-async def test_windows_can_be_shortened(session: aiohttp.ClientSession) -> None:
+async def test_rate_limit_windows_can_be_scaled(session: aiohttp.ClientSession) -> None:
     async with Simulator(Scenario(connector=Connector(scale=1e-9))) as far:
         assert await Bot(session, far).statuses("19:a", 30) == [201] * 30
 
 
-async def test_fifty_operations_a_second_over_all(session: aiohttp.ClientSession) -> None:
+async def test_tenant_limit_is_fifty_operations_per_second(session: aiohttp.ClientSession) -> None:
     async with Simulator(Scenario(connector=Connector(scale=10))) as far:
         bot = Bot(session, far)
         statuses = [(await bot.send(f"19:{number}"))[0] for number in range(51)]
         assert statuses == [201] * 50 + [429]
 
 
-async def test_limits_can_be_left_out(session: aiohttp.ClientSession) -> None:
+async def test_rate_limits_can_be_disabled(session: aiohttp.ClientSession) -> None:
     async with Simulator(Scenario(connector=Connector(limits=False))) as far:
         assert await Bot(session, far).statuses("19:a", 100) == [201] * 100
 
 
-async def test_a_429_may_come_without_retry_after(session: aiohttp.ClientSession) -> None:
+async def test_throttling_can_omit_retry_after(session: aiohttp.ClientSession) -> None:
     async with Simulator(Scenario(connector=Connector(retry_after=False))) as far:
         bot = Bot(session, far)
         await bot.statuses("19:a", 7)
@@ -200,7 +202,9 @@ async def test_a_429_may_come_without_retry_after(session: aiohttp.ClientSession
         assert (status, retry_after) == (429, "")
 
 
-async def test_two_at_once_on_one_conversation_conflict(session: aiohttp.ClientSession) -> None:
+async def test_concurrent_operations_on_a_conversation_conflict(
+    session: aiohttp.ClientSession,
+) -> None:
     async with Simulator(Scenario(connector=Connector(latency=0.1))) as far:
         bot = Bot(session, far)
         first, second, elsewhere = await asyncio.gather(
@@ -222,7 +226,7 @@ async def test_two_at_once_on_one_conversation_conflict(session: aiohttp.ClientS
         (message("", {"body": "é" * 14_400}), 413),
     ],
 )
-async def test_what_is_too_big(
+async def test_message_is_rejected_when_too_large(
     session: aiohttp.ClientSession, activity: dict[str, Any], status: int
 ) -> None:
     async with Simulator() as far:
@@ -234,7 +238,7 @@ async def test_what_is_too_big(
         )
 
 
-async def test_conversations_that_cannot_be_reached(session: aiohttp.ClientSession) -> None:
+async def test_conversation_can_be_blocked_or_missing(session: aiohttp.ClientSession) -> None:
     async with Simulator(Scenario(connector=Connector(blocked=("19:blocked",)))) as far:
         bot = Bot(session, far)
         status, answer, _ = await bot.send("19:blocked")
@@ -245,7 +249,9 @@ async def test_conversations_that_cannot_be_reached(session: aiohttp.ClientSessi
 
 
 @pytest.mark.parametrize("body", ["[]", "{", "7"])
-async def test_what_is_no_activity(session: aiohttp.ClientSession, body: str) -> None:
+async def test_body_is_rejected_when_not_an_activity(
+    session: aiohttp.ClientSession, body: str
+) -> None:
     async with Simulator() as far:
         url = f"{far.connector_url}/v3/conversations/19:a/activities"
         async with session.post(url, data=body) as answer:
@@ -262,7 +268,7 @@ async def test_what_is_no_activity(session: aiohttp.ClientSession, body: str) ->
         (FaultKind.FORBIDDEN, 403, False),
     ],
 )
-async def test_faults_of_messages(
+async def test_send_faults_keep_the_message_only_when_accepted(
     session: aiohttp.ClientSession, fault: FaultKind, status: int, kept: bool
 ) -> None:
     rule = Fault(call=Call.SEND, nth=2, fault=fault)
@@ -274,7 +280,7 @@ async def test_faults_of_messages(
 
 
 @pytest.mark.parametrize("fault", [FaultKind.DROP_LOST, FaultKind.DROP_ACCEPTED])
-async def test_a_message_whose_answer_is_lost(
+async def test_dropped_response_keeps_the_message_only_when_accepted(
     session: aiohttp.ClientSession, fault: FaultKind
 ) -> None:
     rule = Fault(call=Call.SEND, fault=fault)
@@ -286,7 +292,7 @@ async def test_a_message_whose_answer_is_lost(
         assert (await bot.send("19:a"))[0] == 201
 
 
-async def test_a_message_can_be_gone(session: aiohttp.ClientSession) -> None:
+async def test_message_can_be_gone(session: aiohttp.ClientSession) -> None:
     rule = Fault(call=Call.UPDATE, nth=2, fault=FaultKind.GONE)
     async with Simulator(Scenario(faults=(rule,))) as far:
         bot = Bot(session, far)
@@ -296,7 +302,7 @@ async def test_a_message_can_be_gone(session: aiohttp.ClientSession) -> None:
         assert far.connector.messages[0].deleted
 
 
-async def test_a_test_can_wait_for_what_people_see(session: aiohttp.ClientSession) -> None:
+async def test_wait_for_returns_matching_message(session: aiohttp.ClientSession) -> None:
     def is_changed(posted: Posted) -> bool:
         return posted.text == "Changed"
 

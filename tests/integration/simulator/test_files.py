@@ -1,4 +1,4 @@
-"""The stand-in for OneDrive: files that are fetched, and uploads that were consented to."""
+"""The simulated OneDrive: downloads and upload sessions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.simulator.files import ServedFile
 from bot.simulator.server import Simulator
 
 
-async def test_a_file_can_be_fetched_by_its_link(session: aiohttp.ClientSession) -> None:
+async def test_file_is_served_at_its_url(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
         link = far.files.add("Lobby phönes.csv", b"Username,HardwareId\r\n")
         async with session.get(link) as answer:
@@ -20,7 +20,7 @@ async def test_a_file_can_be_fetched_by_its_link(session: aiohttp.ClientSession)
             assert answer.status == 404
 
 
-async def test_a_file_can_be_missing_elsewhere_or_huge(session: aiohttp.ClientSession) -> None:
+async def test_file_can_be_missing_redirected_or_huge(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
         missing = far.files.add("a.csv", ServedFile(b"", status=404))
         async with session.get(missing) as answer:
@@ -35,7 +35,7 @@ async def test_a_file_can_be_missing_elsewhere_or_huge(session: aiohttp.ClientSe
             assert (content[:6], len(content)) == (b"start ", 200_000)
 
 
-async def test_a_file_can_be_slow(session: aiohttp.ClientSession) -> None:
+async def test_file_can_be_slow(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
         slow = far.files.add("a.csv", ServedFile(b"x", pause=60))
         async with session.get(slow) as answer:
@@ -45,7 +45,7 @@ async def test_a_file_can_be_slow(session: aiohttp.ClientSession) -> None:
                     await answer.read()
 
 
-async def test_an_upload_arrives(session: aiohttp.ClientSession) -> None:
+async def test_upload_is_stored(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
         info = far.files.accept("results.csv")
         assert (info["name"], info["fileType"]) == ("results.csv", "csv")
@@ -58,7 +58,7 @@ async def test_an_upload_arrives(session: aiohttp.ClientSession) -> None:
             assert await answer.read() == b"hello"
 
 
-async def test_an_upload_may_come_in_parts(session: aiohttp.ClientSession) -> None:
+async def test_upload_is_accepted_in_ranges(session: aiohttp.ClientSession) -> None:
     part = 320 * 1024
     async with Simulator() as far:
         info = far.files.accept("results.csv")
@@ -83,7 +83,7 @@ async def test_an_upload_may_come_in_parts(session: aiohttp.ClientSession) -> No
         ({"Content-Range": "bytes 0-4/5", "Authorization": "Bearer local"}, 401),
     ],
 )
-async def test_an_upload_that_breaks_the_rules(
+async def test_upload_is_rejected_when_range_or_headers_are_invalid(
     session: aiohttp.ClientSession, headers: dict[str, str], status: int
 ) -> None:
     async with Simulator() as far:
@@ -92,7 +92,7 @@ async def test_an_upload_that_breaks_the_rules(
             assert answer.status == status
 
 
-async def test_an_upload_can_be_refused(session: aiohttp.ClientSession) -> None:
+async def test_upload_can_fail_with_a_configured_status(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
         headers = {"Content-Range": "bytes 0-4/5"}
         full = far.files.accept("results.csv", status=507)["uploadUrl"]

@@ -1,4 +1,4 @@
-"""The simulated Graph, where its answers differ from what the directory ever sees."""
+"""The simulated Graph, beyond what the tests of the directory cover."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ AUTH = {"Authorization": "Bearer local"}
 
 
 @pytest.mark.parametrize("key", [ALEX.object_id, ALEX.principal, ALEX.principal.upper()])
-async def test_a_person_has_an_id_and_a_name(session: aiohttp.ClientSession, key: str) -> None:
+async def test_user_has_id_name_and_principal(session: aiohttp.ClientSession, key: str) -> None:
     async with (
         Simulator(Scenario(latency=0.001)) as far,
         session.get(f"{far.graph_url}/v1.0/users/{key}", headers=AUTH) as answer,
@@ -23,7 +23,7 @@ async def test_a_person_has_an_id_and_a_name(session: aiohttp.ClientSession, key
         assert (await answer.json())["displayName"] == "Alex Wilber"
 
 
-async def test_a_token_is_wanted(session: aiohttp.ClientSession) -> None:
+async def test_graph_requires_a_token(session: aiohttp.ClientSession) -> None:
     async with (
         Simulator() as far,
         session.get(f"{far.graph_url}/v1.0/users/{ALEX.object_id}") as answer,
@@ -32,7 +32,7 @@ async def test_a_token_is_wanted(session: aiohttp.ClientSession) -> None:
 
 
 @pytest.mark.parametrize("body", [{}, [], {"groupIds": 1}, {"groupIds": ["x"] * 21}])
-async def test_groups_are_a_list_of_twenty_at_most(
+async def test_check_member_groups_accepts_at_most_twenty_groups(
     session: aiohttp.ClientSession, body: Any
 ) -> None:
     async with Simulator() as far:

@@ -1,4 +1,4 @@
-"""Scenario files: what they can say, and one clear sentence for each that cannot be used."""
+"""Scenario files: all settings, and one clear sentence for each invalid file."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ principal = "ada@contoso.com"
 """
 
 
-def test_a_file_can_say_everything(tmp_path: Path) -> None:
+def test_scenario_file_can_set_everything(tmp_path: Path) -> None:
     path = tmp_path / "scenario.toml"
     path.write_text(EVERYTHING, "utf-8")
     scenario = Scenario.load(path)
@@ -93,7 +93,7 @@ def test_a_file_can_say_everything(tmp_path: Path) -> None:
     assert scenario.people[0].name == "Ada Adler"
 
 
-def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
+def test_empty_scenario_file_gives_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "scenario.toml"
     path.touch()
     assert Scenario.load(path) == Scenario()
@@ -118,7 +118,9 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
         ("[[faults]]\ncall = 'createbatch'", "faults.0.fault: Field required"),
     ],
 )
-def test_a_bad_file_gets_one_sentence(tmp_path: Path, content: str, sentence: str) -> None:
+def test_invalid_scenario_file_is_explained_in_one_sentence(
+    tmp_path: Path, content: str, sentence: str
+) -> None:
     path = tmp_path / "scenario.toml"
     path.write_text(content, "utf-8")
     with pytest.raises(ScenarioError) as raised:
@@ -126,7 +128,7 @@ def test_a_bad_file_gets_one_sentence(tmp_path: Path, content: str, sentence: st
     assert str(raised.value) == f"{path}: {sentence}"
 
 
-def test_a_mistyped_cause_is_told_with_all_that_there_are(tmp_path: Path) -> None:
+def test_unknown_cause_error_lists_all_causes(tmp_path: Path) -> None:
     path = tmp_path / "scenario.toml"
     path.write_text('[outcomes]\n"a@b.c" = "device-ofline"', "utf-8")
     with pytest.raises(ScenarioError) as raised:
@@ -136,7 +138,7 @@ def test_a_mistyped_cause_is_told_with_all_that_there_are(tmp_path: Path) -> Non
     )
 
 
-def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
+def test_scenario_error_is_raised_when_file_is_missing_or_binary(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"cannot be read: No such file"):
         Scenario.load(tmp_path / "missing.toml")
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
@@ -144,7 +146,7 @@ def test_a_file_that_is_not_there_or_not_text(tmp_path: Path) -> None:
         Scenario.load(tmp_path / "binary.toml")
 
 
-def test_every_message_is_one_that_the_catalogue_explains() -> None:
+def test_every_simulated_error_text_is_explained() -> None:
     explained = {code: explain(text).cause for code, text in MESSAGES.items()}
     assert UNKNOWN not in explained.values()
     named = explained.pop("ip-not-trusted-named")

@@ -1,4 +1,4 @@
-"""Logging in with a token: asked for each connection, since it does not last."""
+"""Logging in with a token as the password: fetched for each new connection, since tokens expire."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from azure.core.exceptions import ClientAuthenticationError
 from pydantic import ValidationError
 
 from bot.settings.model import DatabaseAuth, Settings
-from bot.store import connect, snapshots
+from bot.store import connect, requests
 from bot.store.database import Database, DatabaseError
 
 
 @pytest.fixture
 async def asked() -> list[str]:
+    """The tokens handed out, in order."""
     return []
 
 
@@ -29,27 +30,27 @@ async def postgresql(postgres_url: str, asked: list[str]) -> AsyncIterator[Datab
     await database.close()
 
 
-async def test_the_token_is_the_password_of_each_new_connection(
+async def test_each_new_connection_logs_in_with_fresh_token(
     postgresql: Database, asked: list[str]
 ) -> None:
     await postgresql.open()
     assert asked == ["token-1"]  # for the migrations
     async with postgresql.read() as first, postgresql.read() as second:
-        used = [
+        passwords = [
             (await transaction.get_raw_connection()).driver_connection.info.password  # pyright: ignore[reportOptionalMemberAccess]
             for transaction in (first, second)
         ]
-        assert await snapshots.counts(first) == {}
-    assert used == ["token-2", "token-3"]
+        assert await requests.counts(first) == {}
+    assert passwords == ["token-2", "token-3"]
 
 
-async def test_without_a_token_the_sentence_says_what_to_set(
+async def test_open_names_setting_to_change_when_no_token_is_issued(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    async def refuse(*_: object, **__: object) -> None:
+    async def fail(*_: object, **__: object) -> None:
         raise ClientAuthenticationError("no identity here")
 
-    monkeypatch.setattr(connect.ManagedIdentityCredential, "get_token", refuse)
+    monkeypatch.setattr(connect.ManagedIdentityCredential, "get_token", fail)
     settings = Settings(
         database_url="postgresql://offhook@db.example/offhook", database_auth=DatabaseAuth.ENTRA
     )  # pyright: ignore[reportCallIssue]
@@ -58,6 +59,6 @@ async def test_without_a_token_the_sentence_says_what_to_set(
             await database.open()
 
 
-def test_a_token_is_for_postgresql() -> None:
+def test_settings_reject_entra_login_for_sqlite() -> None:
     with pytest.raises(ValidationError, match="OFFHOOK_DATABASE_URL"):
         Settings(database_auth=DatabaseAuth.ENTRA)  # pyright: ignore[reportCallIssue]

@@ -101,7 +101,7 @@ async def client(serve: Serve, production: Settings, session: aiohttp.ClientSess
     return Client(await serve(production), session)
 
 
-async def test_signed(
+async def test_signed_activities_are_accepted(
     client: Client, keys: Keys, production: Settings, chat: RecordingChat
 ) -> None:
     token = f"Bearer {keys.sign(production)}"
@@ -168,7 +168,7 @@ BAD: list[tuple[str, Callable[[Keys, Settings], str | None]]] = [
 
 
 @pytest.mark.parametrize(("why", "header"), BAD, ids=[why for why, _ in BAD])
-async def test_not_signed(
+async def test_activity_is_refused_without_valid_signature(
     client: Client,
     keys: Keys,
     production: Settings,
@@ -183,7 +183,7 @@ async def test_not_signed(
     assert not chat.remembered
 
 
-async def test_keys_that_cannot_be_fetched(
+async def test_activity_is_answered_503_while_keys_are_unavailable(
     client: Client, keys: Keys, production: Settings, chat: RecordingChat
 ) -> None:
     """Then nobody can say whether the request is genuine: it is not refused, and comes again."""
@@ -195,7 +195,7 @@ async def test_keys_that_cannot_be_fetched(
     assert len(chat.messages) == 1
 
 
-async def test_new_keys_are_fetched_when_one_is_not_known(
+async def test_keys_are_fetched_again_when_key_is_unknown(
     client: Client, keys: Keys, production: Settings
 ) -> None:
     """The SDK alone goes on with the old ones for a day."""
@@ -207,7 +207,7 @@ async def test_new_keys_are_fetched_when_one_is_not_known(
     assert keys.fetched == 2
 
 
-async def test_keys_that_nobody_has_do_not_make_us_fetch_each_time(
+async def test_forged_key_ids_cause_one_fetch(
     client: Client, keys: Keys, production: Settings
 ) -> None:
     forged = Keys(keys.private, id="3")
@@ -218,7 +218,7 @@ async def test_keys_that_nobody_has_do_not_make_us_fetch_each_time(
     assert (await client.post(activity(SERVICE), f"Bearer {keys.sign(production)}")).status == 200
 
 
-async def test_key_of_another_channel(client: Client, keys: Keys, production: Settings) -> None:
+async def test_activity_is_refused_when_key_is_endorsed_for_another_channel(client: Client, keys: Keys, production: Settings) -> None:
     keys.endorsements = ["webchat"]
     token = f"Bearer {keys.sign(production)}"
     assert (await client.post(activity(SERVICE), token)).status == 401
@@ -241,7 +241,7 @@ async def test_key_of_another_channel(client: Client, keys: Keys, production: Se
         ("https://127.0.0.1/", False),
     ],
 )
-async def test_service_urls(
+async def test_service_url_is_refused_outside_microsoft_domains(
     client: Client, keys: Keys, production: Settings, url: str, allowed: bool
 ) -> None:
     """A signed request, too, can name an address only in Microsoft's domains."""
@@ -249,12 +249,12 @@ async def test_service_urls(
     assert (await client.post(activity(url), token)).status == (200 if allowed else 403)
 
 
-async def test_other_channels_are_refused(client: Client, keys: Keys, production: Settings) -> None:
+async def test_activity_is_refused_from_another_channel(client: Client, keys: Keys, production: Settings) -> None:
     token = f"Bearer {keys.sign(production)}"
     assert (await client.post(activity(SERVICE, channelId="webchat"), token)).status == 403
 
 
-async def test_no_tenant_and_no_object_id(
+async def test_activity_is_not_processed_without_tenant_or_object_id(
     client: Client, keys: Keys, production: Settings, chat: RecordingChat
 ) -> None:
     token = f"Bearer {keys.sign(production)}"
@@ -276,7 +276,7 @@ async def test_no_tenant_and_no_object_id(
         ({"app_password": "x", "authority_url": "https://x"}, "OFFHOOK_AUTHORITY_URL"),
     ],
 )
-def test_without_one_way_to_prove_itself_it_does_not_start(
+def test_settings_are_invalid_without_exactly_one_credential(
     production: Settings, more: dict[str, Any], named: str
 ) -> None:
     given = production.model_dump(exclude={"app_password"})
@@ -284,7 +284,7 @@ def test_without_one_way_to_prove_itself_it_does_not_start(
         Settings(_env_file=None, **{**given, **more})  # pyright: ignore[reportCallIssue]
 
 
-def test_without_an_app_id_it_does_not_start() -> None:
+def test_settings_are_invalid_without_app_id() -> None:
     """To the SDK an empty app id means: let everybody in."""
     with pytest.raises(ValueError, match="OFFHOOK_APP_ID"):
         Settings(

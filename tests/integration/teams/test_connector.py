@@ -36,7 +36,7 @@ async def to_teams(connector: FakeConnector, session: aiohttp.ClientSession) -> 
     return ConnectorMessenger(session, None)
 
 
-async def test_text(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
+async def test_send_posts_text(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
     sent = await to_teams.send(address(connector), Message(text="Hello"))
     assert (sent.conversation_id, sent.activity_id) == ("a:chat", "message-1")
     (call,) = connector.calls
@@ -46,7 +46,7 @@ async def test_text(to_teams: ConnectorMessenger, connector: FakeConnector) -> N
     assert "Authorization" not in call.headers
 
 
-async def test_card_and_update(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
+async def test_update_puts_card_with_summary(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
     where = address(connector, "19:c@thread.tacv2;messageid=1")
     await to_teams.update(where, "a/../b", Message(card=CARD, summary="96 phones"))
     (call,) = connector.calls
@@ -60,7 +60,7 @@ async def test_card_and_update(to_teams: ConnectorMessenger, connector: FakeConn
     ]
 
 
-async def test_attachment(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
+async def test_send_posts_attachment(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
     consent = "application/vnd.microsoft.teams.card.file.consent"
     message = Message(attachment=Attachment(consent, {"sizeInBytes": 5}, name="results.csv"))
     await to_teams.send(address(connector), message)
@@ -70,7 +70,7 @@ async def test_attachment(to_teams: ConnectorMessenger, connector: FakeConnector
     assert attachment["content"] == {"sizeInBytes": 5}
 
 
-async def test_first_message_in_a_channel_opens_a_thread(
+async def test_send_opens_thread_in_channel(
     to_teams: ConnectorMessenger, connector: FakeConnector
 ) -> None:
     channel = "19:approvals@thread.tacv2"
@@ -114,7 +114,7 @@ def status(code: int, **headers: str) -> Callable[[], web.Response]:
         (status(302, Location="/v3/elsewhere"), UndeliverableError, UndeliverableError),
     ],
 )
-async def test_statuses(
+async def test_messenger_maps_status_to_error(
     to_teams: ConnectorMessenger,
     connector: FakeConnector,
     answer: Callable[[], web.Response],
@@ -133,7 +133,7 @@ async def test_statuses(
 @pytest.mark.parametrize(
     ("header", "seconds"), [("7", 7), ("", None), ("soon", None), ("-1", None)]
 )
-async def test_retry_after(
+async def test_messenger_reads_retry_after_when_valid(
     to_teams: ConnectorMessenger, connector: FakeConnector, header: str, seconds: float | None
 ) -> None:
     connector.script = [status(429, Retry_After=header)()]
@@ -143,7 +143,7 @@ async def test_retry_after(
 
 
 @pytest.mark.parametrize("body", ["", "[]", "not JSON"])
-async def test_success_that_says_nothing(
+async def test_send_returns_no_activity_id_when_response_has_none(
     to_teams: ConnectorMessenger, connector: FakeConnector, body: str
 ) -> None:
     connector.script = [web.Response(status=201, text=body)]
@@ -151,7 +151,7 @@ async def test_success_that_says_nothing(
     assert sent.activity_id == ""
 
 
-async def test_no_answer_in_time(
+async def test_send_fails_when_connector_times_out(
     to_teams: ConnectorMessenger, connector: FakeConnector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_CALL_SECONDS", 0.05)
@@ -161,12 +161,12 @@ async def test_no_answer_in_time(
     assert len(connector.calls) == 1
 
 
-async def test_nobody_there(to_teams: ConnectorMessenger) -> None:
+async def test_send_fails_when_connector_is_unreachable(to_teams: ConnectorMessenger) -> None:
     with pytest.raises(ChatUnavailableError):
         await to_teams.send(address(FakeConnector("http://127.0.0.1:9")), Message(text="x"))
 
 
-async def test_connections_are_kept(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
+async def test_messenger_reuses_connections(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
     """With the SDK each turn opens one."""
     for _ in range(10):
         await to_teams.send(address(connector), Message(text="x"))
@@ -174,7 +174,7 @@ async def test_connections_are_kept(to_teams: ConnectorMessenger, connector: Fak
 
 
 @pytest.mark.parametrize("trouble", [PermissionError("no token"), ConnectionError("no token")])
-async def test_no_token(
+async def test_send_fails_without_token(
     connector: FakeConnector, session: aiohttp.ClientSession, trouble: OSError
 ) -> None:
     async def get() -> str:
@@ -186,7 +186,7 @@ async def test_no_token(
     assert not connector.calls
 
 
-async def test_conversations_do_not_wait_for_each_other(
+async def test_sends_to_different_conversations_run_concurrently(
     to_teams: ConnectorMessenger, connector: FakeConnector
 ) -> None:
     connector.hold = asyncio.Event()

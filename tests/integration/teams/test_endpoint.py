@@ -19,7 +19,7 @@ from tests.support.teams import ALEX, TENANT, FakeConnector, RecordingChat, acti
 SERVICE = "http://127.0.0.1:9/connector"
 
 
-async def test_message(post: Post, chat: RecordingChat) -> None:
+async def test_message_is_passed_on_with_sender_and_conversation(post: Post, chat: RecordingChat) -> None:
     answer = await post(activity(SERVICE, text="status K7"))
     assert answer.status == 200
     (message,) = chat.messages
@@ -38,7 +38,7 @@ async def test_message(post: Post, chat: RecordingChat) -> None:
         (TextAnswer("Done"), "activity.message", "Done"),
     ],
 )
-async def test_click_is_answered_with_a_body(
+async def test_click_is_answered_with_card_or_text(
     post: Post, chat: RecordingChat, answer: Any, kind: str, value: Any
 ) -> None:
     """The SDK's own `process` ends every such answer in HTTP 500."""
@@ -56,13 +56,13 @@ async def test_click_is_answered_with_a_body(
     assert action.sender.object_id == ALEX
 
 
-async def test_tenant_is_found_in_the_conversation_too(post: Post, chat: RecordingChat) -> None:
+async def test_tenant_is_read_from_conversation_without_channel_data(post: Post, chat: RecordingChat) -> None:
     """The SDK's model of a conversation loses it."""
     await post(activity(SERVICE, channelData=None))
     assert chat.messages[0].place.tenant_id == TENANT
 
 
-async def test_a_client_that_names_neither_tenant_nor_person(
+async def test_local_client_is_accepted_without_tenant_or_object_id(
     post: Post, chat: RecordingChat
 ) -> None:
     bare = {"conversation": {"id": "c"}, "channelData": None, "from": {"id": "user-id-0"}}
@@ -73,7 +73,7 @@ async def test_a_client_that_names_neither_tenant_nor_person(
     assert message.place.kind is ConversationKind.PERSONAL
 
 
-async def test_channel_thread_and_channel_are_both_seen(post: Post, chat: RecordingChat) -> None:
+async def test_message_in_channel_thread_names_its_channel(post: Post, chat: RecordingChat) -> None:
     thread = {
         "conversation": {"id": "19:c@thread.tacv2;messageid=1", "conversationType": "channel"},
         "channelData": {"tenant": {"id": TENANT}, "channel": {"id": "19:c@thread.tacv2"}},
@@ -121,7 +121,7 @@ HTML = {"contentType": "text/html", "content": '<p>hi</p><attachment id="1"></at
         ("groupChat", [{"contentType": "reference", "name": "phones.csv"}], [], 1),
     ],
 )
-async def test_attachments(
+async def test_attachments_are_split_into_files_and_unreachable_ones(
     post: Post,
     chat: RecordingChat,
     kind: str,
@@ -137,7 +137,7 @@ async def test_attachments(
     assert "secret" not in repr(message)
 
 
-async def test_installation_greets_and_removal_does_not(post: Post, chat: RecordingChat) -> None:
+async def test_installation_is_passed_on_and_removal_is_not(post: Post, chat: RecordingChat) -> None:
     await post(activity(SERVICE, type="installationUpdate", action="add"))
     await post(activity(SERVICE, type="installationUpdate", action="remove"))
     await post(activity(SERVICE, type="conversationUpdate", membersAdded=[{"id": "28:offhook"}]))
@@ -145,18 +145,18 @@ async def test_installation_greets_and_removal_does_not(post: Post, chat: Record
 
 
 @pytest.mark.parametrize("kind", ["typing", "messageReaction", "endOfConversation", "no such type"])
-async def test_other_activities_are_ignored(post: Post, chat: RecordingChat, kind: str) -> None:
+async def test_activity_is_ignored_when_type_is_unknown(post: Post, chat: RecordingChat, kind: str) -> None:
     assert (await post(activity(SERVICE, type=kind))).status == 200
     assert not chat.messages
 
 
-async def test_unknown_invoke_is_not_implemented(post: Post) -> None:
+async def test_invoke_is_answered_501_when_name_is_unknown(post: Post) -> None:
     answer = await post(activity(SERVICE, type="invoke", name="task/fetch"))
     assert answer.status == 501
 
 
 @pytest.mark.parametrize("accepted", [True, False])
-async def test_file_consent(post: Post, chat: RecordingChat, accepted: bool) -> None:
+async def test_file_consent_is_passed_on_when_accepted_or_declined(post: Post, chat: RecordingChat, accepted: bool) -> None:
     upload = {"uploadUrl": "https://contoso.sharepoint.com/upload"}
     value: dict[str, Any] = {"action": "decline", "context": {"request": "K7"}}
     if accepted:
@@ -207,7 +207,7 @@ MALFORMED: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("body", "field"), MALFORMED)
-async def test_malformed(post: Post, chat: RecordingChat, body: Any, field: str) -> None:
+async def test_malformed_activity_is_refused_with_field_and_reference(post: Post, chat: RecordingChat, body: Any, field: str) -> None:
     """One sentence that names the field, and the same reference in the log."""
     with structlog.testing.capture_logs(
         processors=[structlog.contextvars.merge_contextvars]
@@ -221,7 +221,7 @@ async def test_malformed(post: Post, chat: RecordingChat, body: Any, field: str)
     assert not chat.actions
 
 
-async def test_too_big(post: Post) -> None:
+async def test_activity_is_refused_when_too_large(post: Post) -> None:
     assert (await post(activity(SERVICE, text="x" * 1_100_000))).status == 413
     assert (await post(click(SERVICE, data={"comment": "x" * 70_000}))).status == 413
 
@@ -241,14 +241,14 @@ async def test_too_big(post: Post) -> None:
         "//127.0.0.1/",
     ],
 )
-async def test_local_answers_to_this_machine_only(
+async def test_local_endpoint_refuses_non_loopback_service_url(
     post: Post, chat: RecordingChat, url: str
 ) -> None:
     assert (await post(activity(url))).status == 403
     assert not chat.remembered
 
 
-async def test_foreign_tenant(
+async def test_foreign_tenant_is_refused(
     serve: Serve, chat: RecordingChat, connector: FakeConnector, session: aiohttp.ClientSession
 ) -> None:
     settings = Settings(
@@ -267,7 +267,7 @@ async def test_foreign_tenant(
     assert not connector.calls
 
 
-async def test_fault_in_a_message_is_told_with_its_reference(
+async def test_message_fault_is_reported_with_reference(
     post: Post, chat: RecordingChat
 ) -> None:
     chat.error = RuntimeError("database is locked")
@@ -284,7 +284,7 @@ async def test_fault_in_a_message_is_told_with_its_reference(
     assert entry["exc_info"]
 
 
-async def test_fault_that_cannot_be_recorded_is_told_directly(
+async def test_message_fault_is_sent_directly_when_it_cannot_be_recorded(
     post: Post, chat: RecordingChat, connector: FakeConnector
 ) -> None:
     chat.error = chat.fault_error = RuntimeError("database is locked")
@@ -293,7 +293,7 @@ async def test_fault_that_cannot_be_recorded_is_told_directly(
     assert call.body["text"].startswith("Something went wrong: ")
 
 
-async def test_fault_in_a_click_is_shown_to_the_one_who_clicked(
+async def test_click_fault_is_answered_with_reference(
     post: Post, chat: RecordingChat
 ) -> None:
     chat.error = RuntimeError("database is locked")
@@ -306,7 +306,7 @@ async def test_fault_in_a_click_is_shown_to_the_one_who_clicked(
     assert not chat.faults
 
 
-async def test_slow_turn_is_answered_and_goes_on(
+async def test_slow_turn_is_answered_early_and_continues(
     post: Post, chat: RecordingChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endpoint, "_ANSWER_SECONDS", 0.01)
@@ -322,7 +322,7 @@ async def test_slow_turn_is_answered_and_goes_on(
             await asyncio.sleep(0)
 
 
-async def test_slow_click_that_fails_is_told_in_the_chat(
+async def test_slow_click_fault_is_reported_in_conversation(
     post: Post, chat: RecordingChat, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(endpoint, "_ANSWER_SECONDS", 0.01)

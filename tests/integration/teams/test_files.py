@@ -124,7 +124,7 @@ async def trouble(chat_files: ChatFiles, url: str) -> str:
     return caught.value.code
 
 
-async def test_download(chat_files: ChatFiles, host: FileHost) -> None:
+async def test_download_sends_no_credentials_or_cookies(chat_files: ChatFiles, host: FileHost) -> None:
     for _ in range(2):
         assert await chat_files.download(file(f"{host.url}/file")) == b"Username,HardwareId\n"
     for request in host.requests:
@@ -132,7 +132,7 @@ async def test_download(chat_files: ChatFiles, host: FileHost) -> None:
         assert "Cookie" not in request.headers
 
 
-async def test_redirect_is_followed(chat_files: ChatFiles, host: FileHost) -> None:
+async def test_download_follows_redirects(chat_files: ChatFiles, host: FileHost) -> None:
     assert await chat_files.download(file(f"{host.url}/to?url=/to?url=/file"))
 
 
@@ -157,24 +157,24 @@ async def test_redirect_is_followed(chat_files: ChatFiles, host: FileHost) -> No
         ("/to?url=", "unreachable"),
     ],
 )
-async def test_download_trouble(
+async def test_download_fails_with_code(
     chat_files: ChatFiles, host: FileHost, path: str, code: str
 ) -> None:
     assert await trouble(chat_files, host.url + path) == code
 
 
-async def test_redirects_in_a_circle(chat_files: ChatFiles, host: FileHost) -> None:
+async def test_download_stops_after_too_many_redirects(chat_files: ChatFiles, host: FileHost) -> None:
     circle = f"{host.url}/to?url=/to"
     assert await trouble(chat_files, circle + "?url=" + "/to?url=" * 5) == "unreachable"
     assert len(host.requests) == 4
 
 
-async def test_slow(chat_files: ChatFiles, host: FileHost, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_download_times_out_when_host_is_slow(chat_files: ChatFiles, host: FileHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(files, "_DOWNLOAD_SECONDS", 0.05)
     assert await trouble(chat_files, f"{host.url}/slow") == "too-slow"
 
 
-async def test_nobody_there(chat_files: ChatFiles) -> None:
+async def test_download_fails_when_host_is_unreachable(chat_files: ChatFiles) -> None:
     assert await trouble(chat_files, "http://127.0.0.1:9/?t=secret") == "unreachable"
 
 
@@ -209,7 +209,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("url", HOSTILE)
-async def test_hostile_urls(strict_files: ChatFiles, url: str) -> None:
+async def test_transfers_are_denied_for_hostile_urls(strict_files: ChatFiles, url: str) -> None:
     assert await trouble(strict_files, url) == "not-allowed"
     with pytest.raises(FileTransferError):
         await strict_files.upload({"uploadUrl": url}, b"x")
@@ -236,7 +236,7 @@ class Resolver(AbstractResolver):
     "address",
     ["127.0.0.1", "10.1.2.3", "192.168.1.1", "169.254.169.254", "0.0.0.0", "::1", "fd00::1"],
 )
-async def test_allowed_name_that_leads_into_our_network(address: str) -> None:
+async def test_resolver_drops_private_addresses_of_allowed_host(address: str) -> None:
     resolver = PublicAddresses(Resolver(address), allow_loopback=True)
     with pytest.raises(OSError, match="no public address"):
         await resolver.resolve("contoso.sharepoint.com")
@@ -246,13 +246,13 @@ async def test_allowed_name_that_leads_into_our_network(address: str) -> None:
     ]
 
 
-async def test_loopback_by_name_is_for_local_only() -> None:
+async def test_resolver_allows_localhost_only_in_local() -> None:
     assert await PublicAddresses(Resolver("127.0.0.1"), allow_loopback=True).resolve("localhost")
     with pytest.raises(OSError, match="no public address"):
         await PublicAddresses(Resolver("127.0.0.1"), allow_loopback=False).resolve("localhost")
 
 
-async def test_upload(chat_files: ChatFiles, host: FileHost) -> None:
+async def test_upload_puts_content_in_one_request(chat_files: ChatFiles, host: FileHost) -> None:
     content = b"x" * (2 * 1024**2)
     await chat_files.upload({"uploadUrl": f"{host.url}/upload", "name": "results.csv"}, content)
     assert host.uploads == [content]
@@ -266,7 +266,7 @@ async def test_upload(chat_files: ChatFiles, host: FileHost) -> None:
     ("status", "code"),
     [(507, "full"), (404, "not-uploaded"), (409, "not-uploaded"), (302, "not-uploaded")],
 )
-async def test_upload_trouble(
+async def test_upload_fails_with_code(
     chat_files: ChatFiles, host: FileHost, status: int, code: str
 ) -> None:
     host.upload_status = status
@@ -278,7 +278,7 @@ async def test_upload_trouble(
 
 
 @pytest.mark.parametrize("upload", [{}, {"uploadUrl": None}, {"uploadUrl": {"a": 1}}])
-async def test_upload_without_an_address(chat_files: ChatFiles, upload: dict[str, Any]) -> None:
+async def test_upload_is_denied_without_valid_url(chat_files: ChatFiles, upload: dict[str, Any]) -> None:
     with pytest.raises(FileTransferError) as caught:
         await chat_files.upload(upload, b"x")
     assert caught.value.code == "not-allowed"

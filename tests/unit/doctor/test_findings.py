@@ -1,4 +1,4 @@
-"""Every finding has its words, on a card, in a terminal and in JSON, whatever its values are."""
+"""Every finding renders on a card, in a terminal and in JSON, whatever its values."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support import reading
 ROOT = Path(__file__).parents[3]
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 HOSTILE = "**x** [a](https://evil.example) <at>all</at> \x1b[31m\u202e" + "long " * 300
-# Everything that any sentence may ask for.
+# Arguments for every message.
 ARGUMENTS: dict[str, str | int] = {
     **dict.fromkeys(("set", "lacking", "count", "batches", "addresses", "conversations"), 2),
     "seconds": 20,
@@ -45,8 +45,8 @@ def constants(node: ast.AST) -> Iterator[str]:
             yield str(part.value)
 
 
-def made() -> Iterator[tuple[str, str]]:
-    """(maker, message) of every finding that the code can make."""
+def all_messages() -> Iterator[tuple[str, str]]:
+    """(constructor, message ID) of every finding in the code."""
     for source in sorted((ROOT / "bot" / "doctor").glob("*.py")):
         for node in ast.walk(ast.parse(source.read_text("utf-8"))):
             if not isinstance(node, ast.Call):
@@ -60,36 +60,36 @@ def made() -> Iterator[tuple[str, str]]:
                     yield "failed", message
 
 
-MADE = sorted(set(made()))
+MESSAGES = sorted(set(all_messages()))
 
 
 def findings(number: int = 20) -> list[Finding]:
     states = {"ok": FindingState.OK, "failed": FindingState.FAILED, "unknown": FindingState.UNKNOWN}
-    found = [Finding("database", states[maker], message, ARGUMENTS) for maker, message in MADE]
+    found = [Finding("database", states[maker], message, ARGUMENTS) for maker, message in MESSAGES]
     bad = [each for each in found if each.state is FindingState.FAILED][: number // 2]
     return [*bad, *(each for each in found if each.state is FindingState.UNKNOWN)][:number]
 
 
-@pytest.mark.parametrize(("maker", "message"), MADE)
-def test_every_finding_has_a_sentence_and_what_is_not_well_a_fix(maker: str, message: str) -> None:
+@pytest.mark.parametrize(("maker", "message"), MESSAGES)
+def test_every_finding_has_a_message_and_every_problem_a_fix(maker: str, message: str) -> None:
     words = Words()
     assert words(message, **ARGUMENTS)
     if maker != "ok":
         assert words.part(message, "fix", **ARGUMENTS)
 
 
-def test_every_step_has_a_name() -> None:
-    steps = set(
+def test_every_check_has_a_title() -> None:
+    names = set(
         re.findall(
-            r'step = "([\w-]+)"',
+            r'check = "([\w-]+)"',
             "".join(each.read_text("utf-8") for each in (ROOT / "bot" / "doctor").glob("*.py")),
         )
     )
-    assert len(steps) > 5
-    assert all(Words().has(f"check-{step}") for step in steps)
+    assert len(names) > 5
+    assert all(Words().has(f"check-{name}") for name in names)
 
 
-def test_the_worst_card_fits_and_does_nothing_but_show() -> None:
+def test_checks_card_is_valid_when_values_are_long_and_hostile() -> None:
     rendered = checks(Words(), findings())
     reading.assert_valid(rendered.card)
     assert size_bytes(rendered.card) < MAX_BYTES
@@ -101,14 +101,14 @@ def test_the_worst_card_fits_and_does_nothing_but_show() -> None:
     assert 0 < text.index("✕ Failed") < text.index("? Unknown")
 
 
-def test_a_card_when_all_is_fine() -> None:
+def test_checks_card_is_good_when_all_checks_pass() -> None:
     rendered = checks(Words(), [Finding("roles", FindingState.OK, "found-roles")])
     assert rendered.summary == "The only check passed."
     reading.assert_valid(rendered.card)
     assert rendered.card["body"][0]["style"] == "good"
 
 
-def test_the_json() -> None:
+def test_json_report_has_documented_keys() -> None:
     words = Words(escape=single_line)
     found = [
         Finding("roles", FindingState.OK, "found-roles"),
@@ -130,13 +130,13 @@ def test_the_json() -> None:
     assert document["findings"][0]["fix"] == ""
 
 
-def test_a_terminal_obeys_nothing_in_it() -> None:
+def test_terminal_report_escapes_control_characters() -> None:
     output = io.StringIO()
     console = Console(file=output, width=100, force_terminal=False)
     print_report(findings(100), Words(escape=single_line), console)
-    told = output.getvalue()
-    assert "\x1b" not in told
-    assert "\u202e" not in told
-    assert "✗" in told
-    assert "?" in told
-    assert "→" in told
+    report = output.getvalue()
+    assert "\x1b" not in report
+    assert "\u202e" not in report
+    assert "✗" in report
+    assert "?" in report
+    assert "→" in report

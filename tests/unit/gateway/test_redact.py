@@ -1,4 +1,4 @@
-"""Logs show what happened, and nobody's name or phone."""
+"""Redacted bodies show structure and states, but no names or phones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JSON = st.recursive(
 )
 
 
-def test_states_are_shown_and_people_are_not() -> None:
+def test_redacted_keeps_states_and_hides_phones() -> None:
     item = {"userName": "a@b.com", "hardwareId": "80-5E", "status": "failed", "error": "Offline"}
     report = {"batchId": "7", "batchStatus": "Completed", "batchItem": [item] * 5}
     hidden = {"userName": HIDDEN, "hardwareId": HIDDEN, "status": "failed", "error": "Offline"}
@@ -28,17 +28,17 @@ def test_states_are_shown_and_people_are_not() -> None:
 
 
 @given(JSON)
-def test_a_text_that_is_nobodys_state_is_never_shown(content: object) -> None:
+def test_redacted_hides_text_in_unknown_fields(content: object) -> None:
     secret = "lobby7@contoso.com"
     for body in ({"x": [content, secret]}, [secret], secret, {"userName": {"status2": secret}}):
         assert secret not in json.dumps(redacted(json.dumps(body).encode()))
 
 
 @given(st.binary())
-def test_anything_else_is_counted(body: bytes) -> None:
+def test_redacted_is_bounded_for_any_body(body: bytes) -> None:
     assert len(json.dumps(redacted(body))) < 10_000
 
 
-def test_depth_is_bounded() -> None:
+def test_redacted_limits_depth() -> None:
     shown = json.dumps(redacted(b"[" * 900 + b"]" * 900), ensure_ascii=False)
     assert HIDDEN in shown

@@ -1,4 +1,4 @@
-"""Whatever a process writes, it proves no more than the script said."""
+"""Transcripts trust only marked events, whatever else the process writes."""
 
 from __future__ import annotations
 
@@ -41,40 +41,44 @@ def transcript() -> Transcript:
     return Transcript("run", MARK, (SECRET, "local"))
 
 
-def told(*events: object) -> Transcript:
-    heard = transcript()
+def transcript_of(*events: object) -> Transcript:
+    result = transcript()
     for event in events:
-        heard.feed(f"{MARK} {json.dumps(event)}\n".encode())
-    return heard
+        result.feed(f"{MARK} {json.dumps(event)}\n".encode())
+    return result
 
 
 @given(st.lists(st.binary() | st.text().map(str.encode)))
-def test_lines_without_the_mark_say_nothing(lines: list[bytes]) -> None:
-    heard = transcript()
+def test_transcript_ignores_lines_without_the_mark(lines: list[bytes]) -> None:
+    result = transcript()
     for line in lines:
-        heard.feed(line)
-    assert not heard.called
-    assert not heard.finished
+        result.feed(line)
+    assert not result.called
+    assert not result.finished
 
 
 @given(st.binary(), st.binary())
-def test_marked_nonsense_says_nothing(before: bytes, after: bytes) -> None:
-    heard = transcript()
-    heard.feed(before + MARK.encode() + b" \x00" + after)
-    assert not heard.called
-    assert not heard.finished
+def test_transcript_ignores_unreadable_events(before: bytes, after: bytes) -> None:
+    result = transcript()
+    result.feed(before + MARK.encode() + b" \x00" + after)
+    assert not result.called
+    assert not result.finished
 
 
 @given(st.lists(EVENTS, max_size=4))
-def test_any_event_leaves_something_that_can_be_told(events: list[dict[str, Any]]) -> None:
-    heard = told(*events)
-    heard.process_exited(1, "complaint")
-    if heard.failure is not None:
-        texts = [heard.failure.message, heard.failure.correlation_id]
-        errors = [heard.failure.of_submit(), heard.failure.of_status(), heard.error_before_call()]
+def test_transcript_always_yields_printable_errors(events: list[dict[str, Any]]) -> None:
+    result = transcript_of(*events)
+    result.process_exited(1, "complaint")
+    if result.failure is not None:
+        texts = [result.failure.message, result.failure.correlation_id]
+        errors = [
+            result.failure.of_submit(),
+            result.failure.of_status(),
+            result.error_before_call(),
+        ]
         assert all(isinstance(error, GatewayError) for error in errors)
     else:
-        texts = [heard.exit_message] if heard.output is None else []
+        texts = [result.exit_message] if result.output is None else []
     for text in texts:
         assert text
         assert text.isprintable()
@@ -82,26 +86,26 @@ def test_any_event_leaves_something_that_can_be_told(events: list[dict[str, Any]
 
 
 @given(EVENTS)
-def test_only_the_script_says_that_nothing_was_asked(event: dict[str, Any]) -> None:
-    """After `asking`, nothing that follows takes it back."""
-    assert told({"event": "asking"}, event).called
+def test_called_stays_true_after_asking_event(event: dict[str, Any]) -> None:
+    """No later event takes it back."""
+    assert transcript_of({"event": "asking"}, event).called
 
 
 @given(st.text(), st.text(), st.sampled_from(["message", "body", "correlationId", "retryAfter"]))
-def test_secrets_are_taken_out(before: str, after: str, name: str) -> None:
+def test_transcript_redacts_secrets(before: str, after: str, name: str) -> None:
     jwt = "eyJ0eXAiOiJKV1Qi.eyJhdWQiOiJ4In0.c2ln"
     for secret in (SECRET, jwt):
-        failure = told({"event": "failed", name: f"{before}{secret} {after}"}).failure
+        failure = transcript_of({"event": "failed", name: f"{before}{secret} {after}"}).failure
         assert failure is not None
         assert secret not in f"{failure.message} {failure.correlation_id}"
 
 
 @pytest.mark.parametrize("stage", STAGES)
 @pytest.mark.parametrize("asking", [True, False])
-def test_what_a_failure_says_about_asking(stage: str, asking: bool) -> None:
+def test_called_follows_from_stage_of_failure(stage: str, asking: bool) -> None:
     before = [{"event": "asking"}] if asking else []
-    heard = told(*before, {"event": "failed", "stage": stage})
-    assert heard.called is (asking or stage == "asking")
+    result = transcript_of(*before, {"event": "failed", "stage": stage})
+    assert result.called is (asking or stage == "asking")
 
 
 @pytest.mark.parametrize(
@@ -118,14 +122,14 @@ def test_what_a_failure_says_about_asking(stage: str, asking: bool) -> None:
         ("connecting", 503, [], UnavailableError),
     ],
 )
-def test_why_nothing_was_asked(
+def test_error_before_call_depends_on_stage_and_status(
     stage: str, status: int | None, kinds: list[str], expected: type[GatewayError]
 ) -> None:
     event = {"event": "failed", "stage": stage, "status": status, "kinds": kinds, "message": "No"}
-    assert type(told(event).error_before_call()) is expected
+    assert type(transcript_of(event).error_before_call()) is expected
 
 
-def test_the_services_own_words_and_ids_come_first() -> None:
+def test_failure_prefers_message_and_id_of_the_response() -> None:
     event = {
         "event": "failed",
         "stage": "asking",
@@ -135,11 +139,13 @@ def test_the_services_own_words_and_ids_come_first() -> None:
         "retryAfter": "17",
         "correlationId": "9d5c",
     }
-    assert told(event).failure == Failure(403, "Access Denied", 17.0, "9d5c")
-    bare = told({"event": "failed", "message": "Access Denied"}).failure
+    assert transcript_of(event).failure == Failure(403, "Access Denied", 17.0, "9d5c")
+    bare = transcript_of({"event": "failed", "message": "Access Denied"}).failure
     assert bare == Failure(None, "Access Denied", None, "run")
 
 
-def test_the_first_word_stands() -> None:
-    heard = told({"event": "answered", "answer": [1]}, {"event": "failed", "message": "No"})
-    assert (heard.output, heard.failure) == (b"[1]", None)
+def test_transcript_keeps_the_first_result() -> None:
+    result = transcript_of(
+        {"event": "answered", "answer": [1]}, {"event": "failed", "message": "No"}
+    )
+    assert (result.output, result.failure) == (b"[1]", None)

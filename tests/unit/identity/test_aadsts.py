@@ -1,4 +1,4 @@
-"""What Entra ID's refusals mean."""
+"""Classification of Entra ID errors."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from bot.identity.aadsts import Refusal, classify
 
 
 class Response:
-    """As much of an answer as is read."""
+    """The parts of a response that are read."""
 
     status_code = 400
     reason = "Bad Request"
@@ -32,7 +32,7 @@ def refused(content: Any) -> ClientAuthenticationError:
 
 
 @pytest.mark.parametrize(
-    ("content", "why", "code"),
+    ("content", "refusal", "code"),
     [
         ({"error": "interaction_required", "error_codes": [50076]}, Refusal.AGAIN, "AADSTS50076"),
         ({"error": "invalid_grant", "error_codes": [65001]}, Refusal.CONSENT, "AADSTS65001"),
@@ -49,10 +49,10 @@ def refused(content: Any) -> ClientAuthenticationError:
         (ValueError("no JSON"), Refusal.OTHER, ""),
     ],
 )
-def test_meaning(content: Any, why: Refusal, code: str) -> None:
-    assert classify(refused(content)) == (why, code)
+def test_error_is_classified_by_its_code(content: Any, refusal: Refusal, code: str) -> None:
+    assert classify(refused(content)) == (refusal, code)
 
 
-def test_without_an_answer() -> None:
+def test_error_is_other_when_there_is_no_response() -> None:
     assert classify(ClientAuthenticationError("no")) == (Refusal.OTHER, "")
     assert classify(None) == (Refusal.OTHER, "")

@@ -1,4 +1,4 @@
-"""Which roles are enough."""
+"""Required Entra roles."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.identity.entra_roles import PASSWORD_RESET_ROLES, EntraRole, MissingRoles, unverified_claims, missing_roles
+from bot.identity.entra_roles import (
+    PASSWORD_RESET_ROLES,
+    EntraRole,
+    MissingRoles,
+    missing_roles,
+    unverified_claims,
+)
 from tests.support.tokens import unsigned
 
-OTHER = "b79fbf4d-3ef9-4689-8143-76b194e85509"  # what everybody has
+OTHER = "b79fbf4d-3ef9-4689-8143-76b194e85509"  # the default user role, which every user has
 
 
 @pytest.mark.parametrize(
     "held", [set(some) for size in range(5) for some in combinations(EntraRole, size)]
 )
-def test_teams_administrator_and_one_that_may_reset_passwords(held: set[EntraRole]) -> None:
+def test_missing_roles_requires_teams_administrator_and_a_password_role(
+    held: set[EntraRole],
+) -> None:
     teams, passwords = EntraRole.TEAMS in held, bool(held & PASSWORD_RESET_ROLES)
     expected = {
         (True, True): MissingRoles.NOTHING,
@@ -29,10 +37,10 @@ def test_teams_administrator_and_one_that_may_reset_passwords(held: set[EntraRol
     assert missing_roles([role.upper() for role in held]) is expected
 
 
-def test_claims() -> None:
+def test_claims_are_read_without_verification() -> None:
     assert unverified_claims(unsigned(oid="x", exp=1))["oid"] == "x"
 
 
 @given(st.text())
-def test_what_is_no_token_has_no_claims(text: str) -> None:
+def test_claims_are_empty_when_token_is_unreadable(text: str) -> None:
     assert unverified_claims(text) == {}

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 import manifest
-from bot.commands.dispatcher import ORDERS
+from bot.commands.dispatcher import COMMANDS
 from manifest import document, language, package, rules, validation
 from manifest.deployment import Deployment, Developer, normalize
 from manifest.language import Language
@@ -77,8 +77,8 @@ def test_every_scope_lists_all_commands(files: dict[str, bytes]) -> None:
 def test_menu_lists_the_commands_of_the_bot(tag: str) -> None:
     """Teams sends the title to the bot. Add a new command to every file in manifest/languages."""
     commands = language.load()[tag].commands
-    assert set(commands) == set(ORDERS)
-    assert {command.title.split()[0] for command in commands.values()} <= set(ORDERS)
+    assert set(commands) == set(COMMANDS)
+    assert {command.title.split()[0] for command in commands.values()} <= set(COMMANDS)
 
 
 def test_accent_color_is_background_of_icon() -> None:

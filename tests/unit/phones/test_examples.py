@@ -1,4 +1,4 @@
-"""The files in `examples/` are what the README and the demo say they are."""
+"""The files in `examples/` match what the README and the demo say about them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from bot.phones.vendor import DeviceKind, Vendor, kind_of, vendor_of
 EXAMPLES = Path(__file__).parents[3] / "examples"
 
 
-def test_the_lobby_phones_of_a_german_excel() -> None:
+def test_lobby_phones_example_has_documented_issues() -> None:
     found = read((EXAMPLES / "lobby-phones.csv").read_bytes(), "lobby-phones.csv")
     assert (len(found.rows), found.ready) == (259, 244)
     assert Counter(row.region for row in found.rows if row.ready) == {
@@ -43,7 +43,7 @@ def test_the_lobby_phones_of_a_german_excel() -> None:
     }
 
 
-def test_its_devices_are_of_real_vendors() -> None:
+def test_lobby_phones_example_covers_supported_vendors() -> None:
     found = read((EXAMPLES / "lobby-phones.csv").read_bytes(), "lobby-phones.csv")
     going = [row.hardware_id for row in found.rows if row.ready]
     assert {vendor_of(hardware_id) for hardware_id in going} == {
@@ -55,6 +55,6 @@ def test_its_devices_are_of_real_vendors() -> None:
     assert Counter(map(kind_of, going))[DeviceKind.AUDIOCODES_ATA] == 4
 
 
-def test_the_plain_example_is_ready() -> None:
+def test_two_phones_example_has_no_issues() -> None:
     found = read((EXAMPLES / "two-phones.csv").read_bytes(), "two-phones.csv")
     assert (found.ready, found.not_ready, list(found.issues)) == (2, 0, [])

@@ -32,12 +32,12 @@ CANONICAL = re.compile(r"[0-9A-F]{2}(-[0-9A-F]{2}){5}(:[0-9]{3})?")
         "1A\u20112B\u20113C\u2011D4\u2011E5\u2011F6",
     ],
 )
-def test_spellings_of_one_address(text: str) -> None:
+def test_mac_address_is_normalized_in_any_spelling(text: str) -> None:
     assert parse(text) == "1A-2B-3C-D4-E5-F6"
 
 
 @pytest.mark.parametrize("text", ["00-00-0C-12-34-56", "00:00:0c:12:34:56", "00-00-00-00-00-01"])
-def test_an_address_may_begin_with_zeros(text: str) -> None:
+def test_mac_address_is_accepted_when_it_starts_with_zeros(text: str) -> None:
     assert parse(text) == text.upper().replace(":", "-")
 
 
@@ -53,7 +53,7 @@ def test_an_address_may_begin_with_zeros(text: str) -> None:
         ("1A-2B-3C-D4-E5-F6 : 001", "1A-2B-3C-D4-E5-F6:001"),
     ],
 )
-def test_ports(text: str, expected: str) -> None:
+def test_port_is_normalized_to_three_digits(text: str, expected: str) -> None:
     assert parse(text) == expected
 
 
@@ -68,7 +68,7 @@ def test_ports(text: str, expected: str) -> None:
         ("001A2B3CD4E5:1", True),
     ],
 )
-def test_a_short_port_is_noticed(text: str, padded: bool) -> None:
+def test_port_was_padded_detects_short_ports(text: str, padded: bool) -> None:
     read = parse(text)
     assert isinstance(read, str)
     assert port_was_padded(text, read) is padded
@@ -112,7 +112,7 @@ def test_a_short_port_is_noticed(text: str, padded: bool) -> None:
         ("8,05e+11", "hardware-id-scientific"),
     ],
 )
-def test_what_is_refused_and_why(text: str, code: str) -> None:
+def test_hardware_id_is_rejected_with_a_code(text: str, code: str) -> None:
     flaw = parse(text)
     assert isinstance(flaw, Flaw)
     assert flaw.code == code
@@ -127,7 +127,7 @@ def test_what_is_refused_and_why(text: str, code: str) -> None:
         ("1a2b3cd4e5f6-7", "1A-2B-3C-D4-E5-F6:007"),
     ],
 )
-def test_a_suggestion_is_made_but_not_taken(text: str, suggestion: str) -> None:
+def test_flaw_suggests_a_correction(text: str, suggestion: str) -> None:
     flaw = parse(text)
     assert isinstance(flaw, Flaw)
     assert flaw.arguments["suggestion"] == suggestion
@@ -137,7 +137,7 @@ def test_a_suggestion_is_made_but_not_taken(text: str, suggestion: str) -> None:
     ("text", "expected"),
     [("1a2b.3cd4.e5f6", True), ("00-00-00-00-00-00", True), ("EMEA", False), ("", False)],
 )
-def test_resembles(text: str, expected: bool) -> None:
+def test_resembles_recognizes_spelling_only(text: str, expected: bool) -> None:
     assert resembles(text) is expected
 
 
@@ -147,7 +147,7 @@ octets = st.lists(st.integers(0, 255), min_size=6, max_size=6).filter(
 
 
 @given(octets, st.none() | st.integers(1, MAX_PORT), st.data())
-def test_any_spelling_of_an_address_gives_the_same(
+def test_every_spelling_normalizes_to_the_same_hardware_id(
     octets: list[int], port: int | None, data: st.DataObject
 ) -> None:
     digits = "".join(f"{octet:02X}" for octet in octets)
@@ -164,7 +164,7 @@ def test_any_spelling_of_an_address_gives_the_same(
 
 
 @given(st.text() | st.text("0123456789abcdefABCDEFOIl-:. ", max_size=24))
-def test_whatever_is_read_is_canonical_and_reads_as_itself(text: str) -> None:
+def test_parsed_hardware_id_is_canonical_and_stable(text: str) -> None:
     read = parse(text)
     if isinstance(read, str):
         assert CANONICAL.fullmatch(read)

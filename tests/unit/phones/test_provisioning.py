@@ -10,7 +10,7 @@ TENANT = "5f1c2c5e-7b0e-4d0a-9b5e-0d6a4c2f9b11"
 BASE = f"http://emea.ipp.sdg.teams.microsoft.com/tenantid/{TENANT}"
 
 
-def test_every_kind_of_device_has_its_url() -> None:
+def test_all_urls_covers_every_kind_of_device() -> None:
     assert [(each.kind, each.url, each.alternative) for each in all_urls(TENANT, Region.EMEA)] == [
         (DeviceKind.PHONE, BASE, ""),
         (DeviceKind.CISCO_PHONE, f"{BASE}/$PSN.xml", ""),
@@ -28,7 +28,7 @@ def test_every_kind_of_device_has_its_url() -> None:
         ("00-90-8F-12-34-56:003", Region.EMEA, BASE + "/mac.ini"),
     ],
 )
-def test_the_url_for_one_device(hardware_id: str, region: Region, url: str) -> None:
+def test_url_for_depends_on_device_and_region(hardware_id: str, region: Region, url: str) -> None:
     assert url_for(hardware_id, region, TENANT).url == url
 
 

@@ -1,4 +1,4 @@
-"""From bytes to rows: kinds of files, encodings, delimiters, quotes, and what is refused."""
+"""From bytes to rows: file types, encodings, delimiters, quotes, and rejected files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ ROWS = "anna@contoso.com,80-5E-C0-00-00-01,EMEA\r\nbo@contoso.com,80-5E-C0-00-00
 TABLE = HEADER + ROWS
 
 
-def devices(roster: Roster) -> list[tuple[str, str]]:
+def phones(roster: Roster) -> list[tuple[str, str]]:
     return [(row.username, row.hardware_id) for row in roster.rows]
 
 
@@ -22,13 +22,13 @@ def codes(roster: Roster) -> list[str]:
     return [notice.code for notice in roster.notices]
 
 
-def refusal(data: bytes) -> UnreadableFileError:
+def error_for(data: bytes) -> UnreadableFileError:
     with pytest.raises(UnreadableFileError) as caught:
         read(data, "phones.csv")
     return caught.value
 
 
-EXPECTED = devices(read(TABLE.encode(), "phones.csv"))
+EXPECTED = phones(read(TABLE.encode(), "phones.csv"))
 
 
 @pytest.mark.parametrize(
@@ -46,17 +46,17 @@ EXPECTED = devices(read(TABLE.encode(), "phones.csv"))
         ("gb18030", "", "GB 18030"),
     ],
 )
-def test_encodings(encoding: str, mark: str, guessed: str) -> None:
+def test_file_is_decoded_in_any_supported_encoding(encoding: str, mark: str, guessed: str) -> None:
     place = {"cp932": "東京本社受付電話", "gb18030": "上海前台电话", "cp1252": "Köln – „Empfang“ €"}
     extra = place.get(encoding, "Empfang")
     text = mark + "".join(f"{line},{extra}\r\n" for line in TABLE.split("\r\n") if line)
     roster = read(text.encode(encoding), "phones.csv")
-    assert devices(roster) == EXPECTED
-    told = [notice.arguments for notice in roster.notices if notice.code == "encoding-guessed"]
-    assert told == ([{"encoding": guessed}] if guessed else [])
+    assert phones(roster) == EXPECTED
+    guesses = [notice.arguments for notice in roster.notices if notice.code == "encoding-guessed"]
+    assert guesses == ([{"encoding": guessed}] if guessed else [])
 
 
-def test_utf8_with_letters_is_not_a_guess() -> None:
+def test_utf8_has_no_encoding_notice() -> None:
     assert codes(read((HEADER + ROWS.replace("EMEA", "EMEA,Köln")).encode(), "phones.csv")) == []
 
 
@@ -85,8 +85,8 @@ def test_utf8_with_letters_is_not_a_guess() -> None:
         + ROWS.replace(",", ";"),
     ],
 )
-def test_layouts_of_one_table(text: str) -> None:
-    assert devices(read(text.encode(), "phones.csv")) == EXPECTED
+def test_table_is_read_in_any_layout(text: str) -> None:
+    assert phones(read(text.encode(), "phones.csv")) == EXPECTED
 
 
 @pytest.mark.parametrize(
@@ -99,11 +99,11 @@ def test_layouts_of_one_table(text: str) -> None:
         (HEADER.replace("Region", '"Re\r\ngion"') + ROWS, [2, 3]),
     ],
 )
-def test_rows_are_numbered_as_a_spreadsheet_shows_them(text: str, numbers: list[int]) -> None:
+def test_rows_are_numbered_as_in_a_spreadsheet(text: str, numbers: list[int]) -> None:
     assert [row.number for row in read(text.encode(), "phones.csv").rows] == numbers
 
 
-def test_a_short_row_lacks_its_last_values() -> None:
+def test_short_row_is_padded_with_empty_values() -> None:
     roster = read(b"Username,HardwareId,Region\nanna@contoso.com\n", "phones.csv")
     assert [issue.code for issue in roster.issues] == ["hardware-id-empty"]
 
@@ -185,22 +185,24 @@ def test_a_short_row_lacks_its_last_values() -> None:
         (TABLE.encode() + b"x" * MAX_BYTES, "too-large", {"limit": 5}),
     ],
 )
-def test_no_table_at_all(data: bytes, code: str, arguments: dict[str, str | int]) -> None:
-    trouble = refusal(data)
-    assert (trouble.code, trouble.arguments) == (code, arguments)
+def test_file_is_rejected_when_unreadable(
+    data: bytes, code: str, arguments: dict[str, str | int]
+) -> None:
+    error = error_for(data)
+    assert (error.code, error.arguments) == (code, arguments)
 
 
-def test_a_row_of_many_cells_is_one_row() -> None:
+def test_row_is_read_when_it_has_many_extra_cells() -> None:
     wide = "," * 100_000
     roster = read((TABLE + f"cy@contoso.com,80-5E-C0-00-00-03,EMEA{wide}\r\n").encode(), "x.csv")
     assert roster.ready == 3
 
 
-def test_a_quote_inside_a_value_is_a_character() -> None:
+def test_quote_inside_a_value_is_an_ordinary_character() -> None:
     roster = read((HEADER + 'an"na@contoso.com,80-5E-C0-00-00-01,EMEA\r\n').encode(), "x.csv")
     assert [issue.code for issue in roster.issues] == ["username-character"]
 
 
-def test_noise_is_refused() -> None:
+def test_random_bytes_are_rejected() -> None:
     noise = random.Random(7).randbytes(100_000)
-    assert refusal(noise).code in {"encoding", "nul-characters"}
+    assert error_for(noise).code in {"encoding", "nul-characters"}

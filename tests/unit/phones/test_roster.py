@@ -1,4 +1,4 @@
-"""The roster: headers, what rows say about each other, pasted text, and what always holds."""
+"""The roster: headers, rows, rows against each other, pasted text, and invariants."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def roster(*lines: Sequence[str], header: str = "Username,HardwareId,Region") ->
     return read(file(*lines, header=header), "phones.csv")
 
 
-def said(found: Roster) -> list[tuple[int, str, str]]:
+def issues(found: Roster) -> list[tuple[int, str, str]]:
     return [(issue.row, issue.code, issue.severity.value) for issue in found.issues]
 
 
@@ -71,7 +71,7 @@ def ready(found: Roster) -> list[int]:
         "User.Name,MAC-Address",
     ],
 )
-def test_headers(header: str) -> None:
+def test_header_is_recognized_in_any_spelling(header: str) -> None:
     found = roster(["anna@contoso.com", A], header=header)
     assert (found.ready, list(found.notices)) == (1, [])
 
@@ -84,12 +84,12 @@ def test_headers(header: str) -> None:
         ("Region,,User,MAC", ["EMEA", "", "anna@contoso.com", A]),
     ],
 )
-def test_columns_in_any_order(header: str, line: list[str]) -> None:
+def test_columns_are_found_in_any_order(header: str, line: list[str]) -> None:
     row = roster(line, header=header).rows[0]
     assert (row.username, row.hardware_id) == ("anna@contoso.com", A)
 
 
-def test_columns_that_are_ignored_are_named() -> None:
+def test_notice_names_ignored_columns() -> None:
     header = "Username,HardwareId,Site,,Floor,Room," + "x" * 100 + ",Note,Key,Asset"
     found = roster(["anna@contoso.com", A], header=header)
     assert [(notice.code, notice.arguments) for notice in found.notices] == [
@@ -100,7 +100,7 @@ def test_columns_that_are_ignored_are_named() -> None:
     ]
 
 
-def test_our_own_export_comes_back_without_a_word() -> None:
+def test_export_is_read_back_without_notices() -> None:
     line = ["anna@contoso.com", A, "EMEA", "Failed", "Device is offline.", "", "", "1f", "http://x"]
     found = roster(line, header=EXPORT)
     assert (found.ready, list(found.issues), list(found.notices)) == (1, [], [])
@@ -109,7 +109,7 @@ def test_our_own_export_comes_back_without_a_word() -> None:
 # Each row
 
 
-def test_what_is_right_is_taken_as_it_is() -> None:
+def test_row_is_unchanged_when_canonical() -> None:
     found = roster(["anna@contoso.com", A, "EMEA"], ["bo@contoso.com", B, ""])
     assert [tuple(row) for row in found.rows] == [
         (2, "anna@contoso.com", A, Region.EMEA, True),
@@ -118,7 +118,7 @@ def test_what_is_right_is_taken_as_it_is() -> None:
     assert (list(found.issues), list(found.notices)) == ([], [])
 
 
-def test_every_flaw_of_a_row_is_told_at_its_column_with_the_value_as_given() -> None:
+def test_row_reports_every_flaw_with_column_and_original_value() -> None:
     found = roster([" anna", "x" * 200, "Mars"])
     assert {(issue.column, issue.value, issue.code) for issue in found.issues} == {
         (Column.USERNAME, " anna", "username-no-at"),
@@ -135,16 +135,16 @@ def test_every_flaw_of_a_row_is_told_at_its_column_with_the_value_as_given() -> 
 
 
 @pytest.mark.parametrize("region", ["EMEA", "emea", " Emea ", "\u00a0EMEA"])
-def test_regions_in_any_case(region: str) -> None:
+def test_region_is_recognized_in_any_case(region: str) -> None:
     assert roster(["anna@contoso.com", A, region]).rows[0].region is Region.EMEA
 
 
-def test_an_unknown_region_keeps_a_row_back() -> None:
+def test_row_is_not_ready_when_region_is_unknown() -> None:
     found = roster(["anna@contoso.com", A, "EU"], ["bo@contoso.com", B, "EMEA"])
-    assert (said(found), ready(found)) == ([(2, "region-unknown", "error")], [3])
+    assert (issues(found), ready(found)) == ([(2, "region-unknown", "error")], [3])
 
 
-def test_spellings_are_told_once_for_the_file() -> None:
+def test_one_notice_covers_all_respelled_hardware_ids() -> None:
     found = roster(
         ["a@contoso.com", A], ["b@contoso.com", B.lower()], ["c@contoso.com", C.replace("-", "")]
     )
@@ -154,16 +154,16 @@ def test_spellings_are_told_once_for_the_file() -> None:
     ]
 
 
-def test_spaces_around_are_told_once_for_the_file() -> None:
+def test_one_notice_covers_all_trimmed_values() -> None:
     found = roster([" a@contoso.com", A], ["b@contoso.com", B + "\u00a0"])
     assert (found.ready, list(found.issues)) == (2, [])
     assert [(n.code, n.arguments) for n in found.notices] == [("values-trimmed", {"count": 2})]
 
 
-def test_a_short_port_is_read_and_noted() -> None:
+def test_short_port_is_padded_with_a_note() -> None:
     found = roster(["a@contoso.com", A + ":1"], ["b@contoso.com", A + ":002"])
     assert [row.hardware_id for row in found.rows] == [A + ":001", A + ":002"]
-    assert said(found) == [(2, "hardware-id-port-padded", "note")]
+    assert issues(found) == [(2, "hardware-id-port-padded", "note")]
     assert (found.ready, found.notes) == (2, 1)
 
 
@@ -177,19 +177,19 @@ def test_a_short_port_is_read_and_noted() -> None:
             [("a@contoso.com", A), ("a@contoso.com", A), ("A@Contoso.com", A.lower())],
             [(3, "duplicate", "error"), (4, "duplicate", "error")],
             [2],
-            id="the first of equal rows is kept",
+            id="first of equal rows is kept",
         ),
         pytest.param(
             [("a@contoso.com", A), ("b@contoso.com", A)],
             [(2, "hardware-id-shared", "error"), (3, "hardware-id-shared", "error")],
             [],
-            id="one phone for two accounts: neither",
+            id="one phone for two accounts keeps neither",
         ),
         pytest.param(
             [("a@contoso.com", A), ("a@contoso.com", A), ("b@contoso.com", A)],
             [(row, "hardware-id-shared", "error") for row in (2, 3, 4)],
             [],
-            id="repeated and shared: none",
+            id="repeated and shared keeps none",
         ),
         pytest.param(
             [("a@contoso.com", A), ("a@contoso.com", B), ("a@contoso.com", C)],
@@ -201,36 +201,36 @@ def test_a_short_port_is_read_and_noted() -> None:
             [("a@contoso.com", A + ":001"), ("b@contoso.com", A + ":002"), ("c@contoso.com", A)],
             [],
             [2, 3, 4],
-            id="ports of one adapter are phones of their own",
+            id="ports of one ATA are separate phones",
         ),
         pytest.param(
             [("a b@contoso.com", A), ("a@contoso.com", A)],
             [(2, "username-space", "error")],
             [3],
-            id="a row that cannot be read says nothing about others",
+            id="invalid row does not affect others",
         ),
         pytest.param(
             [("a@contoso.com", A), ("a@contoso.com", A), ("a@contoso.com", B)],
             [(3, "duplicate", "error"), (4, "account-on-several", "warning")],
             [2, 4],
-            id="a duplicate is not one more phone",
+            id="duplicate does not count as another phone",
         ),
     ],
 )
-def test_rows_against_each_other(
+def test_rows_are_compared_with_each_other(
     lines: list[tuple[str, str]], expected: list[tuple[int, str, str]], numbers: list[int]
 ) -> None:
     found = roster(*lines)
-    assert (said(found), ready(found)) == (expected, numbers)
+    assert (issues(found), ready(found)) == (expected, numbers)
 
 
-def test_a_wrong_region_does_not_hide_that_a_phone_is_claimed_twice() -> None:
+def test_shared_phone_is_reported_when_a_region_is_unknown() -> None:
     found = roster(["a@contoso.com", A, "EU"], ["b@contoso.com", A, "EMEA"])
     assert ready(found) == []
-    assert (3, "hardware-id-shared", "error") in said(found)
+    assert (3, "hardware-id-shared", "error") in issues(found)
 
 
-def test_each_row_of_a_shared_phone_names_a_rival() -> None:
+def test_shared_phone_issue_names_a_row_with_another_account() -> None:
     found = roster(["a@contoso.com", A], ["a@contoso.com", A], ["b@contoso.com", A])
     assert [issue.arguments for issue in found.issues] == [
         {"other": 4, "account": "b@contoso.com"},
@@ -239,7 +239,7 @@ def test_each_row_of_a_shared_phone_names_a_rival() -> None:
     ]
 
 
-def test_errors_come_first_then_warnings_then_notes() -> None:
+def test_issues_are_sorted_by_severity() -> None:
     found = roster(
         ["a@contoso.com", A + ":1"], ["b@contoso.com", B], ["b@contoso.com", C], ["c", "d"]
     )
@@ -252,10 +252,10 @@ def test_errors_come_first_then_warnings_then_notes() -> None:
     assert (found.ready, found.not_ready, found.warnings, found.notes) == (3, 1, 1, 1)
 
 
-# How much
+# Limits
 
 
-def test_as_many_rows_as_there_may_be() -> None:
+def test_roster_is_rejected_when_it_exceeds_max_rows() -> None:
     lines = [
         f"u{at}@contoso.com,80-5E-C0-{at >> 16:02X}-{at >> 8 & 255:02X}-{at & 255:02X}"
         for at in range(MAX_ROWS)
@@ -268,13 +268,13 @@ def test_as_many_rows_as_there_may_be() -> None:
     assert caught.value.arguments == {"rows": MAX_ROWS + 3, "limit": MAX_ROWS}
 
 
-def test_one_account_on_every_row_is_still_quick_to_compare() -> None:
+def test_duplicates_are_found_quickly_when_every_row_is_equal() -> None:
     lines = [("a@contoso.com", A)] * (MAX_ROWS - 1) + [("b@contoso.com", A)]
     found = roster(*lines)
     assert (found.ready, len(found.issues)) == (0, MAX_ROWS)
 
 
-# Values that are made to harm are values
+# Hostile values
 
 
 @pytest.mark.parametrize(
@@ -291,7 +291,7 @@ def test_one_account_on_every_row_is_still_quick_to_compare() -> None:
         "x" * 40_000,
     ],
 )
-def test_hostile_values_fail_and_are_cut(value: str) -> None:
+def test_hostile_value_is_rejected_and_shortened(value: str) -> None:
     found = roster([value, value, value], ["anna@contoso.com", A, "EMEA"])
     assert ready(found) == [3]
     assert {issue.column for issue in found.issues} == set(Column)
@@ -306,7 +306,7 @@ def test_hostile_values_fail_and_are_cut(value: str) -> None:
     assert len(found.rows[0].hardware_id) <= 80
 
 
-# Pasted into a chat
+# Pasted text
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_hostile_values_fail_and_are_cut(value: str) -> None:
         f"anna@contoso.com;{A.lower()};",
     ],
 )
-def test_pasted_tables(text: str) -> None:
+def test_pasted_table_is_read(text: str) -> None:
     assert looks_like_csv(text)
     found = read_text(text)
     assert [(row.username, row.hardware_id, row.ready) for row in found.rows] == [
@@ -335,14 +335,14 @@ def test_pasted_tables(text: str) -> None:
     ]
 
 
-def test_a_curly_apostrophe_becomes_a_straight_one() -> None:
+def test_curly_apostrophe_becomes_straight_in_pasted_table() -> None:
     assert (
         read_text(f"UPN,MAC\no\u2019brien@contoso.com,{A}").rows[0].username
         == "o'brien@contoso.com"
     )
 
 
-def test_a_table_without_a_header_is_read_and_told() -> None:
+def test_pasted_table_is_read_with_notice_when_header_is_missing() -> None:
     found = read_text(f"anna@contoso.com,{A},emea\nbo@contoso.com,{B},NOAM")
     assert [(row.number, row.region) for row in found.rows] == [(1, Region.EMEA), (2, Region.NOAM)]
     assert [notice.code for notice in found.notices] == ["header-missing"]
@@ -366,7 +366,7 @@ def test_a_table_without_a_header_is_read_and_told() -> None:
         "```\nhelp\n```",
     ],
 )
-def test_talk_is_not_a_table(text: str) -> None:
+def test_message_is_not_a_table_when_it_is_conversation(text: str) -> None:
     assert not looks_like_csv(text)
 
 
@@ -381,14 +381,14 @@ def test_talk_is_not_a_table(text: str) -> None:
         ("Username,HardwareId\n" + "x" * 6_000_000, "too-large"),
     ],
 )
-def test_a_pasted_table_that_cannot_be_read_is_still_taken_for_one(text: str, code: str) -> None:
+def test_pasted_table_is_recognized_when_unreadable(text: str, code: str) -> None:
     assert looks_like_csv(text)
     with pytest.raises(UnreadableFileError) as caught:
         read_text(text)
     assert caught.value.code == code
 
 
-def test_half_a_surrogate_pair_can_be_stored() -> None:
+def test_lone_surrogate_is_replaced_in_pasted_table() -> None:
     found = read_text(f"Username,HardwareId\nan\ud83dna@contoso.com,{A}")
     assert found.issues[0].value.encode()
 
@@ -396,14 +396,14 @@ def test_half_a_surrogate_pair_can_be_stored() -> None:
 # The template
 
 
-def test_the_template_shows_the_form_and_is_never_ready() -> None:
+def test_template_rows_are_never_ready() -> None:
     found = read(template().encode(), "template.csv")
     assert template().startswith("Username,HardwareId,Region\r\n")
     assert (len(found.rows), found.ready) == (2, 0)
     assert {issue.code for issue in found.issues} == {"hardware-id-example"}
 
 
-# What always holds
+# Invariants
 
 usernames = st.sampled_from(["a@contoso.com", "A@contoso.com", "b@contoso.com", "a b", "", "=1"])
 hardware_ids = st.sampled_from([A, A.lower(), A.replace("-", ""), A + ":1", B, B + ":025", "", "x"])
@@ -412,7 +412,7 @@ lines = st.lists(st.tuples(usernames, hardware_ids, regions), min_size=1, max_si
 
 
 @given(lines.filter(lambda lines: any(any(line) for line in lines)))
-def test_what_holds_of_every_roster(lines: list[Line]) -> None:
+def test_roster_invariants_hold(lines: list[Line]) -> None:
     found = roster(*lines)
     failed = {issue.row for issue in found.issues if issue.severity is Severity.ERROR}
     assert {row.number for row in found.rows if not row.ready} == failed
@@ -447,7 +447,7 @@ def encoded(text: str, encoding: str) -> bytes:
         encoded, st.text(max_size=200), st.sampled_from(["utf-8", "utf-16", "cp1252", "utf-16-le"])
     )
 )
-def test_arbitrary_bytes_give_a_roster_or_a_reason(data: bytes) -> None:
+def test_arbitrary_bytes_give_a_roster_or_an_error(data: bytes) -> None:
     try:
         found = read(data, "phones.csv")
     except UnreadableFileError:
@@ -456,7 +456,7 @@ def test_arbitrary_bytes_give_a_roster_or_a_reason(data: bytes) -> None:
 
 
 @given(st.text() | st.text('uUser,;\t\n"`@:-0aF ', max_size=60))
-def test_arbitrary_messages_give_a_roster_or_a_reason(text: str) -> None:
+def test_arbitrary_text_gives_a_roster_or_an_error(text: str) -> None:
     looks_like_csv(text)
     try:
         found = read_text(text)

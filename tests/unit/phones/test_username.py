@@ -32,7 +32,7 @@ DOMAIN_48 = "b" * 44 + ".com"
         f"{LOCAL_64}@{DOMAIN_48}",
     ],
 )
-def test_real_usernames(username: str) -> None:
+def test_username_is_accepted_when_valid(username: str) -> None:
     assert parse(username) == username
 
 
@@ -46,7 +46,7 @@ def test_real_usernames(username: str) -> None:
         ("'lobby@contoso.com", "'lobby@contoso.com"),
     ],
 )
-def test_what_surrounds_a_username_goes(text: str, username: str) -> None:
+def test_username_is_trimmed(text: str, username: str) -> None:
     assert parse(text) == username
 
 
@@ -88,13 +88,13 @@ def test_what_surrounds_a_username_goes(text: str, username: str) -> None:
         ("lobby@köln.de", "username-domain"),
     ],
 )
-def test_what_is_refused_and_why(text: str, code: str) -> None:
+def test_username_is_rejected_with_a_code(text: str, code: str) -> None:
     flaw = parse(text)
     assert isinstance(flaw, Flaw)
     assert flaw.code == code
 
 
-def test_an_invisible_character_is_named_by_its_code_point() -> None:
+def test_flaw_names_invisible_character_by_code_point() -> None:
     flaw = parse("lob\u202eby@contoso.com")
     assert isinstance(flaw, Flaw)
     assert flaw.arguments == {"character": "U+202E"}
@@ -104,7 +104,7 @@ USERNAME_LIKE = st.text("aZ09'._!#^~+-@ ü", max_size=80)
 
 
 @given(st.text() | USERNAME_LIKE | st.builds("{}@{}".format, USERNAME_LIKE, USERNAME_LIKE))
-def test_the_fast_path_never_takes_what_the_rules_refuse(text: str) -> None:
+def test_canonical_pattern_accepts_only_valid_usernames(text: str) -> None:
     read = parse(text)
     if CANONICAL.fullmatch(text):
         assert read == text

@@ -31,14 +31,14 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "phones.csv"
 
 
-def test_every_row_ready(file: Path) -> None:
+def test_validate_exits_0_when_every_row_is_ready(file: Path) -> None:
     file.write_text(READY_FILE)
     code, output = validated(file)
     assert code == READY
     assert output.strip() == f"{file}: the only row is ready."
 
 
-def test_some_row_is_not_ready(file: Path) -> None:
+def test_validate_exits_1_when_a_row_is_not_ready(file: Path) -> None:
     file.write_text(READY_FILE + "bo,80-5E-C0-00-00-02\n")
     code, output = validated(file)
     assert code == NOT_READY
@@ -55,21 +55,23 @@ def test_some_row_is_not_ready(file: Path) -> None:
         (b"x" * 6_000_000, "The file is larger than 5 MB."),
     ],
 )
-def test_files_that_cannot_be_read(file: Path, content: bytes, sentence: str) -> None:
+def test_validate_exits_2_when_the_file_is_unreadable(
+    file: Path, content: bytes, sentence: str
+) -> None:
     file.write_bytes(content)
     code, output = validated(file)
     assert code == UNREADABLE
     assert sentence in output
 
 
-def test_no_file_and_a_folder(tmp_path: Path) -> None:
+def test_validate_exits_2_when_the_path_is_missing_or_a_folder(tmp_path: Path) -> None:
     code, output = validated(tmp_path / "missing.csv")
     assert (code, "There is no such file." in output) == (UNREADABLE, True)
     code, output = validated(tmp_path)
     assert (code, "This is a folder." in output) == (UNREADABLE, True)
 
 
-def test_json_of_a_file_with_an_issue(file: Path) -> None:
+def test_json_lists_issues_and_notices(file: Path) -> None:
     file.write_text(f"{READY_FILE.replace('HardwareId', 'HardwareId,Site')}bo,80-5E-C0-00-00-02\n")
     assert as_json(file) == (
         NOT_READY,
@@ -94,7 +96,7 @@ def test_json_of_a_file_with_an_issue(file: Path) -> None:
     )
 
 
-def test_json_of_a_file_that_cannot_be_read(tmp_path: Path) -> None:
+def test_json_gives_the_error_when_the_file_is_unreadable(tmp_path: Path) -> None:
     missing = tmp_path / "missing.csv"
     assert as_json(missing) == (
         UNREADABLE,
@@ -110,14 +112,14 @@ def test_json_of_a_file_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("in_json", [True, False])
-def test_values_cannot_steer_the_terminal(file: Path, in_json: bool) -> None:
+def test_output_escapes_control_characters_in_values(file: Path, in_json: bool) -> None:
     file.write_text(f"Username,HardwareId,{HOSTILE}\n{HOSTILE},{HOSTILE}\n")
     _, output = validated(file, as_json=in_json)
     assert not {"\x1b", "\x07", "\u202e"} & set(output)
     assert "[red]x[/red]@contoso.com" in output
 
 
-def test_harmless_writes_out_what_cannot_be_seen() -> None:
+def test_escape_terminal_escapes_invisible_characters() -> None:
     assert (
         escape_terminal("a\x1b\u202e\u200b\u2028ä📞\t") == "a\\u001b\\u202e\\u200b\\u2028ä📞\\u0009"
     )

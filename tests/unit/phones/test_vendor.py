@@ -22,10 +22,10 @@ from bot.phones.vendor import DeviceKind, Vendor, kind_of, vendor_of
         ("3C-28-A6", Vendor.ALE, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),
         ("9C-E3-30", None, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),  # Cisco Meraki
         ("00-25-BA", None, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),  # Alcatel-Lucent IPD
-        ("02-00-00", None, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),  # registered to nobody
+        ("02-00-00", None, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),  # not registered
     ],
 )
-def test_vendors_and_kinds(
+def test_vendor_and_kind_follow_from_oui_and_port(
     prefix: str, vendor: Vendor | None, phone: DeviceKind, adapter: DeviceKind
 ) -> None:
     assert vendor_of(f"{prefix}-12-34-56") is vendor

@@ -1,4 +1,4 @@
-"""Every code that this room can give has its sentence, filled by its own arguments, and no other."""
+"""Every code from `bot.phones` has a message that its arguments fill, and no message is unused."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAC = "80-5E-C0-00-00-0"
 OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 
-def catalogue(kind: str) -> set[str]:
+def catalog(kind: str) -> set[str]:
     text = resources.files("bot.words").joinpath("en/phones.ftl").read_text(encoding="utf-8")
     return set(re.findall(rf"^({kind}-[\w-]+) =", text, re.MULTILINE))
 
@@ -94,22 +94,22 @@ UNREADABLE = [
 ]  # fmt: skip
 
 
-def every_refusal(folder: Path) -> list[UnreadableFileError]:
+def every_unreadable_error(folder: Path) -> list[UnreadableFileError]:
     forbidden = folder / "forbidden.csv"
     forbidden.symlink_to(forbidden)
-    refusals: list[UnreadableFileError] = []
+    errors: list[UnreadableFileError] = []
     for content in UNREADABLE:
         with pytest.raises(UnreadableFileError) as caught:
             read(content, "phones")
-        refusals.append(caught.value)
+        errors.append(caught.value)
     for path in (folder, folder / "missing.csv", forbidden):
         with pytest.raises(UnreadableFileError) as caught:
             validate.content(path)
-        refusals.append(caught.value)
-    return refusals
+        errors.append(caught.value)
+    return errors
 
 
-def checked(sentence: str) -> None:
+def assert_style(sentence: str) -> None:
     assert sentence == sentence.strip()
     assert sentence[0].isupper() or sentence[0].isdigit() or sentence[0] == '"'
     assert sentence[-1] in ".;" or ": " in sentence
@@ -118,32 +118,32 @@ def checked(sentence: str) -> None:
     assert "please" not in sentence.lower()
 
 
-def test_issues() -> None:
+def test_every_issue_has_a_message_and_a_fix() -> None:
     issues = every_issue()
     words = Words()
     for issue in issues:
         message = f"issue-{issue.code}"
-        checked(words(message, **issue.arguments))
-        checked(words.part(message, "fix", **issue.arguments))
-    assert {f"issue-{issue.code}" for issue in issues} == catalogue("issue")
+        assert_style(words(message, **issue.arguments))
+        assert_style(words.part(message, "fix", **issue.arguments))
+    assert {f"issue-{issue.code}" for issue in issues} == catalog("issue")
 
 
-def test_notices() -> None:
+def test_every_notice_has_a_message() -> None:
     notices = every_notice()
     words = Words()
     for notice in notices:
-        checked(words(f"notice-{notice.code}", **notice.arguments))
-    assert {f"notice-{notice.code}" for notice in notices} == catalogue("notice")
+        assert_style(words(f"notice-{notice.code}", **notice.arguments))
+    assert {f"notice-{notice.code}" for notice in notices} == catalog("notice")
 
 
-def test_refusals(tmp_path: Path) -> None:
-    refusals = every_refusal(tmp_path)
+def test_every_unreadable_file_error_has_a_message_and_a_fix(tmp_path: Path) -> None:
+    errors = every_unreadable_error(tmp_path)
     words = Words()
-    for refusal in refusals:
-        message = f"unreadable-{refusal.code}"
-        checked(words(message, **refusal.arguments))
-        checked(words.part(message, "fix", **refusal.arguments))
-    assert {f"unreadable-{refusal.code}" for refusal in refusals} == catalogue("unreadable")
+    for error in errors:
+        message = f"unreadable-{error.code}"
+        assert_style(words(message, **error.arguments))
+        assert_style(words.part(message, "fix", **error.arguments))
+    assert {f"unreadable-{refusal.code}" for refusal in errors} == catalog("unreadable")
 
 
 @pytest.mark.parametrize(
@@ -171,5 +171,7 @@ def test_refusals(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_numbers_and_plurals(message: str, arguments: dict[str, str | int], sentence: str) -> None:
+def test_message_formats_numbers_and_plurals(
+    message: str, arguments: dict[str, str | int], sentence: str
+) -> None:
     assert Words()(message, **arguments) == sentence

@@ -1,4 +1,4 @@
-"""Excel workbooks: honest ones, odd ones, and those that are made to harm."""
+"""Excel workbooks: valid, unusual and malicious ones."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def book(sheets: Mapping[str, Sequence[Sequence[object]]]) -> bytes:
 
 
 def with_parts(parts: Mapping[str, str | bytes]) -> bytes:
-    """A small honest workbook with some of its parts replaced."""
+    """A small valid workbook with some of its parts replaced."""
     content = io.BytesIO()
     with (
         zipfile.ZipFile(io.BytesIO(book({"Phones": [HEADER, ANNA]}))) as honest,
@@ -53,25 +53,25 @@ def inline(*values: str) -> str:
     return "".join(f'<c t="inlineStr"><is><t>{value}</t></is></c>' for value in values)
 
 
-def opened(data: bytes) -> Roster:
+def read_workbook(data: bytes) -> Roster:
     return read(data, "phones.xlsx")
 
 
-def refusal(data: bytes) -> str:
+def error_code(data: bytes) -> str:
     with pytest.raises(UnreadableFileError) as caught:
-        opened(data)
+        read_workbook(data)
     return caught.value.code
 
 
-def test_a_workbook_is_known_by_its_content() -> None:
+def test_workbook_is_detected_by_content_not_by_name() -> None:
     roster = read(book({"Phones": [HEADER, ANNA]}), "phones.csv")
     assert [tuple(row)[:3] for row in roster.rows] == [(2, *ANNA[:2])]
     assert (roster.ready, roster.notices) == (1, [])
 
 
-def test_rows_are_numbered_as_excel_shows_them() -> None:
+def test_workbook_rows_are_numbered_as_in_excel() -> None:
     rows = [[], HEADER, [], [None, "", None], ANNA]
-    assert [row.number for row in opened(book({"Phones": rows})).rows] == [5]
+    assert [row.number for row in read_workbook(book({"Phones": rows})).rows] == [5]
 
 
 @pytest.mark.parametrize(
@@ -88,23 +88,23 @@ def test_rows_are_numbered_as_excel_shows_them() -> None:
         ("=cmd|' /C calc'!A0", "", "hardware-id-empty"),  # a formula that was never calculated
     ],
 )
-def test_cells_become_text(cell: object, hardware_id: str, code: str | None) -> None:
-    roster = opened(book({"Phones": [HEADER, ["anna@contoso.com", cell, "EMEA"]]}))
+def test_workbook_cell_converts_to_text(cell: object, hardware_id: str, code: str | None) -> None:
+    roster = read_workbook(book({"Phones": [HEADER, ["anna@contoso.com", cell, "EMEA"]]}))
     assert roster.rows[0].hardware_id == hardware_id
     assert [issue.code for issue in roster.issues] == ([code] if code else [])
 
 
-def test_a_number_in_scientific_notation_has_all_its_digits() -> None:
+def test_workbook_number_keeps_all_digits_when_stored_in_scientific_notation() -> None:
     header = f"<row>{inline('Username', 'MAC')}</row>"
     row = f"<row>{inline('anna@contoso.com')}<c><v>8.05211223344E+11</v></c></row>"
-    roster = opened(sheet(f"<sheetData>{header}{row}</sheetData>"))
+    roster = read_workbook(sheet(f"<sheetData>{header}{row}</sheetData>"))
     assert roster.rows[0].hardware_id == "80-52-11-22-33-44"
 
 
-def test_a_formula_as_text_is_refused_like_any_value() -> None:
+def test_workbook_reports_formulas_stored_as_text() -> None:
     rows = [HEADER, ["=cmd|' /C calc'!A0", "=1+1", "EMEA"]]
     text = "".join(f"<row>{inline(*row)}</row>" for row in rows)
-    roster = opened(sheet(f"<sheetData>{text}</sheetData>"))
+    roster = read_workbook(sheet(f"<sheetData>{text}</sheetData>"))
     assert [issue.code for issue in roster.issues] == ["username-formula", "hardware-id-formula"]
 
 
@@ -116,20 +116,20 @@ def test_a_formula_as_text_is_refused_like_any_value() -> None:
         ({"Empty": [], "P" * 31: [[], HEADER, ANNA]}, "P" * 31, 1),
     ],
 )
-def test_the_first_sheet_whose_header_fits_is_read(
+def test_workbook_reads_first_sheet_with_expected_header(
     sheets: Mapping[str, Sequence[Sequence[object]]], chosen: str, others: int
 ) -> None:
-    roster = opened(book(sheets))
+    roster = read_workbook(book(sheets))
     assert roster.ready == 1
     assert [(n.code, n.arguments) for n in roster.notices] == [
         ("sheet-chosen", {"sheet": chosen, "others": others})
     ]
 
 
-def test_the_width_follows_the_header_not_what_the_sheet_claims() -> None:
+def test_workbook_width_follows_header_when_dimension_is_wrong() -> None:
     rows = f"<row>{inline(*HEADER)}</row><row>{inline(*ANNA, *'abc')}</row>"
     claimed = f'<dimension ref="A1"/><sheetData>{rows}</sheetData>'
-    assert opened(sheet(claimed)).ready == 1
+    assert read_workbook(sheet(claimed)).ready == 1
 
 
 @pytest.mark.parametrize(
@@ -149,25 +149,25 @@ def test_the_width_follows_the_header_not_what_the_sheet_claims() -> None:
         ),
     ],
 )
-def test_odd_workbooks(data: bytes, code: str) -> None:
-    assert refusal(data) == code
+def test_workbook_is_rejected_when_empty_or_malformed(data: bytes, code: str) -> None:
+    assert error_code(data) == code
 
 
-def test_another_zip_is_named_as_one() -> None:
+def test_zip_is_named_when_not_a_workbook() -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w") as made:
         made.writestr("word/document.xml", "<w/>")
     with pytest.raises(UnreadableFileError) as caught:
-        opened(content.getvalue())
+        read_workbook(content.getvalue())
     assert (caught.value.code, caught.value.arguments) == ("not-a-table", {"kind": "zip"})
 
 
-def test_a_part_packed_in_another_way_is_refused() -> None:
+def test_workbook_is_rejected_when_compression_is_unsupported() -> None:
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_LZMA) as made:
         made.writestr("[Content_Types].xml", "<Types/>")
         made.writestr("xl/workbook.xml", "<workbook/>")
-    assert refusal(content.getvalue()) == "workbook-broken"
+    assert error_code(content.getvalue()) == "workbook-broken"
 
 
 def cells(count: int) -> bytes:
@@ -204,12 +204,12 @@ def giant_attribute(size: int) -> bytes:
             id="10 MB cell",
         ),
         pytest.param(lambda: cells(2_000_000), id="2 million columns"),
-        pytest.param(lambda: merged_cells(100_000), id="tags that are dear to parse"),
+        pytest.param(lambda: merged_cells(100_000), id="tags that are expensive to parse"),
         pytest.param(
             lambda: with_parts({f"xl/media/{at}.xml": "" for at in range(workbook.MAX_PARTS)}),
             id="too many parts",
         ),
-        pytest.param(lambda: names_for_one_sheet(9000), id="one sheet under thousands of names"),
+        pytest.param(lambda: names_for_one_sheet(9000), id="one sheet with thousands of names"),
         pytest.param(lambda: giant_attribute(30 * MEGABYTE), id="a giant attribute"),
         pytest.param(
             lambda: sheet(f"<!--{('x' * 500_000 + '<') * 60}--><sheetData/>"),
@@ -217,28 +217,28 @@ def giant_attribute(size: int) -> bytes:
         ),
     ],
 )
-def test_what_explodes_is_stopped(made: Callable[[], bytes]) -> None:
-    assert refusal(made()) == "workbook-too-large"
+def test_workbook_is_rejected_when_a_limit_is_exceeded(made: Callable[[], bytes]) -> None:
+    assert error_code(made()) == "workbook-too-large"
 
 
-def test_what_breaks_or_explodes_further_down_is_stopped_too(
+def test_workbook_is_rejected_when_rows_break_or_exceed_limits_during_iteration(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     rows = f"<row>{inline(*HEADER)}</row>" + f"<row>{inline(*ANNA)}</row>" * 10_000
-    assert refusal(sheet(f"<sheetData>{rows}<row><c>")) == "workbook-broken"
+    assert error_code(sheet(f"<sheetData>{rows}<row><c>")) == "workbook-broken"
     monkeypatch.setattr(workbook, "MAX_COST", 50_000)
-    assert refusal(sheet(f"<sheetData>{rows}</sheetData>")) == "workbook-too-large"
+    assert error_code(sheet(f"<sheetData>{rows}</sheetData>")) == "workbook-too-large"
 
 
-def test_a_row_far_below_costs_nothing() -> None:
+def test_workbook_ignores_rows_beyond_sheet_height() -> None:
     far = f'<row r="1">{inline(*HEADER)}</row><row r="99999999999">{inline(*ANNA)}</row>'
-    assert refusal(sheet(f"<sheetData>{far}</sheetData>")) == "no-rows"
+    assert error_code(sheet(f"<sheetData>{far}</sheetData>")) == "no-rows"
 
 
-def test_cells_far_to_the_right_are_not_read() -> None:
+def test_workbook_ignores_cells_beyond_max_columns() -> None:
     row = '<row><c r="ZZZ1"><v>1</v></c></row>'
-    assert refusal(sheet(f"<sheetData>{row * 1000}</sheetData>")) == "empty"
+    assert error_code(sheet(f"<sheetData>{row * 1000}</sheetData>")) == "empty"
 
 
-def test_openpyxl_parses_with_defusedxml() -> None:
+def test_openpyxl_uses_defusedxml() -> None:
     assert openpyxl.DEFUSEDXML

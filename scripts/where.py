@@ -1,0 +1,144 @@
+"""Where is what: behaviors that maintainers look for, each with the function or class that has it.
+
+The table on the architecture page is generated from here; a test holds that every place exists.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Place(NamedTuple):
+    behavior: str
+    path: str  #: of the file, from the project's root
+    symbol: str  #: a function, class or constant in it; `Class.method` for a method
+
+
+PLACES = (
+    Place(
+        "Parse and normalize a hardware ID (MAC address, ATA port)",
+        "bot/phones/hardware_id.py",
+        "parse",
+    ),
+    Place(
+        "Recognize the columns of a CSV or XLSX header", "bot/phones/header.py", "locate_columns"
+    ),
+    Place("Detect a file's encoding and delimiter", "bot/phones/reader.py", "read"),
+    Place("Find duplicate phones and other issues of rows", "bot/phones/validation.py", "validate"),
+    Place("Build a phone's provisioning URL", "bot/phones/provisioning.py", "url_for"),
+    Place("Decide who may approve, and why not", "bot/signin/policy.py", "may_decide"),
+    Place(
+        "List the allowed states and transitions of a batch", "bot/signin/batch.py", "TRANSITIONS"
+    ),
+    Place("Split a request into batches of one region", "bot/signin/batch.py", "plan"),
+    Place("Explain an error message of the SIP Gateway", "bot/signin/outcome.py", "explain"),
+    Place("Choose the time of the next poll", "bot/signin/timing.py", "next_poll_seconds"),
+    Place(
+        "Approve a request: digest, batches, notifications",
+        "bot/lifecycle/requests.py",
+        "approve",
+    ),
+    Place(
+        "Claim batches, at most three per region over all replicas",
+        "bot/lifecycle/batches.py",
+        "claim",
+    ),
+    Place("End a request when its last batch has ended", "bot/lifecycle/ending.py", "end_if_over"),
+    Place(
+        "Choose who is notified of what, and where",
+        "bot/lifecycle/notifications.py",
+        "Notifications",
+    ),
+    Place("Refuse a change of state that no table allows", "bot/store/transitions.py", "apply"),
+    Place("Serialize writers on SQLite and PostgreSQL", "bot/store/database.py", "Database.write"),
+    Place(
+        "Keep a stale replica from writing (lease and fencing)", "bot/store/leases.py", "require"
+    ),
+    Place("Build the snapshot that cards show", "bot/store/snapshots.py", "load"),
+    Place("Delete old requests", "bot/store/purge.py", "purge"),
+    Place("Record an audit event", "bot/store/audit.py", "record"),
+    Place(
+        "Submit a batch once, and read what its answer proves",
+        "bot/runner/submission.py",
+        "Submission",
+    ),
+    Place(
+        "Settle an unknown outcome from the summaries",
+        "bot/runner/reconciliation.py",
+        "Reconciliation",
+    ),
+    Place("Poll a batch; notice that it has stalled", "bot/runner/polling.py", "Polling"),
+    Place("Expire requests and remind approvers", "bot/runner/deadlines.py", "Deadlines"),
+    Place("Send messages and keep posted cards current", "bot/runner/publisher.py", "Publisher"),
+    Place("Stay below Teams' rate limits", "bot/runner/rate_limit.py", "RateLimit"),
+    Place("Log an outage once, and its end", "bot/runner/outages.py", "Outages"),
+    Place(
+        "Route a chat command or a click to its handler", "bot/commands/dispatcher.py", "Dispatcher"
+    ),
+    Place("Answer an approver's click on Approve", "bot/commands/approval.py", "approve"),
+    Place(
+        "Let an approver settle a batch of unknown outcome",
+        "bot/commands/reconcile.py",
+        "reconcile",
+    ),
+    Place("Write the results CSV, safe for spreadsheets", "bot/commands/export.py", "results_csv"),
+    Place("Resolve who is a requester or an approver", "bot/commands/roles.py", "Roles"),
+    Place("Authenticate an incoming activity", "bot/teams/auth.py", "RequestAuth"),
+    Place("Turn an activity's JSON into plain values", "bot/teams/activities.py", "read"),
+    Place("Download a file safely from SharePoint", "bot/teams/files.py", "ChatFiles.download"),
+    Place(
+        "Call the Bot Connector to send a message",
+        "bot/teams/connector.py",
+        "ConnectorMessenger",
+    ),
+    Place(
+        "Hold an approver's on-behalf-of token",
+        "bot/identity/delegations.py",
+        "Delegations",
+    ),
+    Place("Check an approver's Entra roles", "bot/identity/entra_roles.py", "missing_roles"),
+    Place(
+        "Call the SIP Gateway over the Teams ConfigAPI",
+        "bot/gateway/configapi.py",
+        "ConfigApiGateway",
+    ),
+    Place(
+        "Run the sign-in cmdlets through PowerShell",
+        "bot/gateway/powershell.py",
+        "PowerShellGateway",
+    ),
+    Place("Read the SIP Gateway's JSON tolerantly", "bot/gateway/wire.py", "report"),
+    Place("Keep a card below 28 KB", "cards/render.py", "render"),
+    Place("Show progress: counts, regions, failures", "cards/progress.py", "build"),
+    Place("Find a user-visible sentence", "bot/words/en/cards.ftl", ""),
+    Place("Read a setting from the environment", "bot/settings/model.py", "Settings"),
+    Place("Serve health probes and metrics", "bot/web/probes.py", "probe_routes"),
+    Place("Start everything and wire it together", "bot/app.py", "running"),
+)
+
+
+def defined_in(path: Path) -> frozenset[str]:
+    """The functions, classes, methods and constants that a Python file defines, as `PLACES` names them."""
+    return frozenset(_defined(ast.parse(path.read_text("utf-8")).body, ""))
+
+
+def _defined(body: list[ast.stmt], prefix: str) -> Iterator[str]:
+    for node in body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield f"{prefix}{node.name}"
+        if isinstance(node, ast.ClassDef):
+            yield from _defined(node.body, f"{prefix}{node.name}.")
+        elif isinstance(node, ast.Assign):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+
+
+def table() -> str:
+    """A Markdown table with a row per behavior."""
+    rows = [
+        f"| {behavior} | [`{path}`](../{path}) | {f'`{symbol}`' if symbol else ''} |"
+        for behavior, path, symbol in PLACES
+    ]
+    return "\n".join(["| behavior | file | look for |", "|---|---|---|", *rows]) + "\n"

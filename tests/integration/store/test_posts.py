@@ -1,0 +1,50 @@
+"""The outbox: which posts are due, and in which order."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.lifecycle import requests as lifecycle
+from bot.store import posts, requests
+from bot.store.database import Database
+from tests.support import jobs
+
+
+async def test_due_skips_cards_that_show_only_state_when_phones_make_progress(
+    database: Database,
+) -> None:
+    """A poll updates the progress card first; other cards follow when the request's state changes."""
+    request_id = await jobs.approved(database, 3)
+    now = jobs.utc_now()
+    async with database.write() as tx:
+        for post in await posts.due(tx):  # those of the request's own transitions
+            await posts.give_up(tx, post)
+        for kind in ("validation", "progress"):
+            new = posts.NewPost(jobs.TENANT, jobs.CHAT, kind=kind, request_id=request_id)
+            await posts.add(tx, new, now)
+        unsent = await posts.due(tx)
+        assert [post.kind for post in unsent] == ["validation", "progress"]
+        shown = await requests.load(tx, request_id) or pytest.fail("no request")
+        for post in unsent:
+            await posts.sent(
+                tx,
+                post,
+                conversation_id=jobs.CHAT,
+                activity_id=f"activity-{post.id}",
+                version=shown.version,
+                final=False,
+            )
+        assert await posts.due(tx) == []
+        await requests.touch(tx, request_id)  # a poll brought news
+        assert [post.kind for post in await posts.due(tx)] == ["progress"]
+        validation, _ = unsent
+        await posts.turn(tx, validation.id, panel="phones", page=1)
+        assert [post.kind for post in await posts.due(tx)] == ["validation", "progress"]
+        await posts.turn(tx, validation.id, panel="", page=1)
+        turned = (await posts.due(tx))[0]
+        await posts.updated(tx, turned, version=shown.version, final=False)
+        assert [post.kind for post in await posts.due(tx)] == ["progress"]
+        request = await requests.load(tx, request_id) or pytest.fail("no request")
+        assert await lifecycle.cancel(tx, jobs.NOTIFY, request, actor=jobs.ADMIN, now=now)
+        behind = [post.kind for post in await posts.due(tx) if post.activity_id]
+        assert behind == ["validation", "progress"]

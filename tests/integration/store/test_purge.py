@@ -1,0 +1,56 @@
+"""Purging: what ended long ago goes, with all that belongs to it, and nothing else."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.lifecycle import requests as lifecycle
+from bot.store import posts, requests
+from bot.store.database import Database
+from bot.store.purge import purge
+from tests.support import jobs, rows
+
+
+async def test_purge_deletes_old_drafts_and_spares_open_requests(database: Database) -> None:
+    old = await jobs.draft(database, 2)
+    waiting = await jobs.draft(database, 2)
+    assert await jobs.request_approval(database, waiting)
+    running = await jobs.approved(database, 2)
+    before = await rows.dump(database)
+    async with database.write() as tx:
+        assert await purge(tx, jobs.utc_now() - timedelta(days=1)) == 0
+    assert await rows.dump(database) == before
+    async with database.write() as tx:
+        assert await purge(tx, jobs.utc_now() + timedelta(seconds=1)) == 1
+        assert await requests.load(tx, old) is None
+    after = await rows.dump(database)
+    assert set(rows.column(after["requests"], "id")) == {waiting, running}
+    for table in ("phones", "batches", "events", "posts"):
+        spared = [row for row in before[table] if row["request_id"] != old]
+        assert after[table] == spared
+    assert set(rows.column(after["phones"], "request_id")) == {waiting, running}
+
+
+async def test_purge_deletes_ended_requests_with_their_posts_and_events(
+    database: Database,
+) -> None:
+    ended = await jobs.draft(database, 2)
+    request = await jobs.load(database, ended)
+    async with database.write() as tx:
+        assert await lifecycle.withdraw(tx, request, actor=jobs.ADMIN, now=jobs.utc_now())
+        assert await purge(tx, jobs.utc_now() - timedelta(days=1)) == 0
+        assert await purge(tx, jobs.utc_now() + timedelta(seconds=1)) == 1
+    after = await rows.dump(database)
+    assert {table for table, kept in after.items() if kept} == set()
+
+
+async def test_purge_deletes_old_posts_of_no_request_unless_live(database: Database) -> None:
+    async with database.write() as tx:
+        new = posts.NewPost(jobs.TENANT, jobs.CHAT, content={"text": "hello"})
+        for _ in range(2):
+            await posts.add(tx, new, jobs.utc_now())
+        delivered, _ = await posts.due(tx)
+        await posts.give_up(tx, delivered)
+        assert await purge(tx, jobs.utc_now() + timedelta(seconds=1)) == 0
+        assert [post.id for post in await posts.due(tx)] == [delivered.id + 1]
+    assert len((await rows.dump(database))["posts"]) == 1
