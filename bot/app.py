@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -103,7 +104,11 @@ async def running(
                 connection=settings.oauth_connection,
             )
             delegations = Delegations(
-                service, credentials, gateway_of, scope=SCOPE, lease_seconds=timing.lease_margin_seconds
+                service,
+                credentials,
+                gateway_of,
+                scope=SCOPE,
+                lease_seconds=timing.lease_margin_seconds,
             )
             stack.push_async_callback(delegations.aclose)
         edge = await stack.enter_async_context(
@@ -114,12 +119,14 @@ async def running(
         words = Words(escape=single_line)
         projection = Projection(words, next(iter(settings.tenant_ids), ""))
         notifications = Notifications(settings.approvals, settings.notifications, words)
+        owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
         publisher = Publisher(
             database,
             edge.messenger,
             projection,
             notifications,
             timing=timing,
+            owner=owner,
             clock=utc_now,
             monotonic=time.monotonic,
         )
@@ -129,7 +136,7 @@ async def running(
                 Gateways(gateway, delegations, follow_as_app=settings.follow_as_app),
                 notifications,
                 timing,
-                owner=f"{time.time_ns():x}",
+                owner=owner,
                 clock=utc_now,
                 changed=publisher.wake,
             )

@@ -16,7 +16,7 @@ from bot.signin.request import RequestState
 from bot.signin.snapshot import ReconciliationQuestion
 from cards import status
 from cards.context import CardContext, CardParts, Headline
-from cards.elements import code_block, facts, heading, text, timestamp
+from cards.elements import EMPTY, code_block, facts, heading, text, timestamp
 from cards.types import Verb
 
 
@@ -30,17 +30,18 @@ def build(context: CardContext) -> CardParts:
 
 def _open(context: CardContext, question: ReconciliationQuestion) -> CardParts:
     rows = context.message("rows-from-to", first=question.first_row, last=question.last_row)
+    sent_at = timestamp(question.sent_at) if question.sent_at else EMPTY
     file_name = context.markdown_value(context.snapshot.roster.file_name)
     return CardParts(
         headline=Headline(
             "reconciliation-headline", {"phones": question.phones, "region": question.region.value}
         ),
         style="warning",
-        header=[text(context.words("reconciliation-reason"), spacing="Small")],
+        header=_reason(context, question),
         body=[
             facts(
                 [
-                    (context.words("fact-sent-at"), timestamp(question.sent_at)),
+                    (context.words("fact-sent-at"), sent_at),
                     (context.words("fact-region"), question.region.value),
                     (context.words("fact-rows"), rows),
                     (context.words("fact-file"), file_name),
@@ -56,6 +57,16 @@ def _open(context: CardContext, question: ReconciliationQuestion) -> CardParts:
             _not_run_button(context, question),
         ],
     )
+
+
+def _reason(context: CardContext, question: ReconciliationQuestion) -> list[CardElement]:
+    lines = [text(context.words("reconciliation-reason"), spacing="Small")]
+    if question.error:
+        error = context.free_text(question.error)
+        lines.append(
+            text(context.message("reconciliation-unreadable", error=error), spacing="Small")
+        )
+    return [*lines]
 
 
 def _answer_button(

@@ -68,7 +68,7 @@ async def _ran(context: Context, turn: Turn, batch: Batch, remote_batch_id: str)
     async with context.database.read() as tx:
         phones = await batches.phones(tx, batch)
         known = await batches.known_remote_batch_ids(tx, batch.tenant_id)
-    if remote_batch_id.casefold() in map(str.casefold, known):
+    if remote_batch_id.casefold() in known:
         return TextAnswer(words("reconcile-taken", batch=remote_batch_id))
     gateway = context.gateway
     if context.delegations is not None:

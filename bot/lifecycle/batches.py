@@ -27,7 +27,7 @@ from bot.store.database import Database, Transaction
 from bot.store.models import BatchRow, PhoneRow
 from bot.store.requests import Request
 
-_NO_LEASE: Mapping[str, Any] = {"owner": "", "lease_until": None}
+_RELEASED: Mapping[str, Any] = {"owner": "", "lease_until": None, "failing_since": None}
 
 
 async def plan(tx: Transaction, request: Request) -> None:
@@ -116,12 +116,15 @@ async def _submitted(
     now: datetime,
     **columns: Any,
 ) -> bool:
+    if remote_batch_id.casefold() in await batches.known_remote_batch_ids(tx, batch.tenant_id):
+        return False  # no two batches are one in the SIP Gateway
     if not await _transition(
         tx,
         batch,
         transition,
         remote_batch_id=remote_batch_id,
         progress_at=now,
+        failing_since=None,
         polls=0,
         not_before=None,
         last_error="",
@@ -196,7 +199,7 @@ async def _planned_again(
         tx,
         batch,
         transition,
-        **_NO_LEASE,
+        **_RELEASED,
         sent_at=None,
         due_at=None,
         not_before=not_before,
@@ -259,7 +262,7 @@ async def reject(
         tx,
         batch,
         states.REJECT,
-        **_NO_LEASE,
+        **_RELEASED,
         due_at=None,
         done_at=now,
         last_error=message,
@@ -281,7 +284,7 @@ async def mark_unknown(tx: Transaction, batch: Batch, *, due_at: datetime, error
         tx,
         batch,
         states.MARK_UNKNOWN,
-        **_NO_LEASE,
+        **_RELEASED,
         summary_reads=0,
         due_at=due_at,
         last_error=error,
@@ -297,7 +300,7 @@ async def check_again(tx: Transaction, batch: Batch, *, actor: Person, now: date
     Returns False when the question was answered meanwhile.
     """
     marked = await _transition(
-        tx, batch, states.CHECK_AGAIN, **_NO_LEASE, summary_reads=0, due_at=now, last_error=""
+        tx, batch, states.CHECK_AGAIN, **_RELEASED, summary_reads=0, due_at=now, last_error=""
     )
     if marked:
         await audit.record(tx, batch.request_id, "batch to be checked", now, actor, batch=batch.id)
@@ -306,19 +309,27 @@ async def check_again(tx: Transaction, batch: Batch, *, actor: Person, now: date
 
 
 async def ask_approver(
-    tx: Transaction, notify: Notifications, batch: Batch, *, owner: str, now: datetime
+    tx: Transaction,
+    notify: Notifications,
+    batch: Batch,
+    *,
+    owner: str,
+    error: str,
+    now: datetime,
 ) -> bool:
     """unknown -> needs_person: the summaries could not tell, so an approver is asked on a card.
 
-    Returns False when `owner` no longer holds the batch.
+    `error`: why the summaries could not be read, "" if they could. Returns False when `owner` no
+    longer holds the batch.
     """
     asked = await transitions.apply(
         tx,
         BatchRow,
         states.ASK_APPROVER,
         *leases.held(batch, owner),
-        **_NO_LEASE,
+        **_RELEASED,
         due_at=None,
+        last_error=error,
     )
     if asked:
         await requests.touch(tx, batch.request_id)
@@ -377,7 +388,7 @@ async def complete(
         BatchRow,
         states.COMPLETE,
         *leases.held(batch, owner),
-        **_NO_LEASE,
+        **_RELEASED,
         due_at=None,
         done_at=now,
         stalled=False,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.gateway import GatewayError
 from bot.lifecycle.notifications import Notifications
@@ -15,6 +20,8 @@ from bot.runner.outages import Outages
 from bot.signin.timing import Timing
 from bot.store import batches
 from bot.store.database import Database, Transaction
+
+Recorded = TypeVar("Recorded")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +34,10 @@ class WorkerContext:
     clock: Callable[[], datetime]  #: UTC
     changed: Callable[[], None]  #: called after every commit that people may see
     outages: Outages = field(default_factory=lambda: Outages("gateway"))
+    database_outages: Outages = field(default_factory=lambda: Outages("worker.database"))
+    stopping: asyncio.Event = field(
+        default_factory=asyncio.Event
+    )  #: set when the worker is stopped
 
     def after(self, seconds: float) -> datetime:
         return self.clock() + timedelta(seconds=seconds)
@@ -35,6 +46,26 @@ class WorkerContext:
         """The end of a lease that outlasts a wait and a submit after it."""
         submit = self.gateways.submit_timeout
         return self.after(wait_seconds + submit + self.timing.lease_margin_seconds)
+
+    async def record(self, write: Callable[[Transaction], Awaitable[Recorded]]) -> Recorded:
+        """Record what the SIP Gateway answered, in a write transaction that is retried while the
+        database fails: the answer will not come again. Once the worker stops, one attempt is made.
+        """
+        while True:
+            last_attempt = self.stopping.is_set()
+            try:
+                async with self.database.write() as tx:
+                    recorded = await write(tx)
+            except (SQLAlchemyError, OSError) as error:
+                self.database_outages.failed(type(error).__name__)
+                if last_attempt:
+                    raise
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self.timing.idle_seconds):
+                        await self.stopping.wait()
+            else:
+                self.database_outages.recovered()
+                return recorded
 
 
 async def expected_seconds(tx: Transaction, region: Region) -> float | None:

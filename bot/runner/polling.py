@@ -87,17 +87,22 @@ class Polling:
             batch.completed_at is not None
             and (now - batch.completed_at).total_seconds() >= context.timing.grace_seconds
         )
+        silent = ended == batch.ended and not self._resumed(batch, now)
         if (
             ended >= batch.size
             or (completed and grace_over)
-            or (ended == batch.ended and self._abandoned(batch, now))
+            or (silent and self._silent_seconds(batch, now) >= context.timing.abandoned_seconds)
         ):
             await self._complete(tx, batch)
             return
         await self._reschedule(
-            tx, batch, ended=ended, first_completed=completed and batch.completed_at is None
+            tx,
+            batch,
+            ended=ended,
+            completed_at=now if completed and batch.completed_at is None else None,
+            progress_at=None if silent else now,
         )
-        if ended == batch.ended and self._stalled(batch, now):
+        if silent and self._silent_seconds(batch, now) >= context.timing.stalled_seconds:
             await lifecycle.mark_stalled(
                 tx, context.notifications, batch, owner=context.owner, now=now
             )
@@ -128,11 +133,15 @@ class Polling:
             await requests.mark_unreachable(
                 tx, batch.request_id, now, refused=traceable(error) if denied else ""
             )
-            if self._abandoned(batch, now):
+            # Counted from the first failure of this spell: the time that nobody asked says nothing.
+            failing_since = batch.failing_since or now
+            failing_seconds = (now - failing_since).total_seconds()
+            gone = isinstance(error, UnknownBatchError)
+            if gone and failing_seconds >= context.timing.abandoned_seconds:
                 await self._complete(tx, batch)
             else:
-                await self._reschedule(tx, batch, ended=batch.ended, first_completed=False)
-                if self._stalled(batch, now):
+                await self._reschedule(tx, batch, ended=batch.ended, failing_since=failing_since)
+                if failing_seconds >= context.timing.stalled_seconds:
                     await lifecycle.mark_stalled(
                         tx, context.notifications, batch, owner=context.owner, now=now
                     )
@@ -147,7 +156,14 @@ class Polling:
             log.info("batch.completed", request=batch.request_id, batch=batch.id)
 
     async def _reschedule(
-        self, tx: Transaction, batch: Batch, *, ended: int, first_completed: bool
+        self,
+        tx: Transaction,
+        batch: Batch,
+        *,
+        ended: int,
+        completed_at: datetime | None = None,
+        progress_at: datetime | None = None,
+        failing_since: datetime | None = None,
     ) -> None:
         context, now = self._context, self._context.clock()
         wait = jitter(
@@ -167,14 +183,16 @@ class Polling:
             due_at=context.after(wait),
             lease_until=context.lease_until(wait),
             polls=batch.polls + 1,
-            completed_at=now if first_completed else None,
+            completed_at=completed_at,
+            progress_at=progress_at,
+            failing_since=failing_since,
         )
 
-    def _stalled(self, batch: Batch, now: datetime) -> bool:
-        return self._silent_seconds(batch, now) >= self._context.timing.stalled_seconds
-
-    def _abandoned(self, batch: Batch, now: datetime) -> bool:
-        return self._silent_seconds(batch, now) >= self._context.timing.abandoned_seconds
+    def _resumed(self, batch: Batch, now: datetime) -> bool:
+        """Whether this is the first report after an outage or after Offhook itself was down: silence
+        counts only while the SIP Gateway was asked and answered."""
+        overdue = (now - batch.due_at).total_seconds() if batch.due_at else 0
+        return batch.failing_since is not None or overdue >= self._context.timing.stalled_seconds
 
     @staticmethod
     def _silent_seconds(batch: Batch, now: datetime) -> float:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.runner.messenger import Attachment, Message
 from bot.signin.request import TERMINAL_REQUEST_STATES
-from bot.store import snapshots
+from bot.store import requests, snapshots
 from bot.store.database import Transaction
 from bot.store.posts import Post
 from bot.words import Words
 from cards.render import render
 from cards.types import CardKind, Panel, View
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +59,23 @@ class Projection:
         if not post.kind:
             return Projected(_fixed(post), 0, final=True)
         view = View(panel=Panel(post.panel), page=post.page, batch_id=post.batch_id)
-        return await self.card(tx, post.request_id, CardKind(post.kind), view)
+        try:
+            return await self.card(tx, post.request_id, CardKind(post.kind), view)
+        except SQLAlchemyError:
+            raise
+        except Exception:
+            reference = secrets.token_hex(4)
+            log.exception("card.failed", post=post.id, request=post.request_id, reference=reference)
+            return await self._fallback(tx, post, reference)
+
+    async def _fallback(self, tx: Transaction, post: Post, reference: str) -> Projected | None:
+        """A card that cannot be drawn becomes a short text: it must not hold up its conversation."""
+        request = await requests.load(tx, post.request_id)
+        if request is None:
+            return None
+        text = self.words("card-failed", request=request.id, reference=reference)
+        final = request.state in TERMINAL_REQUEST_STATES
+        return Projected(Message(text=text), request.version, final)
 
 
 def _fixed(post: Post) -> Message:

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 
 from bot.lifecycle.notifications import Notifications
 from bot.runner.loop import Loop
@@ -28,7 +28,7 @@ from bot.runner.outages import Outages
 from bot.runner.projection import Projected, Projection
 from bot.runner.rate_limit import APP, CONVERSATION, RateLimit
 from bot.signin.timing import Timing
-from bot.store import conversations, posts
+from bot.store import conversations, posts, publisher_leases
 from bot.store.conversations import ConversationReference
 from bot.store.database import Database, Transaction
 from bot.store.posts import Post
@@ -46,7 +46,8 @@ class _Conversation:
 
     rate_limit: RateLimit = field(default_factory=lambda: RateLimit(CONVERSATION))
     update_after: float = 0.0  #: earliest time of the next card update
-    closed_until: float = 0.0  #: throttled, or failing
+    closed_until: float = 0.0  #: throttled, failing, or another replica's
+    leased_until: float = 0.0  #: end of this replica's lease
 
     def wait(self, post: Post, now: float) -> float:
         """Seconds until the post may be delivered."""
@@ -63,15 +64,18 @@ class Publisher:
         notifications: Notifications,
         *,
         timing: Timing,
+        owner: str,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float],
     ) -> None:
-        """`clock` gives UTC time for the tables, `monotonic` seconds for the rate limits."""
+        """`owner`: this replica, as it signs its leases. `clock` gives UTC time for the tables,
+        `monotonic` seconds for the rate limits."""
         self._database = database
         self._messenger = messenger
         self._projection = projection
         self._notifications = notifications
         self._timing = timing
+        self._owner = owner
         self._clock = clock
         self._monotonic = monotonic
         self._loop = Loop("publisher", pause_seconds=timing.idle_seconds)
@@ -80,6 +84,8 @@ class Publisher:
         self._deliveries: dict[str, asyncio.Task[None]] = {}
         self._outages = Outages("chat", monotonic=monotonic)
         self._database_outages = Outages("publisher.database", monotonic=monotonic)
+        # Holding an SQLite file's lock, this is the only publisher: whoever held leases is gone.
+        self._leases_are_stale = database.sqlite
         self._closing = False
 
     def wake(self) -> None:
@@ -93,9 +99,16 @@ class Publisher:
         finally:
             self._closing = True
             await asyncio.gather(*self._deliveries.values(), return_exceptions=True)
+            with suppress(SQLAlchemyError, OSError):
+                async with self._database.write() as tx:
+                    await publisher_leases.release(tx, self._owner)
 
     async def _round(self) -> float:
         """Start what can be delivered now; returns the seconds until more can be."""
+        if self._leases_are_stale:
+            async with self._database.write() as tx:
+                await publisher_leases.expire_all(tx)
+            self._leases_are_stale = False
         # Noted before the read: a delivery that ends meanwhile would still look undelivered in what was
         # read. Its end wakes the loop.
         in_flight = frozenset(self._deliveries)
@@ -140,14 +153,40 @@ class Publisher:
             )
             # In memory first: the database may be what fails.
             self._conversations[key].closed_until = self._monotonic() + self._backoff(post)
-            with suppress(DBAPIError):
+            with suppress(SQLAlchemyError, OSError):
                 await self._retry_later(post, self._backoff(post))
         finally:
             del self._deliveries[key]
             self._loop.wake()
 
-    async def _attempt(self, conversation: _Conversation, post: Post) -> None:
+    async def _hold(self, conversation: _Conversation, key: str) -> bool:
+        """Hold the conversation's lease for as long as a delivery may take.
+
+        Returns False while another replica writes there.
+        """
+        moment, seconds = self._monotonic(), self._timing.lease_margin_seconds
+        if conversation.leased_until > moment + seconds / 2:
+            return True
+        now = self._clock()
+        async with self._database.write() as tx:
+            held = await publisher_leases.acquire(
+                tx, key, owner=self._owner, now=now, lease_until=now + timedelta(seconds=seconds)
+            )
+        if held:
+            conversation.leased_until = moment + seconds
+        else:
+            conversation.closed_until = moment + seconds / 4
+        return held
+
+    async def _attempt(self, conversation: _Conversation, waiting: Post) -> None:
+        if not await self._hold(conversation, waiting.rate_limit_key):
+            return
         async with self._database.read() as tx:
+            # Read anew under the lease: another replica may have delivered it.
+            still_due = await posts.due(tx, only=waiting.id)
+            if not still_due:
+                return
+            post = still_due[0]
             projected = await self._projection.post(tx, post)
             reference = await conversations.load(tx, post.tenant_id, post.conversation_id)
         if projected is None or reference is None:
@@ -214,10 +253,10 @@ class Publisher:
             try:
                 async with self._database.write() as tx:
                     await write(tx)
-            except DBAPIError as error:
+            except (SQLAlchemyError, OSError) as error:
                 if self._closing:
                     raise
-                self._database_outages.failed(str(error.orig))
+                self._database_outages.failed(type(error).__name__)
                 await asyncio.sleep(self._timing.idle_seconds)
             else:
                 self._database_outages.recovered()

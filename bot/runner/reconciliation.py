@@ -16,7 +16,7 @@ from bot.gateway import (
     UnknownBatchError,
 )
 from bot.lifecycle import batches as lifecycle
-from bot.runner.context import WorkerContext
+from bot.runner.context import WorkerContext, traceable
 from bot.runner.polling import Polling, results
 from bot.runner.submission import Submission
 from bot.signin.request import Phone
@@ -35,17 +35,22 @@ def is_of(report: BatchReport, phones: Sequence[Phone]) -> bool:
     return set(results(report)) == {phone.key for phone in phones}
 
 
+class TooManyCandidatesError(Exception):
+    """The summaries hold more batches that may be the one than can be looked at."""
+
+
 async def find(
     gateway: SipGateway, batch: Batch, phones: Sequence[Phone], known: Set[str]
 ) -> BatchReport | None:
     """The batch in the summaries that has exactly these phones and is none of the `known` ones.
 
-    Returns None if there is none. Raises what the gateway raises, except `UnknownBatchError`.
+    `known`: remote batch ids, casefolded. Returns None if there is none. Raises what the gateway
+    raises, except `UnknownBatchError`; and `TooManyCandidatesError` if there are more to look at.
     """
     candidates = [
         summary
         for summary in await gateway.summaries()
-        if summary.remote_batch_id not in known and _may_be(summary, batch)
+        if summary.remote_batch_id.casefold() not in known and _may_be(summary, batch)
     ]
     for summary in candidates[:_MAX_CANDIDATES]:
         try:
@@ -54,6 +59,8 @@ async def find(
             continue
         if is_of(report, phones):
             return BatchReport(summary.remote_batch_id, report.status, report.items)
+    if len(candidates) > _MAX_CANDIDATES:
+        raise TooManyCandidatesError(f"{len(candidates)} batches could be this one")
     return None
 
 
@@ -90,10 +97,13 @@ class Reconciliation:
                 await self._polling.failed(batch, error)
                 return
             self._unavailable(batch, error)
-            await self._inconclusive(batch, counts=True)  # asking again will not help
+            # Asking again will not help.
+            await self._inconclusive(batch, counts=True, error=traceable(error))
         except GatewayError as error:
             self._unavailable(batch, error)
-            await self._inconclusive(batch, counts=False)
+            await self._inconclusive(batch, counts=False, error=traceable(error))
+        except TooManyCandidatesError as error:
+            await self._inconclusive(batch, counts=True, error=str(error))
         else:
             context.outages.recovered()
             if match is None:
@@ -111,14 +121,25 @@ class Reconciliation:
             correlation_id=error.correlation_id,
         )
 
-    async def _inconclusive(self, batch: Batch, *, counts: bool) -> None:
-        """Read the summaries again later, or ask an approver after enough reads that count."""
-        context = self._context
+    async def _inconclusive(self, batch: Batch, *, counts: bool, error: str = "") -> None:
+        """Read the summaries again later; or ask an approver, after enough reads that count or when
+        they could not be read for too long. `error`: why they could not be read."""
+        context, now = self._context, self._context.clock()
         summary_reads = batch.summary_reads + counts
+        failing_since = (batch.failing_since or now) if error else None
+        failing_seconds = (now - failing_since).total_seconds() if failing_since else 0
         async with context.database.write() as tx:
-            if summary_reads >= context.timing.summary_reads:
+            if (
+                summary_reads >= context.timing.summary_reads
+                or failing_seconds >= context.timing.stalled_seconds
+            ):
                 if await lifecycle.ask_approver(
-                    tx, context.notifications, batch, owner=context.owner, now=context.clock()
+                    tx,
+                    context.notifications,
+                    batch,
+                    owner=context.owner,
+                    error=error,
+                    now=now,
                 ):
                     log.warning("batch.approver_asked", request=batch.request_id, batch=batch.id)
             else:
@@ -130,5 +151,6 @@ class Reconciliation:
                     due_at=context.after(settle),
                     lease_until=context.lease_until(settle),
                     summary_reads=summary_reads,
+                    failing_since=failing_since,
                 )
         context.changed()

@@ -19,6 +19,7 @@ from bot.runner.context import WorkerContext, expected_seconds, jitter, traceabl
 from bot.signin.timing import next_poll_seconds
 from bot.store import batches, requests
 from bot.store.batches import Batch
+from bot.store.database import Transaction
 
 log = structlog.get_logger()
 
@@ -62,15 +63,22 @@ class Submission:
     async def acknowledged(self, batch: Batch, remote_batch_id: str) -> None:
         """The SIP Gateway has the batch: by its answer, or found in its summaries."""
         context = self._context
-        async with context.database.read() as tx:
-            expected = await expected_seconds(tx, batch.region)
-        wait = jitter(
-            next_poll_seconds(
-                context.timing, elapsed=0, polls=0, ended=0, size=batch.size, expected=expected
-            )
+        # Logged first: whatever happens next, the id is the proof that the batch runs.
+        log.info(
+            "batch.acknowledged",
+            request=batch.request_id,
+            batch=batch.id,
+            remote_batch_id=remote_batch_id,
         )
-        async with context.database.write() as tx:
-            recorded = await lifecycle.acknowledge(
+
+        async def acknowledge(tx: Transaction) -> bool:
+            expected = await expected_seconds(tx, batch.region)
+            wait = jitter(
+                next_poll_seconds(
+                    context.timing, elapsed=0, polls=0, ended=0, size=batch.size, expected=expected
+                )
+            )
+            return await lifecycle.acknowledge(
                 tx,
                 batch,
                 remote_batch_id,
@@ -79,6 +87,8 @@ class Submission:
                 due_at=context.after(wait),
                 now=context.clock(),
             )
+
+        recorded = await context.record(acknowledge)
         # Not recorded: the batch has moved on, so what runs in the SIP Gateway is not followed.
         (log.info if recorded else log.error)(
             "batch.submitted",
@@ -95,8 +105,9 @@ class Submission:
         """Whether the batch ran is not known: the summaries are read after the settle time."""
         context = self._context
         due_at = context.after(context.timing.settle_seconds)
-        async with context.database.write() as tx:
-            marked = await lifecycle.mark_unknown(tx, batch, due_at=due_at, error=error)
+        marked = await context.record(
+            lambda tx: lifecycle.mark_unknown(tx, batch, due_at=due_at, error=error)
+        )
         if marked:
             log.warning(
                 "batch.marked_unknown", request=batch.request_id, batch=batch.id, reason=error
@@ -114,10 +125,12 @@ class Submission:
             correlation_id=error.correlation_id,
         )
         if isinstance(error, BatchRejectedError):
-            async with context.database.write() as tx:
-                await lifecycle.reject(
-                    tx, context.notifications, batch, error.message, context.clock()
+            message = error.message
+            await context.record(
+                lambda tx: lifecycle.reject(
+                    tx, context.notifications, batch, message, context.clock()
                 )
+            )
             context.changed()
         elif isinstance(error, AccessDeniedError):
             await self._denied(batch, error)
@@ -152,10 +165,11 @@ class Submission:
         context = self._context
         now = context.clock()
         wait = wait_seconds * random.uniform(1, 1.25)  # noqa: S311
-        async with context.database.write() as tx:
+
+        async def requeue(tx: Transaction) -> bool:
             if unreachable:
                 await requests.mark_unreachable(tx, batch.request_id, now)
-            await lifecycle.requeue(
+            return await lifecycle.requeue(
                 tx,
                 context.notifications,
                 batch,
@@ -164,4 +178,6 @@ class Submission:
                 now=now,
                 **request_columns,
             )
+
+        await context.record(requeue)
         context.changed()

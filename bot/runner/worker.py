@@ -52,6 +52,7 @@ class Worker:
         try:
             await self._loop.run(self._round)
         finally:
+            self._context.stopping.set()
             await self._drain()
 
     async def _drain(self) -> None:

@@ -67,8 +67,8 @@ TRANSITIONS = (
     CANCEL_PLANNED,
 )
 TERMINAL_BATCH_STATES = terminal(BatchState, TRANSITIONS)
-#: What fills one of a region's slots. `unknown` does, since the SIP Gateway may be running it.
-SLOT_HOLDING_STATES = frozenset({BatchState.INTENT, BatchState.UNKNOWN, BatchState.SUBMITTED})
+#: What fills one of a region's slots: whatever the SIP Gateway is or may be running.
+SLOT_HOLDING_STATES = frozenset({*_UNSETTLED, BatchState.SUBMITTED})
 
 
 class PlannedBatch(NamedTuple, Generic[RowId]):

@@ -98,10 +98,11 @@ class ReconciliationQuestion:
     batch_id: int
     region: Region
     phones: int
-    sent_at: datetime  #: UTC
+    sent_at: datetime | None  #: UTC; None if it was restored from a backup made before it was sent
     first_row: int
     last_row: int
     attempt: int = 1  #: which submit of the batch the question is about
+    error: str = ""  #: why the summaries could not be read, "" if they could
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from bot.signin.request import Phone, RequestState
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, PhoneRow, RequestRow
 
+_DOUBTFUL = (BatchState.UNKNOWN, BatchState.NEEDS_PERSON)
+_MAX_DOUBTFUL = 2  # of a region, before no more is sent there
 _FOLLOWED = (BatchState.SUBMITTED.value, BatchState.UNKNOWN.value)
 
 
@@ -39,6 +41,8 @@ class Batch:
     completed_at: datetime | None  #: when the SIP Gateway first called it complete
     ended: int  #: phones that have ended
     stalled: bool  #: people were told that it makes no progress
+    due_at: datetime | None  #: of the next poll or reconciliation; None if neither
+    failing_since: datetime | None  #: first failed read of this spell; None after a success
 
 
 _COLUMNS = tuple(getattr(BatchRow, field.name) for field in fields(Batch))
@@ -105,15 +109,31 @@ async def next_to_send(
     *,
     only: Collection[str] | None = None,
 ) -> list[int]:
-    """Ids of the batches that fill the region's free slots, oldest approval first."""
+    """Ids of the batches that fill the region's free slots, oldest approval first.
+
+    None while the region is held: by a batch that was put back and has to wait (the SIP Gateway
+    throttles, denies or does not answer: others would fare the same), or by two of unknown outcome.
+    """
     of_region = (BatchRow.tenant_id == tenant_id, BatchRow.region == region.value)
-    holding = await tx.execute(
+    counted = await tx.execute(
+        select(BatchRow.state, func.count()).where(*of_region).group_by(BatchRow.state)
+    )
+    by_state = {BatchState(state): count for state, count in counted}
+    doubtful = sum(by_state.get(state, 0) for state in _DOUBTFUL)
+    free_slots = MAX_BATCHES_PER_REGION - sum(
+        by_state.get(state, 0) for state in SLOT_HOLDING_STATES
+    )
+    if free_slots <= 0 or doubtful >= _MAX_DOUBTFUL:
+        return []
+    put_back = await tx.execute(
         select(func.count()).where(
-            *of_region, BatchRow.state.in_([state.value for state in SLOT_HOLDING_STATES])
+            *of_region,
+            BatchRow.state == BatchState.PLANNED.value,
+            BatchRow.not_before > now,
+            BatchRow.last_error != "",
         )
     )
-    free_slots = MAX_BATCHES_PER_REGION - holding.scalar_one()
-    if free_slots <= 0:
+    if put_back.scalar_one():
         return []
     rows = await tx.execute(
         select(BatchRow.id)
@@ -181,12 +201,13 @@ async def needing_person(tx: Transaction, request_id: str) -> list[int]:
 
 
 async def known_remote_batch_ids(tx: Transaction, tenant_id: str) -> set[str]:
+    """The SIP Gateway's ids of the tenant's batches, casefolded."""
     rows = await tx.execute(
         select(BatchRow.remote_batch_id).where(
             BatchRow.tenant_id == tenant_id, BatchRow.remote_batch_id != ""
         )
     )
-    return set(rows.scalars())
+    return {remote_batch_id.casefold() for remote_batch_id in rows.scalars()}
 
 
 async def durations(tx: Transaction, region: Region, *, newest: int = 5) -> list[float]:

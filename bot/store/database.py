@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -21,7 +21,14 @@ from bot.store import migrate
 Transaction = AsyncConnection
 Password = Callable[[], Awaitable[str]]
 _WRITES = "offhook_writes"
-_TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('offhook/write', 0))")
+# Limits come with the transaction, since a pooler in transaction mode keeps no session. A writer that
+# is paused in the middle of a transaction loses it to `idle_in_transaction_session_timeout`, so others
+# wait no longer than that.
+_TAKE_TURN = text(
+    "SELECT set_config('lock_timeout', '20s', true), set_config('statement_timeout', '30s', true),"
+    " set_config('idle_in_transaction_session_timeout', '15s', true),"
+    " pg_advisory_xact_lock(hashtextextended('offhook/write', 0))"
+)
 _ADDRESS = "it must begin with sqlite:/// or postgresql://"
 #: Blocking drivers, for what happens before the service serves.
 BLOCKING: Mapping[str, str] = MappingProxyType(
@@ -73,9 +80,13 @@ class Database:
         self.url = url
         self._password = password
         self.sqlite = parsed.get_backend_name() == "sqlite"
-        arguments: dict[str, Any] = {"timeout": busy_seconds} if self.sqlite else {}
-        # Other writers of this process wait here rather than in threads on SQLite's lock.
-        self._one_writer = asyncio.Lock() if self.sqlite else None
+        # Prepared statements break behind a pooler in transaction mode.
+        arguments: dict[str, Any] = (
+            {"timeout": busy_seconds} if self.sqlite else {"prepare_threshold": None}
+        )
+        # Other writers of this process wait here rather than in threads on SQLite's lock, or each
+        # on a connection to PostgreSQL.
+        self._one_writer = asyncio.Lock()
         self._engine = create_async_engine(
             parsed, connect_args=arguments, pool_pre_ping=not self.sqlite
         )
@@ -144,9 +155,16 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Transaction]:
-        """A transaction that only reads."""
-        async with self._engine.connect() as connection, connection.begin():
-            yield connection
+        """A transaction that only reads: one consistent view."""
+        async with self._engine.connect() as plain:
+            # PostgreSQL's default would show each statement what others have committed meanwhile.
+            connection = (
+                plain
+                if self.sqlite
+                else await plain.execution_options(isolation_level="REPEATABLE READ")
+            )
+            async with connection.begin():
+                yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Transaction]:
@@ -155,7 +173,7 @@ class Database:
         Writers take turns over all replicas, so what one has read still holds when it writes, and no
         two wait for each other's rows.
         """
-        async with self._one_writer or nullcontext(), self._engine.connect() as plain:
+        async with self._one_writer, self._engine.connect() as plain:
             connection = await plain.execution_options(**{_WRITES: True})
             async with connection.begin():
                 if not self.sqlite:

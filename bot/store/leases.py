@@ -71,15 +71,27 @@ async def reschedule(
     polls: int | None = None,
     summary_reads: int | None = None,
     completed_at: datetime | None = None,
+    progress_at: datetime | None = None,
+    failing_since: datetime | None = None,
 ) -> None:
-    """Nothing new: only when the batch is next due. Columns that are not given stay as they are."""
-    counters = {"polls": polls, "summary_reads": summary_reads, "completed_at": completed_at}
+    """Nothing new: only when the batch is next due.
+
+    `failing_since`: since when its reads have failed; None: the latest one succeeded. Other columns
+    that are not given stay as they are.
+    """
+    counters = {
+        "polls": polls,
+        "summary_reads": summary_reads,
+        "completed_at": completed_at,
+        "progress_at": progress_at,
+    }
     await tx.execute(
         update(BatchRow)
         .where(*held(batch, owner))
         .values(
             due_at=due_at,
             lease_until=lease_until,
+            failing_since=failing_since,
             **{name: value for name, value in counters.items() if value is not None},
         )
     )

@@ -167,6 +167,7 @@ class BatchRow(Base):
     due_at: Mapped[datetime | None]  #: submitted: next poll; unknown: next reconciliation
     progress_at: Mapped[datetime | None]  #: of the latest news
     ended: Mapped[int] = mapped_column(default=0)  #: phones that have ended
+    failing_since: Mapped[datetime | None]  #: first failed read of this spell; None after a success
     stalled: Mapped[bool] = mapped_column(default=False)
     completed_at: Mapped[datetime | None]  #: when the SIP Gateway first called it complete
     done_at: Mapped[datetime | None]
@@ -219,6 +220,18 @@ class PostRow(Base):
         Index(None, "request_id"),
         Index(None, "conversation_id", "activity_id"),
     )
+
+
+class PublisherLeaseRow(Base):
+    """Which replica may write to a conversation. A replica that died is replaced after `lease_until`."""
+
+    __tablename__ = "publisher_leases"
+
+    key: Mapped[str] = mapped_column(
+        Text, primary_key=True
+    )  #: what Teams limits: `Post.rate_limit_key`
+    owner: Mapped[str] = mapped_column(String(40))
+    lease_until: Mapped[datetime]
 
 
 class EventRow(Base):

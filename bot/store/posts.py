@@ -78,11 +78,12 @@ async def add(tx: Transaction, post: NewPost, now: datetime) -> int:
     return added.scalar_one()
 
 
-async def due(tx: Transaction) -> list[Post]:
+async def due(tx: Transaction, *, only: int | None = None) -> list[Post]:
     """Live posts that are not sent yet or show an outdated version: sends first and in order, then the
     cards furthest behind, so that the cards of one conversation take turns.
 
-    Includes posts that must wait (`not_before`), since the caller needs to know until when.
+    Includes posts that must wait (`not_before`), since the caller needs to know until when. `only`:
+    none but the post of this id.
     """
     shows = case((_SHOWS_STATE_ONLY, RequestRow.state_version), else_=RequestRow.version)
     behind = and_(
@@ -93,7 +94,11 @@ async def due(tx: Transaction) -> list[Post]:
     rows = await tx.execute(
         select(*_COLUMNS)
         .outerjoin(RequestRow, RequestRow.id == PostRow.request_id)
-        .where(PostRow.live, or_(PostRow.activity_id == "", behind))
+        .where(
+            PostRow.live,
+            or_(PostRow.activity_id == "", behind),
+            *(() if only is None else (PostRow.id == only,)),
+        )
         .order_by(PostRow.activity_id != "", PostRow.shown_version, PostRow.id)
     )
     return [Post(**row) for row in rows.mappings()]

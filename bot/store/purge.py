@@ -7,15 +7,16 @@ from datetime import datetime
 from sqlalchemy import delete, select
 
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
+from bot.store import publisher_leases
 from bot.store.database import Transaction
-from bot.store.models import PostRow, RequestRow
+from bot.store.models import ConversationRow, PostRow, RequestRow
 
 _CHUNK = 500  # requests per DELETE
 
 
 async def purge(tx: Transaction, before: datetime) -> int:
-    """Delete requests that ended before `before`, drafts created before it, and all that belongs to
-    them. Returns the number of requests deleted."""
+    """Delete requests that ended before `before`, drafts created before it, all that belongs to them,
+    and conversations that have been silent as long. Returns the number of requests deleted."""
     ended = [state.value for state in TERMINAL_REQUEST_STATES]
     rows = await tx.execute(
         select(RequestRow.id).where(
@@ -29,4 +30,12 @@ async def purge(tx: Transaction, before: datetime) -> int:
         await tx.execute(delete(PostRow).where(PostRow.request_id.in_(chunk)))
         await tx.execute(delete(RequestRow).where(RequestRow.id.in_(chunk)))
     await tx.execute(delete(PostRow).where(~PostRow.live, PostRow.created_at < before))
+    # A conversation that has been silent as long, and where nothing is to be sent or kept current.
+    live = select(PostRow.conversation_id).where(PostRow.live)
+    await tx.execute(
+        delete(ConversationRow).where(
+            ConversationRow.seen_at < before, ConversationRow.id.not_in(live)
+        )
+    )
+    await publisher_leases.delete_expired(tx, before)
     return len(request_ids)

@@ -203,6 +203,7 @@ async def _questions(tx: Transaction, request_id: str) -> list[ReconciliationQue
             first_row=row.first_row,
             last_row=row.last_row,
             attempt=row.attempt,
+            error=row.last_error,
         )
         for row in rows
     ]

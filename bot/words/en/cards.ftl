@@ -298,6 +298,7 @@ reconciliation-headline = Did this batch of { $phones ->
        *[other] { $phones } phones
     } in { $region } run?
 reconciliation-reason = Offhook sent this batch and got no response, and the SIP Gateway's list of batches doesn't show whether it ran. Sending it again could reset the passwords twice, so an approver has to decide.
+reconciliation-unreadable = The list of batches could not be checked completely. The reason: { $error }
 reconciliation-how-heading = How to find out
 reconciliation-how = Check one of the phones: is it signed in? Or list the tenant's batches in PowerShell and look for one with this time and size:
 reconciliation-how-command = Get-CsSdgBulkSignInRequestsSummary

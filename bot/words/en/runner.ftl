@@ -24,3 +24,4 @@ notification-cancelled = Request { $request } by { $requester } was canceled: { 
         [one] { $total } phone
        *[other] { $total } phones
     } signed in, { $failed } failed, { $rest } not sent or without a result.
+card-failed = Offhook could not draw a card about request { $request }. The request itself is not affected. To see it, send status { $request } to Offhook. If that fails too, give your Offhook operator this reference ID: { $reference }.
