@@ -79,7 +79,7 @@ class Publisher:
         self._app_rate_limit = RateLimit(APP)
         self._deliveries: dict[str, asyncio.Task[None]] = {}
         self._outages = Outages("chat", monotonic=monotonic)
-        self._database_outages = Outages("publisher.database", monotonic=monotonic)
+        self._database_outages = Outages("database", monotonic=monotonic)
         self._closing = False
 
     def wake(self) -> None:
