@@ -6,7 +6,7 @@ import os
 import subprocess
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -45,21 +45,32 @@ def _started(folder: Path, *, attempts: int) -> PostgresServer:
         return _started(folder, attempts=attempts - 1)
 
 
-@pytest.fixture
-def postgres_url(postgres: PostgresServer) -> str:
-    """The URL of a PostgreSQL database that nobody has used."""
+def _create_postgres_database(postgres: PostgresServer) -> str:
     name = f"test_{uuid.uuid4().hex}"
     postgres.psql(f"CREATE DATABASE {name}")
     socket = quote(postgres.get_uri().rpartition("host=")[2], safe="")
     return f"postgresql://postgres@/{name}?host={socket}"
 
 
+@pytest.fixture
+def postgres_url(postgres: PostgresServer) -> str:
+    """The URL of a new PostgreSQL database."""
+    return _create_postgres_database(postgres)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a database that nobody has used."""
+def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """Returns the URL of another new database at each call."""
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'offhook.db'}"
-    return request.getfixturevalue("postgres_url")
+        return lambda: f"sqlite:///{tmp_path / uuid.uuid4().hex}.db"
+    postgres = request.getfixturevalue("postgres")
+    return lambda: _create_postgres_database(postgres)
+
+
+@pytest.fixture
+def database_url(new_database_url: Callable[[], str]) -> str:
+    """The URL of a new database."""
+    return new_database_url()
 
 
 @pytest.fixture

@@ -81,9 +81,8 @@ async def _ran(context: Context, turn: Turn, batch: Batch, remote_batch_id: str)
     except TimeoutError:
         return TextAnswer(words("reconcile-slow", batch=remote_batch_id))
     except GatewayError as error:
-        return TextAnswer(
-            words("reconcile-no-answer", batch=remote_batch_id, message=error.message)
-        )
+        message = error.message.rstrip(". ")  # the sentence continues after it
+        return TextAnswer(words("reconcile-no-answer", batch=remote_batch_id, message=message))
     if not is_of(report, phones):
         return TextAnswer(words("reconcile-other", batch=remote_batch_id))
     async with context.database.write() as tx:

@@ -75,7 +75,9 @@ class Roles:
     async def profile(self, object_id: str) -> Profile | None:
         """A person's profile. Returns None if the directory has none or is unavailable."""
         try:
-            return await self._directory.profile(object_id)
+            profile = await self._directory.profile(object_id)
         except DirectoryUnavailableError as error:
             self._outages.failed(str(error))
             return None
+        self._outages.recovered()
+        return profile

@@ -1,17 +1,15 @@
-"""Showing requests: a card's panels and pages, `status`, `history`."""
+"""The command `status`, and turning a card to another panel or page."""
 
 from __future__ import annotations
 
-from bot.commands.context import Context, Turn, show, visible_or_say
+from bot.commands.context import Context, Turn, visible_or_say
+from bot.commands.history import OPEN_STATES, list_requests
 from bot.commands.inputs import Inputs
-from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
-from bot.store import batches, posts, snapshots
+from bot.signin.request import RequestState
+from bot.store import batches, posts
 from bot.store.posts import NewPost, Post
 from bot.store.requests import Request
-from cards import static
 from cards.types import CardKind, Panel, View
-
-_OPEN_STATES = (RequestState.DRAFT, RequestState.WAITING, RequestState.RUNNING)
 
 
 async def turn_page(context: Context, card: Post | None, inputs: Inputs) -> View:
@@ -42,7 +40,7 @@ def kind_for(turn: Turn, request: Request) -> CardKind:
 async def status(context: Context, turn: Turn, argument: str) -> None:
     """One request as a live card, for approvers with what has to be reconciled; or all open ones."""
     if not argument:
-        await _list(context, turn, states=_OPEN_STATES)
+        await list_requests(context, turn, states=OPEN_STATES)
         return
     request = await visible_or_say(context, turn, argument)
     if request is None:
@@ -64,21 +62,3 @@ async def status(context: Context, turn: Turn, argument: str) -> None:
             )
             await posts.add(tx, new, now)
     context.changed()
-
-
-async def history(context: Context, turn: Turn, _argument: str) -> None:
-    """The newest requests: one's own, or for approvers all of the tenant's."""
-    await _list(context, turn, states=(*_OPEN_STATES, *TERMINAL_REQUEST_STATES))
-
-
-async def _list(context: Context, turn: Turn, *, states: tuple[RequestState, ...]) -> None:
-    requester_id = None if turn.actor.may_approve else turn.actor.person.object_id
-    async with context.database.read() as tx:
-        lines = await snapshots.history(
-            tx, turn.conversation.tenant_id, requester_id=requester_id, states=states
-        )
-    if states == _OPEN_STATES:
-        rendered = static.status_list(context.words, lines)
-    else:
-        rendered = static.history(context.words, lines)
-    await show(context, turn.conversation, rendered.card, rendered.summary)

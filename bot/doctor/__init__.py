@@ -13,6 +13,8 @@ from bot.identity.tokens import Tokens
 
 
 class FindingState(StrEnum):
+    """Whether a check passed."""
+
     OK = "ok"
     FAILED = "failed"
     #: Cannot be determined from this host, or with this identity.

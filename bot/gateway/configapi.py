@@ -54,9 +54,13 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class _Response:
+    """An HTTP response, read to its end."""
+
     status: int
     body: bytes
+    #: Seconds; None if not given.
     retry_after: float | None
+    #: As sent with the request.
     correlation_id: str
 
     @property

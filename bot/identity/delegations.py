@@ -113,7 +113,7 @@ class InvalidProof:
 
 
 class DenialReason(StrEnum):
-    """Why signing in again does not help. Each has a message `sign-in-<value>`."""
+    """Why there is no delegation. Each reason has a message `sign-in-<value>`."""
 
     #: The token service or Entra ID did not respond in time.
     UNAVAILABLE = "unavailable"
@@ -131,7 +131,7 @@ class DenialReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DelegationDenied:
-    """No delegation for this user now; signing in again does not help."""
+    """No delegation for this user now; Offhook explains why instead of offering a sign-in."""
 
     reason: DenialReason
     #: Entra ID's error code, such as `AADSTS65001`; "" if there is none.
@@ -140,6 +140,7 @@ class DelegationDenied:
     missing: MissingRoles = MissingRoles.NOTHING
 
 
+#: What `acquire` returns.
 Outcome = ApproverTokens | SignInRequired | InvalidProof | DelegationDenied
 
 
@@ -161,20 +162,20 @@ class Delegations(Generic[Client]):
     """Registry of the delegations that this replica holds.
 
     `client_for` creates a client that acts with the given tokens. `scope` is the resource whose token
-    carries the Entra roles. `lease` is how long, in seconds, other replicas assume that this one still
-    holds a delegation after its last heartbeat.
+    carries the Entra roles. `lease_seconds` is how long other replicas assume that this one still holds
+    a delegation after its last heartbeat.
     """
 
     def __init__(
         self,
-        service: TokenService,
+        token_service: TokenService,
         credentials: Credentials,
         client_for: Callable[[Tokens], Client],
         *,
         scope: str,
         lease_seconds: float,
     ) -> None:
-        self._service = service
+        self._token_service = token_service
         self._credentials = credentials
         self._client_for = client_for
         self._scope = scope
@@ -188,7 +189,7 @@ class Delegations(Generic[Client]):
     async def acquire(self, principal: Principal, proof: Proof) -> Outcome:
         """Acquire tokens on behalf of `principal`, from `proof` or from an earlier sign-in.
 
-        Returns what is missing when there are none; never raises for a remote failure.
+        When there are none, the result says what the user has to do. Remote failures do not raise.
         """
         tokens = self._tokens.get(principal.key)
         if tokens is not None and tokens.fresh and not (proof.token or proof.code):
@@ -215,16 +216,18 @@ class Delegations(Generic[Client]):
         return await asyncio.shield(task), True
 
     async def _acquire(self, principal: Principal, proof: Proof) -> Outcome:
-        service = self._service
+        token_service = self._token_service
         if proof.token:
-            assertion = await service.exchange(principal.account, proof.token)
+            assertion = await token_service.exchange(principal.account, proof.token)
         else:
-            assertion = await service.user_token(principal.account, proof.code)
+            assertion = await token_service.user_token(principal.account, proof.code)
         if assertion is not None:
             return await self._redeem(principal, assertion)
         if proof.token or proof.code:
             return InvalidProof(wrong_code=not proof.token)
-        return SignInRequired(await service.sign_in_resource(principal.account), service.connection)
+        return SignInRequired(
+            await token_service.sign_in_resource(principal.account), token_service.connection
+        )
 
     async def _redeem(self, principal: Principal, assertion: str) -> Outcome:
         claims = unverified_claims(assertion)
@@ -234,7 +237,7 @@ class Delegations(Generic[Client]):
         ) != principal.key:
             # Entra ID verifies the signature in the exchange below; this only matches the account.
             log.warning("delegation.account_mismatch", object_id=principal.object_id)
-            await self._service.sign_out(principal.account)
+            await self._token_service.sign_out(principal.account)
             return DelegationDenied(DenialReason.ACCOUNT_MISMATCH)
         expires_at = claims.get("exp")
         on_behalf_of = CredentialTokens(
@@ -271,9 +274,11 @@ class Delegations(Generic[Client]):
             if refusal is not Refusal.AGAIN:
                 return DelegationDenied(DenialReason(refusal.value), code)
             # The stored sign-in is insufficient; require an interactive one.
-            await self._service.sign_out(principal.account)
-            resource = await self._service.sign_in_resource(principal.account)
-            return SignInRequired(SignInResource(resource.link, None), self._service.connection)
+            await self._token_service.sign_out(principal.account)
+            resource = await self._token_service.sign_in_resource(principal.account)
+            return SignInRequired(
+                SignInResource(resource.link, None), self._token_service.connection
+            )
         wids = unverified_claims(token).get("wids")
         if not isinstance(wids, list):
             # Assumption: the token is a readable JWT with `wids`. If not, the SIP Gateway decides.

@@ -12,6 +12,8 @@ from enum import StrEnum
 
 
 class Severity(StrEnum):
+    """How an issue affects its row."""
+
     #: The row is never submitted.
     ERROR = "error"
     #: The row is ready, but should be reviewed.
@@ -21,6 +23,8 @@ class Severity(StrEnum):
 
 
 class Column(StrEnum):
+    """Known columns, by the names in the template."""
+
     USERNAME = "Username"
     HARDWARE_ID = "HardwareId"
     REGION = "Region"

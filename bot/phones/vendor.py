@@ -16,6 +16,8 @@ import netaddr
 
 
 class Vendor(StrEnum):
+    """Vendors of supported devices, by display name."""
+
     ALE = "Alcatel-Lucent Enterprise"
     AUDIOCODES = "AudioCodes"
     CISCO = "Cisco"

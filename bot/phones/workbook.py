@@ -129,6 +129,8 @@ class _MeteredPart:
 
 
 class _MeteredZip(zipfile.ZipFile):
+    """A zip file whose parts are all read through one meter."""
+
     def __init__(self, data: bytes) -> None:
         super().__init__(io.BytesIO(data))
         self._meter = _Meter()

@@ -34,7 +34,7 @@ class WorkerContext:
     clock: Callable[[], datetime]  #: UTC
     changed: Callable[[], None]  #: called after every commit that people may see
     outages: Outages = field(default_factory=lambda: Outages("gateway"))
-    database_outages: Outages = field(default_factory=lambda: Outages("worker.database"))
+    database_outages: Outages = field(default_factory=lambda: Outages("database"))
     stopping: asyncio.Event = field(
         default_factory=asyncio.Event
     )  #: set when the worker is stopped

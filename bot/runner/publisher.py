@@ -83,7 +83,7 @@ class Publisher:
         self._app_rate_limit = RateLimit(APP)
         self._deliveries: dict[str, asyncio.Task[None]] = {}
         self._outages = Outages("chat", monotonic=monotonic)
-        self._database_outages = Outages("publisher.database", monotonic=monotonic)
+        self._database_outages = Outages("database", monotonic=monotonic)
         # Holding an SQLite file's lock, this is the only publisher: whoever held leases is gone.
         self._leases_are_stale = database.sqlite
         self._closing = False

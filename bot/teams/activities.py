@@ -101,7 +101,7 @@ class Activity(_Part):
 
 
 def read(body: bytes) -> Activity:
-    """The activity in `body`; raises `Refused`, naming the field at fault."""
+    """The activity in `body`; raises `ActivityError`, naming the field at fault."""
     try:
         return Activity.model_validate_json(body)
     except ValidationError as error:

@@ -54,7 +54,7 @@ class RequestAuth:
         return Sender(object_id, activity.sender.name, activity.sender.id) if object_id else None
 
     async def admit(self, authorization: str, activity: Activity) -> None:
-        """Raises `Refused` unless the request comes from where it should."""
+        """Raises `ActivityError` unless the request comes from where it should."""
         if not _is_service(activity.service_url, loopback=self._sdk is None):
             raise ActivityError(403, "request-service-url")
         if self._sdk is None:

@@ -102,7 +102,7 @@ class ChatFiles:
             raise FileTransferError("full" if status == 507 else "not-uploaded", name=name)
 
     def _checked(self, given: Any, name: str, *, relative_to: URL | None = None) -> URL:
-        """`given` as a URL that may be called; raises `FileTrouble`."""
+        """`given` as a URL that may be called; raises `FileTransferError`."""
         try:
             url = URL(given)
             if relative_to is not None:

@@ -238,7 +238,7 @@ resource doubtful 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     criteria: {
       allOf: [
         {
-          query: '${entries} | summarize doubted = maxif(TimeGenerated, event == "batch.unknown"), settled = maxif(TimeGenerated, event in ("batch.found", "batch.submitted", "batch.not_run", "batch.done")) by batch | where doubted < ago(15m) and (isnull(settled) or settled < doubted)'
+          query: '${entries} | summarize unknown = maxif(TimeGenerated, event == "batch.marked_unknown"), settled = maxif(TimeGenerated, event in ("batch.matched", "batch.submitted", "batch.not_run", "batch.completed")) by batch | where unknown < ago(15m) and (isnull(settled) or settled < unknown)'
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0
@@ -270,17 +270,19 @@ resource undelivered 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     scopes: [
       workspace.id
     ]
-    evaluationFrequency: 'PT5M'
-    windowSize: 'PT15M'
+    evaluationFrequency: 'PT15M'
+    windowSize: 'P1D'
     skipQueryValidation: true
     autoMitigate: true
     criteria: {
       allOf: [
         {
-          query: '${entries} | where event in ("keeper.unavailable", "keeper.undeliverable", "keeper.nowhere_to_send", "chat.no_token", "chat.refused")'
+          // An outage is one chat.unavailable, and chat.recovered once it is over; a process that starts
+          // logs its own. The others are logged once for each message.
+          query: '${entries} | summarize unavailable = maxif(TimeGenerated, event == "chat.unavailable"), available = maxif(TimeGenerated, event in ("chat.recovered", "service.started")), undelivered = countif(TimeGenerated > ago(15m) and event in ("publisher.dead_lettered", "publisher.conversation_unknown", "chat.refused")) | where undelivered > 10 or (unavailable < ago(15m) and (isnull(available) or available < unavailable))'
           timeAggregation: 'Count'
           operator: 'GreaterThan'
-          threshold: 10
+          threshold: 0
           failingPeriods: {
             numberOfEvaluationPeriods: 1
             minFailingPeriodsToAlert: 1
@@ -316,7 +318,7 @@ resource faults 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     criteria: {
       allOf: [
         {
-          query: '${entries} | where event in ("worker.failed", "worker.round_failed", "keeper.failed", "keeper.round_failed", "calendar.failed", "turn.failed", "request.digest_mismatch")'
+          query: '${entries} | where event in ("worker.task_failed", "worker.round_failed", "publisher.delivery_failed", "publisher.round_failed", "deadlines.round_failed", "turn.failed", "request.digest_mismatched")'
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0

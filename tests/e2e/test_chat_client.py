@@ -71,6 +71,8 @@ class EchoChat:
 
     async def remember(self, conversation: ConversationReference) -> None:
         self.conversations[conversation.conversation_id] = conversation
+        if conversation.channel_id:
+            self.conversations[conversation.channel_id] = conversation.channel
 
     async def installed(self, conversation: ConversationReference, sender: Sender) -> None: ...
 

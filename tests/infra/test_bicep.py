@@ -202,11 +202,13 @@ def test_at_least_one_replica_runs() -> None:
 
 def test_alerts_query_events_that_the_service_logs() -> None:
     queried = set(re.findall(r'"([a-z]+\.[a-z_]+)"', ALERTS.text))
+    source = "\n".join(path.read_text() for path in (PROJECT / "bot").rglob("*.py"))
     logged = {
-        event
-        for path in (PROJECT / "bot").rglob("*.py")
-        for event in re.findall(r'log\.\w+\(\s*"([a-z]+\.[a-z_]+)"', path.read_text())
+        *re.findall(r'\blog\.\w+\)?\(\s*"([a-z]+\.[a-z_]+)"', source),
+        *(f"{loop}.round_failed" for loop in re.findall(r'\bLoop\("([^"]+)"', source)),
     }
+    for service in re.findall(r'\bOutages\("([^"]+)"', source):
+        logged |= {f"{service}.unavailable", f"{service}.recovered"}
     assert len(queried) > 10
     assert queried <= logged
 

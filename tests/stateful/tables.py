@@ -295,10 +295,3 @@ class Observer:
         if posts := list(ahead.scalars()):
             self.fail(f"posts {posts} show a version that does not exist")
 
-
-def counted(values: Iterable[StrEnum]) -> Mapping[str, int]:
-    return Counter(value.value for value in values)
-
-
-def regions(image_: Image, request_id: str) -> Sequence[str]:
-    return sorted({row.region for row in image_.batches_of(request_id)})

@@ -41,7 +41,7 @@ from tests.stateful.databases import DatabaseLostError, ObservedDatabase, Replic
 from tests.stateful.ledger import Call, ClientBugError, Ledger, LedgerGateway, LedgerGateways
 from tests.stateful.process import AnyTask, Process
 from tests.stateful.tables import Observer
-from tests.support.jobs import ADMIN, APPROVER, CHAT, NOTIFY, TENANT
+from tests.support.jobs import ADMIN, APPROVER, CHAT, NOTIFY, TENANT, new_request
 
 BEGIN = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 #: Production's intervals; a task that failed does not pause, since that would be real time.
@@ -68,10 +68,10 @@ class Replica:
     """A worker in a process of its own."""
 
     def __init__(self, name: str, world: World) -> None:
-        self._own: list[AnyTask] = []  # the round, or the shutdown
+        self._round_task: AnyTask | None = None
+        self._shutdown: AnyTask | None = None
         self.process = Process(name, self._tasks)
         self.database = ReplicaDatabase(world.database, self.process)
-        self.draining = False
         self.worker = Worker(
             WorkerContext(
                 self.database,
@@ -86,7 +86,8 @@ class Replica:
 
     def _tasks(self) -> Iterable[AnyTask]:
         # The endless loop is left out, since it waits in real time: its rounds are called one by one.
-        return (*self._own, *self.worker._tasks.values())  # pyright: ignore[reportPrivateUsage]
+        of_worker = self.worker._tasks.values()  # pyright: ignore[reportPrivateUsage]
+        return of_worker if self._round_task is None else (self._round_task, *of_worker)
 
     @property
     def alive(self) -> bool:
@@ -98,10 +99,9 @@ class Replica:
 
     async def begin_round(self) -> None:
         """Start the loop's next round, unless one is under way."""
-        self._own = [task for task in self._own if not task.done()]
-        if self._own or self.draining:
+        if self.draining or (self._round_task is not None and not self._round_task.done()):
             return
-        self._own.append(asyncio.ensure_future(self._round()))
+        self._round_task = asyncio.ensure_future(self._round())
         await self.process.settle()
 
     async def _round(self) -> None:
@@ -109,25 +109,39 @@ class Replica:
         with suppress(DatabaseLostError):
             await self.worker._round()  # pyright: ignore[reportPrivateUsage]
 
+    @property
+    def draining(self) -> bool:
+        return self._shutdown is not None
+
     async def begin_drain(self) -> None:
         """Stop as the service does: submits in flight finish, the rest is cancelled."""
-        self.draining = True
-        for task in self._own:
-            task.cancel()
-        await asyncio.gather(*self._own, return_exceptions=True)
-        self._own = [asyncio.ensure_future(self.worker._drain())]  # pyright: ignore[reportPrivateUsage]
+        if self._round_task is not None:
+            self._round_task.cancel()
+            await asyncio.gather(self._round_task, return_exceptions=True)
+        self._shutdown = asyncio.ensure_future(self.worker._drain())  # pyright: ignore[reportPrivateUsage]
+        await asyncio.sleep(0)  # it cancels, and waits for the others
         await self.process.settle()
-        self.notice_end()
+        await self.notice_end()
 
-    def notice_end(self) -> None:
-        if self.draining and all(task.done() for task in self._own):
+    async def notice_end(self) -> None:
+        if self._shutdown is not None and not list(self._unfinished()):
+            await self._shutdown
             self.process.dead = True
+
+    def _unfinished(self) -> Iterable[AnyTask]:
+        return (task for task in self._tasks() if not task.done())
+
+    async def kill(self) -> None:
+        await self.process.kill()
+        if self._shutdown is not None:
+            self._shutdown.cancel()
+            await asyncio.gather(self._shutdown, return_exceptions=True)
 
     async def run(self) -> None:
         """Do all that can be done now."""
         await self.begin_round()
         await self.process.run()
-        self.notice_end()
+        await self.notice_end()
 
 
 @dataclass(eq=False)
@@ -209,7 +223,7 @@ class World:
 
     async def close(self) -> None:
         for replica in self.replicas:
-            await replica.process.kill()
+            await replica.kill()
         self.database.observer = None
         structlog.configure(**self._log)
 
@@ -324,7 +338,7 @@ class World:
             return await lifecycle.draft(
                 tx,
                 NOTIFY,
-                _new_request(),
+                new_request(),
                 Roster("phones.csv", rows, (), ()),
                 self.clock(),
             )
@@ -412,6 +426,15 @@ class World:
             self.observer.fail(f"{ran.id} of batch {question.id} was taken for another batch")
         await self.answer(question, "not_run")
 
+    def may_match(self, question: Batch) -> bool:
+        """True if another batch has the same phones, which only wrong answers and retries lead to."""
+        ours = {(p.username, p.hardware_id) for p in self.observer.committed.phones_of(question.id)}
+        return any(
+            ours == {(phone.username, phone.hardware_id) for phone in remote.phones}
+            for remote in self.ledger.accepted
+            if (remote.batch.id, remote.batch.attempt) != (question.id, question.attempt)
+        )
+
     # Time -------------------------------------------------------------------------------------
 
     async def tick(self, seconds: float) -> None:
@@ -483,12 +506,6 @@ class World:
             await self.publish()
             self.clock.now += timedelta(seconds=TIMING.card_seconds)
         raise AssertionError(f"{len(due)} posts are never delivered")
-
-
-def _new_request() -> Any:
-    from tests.support.jobs import new_request
-
-    return new_request()
 
 
 def _turn(person: Person) -> Turn:

@@ -1,6 +1,6 @@
-"""The service as a process in which time runs faster: `python -m tests.support.service FACTOR`.
+"""The service as a process with scaled timing: `python -m tests.support.service FACTOR`.
 
-Everything else is as `python -m bot serve` has it. For tests that kill it, and for benchmarks.
+Everything else is as in `python -m bot serve`. For tests that kill the service, and for benchmarks.
 """
 
 from __future__ import annotations
@@ -36,10 +36,12 @@ async def serve(factor: float) -> None:
 
 
 def environment(simulator: Simulator, folder: Path, **more: str) -> dict[str, str]:
-    """What the service needs to find the far sides; `more` are further settings."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")}
+    """Environment variables that point the service at the simulator; `more` are further settings."""
+    inherited = {
+        name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")
+    }
     return {
-        **kept,
+        **inherited,
         "OFFHOOK_PORT": "0",
         "OFFHOOK_DATA_DIR": str(folder),
         "OFFHOOK_CONFIGAPI_URL": simulator.configapi_url,
@@ -57,20 +59,20 @@ class Process:
         self.url = url
 
     async def kill(self) -> None:
-        """kill -9: no handler, no clean-up."""
+        """kill -9: without handlers or cleanup."""
         if self.process.returncode is None:
             self.process.kill()
         await self.process.wait()
 
     async def stop(self) -> int:
-        """As an operator stops it; returns the exit code."""
+        """Stop it as an operator does; returns the exit code."""
         if self.process.returncode is None:
             self.process.terminate()
         return await self.process.wait()
 
 
 async def start(settings: Mapping[str, str], factor: float) -> Process:
-    """Start it, and wait until it listens."""
+    """Start the service and wait until it listens."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",

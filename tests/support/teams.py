@@ -1,4 +1,4 @@
-"""Fakes for tests of the chat edge: a chat that records calls, and a scripted Bot Connector."""
+"""Fakes for tests of the Teams edge: a chat that records calls, and a scripted Bot Connector."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RecordingChat:
     answer: Answer = field(default_factory=lambda: TextAnswer("noted"))
     error: Exception | None = None  #: raised by messages, actions, consents and sign-ins
     fault_error: Exception | None = None  #: raised by `fault`
-    hold: asyncio.Event | None = None  #: if set, calls wait for it
+    hold: asyncio.Event | None = None  #: if set, calls wait until it is set
     remembered: list[ConversationReference] = field(default_factory=list[ConversationReference])
     installs: list[tuple[ConversationReference, Sender]] = field(
         default_factory=list[tuple[ConversationReference, Sender]]

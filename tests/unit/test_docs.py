@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -105,16 +106,28 @@ def test_operations_covers_every_alert_and_names_only_logged_events() -> None:
     assert names
     for name in names:
         assert f"### `{name}`" in operations, name
-    logged = set(
-        re.findall(
-            r'"([a-z]+\.[a-z_]+)"',
-            "\n".join(path.read_text("utf-8") for path in ROOT.joinpath("bot").rglob("*.py")),
-        )
-    )
-    for event in set(
-        re.findall(r"`((?:batch|publisher|chat|worker|deadlines|turn)\.[a-z_]+)`", operations)
-    ):
-        assert event in logged, event
+    logged = _logged_events()
+    subjects = "|".join(sorted({event.partition(".")[0] for event in logged}))
+    named = set(re.findall(rf"`((?:{subjects})\.[a-z_]+)`", operations))
+    assert named - set(logged) == set()
+    assert {event for event, levels in logged.items() if levels & _PROBLEMS} - named == set()
+
+
+_PROBLEMS = {"warning", "error", "exception"}
+
+
+def _logged_events() -> dict[str, set[str]]:
+    """The events that the service logs, with their levels."""
+    source = "\n".join(path.read_text("utf-8") for path in ROOT.joinpath("bot").rglob("*.py"))
+    events: defaultdict[str, set[str]] = defaultdict(set)
+    for level, event in re.findall(r'\blog\.(\w+)\)?\(\s*"([a-z]+\.[a-z_]+)"', source):
+        events[event].add(level)
+    for service in re.findall(r'\bOutages\("([^"]+)"', source):
+        events[f"{service}.unavailable"].add("warning")
+        events[f"{service}.recovered"].add("info")
+    for loop in re.findall(r'\bLoop\("([^"]+)"', source):
+        events[f"{loop}.round_failed"].add("exception")
+    return events
 
 
 def _alert_names(bicep: str) -> Iterator[str]:

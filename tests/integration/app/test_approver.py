@@ -69,12 +69,12 @@ def submitters(bot: RunningBot) -> list[str]:
     """The object IDs in the tokens with which batches were submitted."""
     return [
         jwt.decode(
-            each.headers["Authorization"].removeprefix("Bearer "),
+            submit.headers["Authorization"].removeprefix("Bearer "),
             bot.gateway.entra.key.public_key(),
             algorithms=["RS256"],
             audience="48ac35b8-9aa8-4d74-927d-1f4a14a0b239",
         )["oid"]
-        for each in bot.gateway.configapi.submits
+        for submit in bot.gateway.configapi.submits
     ]
 
 
@@ -88,7 +88,7 @@ def signing_in(answer: Answer) -> dict[str, Any]:
 
 
 async def assert_still_waiting(bot: RunningBot, approval: Posted) -> None:
-    """The request still waits: it can be approved, and that is the one time it is sent."""
+    """The request can still be approved, and is then submitted for the first time."""
     assert not bot.gateway.configapi.submits
     since = bot.now
     await approve(bot, approval, **sso(bot, MEGAN))
@@ -264,7 +264,7 @@ async def test_approval_can_be_repeated_when_token_service_fails(
 async def test_approval_is_answered_when_token_service_times_out(
     bot: RunningBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delegations, "_SECONDS", 0.2)
+    monkeypatch.setattr(delegations, "_ACQUIRE_SECONDS", 0.2)
     approval = await bot.submit_for_approval(phones_csv(1))
     bot.gateway.faults.add(Fault(call=Call.TOKEN, fault=FaultKind.TIMEOUT_LOST))
     answer = await approve(bot, approval, **sso(bot, MEGAN))
@@ -361,7 +361,7 @@ async def test_submitted_batches_are_polled_as_app_after_restart(
     await bot.start()
     results = await bot.wait_for_results(since=since)
     assert "150" in text_of(results)
-    assert not any(has_button(each, "sign_in") for each in bot.teams.connector.since(since))
+    assert not any(has_button(message, "sign_in") for message in bot.teams.connector.since(since))
 
 
 async def test_sign_in_outside_a_card_is_exchanged_once(bot: RunningBot) -> None:

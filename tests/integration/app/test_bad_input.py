@@ -234,12 +234,12 @@ async def test_hostile_file_values_are_shown_as_plain_text(bot: RunningBot) -> N
 def assert_inert(card: Any) -> None:
     """Asserts that a card has no links, mentions, expressions or bidirectional control characters."""
     assert len(json.dumps(card, ensure_ascii=False).encode()) < 28 * 1024
-    assert not [each for each in elements(card) if each["type"] == "Action.OpenUrl"]
+    assert not [element for element in elements(card) if element["type"] == "Action.OpenUrl"]
     assert "entities" not in (card.get("msteams") or {})
-    for each in elements(card):
-        text = str(each.get("text", ""))
+    for element in elements(card):
+        text = str(element.get("text", ""))
         assert not re.search(r"[\u202a-\u202e\u2066-\u2069\u200b\x00-\x08]", text)
-        if each["type"] == "TextBlock":
+        if element["type"] == "TextBlock":
             assert not re.search(r"(?<!\\)\[[^\]]*(?<!\\)\]\(", text), text
             assert "<at>" not in text.replace("\\<", "")
             assert not re.search(r"\{\{(?!DATE\(|TIME\()", text)

@@ -9,6 +9,8 @@ import pytest
 from bot.phones.vendor import DeviceKind
 from bot.simulator.client import TENANT, Chat, elements, verbs
 from bot.simulator.scenario import Person, Scenario
+from bot.store import conversations
+from bot.store.database import Database
 from tests.integration.app.conftest import MakeBot
 from tests.support.running_bot import (
     ADELE,
@@ -48,6 +50,12 @@ async def test_help_is_posted_in_channel_when_bot_is_mentioned(bot: RunningBot) 
             bot.client.activity(ADELE, chat, type="message", text=text, entities=[mention])
         )
         assert await bot.wait_for_text("What I can do for you", chat=chat, since=since)
+    ids = {chat.id, "19:team@thread.tacv2", "19:other@thread.tacv2"}
+    database = Database(bot.settings.database)
+    async with database.read() as tx:
+        remembered = await conversations.known(tx, ids)
+    await database.close()
+    assert remembered == {chat.id, "19:team@thread.tacv2"}
 
 
 async def test_unknown_text_is_answered_with_help(bot: RunningBot) -> None:
@@ -84,7 +92,9 @@ async def test_urls_lists_provisioning_urls_of_all_or_one_region(bot: RunningBot
 async def test_template_has_no_ready_rows_when_sent_unchanged(bot: RunningBot) -> None:
     await bot.say("template")
     card = await bot.wait_for_text("Copy these lines into a file", chat=CHAT)
-    (code,) = [each["codeSnippet"] for each in elements(card.card) if each["type"] == "CodeBlock"]
+    (code,) = [
+        element["codeSnippet"] for element in elements(card.card) if element["type"] == "CodeBlock"
+    ]
     since = bot.now
     await bot.say(code)
     validation = await bot.wait_for_button("withdraw", since=since)

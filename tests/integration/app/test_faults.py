@@ -215,8 +215,19 @@ async def test_job_finishes_after_service_starts_while_database_is_locked(
 
 
 async def test_whoami_shows_identity_while_directory_is_unavailable(bot: RunningBot) -> None:
-    bot.gateway.faults.add(Fault(call=Call.USERS, fault=FaultKind.SERVER_ERROR, times=0))
-    await bot.say("whoami")
-    message = await bot.wait_for_text("You are Alex Wilber.", chat=CHAT)
-    assert "is unavailable right now" in text_of(message)
-    assert ALEX.object_id in text_of(message)
+    bot.gateway.faults.add(Fault(call=Call.USERS, fault=FaultKind.SERVER_ERROR, times=2))
+    with capture_logs() as logs:
+        for _ in range(2):
+            since = bot.now
+            await bot.say("whoami")
+            message = await bot.wait_for_text("You are Alex Wilber.", chat=CHAT, since=since)
+            assert "is unavailable right now" in text_of(message)
+            assert ALEX.object_id in text_of(message)
+        await bot.say("whoami")
+        await bot.wait_for_text(ALEX.principal, chat=CHAT)
+    outages = [
+        (entry["event"], entry["log_level"])
+        for entry in logs
+        if entry["event"].startswith("directory.") and entry["log_level"] != "debug"
+    ]
+    assert outages == [("directory.unavailable", "warning"), ("directory.recovered", "info")]

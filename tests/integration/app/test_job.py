@@ -1,4 +1,4 @@
-"""Jobs from the file over validation, approval and run to results and export."""
+"""Jobs from file and validation through approval and run to results and export."""
 
 from __future__ import annotations
 

@@ -50,8 +50,8 @@ async def test_doctor_only_reads(make_harness: MakeHarness, tmp_path: Path) -> N
     before = (tmp_path / "offhook.db").read_bytes()
     await opened.examine()
     assert set(opened.methods) == {"GET"}
-    asked = opened.simulator.configapi.calls + opened.simulator.graph.calls
-    assert set(asked) == {
+    calls = opened.simulator.configapi.calls + opened.simulator.graph.calls
+    assert set(calls) == {
         *(Call.DISCOVERY, Call.BATCH_SUMMARIES, Call.POLICIES),
         *(Call.LIST_USERS, Call.LIST_GROUPS),
     }
@@ -191,7 +191,9 @@ async def test_gateway_checks_are_unknown_without_a_delegation(make_harness: Mak
 
 async def test_database_check_fails_when_database_is_unreachable(make_harness: MakeHarness) -> None:
     opened = await make_harness(
-        database_url="postgresql://bot:secret@127.0.0.1:1/offhook", heard=False, migrated=False
+        database_url="postgresql://bot:secret@127.0.0.1:1/offhook",
+        known_channels=False,
+        migrated=False,
     )
     found = await opened.examine()
     assert states(found, FindingState.FAILED) == {"database": "found-database-trouble"}
@@ -200,7 +202,7 @@ async def test_database_check_fails_when_database_is_unreachable(make_harness: M
 
 
 async def test_missing_database_is_not_created(make_harness: MakeHarness, tmp_path: Path) -> None:
-    found = await (await make_harness(heard=False, migrated=False)).examine()
+    found = await (await make_harness(known_channels=False, migrated=False)).examine()
     assert states(found, FindingState.FAILED) == {}
     assert found["database"].message == "found-database-new"
     assert found["teams"].message == "found-teams-silent"
@@ -208,7 +210,7 @@ async def test_missing_database_is_not_created(make_harness: MakeHarness, tmp_pa
 
 
 async def test_teams_check_is_silent_before_the_first_message(make_harness: MakeHarness) -> None:
-    found = await (await make_harness(heard=False)).examine()
+    found = await (await make_harness(known_channels=False)).examine()
     assert found["teams"].message == "found-teams-silent"
 
 

@@ -87,11 +87,11 @@ class FreshTokens:
     """Returns a new token each time and records the calls."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, bool]] = []
+        self.calls: list[tuple[str, bool]] = []
 
     async def token(self, scope: str, *, refresh: bool = False) -> str:
-        self.asked.append((scope, refresh))
-        return f"token-{len(self.asked)}"
+        self.calls.append((scope, refresh))
+        return f"token-{len(self.calls)}"
 
 
 class NoTokens:
@@ -185,7 +185,7 @@ async def test_submit_renews_token_once_when_refused() -> None:
             "Bearer token-1",
             "Bearer token-2",
         ]
-        assert tokens.asked == [(SCOPE, False), (SCOPE, True)]
+        assert tokens.calls == [(SCOPE, False), (SCOPE, True)]
         assert len(far.configapi.batches) == 1
 
 
@@ -349,11 +349,14 @@ def in_a_minute() -> str:
         ("2.5", 2.5, 2.5),
         ("-3", 0, 0),
         ("1e9", 3600, 3600),
-        pytest.param(in_a_minute(), 1, 60, id="in a minute"),
+        pytest.param(in_a_minute, 1, 60, id="in a minute"),
         ("Wed, 21 Oct 2015 07:28:00 GMT", 0, 0),
     ],
 )
-async def test_retry_after_is_parsed(header: str, least: float, most: float) -> None:
+async def test_retry_after_is_parsed(
+    header: str | Callable[[], str], least: float, most: float
+) -> None:
+    header = header if isinstance(header, str) else header()
     async with answering(always(429, "", Retry_After=header)) as gateway:
         with pytest.raises(ThrottledError) as raised:
             await gateway.submit(Region.EMEA, PHONES)

@@ -45,10 +45,10 @@ class TwoTokens:
     """One token per resource; records the calls."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, bool]] = []
+        self.calls: list[tuple[str, bool]] = []
 
     async def token(self, scope: str, *, refresh: bool = False) -> str:
-        self.asked.append((scope, refresh))
+        self.calls.append((scope, refresh))
         return {GRAPH_SCOPE: GRAPH_TOKEN, TEAMS_SCOPE: TEAMS_TOKEN}[scope]
 
 
@@ -563,7 +563,7 @@ async def test_read_error_follows_from_text_when_status_is_missing(
 @pytest.mark.parametrize("plain", [True, False])
 async def test_submit_renews_tokens_once_when_refused(bench: Bench, plain: bool) -> None:
     assert await submitted(bench.gateway(Behavior(plain_errors=plain)))
-    assert bench.tokens.asked == [
+    assert bench.tokens.calls == [
         (GRAPH_SCOPE, False),
         (TEAMS_SCOPE, False),
         (GRAPH_SCOPE, True),

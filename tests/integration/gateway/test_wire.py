@@ -46,7 +46,7 @@ BODIES = st.binary() | VALUES.map(lambda value: json.dumps(value).encode())
 
 
 def read_report(body: bytes) -> BatchReport:
-    return wire.report(body, "asked")
+    return wire.report(body, "batch")
 
 
 @pytest.mark.parametrize("read", [wire.batch_id, wire.summaries, wire.admin_endpoint, read_report])
@@ -97,7 +97,7 @@ def test_report_reads_item_error_in_any_shape(error: object, expected: str) -> N
         "batchStatus": 3,
         "batchItems": [{"USERNAME": "a", "hardware_id": "b", "error": error}, 5],
     }
-    report = wire.report(json.dumps(body).encode(), "asked")
+    report = wire.report(json.dumps(body).encode(), "batch")
     assert report.status == "3"
     (item,) = report.items
     assert (item.username, item.hardware_id, item.status, item.error) == ("a", "b", "", expected)
@@ -113,7 +113,7 @@ def test_report_reads_item_error_in_any_shape(error: object, expected: str) -> N
     ],
 )
 def test_report_reads_items_in_any_shape(body: object, count: int) -> None:
-    assert len(wire.report(json.dumps(body).encode(), "asked").items) == count
+    assert len(wire.report(json.dumps(body).encode(), "batch").items) == count
 
 
 @pytest.mark.parametrize(

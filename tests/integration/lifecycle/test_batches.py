@@ -221,14 +221,10 @@ async def test_next_owner_polls_batch_after_lease_expires(database: Database) ->
     now = jobs.utc_now()
     later = now + 2 * MINUTE
     async with database.write() as tx:
-        assert not await leases.acquire(
-            tx, held_by_a, owner="b", now=now, lease_until=now + MINUTE
-        )
+        assert not await leases.acquire(tx, held_by_a, owner="b", now=now, lease_until=now + MINUTE)
         assert await batches.due(tx, owner="b", now=now) == []
         assert [each.id for each in await batches.due(tx, owner="b", now=later)] == [batch.id]
-        assert await leases.acquire(
-            tx, held_by_a, owner="b", now=later, lease_until=later + MINUTE
-        )
+        assert await leases.acquire(tx, held_by_a, owner="b", now=later, lease_until=later + MINUTE)
     before = await rows.dump(database)
     results = {
         phone_key("lobby0@contoso.com", "80-5E-C0-00-00-00"): PhoneResult(PhoneStatus.FAILED)

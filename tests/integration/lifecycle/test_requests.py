@@ -227,9 +227,7 @@ async def test_draft_retry_makes_no_request_when_no_phone_is_left(database: Data
     before = await rows.dump(database)
     async with database.write() as tx:
         assert (
-            await lifecycle.draft_retry(
-                tx, jobs.NOTIFY, jobs.new_request(), failed, jobs.utc_now()
-            )
+            await lifecycle.draft_retry(tx, jobs.NOTIFY, jobs.new_request(), failed, jobs.utc_now())
             is None
         )
     assert await rows.dump(database) == before

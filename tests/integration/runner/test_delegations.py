@@ -161,18 +161,21 @@ async def cards(database: Database, request_id: str) -> int:
         return counted.scalar_one()
 
 
-async def test_worker_submits_nothing_before_approver_delegates(world: World, replicas: Replicas) -> None:
+async def test_worker_submits_nothing_before_approver_delegates(
+    world: World, replicas: Replicas
+) -> None:
     request_id = await jobs.approved(world.database, 150)
+    assert await cards(world.database, request_id) == 1
     replica = replicas.start()
     await world.until(request_id, lambda each: each.delegation_wanted_since is not None)
     assert not world.simulator.configapi.submits
-    assert await cards(world.database, request_id) == 1
+    assert await cards(world.database, request_id) == 2  # a new one asks for the delegation
     await replica.sign_in(request_id)
     done = await world.until(request_id, lambda each: each.state is RequestState.FINISHED)
     assert done.delegation_wanted_since is None
     assert len(world.simulator.configapi.submits) == 2
     assert not world.simulator.configapi.run_twice
-    assert await cards(world.database, request_id) == 1
+    assert await cards(world.database, request_id) == 2
     while replica.delegations.held():  # a request that has ended releases its delegation
         await replica.heartbeats(1)
 

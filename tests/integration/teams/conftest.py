@@ -1,4 +1,4 @@
-"""The chat edge as it runs: a route on a free port, a connector and a file host on loopback."""
+"""The Teams edge over HTTP: the endpoint, a fake connector and a file host on loopback."""
 
 from __future__ import annotations
 
@@ -63,25 +63,25 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 async def connector() -> AsyncIterator[FakeConnector]:
-    far = FakeConnector()
+    fake = FakeConnector()
     app = web.Application()
-    app.router.add_route("*", "/{path:.*}", far.handle)
+    app.router.add_route("*", "/{path:.*}", fake.handle)
     async with served(app) as url:
-        far.url = url
-        yield far
-        if far.hold is not None:
-            far.hold.set()
+        fake.url = url
+        yield fake
+        if fake.hold is not None:
+            fake.hold.set()
 
 
 @pytest.fixture
 async def serve(chat: RecordingChat) -> AsyncIterator[Serve]:
-    """Starts the chat edge with the settings given, and gives the address of its route."""
+    """Starts the Teams edge with the given settings; returns the URL of its endpoint."""
     async with AsyncExitStack() as stack:
 
         async def start(settings: Settings) -> str:
             edge = await stack.enter_async_context(open_edge(settings))
             app = web.Application()
-            edge.route(chat, Words()).add_to(app)
+            edge.endpoint(chat, Words()).add_to(app)
             return await stack.enter_async_context(served(app)) + "/api/messages"
 
         yield start
@@ -89,13 +89,13 @@ async def serve(chat: RecordingChat) -> AsyncIterator[Serve]:
 
 @pytest.fixture
 async def post(serve: Serve, local: Settings, session: aiohttp.ClientSession) -> Post:
-    """Sends an activity, or raw bytes, to a bot in `local`."""
+    """Posts an activity, or raw bytes, to an endpoint in the `local` environment."""
     url = await serve(local)
 
     async def send(body: Any) -> aiohttp.ClientResponse:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        answer = await session.post(url, data=io.BytesIO(content))
-        await answer.read()
-        return answer
+        response = await session.post(url, data=io.BytesIO(content))
+        await response.read()
+        return response
 
     return send

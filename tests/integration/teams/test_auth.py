@@ -1,4 +1,4 @@
-"""Production: only what the connector signed is let in. Real tokens, keys served on loopback."""
+"""Authentication in production, with real tokens and signing keys served on loopback."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ISSUER = "https://api.botframework.com"
 
 @dataclass
 class Keys:
-    """Microsoft's signing keys, as published."""
+    """Microsoft's published signing keys."""
 
     private: rsa.RSAPrivateKey
     id: str = "1"
@@ -60,8 +60,8 @@ class Keys:
             "exp": now + 600,
             **claims,
         }
-        present = {name: value for name, value in claims.items() if value is not None}
-        return jwt.encode(present, self.private, algorithm="RS256", headers={"kid": self.id})
+        payload = {name: value for name, value in claims.items() if value is not None}
+        return jwt.encode(payload, self.private, algorithm="RS256", headers={"kid": self.id})
 
 
 @pytest.fixture(scope="module")
@@ -73,15 +73,15 @@ def private_key() -> rsa.RSAPrivateKey:
 async def keys(
     private_key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Keys]:
-    published = Keys(private_key)
+    published_keys = Keys(private_key)
     app = web.Application()
-    app.router.add_get("/metadata", published.metadata)
-    app.router.add_get("/keys", published.keys)
+    app.router.add_get("/metadata", published_keys.metadata)
+    app.router.add_get("/keys", published_keys.keys)
     async with served(app) as url:
-        published.url = url
+        published_keys.url = url
         monkeypatch.setattr(ChannelValidation, "open_id_metadata_endpoint", f"{url}/metadata")
         monkeypatch.setattr(JwtTokenExtractor, "metadataCache", {})
-        yield published
+        yield published_keys
 
 
 @dataclass
@@ -91,9 +91,9 @@ class Client:
 
     async def post(self, body: Any, token: str | None) -> aiohttp.ClientResponse:
         headers = {} if token is None else {"Authorization": token}
-        answer = await self.session.post(self.url, json=body, headers=headers)
-        await answer.read()
-        return answer
+        response = await self.session.post(self.url, json=body, headers=headers)
+        await response.read()
+        return response
 
 
 @pytest.fixture
@@ -106,15 +106,15 @@ async def test_signed_activities_are_accepted(
 ) -> None:
     token = f"Bearer {keys.sign(production)}"
     for _ in range(3):
-        answer = await client.post(activity(SERVICE), token)
-        assert answer.status == 200
+        response = await client.post(activity(SERVICE), token)
+        assert response.status == 200
     assert (await client.post(click(SERVICE), token)).status == 200
     assert len(chat.messages) == 3
     assert len(chat.actions) == 1
     assert keys.fetched == 1
 
 
-BAD: list[tuple[str, Callable[[Keys, Settings], str | None]]] = [
+INVALID_HEADERS: list[tuple[str, Callable[[Keys, Settings], str | None]]] = [
     ("no header", lambda keys, settings: None),
     ("empty header", lambda keys, settings: ""),
     ("no token", lambda keys, settings: "Bearer"),
@@ -132,17 +132,17 @@ BAD: list[tuple[str, Callable[[Keys, Settings], str | None]]] = [
         ),
     ),
     (
-        "signed by somebody else",
+        "signed with another key",
         lambda keys, settings: (
             "Bearer "
             + Keys(rsa.generate_private_key(public_exponent=65537, key_size=2048)).sign(settings)
         ),
     ),
-    ("another bot's", lambda keys, settings: f"Bearer {keys.sign(settings, aud='another')}"),
+    ("another audience", lambda keys, settings: f"Bearer {keys.sign(settings, aud='another')}"),
     ("no audience", lambda keys, settings: f"Bearer {keys.sign(settings, aud=None)}"),
     ("another issuer", lambda keys, settings: f"Bearer {keys.sign(settings, iss='https://x')}"),
     ("no issuer", lambda keys, settings: f"Bearer {keys.sign(settings, iss=None)}"),
-    ("too old", lambda keys, settings: f"Bearer {keys.sign(settings, exp=1_000_000_000)}"),
+    ("expired", lambda keys, settings: f"Bearer {keys.sign(settings, exp=1_000_000_000)}"),
     (
         "for another service URL",
         lambda keys, settings: f"Bearer {keys.sign(settings, serviceurl='https://x')}",
@@ -167,26 +167,28 @@ BAD: list[tuple[str, Callable[[Keys, Settings], str | None]]] = [
 ]
 
 
-@pytest.mark.parametrize(("why", "header"), BAD, ids=[why for why, _ in BAD])
+@pytest.mark.parametrize(
+    ("name", "header"), INVALID_HEADERS, ids=[name for name, _ in INVALID_HEADERS]
+)
 async def test_activity_is_refused_without_valid_signature(
     client: Client,
     keys: Keys,
     production: Settings,
     chat: RecordingChat,
-    why: str,
+    name: str,
     header: Callable[[Keys, Settings], str | None],
 ) -> None:
-    """In the SDK's own route a malformed token is HTTP 500."""
-    answer = await client.post(activity(SERVICE), header(keys, production))
-    assert answer.status == 401
-    assert "signature" in (await answer.json())["error"]["message"]
+    """The SDK's own endpoint answers 500 to a malformed token."""
+    response = await client.post(activity(SERVICE), header(keys, production))
+    assert response.status == 401
+    assert "signature" in (await response.json())["error"]["message"]
     assert not chat.remembered
 
 
 async def test_activity_is_answered_503_while_keys_are_unavailable(
     client: Client, keys: Keys, production: Settings, chat: RecordingChat
 ) -> None:
-    """Then nobody can say whether the request is genuine: it is not refused, and comes again."""
+    """The connector then sends the activity again."""
     token = f"Bearer {keys.sign(production)}"
     keys.broken = True
     assert (await client.post(activity(SERVICE), token)).status == 503
@@ -198,7 +200,7 @@ async def test_activity_is_answered_503_while_keys_are_unavailable(
 async def test_keys_are_fetched_again_when_key_is_unknown(
     client: Client, keys: Keys, production: Settings
 ) -> None:
-    """The SDK alone goes on with the old ones for a day."""
+    """The SDK by itself keeps the old keys for a day."""
     assert (await client.post(activity(SERVICE), f"Bearer {keys.sign(production)}")).status == 200
     keys.private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     keys.id = "2"
@@ -218,7 +220,9 @@ async def test_forged_key_ids_cause_one_fetch(
     assert (await client.post(activity(SERVICE), f"Bearer {keys.sign(production)}")).status == 200
 
 
-async def test_activity_is_refused_when_key_is_endorsed_for_another_channel(client: Client, keys: Keys, production: Settings) -> None:
+async def test_activity_is_refused_when_key_is_endorsed_for_another_channel(
+    client: Client, keys: Keys, production: Settings
+) -> None:
     keys.endorsements = ["webchat"]
     token = f"Bearer {keys.sign(production)}"
     assert (await client.post(activity(SERVICE), token)).status == 401
@@ -244,12 +248,14 @@ async def test_activity_is_refused_when_key_is_endorsed_for_another_channel(clie
 async def test_service_url_is_refused_outside_microsoft_domains(
     client: Client, keys: Keys, production: Settings, url: str, allowed: bool
 ) -> None:
-    """A signed request, too, can name an address only in Microsoft's domains."""
+    """The token's claim names the same URL."""
     token = f"Bearer {keys.sign(production, serviceurl=url)}"
     assert (await client.post(activity(url), token)).status == (200 if allowed else 403)
 
 
-async def test_activity_is_refused_from_another_channel(client: Client, keys: Keys, production: Settings) -> None:
+async def test_activity_is_refused_from_another_channel(
+    client: Client, keys: Keys, production: Settings
+) -> None:
     token = f"Bearer {keys.sign(production)}"
     assert (await client.post(activity(SERVICE, channelId="webchat"), token)).status == 403
 
@@ -258,16 +264,16 @@ async def test_activity_is_not_processed_without_tenant_or_object_id(
     client: Client, keys: Keys, production: Settings, chat: RecordingChat
 ) -> None:
     token = f"Bearer {keys.sign(production)}"
-    nowhere = {"conversation": {"id": "c"}, "channelData": None}
-    assert (await client.post(activity(SERVICE, **nowhere), token)).status == 200
-    nameless = {**click(SERVICE), "from": {"id": "29:guest", "name": "Guest"}}
-    answer = await client.post(nameless, token)
-    assert "did not tell me who you are" in (await answer.json())["value"]
+    no_tenant = {"conversation": {"id": "c"}, "channelData": None}
+    assert (await client.post(activity(SERVICE, **no_tenant), token)).status == 200
+    no_object_id = {**click(SERVICE), "from": {"id": "29:guest", "name": "Guest"}}
+    response = await client.post(no_object_id, token)
+    assert "did not tell me who you are" in (await response.json())["value"]
     assert not chat.remembered
 
 
 @pytest.mark.parametrize(
-    ("more", "named"),
+    ("changes", "setting"),
     [
         ({}, "OFFHOOK_MANAGED_IDENTITY"),
         ({"app_password": "x", "app_token_file": Path("x")}, "OFFHOOK_APP_TOKEN_FILE"),
@@ -277,15 +283,15 @@ async def test_activity_is_not_processed_without_tenant_or_object_id(
     ],
 )
 def test_settings_are_invalid_without_exactly_one_credential(
-    production: Settings, more: dict[str, Any], named: str
+    production: Settings, changes: dict[str, Any], setting: str
 ) -> None:
-    given = production.model_dump(exclude={"app_password"})
-    with pytest.raises(ValueError, match=named):
-        Settings(_env_file=None, **{**given, **more})  # pyright: ignore[reportCallIssue]
+    values = production.model_dump(exclude={"app_password"})
+    with pytest.raises(ValueError, match=setting):
+        Settings(_env_file=None, **{**values, **changes})  # pyright: ignore[reportCallIssue]
 
 
 def test_settings_are_invalid_without_app_id() -> None:
-    """To the SDK an empty app id means: let everybody in."""
+    """With an empty app ID, the SDK would accept every request."""
     with pytest.raises(ValueError, match="OFFHOOK_APP_ID"):
         Settings(
             _env_file=None,  # pyright: ignore[reportCallIssue]

@@ -1,4 +1,4 @@
-"""What goes out to the connector, and what each of its answers means to the publisher."""
+"""Requests to the connector, and how its responses map to errors for the publisher."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pytest
 from aiohttp import web
 
 from bot.runner.messenger import (
-    Address,
     Attachment,
     ChatThrottledError,
     ChatUnavailableError,
@@ -19,6 +18,7 @@ from bot.runner.messenger import (
     MessageGoneError,
     UndeliverableError,
 )
+from bot.store.conversations import ConversationKind, ConversationReference
 from bot.teams import connector as module
 from bot.teams.connector import ConnectorMessenger
 from tests.support.teams import TENANT, FakeConnector
@@ -26,18 +26,27 @@ from tests.support.teams import TENANT, FakeConnector
 CARD = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "Hällo"}]}
 
 
-def address(far: FakeConnector, conversation_id: str = "a:chat", **extra: str) -> Address:
-    reference = {"service_url": far.url, "bot_id": "28:offhook", "bot_name": "Offhook", **extra}
-    return Address(TENANT, conversation_id, "personal", reference)
+def reference(
+    connector: FakeConnector, conversation_id: str = "a:chat", *, channel_id: str = ""
+) -> ConversationReference:
+    return ConversationReference(
+        TENANT,
+        conversation_id,
+        ConversationKind.CHANNEL if channel_id else ConversationKind.PERSONAL,
+        service_url=connector.url,
+        bot_id="28:offhook",
+        bot_name="Offhook",
+        channel_id=channel_id,
+    )
 
 
 @pytest.fixture
-async def to_teams(connector: FakeConnector, session: aiohttp.ClientSession) -> ConnectorMessenger:
+async def messenger(connector: FakeConnector, session: aiohttp.ClientSession) -> ConnectorMessenger:
     return ConnectorMessenger(session, None)
 
 
-async def test_send_posts_text(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
-    sent = await to_teams.send(address(connector), Message(text="Hello"))
+async def test_send_posts_text(messenger: ConnectorMessenger, connector: FakeConnector) -> None:
+    sent = await messenger.send(reference(connector), Message(text="Hello"))
     assert (sent.conversation_id, sent.activity_id) == ("a:chat", "message-1")
     (call,) = connector.calls
     assert (call.method, call.path) == ("POST", "/v3/conversations/a%3Achat/activities")
@@ -46,9 +55,11 @@ async def test_send_posts_text(to_teams: ConnectorMessenger, connector: FakeConn
     assert "Authorization" not in call.headers
 
 
-async def test_update_puts_card_with_summary(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
-    where = address(connector, "19:c@thread.tacv2;messageid=1")
-    await to_teams.update(where, "a/../b", Message(card=CARD, summary="96 phones"))
+async def test_update_puts_card_with_summary(
+    messenger: ConnectorMessenger, connector: FakeConnector
+) -> None:
+    conversation = reference(connector, "19:c@thread.tacv2;messageid=1")
+    await messenger.update(conversation, "a/../b", Message(card=CARD, summary="96 phones"))
     (call,) = connector.calls
     assert call.method == "PUT"
     assert call.path == (
@@ -60,10 +71,12 @@ async def test_update_puts_card_with_summary(to_teams: ConnectorMessenger, conne
     ]
 
 
-async def test_send_posts_attachment(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
+async def test_send_posts_attachment(
+    messenger: ConnectorMessenger, connector: FakeConnector
+) -> None:
     consent = "application/vnd.microsoft.teams.card.file.consent"
     message = Message(attachment=Attachment(consent, {"sizeInBytes": 5}, name="results.csv"))
-    await to_teams.send(address(connector), message)
+    await messenger.send(reference(connector), message)
     (attachment,) = connector.calls[0].body["attachments"]
     assert attachment["contentType"] == consent
     assert attachment["name"] == "results.csv"
@@ -71,10 +84,12 @@ async def test_send_posts_attachment(to_teams: ConnectorMessenger, connector: Fa
 
 
 async def test_send_opens_thread_in_channel(
-    to_teams: ConnectorMessenger, connector: FakeConnector
+    messenger: ConnectorMessenger, connector: FakeConnector
 ) -> None:
     channel = "19:approvals@thread.tacv2"
-    sent = await to_teams.send(address(connector, channel, channel_id=channel), Message(card=CARD))
+    sent = await messenger.send(
+        reference(connector, channel, channel_id=channel), Message(card=CARD)
+    )
     assert (sent.conversation_id, sent.activity_id) == (f"{channel};messageid=7", "7")
     (call,) = connector.calls
     assert call.path == "/v3/conversations"
@@ -83,12 +98,14 @@ async def test_send_opens_thread_in_channel(
     assert call.body["tenantId"] == TENANT, "the SDK writes tenantID"
     assert call.body["activity"]["attachments"][0]["content"] == CARD
 
-    await to_teams.send(address(connector, sent.conversation_id, channel_id=channel), Message("x"))
+    await messenger.send(
+        reference(connector, sent.conversation_id, channel_id=channel), Message("x")
+    )
     assert connector.calls[1].path.endswith("%3Bmessageid%3D7/activities")
 
 
 def status(code: int, **headers: str) -> Callable[[], web.Response]:
-    """An answer with a body that is not JSON, as a proxy on the way sends it."""
+    """A response with a body that is not JSON, such as a proxy sends."""
     return lambda: web.Response(
         status=code,
         text="<html>",
@@ -98,7 +115,7 @@ def status(code: int, **headers: str) -> Callable[[], web.Response]:
 
 
 @pytest.mark.parametrize(
-    ("answer", "on_send", "on_update"),
+    ("response", "on_send", "on_update"),
     [
         (status(429), ChatThrottledError, ChatThrottledError),
         (status(412), ChatThrottledError, ChatThrottledError),
@@ -115,18 +132,18 @@ def status(code: int, **headers: str) -> Callable[[], web.Response]:
     ],
 )
 async def test_messenger_maps_status_to_error(
-    to_teams: ConnectorMessenger,
+    messenger: ConnectorMessenger,
     connector: FakeConnector,
-    answer: Callable[[], web.Response],
+    response: Callable[[], web.Response],
     on_send: type[DeliveryError],
     on_update: type[DeliveryError],
 ) -> None:
-    """One attempt each: the SDK would send some updates four times."""
-    connector.script = [answer(), answer()]
+    """One attempt for each call; the SDK would send some updates four times."""
+    connector.script = [response(), response()]
     with pytest.raises(on_send):
-        await to_teams.send(address(connector), Message(text="x"))
+        await messenger.send(reference(connector), Message(text="x"))
     with pytest.raises(on_update):
-        await to_teams.update(address(connector), "1", Message(text="x"))
+        await messenger.update(reference(connector), "1", Message(text="x"))
     assert [call.method for call in connector.calls] == ["POST", "PUT"]
 
 
@@ -134,66 +151,71 @@ async def test_messenger_maps_status_to_error(
     ("header", "seconds"), [("7", 7), ("", None), ("soon", None), ("-1", None)]
 )
 async def test_messenger_reads_retry_after_when_valid(
-    to_teams: ConnectorMessenger, connector: FakeConnector, header: str, seconds: float | None
+    messenger: ConnectorMessenger, connector: FakeConnector, header: str, seconds: float | None
 ) -> None:
     connector.script = [status(429, Retry_After=header)()]
     with pytest.raises(ChatThrottledError) as caught:
-        await to_teams.update(address(connector), "1", Message(text="x"))
+        await messenger.update(reference(connector), "1", Message(text="x"))
     assert caught.value.retry_after == seconds
 
 
 @pytest.mark.parametrize("body", ["", "[]", "not JSON"])
 async def test_send_returns_no_activity_id_when_response_has_none(
-    to_teams: ConnectorMessenger, connector: FakeConnector, body: str
+    messenger: ConnectorMessenger, connector: FakeConnector, body: str
 ) -> None:
     connector.script = [web.Response(status=201, text=body)]
-    sent = await to_teams.send(address(connector), Message(text="x"))
+    sent = await messenger.send(reference(connector), Message(text="x"))
     assert sent.activity_id == ""
 
 
 async def test_send_fails_when_connector_times_out(
-    to_teams: ConnectorMessenger, connector: FakeConnector, monkeypatch: pytest.MonkeyPatch
+    messenger: ConnectorMessenger, connector: FakeConnector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_CALL_SECONDS", 0.05)
     connector.hold = asyncio.Event()
     with pytest.raises(ChatUnavailableError):
-        await to_teams.send(address(connector), Message(text="x"))
+        await messenger.send(reference(connector), Message(text="x"))
     assert len(connector.calls) == 1
 
 
-async def test_send_fails_when_connector_is_unreachable(to_teams: ConnectorMessenger) -> None:
+async def test_send_fails_when_connector_is_unreachable(messenger: ConnectorMessenger) -> None:
     with pytest.raises(ChatUnavailableError):
-        await to_teams.send(address(FakeConnector("http://127.0.0.1:9")), Message(text="x"))
+        await messenger.send(reference(FakeConnector("http://127.0.0.1:9")), Message(text="x"))
 
 
-async def test_messenger_reuses_connections(to_teams: ConnectorMessenger, connector: FakeConnector) -> None:
-    """With the SDK each turn opens one."""
+async def test_messenger_reuses_connections(
+    messenger: ConnectorMessenger, connector: FakeConnector
+) -> None:
+    """With the SDK, every turn opens a new one."""
     for _ in range(10):
-        await to_teams.send(address(connector), Message(text="x"))
+        await messenger.send(reference(connector), Message(text="x"))
     assert len({call.connection for call in connector.calls}) == 1
 
 
-@pytest.mark.parametrize("trouble", [PermissionError("no token"), ConnectionError("no token")])
+@pytest.mark.parametrize("error", [PermissionError("no token"), ConnectionError("no token")])
 async def test_send_fails_without_token(
-    connector: FakeConnector, session: aiohttp.ClientSession, trouble: OSError
+    connector: FakeConnector, session: aiohttp.ClientSession, error: OSError
 ) -> None:
-    async def get() -> str:
-        raise trouble
+    async def token() -> str:
+        raise error
 
-    to_teams = ConnectorMessenger(session, get)
+    messenger = ConnectorMessenger(session, token)
     with pytest.raises(ChatUnavailableError):
-        await to_teams.send(address(connector), Message(text="x"))
+        await messenger.send(reference(connector), Message(text="x"))
     assert not connector.calls
 
 
 async def test_sends_to_different_conversations_run_concurrently(
-    to_teams: ConnectorMessenger, connector: FakeConnector
+    messenger: ConnectorMessenger, connector: FakeConnector
 ) -> None:
     connector.hold = asyncio.Event()
-    where = [address(connector, f"a:{number}") for number in range(20)]
-    sends = [asyncio.create_task(to_teams.send(each, Message(text="x"))) for each in where]
+    conversations = [reference(connector, f"a:{number}") for number in range(20)]
+    sends = [
+        asyncio.create_task(messenger.send(conversation, Message(text="x")))
+        for conversation in conversations
+    ]
     async with asyncio.timeout(5):
-        while len(connector.calls) < len(where):
+        while len(connector.calls) < len(conversations):
             await asyncio.sleep(0)
     connector.hold.set()
     assert len(await asyncio.gather(*sends)) == 20

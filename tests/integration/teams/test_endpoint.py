@@ -1,17 +1,17 @@
-"""What comes in over HTTP: every shape of activity, malformed ones, foreign ones, and faults."""
+"""The endpoint over HTTP: every kind of activity, malformed and foreign ones, and faults."""
 
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any
 
 import aiohttp
 import pytest
 import structlog
 
-from bot.commands.chat import CardAnswer, ConversationKind, TextAnswer
+from bot.commands.chat import CardAnswer, TextAnswer
 from bot.settings.model import Settings
+from bot.store.conversations import ConversationKind, ConversationReference
 from bot.teams import endpoint
 from tests.integration.teams.conftest import Post, Serve
 from tests.support.teams import ALEX, TENANT, FakeConnector, RecordingChat, activity, click
@@ -19,16 +19,24 @@ from tests.support.teams import ALEX, TENANT, FakeConnector, RecordingChat, acti
 SERVICE = "http://127.0.0.1:9/connector"
 
 
-async def test_message_is_passed_on_with_sender_and_conversation(post: Post, chat: RecordingChat) -> None:
-    answer = await post(activity(SERVICE, text="status K7"))
-    assert answer.status == 200
+async def test_message_is_passed_on_with_sender_and_conversation(
+    post: Post, chat: RecordingChat
+) -> None:
+    response = await post(activity(SERVICE, text="status K7"))
+    assert response.status == 200
     (message,) = chat.messages
     assert message.text == "status K7"
     assert (message.sender.object_id, message.sender.name) == (ALEX, "Alex Wilber")
-    assert (message.place.tenant_id, message.place.conversation_id) == (TENANT, "a:chat")
-    assert message.place.kind is ConversationKind.PERSONAL
-    assert chat.remembered == [message.place]
-    json.dumps(message.place.reference)
+    assert message.conversation == ConversationReference(
+        TENANT,
+        "a:chat",
+        ConversationKind.PERSONAL,
+        service_url=SERVICE,
+        bot_id="28:offhook",
+        bot_name="Offhook",
+        channel_id="",
+    )
+    assert chat.remembered == [message.conversation]
 
 
 @pytest.mark.parametrize(
@@ -41,7 +49,7 @@ async def test_message_is_passed_on_with_sender_and_conversation(post: Post, cha
 async def test_click_is_answered_with_card_or_text(
     post: Post, chat: RecordingChat, answer: Any, kind: str, value: Any
 ) -> None:
-    """The SDK's own `process` ends every such answer in HTTP 500."""
+    """The SDK's own `process` turns every such answer into HTTP 500."""
     chat.answer = answer
     response = await post(click(SERVICE))
     assert response.status == 200
@@ -56,25 +64,27 @@ async def test_click_is_answered_with_card_or_text(
     assert action.sender.object_id == ALEX
 
 
-async def test_tenant_is_read_from_conversation_without_channel_data(post: Post, chat: RecordingChat) -> None:
-    """The SDK's model of a conversation loses it."""
+async def test_tenant_is_read_from_conversation_without_channel_data(
+    post: Post, chat: RecordingChat
+) -> None:
+    """The SDK's model of a conversation loses the tenant."""
     await post(activity(SERVICE, channelData=None))
-    assert chat.messages[0].place.tenant_id == TENANT
+    assert chat.messages[0].conversation.tenant_id == TENANT
 
 
 async def test_local_client_is_accepted_without_tenant_or_object_id(
     post: Post, chat: RecordingChat
 ) -> None:
-    bare = {"conversation": {"id": "c"}, "channelData": None, "from": {"id": "user-id-0"}}
-    assert (await post(activity(SERVICE, **bare))).status == 200
+    anonymous = {"conversation": {"id": "c"}, "channelData": None, "from": {"id": "user-id-0"}}
+    assert (await post(activity(SERVICE, **anonymous))).status == 200
     (message,) = chat.messages
     assert message.sender.object_id == "user-id-0"
-    assert message.place.tenant_id.startswith("00000000-")
-    assert message.place.kind is ConversationKind.PERSONAL
+    assert message.conversation.tenant_id.startswith("00000000-")
+    assert message.conversation.kind is ConversationKind.PERSONAL
 
 
 async def test_message_in_channel_thread_names_its_channel(post: Post, chat: RecordingChat) -> None:
-    thread = {
+    in_thread = {
         "conversation": {"id": "19:c@thread.tacv2;messageid=1", "conversationType": "channel"},
         "channelData": {"tenant": {"id": TENANT}, "channel": {"id": "19:c@thread.tacv2"}},
         "text": "<at>Offhook</at>&nbsp;status <at>Megan Bowen</at> &amp; co",
@@ -84,13 +94,14 @@ async def test_message_in_channel_thread_names_its_channel(post: Post, chat: Rec
             {"type": "mention", "text": "<at>Megan Bowen</at>", "mentioned": {"id": "29:megan"}},
         ],
     }
-    await post(activity(SERVICE, **thread))
+    await post(activity(SERVICE, **in_thread))
     assert chat.messages[0].text == "status Megan Bowen & co"
-    assert [place.conversation_id for place in chat.remembered] == [
+    (thread,) = chat.remembered
+    assert [thread.conversation_id, thread.channel.conversation_id] == [
         "19:c@thread.tacv2;messageid=1",
         "19:c@thread.tacv2",
     ]
-    assert {place.kind for place in chat.remembered} == {ConversationKind.CHANNEL}
+    assert {thread.kind, thread.channel.kind} == {ConversationKind.CHANNEL}
 
 
 FILE = {
@@ -137,7 +148,9 @@ async def test_attachments_are_split_into_files_and_unreachable_ones(
     assert "secret" not in repr(message)
 
 
-async def test_installation_is_passed_on_and_removal_is_not(post: Post, chat: RecordingChat) -> None:
+async def test_installation_is_passed_on_and_removal_is_not(
+    post: Post, chat: RecordingChat
+) -> None:
     await post(activity(SERVICE, type="installationUpdate", action="add"))
     await post(activity(SERVICE, type="installationUpdate", action="remove"))
     await post(activity(SERVICE, type="conversationUpdate", membersAdded=[{"id": "28:offhook"}]))
@@ -145,26 +158,30 @@ async def test_installation_is_passed_on_and_removal_is_not(post: Post, chat: Re
 
 
 @pytest.mark.parametrize("kind", ["typing", "messageReaction", "endOfConversation", "no such type"])
-async def test_activity_is_ignored_when_type_is_unknown(post: Post, chat: RecordingChat, kind: str) -> None:
+async def test_activity_is_ignored_when_type_is_unknown(
+    post: Post, chat: RecordingChat, kind: str
+) -> None:
     assert (await post(activity(SERVICE, type=kind))).status == 200
     assert not chat.messages
 
 
 async def test_invoke_is_answered_501_when_name_is_unknown(post: Post) -> None:
-    answer = await post(activity(SERVICE, type="invoke", name="task/fetch"))
-    assert answer.status == 501
+    response = await post(activity(SERVICE, type="invoke", name="task/fetch"))
+    assert response.status == 501
 
 
 @pytest.mark.parametrize("accepted", [True, False])
-async def test_file_consent_is_passed_on_when_accepted_or_declined(post: Post, chat: RecordingChat, accepted: bool) -> None:
+async def test_file_consent_is_passed_on_when_accepted_or_declined(
+    post: Post, chat: RecordingChat, accepted: bool
+) -> None:
     upload = {"uploadUrl": "https://contoso.sharepoint.com/upload"}
     value: dict[str, Any] = {"action": "decline", "context": {"request": "K7"}}
     if accepted:
         value |= {"action": "accept", "uploadInfo": upload}
-    answer = await post(
+    response = await post(
         activity(SERVICE, type="invoke", name="fileConsent/invoke", value=value, replyToId="card-2")
     )
-    assert answer.status == 200
+    assert response.status == 200
     (consent,) = chat.consents
     assert consent.context == {"request": "K7"}
     assert consent.upload == (upload if accepted else None)
@@ -207,16 +224,18 @@ MALFORMED: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("body", "field"), MALFORMED)
-async def test_malformed_activity_is_refused_with_field_and_reference(post: Post, chat: RecordingChat, body: Any, field: str) -> None:
-    """One sentence that names the field, and the same reference in the log."""
+async def test_malformed_activity_is_refused_with_field_and_reference(
+    post: Post, chat: RecordingChat, body: Any, field: str
+) -> None:
+    """The reference in the answer is also in the log."""
     with structlog.testing.capture_logs(
         processors=[structlog.contextvars.merge_contextvars]
-    ) as logged:
-        answer = await post(body)
-    assert answer.status == 400
-    message = (await answer.json())["error"]["message"]
+    ) as logs:
+        response = await post(body)
+    assert response.status == 400
+    message = (await response.json())["error"]["message"]
     assert field in message
-    assert logged[-1]["reference"] in message
+    assert logs[-1]["reference"] in message
     assert not chat.messages
     assert not chat.actions
 
@@ -256,29 +275,27 @@ async def test_foreign_tenant_is_refused(
         tenant_ids=("99999999-2222-3333-4444-555555555555",),
     )
     url = await serve(settings)
-    async with session.post(url, json=activity(connector.url)) as answer:
-        assert answer.status == 200
-    async with session.post(url, json=click(connector.url)) as answer:
-        assert "is not set up for your organization" in (await answer.json())["value"]
-    mine = {"channelData": {"tenant": {"id": settings.tenant_ids[0].upper()}}}
-    async with session.post(url, json=activity(connector.url, **mine)) as answer:
-        assert answer.status == 200
+    async with session.post(url, json=activity(connector.url)) as response:
+        assert response.status == 200
+    async with session.post(url, json=click(connector.url)) as response:
+        assert "is not set up for your organization" in (await response.json())["value"]
+    allowed = {"channelData": {"tenant": {"id": settings.tenant_ids[0].upper()}}}
+    async with session.post(url, json=activity(connector.url, **allowed)) as response:
+        assert response.status == 200
     assert len(chat.messages) == len(chat.remembered) == 1
     assert not connector.calls
 
 
-async def test_message_fault_is_reported_with_reference(
-    post: Post, chat: RecordingChat
-) -> None:
+async def test_message_fault_is_reported_with_reference(post: Post, chat: RecordingChat) -> None:
     chat.error = RuntimeError("database is locked")
     with structlog.testing.capture_logs(
         processors=[structlog.contextvars.merge_contextvars]
-    ) as logged:
-        answer = await post(activity(SERVICE))
-    assert answer.status == 200, "or Bot Service would send the message again"
-    ((place, reference),) = chat.faults
-    assert place.conversation_id == "a:chat"
-    (entry,) = [entry for entry in logged if entry["event"] == "turn.failed"]
+    ) as logs:
+        response = await post(activity(SERVICE))
+    assert response.status == 200, "or Bot Service would send the message again"
+    ((conversation, reference),) = chat.faults
+    assert conversation.conversation_id == "a:chat"
+    (entry,) = [entry for entry in logs if entry["event"] == "turn.failed"]
     assert entry["reference"] == reference
     assert len(reference) == 8
     assert entry["exc_info"]
@@ -293,13 +310,11 @@ async def test_message_fault_is_sent_directly_when_it_cannot_be_recorded(
     assert call.body["text"].startswith("Something went wrong: ")
 
 
-async def test_click_fault_is_answered_with_reference(
-    post: Post, chat: RecordingChat
-) -> None:
+async def test_click_fault_is_answered_with_reference(post: Post, chat: RecordingChat) -> None:
     chat.error = RuntimeError("database is locked")
-    answer = await post(click(SERVICE))
-    assert answer.status == 200
-    body = await answer.json()
+    response = await post(click(SERVICE))
+    assert response.status == 200
+    body = await response.json()
     assert body["type"] == "application/vnd.microsoft.activity.message"
     assert "Something went wrong: " in body["value"]
     assert "locked" not in body["value"]
@@ -312,8 +327,8 @@ async def test_slow_turn_is_answered_early_and_continues(
     monkeypatch.setattr(endpoint, "_ANSWER_SECONDS", 0.01)
     chat.hold = asyncio.Event()
     assert (await post(activity(SERVICE))).status == 200
-    answer = await post(click(SERVICE))
-    assert "still working on it" in (await answer.json())["value"]
+    response = await post(click(SERVICE))
+    assert "still working on it" in (await response.json())["value"]
     assert not chat.messages
     assert not chat.actions
     chat.hold.set()

@@ -1,4 +1,4 @@
-"""Attachments: fetched from allowed hosts only, whatever the URL tries, and never too long or too much."""
+"""File transfers: from allowed hosts only, and limited in time and size."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from tests.integration.teams.conftest import served
 
 
 class FileHost:
-    """A far side that serves what an admin's OneDrive would, and what an attacker's server would."""
+    """Serves what OneDrive would, and what an attacker's server would."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -57,29 +57,29 @@ class FileHost:
         return web.Response(body=b"x" * (files.MAX_BYTES + 1))
 
     async def endless(self, request: web.Request) -> web.StreamResponse:
-        answer = web.StreamResponse()
-        await answer.prepare(request)
+        response = web.StreamResponse()
+        await response.prepare(request)
         try:
             for _ in range(1000):
-                await answer.write(b"x" * 65536)
+                await response.write(b"x" * 65536)
         except ConnectionError:
             pass
-        return answer
+        return response
 
     async def slow(self, request: web.Request) -> web.StreamResponse:
-        answer = web.StreamResponse()
-        await answer.prepare(request)
-        await answer.write(b"U")
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"U")
         await self.hold.wait()
-        return answer
+        return response
 
     async def cut(self, request: web.Request) -> web.StreamResponse:
-        answer = web.StreamResponse(headers={"Content-Length": "100"})
-        await answer.prepare(request)
-        await answer.write(b"U")
+        response = web.StreamResponse(headers={"Content-Length": "100"})
+        await response.prepare(request)
+        await response.write(b"U")
         assert request.transport is not None
         request.transport.close()
-        return answer
+        return response
 
     async def upload(self, request: web.Request) -> web.Response:
         self.requests.append(request)
@@ -89,11 +89,11 @@ class FileHost:
 
 @pytest.fixture
 async def host() -> AsyncIterator[FileHost]:
-    far = FileHost()
-    async with served(far.app()) as url:
-        far.url = url
-        yield far
-        far.hold.set()
+    file_host = FileHost()
+    async with served(file_host.app()) as url:
+        file_host.url = url
+        yield file_host
+        file_host.hold.set()
 
 
 @pytest.fixture
@@ -112,19 +112,21 @@ def file(url: str) -> IncomingFile:
     return IncomingFile("phones.csv", url)
 
 
-async def trouble(chat_files: ChatFiles, url: str) -> str:
-    """The code of what went wrong; it has a sentence and a fix, and the URL is nowhere in the log."""
-    with structlog.testing.capture_logs() as logged, pytest.raises(FileTransferError) as caught:
+async def download_error(chat_files: ChatFiles, url: str) -> str:
+    """The code of the error; asserts that it has a sentence and a fix, and that no URL is logged."""
+    with structlog.testing.capture_logs() as logs, pytest.raises(FileTransferError) as caught:
         await chat_files.download(file(url))
-    assert "secret" not in repr(logged)
-    assert logged
+    assert "secret" not in repr(logs)
+    assert logs
     words, arguments = Words(), caught.value.arguments
     assert "phones.csv" in words(f"file-{caught.value.code}", **arguments)
     assert words.part(f"file-{caught.value.code}", "fix", **arguments)
     return caught.value.code
 
 
-async def test_download_sends_no_credentials_or_cookies(chat_files: ChatFiles, host: FileHost) -> None:
+async def test_download_sends_no_credentials_or_cookies(
+    chat_files: ChatFiles, host: FileHost
+) -> None:
     for _ in range(2):
         assert await chat_files.download(file(f"{host.url}/file")) == b"Username,HardwareId\n"
     for request in host.requests:
@@ -160,22 +162,26 @@ async def test_download_follows_redirects(chat_files: ChatFiles, host: FileHost)
 async def test_download_fails_with_code(
     chat_files: ChatFiles, host: FileHost, path: str, code: str
 ) -> None:
-    assert await trouble(chat_files, host.url + path) == code
+    assert await download_error(chat_files, host.url + path) == code
 
 
-async def test_download_stops_after_too_many_redirects(chat_files: ChatFiles, host: FileHost) -> None:
-    circle = f"{host.url}/to?url=/to"
-    assert await trouble(chat_files, circle + "?url=" + "/to?url=" * 5) == "unreachable"
+async def test_download_stops_after_too_many_redirects(
+    chat_files: ChatFiles, host: FileHost
+) -> None:
+    loop_url = f"{host.url}/to?url=/to"
+    assert await download_error(chat_files, loop_url + "?url=" + "/to?url=" * 5) == "unreachable"
     assert len(host.requests) == 4
 
 
-async def test_download_times_out_when_host_is_slow(chat_files: ChatFiles, host: FileHost, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_download_times_out_when_host_is_slow(
+    chat_files: ChatFiles, host: FileHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(files, "_DOWNLOAD_SECONDS", 0.05)
-    assert await trouble(chat_files, f"{host.url}/slow") == "too-slow"
+    assert await download_error(chat_files, f"{host.url}/slow") == "too-slow"
 
 
 async def test_download_fails_when_host_is_unreachable(chat_files: ChatFiles) -> None:
-    assert await trouble(chat_files, "http://127.0.0.1:9/?t=secret") == "unreachable"
+    assert await download_error(chat_files, "http://127.0.0.1:9/?t=secret") == "unreachable"
 
 
 HOSTILE = [
@@ -210,13 +216,13 @@ HOSTILE = [
 
 @pytest.mark.parametrize("url", HOSTILE)
 async def test_transfers_are_denied_for_hostile_urls(strict_files: ChatFiles, url: str) -> None:
-    assert await trouble(strict_files, url) == "not-allowed"
+    assert await download_error(strict_files, url) == "not-allowed"
     with pytest.raises(FileTransferError):
         await strict_files.upload({"uploadUrl": url}, b"x")
 
 
 class Resolver(AbstractResolver):
-    """Answers with `addresses`, whatever is asked."""
+    """Resolves every name to `addresses`."""
 
     def __init__(self, *addresses: str) -> None:
         self.addresses = addresses
@@ -225,8 +231,8 @@ class Resolver(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         return [
-            ResolveResult(hostname=host, host=each, port=port, family=family, proto=0, flags=0)
-            for each in self.addresses
+            ResolveResult(hostname=host, host=address, port=port, family=family, proto=0, flags=0)
+            for address in self.addresses
         ]
 
     async def close(self) -> None: ...
@@ -241,7 +247,7 @@ async def test_resolver_drops_private_addresses_of_allowed_host(address: str) ->
     with pytest.raises(OSError, match="no public address"):
         await resolver.resolve("contoso.sharepoint.com")
     mixed = PublicAddresses(Resolver(address, "13.107.136.10"), allow_loopback=True)
-    assert [each["host"] for each in await mixed.resolve("contoso.sharepoint.com")] == [
+    assert [result["host"] for result in await mixed.resolve("contoso.sharepoint.com")] == [
         "13.107.136.10"
     ]
 
@@ -278,7 +284,9 @@ async def test_upload_fails_with_code(
 
 
 @pytest.mark.parametrize("upload", [{}, {"uploadUrl": None}, {"uploadUrl": {"a": 1}}])
-async def test_upload_is_denied_without_valid_url(chat_files: ChatFiles, upload: dict[str, Any]) -> None:
+async def test_upload_is_denied_without_valid_url(
+    chat_files: ChatFiles, upload: dict[str, Any]
+) -> None:
     with pytest.raises(FileTransferError) as caught:
         await chat_files.upload(upload, b"x")
     assert caught.value.code == "not-allowed"

@@ -47,8 +47,8 @@ EXPECTED = phones(read(TABLE.encode(), "phones.csv"))
     ],
 )
 def test_file_is_decoded_in_any_supported_encoding(encoding: str, mark: str, guessed: str) -> None:
-    place = {"cp932": "東京本社受付電話", "gb18030": "上海前台电话", "cp1252": "Köln – „Empfang“ €"}
-    extra = place.get(encoding, "Empfang")
+    texts = {"cp932": "東京本社受付電話", "gb18030": "上海前台电话", "cp1252": "Köln – „Empfang“ €"}
+    extra = texts.get(encoding, "Empfang")
     text = mark + "".join(f"{line},{extra}\r\n" for line in TABLE.split("\r\n") if line)
     roster = read(text.encode(encoding), "phones.csv")
     assert phones(roster) == EXPECTED

@@ -1,4 +1,4 @@
-"""Cutting rows into batches, and the states of a batch that keep it from being sent twice."""
+"""Planning batches, and the transitions that keep a batch from being submitted twice."""
 
 from __future__ import annotations
 
@@ -21,12 +21,14 @@ from bot.signin.batch import (
 ROWS = st.lists(st.sampled_from(Region), max_size=450).map(lambda regions: list(enumerate(regions)))
 
 
-def test_the_limits_are_microsofts() -> None:
+def test_limits_are_microsofts() -> None:
     assert (MAX_PHONES_PER_BATCH, MAX_BATCHES_PER_REGION) == (100, 3)
 
 
 @given(ROWS, st.integers(1, 120))
-def test_every_row_is_in_one_batch_of_its_region(rows: list[tuple[int, Region]], size: int) -> None:
+def test_plan_puts_each_row_into_one_batch_of_its_region(
+    rows: list[tuple[int, Region]], size: int
+) -> None:
     planned = plan(rows, size=size)
     regions = dict(rows)
     assert sorted(row for batch in planned for row in batch.rows) == list(range(len(rows)))
@@ -36,7 +38,7 @@ def test_every_row_is_in_one_batch_of_its_region(rows: list[tuple[int, Region]],
 
 
 @given(ROWS, st.integers(1, 120))
-def test_batches_are_full_but_the_last_and_keep_the_order(
+def test_plan_fills_all_batches_but_last_and_keeps_order(
     rows: list[tuple[int, Region]], size: int
 ) -> None:
     planned = plan(rows, size=size)
@@ -48,8 +50,8 @@ def test_batches_are_full_but_the_last_and_keep_the_order(
 
 
 @given(ROWS)
-def test_regions_take_turns(rows: list[tuple[int, Region]]) -> None:
-    """Whatever number of batches is claimed first, no region with work left is behind by two."""
+def test_plan_interleaves_regions(rows: list[tuple[int, Region]]) -> None:
+    """However many batches are claimed first, no region with work left is behind by two."""
     planned = plan(rows, size=10)
     total = {region: sum(batch.region is region for batch in planned) for region in Region}
     seen = dict.fromkeys(Region, 0)
@@ -59,46 +61,62 @@ def test_regions_take_turns(rows: list[tuple[int, Region]]) -> None:
         assert not waiting or max(seen.values()) - min(waiting) <= 1
 
 
-def test_no_rows_are_no_batches() -> None:
+def test_plan_of_no_rows_is_empty() -> None:
     assert plan([]) == []
 
 
-def test_a_batch_is_sent_from_one_state_only_and_after_it_was_written_down() -> None:
-    before_intent = {state for state in BatchState if BatchState.INTENT in TRANSITIONS[state]}
-    assert before_intent == {BatchState.PLANNED}
+def following(state: BatchState) -> set[BatchState]:
+    """The states that one transition leads to."""
+    return {each.after for each in TRANSITIONS if state in each.before}
 
 
-def test_what_may_have_run_is_not_planned_again_by_a_lease_that_ran_out() -> None:
-    """From `unknown`, one step: the service has it, a person is asked, or an answer proved the rest."""
-    assert TRANSITIONS[BatchState.UNKNOWN] <= {
+def before(state: BatchState) -> set[BatchState]:
+    """The states that a transition leads from."""
+    return {start for each in TRANSITIONS if each.after is state for start in each.before}
+
+
+def test_intent_follows_planned_only() -> None:
+    """A batch is sent from one state only, and after the intent is committed."""
+    assert before(BatchState.INTENT) == {BatchState.PLANNED}
+    assert [each.name for each in TRANSITIONS if each.after is BatchState.INTENT] == ["claim"]
+
+
+def test_unknown_batch_is_not_resubmitted_without_proof_or_approver() -> None:
+    """From `unknown`: the SIP Gateway has it, an approver is asked, or an answer proved that nothing ran."""
+    assert following(BatchState.UNKNOWN) == {
         BatchState.SUBMITTED,
         BatchState.NEEDS_PERSON,
         BatchState.PLANNED,
+        BatchState.DONE,
     }
-    assert BatchState.INTENT not in TRANSITIONS[BatchState.UNKNOWN]
-    assert TRANSITIONS[BatchState.SUBMITTED] == {BatchState.DONE}
+    to_planned = {each.name for each in TRANSITIONS if each.after is BatchState.PLANNED}
+    assert to_planned == {"requeue", "confirm_not_run"}
+    assert following(BatchState.SUBMITTED) == {BatchState.DONE}
 
 
 def test_every_state_is_reached_and_ends() -> None:
-    assert set(TRANSITIONS) == set(BatchState)
     reached = {BatchState.PLANNED}
     for _ in BatchState:
-        reached |= {after for before in reached for after in TRANSITIONS[before]}
+        reached |= {after for state in reached for after in following(state)}
     assert reached == set(BatchState)
     assert {BatchState.DONE, BatchState.CANCELLED} == TERMINAL_BATCH_STATES
+    for state in BatchState:
+        ends = {state}
+        for _ in BatchState:
+            ends |= {after for each in ends for after in following(each)}
+        assert ends & TERMINAL_BATCH_STATES
 
 
-def test_cancelling_touches_only_what_was_never_sent() -> None:
-    cancelled = [state for state, after in TRANSITIONS.items() if BatchState.CANCELLED in after]
-    assert cancelled == [BatchState.PLANNED]
+def test_only_planned_batches_are_cancelled() -> None:
+    assert before(BatchState.CANCELLED) == {BatchState.PLANNED}
 
 
-def test_a_place_is_held_by_all_that_may_be_running_over_there() -> None:
+def test_slots_are_held_by_batches_that_may_be_running() -> None:
     assert {BatchState.INTENT, BatchState.SUBMITTED, BatchState.UNKNOWN} == SLOT_HOLDING_STATES
     assert not SLOT_HOLDING_STATES & TERMINAL_BATCH_STATES
 
 
-def test_the_plan_of_one_region_is_in_the_files_order() -> None:
+def test_plan_of_one_region_is_in_file_order() -> None:
     planned = plan([(row, Region.EMEA) for row in range(250)])
     sizes = [
         (region, len(list(batches))) for region, batches in groupby(planned, lambda b: b.region)

@@ -1,4 +1,4 @@
-"""The catalogue of the service's messages: each is known, each has words, and no other is guessed."""
+"""The catalogue of the SIP Gateway's error messages: each is known and has words; no other is guessed."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from bot.signin.outcome import (
     REFUSED,
     RETRYABLE_PHONE_STATUSES,
     TERMINAL_PHONE_STATUSES,
+    TRANSITIONS,
     UNKNOWN,
     PhoneStatus,
     Retry,
@@ -21,7 +22,8 @@ from bot.signin.outcome import (
 from bot.words import Words
 
 FIX, NOW, SMALLER = Retry.AFTER_FIX, Retry.AS_IT_STANDS, Retry.SMALLER
-# Microsoft, "Configure SIP Gateway", error table: message, cause, may it be retried, is it the URL?
+# Microsoft, "Configure SIP Gateway", error table: message, cause, how to retry, whether the fix needs
+# the provisioning URL.
 CATALOGUE = [
     ("User not found in tenant.", "user-not-found", FIX, False),
     ("User missing phone number assignment.", "no-phone-number", FIX, False),
@@ -59,13 +61,15 @@ CATALOGUE = [
 
 
 @pytest.mark.parametrize(("message", "code", "retry", "shows_url"), CATALOGUE)
-def test_a_message_of_the_catalogue(message: str, code: str, retry: Retry, shows_url: bool) -> None:
+def test_explain_finds_cause_of_catalogued_message(
+    message: str, code: str, retry: Retry, shows_url: bool
+) -> None:
     cause = explain(message).cause
     assert (cause.code, cause.retry, cause.shows_url) == (code, retry, shows_url)
 
 
 @given(st.sampled_from(CATALOGUE), st.data())
-def test_case_and_white_space_do_not_matter(
+def test_explain_ignores_case_and_white_space(
     entry: tuple[str, str, Retry, bool], data: st.DataObject
 ) -> None:
     space = st.sampled_from((" ", "  ", "\n", "\t "))
@@ -75,21 +79,21 @@ def test_case_and_white_space_do_not_matter(
 
 
 @given(st.text(max_size=200))
-def test_any_message_is_explained_or_shown_as_it_came(message: str) -> None:
+def test_explain_returns_known_cause_for_any_message(message: str) -> None:
     assert explain(message).cause in CAUSES.values()
 
 
 @pytest.mark.parametrize("message", ["", "Something new", "Device", "User missing", "0x80070005"])
-def test_what_is_not_in_the_catalogue_is_unknown(message: str) -> None:
+def test_explain_returns_unknown_for_message_missing_from_catalogue(message: str) -> None:
     assert explain(message).cause is UNKNOWN
 
 
-def test_the_address_that_the_service_saw_is_told() -> None:
+def test_explain_returns_address_named_in_message() -> None:
     assert explain(CATALOGUE[8][0]).address == "203.0.113.7"
     assert explain("Device is offline.").address == ""
 
 
-def test_every_code_is_one_cause_and_has_words() -> None:
+def test_every_cause_has_one_code_and_words() -> None:
     words = Words()
     listed = {code for _, code, _, _ in CATALOGUE}
     assert set(CAUSES) == listed | {"unknown", "no-result", "not-run", "refused"}
@@ -100,8 +104,24 @@ def test_every_code_is_one_cause_and_has_words() -> None:
     assert {UNKNOWN, NO_RESULT, NOT_RUN, REFUSED} <= set(CAUSES.values())
 
 
-def test_everything_that_ended_but_signed_in_can_be_retried() -> None:
+def test_phones_that_ended_without_sign_in_can_be_retried() -> None:
     assert (
         set(PhoneStatus) - {PhoneStatus.PENDING, PhoneStatus.IN_PROGRESS} == TERMINAL_PHONE_STATUSES
     )
     assert TERMINAL_PHONE_STATUSES - {PhoneStatus.SIGNED_IN} == RETRYABLE_PHONE_STATUSES
+
+
+def following(status: PhoneStatus) -> set[PhoneStatus]:
+    """The statuses that one transition leads to."""
+    return {each.after for each in TRANSITIONS if status in each.before}
+
+
+def test_every_status_is_reached_from_pending() -> None:
+    reached = {PhoneStatus.PENDING}
+    for _ in PhoneStatus:
+        reached |= {after for status in reached for after in following(status)}
+    assert reached == set(PhoneStatus)
+
+
+def test_phone_gets_result_only_after_it_was_sent() -> None:
+    assert following(PhoneStatus.PENDING) == {PhoneStatus.IN_PROGRESS, PhoneStatus.NOT_RUN}

@@ -1,4 +1,4 @@
-"""Who may do what: the whole truth table, role by role and state by state."""
+"""Who may do what: the complete truth table, role by role and state by state."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from bot.signin.policy import (
     ALLOWED,
     Actor,
     Decision,
+    DenialReason,
     Denied,
     RequestFacts,
     may_cancel,
     may_decide,
+    may_delegate,
     may_reconcile,
     may_request_approval,
     may_retry,
+    may_run_checks,
     may_see,
     may_submit_file,
     may_withdraw,
@@ -37,11 +40,11 @@ OK = ""
 
 
 def actor(own: bool, requests: bool, approves: bool, tenant: str = HOME) -> Actor:
-    person = Person(REQUESTER if own else "megan", "Somebody")
+    person = Person(REQUESTER if own else "megan", "Someone")
     return Actor(person, tenant, may_request=requests, may_approve=approves)
 
 
-def standing(
+def facts(
     state: RequestState, *, expires: datetime | None = None, cancelling: bool = False
 ) -> RequestFacts:
     return RequestFacts(HOME, state, REQUESTER, expires, cancelling)
@@ -59,16 +62,17 @@ CHECKS: list[Callable[[Actor, RequestFacts], Decision]] = [
     may_cancel,
     may_retry,
     lambda who, request: may_reconcile(who, request, four_eyes=False),
+    lambda who, request: may_delegate(who, request, four_eyes=False),
 ]
 
 
 @pytest.mark.parametrize("check", CHECKS)
 @pytest.mark.parametrize("state", RequestState)
-def test_a_request_of_another_tenant_does_not_exist(
+def test_request_does_not_exist_for_other_tenants(
     check: Callable[[Actor, RequestFacts], Decision], state: RequestState
 ) -> None:
     for person in PEOPLE:
-        assert reason(check(actor(*person, tenant=ELSEWHERE), standing(state))) == "no-such-request"
+        assert reason(check(actor(*person, tenant=ELSEWHERE), facts(state))) == "no-such-request"
 
 
 @pytest.mark.parametrize(
@@ -80,20 +84,26 @@ def test_a_request_of_another_tenant_does_not_exist(
         (False, False, "not-requester"),
     ],
 )
-def test_handing_in_a_file(requests: bool, approves: bool, expected: str) -> None:
+def test_may_submit_file_if_requester(requests: bool, approves: bool, expected: str) -> None:
     assert reason(may_submit_file(actor(False, requests, approves))) == expected
 
 
+def test_may_run_checks_if_approver() -> None:
+    for own, requests, approves in PEOPLE:
+        expected = OK if approves else "no-checks"
+        assert reason(may_run_checks(actor(own, requests, approves))) == expected
+
+
 @pytest.mark.parametrize("state", RequestState)
-def test_seeing(state: RequestState) -> None:
+def test_may_see_if_requester_approver_or_owner(state: RequestState) -> None:
     for own, requests, approves in PEOPLE:
         seen = own or requests or approves
         expected = OK if seen else "no-such-request"
-        assert reason(may_see(actor(own, requests, approves), standing(state))) == expected
+        assert reason(may_see(actor(own, requests, approves), facts(state))) == expected
 
 
 @pytest.mark.parametrize("state", RequestState)
-def test_asking(state: RequestState) -> None:
+def test_may_request_approval_of_own_draft(state: RequestState) -> None:
     for own, requests, approves in PEOPLE:
         expected = OK if state is DRAFT else "not-a-draft"
         if not requests:
@@ -101,24 +111,25 @@ def test_asking(state: RequestState) -> None:
         if not own:
             expected = "not-yours"
         assert (
-            reason(may_request_approval(actor(own, requests, approves), standing(state)))
-            == expected
+            reason(may_request_approval(actor(own, requests, approves), facts(state))) == expected
         )
 
 
 @pytest.mark.parametrize("state", RequestState)
-def test_withdrawing(state: RequestState) -> None:
+def test_may_withdraw_own_request_before_decision(state: RequestState) -> None:
     for own, requests, approves in PEOPLE:
         expected = OK if state in (DRAFT, WAITING) else "too-late-to-withdraw"
         if not own:
             expected = "not-yours"
-        assert reason(may_withdraw(actor(own, requests, approves), standing(state))) == expected
+        assert reason(may_withdraw(actor(own, requests, approves), facts(state))) == expected
 
 
 @pytest.mark.parametrize("state", RequestState)
 @pytest.mark.parametrize("four_eyes", [True, False])
 @pytest.mark.parametrize("late", [True, False])
-def test_deciding(state: RequestState, four_eyes: bool, late: bool) -> None:
+def test_may_decide_waiting_request_if_approver_and_not_owner(
+    state: RequestState, four_eyes: bool, late: bool
+) -> None:
     expires = NOW if late else NOW + timedelta(seconds=1)
     for own, requests, approves in PEOPLE:
         expected = "expired" if late else OK
@@ -128,68 +139,71 @@ def test_deciding(state: RequestState, four_eyes: bool, late: bool) -> None:
             expected = "not-approver"
         if state is not WAITING:
             expected = "already-decided"
-        request = standing(state, expires=expires)
+        request = facts(state, expires=expires)
         decision = may_decide(actor(own, requests, approves), request, four_eyes=four_eyes, now=NOW)
         assert reason(decision) == expected
 
 
-def test_a_request_without_an_expiry_does_not_expire() -> None:
-    assert (
-        may_decide(actor(False, False, True), standing(WAITING), four_eyes=True, now=NOW) is ALLOWED
-    )
+def test_may_decide_request_without_expiry() -> None:
+    assert may_decide(actor(False, False, True), facts(WAITING), four_eyes=True, now=NOW) is ALLOWED
 
 
 @pytest.mark.parametrize("state", RequestState)
 @pytest.mark.parametrize("cancelling", [True, False])
-def test_cancelling(state: RequestState, cancelling: bool) -> None:
+def test_may_cancel_running_request_if_owner_or_approver(
+    state: RequestState, cancelling: bool
+) -> None:
     for own, requests, approves in PEOPLE:
         expected = "already-cancelling" if cancelling else OK
         if state is not RUNNING:
             expected = "not-running"
         if not own and not approves:
             expected = "not-yours"
-        request = standing(state, cancelling=cancelling)
+        request = facts(state, cancelling=cancelling)
         assert reason(may_cancel(actor(own, requests, approves), request)) == expected
 
 
 @pytest.mark.parametrize("state", RequestState)
-def test_retrying(state: RequestState) -> None:
+def test_may_retry_ended_request_if_requester(state: RequestState) -> None:
     for own, requests, approves in PEOPLE:
         expected = OK if state in (FINISHED, CANCELLED) else "not-ended"
         if not requests:
             expected = "not-requester"
         if not own and not requests and not approves:
             expected = "no-such-request"
-        assert reason(may_retry(actor(own, requests, approves), standing(state))) == expected
+        assert reason(may_retry(actor(own, requests, approves), facts(state))) == expected
 
 
 @pytest.mark.parametrize("state", RequestState)
 @pytest.mark.parametrize("four_eyes", [True, False])
-def test_saying_what_became_of_a_batch(state: RequestState, four_eyes: bool) -> None:
+def test_may_reconcile_and_delegate_running_request_if_approver_and_not_owner(
+    state: RequestState, four_eyes: bool
+) -> None:
     for own, requests, approves in PEOPLE:
         expected = OK if state is RUNNING else "not-running"
         if four_eyes and own:
             expected = "own-request"
         if not approves:
             expected = "not-approver"
-        decision = may_reconcile(
-            actor(own, requests, approves), standing(state), four_eyes=four_eyes
-        )
-        assert reason(decision) == expected
+        who = actor(own, requests, approves)
+        assert reason(may_reconcile(who, facts(state), four_eyes=four_eyes)) == expected
+        assert reason(may_delegate(who, facts(state), four_eyes=four_eyes)) == expected
 
 
-def test_every_denial_has_words() -> None:
+def test_every_denial_reason_has_words() -> None:
     words = Words()
     people = [actor(*person, tenant=tenant) for person in PEOPLE for tenant in (HOME, ELSEWHERE)]
     requests = [
-        standing(state, expires=expires, cancelling=cancelling)
+        facts(state, expires=expires, cancelling=cancelling)
         for state in RequestState
         for expires in (None, NOW)
         for cancelling in (True, False)
     ]
     decisions = [check(who, request) for check in CHECKS for who in people for request in requests]
     decisions += [may_submit_file(who) for who in people]
-    decisions.append(may_decide(people[0], standing(WAITING), four_eyes=True, now=NOW))
-    for decision in decisions:
-        if isinstance(decision, Denied):
-            assert words(f"denied-{decision.reason}", **decision.arguments)
+    decisions.append(may_decide(people[0], facts(WAITING), four_eyes=True, now=NOW))
+    decisions += [may_run_checks(who) for who in people]
+    given = {decision.reason for decision in decisions if isinstance(decision, Denied)}
+    assert given == set(DenialReason)
+    for denial in given:
+        assert words(f"denied-{denial.value}")

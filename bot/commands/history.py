@@ -1,0 +1,29 @@
+"""The command `history`, and the lists of requests in chat."""
+
+from __future__ import annotations
+
+from bot.commands.context import Context, Turn, show
+from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
+from bot.store import snapshots
+from cards import static
+
+OPEN_STATES = (RequestState.DRAFT, RequestState.WAITING, RequestState.RUNNING)
+
+
+async def history(context: Context, turn: Turn, _argument: str) -> None:
+    """The newest requests: one's own, or for approvers all of the tenant's."""
+    await list_requests(context, turn, states=(*OPEN_STATES, *TERMINAL_REQUEST_STATES))
+
+
+async def list_requests(context: Context, turn: Turn, *, states: tuple[RequestState, ...]) -> None:
+    """Show the newest requests in these states."""
+    requester_id = None if turn.actor.may_approve else turn.actor.person.object_id
+    async with context.database.read() as tx:
+        lines = await snapshots.history(
+            tx, turn.conversation.tenant_id, requester_id=requester_id, states=states
+        )
+    if states == OPEN_STATES:
+        rendered = static.status_list(context.words, lines)
+    else:
+        rendered = static.history(context.words, lines)
+    await show(context, turn.conversation, rendered.card, rendered.summary)
