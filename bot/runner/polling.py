@@ -153,6 +153,7 @@ class Polling:
             tx, context.notifications, batch, owner=context.owner, now=context.clock()
         ):
             context.outages.forget(batch.id)
+            context.outages.forget(batch.request_id)
             log.info("batch.completed", request=batch.request_id, batch=batch.id)
 
     async def _reschedule(

@@ -13,6 +13,7 @@ from bot.gateway import (
     NotRunError,
     OutcomeUnknownError,
     ThrottledError,
+    UnreachableError,
 )
 from bot.lifecycle import batches as lifecycle
 from bot.runner.context import WorkerContext, expected_seconds, jitter, traceable
@@ -116,14 +117,16 @@ class Submission:
 
     async def _not_run(self, batch: Batch, error: NotRunError) -> None:
         context = self._context
-        log.warning(
-            "batch.not_run",
-            request=batch.request_id,
-            batch=batch.id,
-            reason=type(error).__name__,
-            message=error.message,
-            correlation_id=error.correlation_id,
-        )
+        details = {
+            "request": batch.request_id,
+            "batch": batch.id,
+            "message": error.message,
+            "correlation_id": error.correlation_id,
+        }
+        if isinstance(error, UnreachableError):
+            context.outages.failed(type(error).__name__, **details)
+        else:
+            log.warning("batch.not_run", reason=type(error).__name__, **details)
         if isinstance(error, BatchRejectedError):
             message = error.message
             await context.record(

@@ -350,7 +350,7 @@ async def _mark_unknown(database: Database, batch: Batch) -> bool:
 async def _ask_approver(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
         return await batch_lifecycle.ask_approver(
-            tx, jobs.NOTIFY, batch, owner=OWNER, now=jobs.utc_now()
+            tx, jobs.NOTIFY, batch, owner=OWNER, error="", now=jobs.utc_now()
         )
 
 

@@ -63,6 +63,7 @@ async def test_outage_is_logged_once_however_many_deliveries_fail(database: Data
         Projection(jobs.NOTIFY.words, ""),
         jobs.NOTIFY,
         timing=FAST,
+        owner="here",
         clock=jobs.utc_now,
         monotonic=time.monotonic,
     )

@@ -175,6 +175,14 @@ def renamed(rows: Rows) -> Rows:
     }
 
 
+def columns_of(expected: Rows, rows: Rows) -> Rows:
+    """`rows` without the columns that later migrations have added."""
+    return {
+        name: [{column: row[column] for column in expected[name][0]} for row in table_rows]
+        for name, table_rows in rows.items()
+    }
+
+
 def schema(connection: Connection) -> dict[str, Any]:
     """Columns, keys and indexes of every table, to be compared."""
     inspector = inspect(connection)
@@ -228,7 +236,8 @@ def test_upgrade_keeps_every_value_of_first_release(engine: Engine, database_url
         inserted = insert_rows(connection)
     migrate_to_head(database_url)
     with engine.connect() as connection:
-        assert read_rows(connection) == renamed(inserted)
+        expected = renamed(inserted)
+        assert columns_of(expected, read_rows(connection)) == expected
 
 
 def test_upgraded_schema_matches_models(engine: Engine, database_url: str) -> None:
@@ -266,6 +275,7 @@ async def test_open_upgrades_first_release_and_again_does_nothing(
         await database.open()
         await database.close()
         with engine.connect() as connection:
-            assert read_rows(connection) == renamed(inserted)
+            expected = renamed(inserted)
+            assert columns_of(expected, read_rows(connection)) == expected
             head = ScriptDirectory.from_config(migrate.configuration()).get_current_head()
             assert MigrationContext.configure(connection).get_current_revision() == head

@@ -1,0 +1,190 @@
+"""Several publishers on one database: one writes to a conversation, another takes over when it dies."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from bot.runner.messenger import Message, Sent
+from bot.runner.projection import Projection
+from bot.runner.publisher import Publisher
+from bot.store import conversations, posts, publisher_leases
+from bot.store.conversations import ConversationKind, ConversationReference
+from bot.store.database import Database
+from bot.store.models import PublisherLeaseRow
+from tests.support import jobs
+from tests.support.worker_harness import FAST, PATIENCE
+
+MESSAGES, CONVERSATIONS = 60, 6
+TIMING = replace(FAST, lease_margin_seconds=30.0)
+
+
+class RecordingMessenger:
+    """A chat that takes a moment for each message, as Teams does."""
+
+    def __init__(self, done: Callable[[int], None]) -> None:
+        self.sent: list[str] = []
+        self._done = done
+
+    async def send(self, conversation: ConversationReference, message: Message) -> Sent:
+        await asyncio.sleep(0.01)
+        self.sent.append(message.text)
+        self._done(len(self.sent))
+        return Sent(conversation.conversation_id, f"activity-{len(self.sent)}")
+
+    async def update(
+        self, conversation: ConversationReference, activity_id: str, message: Message
+    ) -> None:
+        raise AssertionError("a fixed message is never updated")
+
+
+def publisher(database: Database, messenger: RecordingMessenger, owner: str) -> Publisher:
+    return Publisher(
+        database,
+        messenger,
+        Projection(jobs.NOTIFY.words, ""),
+        jobs.NOTIFY,
+        timing=TIMING,
+        owner=owner,
+        clock=jobs.utc_now,
+        monotonic=time.monotonic,
+    )
+
+
+async def add_messages(database: Database) -> None:
+    async with database.write() as tx:
+        for number in range(MESSAGES):
+            conversation_id = f"a:chat-{number % CONVERSATIONS}"
+            reference = ConversationReference(
+                jobs.TENANT,
+                conversation_id,
+                ConversationKind.PERSONAL,
+                "https://x",
+                "28:bot",
+                "Bot",
+            )
+            await conversations.remember(tx, reference, jobs.utc_now())
+            new = posts.NewPost(jobs.TENANT, conversation_id, content={"text": f"message {number}"})
+            await posts.add(tx, new, jobs.utc_now())
+
+
+async def test_three_replicas_send_each_message_once(new_database_url: Callable[[], str]) -> None:
+    url = new_database_url()
+    replicas = [Database(url) for _ in range(3)]
+    for replica in replicas:
+        await replica.open(alone=False)
+    if replicas[0].sqlite:  # one process at a time: its publisher is the only one
+        replicas = replicas[:1]
+    await add_messages(replicas[0])
+    finished = asyncio.Event()
+
+    def done(count: int) -> None:
+        if count >= MESSAGES:
+            finished.set()
+
+    messenger = RecordingMessenger(done)
+    tasks = [
+        asyncio.create_task(publisher(replica, messenger, f"replica-{number}").run())
+        for number, replica in enumerate(replicas)
+    ]
+    async with asyncio.timeout(3 * PATIENCE):
+        await finished.wait()
+    for task in tasks:
+        task.cancel()
+    for task in tasks:
+        with suppress(asyncio.CancelledError):
+            await task
+    async with replicas[0].read() as tx:
+        left = await tx.execute(PublisherLeaseRow.__table__.select())
+        assert left.all() == []  # released by those that stopped
+        assert await posts.backlog(tx) == 0
+    for replica in replicas:
+        await replica.close()
+    assert Counter(messenger.sent) == {f"message {n}": 1 for n in range(MESSAGES)}
+
+
+async def test_publisher_takes_over_only_when_the_lease_has_expired(database: Database) -> None:
+    now = jobs.utc_now()
+    minute = timedelta(minutes=1)
+    async with database.write() as tx:
+        for owner, moment, acquired in (
+            ("a", now, True),
+            ("b", now, False),
+            ("a", now + minute / 2, True),
+            ("b", now + minute, False),
+            ("b", now + 2 * minute, True),
+            ("a", now + 2 * minute, False),
+        ):
+            assert acquired is await publisher_leases.acquire(
+                tx, "a:chat", owner=owner, now=moment, lease_until=moment + minute
+            )
+
+
+async def test_card_that_cannot_be_drawn_becomes_a_text_with_its_reference(
+    database: Database,
+) -> None:
+    request_id = await jobs.approved(database, 3)
+    finished = asyncio.Event()
+
+    def done(count: int) -> None:
+        if count >= 2:
+            finished.set()
+
+    messenger = RecordingMessenger(done)
+    async with database.write() as tx:
+        await tx.execute(text("UPDATE phones SET status = 'no such status'"))
+        await tx.execute(text("DELETE FROM posts"))
+        reference = ConversationReference(
+            jobs.TENANT, jobs.CHAT, ConversationKind.PERSONAL, "https://x", "28:bot", "Bot"
+        )
+        await conversations.remember(tx, reference, jobs.utc_now())
+        card = posts.NewPost(jobs.TENANT, jobs.CHAT, kind="progress", request_id=request_id)
+        await posts.add(tx, card, jobs.utc_now())
+        after = posts.NewPost(jobs.TENANT, jobs.CHAT, content={"text": "the next message"})
+        await posts.add(tx, after, jobs.utc_now())
+    task = asyncio.create_task(publisher(database, messenger, "a").run())
+    async with asyncio.timeout(PATIENCE):
+        await finished.wait()
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    fallback, following = messenger.sent[:2]
+    assert request_id in fallback
+    assert following == "the next message"
+
+
+async def test_paused_writer_does_not_stop_the_others(
+    postgres_url: str, monkeypatch: object
+) -> None:
+    """A replica paused in the middle of a transaction loses it, and with it the writers' lock."""
+    from bot.store import database as module
+
+    paused, other = Database(postgres_url), Database(postgres_url)
+    await paused.open()
+    shorter = str(module._TAKE_TURN).replace("15s", "300ms")  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(module, "_TAKE_TURN", text(shorter))  # type: ignore[attr-defined]  # pyright: ignore
+    entered = asyncio.Event()
+    finish = asyncio.Event()
+
+    async def pause() -> None:
+        async with paused.write() as tx:
+            await tx.execute(text("SELECT 1"))
+            entered.set()
+            await finish.wait()
+
+    task = asyncio.create_task(pause())
+    await entered.wait()
+    async with asyncio.timeout(PATIENCE), other.write() as tx:
+        await tx.execute(text("SELECT 1"))
+    finish.set()
+    with suppress(Exception):
+        await task
+    await paused.close()
+    await other.close()
