@@ -40,7 +40,8 @@ class Worker:
         self._heartbeat_at: datetime | None = None  # next one; None before the first
         # Holding an SQLite file's lock, this is the only worker: whoever held leases is gone.
         self._leases_are_stale = context.database.sqlite
-        self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
+        #: by kind, batch id and attempt: a late submit does not keep a new claim from being sent
+        self._tasks: dict[tuple[str, int, int], asyncio.Task[None]] = {}
         self._reads = asyncio.Semaphore(_MAX_CONCURRENT_READS)
 
     def wake(self) -> None:
@@ -56,7 +57,7 @@ class Worker:
             await self._drain()
 
     async def _drain(self) -> None:
-        for (kind, _), task in self._tasks.items():
+        for (kind, *_), task in self._tasks.items():
             if kind != _SUBMIT:
                 task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -78,7 +79,7 @@ class Worker:
                 tx, owner=context.owner, now=now, only=context.gateways.readable
             )
         for batch in lapsed:
-            if (_SUBMIT, batch.id) not in self._tasks:
+            if (_SUBMIT, batch.id, batch.attempt) not in self._tasks:
                 await self._submission.mark_unknown(batch, "the submit's lease expired")
         for tenant_id, region in regions:
             await self._claim(tenant_id, region)
@@ -100,7 +101,7 @@ class Worker:
         return min(context.timing.idle_seconds, wait if wait > 0 else shortest)
 
     def _start(self, kind: str, batch: Batch, work: Callable[[Batch], Awaitable[None]]) -> None:
-        key = (kind, batch.id)
+        key = (kind, batch.id, batch.attempt)
         if key in self._tasks:
             return
 
