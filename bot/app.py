@@ -103,7 +103,11 @@ async def running(
                 connection=settings.oauth_connection,
             )
             delegations = Delegations(
-                service, credentials, gateway_of, scope=SCOPE, lease_seconds=timing.lease_margin_seconds
+                service,
+                credentials,
+                gateway_of,
+                scope=SCOPE,
+                lease_seconds=timing.lease_margin_seconds,
             )
             stack.push_async_callback(delegations.aclose)
         edge = await stack.enter_async_context(

@@ -1,1 +1,1 @@
-"""Background loops: submit, poll, reconcile, publish, expire, remind. People are answered by `bot.commands`."""
+"""Background loops: submit, poll, reconcile, publish, expire, remind. Nothing here answers people."""
