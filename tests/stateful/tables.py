@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from sqlalchemy import Row, select
+from sqlalchemy import select
 
 from bot.signin import batch, outcome, request
 from bot.signin.batch import (
@@ -69,7 +70,7 @@ class BatchImage(NamedTuple):
     state: BatchState
     attempt: int
     owner: str
-    lease_until: Any
+    lease_until: datetime | None
     remote_batch_id: str
 
 
@@ -132,26 +133,30 @@ async def image(tx: Transaction) -> Image:
         ).order_by(PhoneRow.request_id, PhoneRow.number)
     )
     return Image(
-        {row.id: RequestImage(RequestState(row.state), *row[2:]) for row in requests},
-        {row.id: _batch(row) for row in batches},
+        {
+            row.id: RequestImage(
+                RequestState(row.state), row.version, row.state_version, row.ready_rows
+            )
+            for row in requests
+        },
+        {
+            row.id: BatchImage(
+                row.request_id,
+                row.region,
+                BatchState(row.state),
+                row.attempt,
+                row.owner,
+                row.lease_until,
+                row.remote_batch_id,
+            )
+            for row in batches
+        },
         {
             (row.request_id, row.number): PhoneImage(
-                row.batch_id, PhoneStatus(row.status), *tuple(row)[4:]
+                row.batch_id, PhoneStatus(row.status), row.ready, row.username, row.hardware_id
             )
             for row in phones
         },
-    )
-
-
-def _batch(row: Row[Any]) -> BatchImage:
-    return BatchImage(
-        row.request_id,
-        row.region,
-        BatchState(row.state),
-        row.attempt,
-        row.owner,
-        row.lease_until,
-        row.remote_batch_id,
     )
 
 
@@ -280,8 +285,7 @@ class Observer:
         holding = Counter(
             row.region
             for batch_id, row in after.batches.items()
-            if row.state in SLOT_HOLDING_STATES
-            and (batch_id, row.attempt) not in self.asked_about
+            if row.state in SLOT_HOLDING_STATES and (batch_id, row.attempt) not in self.asked_about
         )
         if holding and max(holding.values()) > MAX_BATCHES_PER_REGION:
             self.fail(f"slots: {dict(holding)}")
@@ -294,4 +298,3 @@ class Observer:
         )
         if posts := list(ahead.scalars()):
             self.fail(f"posts {posts} show a version that does not exist")
-

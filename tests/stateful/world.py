@@ -35,6 +35,7 @@ from bot.store import batches, conversations, posts, requests, snapshots
 from bot.store.batches import Batch
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.models import BatchRow, PhoneRow
+from bot.store.posts import Post
 from bot.store.requests import Request
 from bot.words import Words
 from tests.stateful.databases import DatabaseLostError, ObservedDatabase, ReplicaDatabase
@@ -250,7 +251,7 @@ class World:
             or row.lease_until <= answer_by
         ):
             self.observer.fail(f"{call.process.name} submits a batch that it does not hold: {row}")
-        if not self.observer.committed.requests[row.request_id].state is RequestState.RUNNING:
+        if self.observer.committed.requests[row.request_id].state is not RequestState.RUNNING:
             self.observer.fail(f"batch {call.batch.id} is submitted without an approval")
 
     def _accept(self, call: Call) -> None:
@@ -270,10 +271,9 @@ class World:
             self.did["accepted again on an approver's word"] += 1
         ours = {phone.key for phone in call.phones}
         for remote in self.ledger.accepted:
-            same_request = remote.batch.request_id == call.batch.request_id
-            if same_request and remote.batch.id != call.batch.id:
-                if ours & {phone.key for phone in remote.phones}:
-                    self.observer.fail(f"a phone is in batches {remote.batch.id}, {call.batch.id}")
+            another = remote.batch.request_id == call.batch.request_id and remote not in before
+            if another and ours & {phone.key for phone in remote.phones}:
+                self.observer.fail(f"a phone is in batches {remote.batch.id}, {call.batch.id}")
         running = [
             remote
             for remote in self.ledger.accepted
@@ -365,9 +365,7 @@ class World:
 
     async def approve(self, request_id: str) -> None:
         request = await self.load(request_id)
-        await approval.approve(
-            self.commands, _turn(APPROVER), request, _inputs(acknowledge=True)
-        )
+        await approval.approve(self.commands, _turn(APPROVER), request, _inputs(acknowledge=True))
 
     async def reject(self, request_id: str) -> None:
         await approval.reject(
@@ -375,9 +373,7 @@ class World:
         )
 
     async def withdraw(self, request_id: str) -> None:
-        await approval.withdraw(
-            self.commands, _turn(ADMIN), await self.load(request_id), _inputs()
-        )
+        await approval.withdraw(self.commands, _turn(ADMIN), await self.load(request_id), _inputs())
 
     async def cancel(self, request_id: str) -> None:
         await cancel.cancel(self.commands, _turn(ADMIN), await self.load(request_id), _inputs())
@@ -389,9 +385,7 @@ class World:
 
     async def questions(self) -> list[Batch]:
         async with self.database.read() as tx:
-            return await batches.select_where(
-                tx, BatchRow.state == BatchState.NEEDS_PERSON.value
-            )
+            return await batches.select_where(tx, BatchRow.state == BatchState.NEEDS_PERSON.value)
 
     async def answer(self, question: Batch, answer: str, remote_batch_id: str = "") -> None:
         """An approver answers, as on the card."""
@@ -498,6 +492,7 @@ class World:
     async def check_chat(self) -> None:
         """With time, every card shows its request as it is."""
         self.chat.up = True
+        due: list[Post] = []
         for _ in range(200):
             async with self.database.read() as tx:
                 due = await posts.due(tx)

@@ -76,7 +76,7 @@ def test_examine_changes_nothing(tmp_path: Path) -> None:
     after.close()
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
 def test_writing_is_refused_when_role_is_read_only(database_url: str) -> None:
     migrate_to_head(database_url)
     execute(
