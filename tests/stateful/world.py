@@ -184,6 +184,7 @@ class World:
             projection,
             NOTIFY,
             timing=TIMING,
+            owner="publisher",
             clock=self.clock,
             monotonic=self.clock.monotonic,
         )

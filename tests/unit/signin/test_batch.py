@@ -112,7 +112,7 @@ def test_only_planned_batches_are_cancelled() -> None:
 
 
 def test_slots_are_held_by_batches_that_may_be_running() -> None:
-    assert {BatchState.INTENT, BatchState.SUBMITTED, BatchState.UNKNOWN} == SLOT_HOLDING_STATES
+    assert set(BatchState) - SLOT_HOLDING_STATES == {BatchState.PLANNED} | TERMINAL_BATCH_STATES
     assert not SLOT_HOLDING_STATES & TERMINAL_BATCH_STATES
 
 

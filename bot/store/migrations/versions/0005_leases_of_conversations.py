@@ -1,6 +1,6 @@
 """Leases of conversations for the publisher; since when reads of a batch fail.
 
-Revision: 0005, after 0002.
+Revision: 0005, after 0004.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from bot.store.models import UtcDateTime
 
 revision = "0005"
-down_revision = "0002"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 
