@@ -17,6 +17,7 @@ from bot.store.conversations import ConversationKind, ConversationReference
 
 _MAX_ACTION_DATA = 64 * 1024  # characters of JSON; our own cards send less than 1 KB
 _MAX_PROOF = 32 * 1024  # characters; tokens have some 2,000
+_MAX_ENTITIES = 200  # a message mentions people, and says once which client sent it
 _DOWNLOAD_INFO = "application/vnd.microsoft.teams.file.download.info"
 
 _KINDS = {
@@ -30,9 +31,18 @@ _MENTION_TAG = re.compile(r"</?at(?:\s[^<>]*)?>", re.IGNORECASE)
 class ActivityError(Exception):
     """The activity is refused: HTTP `status`, `code` names the sentence, `field` is at fault."""
 
-    def __init__(self, status: int = 400, code: str = "request-malformed", field: str = "") -> None:
+    def __init__(
+        self,
+        status: int = 400,
+        code: str = "request-malformed",
+        field: str = "",
+        *,
+        retry_after: int = 0,
+    ) -> None:
+        """`retry_after`: seconds until another try may succeed; 0 if none will."""
         super().__init__(status, code, field)
         self.status, self.code, self.field = status, code, field
+        self.retry_after = retry_after
 
 
 class _Part(BaseModel):
@@ -91,8 +101,9 @@ class Activity(_Part):
     recipient: _Named
     conversation: _Conversation
     channel_data: _ChannelData = _ChannelData()
-    entities: list[_Entity] = []
-    attachments: list[_Attachment] = Field(default=[], max_length=50)
+    # Lists end at their first error: a description of each would take more memory than the body.
+    entities: list[_Entity] = Field(default=[], max_length=_MAX_ENTITIES, fail_fast=True)
+    attachments: list[_Attachment] = Field(default=[], max_length=50, fail_fast=True)
 
     @property
     def tenant_id(self) -> str:
