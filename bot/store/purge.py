@@ -7,8 +7,9 @@ from datetime import datetime
 from sqlalchemy import delete, select
 
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
+from bot.store import file_consents, received_activities
 from bot.store.database import Transaction
-from bot.store.models import PostRow, RequestRow
+from bot.store.models import FileConsentRow, PostRow, ReceivedActivityRow, RequestRow
 
 _CHUNK = 500  # requests per DELETE
 
@@ -29,4 +30,15 @@ async def purge(tx: Transaction, before: datetime) -> int:
         await tx.execute(delete(PostRow).where(PostRow.request_id.in_(chunk)))
         await tx.execute(delete(RequestRow).where(RequestRow.id.in_(chunk)))
     await tx.execute(delete(PostRow).where(~PostRow.live, PostRow.created_at < before))
+    await tx.execute(delete(FileConsentRow).where(FileConsentRow.created_at < before))
+    await tx.execute(delete(ReceivedActivityRow).where(ReceivedActivityRow.received_at < before))
     return len(request_ids)
+
+
+async def sweep(tx: Transaction, now: datetime) -> None:
+    """Delete what serves for a day only: unanswered offers of files, and which activities were received."""
+    offers_end, activities_end = now - file_consents.VALID, now - received_activities.KEPT
+    await tx.execute(delete(FileConsentRow).where(FileConsentRow.created_at <= offers_end))
+    await tx.execute(
+        delete(ReceivedActivityRow).where(ReceivedActivityRow.received_at < activities_end)
+    )
