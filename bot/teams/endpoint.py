@@ -17,6 +17,7 @@ from bot.commands.chat import (
     CardAnswer,
     Chat,
     NoAnswer,
+    Sender,
     SignInAnswer,
     SignInFailed,
     TextAnswer,
@@ -114,7 +115,8 @@ class Endpoint:
             raise
         except Exception:
             log.exception("turn.failed")
-            if activity.type != "invoke" or loop.time() > answered_at:
+            shown = activity.type == "invoke" and loop.time() <= answered_at
+            if not shown and not activity.removes_bot:
                 await self._tell(conversation, reference)
             return TextAnswer(self._chat.fault_text(reference))
 
@@ -123,6 +125,9 @@ class Endpoint:
             # Nothing is sent to conversations of other tenants; only the click itself is answered.
             log.warning("turn.tenant_refused", tenant=conversation.tenant_id)
             return TextAnswer(self._words("chat-wrong-tenant"))
+        if activity.removes_bot:
+            await self._chat.removed(conversation, activity.id)
+            return NO_ANSWER
         sender = self._auth.sender_of(activity)
         if sender is None:
             log.warning("turn.identity_missing")
@@ -130,7 +135,18 @@ class Endpoint:
             if activity.type == "message":
                 await self._say(conversation, text)
             return TextAnswer(text)
-        await self._chat.remember(conversation)
+        async with self._chat.receiving(conversation, activity.id) as first:
+            if first:
+                return await self._handle(activity, sender, conversation)
+            log.info("activity.repeated", type=activity.type, name=activity.name)
+            if activity.name != "adaptiveCard/action":
+                return NO_ANSWER
+            click = activities.card_action(activity, sender, conversation)
+            return await self._chat.action(click, repeated=True)
+
+    async def _handle(
+        self, activity: Activity, sender: Sender, conversation: ConversationReference
+    ) -> Answer:
         match activity.type, activity.name:
             case "message", _:
                 await self._chat.message(activities.message(activity, sender, conversation))
