@@ -21,6 +21,7 @@ from tests.support.running_bot import (
     ALEX,
     CHAT,
     MEGAN,
+    TIMEOUT_SECONDS,
     RunningBot,
     chat_of,
     has_button,
@@ -176,10 +177,12 @@ async def test_received_activities_are_forgotten_after_a_day(bot: RunningBot) ->
         connection.execute(text(old))
         assert connection.execute(text(count)).scalar_one() == 1
     await bot.start()
-    with engine.connect() as connection:
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        connection = engine.connect()
         while connection.execute(text(count)).scalar_one():
             connection.rollback()
             await asyncio.sleep(0.01)
+    connection.close()
     engine.dispose()
 
 

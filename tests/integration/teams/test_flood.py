@@ -158,7 +158,7 @@ async def _assert_limited(
 
     monkeypatch.setattr(admission, limit, 1)
     chat.hold = asyncio.Event()
-    async with asyncio.TaskGroup() as group:
+    async with asyncio.timeout(TIMEOUT_SECONDS), asyncio.TaskGroup() as group:
         first = group.create_task(send())
         while not chat.remembered:
             await asyncio.sleep(0)

@@ -21,6 +21,7 @@ from tests.integration.teams.conftest import served
 PRIVATE = rsa.generate_private_key(public_exponent=65537, key_size=2048)
 JWK: dict[str, Any] = json.loads(RSAAlgorithm.to_jwk(PRIVATE.public_key()))
 DAY = 24 * 3600.0
+TIMEOUT_SECONDS = 10.0
 
 
 @dataclass
@@ -44,6 +45,12 @@ class KeyServer:
             return web.Response(body=self.body)
         entries = [{**JWK, "kid": name, "endorsements": ["msteams"]} for name in self.ids]
         return web.json_response({"keys": entries})
+
+
+async def until_asked(server: KeyServer, times: int) -> None:
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while server.asked < times:
+            await asyncio.sleep(0)
 
 
 @pytest.fixture
@@ -76,8 +83,7 @@ async def test_keys_are_fetched_once_for_all_who_wait(keys: SigningKeys, server:
     server.hold = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         waiting = [group.create_task(keys.get("1")) for _ in range(20)]
-        while not server.asked:
-            await asyncio.sleep(0)
+        await until_asked(server, 1)
         server.hold.set()
     assert len({id(task.result()) for task in waiting}) == 1
     assert server.asked == 1
@@ -89,9 +95,10 @@ async def test_fetch_ends_when_key_server_hangs_and_works_again_afterwards(
     """Without a restart."""
     monkeypatch.setattr(keys_module, "_FETCH_SECONDS", 0.05)
     server.hold = asyncio.Event()
-    for _ in range(2):
-        with pytest.raises(KeysUnavailableError):
-            await keys.get("1")
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        for _ in range(2):
+            with pytest.raises(KeysUnavailableError):
+                await keys.get("1")
     server.hold.set()
     monkeypatch.setattr(keys_module, "_FETCH_SECONDS", 5.0)
     server.now += 1
@@ -105,8 +112,7 @@ async def test_known_key_is_returned_at_once_while_key_server_hangs(
     server.now += DAY
     server.hold, server.ids = asyncio.Event(), ["2"]
     assert await keys.get("1")
-    while server.asked < 2:
-        await asyncio.sleep(0)
+    await until_asked(server, 2)
     assert await keys.get("1"), "the old keys are good until the new ones are there"
     server.hold.set()
     assert await keys.get("2")
@@ -121,8 +127,7 @@ async def test_keys_are_refreshed_after_a_day(keys: SigningKeys, server: KeyServ
     assert server.asked == 1
     server.now += 1
     await keys.get("1")
-    while server.asked < 2:
-        await asyncio.sleep(0)
+    await until_asked(server, 2)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +139,7 @@ async def test_keys_are_refreshed_after_a_day(keys: SigningKeys, server: KeyServ
         b'{"keys": []}',
         b'{"keys": 5}',
         b'{"keys": [7, {"kid": 1}, {"kid": "3", "kty": "RSA"}, {"kid": "3", "kty": "oct", "k": "a"}]}',
-        b" " * (2**20 + 1),
+        json.dumps({"keys": [{**JWK, "kid": "3"}]}).encode() + b" " * 2**20,
     ],
 )
 async def test_old_keys_are_kept_when_what_is_published_is_invalid(
@@ -179,8 +184,7 @@ async def test_failed_refresh_is_not_repeated_for_a_minute(
     server.now += DAY
     server.status = 500
     await keys.get("1")
-    while server.asked < 2:
-        await asyncio.sleep(0)
+    await until_asked(server, 2)
     with pytest.raises(KeysUnavailableError):
         await keys.get("2")  # waits for the fetch in progress
     for _ in range(3):
@@ -195,8 +199,7 @@ async def test_requests_that_wait_for_a_fetch_are_bounded(
     server.hold = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         first = group.create_task(keys.get("1"))
-        while not server.asked:
-            await asyncio.sleep(0)
+        await until_asked(server, 1)
         with pytest.raises(KeysUnavailableError):
             await keys.get("1")
         server.hold.set()
@@ -208,8 +211,7 @@ async def test_waiting_request_that_is_cancelled_does_not_end_the_fetch(
 ) -> None:
     server.hold = asyncio.Event()
     impatient = asyncio.create_task(keys.get("1"))
-    while not server.asked:
-        await asyncio.sleep(0)
+    await until_asked(server, 1)
     impatient.cancel()
     with pytest.raises(asyncio.CancelledError):
         await impatient
