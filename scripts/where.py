@@ -59,6 +59,12 @@ PLACES = (
     ),
     Place("Build the snapshot that cards show", "bot/store/snapshots.py", "load"),
     Place("Delete old requests", "bot/store/purge.py", "purge"),
+    Place(
+        "Give an activity that is delivered twice one effect",
+        "bot/store/received_activities.py",
+        "claim",
+    ),
+    Place("Accept a file consent once", "bot/store/file_consents.py", "take"),
     Place("Record an audit event", "bot/store/audit.py", "record"),
     Place(
         "Submit a batch once, and read what its answer proves",
@@ -87,6 +93,8 @@ PLACES = (
     Place("Write the results CSV, safe for spreadsheets", "bot/commands/export.py", "results_csv"),
     Place("Resolve who is a requester or an approver", "bot/commands/roles.py", "Roles"),
     Place("Authenticate an incoming activity", "bot/teams/auth.py", "RequestAuth"),
+    Place("Fetch the connector's signing keys", "bot/teams/keys.py", "SigningKeys"),
+    Place("Limit what requests may cost", "bot/teams/admission.py", "Admission"),
     Place("Turn an activity's JSON into plain values", "bot/teams/activities.py", "read"),
     Place("Download a file safely from SharePoint", "bot/teams/files.py", "ChatFiles.download"),
     Place(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -112,6 +113,10 @@ class Files(Protocol):
 
     async def download(self, file: IncomingFile) -> bytes: ...
 
+    def allows(self, url: object) -> bool:
+        """Whether `url`, which a client sent, is of a storage that the settings allow."""
+        ...
+
     async def upload(self, upload: Json, content: bytes) -> None:
         """PUT `content` to where a file consent said (`uploadInfo`)."""
         ...
@@ -133,7 +138,9 @@ class Chat(Protocol):
 
     async def message(self, message: IncomingMessage) -> None: ...
 
-    async def action(self, action: CardAction) -> Answer: ...
+    async def action(self, action: CardAction, *, repeated: bool = False) -> Answer:
+        """`repeated`: the click was received before; show the card as it is now, and do nothing."""
+        ...
 
     async def consent(self, consent: FileConsent) -> None: ...
 
@@ -143,8 +150,19 @@ class Chat(Protocol):
         """A sign-in apart from a click on a card. Returns what is wrong with it, or `NO_ANSWER`."""
         ...
 
-    async def remember(self, conversation: ConversationReference) -> None:
-        """Store how to reach a conversation; every inbound activity refreshes it."""
+    def receiving(
+        self, conversation: ConversationReference, activity_id: str
+    ) -> AbstractAsyncContextManager[bool]:
+        """Everything that an activity does happens inside. Stores how to reach the conversation.
+
+        Gives False if the activity was received before, by any replica: then it must have no effect.
+        An activity without an ID is always taken for the first. One that fails before it has any effect
+        may be delivered again.
+        """
+        ...
+
+    async def removed(self, conversation: ConversationReference, activity_id: str) -> None:
+        """The bot was removed from a conversation: send nothing there."""
         ...
 
     async def fault(self, conversation: ConversationReference, reference: str) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from types import MappingProxyType
 
 import structlog
+from sqlalchemy.exc import DBAPIError
 
 from bot.commands import (
     approval,
@@ -34,8 +36,9 @@ from bot.commands.inputs import Inputs
 from bot.identity.delegations import Proof
 from bot.phones import roster
 from bot.signin.policy import Denied, may_see
-from bot.store import conversations, posts, requests
+from bot.store import conversations, posts, received_activities, requests
 from bot.store.conversations import ConversationReference
+from bot.store.database import counted_commits
 from bot.store.posts import Post
 from bot.store.requests import Request
 from cards import static
@@ -83,12 +86,46 @@ class Dispatcher:
     def __init__(self, context: Context) -> None:
         self._context = context
 
-    async def remember(self, conversation: ConversationReference) -> None:
-        async with self._context.database.write() as tx:
+    @asynccontextmanager
+    async def receiving(
+        self, conversation: ConversationReference, activity_id: str
+    ) -> AsyncGenerator[bool]:
+        database = self._context.database
+        key = received_activities.key(conversation, activity_id) if activity_id else ""
+        async with database.write() as tx:
             now = self._context.clock()
-            await conversations.remember(tx, conversation, now)
-            if conversation.channel_id and not conversation.opens_thread:
-                await conversations.remember(tx, conversation.channel, now)
+            first = not key or await received_activities.claim(tx, key, now)
+            if first:
+                await conversations.remember(tx, conversation, now)
+                if conversation.channel_id and not conversation.opens_thread:
+                    await conversations.remember(tx, conversation.channel, now)
+        with counted_commits() as commits:
+            try:
+                yield first
+            except BaseException:
+                if key and first and not commits.count:
+                    with suppress(DBAPIError):
+                        async with database.write() as tx:
+                            await received_activities.release(tx, key)
+                raise
+
+    async def removed(self, conversation: ConversationReference, activity_id: str) -> None:
+        context = self._context
+        async with context.database.write() as tx:
+            now = context.clock()
+            key = received_activities.key(conversation, activity_id)
+            if activity_id and not await received_activities.claim(tx, key, now):
+                return
+            gone = await conversations.removed(tx, conversation, now)
+            undeliverable = await posts.live_in(tx, conversation.tenant_id, gone)
+            for post in undeliverable:
+                await context.notifications.dead_letter(tx, post, now)
+        log.info(
+            "conversation.removed",
+            conversation=conversation.kind.value,
+            dead_letters=len(undeliverable),
+        )
+        context.changed()
 
     async def installed(self, conversation: ConversationReference, sender: Sender) -> None:
         rendered = static.welcome(self._context.words)
@@ -118,7 +155,7 @@ class Dispatcher:
         log.info("command.received", word=word.lower(), conversation=turn.conversation.kind.value)
         await command(self._context, turn, argument.strip())
 
-    async def action(self, action: CardAction) -> Answer:
+    async def action(self, action: CardAction, *, repeated: bool = False) -> Answer:
         context = self._context
         inputs = Inputs(action.data)
         turn = await turn_of(context, action.sender, action.conversation, action.proof)
@@ -133,12 +170,19 @@ class Dispatcher:
             return TextAnswer(context.words("unknown-action"))
         if card is not None and (card.request_id != request.id or not card.kind):
             card = None  # the button is not on the message that the client named
-        return await self._click(turn, request, Verb(action.verb), card, inputs)
+        log.info("action.received", verb=action.verb, request=request.id, repeated=repeated)
+        return await self._click(turn, request, Verb(action.verb), card, inputs, repeated=repeated)
 
     async def _click(
-        self, turn: Turn, request: Request, verb: Verb, card: Post | None, inputs: Inputs
+        self,
+        turn: Turn,
+        request: Request,
+        verb: Verb,
+        card: Post | None,
+        inputs: Inputs,
+        *,
+        repeated: bool,
     ) -> Answer:
-        log.info("action.received", verb=verb.value, request=request.id)
         view = View(
             panel=Panel(card.panel) if card else Panel.NONE,
             page=card.page if card else 1,
@@ -147,12 +191,13 @@ class Dispatcher:
         kind = CardKind(card.kind) if card else status.kind_for(turn, request)
         if verb in CLICK_HANDLERS:
             handler, kind_of_button = CLICK_HANDLERS[verb]
-            answer = await handler(self._context, turn, request, inputs)
-            if not isinstance(answer, ShowCard):
-                return answer
+            if not repeated:
+                answer = await handler(self._context, turn, request, inputs)
+                if not isinstance(answer, ShowCard):
+                    return answer
             if card is None:
                 kind = kind_of_button
-        elif verb is Verb.PAGE:
+        elif verb is Verb.PAGE and not repeated:
             view = await status.turn_page(self._context, card, inputs)
         return await self._card(request.id, kind, view)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from bot.commands.chat import FileConsent, FileTransferError, TextAnswer
+from bot.commands.chat import FileConsent, FileTransferError, Json, TextAnswer
 from bot.commands.context import ClickAnswer, Context, Turn, denial, post, say, show, visible
 from bot.commands.inputs import Inputs
 from bot.phones.issue import Severity
@@ -17,7 +17,9 @@ from bot.phones.provisioning import url_for
 from bot.settings.model import Exports
 from bot.signin.policy import Denied, may_see
 from bot.signin.snapshot import PhoneSnapshot
-from bot.store import snapshots
+from bot.store import file_consents, posts, snapshots
+from bot.store.file_consents import Offer
+from bot.store.posts import NewPost
 from bot.store.requests import Request
 from bot.words import Words
 from cards import static
@@ -147,43 +149,86 @@ async def export(context: Context, turn: Turn, request: Request, inputs: Inputs)
         await show(context, turn.conversation, rendered.card, rendered.summary)
         return TextAnswer(context.words("export-below"))
     data = await content(context, request, what)
-    offer = {"request": request.id, "what": what}
-    consent: Mapping[str, Any] = {
-        "content_type": _CONSENT,
-        "name": name,
-        "content": {
-            "description": context.words(f"export-{what}", request=request.id),
-            "sizeInBytes": len(data),
-            "acceptContext": offer,
-            "declineContext": offer,
-        },
-    }
-    await post(context, turn.conversation, {"attachment": consent})
+    await _offer(context, turn, request, what, name, len(data))
     return TextAnswer(context.words("export-below"))
 
 
+async def _offer(
+    context: Context, turn: Turn, request: Request, what: str, name: str, size: int
+) -> None:
+    """A file consent card. It carries only the offer's ID; what was offered to whom is stored."""
+    where, now = turn.conversation, context.clock()
+    offer = Offer(
+        where.tenant_id, where.conversation_id, turn.actor.person.object_id, request.id, export=what
+    )
+    async with context.database.write() as tx:
+        carried = {"consent": await file_consents.add(tx, offer, now)}
+        consent: Mapping[str, Any] = {
+            "content_type": _CONSENT,
+            "name": name,
+            "content": {
+                "description": context.words(f"export-{what}", request=request.id),
+                "sizeInBytes": size,
+                "acceptContext": carried,
+                "declineContext": carried,
+            },
+        }
+        card = NewPost(where.tenant_id, where.conversation_id, content={"attachment": consent})
+        await posts.add(tx, card, now)
+    context.changed()
+
+
 async def consented(context: Context, turn: Turn, consent: FileConsent) -> None:
-    """A person answered a file consent card. What they may see is decided again now."""
+    """A person answered a file consent card. What they may see is decided again now.
+
+    An answer counts once, from the person who was asked, in the 1:1 chat where they were asked. Any
+    other has no effect and is told nothing outside 1:1 chats.
+    """
+    where = turn.conversation
+    offer = None
+    if turn.personal:
+        async with context.database.write() as tx:
+            offer = await file_consents.take(
+                tx,
+                Inputs(consent.context).text("consent", file_consents.MAX_ID),
+                tenant_id=where.tenant_id,
+                conversation_id=where.conversation_id,
+                person_id=turn.actor.person.object_id,
+                now=context.clock(),
+            )
+    if offer is None:
+        log.warning("export.consent_refused", conversation=where.kind.value)
+        if turn.personal:
+            await say(context, where, context.words("export-consent-unknown"))
+        return
     if consent.upload is None:
-        await say(context, turn.conversation, context.words("export-declined"))
+        await say(context, where, context.words("export-declined"))
         return
-    inputs = Inputs(consent.context)
-    request = await visible(context, turn, inputs.text("request", 16))
+    request = await visible(context, turn, offer.request_id)
     if request is None:
-        await say(context, turn.conversation, context.words("denied-no-such-request"))
+        await say(context, where, context.words("denied-no-such-request"))
         return
-    what = ISSUES if inputs.text("what", 16) == ISSUES else RESULTS
+    await _save(context, turn, request, offer.export, consent.upload)
+
+
+async def _save(
+    context: Context, turn: Turn, request: Request, what: str, upload_info: Json
+) -> None:
+    upload = Inputs(upload_info)
+    link = upload.text("contentUrl", 2000)
     try:
-        await context.files.upload(consent.upload, await content(context, request, what))
+        if not context.files.allows(link):
+            raise FileTransferError("not-allowed")
+        await context.files.upload(upload_info, await content(context, request, what))
     except FileTransferError as error:
         log.warning("export.save_failed", request=request.id, reason=error.code)
-        await say(context, turn.conversation, _not_saved(context.words, request, what, error))
+        text = _not_saved(context.words, request, what, error)
+        await say(context, turn.conversation, text)
         return
-    upload = Inputs(consent.upload)
     info: Mapping[str, Any] = {
         "content_type": _INFO,
-        "name": upload.text("name", 200) or file_name(request.id, what),
-        "content_url": upload.text("contentUrl", 2000),
+        "name": file_name(request.id, what),  # not as the client calls it
+        "content_url": link,
         "content": {"uniqueId": upload.text("uniqueId", 200), "fileType": "csv"},
     }
     await post(context, turn.conversation, {"attachment": info})

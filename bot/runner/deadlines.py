@@ -1,9 +1,10 @@
-"""What is due because time has passed: requests expire, approvers are reminded."""
+"""What is due because time has passed: requests expire, approvers are reminded, what serves for a day
+is deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -13,6 +14,9 @@ from bot.runner.loop import Loop
 from bot.signin.timing import Timing
 from bot.store import requests
 from bot.store.database import Database
+from bot.store.purge import sweep
+
+_SWEEP_EVERY = timedelta(hours=1)
 
 log = structlog.get_logger()
 
@@ -35,6 +39,7 @@ class Deadlines:
         self._clock = clock
         self._changed = changed
         self._loop = Loop("deadlines", pause_seconds=timing.idle_seconds)
+        self._sweep_at: datetime | None = None  #: UTC; None before the first
 
     async def run(self) -> None:
         await self._loop.run(self._round)
@@ -48,6 +53,10 @@ class Deadlines:
             await self._expire(request_id)
         for request_id in to_remind:
             await self._remind(request_id)
+        if self._sweep_at is None or now >= self._sweep_at:
+            async with self._database.write() as tx:
+                await sweep(tx, now)
+            self._sweep_at = now + _SWEEP_EVERY
         return self._timing.idle_seconds
 
     async def _expire(self, request_id: str) -> None:

@@ -192,7 +192,7 @@ class Publisher:
         if projected is None or reference is None:
             log.warning("publisher.conversation_unknown", post=post.id, request=post.request_id)
             async with self._database.write() as tx:
-                await posts.give_up(tx, post)
+                await self._notifications.dead_letter(tx, post, self._clock())
             return
         self._count(conversation, update=bool(post.activity_id))
         try:

@@ -9,7 +9,7 @@ https://learn.microsoft.com/azure/bot-service/bot-service-resources-faq-security
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -37,8 +37,8 @@ class Hosts:
     token_service: str
     #: Audience of the assertions that serve as an app's federated credential.
     exchange: str
-    #: Arguments that tell the Bot Framework SDK the cloud; empty for its default, the public cloud.
-    channel: Mapping[str, str] = field(default_factory=dict[str, str])
+    #: OpenID metadata that names the connector's signing keys.
+    signing_keys: str
 
 
 HOSTS: Mapping[Cloud, Hosts] = MappingProxyType(
@@ -50,6 +50,7 @@ HOSTS: Mapping[Cloud, Hosts] = MappingProxyType(
             bot="https://api.botframework.com",
             token_service="https://api.botframework.com",  # noqa: S106 - a URL
             exchange="api://AzureADTokenExchange",
+            signing_keys="https://login.botframework.com/v1/.well-known/openidconfiguration",
         ),
         Cloud.GCC_HIGH: Hosts(
             configapi="https://api.interfaces.records.gov.teams.microsoft.us",
@@ -58,7 +59,7 @@ HOSTS: Mapping[Cloud, Hosts] = MappingProxyType(
             bot="https://api.botframework.us",
             token_service="https://api.botframework.azure.us",  # noqa: S106
             exchange="api://AzureADTokenExchangeUSGov",
-            channel={"channel_service": "https://botframework.azure.us"},
+            signing_keys="https://login.botframework.azure.us/v1/.well-known/openidconfiguration",
         ),
         Cloud.DOD: Hosts(
             configapi="https://api.interfaces.records.dod.teams.microsoft.us",
@@ -67,7 +68,7 @@ HOSTS: Mapping[Cloud, Hosts] = MappingProxyType(
             bot="https://api.botframework.us",
             token_service="https://apidod.botframework.azure.us",  # noqa: S106
             exchange="api://AzureADTokenExchangeUSGov",
-            channel={"channel_service": "https://botframework.azure.us"},
+            signing_keys="https://login.botframework.azure.us/v1/.well-known/openidconfiguration",
         ),
         Cloud.CHINA: Hosts(
             configapi="https://api.interfaces.records.teams.microsoftonline.cn",
@@ -76,11 +77,7 @@ HOSTS: Mapping[Cloud, Hosts] = MappingProxyType(
             bot="https://api.botframework.azure.cn",
             token_service="https://token.botframework.azure.cn",  # noqa: S106
             exchange="api://AzureADTokenExchangeChina",
-            channel={
-                "to_bot_from_channel_token_issuer": "https://api.botframework.azure.cn",
-                "to_bot_from_channel_open_id_metadata_url": "https://login.botframework.azure.cn"
-                "/v1/.well-known/openidconfiguration",
-            },
+            signing_keys="https://login.botframework.azure.cn/v1/.well-known/openidconfiguration",
         ),
     }
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.store.database import Transaction
@@ -34,6 +34,7 @@ class ConversationReference:
     bot_id: str
     bot_name: str
     channel_id: str = ""  #: the channel that holds the conversation; "" outside channels
+    team_id: str = ""  #: the team that holds the channel; "" outside channels
 
     @property
     def opens_thread(self) -> bool:
@@ -48,15 +49,17 @@ class ConversationReference:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Which conversations have ever written to Offhook."""
+    """Which conversations have written to Offhook, without those that it was removed from."""
 
     conversations: int
     latest: datetime | None  #: UTC; None if none ever did
 
 
 async def remember(tx: Transaction, reference: ConversationReference, now: datetime) -> None:
-    """Store how to reach a conversation. The newest reference wins, since service URLs change."""
-    insert_into = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
+    """Store how to reach a conversation. The newest reference wins, since service URLs change.
+
+    If the bot had been removed from there, it is back.
+    """
     columns = {
         "tenant_id": reference.tenant_id,
         "kind": reference.kind.value,
@@ -65,14 +68,49 @@ async def remember(tx: Transaction, reference: ConversationReference, now: datet
             "bot_id": reference.bot_id,
             "bot_name": reference.bot_name,
             "channel_id": reference.channel_id,
+            "team_id": reference.team_id,
         },
         "seen_at": now,
+        "removed_at": None,
     }
+    insert_into = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
     await tx.execute(
         insert_into(ConversationRow)
         .values(id=reference.conversation_id, **columns)
         .on_conflict_do_update(index_elements=[ConversationRow.id], set_=columns)
     )
+    if reference.channel_id:
+        await tx.execute(
+            update(ConversationRow)
+            .where(ConversationRow.removed_at.is_not(None), _installed_with(reference))
+            .values(removed_at=None)
+        )
+
+
+async def removed(
+    tx: Transaction, reference: ConversationReference, now: datetime
+) -> frozenset[str]:
+    """The bot was removed from a chat, or from a team with all its channels: nothing is sent there until
+    an activity comes from there again. Returns the IDs of the conversations."""
+    await remember(tx, reference, now)  # with a row of its own it does not borrow a reference
+    gone = await tx.execute(
+        update(ConversationRow)
+        .where(_installed_with(reference))
+        .values(removed_at=now)
+        .returning(ConversationRow.id)
+    )
+    return frozenset(gone.scalars())
+
+
+def _installed_with(reference: ConversationReference) -> ColumnElement[bool]:
+    """The conversations that the bot joins and leaves together: a chat, or a team's channels and threads."""
+    stored = ConversationRow.reference
+    same = [ConversationRow.id == reference.conversation_id]
+    if reference.channel_id:
+        same.append(stored["channel_id"].as_string() == reference.channel_id)
+    if reference.team_id:
+        same.append(stored["team_id"].as_string() == reference.team_id)
+    return and_(ConversationRow.tenant_id == reference.tenant_id, or_(*same))
 
 
 async def load(
@@ -81,15 +119,29 @@ async def load(
     """How to reach a conversation.
 
     A channel that never wrote to Offhook borrows the service URL of the tenant's newest conversation.
-    Returns None before the tenant's first activity.
+    Returns None where the bot was removed, and before the tenant's first activity.
     """
-    columns = (ConversationRow.kind, ConversationRow.reference)
-    of_tenant = ConversationRow.tenant_id == tenant_id
-    own = await tx.execute(select(*columns).where(ConversationRow.id == conversation_id, of_tenant))
-    row, borrowed = own.one_or_none(), False
+    here = ConversationRow.tenant_id == tenant_id
+    channel_id = conversation_id.split(THREAD_SEPARATOR)[0]
+    columns = (
+        ConversationRow.id,
+        ConversationRow.kind,
+        ConversationRow.reference,
+        ConversationRow.removed_at,
+    )
+    found = await tx.execute(
+        select(*columns).where(ConversationRow.id.in_([conversation_id, channel_id]), here)
+    )
+    rows = {row.id: row for row in found}
+    if any(row.removed_at is not None for row in rows.values()):
+        return None
+    row, borrowed = rows.get(conversation_id), False
     if row is None:
         newest = await tx.execute(
-            select(*columns).where(of_tenant).order_by(ConversationRow.seen_at.desc()).limit(1)
+            select(*columns)
+            .where(here, ConversationRow.removed_at.is_(None))
+            .order_by(ConversationRow.seen_at.desc())
+            .limit(1)
         )
         row, borrowed = newest.one_or_none(), True
     if row is None:
@@ -101,24 +153,27 @@ async def load(
         service_url=row.reference["service_url"],
         bot_id=row.reference["bot_id"],
         bot_name=row.reference["bot_name"],
-        channel_id=conversation_id.split(THREAD_SEPARATOR)[0]
-        if borrowed
-        else row.reference.get("channel_id", ""),
+        channel_id=channel_id if borrowed else row.reference.get("channel_id", ""),
+        team_id="" if borrowed else row.reference.get("team_id", ""),
     )
 
 
 async def heard(tx: Transaction) -> Heard:
     row = (
         await tx.execute(
-            select(func.count().label("conversations"), func.max(ConversationRow.seen_at))
+            select(func.count().label("conversations"), func.max(ConversationRow.seen_at)).where(
+                ConversationRow.removed_at.is_(None)
+            )
         )
     ).one()
     return Heard(row[0], row[1])
 
 
 async def known(tx: Transaction, conversation_ids: Collection[str]) -> frozenset[str]:
-    """Those of `conversation_ids` that have written to Offhook."""
+    """Those of `conversation_ids` that have written to Offhook, which was not removed from them since."""
     rows = await tx.execute(
-        select(ConversationRow.id).where(ConversationRow.id.in_(tuple(conversation_ids)))
+        select(ConversationRow.id).where(
+            ConversationRow.id.in_(tuple(conversation_ids)), ConversationRow.removed_at.is_(None)
+        )
     )
     return frozenset(row.id for row in rows)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -34,6 +36,27 @@ _ADDRESS = "it must begin with sqlite:/// or postgresql://"
 BLOCKING: Mapping[str, str] = MappingProxyType(
     {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 )
+
+
+@dataclass(slots=True)
+class Commits:
+    """Counts write transactions that were, or may have been, committed."""
+
+    count: int = 0
+
+
+_commits: ContextVar[Commits | None] = ContextVar("commits", default=None)
+
+
+@contextmanager
+def counted_commits() -> Generator[Commits]:
+    """Counts the commits of this task, and of the tasks that it starts, until the end of the block."""
+    commits = Commits()
+    token = _commits.set(commits)
+    try:
+        yield commits
+    finally:
+        _commits.reset(token)
 
 
 class DatabaseError(Exception):
@@ -179,6 +202,8 @@ class Database:
                 if not self.sqlite:
                     await connection.execute(_TAKE_TURN)
                 yield connection
+                if commits := _commits.get():
+                    commits.count += 1
 
 
 def _log_in_with(password: Password, engine: Engine) -> None:

@@ -190,6 +190,35 @@ class ConversationRow(Base):
     kind: Mapped[str] = mapped_column(String(16))
     reference: Mapped[dict[str, Any]]
     seen_at: Mapped[datetime]
+    removed_at: Mapped[datetime | None]  #: since when the bot is not there any more; None if it is
+
+
+class FileConsentRow(Base):
+    """A file that somebody was offered and has not answered yet."""
+
+    __tablename__ = "file_consents"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)  #: cannot be guessed
+    tenant_id: Mapped[str] = mapped_column(String(36))
+    conversation_id: Mapped[str] = mapped_column(Text)
+    person_id: Mapped[str] = mapped_column(String(64))
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"))
+    export: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime]
+
+    __table_args__ = (Index(None, "request_id"),)
+
+
+class ReceivedActivityRow(Base):
+    """An activity whose first delivery is done or in progress."""
+
+    __tablename__ = "received_activities"
+
+    #: SHA-256 of the IDs of tenant, conversation and activity
+    id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    received_at: Mapped[datetime]
+
+    __table_args__ = (Index(None, "received_at"),)
 
 
 class PostRow(Base):

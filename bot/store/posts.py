@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
@@ -166,6 +166,19 @@ async def resend(tx: Transaction, post: Post) -> None:
 async def give_up(tx: Transaction, post: Post) -> None:
     """Dead letter: never deliver or update it again."""
     await tx.execute(update(PostRow).where(PostRow.id == post.id).values(live=False))
+
+
+async def live_in(tx: Transaction, tenant_id: str, conversation_ids: Collection[str]) -> list[Post]:
+    """The posts to be sent to, or kept current in, these conversations and their threads."""
+    rows = await tx.execute(
+        select(*_COLUMNS).where(PostRow.live, PostRow.tenant_id == tenant_id).order_by(PostRow.id)
+    )
+    live = (Post(**row) for row in rows.mappings())
+    return [
+        post
+        for post in live
+        if not {post.conversation_id, post.rate_limit_key}.isdisjoint(conversation_ids)
+    ]
 
 
 async def find(tx: Transaction, conversation_id: str, activity_id: str) -> Post | None:

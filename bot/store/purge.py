@@ -7,9 +7,15 @@ from datetime import datetime
 from sqlalchemy import delete, select
 
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
-from bot.store import publisher_leases
+from bot.store import file_consents, publisher_leases, received_activities
 from bot.store.database import Transaction
-from bot.store.models import ConversationRow, PostRow, RequestRow
+from bot.store.models import (
+    ConversationRow,
+    FileConsentRow,
+    PostRow,
+    ReceivedActivityRow,
+    RequestRow,
+)
 
 _CHUNK = 500  # requests per DELETE
 
@@ -38,4 +44,15 @@ async def purge(tx: Transaction, before: datetime) -> int:
         )
     )
     await publisher_leases.delete_expired(tx, before)
+    await tx.execute(delete(FileConsentRow).where(FileConsentRow.created_at < before))
+    await tx.execute(delete(ReceivedActivityRow).where(ReceivedActivityRow.received_at < before))
     return len(request_ids)
+
+
+async def sweep(tx: Transaction, now: datetime) -> None:
+    """Delete what serves for a day only: unanswered offers of files, and which activities were received."""
+    offers_end, activities_end = now - file_consents.VALID, now - received_activities.KEPT
+    await tx.execute(delete(FileConsentRow).where(FileConsentRow.created_at <= offers_end))
+    await tx.execute(
+        delete(ReceivedActivityRow).where(ReceivedActivityRow.received_at < activities_end)
+    )

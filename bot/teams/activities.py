@@ -17,6 +17,8 @@ from bot.store.conversations import ConversationKind, ConversationReference
 
 _MAX_ACTION_DATA = 64 * 1024  # characters of JSON; our own cards send less than 1 KB
 _MAX_PROOF = 32 * 1024  # characters; tokens have some 2,000
+_MAX_ENTITIES = 200  # a message mentions people, and says once which client sent it
+_MAX_MEMBERS = 1000
 _DOWNLOAD_INFO = "application/vnd.microsoft.teams.file.download.info"
 
 _KINDS = {
@@ -30,9 +32,18 @@ _MENTION_TAG = re.compile(r"</?at(?:\s[^<>]*)?>", re.IGNORECASE)
 class ActivityError(Exception):
     """The activity is refused: HTTP `status`, `code` names the sentence, `field` is at fault."""
 
-    def __init__(self, status: int = 400, code: str = "request-malformed", field: str = "") -> None:
+    def __init__(
+        self,
+        status: int = 400,
+        code: str = "request-malformed",
+        field: str = "",
+        *,
+        retry_after: int = 0,
+    ) -> None:
+        """`retry_after`: seconds until another try may succeed; 0 if none will."""
         super().__init__(status, code, field)
         self.status, self.code, self.field = status, code, field
+        self.retry_after = retry_after
 
 
 class _Part(BaseModel):
@@ -73,12 +84,14 @@ class _Attachment(_Part):
 
 class _ChannelData(_Part):
     tenant: _Named = _Named()
+    team: _Named = _Named()
     channel: _Named = _Named()
 
 
 class Activity(_Part):
     """The part of an activity that Offhook reads, named as in the Bot Framework activity schema."""
 
+    id: str = ""
     type: str = Field(min_length=1)
     service_url: str = Field(min_length=1)
     channel_id: str = ""
@@ -91,13 +104,23 @@ class Activity(_Part):
     recipient: _Named
     conversation: _Conversation
     channel_data: _ChannelData = _ChannelData()
-    entities: list[_Entity] = []
-    attachments: list[_Attachment] = Field(default=[], max_length=50)
+    # Lists end at their first error: a description of each would take more memory than the body.
+    entities: list[_Entity] = Field(default=[], max_length=_MAX_ENTITIES, fail_fast=True)
+    attachments: list[_Attachment] = Field(default=[], max_length=50, fail_fast=True)
+    members_removed: list[_Named] = Field(default=[], max_length=_MAX_MEMBERS, fail_fast=True)
 
     @property
     def tenant_id(self) -> str:
         """In lower case; "" if the activity names no tenant."""
         return (self.channel_data.tenant.id or self.conversation.tenant_id).lower()
+
+    @property
+    def removes_bot(self) -> bool:
+        """Whether it says that the bot was removed from the conversation, and not for an upgrade."""
+        if self.type == "installationUpdate":
+            return self.action == "remove"
+        ids = {member.id for member in self.members_removed}
+        return self.type == "conversationUpdate" and self.recipient.id in ids
 
 
 def read(body: bytes) -> Activity:
@@ -111,11 +134,12 @@ def read(body: bytes) -> Activity:
 
 def conversation(activity: Activity, tenant_id: str) -> ConversationReference:
     """Where the activity came from, and how to reach it again."""
-    conversation_id, channel_id = activity.conversation.id, activity.channel_data.channel.id
-    default = ConversationKind.CHANNEL if channel_id else ConversationKind.PERSONAL
+    conversation_id = activity.conversation.id
+    channel_id, team_id = activity.channel_data.channel.id, activity.channel_data.team.id
+    default = ConversationKind.CHANNEL if channel_id or team_id else ConversationKind.PERSONAL
     kind = _KINDS.get(activity.conversation.conversation_type, default)
     if kind is not ConversationKind.CHANNEL:
-        channel_id = ""
+        channel_id = team_id = ""
     elif not channel_id:
         channel_id = conversation_id.partition(";")[0]
     return ConversationReference(
@@ -126,6 +150,7 @@ def conversation(activity: Activity, tenant_id: str) -> ConversationReference:
         bot_id=activity.recipient.id,
         bot_name=activity.recipient.name,
         channel_id=channel_id,
+        team_id=team_id,
     )
 
 

@@ -1,17 +1,16 @@
 """Authentication of requests: their signature, the service URL, the tenant, the sender."""
 
-import asyncio
-import time
+from dataclasses import dataclass
 from typing import Any, cast
 
-import jwt
-from botbuilder.schema import Activity as SdkActivity
+import aiohttp
 from botframework.connector import auth
 from yarl import URL
 
 from bot.commands.chat import Sender
 from bot.settings.model import Settings, is_loopback
 from bot.teams.activities import Activity, ActivityError
+from bot.teams.keys import KeysUnavailableError, SigningKeys
 
 # The tenant of a local chat client, which names none and needs no signature.
 LOCAL_TENANT = "00000000-0000-0000-0000-000000000001"
@@ -19,79 +18,97 @@ LOCAL_TENANT = "00000000-0000-0000-0000-000000000001"
 # https://learn.microsoft.com/microsoftteams/platform/sbs-send-proactive
 _SERVICE_HOST = "smba.trafficmanager.net"
 _SERVICE_DOMAINS = (".teams.microsoft.com", ".teams.microsoft.us", ".teams.microsoftonline.cn")
-_CHECK_SECONDS = 10.0  # including a fetch of Microsoft's signing keys, once a day
-_REFETCH_SECONDS = 60.0  # between fetches caused by an unknown key
+_CHANNEL = "msteams"
+_CLOCK_SECONDS = 300  # by which Microsoft's clocks and ours may differ
+_RETRY_AFTER_SECONDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sent a request, by its token."""
+
+    service_url: str | None  #: the only service URL that its activity may name; None in `local`
 
 
 class RequestAuth:
     """With an app id the SDK authenticates every request; without one, anyone on this machine may talk.
 
-    Only the SDK's `authenticate_request` is used: its adapter builds credentials and a connector for
-    every turn and swallows errors. It fetches keys with blocking calls, hence the thread.
+    Only the SDK's validation of a token is used, with keys from `SigningKeys`: its own store of keys
+    blocks the event loop, its `authenticate_request` also accepts emulators and needs the activity, and
+    its adapter builds credentials and a connector for every turn and swallows errors.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession) -> None:
         self._tenants = {tenant.lower() for tenant in settings.tenant_ids}
-        self._issuer = settings.hosts.bot
-        self._refetch_at = 0.0
-        self._sdk: auth.BotFrameworkAuthentication | None = None
+        self._local = settings.local
+        self._app_id = settings.app_id
+        self._extractor: auth.JwtTokenExtractor | None = None
+        self._keys = SigningKeys(session, settings.hosts.signing_keys)
         if settings.signed:
-            self._sdk = auth.BotFrameworkAuthenticationFactory.create(
-                # Only the app id: the SDK never gets tokens.
-                credential_factory=auth.PasswordServiceClientCredentialFactory(settings.app_id),
-                **cast(dict[str, Any], settings.hosts.channel),
-            )
+            # No audience: `authenticate` checks it, as the SDK's own callers do.
+            rules = auth.VerifyOptions([settings.hosts.bot], None, _CLOCK_SECONDS, False)
+            url = settings.hosts.signing_keys
+            self._extractor = auth.JwtTokenExtractor(rules, url, ["RS256"])
+            self._extractor.open_id_metadata = cast(Any, self._keys)
+
+    async def aclose(self) -> None:
+        await self._keys.aclose()
 
     def tenant_of(self, activity: Activity) -> str:
-        return activity.tenant_id or ("" if self._sdk else LOCAL_TENANT)
+        return activity.tenant_id or ("" if self._extractor else LOCAL_TENANT)
 
     def allows(self, tenant_id: str) -> bool:
-        return tenant_id in self._tenants or not (self._tenants or self._sdk)
+        return tenant_id in self._tenants or not (self._tenants or self._extractor)
 
     def sender_of(self, activity: Activity) -> Sender | None:
         """Returns None for senders without an object id, such as some guests: they cannot be identified."""
-        object_id = activity.sender.aad_object_id or ("" if self._sdk else activity.sender.id)
+        object_id = activity.sender.aad_object_id or ("" if self._extractor else activity.sender.id)
         return Sender(object_id, activity.sender.name, activity.sender.id) if object_id else None
 
-    async def admit(self, authorization: str, activity: Activity) -> None:
-        """Raises `ActivityError` unless the request comes from where it should."""
-        if not _is_service(activity.service_url, loopback=self._sdk is None):
-            raise ActivityError(403, "request-service-url")
-        if self._sdk is None:
-            return
-        if activity.channel_id != "msteams":
-            raise ActivityError(403, "request-channel")
-        signed = SdkActivity(channel_id="msteams", service_url=activity.service_url)
+    def check_host(self, host: str) -> None:
+        """Raises ActivityError in `local` unless the client calls this machine by its own name.
+
+        Otherwise a web page could point a name of its own at 127.0.0.1 and talk to the bot.
+        """
+        if self._local and not is_loopback(_host_of(f"http://{host}")):
+            raise ActivityError(403, "request-host")
+
+    async def authenticate(self, authorization: str) -> Caller:
+        """Raises ActivityError unless the token says that the connector sent the request to this bot."""
+        if self._extractor is None:
+            return Caller(None)
         try:
-            # The SDK also accepts tokens of its emulator and of other bots, and checks them less strictly.
-            token = authorization.partition(" ")[2]
-            claims = jwt.decode(token, options={"verify_signature": False})
-            if claims.get("iss") != self._issuer:
-                raise PermissionError("not a token of the connector")
-            try:
-                await _checked(self._sdk, signed, authorization)
-            except (IndexError, AttributeError):  # how the SDK reports an unknown key
-                if time.monotonic() < self._refetch_at:
-                    raise
-                # Microsoft may have new keys. The SDK would not fetch them for a day.
-                self._refetch_at = time.monotonic() + _REFETCH_SECONDS
-                auth.JwtTokenExtractor.metadataCache.clear()
-                await _checked(self._sdk, signed, authorization)
-        except Exception as error:
-            # A bad token is a PermissionError, an error of PyJWT, or a bare Exception. Any other OSError,
-            # as `requests` raises, means that the keys could not be fetched.
-            if isinstance(error, OSError) and not isinstance(error, PermissionError):
-                raise ActivityError(503, "request-keys") from error
+            # Scheme, issuer, signature, the key's endorsement for Teams, and expiry.
+            identity = await self._extractor.get_identity_from_auth_header(authorization, _CHANNEL)
+        except KeysUnavailableError as error:
+            raise ActivityError(503, "request-keys", retry_after=_RETRY_AFTER_SECONDS) from error
+        except Exception as error:  # of PyJWT, of the SDK, UnknownKeyError: all mean a bad token
             raise ActivityError(401, "request-unauthorized") from error
+        claims = cast(dict[str, Any], identity.claims) if identity else {}
+        url = claims.get("serviceurl")
+        for_us = claims.get("aud") == self._app_id and "exp" in claims
+        if not for_us or auth.SkillValidation.is_skill_claim(claims) or not isinstance(url, str):
+            raise ActivityError(401, "request-unauthorized")
+        return Caller(url)
+
+    def check(self, caller: Caller, activity: Activity) -> None:
+        """Raises ActivityError unless `caller` may send `activity`."""
+        if not _is_service(activity.service_url, loopback=self._extractor is None):
+            raise ActivityError(403, "request-service-url")
+        if self._extractor is None:
+            return
+        if activity.channel_id != _CHANNEL:
+            raise ActivityError(403, "request-channel")
+        if caller.service_url != activity.service_url:
+            raise ActivityError(401, "request-unauthorized")
 
 
-async def _checked(
-    sdk: auth.BotFrameworkAuthentication, signed: SdkActivity, authorization: str
-) -> None:
-    async with asyncio.timeout(_CHECK_SECONDS):
-        await asyncio.to_thread(
-            lambda: asyncio.run(sdk.authenticate_request(signed, authorization))
-        )
+def _host_of(url: str) -> str:
+    """In lower case; "" if there is none."""
+    try:
+        return (URL(url).raw_host or "").lower()
+    except ValueError:
+        return ""
 
 
 def _is_service(url: str, *, loopback: bool) -> bool:
@@ -100,7 +117,7 @@ def _is_service(url: str, *, loopback: bool) -> bool:
         parts = URL(url)
     except ValueError:
         return False
-    host = (parts.raw_host or "").lower()
+    host = _host_of(url)
     clean = not (parts.user or parts.query_string or parts.fragment)
     if loopback:
         return clean and parts.scheme in ("http", "https") and is_loopback(host)

@@ -1,4 +1,4 @@
-"""Opens the Teams edge: an HTTP session for the connector, and what uses it."""
+"""Opens the Teams edge: an HTTP session for the connector and its keys, and what uses it."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -30,4 +30,8 @@ async def open_edge(
     async with aiohttp.ClientSession(
         cookie_jar=aiohttp.DummyCookieJar(), trust_env=not settings.local
     ) as session:
-        yield Edge(RequestAuth(settings), ConnectorMessenger(session, token))
+        auth = RequestAuth(settings, session)
+        try:
+            yield Edge(auth, ConnectorMessenger(session, token))
+        finally:
+            await auth.aclose()

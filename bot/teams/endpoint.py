@@ -1,4 +1,4 @@
-"""POST /api/messages: parse, authenticate, hand over to `Chat`, answer in Bot Framework's shapes.
+"""POST /api/messages: authenticate, read, hand over to `Chat`, answer in Bot Framework's shapes.
 
 The SDK's `CloudAdapter.process` is not used: 4.17.1 turns every answer to a card action, and every
 malformed request, into HTTP 500.
@@ -6,7 +6,7 @@ malformed request, into HTTP 500.
 
 import asyncio
 import secrets
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import structlog
 from aiohttp import web
@@ -17,6 +17,7 @@ from bot.commands.chat import (
     CardAnswer,
     Chat,
     NoAnswer,
+    Sender,
     SignInAnswer,
     SignInFailed,
     TextAnswer,
@@ -25,6 +26,7 @@ from bot.runner.messenger import DeliveryError, Message, Messenger
 from bot.store.conversations import ConversationReference
 from bot.teams import activities
 from bot.teams.activities import Activity, ActivityError
+from bot.teams.admission import Admission, check_headers, read_body
 from bot.teams.auth import RequestAuth
 from bot.words import Words
 
@@ -44,6 +46,7 @@ class Endpoint:
         self._chat = chat
         self._messenger = messenger
         self._words = words
+        self._admission = Admission()
         self._turns: set[asyncio.Task[Answer]] = set()
 
     def add_to(self, app: web.Application) -> None:
@@ -55,20 +58,41 @@ class Endpoint:
         reference = secrets.token_hex(4)
         with structlog.contextvars.bound_contextvars(reference=reference):
             try:
-                activity = activities.read(await request.read())
-                await self._auth.admit(request.headers.get("Authorization", ""), activity)
-                return await self._answer(activity, reference)
+                with ExitStack() as under_way:
+                    under_way.enter_context(self._admission.request(request.remote or ""))
+                    activity = await self._received(request)
+                    under_way.enter_context(self._admission.sender(_person(activity)))
+                    turn = asyncio.create_task(self._turn(activity, reference))
+                    self._turns.add(turn)
+                    turn.add_done_callback(self._turns.discard)
+                    ended = under_way.pop_all()
+                    turn.add_done_callback(lambda _: ended.close())
+                return await self._answer(activity, turn)
             except ActivityError as error:
-                cause = type(error.__cause__).__name__
-                log.warning("activity.refused", code=error.code, field=error.field, cause=cause)
-                message = self._words(error.code, field=error.field, reference=reference)
-                body = {"error": {"code": error.code, "message": message}}
-                return web.json_response(body, status=error.status)
+                return self._refusal(request, error, reference)
 
-    async def _answer(self, activity: Activity, reference: str) -> web.Response:
-        turn = asyncio.create_task(self._turn(activity, reference))
-        self._turns.add(turn)
-        turn.add_done_callback(self._turns.discard)
+    async def _received(self, request: web.Request) -> Activity:
+        """The activity, from a caller that may send it. Reads nothing of anybody else's body."""
+        self._auth.check_host(request.host)
+        caller = await self._auth.authenticate(request.headers.get("Authorization", ""))
+        check_headers(request)
+        activity = activities.read(await read_body(request))
+        self._auth.check(caller, activity)
+        return activity
+
+    def _refusal(self, request: web.Request, error: ActivityError, reference: str) -> web.Response:
+        cause = type(error.__cause__).__name__
+        log.warning("activity.refused", code=error.code, field=error.field, cause=cause)
+        message = self._words(error.code, field=error.field, reference=reference)
+        body = {"error": {"code": error.code, "message": message}}
+        response = web.json_response(body, status=error.status)
+        if error.retry_after:
+            response.headers["Retry-After"] = str(error.retry_after)
+        if not request.content.is_eof():
+            response.force_close()
+        return response
+
+    async def _answer(self, activity: Activity, turn: asyncio.Task[Answer]) -> web.Response:
         done, _ = await asyncio.wait({turn}, timeout=_ANSWER_SECONDS)
         answer = turn.result() if done else TextAnswer(self._words("chat-slow"))
         if activity.type != "invoke" or activity.name == "fileConsent/invoke":
@@ -91,7 +115,8 @@ class Endpoint:
             raise
         except Exception:
             log.exception("turn.failed")
-            if activity.type != "invoke" or loop.time() > answered_at:
+            shown = activity.type == "invoke" and loop.time() <= answered_at
+            if not shown and not activity.removes_bot:
                 await self._tell(conversation, reference)
             return TextAnswer(self._chat.fault_text(reference))
 
@@ -100,6 +125,9 @@ class Endpoint:
             # Nothing is sent to conversations of other tenants; only the click itself is answered.
             log.warning("turn.tenant_refused", tenant=conversation.tenant_id)
             return TextAnswer(self._words("chat-wrong-tenant"))
+        if activity.removes_bot:
+            await self._chat.removed(conversation, activity.id)
+            return NO_ANSWER
         sender = self._auth.sender_of(activity)
         if sender is None:
             log.warning("turn.identity_missing")
@@ -107,7 +135,18 @@ class Endpoint:
             if activity.type == "message":
                 await self._say(conversation, text)
             return TextAnswer(text)
-        await self._chat.remember(conversation)
+        async with self._chat.receiving(conversation, activity.id) as first:
+            if first:
+                return await self._handle(activity, sender, conversation)
+            log.info("activity.repeated", type=activity.type, name=activity.name)
+            if activity.name != "adaptiveCard/action":
+                return NO_ANSWER
+            click = activities.card_action(activity, sender, conversation)
+            return await self._chat.action(click, repeated=True)
+
+    async def _handle(
+        self, activity: Activity, sender: Sender, conversation: ConversationReference
+    ) -> Answer:
         match activity.type, activity.name:
             case "message", _:
                 await self._chat.message(activities.message(activity, sender, conversation))
@@ -142,6 +181,11 @@ class Endpoint:
         late = (await asyncio.wait(self._turns, timeout=_CLOSE_SECONDS))[1] if self._turns else ()
         for turn in late:
             turn.cancel()
+
+
+def _person(activity: Activity) -> str:
+    """Who sent it, as far as Teams says."""
+    return f"{activity.tenant_id}/{activity.sender.aad_object_id or activity.sender.id}"
 
 
 def _invoke_body(

@@ -81,6 +81,13 @@ class ChatFiles:
                 return await _read(answer, file.name)
         raise FileTransferError("unreachable", name=file.name)
 
+    def allows(self, url: object) -> bool:
+        try:
+            self._checked(url, "")
+        except FileTransferError:
+            return False
+        return True
+
     async def upload(self, upload: Json, content: bytes) -> None:
         """The PUT of an upload session: https://learn.microsoft.com/graph/api/driveitem-createuploadsession"""
         name = str(upload.get("name", ""))

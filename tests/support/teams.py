@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,8 +40,11 @@ class RecordingChat:
     )
     messages: list[IncomingMessage] = field(default_factory=list[IncomingMessage])
     actions: list[CardAction] = field(default_factory=list[CardAction])
+    repeated: list[CardAction] = field(default_factory=list[CardAction])  #: among clicks
     consents: list[FileConsent] = field(default_factory=list[FileConsent])
     proofs: list[Proof] = field(default_factory=list[Proof])
+    removals: list[ConversationReference] = field(default_factory=list[ConversationReference])
+    repeats: bool = False  #: whether every activity was received before
     sign_in_answer: Answer = NO_ANSWER  #: returned by `signed_in`
     faults: list[tuple[ConversationReference, str]] = field(
         default_factory=list[tuple[ConversationReference, str]]
@@ -52,8 +56,15 @@ class RecordingChat:
         if self.error is not None:
             raise self.error
 
-    async def remember(self, conversation: ConversationReference) -> None:
+    @asynccontextmanager
+    async def receiving(
+        self, conversation: ConversationReference, activity_id: str
+    ) -> AsyncGenerator[bool]:
         self.remembered.append(conversation)
+        yield not self.repeats
+
+    async def removed(self, conversation: ConversationReference, activity_id: str) -> None:
+        self.removals.append(conversation)
 
     async def installed(self, conversation: ConversationReference, sender: Sender) -> None:
         self.installs.append((conversation, sender))
@@ -62,9 +73,9 @@ class RecordingChat:
         await self._work()
         self.messages.append(message)
 
-    async def action(self, action: CardAction) -> Answer:
+    async def action(self, action: CardAction, *, repeated: bool = False) -> Answer:
         await self._work()
-        self.actions.append(action)
+        (self.repeated if repeated else self.actions).append(action)
         return self.answer
 
     async def consent(self, consent: FileConsent) -> None:

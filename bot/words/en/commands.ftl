@@ -39,5 +39,6 @@ export-below = The file is in the next message.
 export-results = Results of request { $request }
 export-issues = Issues in request { $request }
 export-declined = OK, I did not save a file. Select Export again whenever you want it.
+export-consent-unknown = This offer to save a file is no longer valid. Select Export on the card again.
 export-not-saved = I couldn't save the file to your OneDrive. Select Export to try again. Request { $request } is not affected.
 export-link-old = This link is no longer valid. Select Export on the card again.

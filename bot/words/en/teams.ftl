@@ -33,6 +33,13 @@ request-malformed = This is not a Bot Framework activity: { $field ->
        *[other] { $field } is missing or has the wrong type
     }. Reference: { $reference }
 request-too-big = This click carries more data than any Offhook card sends. Reference: { $reference }
+request-body-too-big = This request is larger than any that Teams sends. Reference: { $reference }
+request-slow = The rest of this request did not arrive in time. Reference: { $reference }
+request-encoding = Offhook does not read compressed requests. Reference: { $reference }
+request-not-json = This request is not JSON: its Content-Type must be application/json. Reference: { $reference }
+request-host = In the local environment, Offhook answers only requests for localhost or 127.0.0.1. Reference: { $reference }
+request-busy = Offhook is handling as many requests as it can. Try again in a few seconds. Reference: { $reference }
+request-too-many = Too many requests from you are in progress. Try again in a few seconds. Reference: { $reference }
 request-unauthorized = The signature of this request is missing or invalid. Only the Bot Framework connector can call this address. Reference: { $reference }
 request-service-url = Offhook is not allowed to send answers to this activity's service URL. Reference: { $reference }
 request-channel = This bot works only in Microsoft Teams. Reference: { $reference }

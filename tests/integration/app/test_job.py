@@ -193,31 +193,6 @@ async def test_unanswered_export_blocks_nothing(bot: RunningBot) -> None:
     ]
 
 
-async def test_forged_file_consent_reveals_nothing(bot: RunningBot) -> None:
-    """The context of a consent comes back from the client, so it grants nothing."""
-    results = await bot.run_job(phones_csv(1))
-    await bot.click(ALEX, results, "export", what="results")
-    consent = await bot.wait_for(lambda message: has_attachment(message, CONSENT))
-    request = attachments(consent)[0]["content"]["acceptContext"]["request"]
-    for context, upload, text in (
-        ({"request": "ZZZZZZZZ"}, {}, "can't find this request"),
-        ({"request": [request]}, {}, "can't find this request"),
-        (
-            {"request": request, "what": {"a": 1}},
-            {"uploadUrl": "https://evil.example.com/x"},
-            "couldn't save",
-        ),
-        ({"request": request}, {"uploadUrl": 7, "name": ["x"]}, "couldn't save"),
-    ):
-        since = bot.now
-        value = {"type": "fileUpload", "action": "accept", "context": context, "uploadInfo": upload}
-        status, _ = await bot.client.post(
-            bot.client.activity(ALEX, CHAT, type="invoke", name="fileConsent/invoke", value=value)
-        )
-        assert status == 200
-        await bot.wait_for_text(text, chat=CHAT, since=since)
-
-
 async def test_issues_can_be_exported_before_approval(bot: RunningBot) -> None:
     validation = await bot.submit_file(MIXED)
     assert "4 of 5 rows are ready" in text_of(validation)

@@ -94,7 +94,8 @@ async def post(serve: Serve, local: Settings, session: aiohttp.ClientSession) ->
 
     async def send(body: Any) -> aiohttp.ClientResponse:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        response = await session.post(url, data=io.BytesIO(content))
+        headers = {"Content-Type": "application/json"}
+        response = await session.post(url, data=io.BytesIO(content), headers=headers)
         await response.read()
         return response
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +13,11 @@ import aiohttp
 import jwt
 import pytest
 from aiohttp import web
-from botframework.connector.auth import ChannelValidation, JwtTokenExtractor
 from cryptography.hazmat.primitives.asymmetric import rsa
 from jwt.algorithms import RSAAlgorithm
 
+from bot.settings import model
+from bot.settings.clouds import HOSTS, Cloud
 from bot.settings.model import Environment, Gateway, Settings
 from tests.integration.teams.conftest import Serve, served
 from tests.support.teams import TENANT, RecordingChat, activity, click
@@ -79,8 +80,8 @@ async def keys(
     app.router.add_get("/keys", published_keys.keys)
     async with served(app) as url:
         published_keys.url = url
-        monkeypatch.setattr(ChannelValidation, "open_id_metadata_endpoint", f"{url}/metadata")
-        monkeypatch.setattr(JwtTokenExtractor, "metadataCache", {})
+        hosts = replace(HOSTS[Cloud.PUBLIC], signing_keys=f"{url}/metadata")
+        monkeypatch.setattr(model, "HOSTS", {Cloud.PUBLIC: hosts})
         yield published_keys
 
 
@@ -97,7 +98,10 @@ class Client:
 
 
 @pytest.fixture
-async def client(serve: Serve, production: Settings, session: aiohttp.ClientSession) -> Client:
+async def client(
+    serve: Serve, production: Settings, session: aiohttp.ClientSession, keys: Keys
+) -> Client:
+    """A client of an endpoint that takes its keys from `keys`."""
     return Client(await serve(production), session)
 
 
@@ -142,6 +146,7 @@ INVALID_HEADERS: list[tuple[str, Callable[[Keys, Settings], str | None]]] = [
     ("no audience", lambda keys, settings: f"Bearer {keys.sign(settings, aud=None)}"),
     ("another issuer", lambda keys, settings: f"Bearer {keys.sign(settings, iss='https://x')}"),
     ("no issuer", lambda keys, settings: f"Bearer {keys.sign(settings, iss=None)}"),
+    ("no expiry", lambda keys, settings: f"Bearer {keys.sign(settings, exp=None)}"),
     ("expired", lambda keys, settings: f"Bearer {keys.sign(settings, exp=1_000_000_000)}"),
     (
         "for another service URL",

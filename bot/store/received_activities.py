@@ -1,0 +1,39 @@
+"""Which activities were received, over all replicas, so that one that is delivered twice has one effect."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete
+from sqlalchemy.dialects import postgresql, sqlite
+
+from bot.store.conversations import ConversationReference
+from bot.store.database import Transaction
+from bot.store.models import ReceivedActivityRow
+
+#: How long activities are remembered. The connector repeats a delivery within minutes, if at all.
+KEPT = timedelta(days=1)
+
+
+def key(conversation: ConversationReference, activity_id: str) -> str:
+    """Activity IDs are unique in a conversation only, and of any length."""
+    parts = (conversation.tenant_id, conversation.conversation_id, activity_id)
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+
+async def claim(tx: Transaction, activity_key: str, now: datetime) -> bool:
+    """Returns True for the first delivery of an activity."""
+    insert_into = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
+    added = await tx.execute(
+        insert_into(ReceivedActivityRow)
+        .values(id=activity_key, received_at=now)
+        .on_conflict_do_nothing()
+        .returning(ReceivedActivityRow.id)
+    )
+    return added.one_or_none() is not None
+
+
+async def release(tx: Transaction, activity_key: str) -> None:
+    """The activity had no effect: the next delivery counts."""
+    await tx.execute(delete(ReceivedActivityRow).where(ReceivedActivityRow.id == activity_key))
