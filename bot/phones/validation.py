@@ -18,6 +18,7 @@ from bot.phones.errors import UnreadableFileError
 from bot.phones.issue import Column, Issue, Notice, Severity
 from bot.phones.region import Region
 from bot.phones.value import Flaw, shorten, trim
+from bot.phones.vendor import usual_ports
 
 MAX_ROWS = 20_000
 
@@ -57,6 +58,7 @@ def validate(
     rows = validator.validate_rows(numbered_rows, columns)
     validator.find_duplicate_hardware_ids(rows)
     validator.find_repeated_accounts(rows)
+    validator.find_unusual_ports(rows)
     issues = sorted(validator.issues, key=lambda issue: (_RANK[issue.severity], issue.row))
     return ValidatedRows(rows, issues, list(validator.notices()))
 
@@ -209,6 +211,21 @@ class _Validator:
                     self._add_issue(
                         row.number, Column.USERNAME, row.username, flaw, Severity.WARNING
                     )
+
+    def find_unusual_ports(self, rows: Sequence[RosterRow]) -> None:
+        """Warn about ports that only large adapters have: once per adapter, at its highest port."""
+        highest: dict[str, RosterRow] = {}
+        for row in rows:
+            port = hardware_ids.port_of(row.hardware_id) if row.ready else None
+            if port is not None and port > usual_ports(row.hardware_id):
+                mac = row.hardware_id[:17]
+                highest[mac] = max(highest.get(mac, row), row, key=lambda row: row.hardware_id)
+        for row in highest.values():
+            flaw = Flaw(
+                "hardware-id-port-unusual",
+                {"port": row.hardware_id[18:], "ports": usual_ports(row.hardware_id)},
+            )
+            self._add_issue(row.number, Column.HARDWARE_ID, row.hardware_id, flaw, Severity.WARNING)
 
     def notices(self) -> Iterator[Notice]:
         if self._respelled_count:

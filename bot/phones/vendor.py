@@ -44,6 +44,8 @@ _ORGANIZATIONS = (
 _ATA_KINDS: Mapping[Vendor | None, DeviceKind] = MappingProxyType(
     {Vendor.CISCO: DeviceKind.CISCO_ATA, Vendor.POLY: DeviceKind.POLY_ATA}
 )
+# Cisco ATA 191 and 192; Poly ATA 400 and 402, OBi 300 and 302. Without an entry: AudioCodes MP-124.
+_USUAL_PORTS: Mapping[Vendor | None, int] = MappingProxyType({Vendor.CISCO: 2, Vendor.POLY: 2})
 
 
 def vendor_of(hardware_id: str) -> Vendor | None:
@@ -60,6 +62,15 @@ def kind_of(hardware_id: str) -> DeviceKind:
     if hardware_id[17:]:
         return _ATA_KINDS.get(vendor, DeviceKind.AUDIOCODES_ATA)
     return DeviceKind.CISCO_PHONE if vendor is Vendor.CISCO else DeviceKind.PHONE
+
+
+def usual_ports(hardware_id: str) -> int:
+    """How many ports an analog adapter with this hardware ID has at most, unless it is a large one.
+
+    The OUI names the vendor only, so this is what its models on Microsoft's list have; of those that no
+    OUI tells apart, all but the AudioCodes MP-1288.
+    """
+    return _USUAL_PORTS.get(_vendor(hardware_id[:8]), 24)
 
 
 @lru_cache(maxsize=4096)

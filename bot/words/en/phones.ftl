@@ -62,6 +62,8 @@ issue-hardware-id-port-range = There is no port "{ $port }". The ports of an ana
     .fix = Enter the port as three digits after a colon, such as :001.
 issue-hardware-id-port-format = The port of an analog adapter is a colon and three digits.
     .fix = If the ending is a port, enter { $suggestion }.
+issue-hardware-id-port-unusual = Most analog adapters of this make have at most { $ports } ports, and this is port { $port }.
+    .fix = Continue if the adapter has this port. An AudioCodes MP-1288 has 288. Otherwise, correct the port.
 issue-hardware-id-port-padded = The port has fewer than three digits. It was read as { $read }.
     .fix = Nothing to do, if this is the right port.
 

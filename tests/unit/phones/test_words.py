@@ -31,8 +31,8 @@ USERNAMES = [
 ]  # fmt: skip
 HARDWARE_IDS = [
     "", "=1", "12", "805211223", "8E+11", "8O5211223344", "8x5211223344", "8-05211223344",
-    "000000000000", "ffffffffffff", "01005e000001", "00005e005301", MAC + "1:99", MAC + "1-1",
-    MAC + "2:1",
+    "000000000000", "ffffffffffff", "01005e000001", "00005e005301", MAC + "1:999", MAC + "1-1",
+    MAC + "2:1", MAC + "8:025",
 ]  # fmt: skip
 ACROSS = [
     f"dup@c.de,{MAC}3,", f"dup@c.de,{MAC}3,", f"one@c.de,{MAC}4,", f"two@c.de,{MAC}4,",
