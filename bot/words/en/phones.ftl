@@ -111,7 +111,10 @@ unreadable-no-header = The first row names neither the usernames nor the hardwar
 unreadable-one-column = There is only one column, { $found }. Two are needed, separated by a comma, a semicolon, or a tab.
     .fix = Make the first row Username,HardwareId and put both values in every row.
 unreadable-column-missing = There is no { $column } column. The first row says: { $found }
-    .fix = Add a { $column } column, or rename the column that has these values.
+    .fix = { $column ->
+        [Username] Add a Username column, or rename the column that has the accounts. The Teams admin center's template lists devices only: add the account of each.
+       *[other] Add a { $column } column, or rename the column that has these values.
+    }
 unreadable-column-twice = Two columns could be { $column }: "{ $first }" and "{ $second }".
     .fix = Rename or remove one of them.
 unreadable-too-many-rows = The file has { $rows } rows. The limit is { $limit }.

@@ -85,7 +85,7 @@ def every_notice() -> list[Notice]:
 
 UNREADABLE = [
     b"", b"Username,MAC\n", b"a,b\n1,2\n", b"Username\nanna\n", b"Username,b\n1,2\n",
-    b"Username,MAC,User\n1,2,3\n", b"Username,MAC\n" + b"a,b\n" * (MAX_ROWS + 1),
+    b"Username,MAC,UPN\n1,2,3\n", b"Username,MAC\n" + b"a,b\n" * (MAX_ROWS + 1),
     b"a," * 100_000, b"Username,MAC\n" + b"x" * 200_000, b'Username,MAC\n"a,b\n', b"Username,MAC\0",
     b"Username,MAC\n\x81\xff", b"x" * 6_000_000, zipped(xl__workbook="<x/>"),
     zipped(**{f"xl__{at}": "" for at in range(1001)}), zipped(word__document="<x/>"),
