@@ -33,11 +33,13 @@ _NO_LEASE: Mapping[str, Any] = {"owner": "", "lease_until": None}
 async def plan(tx: Transaction, request: Request) -> None:
     """-> planned, for all batches of an approved request."""
     rows = await tx.execute(
-        select(PhoneRow.number, PhoneRow.region)
+        select(PhoneRow.number, PhoneRow.region, PhoneRow.username)
         .where(PhoneRow.request_id == request.id, PhoneRow.ready)
         .order_by(PhoneRow.number)
     )
-    for planned in states.plan((number, Region(region)) for number, region in rows):
+    for planned in states.plan(
+        (number, Region(region), account) for number, region, account in rows
+    ):
         numbers = list(planned.rows)
         inserted = await tx.execute(
             insert(BatchRow)

@@ -15,7 +15,7 @@ from bot.phones import hardware_id as hardware_ids
 from bot.phones import region as regions
 from bot.phones import username as usernames
 from bot.phones.errors import UnreadableFileError
-from bot.phones.issue import Column, Issue, Notice, Severity
+from bot.phones.issue import Column, Issue, Notice, Severity, accounts_on_several
 from bot.phones.region import Region
 from bot.phones.value import Flaw, shorten, trim
 from bot.phones.vendor import usual_ports
@@ -60,7 +60,11 @@ def validate(
     validator.find_repeated_accounts(rows)
     validator.find_unusual_ports(rows)
     issues = sorted(validator.issues, key=lambda issue: (_RANK[issue.severity], issue.row))
-    return ValidatedRows(rows, issues, list(validator.notices()))
+    notices = [
+        *validator.notices(),
+        *accounts_on_several(row.username for row in rows if row.ready),
+    ]
+    return ValidatedRows(rows, issues, notices)
 
 
 class _Validator:

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from bot.phones.issue import Severity
+from bot.phones.issue import Notice, Severity, accounts_on_several
 from bot.phones.roster import Roster
 from bot.phones.validation import RosterRow
 from bot.phones.vendor import kind_of
@@ -42,7 +42,7 @@ async def insert_roster(tx: Transaction, new: NewRequest, roster: Roster, now: d
         usernames=[row.username for row in roster.rows if row.ready],
         warnings=severities.count(Severity.WARNING),
         notes=severities.count(Severity.NOTE),
-        notices=[{"code": n.code, "arguments": dict(n.arguments)} for n in roster.notices],
+        notices=roster.notices,
     )
     await _insert(tx, PhoneRow, [_phone(request_id, row) for row in roster.rows])
     await _insert(
@@ -84,12 +84,18 @@ async def insert_retry(
     ).all()
     if not rows:
         return None
+    usernames = [row.username for row in rows]
+    elsewhere = await _signed_in_before(tx, failed_request_id, usernames)
+    notices = list(accounts_on_several(usernames))
+    if elsewhere:
+        notices.append(Notice("signed-in-elsewhere", {"accounts": elsewhere}))
     request_id = await _insert_request(
         tx,
         new,
         now,
         total_rows=len(rows),
-        usernames=[row.username for row in rows],
+        usernames=usernames,
+        notices=notices,
         retry_of=failed_request_id,
     )
     copied = ("number", "username", "hardware_id", "region", "region_given", "kind")
@@ -106,6 +112,21 @@ async def insert_retry(
     return request_id, len(rows)
 
 
+async def _signed_in_before(tx: Transaction, request_id: str, usernames: Iterable[str]) -> int:
+    """How many of the accounts are signed in on a phone of this request or of those it retried."""
+    signed_in: set[str] = set()
+    while request_id:
+        rows = await tx.execute(
+            select(PhoneRow.username).where(
+                PhoneRow.request_id == request_id, PhoneRow.status == PhoneStatus.SIGNED_IN.value
+            )
+        )
+        signed_in.update(username.casefold() for username in rows.scalars())
+        before = await tx.execute(select(RequestRow.retry_of).where(RequestRow.id == request_id))
+        request_id = before.scalar() or ""
+    return len(signed_in.intersection(username.casefold() for username in usernames))
+
+
 async def _insert_request(
     tx: Transaction,
     new: NewRequest,
@@ -115,7 +136,7 @@ async def _insert_request(
     usernames: Sequence[str],
     warnings: int = 0,
     notes: int = 0,
-    notices: Iterable[Mapping[str, Any]] = (),
+    notices: Iterable[Notice] = (),
     retry_of: str = "",
 ) -> str:
     request_id = new_id()
@@ -133,7 +154,7 @@ async def _insert_request(
             accounts=len({username.casefold() for username in usernames}),
             warnings=warnings,
             notes=notes,
-            notices=list(notices),
+            notices=[{"code": n.code, "arguments": dict(n.arguments)} for n in notices],
             four_eyes=new.four_eyes,
             created_at=now,
             retry_of=retry_of,

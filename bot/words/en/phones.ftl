@@ -75,8 +75,8 @@ issue-duplicate = Row { NUMBER($first, useGrouping: 0) } already has the same us
     .fix = Remove this row. Row { NUMBER($first, useGrouping: 0) } is kept.
 issue-hardware-id-shared = Row { NUMBER($other, useGrouping: 0) } has the same hardware ID for another account, { $account }.
     .fix = A phone or port takes one account. Find out which row is right and remove the other one.
-issue-account-on-several = Row { NUMBER($first, useGrouping: 0) } has the same account for another phone.
-    .fix = This is allowed. Continue if you want one account on several phones.
+issue-account-on-several = Row { NUMBER($first, useGrouping: 0) } has the same account for another phone. Its password is reset for both, so one phone may sign out the other.
+    .fix = Use one account per phone if you can. Continue only if you want one account on several phones.
 
 ## The file as a whole
 
@@ -99,6 +99,14 @@ notice-values-trimmed = { $count ->
         [one] Spaces or quotation marks around one value were removed.
        *[other] Spaces or quotation marks around { $count } values were removed.
     }
+notice-accounts-on-several = { $accounts ->
+        [one] One account is on { $phones } phones.
+       *[other] { $accounts } accounts are on several phones each, { $phones } phones in all.
+    } A password reset may sign out phones that already use the account. Offhook sends the phones of an account in one batch per region.
+notice-signed-in-elsewhere = { $accounts ->
+        [one] One of these accounts is
+       *[other] { $accounts } of these accounts are
+    } already signed in on another phone. This retry resets the password again, which may sign out that phone.
 
 ## Nothing to validate
 

@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 from bot.cli import validate
-from bot.phones.issue import Issue, Notice
+from bot.phones.issue import Issue, Notice, accounts_on_several
 from bot.phones.roster import MAX_ROWS, UnreadableFileError, read, read_text
 from bot.words import Words
 
@@ -78,6 +78,9 @@ def every_notice() -> list[Notice]:
         workbook("Phones", "More"),
     ]
     return [
+        *accounts_on_several(["a", "A", "b"]),
+        *accounts_on_several("aabb"),
+        *(Notice("signed-in-elsewhere", {"accounts": accounts}) for accounts in (1, 2)),
         *(notice for content in files for notice in read(content, "phones").notices),
         *read_text(rows).notices,
     ]
