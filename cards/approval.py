@@ -86,6 +86,7 @@ def _request_facts(context: CardContext) -> list[tuple[str, str]]:
         (context.words("fact-file"), context.markdown_value(roster.file_name)),
         *region_facts(context),
     ]
+    pairs.append((context.words("label-batch-size"), str(snapshot.batch_size)))
     if roster.not_ready:
         pairs.append(
             (context.words("fact-left-out"), context.message("rows", rows=roster.not_ready))

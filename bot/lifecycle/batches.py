@@ -37,9 +37,11 @@ async def plan(tx: Transaction, request: Request) -> None:
         .where(PhoneRow.request_id == request.id, PhoneRow.ready)
         .order_by(PhoneRow.number)
     )
-    for planned in states.plan(
-        (number, Region(region), account) for number, region, account in rows
-    ):
+    planned_batches = states.plan(
+        ((number, Region(region), account) for number, region, account in rows),
+        size=request.batch_size,
+    )
+    for planned in planned_batches:
         numbers = list(planned.rows)
         inserted = await tx.execute(
             insert(BatchRow)

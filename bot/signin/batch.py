@@ -19,6 +19,12 @@ RowId = TypeVar("RowId")
 
 MAX_PHONES_PER_BATCH = 100
 MAX_BATCHES_PER_REGION = 3  # concurrent, per tenant
+_SMALLER_BATCH = 20  # proposed once 100 were too many for an on-premises Active Directory
+
+
+def smaller_size(size: int) -> int:
+    """The batch size to propose after batches of `size` phones were too large."""
+    return _SMALLER_BATCH if size > _SMALLER_BATCH else max(1, size // 2)
 
 
 class BatchState(StrEnum):

@@ -13,7 +13,8 @@ from bot.phones.issue import Notice, Severity, accounts_on_several
 from bot.phones.roster import Roster
 from bot.phones.validation import RosterRow
 from bot.phones.vendor import kind_of
-from bot.signin.outcome import RETRYABLE_PHONE_STATUSES, PhoneStatus
+from bot.signin.batch import MAX_PHONES_PER_BATCH, smaller_size
+from bot.signin.outcome import CAUSES, RETRYABLE_PHONE_STATUSES, UNKNOWN, PhoneStatus, Retry
 from bot.signin.request import NOTHING_RAN, Person, RequestState, new_id
 from bot.store.database import Transaction
 from bot.store.models import IssueRow, PhoneRow, RequestRow
@@ -66,9 +67,11 @@ async def insert_roster(tx: Transaction, new: NewRequest, roster: Roster, now: d
 
 
 async def insert_retry(
-    tx: Transaction, new: NewRequest, failed_request_id: str, now: datetime
+    tx: Transaction, new: NewRequest, failed_request_id: str, now: datetime, *, batch_size: int
 ) -> tuple[str, int] | None:
-    """Copy the phones of a request that were not signed in.
+    """Copy the phones of a request, run in batches of `batch_size`, that were not signed in.
+
+    The retry keeps the batch size, or proposes a smaller one if that was a cause of failure.
 
     Rows keep their numbers and regions, so that people find them in the file they know.
     Returns the new request's id and its number of phones; None if there are no such phones.
@@ -89,6 +92,9 @@ async def insert_retry(
     notices = list(accounts_on_several(usernames))
     if elsewhere:
         notices.append(Notice("signed-in-elsewhere", {"accounts": elsewhere}))
+    if _too_large(row.cause for row in rows):
+        batch_size = smaller_size(batch_size)
+        notices.append(Notice("smaller-batches", {"size": batch_size}))
     request_id = await _insert_request(
         tx,
         new,
@@ -97,6 +103,7 @@ async def insert_retry(
         usernames=usernames,
         notices=notices,
         retry_of=failed_request_id,
+        batch_size=batch_size,
     )
     copied = ("number", "username", "hardware_id", "region", "region_given", "kind")
     phones = [
@@ -110,6 +117,11 @@ async def insert_retry(
     ]
     await _insert(tx, PhoneRow, phones)
     return request_id, len(rows)
+
+
+def _too_large(causes: Iterable[str]) -> bool:
+    """True if one of the causes of failure asks for smaller batches."""
+    return any(CAUSES.get(cause, UNKNOWN).retry is Retry.SMALLER for cause in causes)
 
 
 async def _signed_in_before(tx: Transaction, request_id: str, usernames: Iterable[str]) -> int:
@@ -138,6 +150,7 @@ async def _insert_request(
     notes: int = 0,
     notices: Iterable[Notice] = (),
     retry_of: str = "",
+    batch_size: int = MAX_PHONES_PER_BATCH,
 ) -> str:
     request_id = new_id()
     await tx.execute(
@@ -158,6 +171,7 @@ async def _insert_request(
             four_eyes=new.four_eyes,
             created_at=now,
             retry_of=retry_of,
+            batch_size=batch_size,
         )
     )
     return request_id

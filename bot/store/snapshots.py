@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.phones.issue import Column, Issue, Notice, Severity
 from bot.phones.region import Region
-from bot.signin.batch import MAX_PHONES_PER_BATCH, BatchState, plan
+from bot.signin.batch import BatchState, plan
 from bot.signin.outcome import CAUSES, UNKNOWN, PhoneStatus
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import (
@@ -158,7 +158,7 @@ async def _planned(
     """The batches that an approval would plan, by region."""
     if request.accounts == request.ready_rows:  # no account is on several phones: batches are full
         return {
-            region: {BatchState.PLANNED: -(-sum(statuses.values()) // MAX_PHONES_PER_BATCH)}
+            region: {BatchState.PLANNED: -(-sum(statuses.values()) // request.batch_size)}
             for region, statuses in phones.items()
         }
     rows = await tx.execute(
@@ -166,7 +166,10 @@ async def _planned(
         .where(PhoneRow.request_id == request.id, PhoneRow.ready, PhoneRow.region != "")
         .order_by(PhoneRow.number)
     )
-    planned = plan((number, Region(region), account) for number, region, account in rows)
+    planned = plan(
+        ((number, Region(region), account) for number, region, account in rows),
+        size=request.batch_size,
+    )
     counts = Counter(batch.region.value for batch in planned)
     return {region: {BatchState.PLANNED: count} for region, count in counts.items()}
 

@@ -145,6 +145,10 @@ toggle-leave-out = { $rows ->
         [one] Leave out the row with an error
        *[other] Leave out the { $rows } rows with errors
     }
+button-options = Options
+label-batch-size = Phones per batch, at most
+batch-size-how = The SIP Gateway takes up to { $limit } phones per batch. With accounts from an on-premises Active Directory, smaller batches are slower but less likely to stall or fail.
+error-batch-size = Enter a number from 1 to { $limit }.
 error-leave-out = Select the check box to continue with the ready rows only, or fix the file and send it again.
 
 ## Approval
@@ -263,7 +267,10 @@ next-fix = { $phones ->
         [one] { $phones } phone needs
        *[other] { $phones } phones need
     } a fix first, as described above. Without it, a retry will fail too.
-next-smaller = Wait an hour before you retry the phones that Active Directory slowed down.
+next-smaller = Wait an hour before you retry the phones that Active Directory slowed down. The retry proposes batches of { $size ->
+        [one] { $size } phone.
+       *[other] { $size } phones.
+    }
 next-retry = Retry creates a new request for the { $phones ->
         [one] phone that is
        *[other] { $phones } phones that are

@@ -16,6 +16,7 @@ ask-leave-out = { $rows ->
        *[other] { $rows } rows are not ready and can't be sent. Select the check box to leave them out
     }, or fix the file and send it again.
 ask-region = Some rows have no region. Select the region where their phones were provisioned.
+ask-batch-size = Enter the phones per batch as a number from 1 to { $limit }.
 approve-acknowledge = Select the check box first: approving resets the passwords of these accounts.
 approve-changed = The rows don't match the ones that approval was requested for, so nothing was started. Request approval again, and tell your Offhook operator.
 

@@ -107,6 +107,10 @@ notice-signed-in-elsewhere = { $accounts ->
         [one] One of these accounts is
        *[other] { $accounts } of these accounts are
     } already signed in on another phone. This retry resets the password again, which may sign out that phone.
+notice-smaller-batches = The last batches were too large for an on-premises Active Directory. This retry proposes at most { $size ->
+        [one] one phone
+       *[other] { $size } phones
+    } per batch. To change that, select Options.
 
 ## Nothing to validate
 

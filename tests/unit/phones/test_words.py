@@ -81,6 +81,7 @@ def every_notice() -> list[Notice]:
         *accounts_on_several(["a", "A", "b"]),
         *accounts_on_several("aabb"),
         *(Notice("signed-in-elsewhere", {"accounts": accounts}) for accounts in (1, 2)),
+        *(Notice("smaller-batches", {"size": size}) for size in (1, 20)),
         *(notice for content in files for notice in read(content, "phones").notices),
         *read_text(rows).notices,
     ]
