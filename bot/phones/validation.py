@@ -18,7 +18,7 @@ from bot.phones.errors import UnreadableFileError
 from bot.phones.issue import Column, Issue, Notice, Severity, accounts_on_several
 from bot.phones.region import Region
 from bot.phones.value import Flaw, shorten, trim
-from bot.phones.vendor import usual_ports
+from bot.phones.vendor import carries_handsets, usual_ports
 
 MAX_ROWS = 20_000
 
@@ -185,6 +185,9 @@ class _Validator:
 
     def _report_duplicates(self, rows: list[RosterRow], indexes: Sequence[int]) -> None:
         first = rows[indexes[0]]
+        if carries_handsets(first.hardware_id):
+            self._report_handsets(rows, indexes)
+            return
         account = first.username.lower()
         rival = next(
             (rows[index] for index in indexes if rows[index].username.lower() != account), None
@@ -203,6 +206,26 @@ class _Validator:
                 flaw = Flaw("duplicate", {"first": first.number})
             self._add_issue(row.number, Column.HARDWARE_ID, row.hardware_id, flaw)
             rows[at] = row._replace(ready=False)
+
+    def _report_handsets(self, rows: list[RosterRow], indexes: Sequence[int]) -> None:
+        """Warn about several accounts on one DECT base: whether that works is not documented."""
+        by_account: dict[str, RosterRow] = {}
+        for at in indexes:
+            row = rows[at]
+            earlier = by_account.setdefault(row.username.lower(), row)
+            if earlier is not row:
+                flaw = Flaw("duplicate", {"first": earlier.number})
+                self._add_issue(row.number, Column.HARDWARE_ID, row.hardware_id, flaw)
+                rows[at] = row._replace(ready=False)
+            elif len(by_account) > 1:
+                other = rows[indexes[0]]
+                flaw = Flaw(
+                    "hardware-id-several-handsets",
+                    {"other": other.number, "account": shorten(other.username)},
+                )
+                self._add_issue(
+                    row.number, Column.HARDWARE_ID, row.hardware_id, flaw, Severity.WARNING
+                )
 
     def find_repeated_accounts(self, rows: Sequence[RosterRow]) -> None:
         """Warn about accounts on several phones, which is allowed but often a mistake."""

@@ -75,6 +75,8 @@ issue-duplicate = Row { NUMBER($first, useGrouping: 0) } already has the same us
     .fix = Remove this row. Row { NUMBER($first, useGrouping: 0) } is kept.
 issue-hardware-id-shared = Row { NUMBER($other, useGrouping: 0) } has the same hardware ID for another account, { $account }.
     .fix = A phone or port takes one account. Find out which row is right and remove the other one.
+issue-hardware-id-several-handsets = Row { NUMBER($other, useGrouping: 0) } has the same hardware ID for another account, { $account }. A DECT base carries several handsets, but Microsoft does not document how bulk sign-in tells them apart.
+    .fix = Try one handset first. If the SIP Gateway reports a duplicate device, sign in the other handsets on the device.
 issue-account-on-several = Row { NUMBER($first, useGrouping: 0) } has the same account for another phone. Its password is reset for both, so one phone may sign out the other.
     .fix = Use one account per phone if you can. Continue only if you want one account on several phones.
 

@@ -36,6 +36,7 @@ HARDWARE_IDS = [
 ]  # fmt: skip
 ACROSS = [
     f"dup@c.de,{MAC}3,", f"dup@c.de,{MAC}3,", f"one@c.de,{MAC}4,", f"two@c.de,{MAC}4,",
+    "one@c.de,00-90-7A-00-00-01,", "two@c.de,00-90-7A-00-00-01,",
     f"many@c.de,{MAC}5,", f"many@c.de,{MAC}6,", f"far@c.de,{MAC}7,Mars",
 ]  # fmt: skip
 
