@@ -384,6 +384,7 @@ command-whoami = whoami
     .does = Who you are to Offhook, and your role
 help-timing-heading = Timing
 help-timing-provision = The best time to sign in a phone is 1 to 70 hours after provisioning. After 72 hours, it must be provisioned again. After a sign-out, you have 168 hours.
+help-timing-offline = A phone that does not connect for 30 days while signed in, or 14 days while signed out, is dropped by the SIP Gateway. It then needs a factory reset and provisioning again.
 help-timing-ip = Trusted IP addresses and policies take up to 24 hours to take effect.
 urls-headline = Provisioning URLs
 urls-how = Set the URL on the phone, or distribute it with DHCP: option 66 for Alcatel-Lucent Enterprise and Yealink, option 160 for AudioCodes, Cisco, and Poly. For other vendors, see their guide. The URLs start with http on purpose.
