@@ -37,6 +37,7 @@ from bot.runner.gateways import Gateways
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.runner.worker import Worker
+from bot.settings.clouds import WITHOUT_BOT_FILES
 from bot.settings.model import Exports, Gateway, RunAs, Settings
 from bot.signin.timing import Timing
 from bot.simulator.scenario import Scenario
@@ -103,7 +104,11 @@ async def running(
                 connection=settings.oauth_connection,
             )
             delegations = Delegations(
-                service, credentials, gateway_of, scope=SCOPE, lease_seconds=timing.lease_margin_seconds
+                service,
+                credentials,
+                gateway_of,
+                scope=SCOPE,
+                lease_seconds=timing.lease_margin_seconds,
             )
             stack.push_async_callback(delegations.aclose)
         edge = await stack.enter_async_context(
@@ -161,6 +166,7 @@ async def running(
                 approval_ttl=settings.approval_ttl,
                 home_tenant=next(iter(settings.tenant_ids), ""),
                 exports=settings.exports,
+                chat_files=settings.cloud not in WITHOUT_BOT_FILES,
             ),
             clock=utc_now,
             changed=changed,

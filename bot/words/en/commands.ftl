@@ -9,6 +9,7 @@ no-such-request = I can't find request "{ $request }". Send history to see the l
 which-request = Tell me which request, for example: cancel K7QF2M9X. Send history to see the latest requests.
 file-no-table = I can read only CSV and Excel files. Attach one with the paper clip, or paste its rows here.
 file-only-personal = Teams doesn't give bots access to files in channels and group chats. Send me the file in our 1:1 chat, or paste its rows here.
+file-no-files = Teams doesn't give bots access to files in this cloud. Paste the rows here instead.
 
 ask-nothing-ready = No rows are ready, so there is nothing to approve. Fix the rows and send the file again.
 ask-leave-out = { $rows ->
@@ -36,6 +37,8 @@ reconcile-slow = The SIP Gateway did not respond in time, so nothing was changed
 reconcile-other = Batch { $batch } doesn't contain exactly these phones. Check the ID.
 
 export-elsewhere = I can send files only in our 1:1 chat. Open it, send status { $request }, and select Export there.
+export-no-files-results = Teams doesn't let bots send files in this cloud. Show phones on the card lists every phone with its result, page by page.
+export-no-files-issues = Teams doesn't let bots send files in this cloud. The card lists every issue, page by page.
 export-below = The file is in the next message.
 export-results = Results of request { $request }
 export-issues = Issues in request { $request }
