@@ -48,6 +48,7 @@ def _draft(context: CardContext) -> CardParts:
         header=lead,
         body=[
             *_counts(context),
+            *([text(context.words("validation-file-only"), subtle=True)] if roster.ready else []),
             *_notices(context),
             *_issues_section(context),
             *_request_form(context),

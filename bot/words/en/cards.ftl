@@ -118,6 +118,7 @@ validation-headline = { $ready ->
            *[other] { $ready } of { $total } rows are ready.
         }
     }
+validation-file-only = Ready means that the file is right. The accounts and the phones have not been checked.
 validation-left-out = { $rows ->
         [one] { $rows } row has an error and will not be sent.
        *[other] { $rows } rows have errors and will not be sent.
@@ -360,7 +361,7 @@ welcome-warning = A sign-in resets the password of the account. That is how the 
 welcome-next = Send template for a file to fill in, or help for everything else.
 help-headline = What I can do for you
 help-file-heading = Sign in phones
-help-file = Send a CSV or Excel file in our 1:1 chat, or paste the rows as a message. The columns are Username and HardwareId, plus Region if you have more than one.
+help-file = Send a CSV or Excel file in our 1:1 chat, or paste the rows as a message. In a channel or group chat, mention me in that message. The columns are Username and HardwareId, plus Region if you have more than one.
 help-commands-heading = Commands
 column-command = Send
 column-does = To get

@@ -8,7 +8,7 @@ unknown-region = There is no region "{ $region }". The regions are NOAM, EMEA, a
 no-such-request = I can't find request "{ $request }". Send history to see the latest requests.
 which-request = Tell me which request, for example: cancel K7QF2M9X. Send history to see the latest requests.
 file-no-table = I can read only CSV and Excel files. Attach one with the paper clip, or paste its rows here.
-file-only-personal = Teams doesn't give bots access to files in channels and group chats. Send me the file in our 1:1 chat, or paste its rows here.
+file-only-personal = Teams doesn't give bots access to files in channels and group chats. Send me the file in our 1:1 chat, or mention me here and paste its rows into the same message.
 file-no-files = Teams doesn't give bots access to files in this cloud. Paste the rows here instead.
 
 ask-nothing-ready = No rows are ready, so there is nothing to approve. Fix the rows and send the file again.
@@ -30,7 +30,7 @@ retry-drafted = Request { $request } has the { $phones ->
     } not signed in. It is below and needs its own approval.
 
 reconcile-what = Select one of the three answers.
-reconcile-no-id = Enter the batch ID that the Teams admin center or PowerShell shows.
+reconcile-no-id = Enter the batch ID that PowerShell shows: Get-CsSdgBulkSignInRequestsSummary.
 reconcile-taken = Batch ID { $batch } already belongs to another Offhook batch. Check the ID.
 reconcile-no-answer = The SIP Gateway gave no usable answer about batch { $batch }: { $message }. Check the ID and try again.
 reconcile-slow = The SIP Gateway did not respond in time, so nothing was changed. Try batch { $batch } again in a minute.
