@@ -38,6 +38,7 @@ from bot.runner.gateways import Gateways
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.runner.worker import Worker
+from bot.settings.clouds import WITHOUT_BOT_FILES
 from bot.settings.model import Exports, Gateway, RunAs, Settings
 from bot.signin.timing import Timing
 from bot.simulator.scenario import Scenario
@@ -168,6 +169,7 @@ async def running(
                 approval_ttl=settings.approval_ttl,
                 home_tenant=next(iter(settings.tenant_ids), ""),
                 exports=settings.exports,
+                chat_files=settings.cloud not in WITHOUT_BOT_FILES,
             ),
             clock=utc_now,
             changed=changed,

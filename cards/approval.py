@@ -11,10 +11,11 @@ from microsoft_teams.cards.core import (
     ToggleInput,
 )
 
+from bot.phones.issue import SIGN_OUT_NOTICES
 from bot.signin.request import RequestState
 from cards import lists, status
 from cards.context import CardContext, CardParts, Headline
-from cards.elements import bold, facts, heading, text, timestamp
+from cards.elements import bold, callout, facts, heading, text, timestamp
 from cards.types import Panel, Verb
 from cards.validation import region_facts
 
@@ -31,7 +32,11 @@ def build(context: CardContext) -> CardParts:
 def _waiting(context: CardContext) -> CardParts:
     snapshot = context.snapshot
     roster = snapshot.roster
-    body: list[CardElement] = [facts(_request_facts(context)), *_phones(context)]
+    body: list[CardElement] = [
+        *_sign_out_warning(context),
+        facts(_request_facts(context)),
+        *_phones(context),
+    ]
     body.append(
         TextInput(
             id="comment",
@@ -61,6 +66,15 @@ def _waiting(context: CardContext) -> CardParts:
     )
 
 
+def _sign_out_warning(context: CardContext) -> list[CardElement]:
+    """What the requester was told about phones that the sign-in may sign out."""
+    notices = [n for n in context.snapshot.roster.notices if n.code in SIGN_OUT_NOTICES]
+    if not notices:
+        return []
+    sentences = [text(context.message(f"notice-{n.code}", **n.arguments)) for n in notices]
+    return [callout(sentences, "warning")]
+
+
 def _request_facts(context: CardContext) -> list[tuple[str, str]]:
     snapshot = context.snapshot
     roster = snapshot.roster
@@ -72,6 +86,7 @@ def _request_facts(context: CardContext) -> list[tuple[str, str]]:
         (context.words("fact-file"), context.markdown_value(roster.file_name)),
         *region_facts(context),
     ]
+    pairs.append((context.words("label-batch-size"), str(snapshot.batch_size)))
     if roster.not_ready:
         pairs.append(
             (context.words("fact-left-out"), context.message("rows", rows=roster.not_ready))

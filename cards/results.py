@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from microsoft_teams.cards.core import Action, CardElement
 
+from bot.signin.batch import smaller_size
 from bot.signin.outcome import NO_RESULT, Retry
 from bot.signin.request import RequestState
 from cards import lists, status
@@ -65,7 +66,9 @@ def _next_steps(context: CardContext, left: int) -> list[CardElement]:
     if after_fix:
         elements.append(text(context.message("next-fix", phones=after_fix)))
     if smaller:
-        elements.append(text(context.words("next-smaller")))
+        elements.append(
+            text(context.message("next-smaller", size=smaller_size(context.snapshot.batch_size)))
+        )
     return [*elements, text(context.message("next-retry", phones=left))]
 
 

@@ -75,6 +75,7 @@ def help(words: Words) -> RenderedCard:  # noqa: A001  # named after the command
             table((words("column-command"), words("column-does")), rows, (2, 3)),
             heading(words("help-timing-heading")),
             text(words("help-timing-provision")),
+            text(words("help-timing-offline"), spacing="Small"),
             text(words("help-timing-ip"), spacing="Small"),
         ],
     )

@@ -7,20 +7,25 @@ from microsoft_teams.cards.core import (
     CardElement,
     Choice,
     ChoiceSetInput,
+    Container,
     ContainerStyle,
+    NumberInput,
     TextInput,
     ToggleInput,
+    ToggleVisibilityAction,
 )
 
 from bot.phones.region import Region
+from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RosterSummary
 from cards import lists, status
 from cards.context import CardContext, CardParts, Headline
-from cards.elements import bold, callout, facts, heading, text
+from cards.elements import action_row, bold, callout, facts, heading, text
 from cards.types import Panel, Verb
 
 _MAX_NOTICES = 6
+_OPTIONS_ID = "options"
 
 
 def build(context: CardContext) -> CardParts:
@@ -43,6 +48,7 @@ def _draft(context: CardContext) -> CardParts:
         header=lead,
         body=[
             *_counts(context),
+            *([text(context.words("validation-file-only"), subtle=True)] if roster.ready else []),
             *_notices(context),
             *_issues_section(context),
             *_request_form(context),
@@ -160,7 +166,32 @@ def _request_form(context: CardContext) -> list[CardElement]:
                 error_message=context.words("error-leave-out"),
             )
         )
-    return form
+    return [*form, *_options(context)]
+
+
+def _options(context: CardContext) -> list[CardElement]:
+    """What few people need: hidden until asked for, and open if the draft proposes something unusual."""
+    size = context.snapshot.batch_size
+    proposed = size < MAX_PHONES_PER_BATCH
+    how = context.message("batch-size-how", limit=MAX_PHONES_PER_BATCH)
+    items: list[CardElement] = [
+        NumberInput(
+            id="batch_size",
+            label=context.words("label-batch-size"),
+            value=size,
+            min=1,
+            max=MAX_PHONES_PER_BATCH,
+            error_message=context.message("error-batch-size", limit=MAX_PHONES_PER_BATCH),
+        ),
+        text(how, subtle=True, spacing="Small"),
+    ]
+    toggle = ToggleVisibilityAction(
+        title=context.words("button-options"), target_elements=[_OPTIONS_ID]
+    )
+    return [
+        action_row([toggle]),
+        Container(id=_OPTIONS_ID, is_visible=proposed, items=items),
+    ]
 
 
 def _actions(context: CardContext) -> list[Action]:

@@ -15,6 +15,7 @@ from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.requests import DigestMismatchError, RegionMissingError
 from bot.phones import region
 from bot.signin import policy
+from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.policy import DenialReason, Denied
 from bot.store.requests import Request
 
@@ -35,6 +36,10 @@ async def request_approval(
     left_out = request.total_rows - request.ready_rows
     if left_out and inputs.unticked("acknowledge"):
         return TextAnswer(context.words("ask-leave-out", rows=left_out))
+    default = 0 if inputs.given("batch_size") else request.batch_size
+    batch_size = inputs.number("batch_size", default)
+    if not 1 <= batch_size <= MAX_PHONES_PER_BATCH:
+        return TextAnswer(context.words("ask-batch-size", limit=MAX_PHONES_PER_BATCH))
     try:
         async with context.database.write() as tx:
             await lifecycle.request_approval(
@@ -43,6 +48,7 @@ async def request_approval(
                 request,
                 region=region.parse(inputs.text("region", 16)),
                 reason=inputs.text("reason", _MAX_TEXT),
+                batch_size=batch_size,
                 ttl=timedelta(seconds=context.rules.approval_ttl),
                 actor=turn.actor.person,
                 now=context.clock(),

@@ -138,6 +138,8 @@ class Dispatcher:
             await intake.take_file(context, turn, file)
         if message.unreachable_files:
             sentence = "file-no-table" if turn.personal else "file-only-personal"
+            if not context.rules.chat_files:
+                sentence = "file-no-files"
             await say(context, message.conversation, context.words(sentence))
         if message.files or message.unreachable_files:
             return

@@ -144,6 +144,8 @@ async def export(context: Context, turn: Turn, request: Request, inputs: Inputs)
     if not turn.personal:
         return TextAnswer(context.words("export-elsewhere", request=request.id))
     name = file_name(request.id, what)
+    if not context.rules.chat_files and context.rules.exports is Exports.CONSENT:
+        return TextAnswer(context.words(f"export-no-files-{what}"))
     if context.rules.exports is Exports.LINK:
         rendered = static.file_link(context.words, name, context.link(request.id, what))
         await show(context, turn.conversation, rendered.card, rendered.summary)

@@ -34,6 +34,11 @@ class Inputs:
             return value
         return default
 
+    def given(self, name: str) -> bool:
+        """True if the input was sent and is not empty."""
+        value = self.data.get(name)
+        return value is not None and (not isinstance(value, str) or value.strip() != "")
+
     def ticked(self, name: str) -> bool:
         value = self.data.get(name)
         return value is True or (isinstance(value, str) and value.strip().lower() in _YES)

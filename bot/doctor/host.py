@@ -8,6 +8,7 @@ from collections.abc import Collection
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.doctor import Finding, failed, ok, unknown
+from bot.settings.clouds import WITHOUT_SIP_GATEWAY
 from bot.settings.model import REQUESTER_CHAT, Settings
 from bot.settings.unknown import unknown_settings, variable_names
 from bot.store import conversations, health
@@ -41,6 +42,13 @@ async def settings(settings: Settings) -> Finding:
         lacking=len(missing),
         missing=_variables(missing),
     )
+
+
+async def cloud(settings: Settings) -> Finding:
+    """Check that the cloud has SIP Gateway."""
+    if settings.cloud in WITHOUT_SIP_GATEWAY:
+        return failed("cloud", "found-cloud-without-sip-gateway", cloud=settings.cloud.value)
+    return ok("cloud", "found-cloud", cloud=settings.cloud.value)
 
 
 async def database(examined: Database) -> Finding:

@@ -47,6 +47,7 @@ class Doctor:
         """
         host_checks = [
             self._within(host.settings(self.settings), "settings"),
+            self._within(host.cloud(self.settings), "cloud"),
             self._within(host.database(self.database), "database"),
         ]
         if self._uses_powershell:

@@ -33,11 +33,15 @@ _RELEASED: Mapping[str, Any] = {"owner": "", "lease_until": None, "failing_since
 async def plan(tx: Transaction, request: Request) -> None:
     """-> planned, for all batches of an approved request."""
     rows = await tx.execute(
-        select(PhoneRow.number, PhoneRow.region)
+        select(PhoneRow.number, PhoneRow.region, PhoneRow.username)
         .where(PhoneRow.request_id == request.id, PhoneRow.ready)
         .order_by(PhoneRow.number)
     )
-    for planned in states.plan((number, Region(region)) for number, region in rows):
+    planned_batches = states.plan(
+        ((number, Region(region), account) for number, region, account in rows),
+        size=request.batch_size,
+    )
+    for planned in planned_batches:
         numbers = list(planned.rows)
         inserted = await tx.execute(
             insert(BatchRow)

@@ -64,7 +64,7 @@ async def draft_retry(
     tx: Transaction, notify: Notifications, new: NewRequest, failed: Request, now: datetime
 ) -> Retry | None:
     """-> draft, from the phones of `failed` that were not signed in; None if there are none."""
-    drafted = await drafts.insert_retry(tx, new, failed.id, now)
+    drafted = await drafts.insert_retry(tx, new, failed.id, now, batch_size=failed.batch_size)
     if drafted is None:
         return None
     request_id, phones = drafted
@@ -105,10 +105,12 @@ async def request_approval(
     ttl: timedelta,
     actor: Person,
     now: datetime,
+    batch_size: int | None = None,
 ) -> bool:
     """draft -> waiting. From here on the rows do not change; the digest binds the approval to them.
 
-    `region`: for the rows whose file gave none. `ttl`: how long approvers have.
+    `region`: for the rows whose file gave none. `ttl`: how long approvers have. `batch_size`: phones per
+    batch at most, None for what the draft says.
     Returns False when the request has already moved on. Raises `RegionMissingError`.
     """
     if not await _transition(
@@ -119,6 +121,7 @@ async def request_approval(
         asked_at=now,
         expires_at=now + ttl,
         remind_at=now + ttl / 2,
+        batch_size=batch_size or request.batch_size,
     ):
         return False
     if region is not None:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from bot.phones.value import INVISIBLE, Flaw, trim, visible
 
-MAX_PORT = 24  # AudioCodes MP-124, which has the most ports of the supported ATAs
+MAX_PORT = 288  # AudioCodes MP-1288, which has the most ports of the supported ATAs
 
 _ZERO = "00-00-00-00-00-00"
 _BROADCAST = "FF-FF-FF-FF-FF-FF"
@@ -23,7 +23,7 @@ _DOCUMENTATION = "00-00-5E-00-53-"  # RFC 7042, section 2.1.2: reserved for exam
 CANONICAL = re.compile(
     r"(?!00-00-)"
     + "-".join(["[0-9A-F][02468ACE]", *["[0-9A-F][0-9A-F]"] * 5])
-    + r"(?::0(?:0[1-9]|1[0-9]|2[0-4]))?"
+    + r"(?::(?!000)(?:[01][0-9]{2}|2[0-7][0-9]|28[0-8]))?"
 )
 _SPELLING = re.compile(
     r"""(?P<digits>
@@ -72,6 +72,12 @@ def parse(text: str) -> str | Flaw:
 def resembles(text: str) -> bool:
     """True if `text` is spelled like a hardware ID, usable or not."""
     return _SPELLING.fullmatch(trim(text).translate(_FOLD)) is not None
+
+
+def port_of(hardware_id: str) -> int | None:
+    """The port in a hardware ID in canonical form; None if it names a whole device."""
+    port = hardware_id[18:]
+    return int(port) if port else None
 
 
 def port_was_padded(text: str, hardware_id: str) -> bool:

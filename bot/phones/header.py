@@ -1,6 +1,8 @@
 """Header rows: locates the known columns in any order, case and spelling; ignores all others.
 
-Microsoft's own header is `Username, HardwareId`, with a space.
+Microsoft's own header is `Username,HardwareId`; the Teams admin center's template for SIP devices heads
+its columns `MAC id` and `Location`. Source: Microsoft, "Configure SIP Gateway". What the admin center
+exports is not documented, so reasonable names are read, too.
 """
 
 from __future__ import annotations
@@ -17,14 +19,26 @@ from bot.phones.value import shorten, trim
 _COLUMN_NAMES: Mapping[str, Column] = MappingProxyType(
     {
         "username": Column.USERNAME,
-        "user": Column.USERNAME,
         "userprincipalname": Column.USERNAME,
         "upn": Column.USERNAME,
-        "account": Column.USERNAME,
         "hardwareid": Column.HARDWARE_ID,
         "mac": Column.HARDWARE_ID,
+        "macid": Column.HARDWARE_ID,
         "macaddress": Column.HARDWARE_ID,
         "region": Column.REGION,
+    }
+)
+# Names that can mean something else, such as a display name or a serial number: they name a column only
+# if no other name does.
+_LOOSE_NAMES: Mapping[str, Column] = MappingProxyType(
+    {
+        "user": Column.USERNAME,
+        "account": Column.USERNAME,
+        "signinname": Column.USERNAME,
+        "signedinuser": Column.USERNAME,
+        "email": Column.USERNAME,
+        "emailaddress": Column.USERNAME,
+        "deviceid": Column.HARDWARE_ID,
     }
 )
 # Further columns of Offhook's export, which can be uploaded again unchanged.
@@ -48,11 +62,23 @@ def is_phone(row: Sequence[str]) -> bool:
 def column_positions(row: Sequence[str]) -> dict[Column, int]:
     """The index of the first occurrence of each known column."""
     positions: dict[Column, int] = {}
-    for index, name in enumerate(row):
-        column = _COLUMN_NAMES.get(_normalize(name))
-        if column is not None:
-            positions.setdefault(column, index)
+    for index, column in _named_columns(row):
+        positions.setdefault(column, index)
     return positions
+
+
+def _named_columns(row: Sequence[str]) -> list[tuple[int, Column]]:
+    """Each cell that names a known column; loose names only of columns without another name."""
+    names = [_normalize(name) for name in row]
+    exact = [
+        (index, _COLUMN_NAMES[name]) for index, name in enumerate(names) if name in _COLUMN_NAMES
+    ]
+    named = {column for _, column in exact}
+    return exact + [
+        (index, _LOOSE_NAMES[name])
+        for index, name in enumerate(names)
+        if name in _LOOSE_NAMES and _LOOSE_NAMES[name] not in named
+    ]
 
 
 def locate_columns(header: Sequence[str]) -> dict[Column, int]:
@@ -63,14 +89,13 @@ def locate_columns(header: Sequence[str]) -> dict[Column, int]:
     if len(header) > reader.MAX_COLUMNS:
         raise UnreadableFileError("too-many-columns", columns=len(header), limit=reader.MAX_COLUMNS)
     positions = column_positions(header)
-    for index, name in enumerate(header):
-        column = _COLUMN_NAMES.get(_normalize(name))
-        if column is not None and positions[column] != index:
+    for index, column in _named_columns(header):
+        if positions[column] != index:
             raise UnreadableFileError(
                 "column-twice",
                 column=column.value,
                 first=shorten(trim(header[positions[column]]), _MAX_NAME),
-                second=shorten(trim(name), _MAX_NAME),
+                second=shorten(trim(header[index]), _MAX_NAME),
             )
     missing = sorted(_REQUIRED - positions.keys())
     if not missing:
@@ -85,11 +110,12 @@ def locate_columns(header: Sequence[str]) -> dict[Column, int]:
 
 
 def ignored_columns(header: Sequence[str]) -> Iterator[Notice]:
-    """A notice that lists unknown columns, if there are any."""
+    """A notice that lists unused columns, if there are any."""
+    used = {index for index, _ in _named_columns(header)}
     names = [
-        name
-        for name in map(trim, header)
-        if name and _normalize(name) not in {*_COLUMN_NAMES, *_EXPORT_COLUMNS}
+        trim(name)
+        for index, name in enumerate(header)
+        if index not in used and trim(name) and _normalize(name) not in _EXPORT_COLUMNS
     ]
     if names:
         listed = ", ".join(shorten(name, _MAX_NAME) for name in names[:_MAX_LISTED])

@@ -6,7 +6,8 @@ The catalog has the text: `issue-<code>` is the message, `issue-<code>.fix` the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -20,6 +21,10 @@ class Severity(StrEnum):
     WARNING = "warning"
     #: The row is ready; a value was normalized.
     NOTE = "note"
+
+
+#: Codes of the notices that approvers see as well: the sign-in may sign out a phone.
+SIGN_OUT_NOTICES = ("accounts-on-several", "signed-in-elsewhere")
 
 
 class Column(StrEnum):
@@ -50,3 +55,12 @@ class Notice:
 
     code: str
     arguments: Mapping[str, str | int] = field(default_factory=dict[str, str | int])
+
+
+def accounts_on_several(usernames: Iterable[str]) -> Iterator[Notice]:
+    """A notice if one of the accounts, one per phone, occurs more than once."""
+    counts = Counter(username.casefold() for username in usernames)
+    repeated = [count for count in counts.values() if count > 1]
+    if repeated:
+        arguments = {"accounts": len(repeated), "phones": sum(repeated)}
+        yield Notice("accounts-on-several", arguments)

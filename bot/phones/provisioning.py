@@ -26,7 +26,7 @@ _SUFFIXES: Mapping[DeviceKind, str] = MappingProxyType(
 # Microsoft documents mac.cfg for Cisco ATAs; other tools print this form, which is also in use.
 _ALTERNATIVES: Mapping[DeviceKind, str] = MappingProxyType({DeviceKind.CISCO_ATA: "/$mac.cfg"})
 
-# The DHCP option that supplies the provisioning URL, by vendor.
+# The DHCP option that supplies the provisioning URL, by vendor; none is documented for the others.
 DHCP_OPTIONS: Mapping[Vendor, int] = MappingProxyType(
     {
         Vendor.ALE: 66,

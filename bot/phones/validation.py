@@ -15,9 +15,10 @@ from bot.phones import hardware_id as hardware_ids
 from bot.phones import region as regions
 from bot.phones import username as usernames
 from bot.phones.errors import UnreadableFileError
-from bot.phones.issue import Column, Issue, Notice, Severity
+from bot.phones.issue import Column, Issue, Notice, Severity, accounts_on_several
 from bot.phones.region import Region
 from bot.phones.value import Flaw, shorten, trim
+from bot.phones.vendor import carries_handsets, usual_ports
 
 MAX_ROWS = 20_000
 
@@ -57,8 +58,13 @@ def validate(
     rows = validator.validate_rows(numbered_rows, columns)
     validator.find_duplicate_hardware_ids(rows)
     validator.find_repeated_accounts(rows)
+    validator.find_unusual_ports(rows)
     issues = sorted(validator.issues, key=lambda issue: (_RANK[issue.severity], issue.row))
-    return ValidatedRows(rows, issues, list(validator.notices()))
+    notices = [
+        *validator.notices(),
+        *accounts_on_several(row.username for row in rows if row.ready),
+    ]
+    return ValidatedRows(rows, issues, notices)
 
 
 class _Validator:
@@ -179,6 +185,9 @@ class _Validator:
 
     def _report_duplicates(self, rows: list[RosterRow], indexes: Sequence[int]) -> None:
         first = rows[indexes[0]]
+        if carries_handsets(first.hardware_id):
+            self._report_handsets(rows, indexes)
+            return
         account = first.username.lower()
         rival = next(
             (rows[index] for index in indexes if rows[index].username.lower() != account), None
@@ -198,6 +207,26 @@ class _Validator:
             self._add_issue(row.number, Column.HARDWARE_ID, row.hardware_id, flaw)
             rows[at] = row._replace(ready=False)
 
+    def _report_handsets(self, rows: list[RosterRow], indexes: Sequence[int]) -> None:
+        """Warn about several accounts on one DECT base: whether that works is not documented."""
+        by_account: dict[str, RosterRow] = {}
+        for at in indexes:
+            row = rows[at]
+            earlier = by_account.setdefault(row.username.lower(), row)
+            if earlier is not row:
+                flaw = Flaw("duplicate", {"first": earlier.number})
+                self._add_issue(row.number, Column.HARDWARE_ID, row.hardware_id, flaw)
+                rows[at] = row._replace(ready=False)
+            elif len(by_account) > 1:
+                other = rows[indexes[0]]
+                flaw = Flaw(
+                    "hardware-id-several-handsets",
+                    {"other": other.number, "account": shorten(other.username)},
+                )
+                self._add_issue(
+                    row.number, Column.HARDWARE_ID, row.hardware_id, flaw, Severity.WARNING
+                )
+
     def find_repeated_accounts(self, rows: Sequence[RosterRow]) -> None:
         """Warn about accounts on several phones, which is allowed but often a mistake."""
         first: dict[str, int] = {}
@@ -209,6 +238,21 @@ class _Validator:
                     self._add_issue(
                         row.number, Column.USERNAME, row.username, flaw, Severity.WARNING
                     )
+
+    def find_unusual_ports(self, rows: Sequence[RosterRow]) -> None:
+        """Warn about ports that only large adapters have: once per adapter, at its highest port."""
+        highest: dict[str, RosterRow] = {}
+        for row in rows:
+            port = hardware_ids.port_of(row.hardware_id) if row.ready else None
+            if port is not None and port > usual_ports(row.hardware_id):
+                mac = row.hardware_id[:17]
+                highest[mac] = max(highest.get(mac, row), row, key=lambda row: row.hardware_id)
+        for row in highest.values():
+            flaw = Flaw(
+                "hardware-id-port-unusual",
+                {"port": row.hardware_id[18:], "ports": usual_ports(row.hardware_id)},
+            )
+            self._add_issue(row.number, Column.HARDWARE_ID, row.hardware_id, flaw, Severity.WARNING)
 
     def notices(self) -> Iterator[Notice]:
         if self._respelled_count:

@@ -21,6 +21,13 @@ class Cloud(StrEnum):
     CHINA = "21vianet"
 
 
+#: Where SIP Gateway is not available yet. GCC is, and is part of the public cloud here. Source:
+#: Microsoft, "Plan for SIP Gateway".
+WITHOUT_SIP_GATEWAY = frozenset({Cloud.GCC_HIGH, Cloud.DOD})
+#: Where bots can neither receive nor send files. Source: Microsoft, "Send and receive files using a bot".
+WITHOUT_BOT_FILES = frozenset({Cloud.GCC_HIGH, Cloud.DOD, Cloud.CHINA})
+
+
 @dataclass(frozen=True, slots=True)
 class Hosts:
     """The services of one cloud."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
+from heapq import heappop, heappush
+from operator import itemgetter
 from typing import Generic, NamedTuple, TypeVar
 
 from bot.phones.region import Region
@@ -17,6 +19,12 @@ RowId = TypeVar("RowId")
 
 MAX_PHONES_PER_BATCH = 100
 MAX_BATCHES_PER_REGION = 3  # concurrent, per tenant
+_SMALLER_BATCH = 20  # proposed once 100 were too many for an on-premises Active Directory
+
+
+def smaller_size(size: int) -> int:
+    """The batch size to propose after batches of `size` phones were too large."""
+    return _SMALLER_BATCH if size > _SMALLER_BATCH else max(1, size // 2)
 
 
 class BatchState(StrEnum):
@@ -77,18 +85,48 @@ class PlannedBatch(NamedTuple, Generic[RowId]):
 
 
 def plan(
-    rows: Iterable[tuple[RowId, Region]], *, size: int = MAX_PHONES_PER_BATCH
+    rows: Iterable[tuple[RowId, Region, str]], *, size: int = MAX_PHONES_PER_BATCH
 ) -> list[PlannedBatch[RowId]]:
-    """Cut rows into batches of one region each, in the file's order, regions interleaved.
+    """Cut rows, each with its region and account, into batches of one region each, regions interleaved.
 
-    Interleaving lets every region start at once even when only some batches are claimed at a time.
+    The rows of an account share a batch, since another batch resets its password once more and may sign
+    out its first phone; only an account with more than `size` rows is split. Otherwise batches are full
+    and in the file's order. Interleaving lets every region start at once even when only some batches
+    are claimed at a time.
     """
-    by_region: dict[Region, list[RowId]] = defaultdict(list)
-    for row, region in rows:
-        by_region[region].append(row)
+    by_region: dict[Region, dict[str, list[tuple[int, RowId]]]] = defaultdict(
+        lambda: defaultdict(list)
+    )
+    for position, (row, region, account) in enumerate(rows):
+        by_region[region][account.casefold()].append((position, row))
     cut = [
-        [PlannedBatch(region, ids[at : at + size]) for at in range(0, len(ids), size)]
-        for region, ids in sorted(by_region.items())
+        [PlannedBatch(region, batch) for batch in _pack(accounts.values(), size)]
+        for region, accounts in sorted(by_region.items())
     ]
     longest = max(map(len, cut), default=0)
     return [batches[turn] for turn in range(longest) for batches in cut if turn < len(batches)]
+
+
+def _pack(accounts: Iterable[Sequence[tuple[int, RowId]]], size: int) -> list[list[RowId]]:
+    """First fit: each account goes into the earliest batch with room for all of its rows."""
+    batches: list[list[tuple[int, RowId]]] = []
+    with_room: dict[int, list[int]] = defaultdict(list)  # free places -> heap of batches
+    for account in accounts:
+        for start in range(0, len(account), size):
+            rows = account[start : start + size]
+            fitting = [
+                (heap[0], free) for free, heap in with_room.items() if heap and free >= len(rows)
+            ]
+            if fitting:
+                index, free = min(fitting)
+                heappop(with_room[free])
+            else:
+                index, free = len(batches), size
+                batches.append([])
+            batches[index].extend(rows)
+            heappush(with_room[free - len(rows)], index)
+        with_room.pop(0, None)  # full
+    in_order = sorted(
+        (sorted(batch, key=itemgetter(0)) for batch in batches), key=lambda rows: rows[0][0]
+    )
+    return [[row for _, row in batch] for batch in in_order]

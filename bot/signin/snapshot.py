@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 
 from bot.phones.issue import Issue, Notice
 from bot.phones.region import Region
-from bot.signin.batch import BatchState
+from bot.signin.batch import MAX_PHONES_PER_BATCH, BatchState
 from bot.signin.outcome import Cause, PhoneStatus
 from bot.signin.request import Person, RequestState
 
@@ -146,6 +146,7 @@ class RequestSnapshot:
     phones: Page[PhoneSnapshot]  #: as the card's filter and page select
     four_eyes: bool
     created_at: datetime
+    batch_size: int = MAX_PHONES_PER_BATCH  #: phones per batch, at most
     digest: str = ""  #: SHA-256 in hex; "" while draft
     reason: str = ""
     retry_of: str = ""  #: id of the request whose failed phones these are, "" if none

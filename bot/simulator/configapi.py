@@ -28,7 +28,9 @@ from bot.simulator.faults import Faults
 from bot.simulator.scenario import MESSAGES, SUCCESS, Call, Fault, Scenario, message
 from bot.simulator.waiting import Signal
 
-_HARDWARE_ID = re.compile(r"(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}(?::\d{3})?")
+_HARDWARE_ID = re.compile(
+    r"(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}(?::(?!000)(?:[01][0-9]{2}|2[0-7][0-9]|28[0-8]))?"
+)
 _CONCURRENT_PHONES = 10  # phones of one batch in progress at once
 
 _POLICIES: Mapping[str, list[dict[str, Any]]] = MappingProxyType(

@@ -9,11 +9,12 @@ from typing import Any
 
 from sqlalchemy import insert, select
 
-from bot.phones.issue import Severity
+from bot.phones.issue import Notice, Severity, accounts_on_several
 from bot.phones.roster import Roster
 from bot.phones.validation import RosterRow
 from bot.phones.vendor import kind_of
-from bot.signin.outcome import RETRYABLE_PHONE_STATUSES, PhoneStatus
+from bot.signin.batch import MAX_PHONES_PER_BATCH, smaller_size
+from bot.signin.outcome import CAUSES, RETRYABLE_PHONE_STATUSES, UNKNOWN, PhoneStatus, Retry
 from bot.signin.request import NOTHING_RAN, Person, RequestState, new_id
 from bot.store.database import Transaction
 from bot.store.models import IssueRow, PhoneRow, RequestRow
@@ -42,7 +43,7 @@ async def insert_roster(tx: Transaction, new: NewRequest, roster: Roster, now: d
         usernames=[row.username for row in roster.rows if row.ready],
         warnings=severities.count(Severity.WARNING),
         notes=severities.count(Severity.NOTE),
-        notices=[{"code": n.code, "arguments": dict(n.arguments)} for n in roster.notices],
+        notices=roster.notices,
     )
     await _insert(tx, PhoneRow, [_phone(request_id, row) for row in roster.rows])
     await _insert(
@@ -66,9 +67,11 @@ async def insert_roster(tx: Transaction, new: NewRequest, roster: Roster, now: d
 
 
 async def insert_retry(
-    tx: Transaction, new: NewRequest, failed_request_id: str, now: datetime
+    tx: Transaction, new: NewRequest, failed_request_id: str, now: datetime, *, batch_size: int
 ) -> tuple[str, int] | None:
-    """Copy the phones of a request that were not signed in.
+    """Copy the phones of a request, run in batches of `batch_size`, that were not signed in.
+
+    The retry keeps the batch size, or proposes a smaller one if that was a cause of failure.
 
     Rows keep their numbers and regions, so that people find them in the file they know.
     Returns the new request's id and its number of phones; None if there are no such phones.
@@ -84,13 +87,23 @@ async def insert_retry(
     ).all()
     if not rows:
         return None
+    usernames = [row.username for row in rows]
+    elsewhere = await _signed_in_before(tx, failed_request_id, usernames)
+    notices = list(accounts_on_several(usernames))
+    if elsewhere:
+        notices.append(Notice("signed-in-elsewhere", {"accounts": elsewhere}))
+    if _too_large(row.cause for row in rows):
+        batch_size = smaller_size(batch_size)
+        notices.append(Notice("smaller-batches", {"size": batch_size}))
     request_id = await _insert_request(
         tx,
         new,
         now,
         total_rows=len(rows),
-        usernames=[row.username for row in rows],
+        usernames=usernames,
+        notices=notices,
         retry_of=failed_request_id,
+        batch_size=batch_size,
     )
     copied = ("number", "username", "hardware_id", "region", "region_given", "kind")
     phones = [
@@ -106,6 +119,26 @@ async def insert_retry(
     return request_id, len(rows)
 
 
+def _too_large(causes: Iterable[str]) -> bool:
+    """True if one of the causes of failure asks for smaller batches."""
+    return any(CAUSES.get(cause, UNKNOWN).retry is Retry.SMALLER for cause in causes)
+
+
+async def _signed_in_before(tx: Transaction, request_id: str, usernames: Iterable[str]) -> int:
+    """How many of the accounts are signed in on a phone of this request or of those it retried."""
+    signed_in: set[str] = set()
+    while request_id:
+        rows = await tx.execute(
+            select(PhoneRow.username).where(
+                PhoneRow.request_id == request_id, PhoneRow.status == PhoneStatus.SIGNED_IN.value
+            )
+        )
+        signed_in.update(username.casefold() for username in rows.scalars())
+        before = await tx.execute(select(RequestRow.retry_of).where(RequestRow.id == request_id))
+        request_id = before.scalar() or ""
+    return len(signed_in.intersection(username.casefold() for username in usernames))
+
+
 async def _insert_request(
     tx: Transaction,
     new: NewRequest,
@@ -115,8 +148,9 @@ async def _insert_request(
     usernames: Sequence[str],
     warnings: int = 0,
     notes: int = 0,
-    notices: Iterable[Mapping[str, Any]] = (),
+    notices: Iterable[Notice] = (),
     retry_of: str = "",
+    batch_size: int = MAX_PHONES_PER_BATCH,
 ) -> str:
     request_id = new_id()
     await tx.execute(
@@ -133,10 +167,11 @@ async def _insert_request(
             accounts=len({username.casefold() for username in usernames}),
             warnings=warnings,
             notes=notes,
-            notices=list(notices),
+            notices=[{"code": n.code, "arguments": dict(n.arguments)} for n in notices],
             four_eyes=new.four_eyes,
             created_at=now,
             retry_of=retry_of,
+            batch_size=batch_size,
         )
     )
     return request_id

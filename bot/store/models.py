@@ -75,6 +75,7 @@ class RequestRow(Base):
     four_eyes: Mapped[bool]
     created_at: Mapped[datetime]
     retry_of: Mapped[str] = mapped_column(String(8), default="")
+    batch_size: Mapped[int] = mapped_column(default=100, server_default="100")  #: phones, at most
     reason: Mapped[str] = mapped_column(Text, default="")
     digest: Mapped[str] = mapped_column(String(64), default="")
     asked_at: Mapped[datetime | None]

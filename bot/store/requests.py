@@ -32,6 +32,7 @@ class Request:
     digest: str  #: SHA-256 in hex; "" while draft
     expires_at: datetime | None  #: UTC; None while draft
     cancel_asked_at: datetime | None  #: UTC; None unless cancellation was requested
+    batch_size: int  #: phones per batch, at most
 
     @property
     def facts(self) -> RequestFacts:
@@ -56,6 +57,7 @@ def header(row: Row[Any]) -> dict[str, Any]:
         "digest": row.digest,
         "expires_at": row.expires_at,
         "cancel_asked_at": row.cancel_asked_at,
+        "batch_size": row.batch_size,
     }
 
 

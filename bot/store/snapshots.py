@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.phones.issue import Column, Issue, Notice, Severity
 from bot.phones.region import Region
-from bot.signin.batch import MAX_PHONES_PER_BATCH, BatchState
+from bot.signin.batch import BatchState, plan
 from bot.signin.outcome import CAUSES, UNKNOWN, PhoneStatus
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import (
@@ -143,15 +143,35 @@ async def _regions(tx: Transaction, request: Row[Any]) -> list[RegionProgress]:
         .group_by(BatchRow.region, BatchRow.state)
     ):
         batches[region][BatchState(state)] = count
-    progress: list[RegionProgress] = []
-    for region in sorted(by_region):
-        tally = Tally(**by_region[region])
+    if not batches:
         # Before the approval there are no batches yet, but their number is known.
-        of_region = batches.get(region) or {
-            BatchState.PLANNED: -(-tally.total // MAX_PHONES_PER_BATCH)
+        batches.update(await _planned(tx, request, by_region))
+    return [
+        RegionProgress(Region(region), Tally(**by_region[region]), batches.get(region, {}))
+        for region in sorted(by_region)
+    ]
+
+
+async def _planned(
+    tx: Transaction, request: Row[Any], phones: Mapping[str, Mapping[str, int]]
+) -> dict[str, dict[BatchState, int]]:
+    """The batches that an approval would plan, by region."""
+    if request.accounts == request.ready_rows:  # no account is on several phones: batches are full
+        return {
+            region: {BatchState.PLANNED: -(-sum(statuses.values()) // request.batch_size)}
+            for region, statuses in phones.items()
         }
-        progress.append(RegionProgress(Region(region), tally, of_region))
-    return progress
+    rows = await tx.execute(
+        select(PhoneRow.number, PhoneRow.region, PhoneRow.username)
+        .where(PhoneRow.request_id == request.id, PhoneRow.ready, PhoneRow.region != "")
+        .order_by(PhoneRow.number)
+    )
+    planned = plan(
+        ((number, Region(region), account) for number, region, account in rows),
+        size=request.batch_size,
+    )
+    counts = Counter(batch.region.value for batch in planned)
+    return {region: {BatchState.PLANNED: count} for region, count in counts.items()}
 
 
 async def _causes(tx: Transaction, request_id: str) -> list[CauseGroup]:

@@ -13,7 +13,8 @@ ELEMENTS = frozenset(
     {
         "AdaptiveCard", "TextBlock", "RichTextBlock", "TextRun", "Container", "ColumnSet", "Column",
         "FactSet", "ActionSet", "Table", "TableRow", "TableCell", "Input.Text", "Input.Toggle",
-        "Input.ChoiceSet", "Action.Execute", "Action.ShowCard", "Action.OpenUrl",
+        "Input.ChoiceSet", "Input.Number", "Action.Execute", "Action.ShowCard", "Action.OpenUrl",
+        "Action.ToggleVisibility",
     }
 )  # fmt: skip
 # Beyond 1.5, so a fallback is required
@@ -80,9 +81,7 @@ def assert_valid(card: Element) -> None:
         if kind == "Table":
             assert element["firstRowAsHeaders"]
             assert all(len(row["cells"]) == len(element["columns"]) for row in element["rows"])
-    ids = [
-        element["id"] for element in of_type(card, "Input.Text", "Input.Toggle", "Input.ChoiceSet")
-    ]
+    ids = [element["id"] for element in elements(card) if element["type"].startswith("Input.")]
     assert len(ids) == len(set(ids))
     assert size_bytes(card) < MAX_BYTES
 

@@ -43,7 +43,7 @@ severity-note = Note
 region-NOAM = NOAM: North and South America
 region-EMEA = EMEA: Europe, Middle East, Africa
 region-APAC = APAC: Asia and Pacific
-device-phone = Alcatel-Lucent Enterprise, AudioCodes, Poly, and Yealink phones
+device-phone = Alcatel-Lucent Enterprise, AudioCodes, Poly, Yealink, and other phones
 device-cisco-phone = Cisco phones
 device-audiocodes-ata = AudioCodes ATAs
 device-cisco-ata = Cisco ATAs
@@ -118,6 +118,7 @@ validation-headline = { $ready ->
            *[other] { $ready } of { $total } rows are ready.
         }
     }
+validation-file-only = Ready means that the file is right. The accounts and the phones have not been checked.
 validation-left-out = { $rows ->
         [one] { $rows } row has an error and will not be sent.
        *[other] { $rows } rows have errors and will not be sent.
@@ -145,6 +146,10 @@ toggle-leave-out = { $rows ->
         [one] Leave out the row with an error
        *[other] Leave out the { $rows } rows with errors
     }
+button-options = Options
+label-batch-size = Phones per batch, at most
+batch-size-how = The SIP Gateway takes up to { $limit } phones per batch. With accounts from an on-premises Active Directory, smaller batches are slower but less likely to stall or fail.
+error-batch-size = Enter a number from 1 to { $limit }.
 error-leave-out = Select the check box to continue with the ready rows only, or fix the file and send it again.
 
 ## Approval
@@ -263,7 +268,10 @@ next-fix = { $phones ->
         [one] { $phones } phone needs
        *[other] { $phones } phones need
     } a fix first, as described above. Without it, a retry will fail too.
-next-smaller = Wait an hour before you retry the phones that Active Directory slowed down.
+next-smaller = Wait an hour before you retry the phones that Active Directory slowed down. The retry proposes batches of { $size ->
+        [one] { $size } phone.
+       *[other] { $size } phones.
+    }
 next-retry = Retry creates a new request for the { $phones ->
         [one] phone that is
        *[other] { $phones } phones that are
@@ -354,7 +362,7 @@ welcome-warning = A sign-in resets the password of the account. That is how the 
 welcome-next = Send template for a file to fill in, or help for everything else.
 help-headline = What I can do for you
 help-file-heading = Sign in phones
-help-file = Send a CSV or Excel file in our 1:1 chat, or paste the rows as a message. The columns are Username and HardwareId, plus Region if you have more than one.
+help-file = Send a CSV or Excel file in our 1:1 chat, or paste the rows as a message. In a channel or group chat, mention me in that message. The columns are Username and HardwareId, plus Region if you have more than one.
 help-commands-heading = Commands
 column-command = Send
 column-does = To get
@@ -378,9 +386,10 @@ command-whoami = whoami
     .does = Who you are to Offhook, and your role
 help-timing-heading = Timing
 help-timing-provision = The best time to sign in a phone is 1 to 70 hours after provisioning. After 72 hours, it must be provisioned again. After a sign-out, you have 168 hours.
+help-timing-offline = A phone that does not connect for 30 days while signed in, or 14 days while signed out, is dropped by the SIP Gateway. It then needs a factory reset and provisioning again.
 help-timing-ip = Trusted IP addresses and policies take up to 24 hours to take effect.
 urls-headline = Provisioning URLs
-urls-how = Set the URL on the phone, or distribute it with DHCP: option 66 for Alcatel-Lucent Enterprise and Yealink, option 160 for AudioCodes, Cisco, and Poly. The URLs start with http on purpose.
+urls-how = Set the URL on the phone, or distribute it with DHCP: option 66 for Alcatel-Lucent Enterprise and Yealink, option 160 for AudioCodes, Cisco, and Poly. For other vendors, see their guide. The URLs start with http on purpose.
 template-headline = A CSV to fill in
 template-how = Copy these lines into a file that ends in .csv, enter your own phones, and send it to me.
 template-region = Leave Region out if all phones are in one region. I will ask for it.

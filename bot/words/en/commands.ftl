@@ -8,7 +8,8 @@ unknown-region = There is no region "{ $region }". The regions are NOAM, EMEA, a
 no-such-request = I can't find request "{ $request }". Send history to see the latest requests.
 which-request = Tell me which request, for example: cancel K7QF2M9X. Send history to see the latest requests.
 file-no-table = I can read only CSV and Excel files. Attach one with the paper clip, or paste its rows here.
-file-only-personal = Teams doesn't give bots access to files in channels and group chats. Send me the file in our 1:1 chat, or paste its rows here.
+file-only-personal = Teams doesn't give bots access to files in channels and group chats. Send me the file in our 1:1 chat, or mention me here and paste its rows into the same message.
+file-no-files = Teams doesn't give bots access to files in this cloud. Paste the rows here instead.
 
 ask-nothing-ready = No rows are ready, so there is nothing to approve. Fix the rows and send the file again.
 ask-leave-out = { $rows ->
@@ -16,6 +17,7 @@ ask-leave-out = { $rows ->
        *[other] { $rows } rows are not ready and can't be sent. Select the check box to leave them out
     }, or fix the file and send it again.
 ask-region = Some rows have no region. Select the region where their phones were provisioned.
+ask-batch-size = Enter the phones per batch as a number from 1 to { $limit }.
 approve-acknowledge = Select the check box first: approving resets the passwords of these accounts.
 approve-changed = The rows don't match the ones that approval was requested for, so nothing was started. Request approval again, and tell your Offhook operator.
 
@@ -28,13 +30,15 @@ retry-drafted = Request { $request } has the { $phones ->
     } not signed in. It is below and needs its own approval.
 
 reconcile-what = Select one of the three answers.
-reconcile-no-id = Enter the batch ID that the Teams admin center or PowerShell shows.
+reconcile-no-id = Enter the batch ID that PowerShell shows: Get-CsSdgBulkSignInRequestsSummary.
 reconcile-taken = Batch ID { $batch } already belongs to another Offhook batch. Check the ID.
 reconcile-no-answer = The SIP Gateway gave no usable answer about batch { $batch }: { $message }. Check the ID and try again.
 reconcile-slow = The SIP Gateway did not respond in time, so nothing was changed. Try batch { $batch } again in a minute.
 reconcile-other = Batch { $batch } doesn't contain exactly these phones. Check the ID.
 
 export-elsewhere = I can send files only in our 1:1 chat. Open it, send status { $request }, and select Export there.
+export-no-files-results = Teams doesn't let bots send files in this cloud. Show phones on the card lists every phone with its result, page by page.
+export-no-files-issues = Teams doesn't let bots send files in this cloud. The card lists every issue, page by page.
 export-below = The file is in the next message.
 export-results = Results of request { $request }
 export-issues = Issues in request { $request }

@@ -1,6 +1,7 @@
 # The doctor: its checks, their findings, and the fixes. Shown on cards, in a terminal, and in JSON.
 
 check-settings = Settings
+check-cloud = Microsoft cloud
 check-database = Database
 check-token-bot = Token for the Bot Framework
 check-token-configapi = Token for the Teams ConfigAPI
@@ -52,6 +53,10 @@ found-settings-strangers = No setting has { $count ->
        *[other] these names
     }: { $names }. The value is not used.
     .fix = Correct the name or remove the variable, in the environment and in the .env file. Offhook does not start until you do.
+
+found-cloud = Nothing speaks against bulk sign-in in this cloud: { $cloud }.
+found-cloud-without-sip-gateway = According to Microsoft, SIP Gateway is not available in this cloud yet: { $cloud }. Phones can't be signed in.
+    .fix = Check Microsoft's page Plan for SIP Gateway before you go on. If the tenant is in another cloud, such as GCC, set Offhook to the public cloud.
 
 found-database = The { $backend } database can be read and written, and its schema is up to date: { $revision }.
 found-database-trouble = The database can't be used: { $message }
@@ -115,7 +120,7 @@ found-policy-no-answer = The Teams ConfigAPI gives no usable answer: { $message 
     .fix = Try again in a few minutes. If it keeps happening, give the correlation ID to Microsoft support.
 found-switch = The tenant allows bulk sign-in.
 found-switch-off = The tenant does not allow bulk sign-in: BulkSignIn is { $value }.
-    .fix = In PowerShell: Set-CsTeamsSipDevicesConfiguration -Identity Global -BulkSignIn "Enabled"
+    .fix = In PowerShell: Set-CsTeamsSipDevicesConfiguration -BulkSignIn "Enabled"
 found-switch-missing = The Teams ConfigAPI does not say whether the tenant allows bulk sign-in.
     .fix = In PowerShell: Get-CsTeamsSipDevicesConfiguration. BulkSignIn must be Enabled.
 found-addresses = { $addresses ->

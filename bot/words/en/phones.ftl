@@ -62,6 +62,8 @@ issue-hardware-id-port-range = There is no port "{ $port }". The ports of an ana
     .fix = Enter the port as three digits after a colon, such as :001.
 issue-hardware-id-port-format = The port of an analog adapter is a colon and three digits.
     .fix = If the ending is a port, enter { $suggestion }.
+issue-hardware-id-port-unusual = Most analog adapters of this make have at most { $ports } ports, and this is port { $port }.
+    .fix = Continue if the adapter has this port. An AudioCodes MP-1288 has 288. Otherwise, correct the port.
 issue-hardware-id-port-padded = The port has fewer than three digits. It was read as { $read }.
     .fix = Nothing to do, if this is the right port.
 
@@ -73,8 +75,10 @@ issue-duplicate = Row { NUMBER($first, useGrouping: 0) } already has the same us
     .fix = Remove this row. Row { NUMBER($first, useGrouping: 0) } is kept.
 issue-hardware-id-shared = Row { NUMBER($other, useGrouping: 0) } has the same hardware ID for another account, { $account }.
     .fix = A phone or port takes one account. Find out which row is right and remove the other one.
-issue-account-on-several = Row { NUMBER($first, useGrouping: 0) } has the same account for another phone.
-    .fix = This is allowed. Continue if you want one account on several phones.
+issue-hardware-id-several-handsets = Row { NUMBER($other, useGrouping: 0) } has the same hardware ID for another account, { $account }. A DECT base carries several handsets, but Microsoft does not document how bulk sign-in tells them apart.
+    .fix = Try one handset first. If the SIP Gateway reports a duplicate device, sign in the other handsets on the device.
+issue-account-on-several = Row { NUMBER($first, useGrouping: 0) } has the same account for another phone. Its password is reset for both, so one phone may sign out the other.
+    .fix = Use one account per phone if you can. Continue only if you want one account on several phones.
 
 ## The file as a whole
 
@@ -97,6 +101,18 @@ notice-values-trimmed = { $count ->
         [one] Spaces or quotation marks around one value were removed.
        *[other] Spaces or quotation marks around { $count } values were removed.
     }
+notice-accounts-on-several = { $accounts ->
+        [one] One account is on { $phones } phones.
+       *[other] { $accounts } accounts are on several phones each, { $phones } phones in all.
+    } A password reset may sign out phones that already use the account. Offhook sends the phones of an account in one batch per region.
+notice-signed-in-elsewhere = { $accounts ->
+        [one] One of these accounts is
+       *[other] { $accounts } of these accounts are
+    } already signed in on another phone. This retry resets the password again, which may sign out that phone.
+notice-smaller-batches = The last batches were too large for an on-premises Active Directory. This retry proposes at most { $size ->
+        [one] one phone
+       *[other] { $size } phones
+    } per batch. To change that, select Options.
 
 ## Nothing to validate
 
@@ -109,7 +125,10 @@ unreadable-no-header = The first row names neither the usernames nor the hardwar
 unreadable-one-column = There is only one column, { $found }. Two are needed, separated by a comma, a semicolon, or a tab.
     .fix = Make the first row Username,HardwareId and put both values in every row.
 unreadable-column-missing = There is no { $column } column. The first row says: { $found }
-    .fix = Add a { $column } column, or rename the column that has these values.
+    .fix = { $column ->
+        [Username] Add a Username column, or rename the column that has the accounts. The Teams admin center's template lists devices only: add the account of each.
+       *[other] Add a { $column } column, or rename the column that has these values.
+    }
 unreadable-column-twice = Two columns could be { $column }: "{ $first }" and "{ $second }".
     .fix = Rename or remove one of them.
 unreadable-too-many-rows = The file has { $rows } rows. The limit is { $limit }.

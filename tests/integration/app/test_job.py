@@ -307,7 +307,7 @@ async def test_file_outside_personal_chat_is_answered_with_alternative(
     )
     assert status == 200
     message = await bot.wait_for_text("1:1 chat", chat=chat)
-    assert "paste its rows here" in message.text
+    assert "paste its rows into the same message" in message.text
     # Pasting works there.
     since = bot.now
     await bot.say("Username,HardwareId\nlobby@contoso.com,80-5E-C0-12-34-56", chat=chat, by=ADELE)

@@ -135,6 +135,16 @@ async def test_result_reports_what_is_wrong_with_a_phone(
         assert far.configapi.run_twice == [("lobby-3@contoso.com", "00-04-F2-00-00-03")]
 
 
+@pytest.mark.parametrize("port", ["001", "025", "288", "000", "289", "1"])
+async def test_port_is_accepted_only_from_001_to_288(
+    session: aiohttp.ClientSession, port: str
+) -> None:
+    async with Simulator(Scenario(batch_seconds=0)) as far:
+        item = {"Username": "fax@contoso.com", "HardwareId": f"00-90-8F-6B-7B-A5:{port}"}
+        (error,) = await Caller(session, far).outcomes([item])
+    assert (error == "") is (port in {"001", "025", "288"})
+
+
 async def test_random_outcomes_depend_only_on_the_seed(
     session: aiohttp.ClientSession,
 ) -> None:

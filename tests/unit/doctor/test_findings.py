@@ -31,7 +31,17 @@ ARGUMENTS: dict[str, str | int] = {
     "seconds": 20,
     **dict.fromkeys(
         (
-            *("names", "missing", "message", "correlation", "revision", "backend", "host", "value"),
+            *(
+                "cloud",
+                "names",
+                "missing",
+                "message",
+                "correlation",
+                "revision",
+                "backend",
+                "host",
+                "value",
+            ),
             *("permission", "settings", "version", "module", "gateway"),
         ),
         HOSTILE,

@@ -24,6 +24,7 @@ def test_lobby_phones_example_has_documented_issues() -> None:
         "columns-ignored",
         "hardware-ids-respelled",
         "values-trimmed",
+        "accounts-on-several",
     ]
     assert Counter(issue.code for issue in found.issues) == {
         "username-space": 1,

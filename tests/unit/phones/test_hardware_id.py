@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.phones.hardware_id import MAX_PORT, parse, port_was_padded, resembles
+from bot.phones.hardware_id import CANONICAL as FAST_PATH
+from bot.phones.hardware_id import MAX_PORT, parse, port_of, port_was_padded, resembles
 from bot.phones.value import Flaw
 
 CANONICAL = re.compile(r"[0-9A-F]{2}(-[0-9A-F]{2}){5}(:[0-9]{3})?")
@@ -47,6 +48,8 @@ def test_mac_address_is_accepted_when_it_starts_with_zeros(text: str) -> None:
         ("1A-2B-3C-D4-E5-F6:001", "1A-2B-3C-D4-E5-F6:001"),
         ("1a:2b:3c:d4:e5:f6:001", "1A-2B-3C-D4-E5-F6:001"),
         ("1a2b.3cd4.e5f6:024", "1A-2B-3C-D4-E5-F6:024"),
+        ("1A-2B-3C-D4-E5-F6:025", "1A-2B-3C-D4-E5-F6:025"),
+        ("1a2b3cd4e5f6:288", "1A-2B-3C-D4-E5-F6:288"),
         ("1a2b3cd4e5f6:12", "1A-2B-3C-D4-E5-F6:012"),
         ("1A-2B-3C-D4-E5-F6:1", "1A-2B-3C-D4-E5-F6:001"),
         ("1A-2B-3C-D4-E5-F6:01", "1A-2B-3C-D4-E5-F6:001"),
@@ -87,7 +90,8 @@ def test_port_was_padded_detects_short_ports(text: str, padded: bool) -> None:
         ("00-00-5E-00-53-01", "hardware-id-example"),
         ("00005E0053FF:001", "hardware-id-example"),
         ("1A-2B-3C-D4-E5-F6:000", "hardware-id-port-range"),
-        ("1A-2B-3C-D4-E5-F6:025", "hardware-id-port-range"),
+        ("1A-2B-3C-D4-E5-F6:289", "hardware-id-port-range"),
+        ("1A-2B-3C-D4-E5-F6:999", "hardware-id-port-range"),
         ("1A-2B-3C-D4-E5-F6:0", "hardware-id-port-range"),
         ("1A-2B-3C-D4-E5-F6:FXS", "hardware-id-port-range"),
         ("1A-2B-3C-D4-E5-F6:0001", "hardware-id-port-format"),
@@ -169,3 +173,14 @@ def test_parsed_hardware_id_is_canonical_and_stable(text: str) -> None:
     if isinstance(read, str):
         assert CANONICAL.fullmatch(read)
         assert parse(read) == read
+
+
+def test_fast_path_accepts_exactly_the_ports_from_001_to_288() -> None:
+    """Microsoft, "Plan for SIP Gateway": all ports of the AudioCodes MP-1288 are available."""
+    accepted = [at for at in range(1000) if FAST_PATH.fullmatch(f"1A-2B-3C-D4-E5-F6:{at:03}")]
+    assert accepted == list(range(1, 289)) == list(range(1, MAX_PORT + 1))
+
+
+def test_port_of_is_none_without_a_port() -> None:
+    assert port_of("1A-2B-3C-D4-E5-F6") is None
+    assert port_of("1A-2B-3C-D4-E5-F6:025") == 25

@@ -20,6 +20,14 @@ from bot.phones.vendor import DeviceKind, Vendor, kind_of, vendor_of
         ("00-15-65", Vendor.YEALINK, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),
         ("00-80-9F", Vendor.ALE, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),
         ("3C-28-A6", Vendor.ALE, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),
+        ("00-90-7A", Vendor.SPECTRALINK, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),
+        ("00-13-D1", Vendor.SPECTRALINK, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),  # Kirk
+        ("00-01-3E", Vendor.ASCOM, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),
+        ("7C-2F-80", Vendor.GIGASET, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),
+        ("00-22-EE", Vendor.ALGO, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),
+        ("00-04-13", Vendor.SNOM, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),
+        ("00-07-73", None, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),  # Ascom Powerline
+        ("BC-9D-A5", None, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),  # Dascom
         ("9C-E3-30", None, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),  # Cisco Meraki
         ("00-25-BA", None, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),  # Alcatel-Lucent IPD
         ("02-00-00", None, DeviceKind.PHONE, DeviceKind.AUDIOCODES_ATA),  # not registered

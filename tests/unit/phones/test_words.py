@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 from bot.cli import validate
-from bot.phones.issue import Issue, Notice
+from bot.phones.issue import Issue, Notice, accounts_on_several
 from bot.phones.roster import MAX_ROWS, UnreadableFileError, read, read_text
 from bot.words import Words
 
@@ -31,11 +31,12 @@ USERNAMES = [
 ]  # fmt: skip
 HARDWARE_IDS = [
     "", "=1", "12", "805211223", "8E+11", "8O5211223344", "8x5211223344", "8-05211223344",
-    "000000000000", "ffffffffffff", "01005e000001", "00005e005301", MAC + "1:99", MAC + "1-1",
-    MAC + "2:1",
+    "000000000000", "ffffffffffff", "01005e000001", "00005e005301", MAC + "1:999", MAC + "1-1",
+    MAC + "2:1", MAC + "8:025",
 ]  # fmt: skip
 ACROSS = [
     f"dup@c.de,{MAC}3,", f"dup@c.de,{MAC}3,", f"one@c.de,{MAC}4,", f"two@c.de,{MAC}4,",
+    "one@c.de,00-90-7A-00-00-01,", "two@c.de,00-90-7A-00-00-01,",
     f"many@c.de,{MAC}5,", f"many@c.de,{MAC}6,", f"far@c.de,{MAC}7,Mars",
 ]  # fmt: skip
 
@@ -78,6 +79,10 @@ def every_notice() -> list[Notice]:
         workbook("Phones", "More"),
     ]
     return [
+        *accounts_on_several(["a", "A", "b"]),
+        *accounts_on_several("aabb"),
+        *(Notice("signed-in-elsewhere", {"accounts": accounts}) for accounts in (1, 2)),
+        *(Notice("smaller-batches", {"size": size}) for size in (1, 20)),
         *(notice for content in files for notice in read(content, "phones").notices),
         *read_text(rows).notices,
     ]
@@ -85,7 +90,7 @@ def every_notice() -> list[Notice]:
 
 UNREADABLE = [
     b"", b"Username,MAC\n", b"a,b\n1,2\n", b"Username\nanna\n", b"Username,b\n1,2\n",
-    b"Username,MAC,User\n1,2,3\n", b"Username,MAC\n" + b"a,b\n" * (MAX_ROWS + 1),
+    b"Username,MAC,UPN\n1,2,3\n", b"Username,MAC\n" + b"a,b\n" * (MAX_ROWS + 1),
     b"a," * 100_000, b"Username,MAC\n" + b"x" * 200_000, b'Username,MAC\n"a,b\n', b"Username,MAC\0",
     b"Username,MAC\n\x81\xff", b"x" * 6_000_000, zipped(xl__workbook="<x/>"),
     zipped(**{f"xl__{at}": "" for at in range(1001)}), zipped(word__document="<x/>"),

@@ -18,7 +18,9 @@ from bot.signin.batch import (
     plan,
 )
 
-ROWS = st.lists(st.sampled_from(Region), max_size=450).map(lambda regions: list(enumerate(regions)))
+ROWS = st.lists(st.sampled_from(Region), max_size=450).map(
+    lambda regions: [(row, region, f"lobby{row}@contoso.com") for row, region in enumerate(regions)]
+)
 
 
 def test_limits_are_microsofts() -> None:
@@ -27,10 +29,10 @@ def test_limits_are_microsofts() -> None:
 
 @given(ROWS, st.integers(1, 120))
 def test_plan_puts_each_row_into_one_batch_of_its_region(
-    rows: list[tuple[int, Region]], size: int
+    rows: list[tuple[int, Region, str]], size: int
 ) -> None:
     planned = plan(rows, size=size)
-    regions = dict(rows)
+    regions = {row: region for row, region, _ in rows}
     assert sorted(row for batch in planned for row in batch.rows) == list(range(len(rows)))
     for batch in planned:
         assert 1 <= len(batch.rows) <= size
@@ -39,18 +41,18 @@ def test_plan_puts_each_row_into_one_batch_of_its_region(
 
 @given(ROWS, st.integers(1, 120))
 def test_plan_fills_all_batches_but_last_and_keeps_order(
-    rows: list[tuple[int, Region]], size: int
+    rows: list[tuple[int, Region, str]], size: int
 ) -> None:
     planned = plan(rows, size=size)
     for region in Region:
         batches = [batch.rows for batch in planned if batch.region is region]
         assert all(len(batch) == size for batch in batches[:-1])
         together = [row for batch in batches for row in batch]
-        assert together == [row for row, of in rows if of is region]
+        assert together == [row for row, of, _ in rows if of is region]
 
 
 @given(ROWS)
-def test_plan_interleaves_regions(rows: list[tuple[int, Region]]) -> None:
+def test_plan_interleaves_regions(rows: list[tuple[int, Region, str]]) -> None:
     """However many batches are claimed first, no region with work left is behind by two."""
     planned = plan(rows, size=10)
     total = {region: sum(batch.region is region for batch in planned) for region in Region}
@@ -117,7 +119,7 @@ def test_slots_are_held_by_batches_that_may_be_running() -> None:
 
 
 def test_plan_of_one_region_is_in_file_order() -> None:
-    planned = plan([(row, Region.EMEA) for row in range(250)])
+    planned = plan([(row, Region.EMEA, str(row)) for row in range(250)])
     sizes = [
         (region, len(list(batches))) for region, batches in groupby(planned, lambda b: b.region)
     ]
