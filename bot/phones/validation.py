@@ -15,6 +15,7 @@ from bot.phones import hardware_id as hardware_ids
 from bot.phones import region as regions
 from bot.phones import username as usernames
 from bot.phones.errors import UnreadableFileError
+from bot.phones.formula import unescape_formula
 from bot.phones.issue import Column, Issue, Notice, Severity
 from bot.phones.region import Region
 from bot.phones.value import Flaw, shorten, trim
@@ -59,6 +60,11 @@ def validate(
     validator.find_repeated_accounts(rows)
     issues = sorted(validator.issues, key=lambda issue: (_RANK[issue.severity], issue.row))
     return ValidatedRows(rows, issues, list(validator.notices()))
+
+
+def _as_given(cell: str) -> str:
+    """An unusable value for display. An export that contains it reads the same."""
+    return shorten(unescape_formula(cell))
 
 
 class _Validator:
@@ -131,8 +137,8 @@ class _Validator:
             self._unknown_region_rows.add(number)
         return RosterRow(
             number,
-            shorten(username) if parsed_username is None else parsed_username,
-            shorten(hardware_id) if parsed_hardware_id is None else parsed_hardware_id,
+            _as_given(username) if parsed_username is None else parsed_username,
+            _as_given(hardware_id) if parsed_hardware_id is None else parsed_hardware_id,
             region,
             valid and not unknown_region,
         )
