@@ -31,6 +31,7 @@ checks-headline = { $failed ->
     }
 checks-read-only = Nothing was changed: these checks are read-only.
 checks-begun = I am running the checks. This takes up to half a minute and changes nothing.
+checks-column-state = Result
 checks-column-check = Check
 checks-column-found = Finding and fix
 

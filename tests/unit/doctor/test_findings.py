@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bot.cli.doctor import print_report
 from bot.doctor import Finding, FindingState
-from bot.doctor.report import as_json, print_report
+from bot.doctor.report import as_json
 from bot.words import Words
 from bot.words.terminal import single_line
 from cards.checks import checks
