@@ -19,6 +19,9 @@ from bot.settings.clouds import HOSTS, Cloud, Hosts
 
 REQUESTER_CHAT = "requester-chat"
 EVERYONE = "*"
+METRICS_ON = "on"
+METRICS_OFF = "off"
+_MAX_PORT = 65535
 # Where Teams stores chat attachments: OneDrive for Business and SharePoint.
 DOWNLOAD_HOSTS = (".sharepoint.com", ".sharepoint.us", ".sharepoint.cn", ".1drv.com", ".svc.ms")
 
@@ -78,7 +81,14 @@ class Settings(BaseSettings):
         "tenants.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(3978, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    port: int = Field(
+        3978, ge=0, le=_MAX_PORT, description="Port to listen on; 0 picks a free one."
+    )
+    metrics: str = Field(
+        METRICS_ON,
+        description="Where `/metrics` is served: `on` (the same port), `off`, or another port, as a "
+        "number or as `host:port`.",
+    )
     data_dir: Path = Field(Path(".data"), description="Folder of the embedded database.")
     database_url: str = Field(
         "",
@@ -219,6 +229,31 @@ class Settings(BaseSettings):
                 self._check_base_url(name, url)
         return self
 
+    @field_validator("metrics")
+    @classmethod
+    def _check_metrics(cls, value: str) -> str:
+        value = value.strip()
+        if value.lower() in (METRICS_ON, METRICS_OFF):
+            return value.lower()
+        port = value.rpartition(":")[2]
+        if not (port.isascii() and port.isdigit() and int(port) <= _MAX_PORT):
+            raise ValueError("write on, off, a port, or host:port")
+        return value
+
+    @model_validator(mode="after")
+    def _check_metrics_address(self) -> Settings:
+        if self.metrics in (METRICS_ON, METRICS_OFF):
+            return self
+        host, port = self.metrics_address
+        if self.local and not is_loopback(host):
+            raise ValueError(
+                f"OFFHOOK_METRICS is {self.metrics!r}, but in `local` only this machine may connect: "
+                "use a port alone, or 127.0.0.1 as the host"
+            )
+        if port and (host, port) == (self.host, self.port):
+            raise ValueError(f"OFFHOOK_METRICS is {self.metrics!r}, the bot's own port: use `on`")
+        return self
+
     @model_validator(mode="after")
     def _check_database_auth(self) -> Settings:
         if self.database_auth is DatabaseAuth.ENTRA and not self.database.startswith("postgres"):
@@ -283,6 +318,12 @@ class Settings(BaseSettings):
     def graph_scope(self) -> str:
         """OAuth scope of the cloud's Microsoft Graph, wherever its requests are sent."""
         return f"{HOSTS[self.cloud].graph}/.default"
+
+    @property
+    def metrics_address(self) -> tuple[str, int]:
+        """Host and port of `/metrics`, unless it is `on` or `off`; by default on the bot's own host."""
+        host, _, port = self.metrics.rpartition(":")
+        return host.strip("[]") or self.host, int(port)
 
     @property
     def home_tenant(self) -> str:
