@@ -30,6 +30,7 @@ _MARKS: Mapping[FindingState, tuple[str, str]] = MappingProxyType(
     {
         FindingState.OK: ("✓", "green"),
         FindingState.FAILED: ("✗", "red"),
+        FindingState.WARNING: ("!", "yellow"),
         FindingState.UNKNOWN: ("?", "yellow"),
     }
 )
@@ -82,6 +83,7 @@ def print_report(findings: Sequence[Finding], words: Words, console: Console) ->
         "checks-headline",
         failed=counts[FindingState.FAILED],
         unknown=counts[FindingState.UNKNOWN],
+        warnings=counts[FindingState.WARNING],
         total=len(findings),
     )
     print_line(console, verdict, "bold")

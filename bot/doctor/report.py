@@ -22,8 +22,8 @@ def as_json(findings: Sequence[Finding], words: Words, now: datetime) -> dict[st
     """The findings as a JSON document.
 
     Keys: `format`, `version`, `checked_at` (UTC), `counts` by state, and `findings`. Each finding has
-    `step` (the check's name), `state` (`ok`, `failed` or `unknown`), `code`, `message`, and `fix` (""
-    when `ok`). Checks, states and codes are stable; message texts may change.
+    `step` (the check's name), `state` (`ok`, `failed`, `warning`, or `unknown`), `code`, `message`, and `fix`
+    ("" when `ok`). Checks, states and codes are stable; message texts may change.
     """
     return {
         "format": FORMAT,

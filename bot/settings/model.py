@@ -150,7 +150,8 @@ class Settings(BaseSettings):
     )
     approvers: CommaSeparated = Field(
         (),
-        description="Object IDs of users or groups that may approve; `*`: everyone in the tenant.",
+        description="Object IDs of users or groups that may approve; `*` (`local` only): everyone in "
+        "the tenant.",
     )
     four_eyes: bool = Field(True, description="The approver must not be the requester.")
     approval_ttl: float = Field(
@@ -213,6 +214,11 @@ class Settings(BaseSettings):
             ]
             if missing:
                 raise ValueError(f"production needs {', '.join(missing)}")
+            if EVERYONE in self.approvers:
+                raise ValueError(
+                    "OFFHOOK_APPROVERS=* is for `local` only: everyone in the tenant, guests "
+                    "included, could approve password resets. Name users or groups"
+                )
             self._check_credential()
             if self.authority_url:
                 raise ValueError("OFFHOOK_AUTHORITY_URL is for `local` only")

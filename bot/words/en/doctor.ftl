@@ -2,6 +2,11 @@
 
 check-settings = Settings
 check-database = Database
+check-four-eyes = Four eyes
+check-requesters = Requesters
+check-approvers = Approvers
+check-run-as = Permissions of a sign-in
+check-exports = Exports
 check-token-bot = Token for the Bot Framework
 check-token-configapi = Token for the Teams ConfigAPI
 check-token-graph = Token for Microsoft Graph
@@ -17,14 +22,23 @@ check-powershell = PowerShell
 
 checks-state-ok = Passed
 checks-state-failed = Failed
+checks-state-warning = Warning
 checks-state-unknown = Unknown
 checks-headline = { $failed ->
         [0] { $unknown ->
-            [0] { $total ->
-                [one] The only check passed.
-               *[other] All { $total } checks passed.
+            [0] { $warnings ->
+                [0] { $total ->
+                    [one] The only check passed.
+                   *[other] All { $total } checks passed.
+                }
+                [one] Nothing failed. { $warnings } of { $total } checks has a warning.
+               *[other] Nothing failed. { $warnings } of { $total } checks have a warning.
             }
-           *[other] Nothing failed. { $unknown } of { $total } checks could not be completed.
+           *[other] Nothing failed. { $unknown } of { $total } checks could not be completed{ $warnings ->
+                [0] .
+                [one] , and { $warnings } has a warning.
+               *[other] , and { $warnings } have a warning.
+            }
         }
         [one] { $failed } of { $total } checks failed.
        *[other] { $failed } of { $total } checks failed.
@@ -67,6 +81,37 @@ found-database-busy = Another process holds the write lock of the SQLite file an
     .fix = Find out what else has the file open: a backup, a database browser, or a second Offhook process. SQLite supports only one Offhook process.
 found-database-read-only = The database can be read but not written.
     .fix = Give the account that runs Offhook write permission: to the file and its folder, or to all tables of the PostgreSQL database.
+
+found-four-eyes = Whoever requested a sign-in cannot approve it.
+found-two-eyes = Approvers can approve their own requests.
+    .fix = Remove { $setting }, unless only one person is left who can approve.
+found-requesters = { $entries ->
+        [0] Everyone may request a sign-in. Production needs { $setting }.
+        [one] One user or group may request a sign-in.
+       *[other] { $entries } users or groups may request a sign-in.
+    }
+found-requesters-everyone = Everyone in the tenant, guests included, may request a sign-in.
+    .fix = Put the object ID of a group in { $setting }.
+found-approvers = { $entries ->
+        [0] Everyone may approve a sign-in. Production needs { $setting }.
+        [one] One user or group may approve a sign-in.
+       *[other] { $entries } users or groups may approve a sign-in.
+    } Whether groups have guests as members is not checked.
+found-approvers-everyone = Everyone in the tenant, guests included, may approve a sign-in.
+    .fix = Put the object ID of a group in { $setting }. Production does not start without.
+found-approvers-guests = { $count ->
+        [one] An approver is a guest from another organization: { $names }.
+       *[other] { $count } approvers are guests from another organization: { $names }.
+    }
+    .fix = Remove guests from { $setting }: another organization controls their accounts.
+found-approvers-no-answer = Whether an approver is a guest is unknown: { $message }.
+    .fix = See the check of the Graph permission for users.
+found-run-as-approver = Sign-ins use the permissions of the approver.
+found-run-as-app = Sign-ins use the app's own permissions: whoever takes over this host can reset passwords at any time.
+    .fix = Remove { $setting }, so that sign-ins use the permissions of the approver.
+found-exports = Exports are saved in the OneDrive of the person who asked.
+found-exports-link = Exports are links that anyone on this machine can open.
+    .fix = Remove { $setting }, unless your chat client does not support files.
 
 found-token = The token was issued.
 found-token-dummy = This is the dummy token of the local environment. It works only with the simulator.

@@ -23,7 +23,8 @@ from tests.support.tokens import unsigned
 
 APP = "aaaaaaaa-0000-0000-0000-000000000001"
 CHECKS = [
-    *("settings", "database", "token-bot", "token-configapi", "roles", "configapi", "bulk-sign-in"),
+    *("settings", "database", "four-eyes", "requesters", "approvers", "run-as", "exports"),
+    *("token-bot", "token-configapi", "roles", "configapi", "bulk-sign-in"),
     *("tenant-switch", "trusted-addresses", "token-graph", "graph-users", "graph-groups", "teams"),
 ]
 

@@ -29,11 +29,12 @@ HOSTILE = "**x** [a](https://evil.example) <at>all</at> \x1b[31m\u202e" + "long 
 # Arguments for every message.
 ARGUMENTS: dict[str, str | int] = {
     **dict.fromkeys(("set", "lacking", "count", "batches", "addresses", "conversations"), 2),
+    "entries": 2,
     "seconds": 20,
     **dict.fromkeys(
         (
             *("names", "missing", "message", "correlation", "revision", "backend", "host", "value"),
-            *("permission", "settings", "version", "module", "gateway"),
+            *("permission", "settings", "setting", "version", "module", "gateway"),
         ),
         HOSTILE,
     ),
@@ -120,7 +121,7 @@ def test_json_report_has_documented_keys() -> None:
     assert set(document) == {"format", "version", "checked_at", "counts", "findings"}
     assert document["format"] == 1
     assert document["checked_at"] == "2026-11-22T12:00:00+00:00"
-    assert document["counts"] == {"ok": 1, "failed": 1, "unknown": 1}
+    assert document["counts"] == {"ok": 1, "failed": 1, "warning": 0, "unknown": 1}
     assert document["findings"][1] == {
         "step": "configapi",
         "state": "failed",
