@@ -117,7 +117,7 @@ async def running(
         files = ChatFiles(settings, await stack.enter_async_context(files_session(settings)))
         # Sentences quote what people wrote: on one line, without invisible characters.
         words = Words(escape=single_line)
-        projection = Projection(words, next(iter(settings.tenant_ids), ""))
+        projection = Projection(words)
         notifications = Notifications(settings.approvals, settings.notifications, words)
         publisher = Publisher(
             database,
@@ -164,7 +164,6 @@ async def running(
             rules=Rules(
                 four_eyes=settings.four_eyes,
                 approval_ttl=settings.approval_ttl,
-                home_tenant=next(iter(settings.tenant_ids), ""),
                 exports=settings.exports,
             ),
             clock=utc_now,

@@ -51,11 +51,10 @@ async def results_csv(context: Context, request: Request) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(HEADER)
-    home = context.rules.home_tenant or request.tenant_id
     async with context.database.read() as tx:
         async for phone, ready, issues in snapshots.all_phones(tx, request.id):
             cells = (
-                _result(context.words, phone, home)
+                _result(context.words, phone, request.tenant_id)
                 if ready
                 else _not_ready(context.words, phone, issues)
             )
@@ -80,13 +79,13 @@ def _not_ready(words: Words, phone: PhoneSnapshot, issues: Sequence[Issue]) -> t
     )
 
 
-def _result(words: Words, phone: PhoneSnapshot, home_tenant: str) -> tuple[str, ...]:
+def _result(words: Words, phone: PhoneSnapshot, tenant_id: str) -> tuple[str, ...]:
     cause = fix = url = ""
     if phone.cause is not None:
         cause = words(f"cause-{phone.cause.code}")
         fix = words.part(f"cause-{phone.cause.code}", "fix")
     if phone.region is not None:
-        url = url_for(phone.hardware_id, phone.region, home_tenant).url
+        url = url_for(phone.hardware_id, phone.region, tenant_id).url
     return (
         phone.username,
         phone.hardware_id,

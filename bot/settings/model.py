@@ -140,8 +140,8 @@ class Settings(BaseSettings):
     )
     tenant_ids: CommaSeparated = Field(
         (),
-        description="IDs of the tenants that may use the bot, comma-separated; the first is the home "
-        "tenant in provisioning URLs. Empty in `local`: any tenant.",
+        description="IDs of the tenants that may use the bot, comma-separated; the first is the app's "
+        "own. Several need `OFFHOOK_RUN_AS=approver`. Empty in `local`: any tenant.",
     )
     requesters: CommaSeparated = Field(
         (),
@@ -261,6 +261,22 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _check_tenants(self) -> Settings:
+        """The app's own permissions are those in its own tenant, whoever asks."""
+        if len({tenant.lower() for tenant in self.tenant_ids}) < 2:
+            return self
+        for name, acts_as_app in (
+            ("OFFHOOK_RUN_AS=app", self.run_as is RunAs.APP),
+            ("OFFHOOK_FOLLOW_AS_APP=true", self.follow_as_app),
+        ):
+            if acts_as_app:
+                raise ValueError(
+                    f"{name} serves one tenant, but OFFHOOK_TENANT_IDS has {len(self.tenant_ids)}: "
+                    "people of one could reset passwords in another. Run one Offhook per tenant"
+                )
+        return self
+
+    @model_validator(mode="after")
     def _check_database_auth(self) -> Settings:
         if self.database_auth is DatabaseAuth.ENTRA and not self.database.startswith("postgres"):
             raise ValueError(
@@ -333,7 +349,7 @@ class Settings(BaseSettings):
 
     @property
     def home_tenant(self) -> str:
-        """ID of the first tenant; "" in `local` if there is none."""
+        """ID of the app's own tenant, the first; "" in `local` if there is none."""
         return next(iter(self.tenant_ids), "")
 
     @property

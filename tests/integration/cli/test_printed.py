@@ -204,7 +204,7 @@ def test_demo_shows_cards_as_plain_lines_when_piped(kind: CardKind) -> None:
     snapshot = snapshots.with_every_problem(snapshots.snapshot(RequestState.RUNNING))
     question = snapshot.questions[0].batch_id if snapshot.questions else 0
     view = View(batch_id=question)
-    card = render(kind, snapshot, view, Words(), home_tenant=TENANT).card
+    card = render(kind, snapshot, view, Words(), tenant_id=TENANT).card
     lines = list(terminal.lines(card))
     assert lines
     for line in lines:
