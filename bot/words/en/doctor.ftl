@@ -125,15 +125,15 @@ found-nobody = Sign-ins run with the approver's permissions, and no approver is 
 found-no-token = Not checked, because there is no token.
     .fix = Fix the token first.
 
-found-roles = The token contains Teams Administrator and a role that can reset passwords.
-found-roles-none = The token contains neither Teams Administrator nor a role that can reset passwords.
-    .fix = Assign Teams Administrator, and one of these: Authentication Administrator, Privileged Authentication Administrator, or Global Administrator. Then sign in again.
-found-roles-no-teams = The token does not contain Teams Administrator.
-    .fix = Assign or activate Teams Administrator, then sign in again.
-found-roles-no-authentication = The token contains Teams Administrator, but no role that can reset passwords.
+found-roles = The token contains the roles that bulk sign-in needs.
+found-roles-none = The token contains no role that can reset passwords, so the SIP Gateway will refuse it. Nor does it contain Teams Administrator.
+    .fix = Assign or activate one of these: Authentication Administrator, Privileged Authentication Administrator, or Global Administrator. Unless it is Global Administrator, add Teams Administrator. Then sign in again.
+found-roles-no-teams = The token contains a role that can reset passwords, but not Teams Administrator, which may be needed, too. The SIP Gateway decides.
+    .fix = See the check of the permission to use bulk sign-in. If it fails, assign or activate Teams Administrator, then sign in again.
+found-roles-no-authentication = The token contains Teams Administrator, but no role that can reset passwords, so the SIP Gateway will refuse it.
     .fix = Assign or activate one of these: Authentication Administrator, Privileged Authentication Administrator, or Global Administrator. Then sign in again.
 found-roles-app = This is an app-only token, which does not have to list its roles.
-    .fix = See the check of the permission to use bulk sign-in: it asks the SIP Gateway itself. Both roles must be assigned to the app.
+    .fix = See the check of the permission to use bulk sign-in: it asks the SIP Gateway itself. The app needs a role that can reset passwords, and may need Teams Administrator.
 found-roles-dummy = The dummy token of the local environment contains no roles, and the simulator does not require any.
     .fix = Nothing to do here. In production, the roles are read from the real token.
 found-roles-unreadable = The token can't be read here, so its roles are unknown.
@@ -151,7 +151,7 @@ found-summaries = This identity can use bulk sign-in. The SIP Gateway lists { $b
        *[other] { $batches } batches
     } from the last 30 days.
 found-summaries-denied = This identity can't use bulk sign-in. The SIP Gateway says: "{ $message }" Correlation ID: { $correlation }
-    .fix = It needs Teams Administrator and one of these: Authentication Administrator, Privileged Authentication Administrator, or Global Administrator. If an app has both and is still refused, let sign-ins run as the approver.
+    .fix = It needs one of these roles: Authentication Administrator, Privileged Authentication Administrator, or Global Administrator. The first two may need Teams Administrator as well. If an app has them and is still refused, let sign-ins run as the approver.
 found-summaries-no-answer = The SIP Gateway did not say whether this identity can use bulk sign-in: { $message }. Correlation ID: { $correlation }
     .fix = Try again in a few minutes. If it keeps happening, give the correlation ID to Microsoft support.
 
