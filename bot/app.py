@@ -39,7 +39,7 @@ from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.runner.worker import Worker
 from bot.settings.clouds import WITHOUT_BOT_FILES
-from bot.settings.model import Exports, Gateway, RunAs, Settings
+from bot.settings.model import METRICS_OFF, METRICS_ON, Exports, Gateway, RunAs, Settings
 from bot.signin.timing import Timing
 from bot.simulator.scenario import Scenario
 from bot.simulator.server import Simulator
@@ -48,7 +48,7 @@ from bot.store.database import Database
 from bot.teams.edge import open_edge
 from bot.teams.files import ChatFiles, files_session
 from bot.web.exports import ExportLinks
-from bot.web.probes import probe_routes
+from bot.web.probes import metrics_routes, probe_routes
 from bot.web.server import listen
 from bot.words import Words
 from cards.escape import single_line
@@ -59,6 +59,7 @@ log = structlog.get_logger()
 @dataclass(frozen=True, slots=True)
 class Service:
     url: str  #: where it listens
+    metrics_url: str  #: where it serves metrics, unless they are off
 
 
 def utc_now() -> datetime:
@@ -77,7 +78,7 @@ async def running(
 
     `timing`, `submit_timeout` and `busy_seconds` (how long to wait for a locked SQLite file) are for
     tests and benchmarks, where time runs faster.
-    Raises `DatabaseError`, `CredentialError`, `ScenarioError`, or OSError if the port is taken.
+    Raises `DatabaseError`, `CredentialError`, `ScenarioError`, or `ListenError`.
     """
     timing = timing or Timing(poll_first_seconds=settings.poll_seconds)
     async with AsyncExitStack() as stack:
@@ -118,7 +119,7 @@ async def running(
         files = ChatFiles(settings, await stack.enter_async_context(files_session(settings)))
         # Sentences quote what people wrote: on one line, without invisible characters.
         words = Words(escape=single_line)
-        projection = Projection(words, next(iter(settings.tenant_ids), ""))
+        projection = Projection(words)
         notifications = Notifications(settings.approvals, settings.notifications, words)
         owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
         publisher = Publisher(
@@ -167,7 +168,6 @@ async def running(
             rules=Rules(
                 four_eyes=settings.four_eyes,
                 approval_ttl=settings.approval_ttl,
-                home_tenant=next(iter(settings.tenant_ids), ""),
                 exports=settings.exports,
                 chat_files=settings.cloud not in WITHOUT_BOT_FILES,
             ),
@@ -182,11 +182,18 @@ async def running(
         application.add_routes(probe_routes(database))
         if settings.exports is Exports.LINK:
             application.add_routes(links.routes(context))
-        url = await listen(application, settings, stack)
+        metrics_url = await _serve_metrics(settings, database, application, stack)
+        names = "OFFHOOK_HOST or OFFHOOK_PORT"
+        url = await listen(application, settings.host, settings.port, stack, settings=names)
         links.base_url = url
         await _start((worker.run(), publisher.run(), deadlines.run()), stack)
-        log.info("service.started", url=url, environment=settings.environment.value)
-        yield Service(url)
+        log.info(
+            "service.started",
+            url=url,
+            metrics_url=metrics_url or url,
+            environment=settings.environment.value,
+        )
+        yield Service(url, metrics_url or url)
         log.info("service.stopping")
 
 
@@ -231,6 +238,21 @@ def _run_checks(
         return await doctor.run(GatewayAccess(tokens, gateway, configapi))
 
     return run_checks
+
+
+async def _serve_metrics(
+    settings: Settings, database: Database, application: web.Application, stack: AsyncExitStack
+) -> str:
+    """Metrics where `OFFHOOK_METRICS` wants them. Returns the URL of a server of their own, else ""."""
+    if settings.metrics == METRICS_OFF:
+        return ""
+    routes = metrics_routes(database)
+    if settings.metrics == METRICS_ON:
+        application.add_routes(routes)
+        return ""
+    own = web.Application()
+    own.add_routes(routes)
+    return await listen(own, *settings.metrics_address, stack, settings="OFFHOOK_METRICS")
 
 
 def _session(settings: Settings) -> aiohttp.ClientSession:

@@ -15,7 +15,7 @@ def configure(*, level: str = "info") -> None:
     """
     minimum = logging.getLevelNamesMapping()[level.upper()]
     terminal = sys.stderr.isatty()
-    renderer = structlog.dev.ConsoleRenderer() if terminal else structlog.processors.JSONRenderer()
+    renderer = _console() if terminal else structlog.processors.JSONRenderer()
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -45,3 +45,9 @@ def configure(*, level: str = "info") -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(minimum, logging.WARNING))
+
+
+def _console() -> structlog.dev.ConsoleRenderer:
+    """Without local variables in tracebacks, as is structlog's default: they hold tokens and codes."""
+    tracebacks = structlog.dev.RichTracebackFormatter(show_locals=False)
+    return structlog.dev.ConsoleRenderer(exception_formatter=tracebacks)

@@ -66,7 +66,7 @@ def provisioning_urls(context: CardContext) -> list[CardElement]:
         url
         for region in context.snapshot.regions
         if region.phones.failed
-        for url in all_urls(url_safe_tenant_id(context.home_tenant), region.region)
+        for url in all_urls(url_safe_tenant_id(context.tenant_id), region.region)
         if url.kind.value in kinds
     ]
     if not urls:

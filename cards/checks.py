@@ -17,7 +17,7 @@ from cards.types import RenderedCard
 _OK = "ok"
 # Finding states in the order they are listed, most urgent first
 _STYLES: Mapping[str, ContainerStyle] = MappingProxyType(
-    {"failed": "attention", "unknown": "warning", _OK: "good"}
+    {"failed": "attention", "warning": "warning", "unknown": "warning", _OK: "good"}
 )
 _UNKNOWN_SYMBOL = "?"
 _MAX_VALUE_CHARS = 200  # a dozen findings have to fit on one card
@@ -33,7 +33,7 @@ class Finding(Protocol):
 
     @property
     def state(self) -> str:
-        """`failed`, `unknown` or `ok`."""
+        """`failed`, `warning`, `unknown` or `ok`."""
         ...
 
     @property
@@ -54,6 +54,7 @@ def checks(words: Words, findings: Sequence[Finding]) -> RenderedCard:
         "checks-headline",
         failed=counts["failed"],
         unknown=counts["unknown"],
+        warnings=counts["warning"],
         total=len(findings),
     )
     escaping = words.escaping(partial(markdown, max_length=_MAX_VALUE_CHARS))

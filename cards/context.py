@@ -61,7 +61,7 @@ class CardContext:
     snapshot: RequestSnapshot
     view: View
     words: Words  #: does not escape; for messages without arguments from outside
-    home_tenant: str  #: tenant id for provisioning URLs
+    tenant_id: str  #: tenant id for provisioning URLs
     budget: Budget
 
     def message(self, message_id: str, /, **arguments: Argument) -> str:

@@ -40,7 +40,7 @@ param requesters string
 @minLength(1)
 param approvers string
 
-@description('Tenants that may use the bot, comma-separated; the first is the home tenant of the provisioning URLs.')
+@description('Tenants that may use the bot, comma-separated; the first is the app\'s own. Several need runAs approver and a multitenant app registration.')
 param tenantIds string = tenant().tenantId
 
 @description('Whose permissions the sign-in uses: approver (no standing privilege) or app (Entra roles, see infra/grant.sh).')

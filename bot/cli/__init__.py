@@ -118,7 +118,7 @@ def _urls(
     """Print the provisioning URL for every kind of phone."""
     from bot.cli import urls
 
-    urls.run(region, tenant=tenant, as_json=as_json, console=Console(soft_wrap=True))
+    urls.run(region, tenant=tenant, as_json=as_json, console=Console())
 
 
 @app.command("purge")

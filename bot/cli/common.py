@@ -53,10 +53,11 @@ def usage_errors() -> Generator[None]:
     from bot.identity.credentials import CredentialError
     from bot.simulator.scenario import ScenarioError
     from bot.store.database import DatabaseError
+    from bot.web.server import ListenError
 
     try:
         yield
-    except (DatabaseError, CredentialError) as error:
+    except (DatabaseError, CredentialError, ListenError) as error:
         raise UsageError(str(error)) from error
     except ScenarioError as error:
         raise UsageError(f"OFFHOOK_SCENARIO: {error}") from error

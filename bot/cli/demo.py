@@ -25,9 +25,9 @@ from rich.console import Console
 from rich.live import Live
 from rich.panel import Panel
 from rich.rule import Rule
-from rich.table import Table
 from rich.text import Text
 
+from bot.cli.output import Column, print_line, print_table
 from bot.simulator import terminal
 from bot.simulator.client import (
     CONSENT,
@@ -153,7 +153,8 @@ class _Play:
         results = await self._watch()
         path = await self._export(results)
         self._check()
-        self._console.print(Rule(style="dim"))
+        if self._console.is_terminal:
+            self._console.print(Rule(style="dim"))
         self._console.print(f"Results: {path}", soft_wrap=True, markup=False)
 
     # -- the acts --------------------------------------------------------------------------------
@@ -210,7 +211,7 @@ class _Play:
                 if self._console.is_terminal:
                     live.update(terminal.card(progress.card or {}, "Offhook"))
                 else:
-                    live.console.print(terminal.headline(progress.card or {}))
+                    print_line(live.console, terminal.headline(progress.card or {}))
                 await self._next(
                     lambda each: each is progress, since=self._simulator.connector.changes
                 )
@@ -222,7 +223,7 @@ class _Play:
         consent = await self._next(lambda each: has_attachment(each, CONSENT))
         _, upload = await self._client.answer_consent(_ADMIN, _CHAT, consent, accept=True)
         content = await self._simulator.files.uploaded(upload, _STEP_SECONDS)
-        self._console.print(_table(content))
+        print_summary(self._console, content)
         return await asyncio.to_thread(_save, f"{self._file.stem}-results.csv", content)
 
     def _check(self) -> None:
@@ -259,30 +260,48 @@ class _Play:
 
     def _act(self, title: str) -> None:
         self._console.print()
-        self._console.print(Rule(title, align="left", style="dim"))
+        if self._console.is_terminal:
+            self._console.print(Rule(title, align="left", style="dim"))
+        else:
+            print_line(self._console, title)
 
     def _line(self, name: str, text: str) -> None:
-        self._console.print(Text.assemble((f"{name}: ", "bold magenta"), text))
+        line = Text.assemble((f"{name}: ", "bold magenta"), text)
+        self._console.print(line, soft_wrap=not self._console.is_terminal)
 
     def _note(self, text: str) -> None:
-        self._console.print(Panel(text))
+        if self._console.is_terminal:
+            self._console.print(Panel(text))
+        else:
+            print_line(self._console, text)
 
     def _show(self, posted: Posted) -> None:
         self._seen = max(self._seen, posted.changed)
-        if posted.card is not None:
+        if not self._console.is_terminal:
+            lines = [posted.text] if posted.card is None else terminal.lines(posted.card)
+            for line in lines:
+                # Not through the console, which expands the tabs of tables.
+                self._console.file.write(f"  {line}\n")
+        elif posted.card is not None:
             self._console.print(terminal.card(posted.card, "Offhook"))
         else:
             self._console.print(terminal.message(posted.text, "Offhook"))
 
 
-def _table(content: bytes) -> Table:
-    """The exported CSV, counted by status and cause."""
+def print_summary(console: Console, content: bytes) -> None:
+    """Prints the exported CSV, counted by status and cause."""
     rows = csv.DictReader(io.StringIO(content.decode("utf-8-sig")))
     counts = Counter((row["Status"], row["Cause"]) for row in rows)
-    table = Table("Status", "Phones", "Cause", title="The exported CSV", title_justify="left")
-    for (status, cause), phones in sorted(counts.items(), key=lambda each: -each[1]):
-        table.add_row(status, str(phones), Text(cause))
-    return table
+    columns = (Column("Status"), Column("Phones", right=True), Column("Cause", wraps=True))
+    print_line(console, "The exported CSV", "italic")
+    print_table(
+        console,
+        columns,
+        [
+            (status, str(phones), cause)
+            for (status, cause), phones in sorted(counts.items(), key=lambda each: -each[1])
+        ],
+    )
 
 
 def _save(name: str, content: bytes) -> Path:

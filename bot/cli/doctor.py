@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from rich.console import Console
+from rich.text import Text
 
 from bot import logs
 from bot.app import examining
 from bot.cli.common import load_settings, usage_errors
+from bot.cli.output import Column, print_line, print_table
 from bot.doctor import Finding, FindingState, report
 from bot.settings.model import Settings
 from bot.words import Words
@@ -22,6 +25,15 @@ from bot.words.terminal import single_line
 
 NOTHING_FAILED = 0
 CHECK_FAILED = 1
+
+_MARKS: Mapping[FindingState, tuple[str, str]] = MappingProxyType(
+    {
+        FindingState.OK: ("✓", "green"),
+        FindingState.FAILED: ("✗", "red"),
+        FindingState.WARNING: ("!", "yellow"),
+        FindingState.UNKNOWN: ("?", "yellow"),
+    }
+)
 
 
 def run(*, as_json: bool, console: Console) -> int:
@@ -39,7 +51,7 @@ def run(*, as_json: bool, console: Console) -> int:
         document = report.as_json(findings, words, datetime.now(UTC))
         console.file.write(json.dumps(document, indent=2) + "\n")
     else:
-        report.print_report(findings, words, console)
+        print_report(findings, words, console)
     failed = any(finding.state is FindingState.FAILED for finding in findings)
     return CHECK_FAILED if failed else NOTHING_FAILED
 
@@ -48,3 +60,31 @@ async def run_checks(settings: Settings) -> Sequence[Finding]:
     """Every check, without an approver's delegation. Raises as `bot.app.examining`."""
     async with examining(settings) as examine:
         return await examine(None)
+
+
+def print_report(findings: Sequence[Finding], words: Words, console: Console) -> None:
+    """Prints the findings as a table, with fixes and a verdict."""
+    columns = (
+        Column(words("checks-column-state")),
+        Column(words("checks-column-check")),
+        Column(words("checks-column-found"), wraps=True),
+    )
+    rows: list[tuple[str | Text, ...]] = []
+    for each in findings:
+        mark, style = _MARKS[each.state]
+        text = Text(words(each.message, **each.arguments))
+        if fix := report.fix_of(each, words):
+            text.append(f"\n→ {fix}", style="bold")
+        state = f"{mark} {words(f'checks-state-{each.state.value}')}"
+        rows.append((Text(state, style=style), words(f"check-{each.check}"), text))
+    print_table(console, columns, rows)
+    counts = report.count_by_state(findings)
+    verdict = words(
+        "checks-headline",
+        failed=counts[FindingState.FAILED],
+        unknown=counts[FindingState.UNKNOWN],
+        warnings=counts[FindingState.WARNING],
+        total=len(findings),
+    )
+    print_line(console, verdict, "bold")
+    print_line(console, words("checks-read-only"), "dim")

@@ -8,7 +8,7 @@ import sys
 
 from bot import logs
 from bot.app import running
-from bot.cli.common import UsageError, load_settings, usage_errors
+from bot.cli.common import load_settings, usage_errors
 from bot.settings.model import Settings
 
 
@@ -16,14 +16,8 @@ def run(*, log_level: str) -> None:
     """Serves until a signal. Raises UsageError when the service cannot start."""
     logs.configure(level=log_level)
     settings = load_settings()
-    try:
-        with usage_errors():
-            asyncio.run(_serve(settings))
-    except OSError as error:
-        raise UsageError(
-            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror or error}. "
-            "Set OFFHOOK_HOST or OFFHOOK_PORT; port 0 picks a free one."
-        ) from error
+    with usage_errors():
+        asyncio.run(_serve(settings))
 
 
 async def _serve(settings: Settings) -> None:

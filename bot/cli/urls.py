@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 
 from rich.console import Console
-from rich.table import Table
 
 from bot.cli.common import UsageError, load_settings
+from bot.cli.output import Column, print_table
 from bot.phones import provisioning
 from bot.phones.region import Region
 from bot.phones.region import parse as parse_region
@@ -36,14 +36,4 @@ def run(region: str, *, tenant: str, as_json: bool, console: Console) -> None:
         objects = [dict(zip(("region", "kind", "url"), row, strict=True)) for row in rows]
         console.file.write(json.dumps(objects, indent=2) + "\n")
     else:
-        console.print(_table(rows))
-
-
-def _table(rows: list[tuple[str, str, str]]) -> Table:
-    table = Table()
-    for title, *cells in zip(("Region", "Phone", "URL"), *rows, strict=True):
-        # Never wrapped, however narrow the terminal: URLs are there to be copied.
-        table.add_column(title, no_wrap=True, min_width=max(map(len, (title, *cells))))
-    for row in rows:
-        table.add_row(*row)
-    return table
+        print_table(console, (Column("Region"), Column("Phone"), Column("URL")), rows)

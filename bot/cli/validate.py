@@ -14,11 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
+from bot.cli.output import Column, print_line, print_table
 from bot.phones import roster
 from bot.phones.issue import Issue, Severity
 from bot.phones.reader import MAX_BYTES
@@ -112,46 +111,44 @@ def _print_json(document: dict[str, Any], console: Console) -> None:
 
 def _print_error(path: Path, error: UnreadableFileError, words: Words, console: Console) -> None:
     message, fix = _error_and_fix(error, words)
-    console.print(Text(words("validate-unreadable", file=str(path)) + " " + message, style="red"))
-    console.print(Text(fix))
+    print_line(console, words("validate-unreadable", file=str(path)) + " " + message, "red")
+    print_line(console, fix)
 
 
 def _print_roster(path: Path, validated: Roster, words: Words, console: Console) -> None:
     for notice in validated.notices:
-        console.print(Text(words(f"notice-{notice.code}", **notice.arguments)))
+        print_line(console, words(f"notice-{notice.code}", **notice.arguments))
     if validated.issues:
-        console.print(_table(validated.issues, words))
+        _print_issues(validated.issues, words, console)
     verdict = "validate-some-ready" if validated.not_ready else "validate-all-ready"
-    console.print(
-        Text(
-            words(
-                verdict,
-                file=str(path),
-                rows=len(validated.rows),
-                ready=validated.ready,
-                not_ready=validated.not_ready,
-            ),
-            style="bold",
-        )
+    sentence = words(
+        verdict,
+        file=str(path),
+        rows=len(validated.rows),
+        ready=validated.ready,
+        not_ready=validated.not_ready,
     )
+    print_line(console, sentence, "bold")
 
 
-def _table(issues: Sequence[Issue], words: Words) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for name in ("row", "column", "value", "severity", "issue"):
-        table.add_column(
-            words(f"validate-column-{name}"),
-            justify="right" if name == "row" else "left",
-            overflow="fold",
+def _print_issues(issues: Sequence[Issue], words: Words, console: Console) -> None:
+    columns = [
+        Column(
+            words(f"validate-column-{name}"), wraps=name in ("value", "issue"), right=name == "row"
         )
+        for name in ("row", "column", "value", "severity", "issue")
+    ]
+    rows: list[tuple[str | Text, ...]] = []
     for issue in issues:
         message, fix = _issue_and_fix(issue, words)
         severity = f"{_ICONS[issue.severity]} {words(f'validate-severity-{issue.severity.value}')}"
-        table.add_row(
-            Text(str(issue.row)),
-            Text(issue.column.value),
-            Text(escape_terminal(issue.value)),
-            Text(severity, style=_STYLES[issue.severity]),
-            Text(f"{message}\n{fix}"),
+        rows.append(
+            (
+                str(issue.row),
+                issue.column.value,
+                escape_terminal(issue.value),
+                Text(severity, style=_STYLES[issue.severity]),
+                f"{message}\n{fix}",
+            )
         )
-    return table
+    print_table(console, columns, rows)

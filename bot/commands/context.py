@@ -31,7 +31,6 @@ class Rules:
 
     four_eyes: bool
     approval_ttl: float  #: seconds
-    home_tenant: str  #: tenant id in provisioning URLs; "": the requester's own
     exports: Exports
     chat_files: bool = True  #: whether the cloud lets bots receive and send files
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -12,7 +12,8 @@ import structlog
 from bot.commands.chat import FileConsent, FileTransferError, Json, TextAnswer
 from bot.commands.context import ClickAnswer, Context, Turn, denial, post, say, show, visible
 from bot.commands.inputs import Inputs
-from bot.phones.issue import Severity
+from bot.phones.formula import escape_formula
+from bot.phones.issue import Issue, Severity
 from bot.phones.provisioning import url_for
 from bot.settings.model import Exports
 from bot.signin.policy import Denied, may_see
@@ -44,15 +45,6 @@ _CONSENT = "application/vnd.microsoft.teams.card.file.consent"
 _INFO = "application/vnd.microsoft.teams.card.file.info"
 
 
-# What spreadsheets take for the beginning of a formula, also in full width (OWASP, "CSV Injection").
-_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-
-
-def escape_formula(value: str) -> str:
-    """`value`, so that spreadsheets do not take it for a formula. Sent as a file again, it reads the same."""
-    return f"'{value}" if value.startswith(_FORMULA) else value
-
-
 async def results_csv(context: Context, request: Request) -> bytes:
     """Every row of the file in its order, including those that were not ready. UTF-8 with BOM.
 
@@ -61,48 +53,50 @@ async def results_csv(context: Context, request: Request) -> bytes:
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(HEADER)
-    home = context.rules.home_tenant or request.tenant_id
     async with context.database.read() as tx:
         async for phone, ready, issues in snapshots.all_phones(tx, request.id):
-            if ready:
-                writer.writerow(_result(context.words, phone, home))
-            else:
-                errors = [issue for issue in issues if issue.severity is Severity.ERROR]
-                sentences = [context.words(f"issue-{i.code}", **i.arguments) for i in errors]
-                fixes = [
-                    context.words.part(f"issue-{i.code}", "fix", **i.arguments) for i in errors
-                ]
-                cells = (
-                    phone.username,
-                    phone.hardware_id,
-                    phone.region or "",
-                    "not_ready",
-                    " ".join(sentences),
-                    "",
-                    " ".join(fixes),
-                    "",
-                    "",
-                )
-                writer.writerow([escape_formula(cell) for cell in cells])
+            cells = (
+                _result(context.words, phone, request.tenant_id)
+                if ready
+                else _not_ready(context.words, phone, issues)
+            )
+            writer.writerow(map(escape_formula, cells))
     return out.getvalue().encode("utf-8-sig")
 
 
-def _result(words: Words, phone: PhoneSnapshot, home_tenant: str) -> tuple[str, ...]:
+def _not_ready(words: Words, phone: PhoneSnapshot, issues: Sequence[Issue]) -> tuple[str, ...]:
+    errors = [issue for issue in issues if issue.severity is Severity.ERROR]
+    sentences = [words(f"issue-{each.code}", **each.arguments) for each in errors]
+    fixes = [words.part(f"issue-{each.code}", "fix", **each.arguments) for each in errors]
+    return (
+        phone.username,
+        phone.hardware_id,
+        phone.region or "",
+        "not_ready",
+        " ".join(sentences),
+        "",
+        " ".join(fixes),
+        "",
+        "",
+    )
+
+
+def _result(words: Words, phone: PhoneSnapshot, tenant_id: str) -> tuple[str, ...]:
     cause = fix = url = ""
     if phone.cause is not None:
         cause = words(f"cause-{phone.cause.code}")
         fix = words.part(f"cause-{phone.cause.code}", "fix")
     if phone.region is not None:
-        url = url_for(phone.hardware_id, phone.region, home_tenant).url
+        url = url_for(phone.hardware_id, phone.region, tenant_id).url
     return (
-        escape_formula(phone.username),
+        phone.username,
         phone.hardware_id,
         phone.region or "",
         phone.status.value,
-        escape_formula(phone.message),
+        phone.message,
         cause,
         fix,
-        escape_formula(phone.remote_batch_id),
+        phone.remote_batch_id,
         url,
     )
 
@@ -122,7 +116,7 @@ async def issues_csv(context: Context, request: Request) -> bytes:
                 context.words(f"issue-{issue.code}", **issue.arguments),
                 context.words.part(f"issue-{issue.code}", "fix", **issue.arguments),
             )
-            writer.writerow([escape_formula(cell) for cell in cells])
+            writer.writerow(map(escape_formula, cells))
     return out.getvalue().encode("utf-8-sig")
 
 

@@ -35,7 +35,7 @@ async def urls(context: Context, turn: Turn, argument: str) -> None:
     rendered = static.urls(
         context.words,
         [chosen] if chosen else list(Region),
-        context.rules.home_tenant or turn.conversation.tenant_id,
+        turn.conversation.tenant_id,
     )
     await show(context, turn.conversation, rendered.card, rendered.summary)
 

@@ -23,6 +23,8 @@ class Profile:
     object_id: str
     display_name: str
     user_principal_name: str
+    #: Whether Graph says that the user is a guest in the tenant.
+    guest: bool = False
 
 
 class Directory(Protocol):

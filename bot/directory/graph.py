@@ -48,14 +48,19 @@ class GraphDirectory:
         if not _GUID.fullmatch(object_id):
             return None
         user = await self._call(
-            "GET", f"/v1.0/users/{object_id}?$select=id,displayName,userPrincipalName"
+            "GET", f"/v1.0/users/{object_id}?$select=id,displayName,userPrincipalName,userType"
         )
         if user is None:
             return None
         name, principal = user.get("displayName"), user.get("userPrincipalName")
         if not isinstance(principal, str):
             raise DirectoryUnavailableError("Graph's response is not a user")
-        return Profile(object_id, name if isinstance(name, str) else principal, principal)
+        return Profile(
+            object_id,
+            name if isinstance(name, str) else principal,
+            principal,
+            guest=str(user.get("userType")).casefold() == "guest",
+        )
 
     async def groups_among(self, object_id: str, candidates: Collection[str]) -> frozenset[str]:
         if not _GUID.fullmatch(object_id):

@@ -17,6 +17,8 @@ class FindingState(StrEnum):
 
     OK = "ok"
     FAILED = "failed"
+    #: Works, but less safely or less surely than it could.
+    WARNING = "warning"
     #: Cannot be determined from this host, or with this identity.
     UNKNOWN = "unknown"
 
@@ -43,6 +45,10 @@ def ok(check: str, message: str, /, **arguments: str | int) -> Finding:
 
 def failed(check: str, message: str, /, **arguments: str | int) -> Finding:
     return Finding(check, FindingState.FAILED, message, arguments)
+
+
+def warning(check: str, message: str, /, **arguments: str | int) -> Finding:
+    return Finding(check, FindingState.WARNING, message, arguments)
 
 
 def unknown(check: str, message: str, /, **arguments: str | int) -> Finding:

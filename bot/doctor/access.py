@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from bot.directory import DirectoryDeniedError, DirectoryUnavailableError
-from bot.doctor import Finding, failed, ok, unknown
+from bot.doctor import Finding, failed, ok, unknown, warning
 from bot.doctor.clients import DirectoryProbe
 from bot.identity.entra_roles import MissingRoles, missing_roles, unverified_claims
 from bot.identity.tokens import Tokens
@@ -14,7 +14,6 @@ from bot.settings.model import Settings
 
 _MISSING_MESSAGES: Mapping[MissingRoles, str] = MappingProxyType(
     {
-        MissingRoles.TEAMS: "found-roles-no-teams",
         MissingRoles.PASSWORDS: "found-roles-no-authentication",
         MissingRoles.BOTH: "found-roles-none",
     }
@@ -37,7 +36,7 @@ def _reason(error: Exception) -> str:
 
 
 async def roles(token: str, settings: Settings) -> Finding:
-    """Check that the token has the Entra roles that the SIP Gateway requires."""
+    """Check that the token has the Entra roles that bulk sign-in needs."""
     check = "roles"
     claims = unverified_claims(token)
     if not claims:
@@ -50,6 +49,8 @@ async def roles(token: str, settings: Settings) -> Finding:
         return ok(check, "found-roles")
     if claims.get("idtyp") == "app" or "scp" not in claims:
         return unknown(check, "found-roles-app")
+    if not missing.denies:
+        return warning(check, "found-roles-no-teams")
     return failed(check, _MISSING_MESSAGES[missing])
 
 

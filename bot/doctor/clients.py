@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from bot.directory import Profile
 from bot.gateway import SipGateway
 from bot.identity.tokens import Tokens
 
@@ -19,10 +20,14 @@ class ConfigApi(Protocol):
 
 
 class DirectoryProbe(Protocol):
-    """Graph reads that test a permission."""
+    """Graph reads that test a permission or the settings."""
 
     async def try_list(self, collection: str) -> None:
         """Raises `DirectoryDeniedError` or `DirectoryUnavailableError`."""
+        ...
+
+    async def profile(self, object_id: str) -> Profile | None:
+        """As `bot.directory.Directory.profile`."""
         ...
 
 

@@ -8,7 +8,17 @@ from dataclasses import dataclass
 
 import structlog
 
-from bot.doctor import Finding, access, failed, host, ok, powershell, sip_gateway, unknown
+from bot.doctor import (
+    Finding,
+    access,
+    failed,
+    host,
+    ok,
+    powershell,
+    safeguards,
+    sip_gateway,
+    unknown,
+)
 from bot.doctor.clients import DirectoryProbe, GatewayAccess, Scopes
 from bot.identity.tokens import Tokens
 from bot.settings.model import Gateway, Settings
@@ -52,14 +62,22 @@ class Doctor:
         ]
         if self._uses_powershell:
             host_checks.append(self._within(powershell.versions(self.settings.pwsh), "powershell"))
-        on_host, bot, gateway, graph, chat = await asyncio.gather(
+        on_host, approvers, bot, gateway, graph, chat = await asyncio.gather(
             asyncio.gather(*host_checks),
+            self._within(safeguards.approvers(self.settings, self.directory), "approvers"),
             self._bot(),
             self._gateway_skipped() if gateway_access is None else self._gateway(gateway_access),
             self._graph(),
             self._within(host.chat(self.settings, self.database), "teams"),
         )
-        return [*on_host, bot, *gateway, *graph, chat]
+        guarded = [
+            safeguards.four_eyes(self.settings),
+            safeguards.requesters(self.settings),
+            approvers,
+            safeguards.run_as(self.settings),
+            safeguards.exports(self.settings),
+        ]
+        return [*on_host, *guarded, bot, *gateway, *graph, chat]
 
     @property
     def _uses_powershell(self) -> bool:

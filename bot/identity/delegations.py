@@ -119,7 +119,7 @@ class DenialReason(StrEnum):
     UNAVAILABLE = "unavailable"
     #: The sign-in is for an account other than the one in Teams.
     ACCOUNT_MISMATCH = "somebody-else"
-    #: The account lacks a required Entra role.
+    #: The account has none of the Entra roles that can reset passwords.
     ROLES = "roles"
     # Entra ID's refusals, as in `aadsts.Refusal`.
     CONSENT = "consent"
@@ -289,6 +289,7 @@ class Delegations(Generic[Client]):
             log.info(
                 "delegation.roles_missing", object_id=principal.object_id, missing=missing.value
             )
+        if missing.denies:
             return DelegationDenied(DenialReason.ROLES, missing=missing)
         log.info("delegation.acquired", object_id=principal.object_id)
         return tokens

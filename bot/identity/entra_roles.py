@@ -1,6 +1,9 @@
-"""The Entra roles that the SIP Gateway requires, and which of them a token has.
+"""The Entra roles that bulk sign-in needs, and which of them a token has.
 
-Microsoft, "Configure SIP Gateway": Teams Administrator, plus one of three roles that can reset passwords.
+Microsoft, "Configure SIP Gateway": one of three roles that can reset passwords. Teams Administrator in
+addition is the word of one article (https://www.myteamslab.com/2024/06/bulk-sign-in-for-microsoft-teams-sip.html),
+and a Global Administrator may do what a Teams Administrator may. So without any of the three Offhook sends
+nothing; about Teams Administrator it only warns, and the SIP Gateway decides.
 IDs: https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
 """
 
@@ -31,9 +34,15 @@ class MissingRoles(StrEnum):
     """Missing roles, as the selector in the message `sign-in-roles`."""
 
     NOTHING = ""
+    #: May be needed: a warning.
     TEAMS = "teams"
     PASSWORDS = "passwords"
     BOTH = "both"
+
+    @property
+    def denies(self) -> bool:
+        """Whether the SIP Gateway will refuse a sign-in for certain."""
+        return self in (MissingRoles.PASSWORDS, MissingRoles.BOTH)
 
 
 def unverified_claims(token: str) -> Mapping[str, Any]:
@@ -48,9 +57,9 @@ def unverified_claims(token: str) -> Mapping[str, Any]:
 
 
 def missing_roles(wids: Collection[str]) -> MissingRoles:
-    """Which required roles are absent from a token's `wids`."""
+    """Which roles are absent from a token's `wids`. Global Administrator alone is enough."""
     held = {wid.lower() for wid in wids}
     passwords = bool(PASSWORD_RESET_ROLES & held)
-    if EntraRole.TEAMS in held:
+    if held & {EntraRole.TEAMS, EntraRole.GLOBAL}:
         return MissingRoles.NOTHING if passwords else MissingRoles.PASSWORDS
     return MissingRoles.TEAMS if passwords else MissingRoles.BOTH

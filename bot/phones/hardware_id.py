@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from types import MappingProxyType
 
+from bot.phones.formula import unescape_formula
 from bot.phones.value import INVISIBLE, Flaw, trim, visible
 
 MAX_PORT = 288  # AudioCodes MP-1288, which has the most ports of the supported ATAs
@@ -54,7 +55,7 @@ def parse(text: str) -> str | Flaw:
     """The hardware ID in `text` in canonical form, or a `Flaw` if it is not one."""
     match = _SPELLING.fullmatch(text)
     if match is None:
-        folded = trim(text).translate(_FOLD)
+        folded = trim(unescape_formula(trim(text))).translate(_FOLD)
         match = _SPELLING.fullmatch(folded)
         if match is None:
             return _explain(folded)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from bot.phones.formula import unescape_formula
 from bot.phones.value import INVISIBLE, Flaw, trim, visible
 
 MAX_LOCAL = 64
@@ -24,13 +25,11 @@ CANONICAL = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9'._!#^~+-]{0,63}(?<!\.)"
     r"@(?!.{49})(?:[A-Za-z0-9]++[.-])*+(?<=\.)[A-Za-z]{2,}"
 )
-# Spreadsheet exports put an apostrophe before values that would otherwise be read as formulas.
-_FORMULA_GUARD = re.compile(r"\A'(?=[=+\-@])")
 
 
 def parse(text: str) -> str | Flaw:
     """The username in `text`, trimmed, or a `Flaw` if it is not one."""
-    username = _FORMULA_GUARD.sub("", trim(text))
+    username = trim(unescape_formula(trim(text)))
     flaw = _character_flaw(username) or _structure_flaw(username)
     return username if flaw is None else flaw
 

@@ -15,6 +15,7 @@ from bot.phones import hardware_id as hardware_ids
 from bot.phones import region as regions
 from bot.phones import username as usernames
 from bot.phones.errors import UnreadableFileError
+from bot.phones.formula import unescape_formula
 from bot.phones.issue import Column, Issue, Notice, Severity, accounts_on_several
 from bot.phones.region import Region
 from bot.phones.value import Flaw, shorten, trim
@@ -65,6 +66,11 @@ def validate(
         *accounts_on_several(row.username for row in rows if row.ready),
     ]
     return ValidatedRows(rows, issues, notices)
+
+
+def _as_given(cell: str) -> str:
+    """An unusable value for display. An export that contains it reads the same."""
+    return shorten(unescape_formula(cell))
 
 
 class _Validator:
@@ -137,8 +143,8 @@ class _Validator:
             self._unknown_region_rows.add(number)
         return RosterRow(
             number,
-            shorten(username) if parsed_username is None else parsed_username,
-            shorten(hardware_id) if parsed_hardware_id is None else parsed_hardware_id,
+            _as_given(username) if parsed_username is None else parsed_username,
+            _as_given(hardware_id) if parsed_hardware_id is None else parsed_hardware_id,
             region,
             valid and not unknown_region,
         )

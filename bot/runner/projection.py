@@ -30,7 +30,6 @@ class Projected:
 @dataclass(frozen=True, slots=True)
 class Projection:
     words: Words
-    home_tenant: str  #: tenant id in provisioning URLs; "": the request's own tenant
 
     async def card(
         self, tx: Transaction, request_id: str, kind: CardKind, view: View
@@ -45,9 +44,7 @@ class Projection:
         )
         if snapshot is None:
             return None
-        rendered = render(
-            kind, snapshot, view, self.words, home_tenant=self.home_tenant or snapshot.tenant_id
-        )
+        rendered = render(kind, snapshot, view, self.words, tenant_id=snapshot.tenant_id)
         return Projected(
             Message(card=rendered.card, summary=rendered.summary),
             snapshot.version,

@@ -19,6 +19,9 @@ from bot.settings.clouds import HOSTS, Cloud, Hosts
 
 REQUESTER_CHAT = "requester-chat"
 EVERYONE = "*"
+METRICS_ON = "on"
+METRICS_OFF = "off"
+_MAX_PORT = 65535
 # Where Teams stores chat attachments: OneDrive for Business and SharePoint.
 DOWNLOAD_HOSTS = (".sharepoint.com", ".sharepoint.us", ".sharepoint.cn", ".1drv.com", ".svc.ms")
 
@@ -78,7 +81,14 @@ class Settings(BaseSettings):
         "tenants.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(3978, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    port: int = Field(
+        3978, ge=0, le=_MAX_PORT, description="Port to listen on; 0 picks a free one."
+    )
+    metrics: str = Field(
+        METRICS_ON,
+        description="Where `/metrics` is served: `on` (the same port), `off`, or another port, as a "
+        "number or as `host:port`.",
+    )
     data_dir: Path = Field(Path(".data"), description="Folder of the embedded database.")
     database_url: str = Field(
         "",
@@ -130,8 +140,8 @@ class Settings(BaseSettings):
     )
     tenant_ids: CommaSeparated = Field(
         (),
-        description="IDs of the tenants that may use the bot, comma-separated; the first is the home "
-        "tenant in provisioning URLs. Empty in `local`: any tenant.",
+        description="IDs of the tenants that may use the bot, comma-separated; the first is the app's "
+        "own. Several need `OFFHOOK_RUN_AS=approver`. Empty in `local`: any tenant.",
     )
     requesters: CommaSeparated = Field(
         (),
@@ -140,7 +150,8 @@ class Settings(BaseSettings):
     )
     approvers: CommaSeparated = Field(
         (),
-        description="Object IDs of users or groups that may approve; `*`: everyone in the tenant.",
+        description="Object IDs of users or groups that may approve; `*` (`local` only): everyone in "
+        "the tenant.",
     )
     four_eyes: bool = Field(True, description="The approver must not be the requester.")
     approval_ttl: float = Field(
@@ -203,6 +214,11 @@ class Settings(BaseSettings):
             ]
             if missing:
                 raise ValueError(f"production needs {', '.join(missing)}")
+            if EVERYONE in self.approvers:
+                raise ValueError(
+                    "OFFHOOK_APPROVERS=* is for `local` only: everyone in the tenant, guests "
+                    "included, could approve password resets. Name users or groups"
+                )
             self._check_credential()
             if self.authority_url:
                 raise ValueError("OFFHOOK_AUTHORITY_URL is for `local` only")
@@ -217,6 +233,47 @@ class Settings(BaseSettings):
         ):
             if url:
                 self._check_base_url(name, url)
+        return self
+
+    @field_validator("metrics")
+    @classmethod
+    def _check_metrics(cls, value: str) -> str:
+        value = value.strip()
+        if value.lower() in (METRICS_ON, METRICS_OFF):
+            return value.lower()
+        port = value.rpartition(":")[2]
+        if not (port.isascii() and port.isdigit() and int(port) <= _MAX_PORT):
+            raise ValueError("write on, off, a port, or host:port")
+        return value
+
+    @model_validator(mode="after")
+    def _check_metrics_address(self) -> Settings:
+        if self.metrics in (METRICS_ON, METRICS_OFF):
+            return self
+        host, port = self.metrics_address
+        if self.local and not is_loopback(host):
+            raise ValueError(
+                f"OFFHOOK_METRICS is {self.metrics!r}, but in `local` only this machine may connect: "
+                "use a port alone, or 127.0.0.1 as the host"
+            )
+        if port and (host, port) == (self.host, self.port):
+            raise ValueError(f"OFFHOOK_METRICS is {self.metrics!r}, the bot's own port: use `on`")
+        return self
+
+    @model_validator(mode="after")
+    def _check_tenants(self) -> Settings:
+        """The app's own permissions are those in its own tenant, whoever asks."""
+        if len({tenant.lower() for tenant in self.tenant_ids}) < 2:
+            return self
+        for name, acts_as_app in (
+            ("OFFHOOK_RUN_AS=app", self.run_as is RunAs.APP),
+            ("OFFHOOK_FOLLOW_AS_APP=true", self.follow_as_app),
+        ):
+            if acts_as_app:
+                raise ValueError(
+                    f"{name} serves one tenant, but OFFHOOK_TENANT_IDS has {len(self.tenant_ids)}: "
+                    "people of one could reset passwords in another. Run one Offhook per tenant"
+                )
         return self
 
     @model_validator(mode="after")
@@ -285,8 +342,14 @@ class Settings(BaseSettings):
         return f"{HOSTS[self.cloud].graph}/.default"
 
     @property
+    def metrics_address(self) -> tuple[str, int]:
+        """Host and port of `/metrics`, unless it is `on` or `off`; by default on the bot's own host."""
+        host, _, port = self.metrics.rpartition(":")
+        return host.strip("[]") or self.host, int(port)
+
+    @property
     def home_tenant(self) -> str:
-        """ID of the first tenant; "" in `local` if there is none."""
+        """ID of the app's own tenant, the first; "" in `local` if there is none."""
         return next(iter(self.tenant_ids), "")
 
     @property

@@ -107,6 +107,7 @@ class Graph:
                 "id": person.object_id,
                 "displayName": person.name,
                 "userPrincipalName": person.principal,
+                "userType": "Guest" if person.guest else "Member",
             }
         )
 

@@ -234,6 +234,7 @@ class Person(_Model):
     name: str
     #: User principal name.
     principal: str
+    guest: bool = False
 
 
 # The users of Microsoft's local chat client. Its default object IDs have one digit too many for GUIDs;

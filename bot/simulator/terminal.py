@@ -1,4 +1,4 @@
-"""Renders Adaptive Cards in a terminal, for the demo."""
+"""Renders Adaptive Cards in a terminal, or as plain lines, for the demo."""
 
 from __future__ import annotations
 
@@ -33,17 +33,22 @@ def card(content: Json, who: str) -> RenderableType:
     return Panel(Group(*parts), title=who, title_align="left", box=box.ROUNDED, width=_PANEL_WIDTH)
 
 
-def headline(content: Json) -> RenderableType:
-    """A card's first progress bar and first large text, on one line."""
-    parts: dict[str, RenderableType] = {}
-    for element in elements(content.get("body")):
-        if element["type"] == "TextBlock" and element.get("size") == "Large":
-            parts.setdefault("text", Text(plain_text(str(element.get("text", "")))))
-        if element["type"] == "ProgressBar":
-            parts.setdefault("bar", _element(element) or Text(""))
-    grid = Table.grid(padding=(0, 2))
-    grid.add_row(parts.get("bar", ""), parts.get("text", ""))
-    return grid
+def lines(content: Json) -> Iterator[str]:
+    """An Adaptive Card as plain lines; a row of a table is one line, its cells separated by tabs."""
+    yield from _lines(content.get("body"))
+    if titles := _titles(content.get("actions")):
+        yield titles
+
+
+def headline(content: Json) -> str:
+    """A card's first progress and first large text, on one line."""
+    bars = [each for each in elements(content.get("body")) if each["type"] == "ProgressBar"]
+    titles = [
+        plain_text(str(each.get("text", "")))
+        for each in elements(content.get("body"))
+        if each["type"] == "TextBlock" and each.get("size") == "Large"
+    ]
+    return "  ".join([*map(_percentage, bars[:1]), *titles[:1]])
 
 
 def message(text: str, who: str) -> RenderableType:
@@ -67,6 +72,36 @@ def _items(nodes: Any) -> Iterator[RenderableType]:
         rendered = _element(node)
         if rendered is not None:
             yield rendered
+
+
+def _lines(nodes: Any) -> Iterator[str]:
+    for node in _list(nodes):
+        if node.get("isVisible") is not False:
+            yield from filter(None, _plain(node))
+
+
+def _plain(node: Json) -> Iterator[str]:
+    match str(node.get("type")):
+        case "ProgressBar":
+            yield _percentage(node)
+        case "FactSet":
+            for fact in _list(node.get("facts")):
+                title, value = (plain_text(str(fact.get(name, ""))) for name in ("title", "value"))
+                yield f"{title}: {value}"
+        case "Table":
+            for row in _list(node.get("rows")):
+                cells = (" ".join(_lines(cell.get("items"))) for cell in _list(row.get("cells")))
+                yield "\t".join(cells)
+        case "ColumnSet":
+            for column in _list(node.get("columns")):
+                yield from _lines(column.get("items"))
+        case "ActionSet":
+            yield _titles(node.get("actions"))
+        case _ if "items" in node:
+            yield from _lines(node["items"])
+        case _:
+            text = _element(node)
+            yield text.plain if isinstance(text, Text) else ""
 
 
 def _element(node: Json) -> RenderableType | None:
@@ -103,6 +138,11 @@ def _run(run: Any) -> str:
 def _bar(value: float, maximum: float) -> Text:
     filled = round(40 * value / maximum) if maximum else 0
     return Text("█" * filled + "░" * (40 - filled), style="cyan")
+
+
+def _percentage(node: Json) -> str:
+    value, maximum = float(node.get("value") or 0), float(node.get("max") or 100)
+    return f"{value / maximum:.0%}" if maximum else ""
 
 
 def _facts(node: Json) -> Table:
@@ -148,12 +188,13 @@ def _input(node: Json) -> Text:
 
 
 def _actions(nodes: Any) -> RenderableType | None:
+    titles = _titles(nodes)
+    return Padding(Text(titles, style="bold cyan"), (1, 0, 0, 0)) if titles else None
+
+
+def _titles(nodes: Any) -> str:
     titles = [plain_text(str(node.get("title"))) for node in _list(nodes) if node.get("title")]
-    if not titles:
-        return None
-    return Padding(
-        Text("   ".join(f"[ {title} ]" for title in titles), style="bold cyan"), (1, 0, 0, 0)
-    )
+    return "   ".join(f"[ {title} ]" for title in titles)
 
 
 def _list(nodes: Any) -> Sequence[Json]:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.engine import URL
+from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.util import await_only
@@ -111,8 +111,9 @@ class Database:
         # on a connection to PostgreSQL.
         self._one_writer = asyncio.Lock()
         self._engine = create_async_engine(
-            parsed, connect_args=arguments, pool_pre_ping=not self.sqlite
+            parsed, connect_args=arguments, pool_pre_ping=not self.sqlite, hide_parameters=True
         )
+        hide_values(self._engine.sync_engine)
         if self.sqlite:
             _prepare_sqlite(self._engine.sync_engine)
         elif password is not None:
@@ -206,6 +207,26 @@ class Database:
                     commits.count += 1
 
 
+def hide_values(engine: Engine) -> None:
+    """Keeps values of rows out of the text of errors, which is logged.
+
+    `hide_parameters` hides those that SQLAlchemy adds. PostgreSQL's own message quotes some after its
+    first line: DETAIL of a violated constraint, CONTEXT of a failed statement.
+    """
+
+    @event.listens_for(engine, "handle_error")
+    def _failed(context: ExceptionContext) -> None:  # pyright: ignore[reportUnusedFunction]
+        original, wrapped = context.original_exception, context.sqlalchemy_exception
+        whole = str(original)
+        first = whole.partition("\n")[0]
+        if first == whole or not isinstance(wrapped, DBAPIError):
+            return
+        original.args = (first,)
+        wrapped.args = tuple(
+            part.replace(whole, first) if isinstance(part, str) else part for part in wrapped.args
+        )
+
+
 def _log_in_with(password: Password, engine: Engine) -> None:
     @event.listens_for(engine, "do_connect")
     def _connecting(  # pyright: ignore[reportUnusedFunction]
@@ -240,7 +261,8 @@ def _prepare_sqlite(engine: Engine) -> None:
 
 def migrate_to_head(url: str) -> None:
     """Run the missing migrations. Replicas that start together wait for the first."""
-    engine = create_engine(engine_url(url, driver=BLOCKING))
+    engine = create_engine(engine_url(url, driver=BLOCKING), hide_parameters=True)
+    hide_values(engine)
     try:
         with engine.begin() as connection:
             if connection.dialect.name == "postgresql":

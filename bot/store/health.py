@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, make_url, te
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from bot.store import migrate
-from bot.store.database import BLOCKING, DatabaseError, engine_url
+from bot.store.database import BLOCKING, DatabaseError, engine_url, hide_values
 from bot.store.models import Base
 
 
@@ -81,10 +81,15 @@ def _engine(url: str, seconds: float) -> Generator[Engine]:
         def connect() -> sqlite3.Connection:
             return sqlite3.connect(address, uri=True, timeout=seconds, isolation_level=None)
 
-        engine = create_engine("sqlite://", creator=connect, poolclass=NullPool)
+        engine = create_engine(
+            "sqlite://", creator=connect, poolclass=NullPool, hide_parameters=True
+        )
     else:
         arguments: dict[str, Any] = {"connect_timeout": max(2, round(seconds))}
-        engine = create_engine(parsed, connect_args=arguments, poolclass=NullPool)
+        engine = create_engine(
+            parsed, connect_args=arguments, poolclass=NullPool, hide_parameters=True
+        )
+    hide_values(engine)
     try:
         yield engine
     finally:

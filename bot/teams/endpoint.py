@@ -28,6 +28,7 @@ from bot.teams import activities
 from bot.teams.activities import Activity, ActivityError
 from bot.teams.admission import Admission, check_headers, read_body
 from bot.teams.auth import RequestAuth
+from bot.teams.refusals import RefusalLog
 from bot.words import Words
 
 _ANSWER_SECONDS = 8.0  # Bot Service gives up after 10 to 15 s
@@ -48,6 +49,7 @@ class Endpoint:
         self._words = words
         self._admission = Admission()
         self._turns: set[asyncio.Task[Answer]] = set()
+        self._refusals = RefusalLog()
 
     def add_to(self, app: web.Application) -> None:
         app.router.add_post("/api/messages", self.messages)
@@ -81,8 +83,7 @@ class Endpoint:
         return activity
 
     def _refusal(self, request: web.Request, error: ActivityError, reference: str) -> web.Response:
-        cause = type(error.__cause__).__name__
-        log.warning("activity.refused", code=error.code, field=error.field, cause=cause)
+        self._refusals.refused(error)
         message = self._words(error.code, field=error.field, reference=reference)
         body = {"error": {"code": error.code, "message": message}}
         response = web.json_response(body, status=error.status)
@@ -178,6 +179,7 @@ class Endpoint:
             await self._messenger.send(conversation, Message(text=text))
 
     async def _finish(self, _: web.Application) -> None:
+        self._refusals.close()
         late = (await asyncio.wait(self._turns, timeout=_CLOSE_SECONDS))[1] if self._turns else ()
         for turn in late:
             turn.cancel()

@@ -6,14 +6,21 @@ from contextlib import AsyncExitStack
 
 from aiohttp import web
 
-from bot.settings.model import Settings
-
 _SHUTDOWN_SECONDS = 10.0  # for requests in progress
 _LINGER_SECONDS = 1.0  # for the rest of a body that is refused, so that its sender reads the answer
 
 
-async def listen(application: web.Application, settings: Settings, stack: AsyncExitStack) -> str:
-    """Serves until `stack` exits; returns the base URL. Raises OSError when it cannot listen."""
+class ListenError(OSError):
+    """The address cannot be listened on. The message says why and which settings to change."""
+
+
+async def listen(
+    application: web.Application, host: str, port: int, stack: AsyncExitStack, *, settings: str
+) -> str:
+    """Serves until `stack` exits; returns the base URL.
+
+    `settings`: the ones to change if that fails. Raises `ListenError`.
+    """
     runner = web.AppRunner(
         application,
         access_log=None,
@@ -24,7 +31,12 @@ async def listen(application: web.Application, settings: Settings, stack: AsyncE
     )
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, settings.host, settings.port)
-    await site.start()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        raise ListenError(
+            f"Cannot listen on {host}:{port}: {error.strerror or error}. "
+            f"Set {settings}; port 0 picks a free one."
+        ) from error
     host, port = runner.addresses[0][:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -44,7 +44,7 @@ def gallery() -> Iterator[tuple[str, Card]]:
 
     def card(kind: CardKind, snapshot: RequestSnapshot, view: View | None = None) -> Card:
         tenant = snapshots.TENANT
-        return render(kind, snapshot, view or View(batch_id=2), words, home_tenant=tenant).card
+        return render(kind, snapshot, view or View(batch_id=2), words, tenant_id=tenant).card
 
     for state in RequestState:
         snapshot = snapshots.snapshot(state)

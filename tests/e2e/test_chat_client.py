@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,10 +70,16 @@ class EchoChat:
     async def say(self, conversation: ConversationReference, text: str) -> None:
         await self.messenger.send(conversation, Message(card=card(text), summary=text))
 
-    async def remember(self, conversation: ConversationReference) -> None:
+    @asynccontextmanager
+    async def receiving(
+        self, conversation: ConversationReference, activity_id: str
+    ) -> AsyncGenerator[bool]:
         self.conversations[conversation.conversation_id] = conversation
         if conversation.channel_id:
             self.conversations[conversation.channel_id] = conversation.channel
+        yield True
+
+    async def removed(self, conversation: ConversationReference, activity_id: str) -> None: ...
 
     async def installed(self, conversation: ConversationReference, sender: Sender) -> None: ...
 
@@ -85,7 +92,7 @@ class EchoChat:
         if not message.files:
             await self.say(message.conversation, f"heard {message.text!r}")
 
-    async def action(self, action: CardAction) -> Answer:
+    async def action(self, action: CardAction, *, repeated: bool = False) -> Answer:
         data = ", ".join(f"{name}={action.data[name]}" for name in sorted(action.data))
         updated = card(f"{action.sender.name} {action.verb}: {data}")
         await self.messenger.update(action.conversation, action.activity_id, Message(card=updated))

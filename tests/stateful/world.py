@@ -177,7 +177,7 @@ class World:
         self.ledger = Ledger(self.clock, submit_timeout, self._submit, self._accept)
         self.replicas: list[Replica] = []
         self.chat = Chatroom()
-        projection = Projection(WORDS, TENANT)
+        projection = Projection(WORDS)
         self.publisher = Publisher(
             database,
             self.chat,
@@ -199,7 +199,7 @@ class World:
             roles=cast(Any, None),  # resolved already: who acts is in the turn
             files=cast(Any, None),
             words=WORDS,
-            rules=Rules(True, APPROVAL_TTL, TENANT, Exports.CONSENT),
+            rules=Rules(True, APPROVAL_TTL, Exports.CONSENT),
             clock=self.clock,
             changed=lambda: None,
             run_checks=cast(Any, None),

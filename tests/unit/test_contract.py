@@ -113,7 +113,7 @@ def _cards() -> Iterator[Mapping[str, Any]]:
                     for panel in Panel:
                         view = View(panel=panel, batch_id=batch_id)
                         tenant = snapshots.TENANT
-                        yield render(kind, snapshot, view, Words(), home_tenant=tenant).card
+                        yield render(kind, snapshot, view, Words(), tenant_id=tenant).card
 
 
 def _card_data() -> list[str]:

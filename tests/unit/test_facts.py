@@ -44,9 +44,7 @@ def test_validation_card_says_that_ready_is_about_the_file_only() -> None:
     def card_text(state: RequestState) -> str:
         snapshot = snapshots.snapshot(state)
         view = View()
-        card = render(
-            CardKind.VALIDATION, snapshot, view, Words(), home_tenant=snapshots.TENANT
-        ).card
+        card = render(CardKind.VALIDATION, snapshot, view, Words(), tenant_id=snapshots.TENANT).card
         return reading.text(card)
 
     sentence = "Ready means that the file is right."

@@ -3,6 +3,11 @@
 check-settings = Settings
 check-cloud = Microsoft cloud
 check-database = Database
+check-four-eyes = Four eyes
+check-requesters = Requesters
+check-approvers = Approvers
+check-run-as = Permissions of a sign-in
+check-exports = Exports
 check-token-bot = Token for the Bot Framework
 check-token-configapi = Token for the Teams ConfigAPI
 check-token-graph = Token for Microsoft Graph
@@ -18,20 +23,30 @@ check-powershell = PowerShell
 
 checks-state-ok = Passed
 checks-state-failed = Failed
+checks-state-warning = Warning
 checks-state-unknown = Unknown
 checks-headline = { $failed ->
         [0] { $unknown ->
-            [0] { $total ->
-                [one] The only check passed.
-               *[other] All { $total } checks passed.
+            [0] { $warnings ->
+                [0] { $total ->
+                    [one] The only check passed.
+                   *[other] All { $total } checks passed.
+                }
+                [one] Nothing failed. { $warnings } of { $total } checks has a warning.
+               *[other] Nothing failed. { $warnings } of { $total } checks have a warning.
             }
-           *[other] Nothing failed. { $unknown } of { $total } checks could not be completed.
+           *[other] Nothing failed. { $unknown } of { $total } checks could not be completed{ $warnings ->
+                [0] .
+                [one] , and { $warnings } has a warning.
+               *[other] , and { $warnings } have a warning.
+            }
         }
         [one] { $failed } of { $total } checks failed.
        *[other] { $failed } of { $total } checks failed.
     }
 checks-read-only = Nothing was changed: these checks are read-only.
 checks-begun = I am running the checks. This takes up to half a minute and changes nothing.
+checks-column-state = Result
 checks-column-check = Check
 checks-column-found = Finding and fix
 
@@ -72,6 +87,37 @@ found-database-busy = Another process holds the write lock of the SQLite file an
 found-database-read-only = The database can be read but not written.
     .fix = Give the account that runs Offhook write permission: to the file and its folder, or to all tables of the PostgreSQL database.
 
+found-four-eyes = Whoever requested a sign-in cannot approve it.
+found-two-eyes = Approvers can approve their own requests.
+    .fix = Remove { $setting }, unless only one person is left who can approve.
+found-requesters = { $entries ->
+        [0] Everyone may request a sign-in. Production needs { $setting }.
+        [one] One user or group may request a sign-in.
+       *[other] { $entries } users or groups may request a sign-in.
+    }
+found-requesters-everyone = Everyone in the tenant, guests included, may request a sign-in.
+    .fix = Put the object ID of a group in { $setting }.
+found-approvers = { $entries ->
+        [0] Everyone may approve a sign-in. Production needs { $setting }.
+        [one] One user or group may approve a sign-in.
+       *[other] { $entries } users or groups may approve a sign-in.
+    } Whether groups have guests as members is not checked.
+found-approvers-everyone = Everyone in the tenant, guests included, may approve a sign-in.
+    .fix = Put the object ID of a group in { $setting }. Production does not start without.
+found-approvers-guests = { $count ->
+        [one] An approver is a guest from another organization: { $names }.
+       *[other] { $count } approvers are guests from another organization: { $names }.
+    }
+    .fix = Remove guests from { $setting }: another organization controls their accounts.
+found-approvers-no-answer = Whether an approver is a guest is unknown: { $message }.
+    .fix = See the check of the Graph permission for users.
+found-run-as-approver = Sign-ins use the permissions of the approver.
+found-run-as-app = Sign-ins use the app's own permissions: whoever takes over this host can reset passwords at any time.
+    .fix = Remove { $setting }, so that sign-ins use the permissions of the approver.
+found-exports = Exports are saved in the OneDrive of the person who asked.
+found-exports-link = Exports are links that anyone on this machine can open.
+    .fix = Remove { $setting }, unless your chat client does not support files.
+
 found-token = The token was issued.
 found-token-dummy = This is the dummy token of the local environment. It works only with the simulator.
 found-bot-local = No app ID is set, so requests are not signed. Only this machine can chat.
@@ -84,15 +130,15 @@ found-nobody = Sign-ins run with the approver's permissions, and no approver is 
 found-no-token = Not checked, because there is no token.
     .fix = Fix the token first.
 
-found-roles = The token contains Teams Administrator and a role that can reset passwords.
-found-roles-none = The token contains neither Teams Administrator nor a role that can reset passwords.
-    .fix = Assign Teams Administrator, and one of these: Authentication Administrator, Privileged Authentication Administrator, or Global Administrator. Then sign in again.
-found-roles-no-teams = The token does not contain Teams Administrator.
-    .fix = Assign or activate Teams Administrator, then sign in again.
-found-roles-no-authentication = The token contains Teams Administrator, but no role that can reset passwords.
+found-roles = The token contains the roles that bulk sign-in needs.
+found-roles-none = The token contains no role that can reset passwords, so the SIP Gateway will refuse it. Nor does it contain Teams Administrator.
+    .fix = Assign or activate one of these: Authentication Administrator, Privileged Authentication Administrator, or Global Administrator. Unless it is Global Administrator, add Teams Administrator. Then sign in again.
+found-roles-no-teams = The token contains a role that can reset passwords, but not Teams Administrator, which may be needed, too. The SIP Gateway decides.
+    .fix = See the check of the permission to use bulk sign-in. If it fails, assign or activate Teams Administrator, then sign in again.
+found-roles-no-authentication = The token contains Teams Administrator, but no role that can reset passwords, so the SIP Gateway will refuse it.
     .fix = Assign or activate one of these: Authentication Administrator, Privileged Authentication Administrator, or Global Administrator. Then sign in again.
 found-roles-app = This is an app-only token, which does not have to list its roles.
-    .fix = See the check of the permission to use bulk sign-in: it asks the SIP Gateway itself. Both roles must be assigned to the app.
+    .fix = See the check of the permission to use bulk sign-in: it asks the SIP Gateway itself. The app needs a role that can reset passwords, and may need Teams Administrator.
 found-roles-dummy = The dummy token of the local environment contains no roles, and the simulator does not require any.
     .fix = Nothing to do here. In production, the roles are read from the real token.
 found-roles-unreadable = The token can't be read here, so its roles are unknown.
@@ -110,7 +156,7 @@ found-summaries = This identity can use bulk sign-in. The SIP Gateway lists { $b
        *[other] { $batches } batches
     } from the last 30 days.
 found-summaries-denied = This identity can't use bulk sign-in. The SIP Gateway says: "{ $message }" Correlation ID: { $correlation }
-    .fix = It needs Teams Administrator and one of these: Authentication Administrator, Privileged Authentication Administrator, or Global Administrator. If an app has both and is still refused, let sign-ins run as the approver.
+    .fix = It needs one of these roles: Authentication Administrator, Privileged Authentication Administrator, or Global Administrator. The first two may need Teams Administrator as well. If an app has them and is still refused, let sign-ins run as the approver.
 found-summaries-no-answer = The SIP Gateway did not say whether this identity can use bulk sign-in: { $message }. Correlation ID: { $correlation }
     .fix = Try again in a few minutes. If it keeps happening, give the correlation ID to Microsoft support.
 

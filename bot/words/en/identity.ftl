@@ -9,9 +9,8 @@ sign-in-no-exchange = Teams couldn't sign you in automatically. Select Sign in a
 sign-in-unavailable = Microsoft's sign-in service did not respond, so nothing was changed. Select the button again in a minute.
 sign-in-somebody-else = You signed in with a different account than the one you use in Teams, so nothing was changed. Sign in with the account you use here.
 sign-in-roles = { $missing ->
-        [teams] Your account is missing the Teams Administrator role
         [passwords] Your account is missing a role that can reset passwords: Authentication Administrator, Privileged Authentication Administrator, or Global Administrator
-       *[both] Your account is missing two roles: Teams Administrator, and one that can reset passwords (Authentication Administrator, Privileged Authentication Administrator, or Global Administrator)
+       *[both] Your account is missing a role that can reset passwords: Authentication Administrator, Privileged Authentication Administrator, or Global Administrator. It may also need Teams Administrator, unless it is a Global Administrator
     }. Nothing was sent. Activate or request what is missing, wait a minute, and select the button again. Or ask another approver.
 sign-in-consent = Your organization has not consented to Offhook using the SIP Gateway for you, so nothing was sent. A Global Administrator has to grant consent once, in the Entra admin center under Enterprise applications, Permissions.
 sign-in-blocked = A Conditional Access policy in your organization blocks your sign-in from here, so nothing was sent. Try a managed device or network, or ask another approver.

@@ -71,7 +71,10 @@ UNREADABLE: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "one-column": (lambda: b"Username\r\nlobby@contoso.com\r\n", "There is only one column"),
     "one-missing": (lambda: b"Username,Floor\r\nlobby@contoso.com,3\r\n", "no HardwareId column"),
-    "twice": (lambda: b"Username,UPN,MAC\r\na@b.de,a@b.de,80-5E-C0-00-00-01", "Two columns could be"),
+    "twice": (
+        lambda: b"Username,UPN,MAC\r\na@b.de,a@b.de,80-5E-C0-00-00-01",
+        "Two columns could be",
+    ),
     "picture": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 40, "This is a picture"),
     "pdf": (lambda: b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n", "This is a PDF"),
     "page": (lambda: b"<!DOCTYPE html><html><body>Sign in</body></html>", "This is a web page"),

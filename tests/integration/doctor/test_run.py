@@ -23,16 +23,9 @@ from tests.support.tokens import unsigned
 
 APP = "aaaaaaaa-0000-0000-0000-000000000001"
 CHECKS = [
-    *("settings", "cloud", "database", "token-bot", "token-configapi", "roles", "configapi"),
-    *(
-        "bulk-sign-in",
-        "tenant-switch",
-        "trusted-addresses",
-        "token-graph",
-        "graph-users",
-        "graph-groups",
-        "teams",
-    ),
+    *("settings", "cloud", "database", "four-eyes", "requesters", "approvers", "run-as", "exports"),
+    *("token-bot", "token-configapi", "roles", "configapi", "bulk-sign-in"),
+    *("tenant-switch", "trusted-addresses", "token-graph", "graph-users", "graph-groups", "teams"),
 ]
 
 
@@ -169,7 +162,10 @@ async def test_graph_checks_are_skipped_when_token_endpoint_is_unreachable(
     [
         ([EntraRole.TEAMS, *PASSWORD_RESET_ROLES], FindingState.OK, "found-roles"),
         ([EntraRole.TEAMS], FindingState.FAILED, "found-roles-no-authentication"),
-        ([*PASSWORD_RESET_ROLES], FindingState.FAILED, "found-roles-no-teams"),
+        ([*PASSWORD_RESET_ROLES], FindingState.OK, "found-roles"),
+        ([EntraRole.GLOBAL], FindingState.OK, "found-roles"),
+        ([EntraRole.AUTHENTICATION], FindingState.WARNING, "found-roles-no-teams"),
+        ([EntraRole.PRIVILEGED_AUTHENTICATION], FindingState.WARNING, "found-roles-no-teams"),
         ([], FindingState.FAILED, "found-roles-none"),
         (None, FindingState.FAILED, "found-roles-none"),
         ([7, None, {}], FindingState.FAILED, "found-roles-none"),

@@ -60,7 +60,7 @@ async def test_outage_is_logged_once_however_many_deliveries_fail(database: Data
     publisher = Publisher(
         database,
         messenger,
-        Projection(jobs.NOTIFY.words, ""),
+        Projection(jobs.NOTIFY.words),
         jobs.NOTIFY,
         timing=FAST,
         owner="here",

@@ -49,7 +49,7 @@ def publisher(database: Database, messenger: RecordingMessenger, owner: str) -> 
     return Publisher(
         database,
         messenger,
-        Projection(jobs.NOTIFY.words, ""),
+        Projection(jobs.NOTIFY.words),
         jobs.NOTIFY,
         timing=TIMING,
         owner=owner,

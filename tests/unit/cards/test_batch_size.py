@@ -17,7 +17,7 @@ from tests.support import reading, snapshots
 
 
 def card(kind: CardKind, snapshot: RequestSnapshot) -> reading.Element:
-    return render(kind, snapshot, View(), Words(), home_tenant=snapshots.TENANT).card
+    return render(kind, snapshot, View(), Words(), tenant_id=snapshots.TENANT).card
 
 
 def draft(batch_size: int) -> RequestSnapshot:

@@ -181,7 +181,7 @@ def test_card_of_any_request_is_inert_and_fits(
     snapshot: RequestSnapshot, kind: CardKind, panel: Panel
 ) -> None:
     rendered = render(
-        kind, snapshot, View(panel, 2, 7), Words(), home_tenant=snapshot.roster.file_name
+        kind, snapshot, View(panel, 2, 7), Words(), tenant_id=snapshot.roster.file_name
     )
     reading.assert_valid(rendered.card)
     markdown = [block["text"] for block in reading.of_type(rendered.card, "TextBlock")]
@@ -251,5 +251,5 @@ def test_card_of_the_largest_request_fits(character: str, state: RequestState) -
         for kind in CardKind:
             for panel in Panel:
                 view = View(panel, 2, 7)
-                card = render(kind, snapshot, view, Words(), home_tenant=character * 300).card
+                card = render(kind, snapshot, view, Words(), tenant_id=character * 300).card
                 assert reading.size_bytes(card) < reading.MAX_BYTES, (kind, panel)

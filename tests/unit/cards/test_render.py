@@ -52,7 +52,7 @@ def render_card(
     batch_id: int = 2,
 ) -> RenderedCard:
     view = View(panel, page, batch_id)
-    return render(kind, snapshot, view, Words(), home_tenant=snapshots.TENANT)
+    return render(kind, snapshot, view, Words(), tenant_id=snapshots.TENANT)
 
 
 def card_text(kind: CardKind, snapshot: RequestSnapshot, panel: Panel = Panel.NONE) -> str:

@@ -18,7 +18,7 @@ SINCE = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 def progress(**changes: object) -> tuple[str, list[str], str]:
     """Returns the text, the verbs in order, and the summary of the progress card."""
     snapshot = replace(snapshots.snapshot(RequestState.RUNNING), **changes)  # pyright: ignore[reportArgumentType]
-    rendered = render(CardKind.PROGRESS, snapshot, View(), Words(), home_tenant="t")
+    rendered = render(CardKind.PROGRESS, snapshot, View(), Words(), tenant_id="t")
     return texts(rendered.card), verbs(rendered.card), rendered.summary
 
 

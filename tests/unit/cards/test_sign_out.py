@@ -30,7 +30,7 @@ def card_text(kind: CardKind, state: RequestState, *notices: Notice) -> str:
     if notices:
         roster = replace(snapshot.roster, notices=notices)
         snapshot = replace(snapshot, roster=roster)
-    card = render(kind, snapshot, View(), Words(), home_tenant=snapshots.TENANT).card
+    card = render(kind, snapshot, View(), Words(), tenant_id=snapshots.TENANT).card
     return reading.text(card)
 
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from bot.cli.doctor import print_report
 from bot.doctor import Finding, FindingState
-from bot.doctor.report import as_json, print_report
+from bot.doctor.report import as_json
 from bot.words import Words
 from bot.words.terminal import single_line
 from cards.checks import checks
@@ -28,21 +29,12 @@ HOSTILE = "**x** [a](https://evil.example) <at>all</at> \x1b[31m\u202e" + "long 
 # Arguments for every message.
 ARGUMENTS: dict[str, str | int] = {
     **dict.fromkeys(("set", "lacking", "count", "batches", "addresses", "conversations"), 2),
+    "entries": 2,
     "seconds": 20,
     **dict.fromkeys(
         (
-            *(
-                "cloud",
-                "names",
-                "missing",
-                "message",
-                "correlation",
-                "revision",
-                "backend",
-                "host",
-                "value",
-            ),
-            *("permission", "settings", "version", "module", "gateway"),
+            *("cloud", "names", "missing", "message", "correlation", "revision", "backend", "host"),
+            *("value", "permission", "settings", "setting", "version", "module", "gateway"),
         ),
         HOSTILE,
     ),
@@ -129,7 +121,7 @@ def test_json_report_has_documented_keys() -> None:
     assert set(document) == {"format", "version", "checked_at", "counts", "findings"}
     assert document["format"] == 1
     assert document["checked_at"] == "2026-11-22T12:00:00+00:00"
-    assert document["counts"] == {"ok": 1, "failed": 1, "unknown": 1}
+    assert document["counts"] == {"ok": 1, "failed": 1, "warning": 0, "unknown": 1}
     assert document["findings"][1] == {
         "step": "configapi",
         "state": "failed",

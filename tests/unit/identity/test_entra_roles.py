@@ -23,10 +23,11 @@ OTHER = "b79fbf4d-3ef9-4689-8143-76b194e85509"  # the default user role, which e
 @pytest.mark.parametrize(
     "held", [set(some) for size in range(5) for some in combinations(EntraRole, size)]
 )
-def test_missing_roles_requires_teams_administrator_and_a_password_role(
+def test_missing_roles_requires_a_password_role_and_warns_of_teams_administrator(
     held: set[EntraRole],
 ) -> None:
-    teams, passwords = EntraRole.TEAMS in held, bool(held & PASSWORD_RESET_ROLES)
+    teams = bool(held & {EntraRole.TEAMS, EntraRole.GLOBAL})
+    passwords = bool(held & PASSWORD_RESET_ROLES)
     expected = {
         (True, True): MissingRoles.NOTHING,
         (True, False): MissingRoles.PASSWORDS,
@@ -34,7 +35,12 @@ def test_missing_roles_requires_teams_administrator_and_a_password_role(
         (False, False): MissingRoles.BOTH,
     }[teams, passwords]
     assert missing_roles([*held, OTHER]) is expected
+    assert expected.denies is not passwords
     assert missing_roles([role.upper() for role in held]) is expected
+
+
+def test_global_administrator_misses_nothing() -> None:
+    assert missing_roles([EntraRole.GLOBAL]) is MissingRoles.NOTHING
 
 
 def test_claims_are_read_without_verification() -> None:

@@ -1,0 +1,66 @@
+"""Checks on the safeguards around a password reset: each that a setting weakens is a warning."""
+
+from __future__ import annotations
+
+from bot.directory import DirectoryUnavailableError
+from bot.doctor import Finding, ok, unknown, warning
+from bot.doctor.clients import DirectoryProbe
+from bot.settings.model import EVERYONE, Exports, RunAs, Settings
+
+_MAX_LOOKUPS = 50  # approvers looked up one by one; more than that are groups
+
+
+def four_eyes(settings: Settings) -> Finding:
+    """Check that nobody can approve what they requested."""
+    check = "four-eyes"
+    if settings.four_eyes:
+        return ok(check, "found-four-eyes")
+    return warning(check, "found-two-eyes", setting="OFFHOOK_FOUR_EYES")
+
+
+def requesters(settings: Settings) -> Finding:
+    """Check that not everyone may request a sign-in."""
+    check, setting = "requesters", "OFFHOOK_REQUESTERS"
+    if EVERYONE in settings.requesters:
+        return warning(check, "found-requesters-everyone", setting=setting)
+    return ok(check, "found-requesters", entries=len(settings.requesters), setting=setting)
+
+
+async def approvers(settings: Settings, directory: DirectoryProbe) -> Finding:
+    """Check that not everyone may approve, and that no approver named by object ID is a guest."""
+    check, setting = "approvers", "OFFHOOK_APPROVERS"
+    if EVERYONE in settings.approvers:
+        return warning(check, "found-approvers-everyone", setting=setting)
+    guests: list[str] = []
+    try:
+        for object_id in settings.approvers[:_MAX_LOOKUPS]:
+            profile = await directory.profile(object_id)  # None for a group
+            if profile is not None and profile.guest:
+                guests.append(profile.display_name)
+    except DirectoryUnavailableError as error:
+        return unknown(check, "found-approvers-no-answer", message=str(error))
+    if guests:
+        return warning(
+            check,
+            "found-approvers-guests",
+            count=len(guests),
+            names=", ".join(guests),
+            setting=setting,
+        )
+    return ok(check, "found-approvers", entries=len(settings.approvers), setting=setting)
+
+
+def run_as(settings: Settings) -> Finding:
+    """Check that sign-ins use an approver's permissions, not standing ones."""
+    check = "run-as"
+    if settings.run_as is RunAs.APP:
+        return warning(check, "found-run-as-app", setting="OFFHOOK_RUN_AS")
+    return ok(check, "found-run-as-approver")
+
+
+def exports(settings: Settings) -> Finding:
+    """Check that exports reach only the person who asked for them."""
+    check = "exports"
+    if settings.exports is Exports.LINK:
+        return warning(check, "found-exports-link", setting="OFFHOOK_EXPORTS")
+    return ok(check, "found-exports")

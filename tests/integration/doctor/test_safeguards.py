@@ -1,0 +1,60 @@
+"""The doctor warns of every setting that weakens a safeguard."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.doctor import FindingState
+from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
+from tests.integration.doctor.conftest import MakeHarness
+
+SAFEGUARDS = ("four-eyes", "requesters", "approvers", "run-as", "exports")
+ALEX, MEGAN = PEOPLE[0], PEOPLE[1]
+GUEST = MEGAN.model_copy(update={"guest": True})
+
+
+async def test_safeguards_are_ok_when_settings_are_defaults(make_harness: MakeHarness) -> None:
+    found = await (await make_harness()).examine()
+    assert {found[check].state for check in SAFEGUARDS} == {FindingState.OK}
+
+
+@pytest.mark.parametrize(
+    ("settings", "check", "message"),
+    [
+        ({"four_eyes": False}, "four-eyes", "found-two-eyes"),
+        ({"requesters": ("*",)}, "requesters", "found-requesters-everyone"),
+        ({"approvers": (ALEX.object_id, "*")}, "approvers", "found-approvers-everyone"),
+        ({"run_as": "app"}, "run-as", "found-run-as-app"),
+        ({"exports": "link"}, "exports", "found-exports-link"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_one_weakening_causes_one_warning(
+    make_harness: MakeHarness, settings: dict[str, Any], check: str, message: str
+) -> None:
+    found = await (await make_harness(**settings)).examine()
+    warnings = {each.check: each.message for each in found.values() if each.state == "warning"}
+    assert warnings == {check: message}
+
+
+async def test_doctor_names_approvers_who_are_guests(make_harness: MakeHarness) -> None:
+    scenario = Scenario(people=(ALEX, GUEST), anyone=False)
+    group = "99999999-0000-4000-8000-000000000000"
+    approvers = (ALEX.object_id, group, GUEST.object_id)
+    finding = (await (await make_harness(scenario, approvers=approvers)).examine())["approvers"]
+    assert (finding.state, finding.message) == (FindingState.WARNING, "found-approvers-guests")
+    assert (finding.arguments["count"], finding.arguments["names"]) == (1, GUEST.name)
+
+
+async def test_guests_are_unknown_when_graph_denies_the_lookup(make_harness: MakeHarness) -> None:
+    fault = Fault(call=Call.USERS, fault=FaultKind.FORBIDDEN, times=0)
+    opened = await make_harness(Scenario(faults=(fault,)), approvers=(ALEX.object_id,))
+    finding = (await opened.examine())["approvers"]
+    assert (finding.state, finding.message) == (FindingState.UNKNOWN, "found-approvers-no-answer")
+
+
+async def test_members_are_not_guests(make_harness: MakeHarness) -> None:
+    finding = (await (await make_harness(approvers=(ALEX.object_id,))).examine())["approvers"]
+    assert (finding.state, finding.message) == (FindingState.OK, "found-approvers")
