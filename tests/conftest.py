@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import tempfile
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from bot.store.database import Database
@@ -23,6 +25,17 @@ if TYPE_CHECKING:
 # Speed is no property of the code: a busy machine must not fail a test.
 settings.register_profile("offhook", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("offhook")
+
+
+@pytest.fixture(autouse=True)
+def unchanged_logging() -> Iterator[None]:
+    """What a test configures of the log ends with the test."""
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ class Projected:
     message: Message
     version: int  #: of the request that the message shows; 0 for a fixed message
     final: bool  #: the message will not change any more
+    failed: bool = False  #: a text in place of a card that could not be drawn: to be tried again
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +72,7 @@ class Projection:
         if request is None:
             return None
         text = self.words("card-failed", request=request.id, reference=reference)
-        final = request.state in TERMINAL_REQUEST_STATES
-        return Projected(Message(text=text), request.version, final)
+        return Projected(Message(text=text), 0, final=False, failed=True)
 
 
 def _fixed(post: Post) -> Message:

@@ -84,8 +84,6 @@ class Publisher:
         self._deliveries: dict[str, asyncio.Task[None]] = {}
         self._outages = Outages("chat", monotonic=monotonic)
         self._database_outages = Outages("database", monotonic=monotonic)
-        # Holding an SQLite file's lock, this is the only publisher: whoever held leases is gone.
-        self._leases_are_stale = database.sqlite
         self._closing = False
 
     def wake(self) -> None:
@@ -105,10 +103,6 @@ class Publisher:
 
     async def _round(self) -> float:
         """Start what can be delivered now; returns the seconds until more can be."""
-        if self._leases_are_stale:
-            async with self._database.write() as tx:
-                await publisher_leases.expire_all(tx)
-            self._leases_are_stale = False
         # Noted before the read: a delivery that ends meanwhile would still look undelivered in what was
         # read. Its end wakes the loop.
         in_flight = frozenset(self._deliveries)
@@ -162,8 +156,10 @@ class Publisher:
     async def _hold(self, conversation: _Conversation, key: str) -> bool:
         """Hold the conversation's lease for as long as a delivery may take.
 
-        Returns False while another replica writes there.
+        Returns False while another replica writes there. On SQLite there is only one.
         """
+        if self._database.sqlite:
+            return True
         moment, seconds = self._monotonic(), self._timing.lease_margin_seconds
         if conversation.leased_until > moment + seconds / 2:
             return True
@@ -194,9 +190,14 @@ class Publisher:
             async with self._database.write() as tx:
                 await self._notifications.dead_letter(tx, post, self._clock())
             return
+        if projected.failed and post.activity_id:
+            await self._retry_later(post, self._backoff(post))
+            return  # an outdated card says more than a text
         self._count(conversation, update=bool(post.activity_id))
         try:
             await self._write(post, reference, projected)
+            if projected.failed:
+                await self._retry_later(post, self._backoff(post))
         except ChatThrottledError as error:
             wait = self._backoff(post)
             if error.retry_after is not None:

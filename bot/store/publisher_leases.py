@@ -40,8 +40,3 @@ async def release(tx: Transaction, owner: str) -> None:
 
 async def delete_expired(tx: Transaction, before: datetime) -> None:
     await tx.execute(delete(PublisherLeaseRow).where(PublisherLeaseRow.lease_until < before))
-
-
-async def expire_all(tx: Transaction) -> None:
-    """End every lease. Only for a process that knows that it is the only one."""
-    await tx.execute(delete(PublisherLeaseRow))

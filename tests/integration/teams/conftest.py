@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from bot.settings.model import Environment, Gateway, Settings
 from bot.teams.edge import open_edge
 from bot.words import Words
-from tests.support.teams import TENANT, FakeConnector, RecordingChat
+from tests.support.teams import ALEX, TENANT, FakeConnector, RecordingChat
 
 Post = Callable[..., Awaitable[aiohttp.ClientResponse]]
 Serve = Callable[[Settings], Awaitable[str]]
@@ -42,7 +42,7 @@ def production() -> Settings:
         app_password=SecretStr("not a real secret"),
         tenant_ids=(TENANT.upper(),),
         requesters=("*",),
-        approvers=("*",),
+        approvers=(ALEX,),
         gateway=Gateway.CONFIGAPI,
     )
 

@@ -303,6 +303,6 @@ def test_settings_are_invalid_without_app_id() -> None:
             environment=Environment.PRODUCTION,
             tenant_ids=(TENANT,),
             requesters=("*",),
-            approvers=("*",),
+            approvers=("00000000-0000-0000-0000-000000000021",),
             gateway=Gateway.CONFIGAPI,
         )
