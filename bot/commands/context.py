@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +51,8 @@ class Context:
     run_checks: RunChecks
     link: Callable[[str, str], str]  #: (request id, what) -> URL of an export; `Exports.LINK` only
     delegations: Delegations[SipGateway] | None = None  #: None: requests run as the app
+    #: one file at a time is read and stored, so that files hold up neither clicks nor the worker
+    intake: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
 
 
 @dataclass(frozen=True, slots=True)

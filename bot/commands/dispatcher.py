@@ -32,7 +32,7 @@ from bot.commands.chat import (
     TextAnswer,
 )
 from bot.commands.context import ClickAnswer, Context, ShowCard, Turn, denial, say, show, turn_of
-from bot.commands.inputs import Inputs
+from bot.commands.inputs import LARGEST_ID, Inputs
 from bot.identity.delegations import Proof
 from bot.phones import roster
 from bot.signin.policy import Denied, may_see
@@ -188,7 +188,7 @@ class Dispatcher:
         view = View(
             panel=Panel(card.panel) if card else Panel.NONE,
             page=card.page if card else 1,
-            batch_id=card.batch_id if card else inputs.number("batch", 0),
+            batch_id=card.batch_id if card else inputs.number("batch", 0, largest=LARGEST_ID),
         )
         kind = CardKind(card.kind) if card else status.kind_for(turn, request)
         if verb in CLICK_HANDLERS:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+#: Ids of rows are 64-bit integers.
+LARGEST_ID = 2**63 - 1
 _YES = frozenset({"true", "1", "yes", "on"})
 
 
@@ -23,14 +25,14 @@ class Inputs:
         value = self.data.get(name)
         return cleaned(value, longest) if isinstance(value, str) else ""
 
-    def number(self, name: str, default: int) -> int:
-        """A whole number from 1 to a million; `default` if the input is none."""
+    def number(self, name: str, default: int, *, largest: int = 1_000_000) -> int:
+        """A whole number from 1 to `largest`; `default` if the input is none."""
         value = self.data.get(name)
-        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 8:
+        if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
             value = int(value)
         if isinstance(value, float) and value.is_integer():
             value = int(value)
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= 1_000_000:
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= largest:
             return value
         return default
 

@@ -45,6 +45,11 @@ async def take_text(context: Context, turn: Turn, text: str) -> None:
 
 
 async def _draft(context: Context, turn: Turn, name: str, read: Callable[[], Roster]) -> None:
+    async with context.intake:
+        await _draft_now(context, turn, name, read)
+
+
+async def _draft_now(context: Context, turn: Turn, name: str, read: Callable[[], Roster]) -> None:
     try:
         validated = await asyncio.to_thread(read)
     except UnreadableFileError as error:

@@ -6,7 +6,7 @@ import asyncio
 
 from bot.commands.chat import TextAnswer
 from bot.commands.context import SHOW_CARD, ClickAnswer, Context, Turn, denied_click
-from bot.commands.inputs import Inputs
+from bot.commands.inputs import LARGEST_ID, Inputs
 from bot.gateway import GatewayError
 from bot.lifecycle import batches as lifecycle
 from bot.runner.reconciliation import is_of
@@ -25,7 +25,7 @@ async def reconcile(context: Context, turn: Turn, request: Request, inputs: Inpu
     if isinstance(decision, Denied):
         return denied_click(context, decision)
     async with context.database.read() as tx:
-        batch = await batches.load(tx, inputs.number("batch", 0))
+        batch = await batches.load(tx, inputs.number("batch", 0, largest=LARGEST_ID))
     if (
         batch is None
         or batch.request_id != request.id

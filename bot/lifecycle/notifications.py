@@ -20,6 +20,7 @@ from cards.types import CardKind
 #: In which state of its request a card of this kind asks approvers for something.
 _ASKS_IN = {
     CardKind.APPROVAL: RequestState.WAITING,
+    CardKind.PROGRESS: RequestState.RUNNING,  # among the approvals: for a delegation
     CardKind.RECONCILIATION: RequestState.RUNNING,
 }
 
@@ -137,6 +138,7 @@ class Notifications:
             request is None
             or request.state is not state
             or post.rate_limit_key == request.conversation_id
+            or post.rate_limit_key != self._approvals_of(request)
         ):
             return
         text = self.words("notification-undeliverable", request=request.id)

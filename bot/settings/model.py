@@ -262,7 +262,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _check_tenants(self) -> Settings:
-        """The app's own permissions are those in its own tenant, whoever asks."""
+        """The app's own permissions, and channels, are those of one tenant, whoever asks."""
         if len({tenant.lower() for tenant in self.tenant_ids}) < 2:
             return self
         for name, acts_as_app in (
@@ -273,6 +273,16 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"{name} serves one tenant, but OFFHOOK_TENANT_IDS has {len(self.tenant_ids)}: "
                     "people of one could reset passwords in another. Run one Offhook per tenant"
+                )
+        for name, target in (
+            ("OFFHOOK_APPROVALS", self.approvals),
+            ("OFFHOOK_NOTIFICATIONS", self.notifications),
+        ):
+            if target != REQUESTER_CHAT:
+                raise ValueError(
+                    f"{name} is a channel of one tenant, but OFFHOOK_TENANT_IDS has "
+                    f"{len(self.tenant_ids)}: requests of the others would be shown there. "
+                    "Run one Offhook per tenant"
                 )
         return self
 

@@ -40,12 +40,15 @@ async def purge(tx: Transaction, before: datetime) -> int:
     live = select(PostRow.conversation_id).where(PostRow.live)
     await tx.execute(
         delete(ConversationRow).where(
-            ConversationRow.seen_at < before, ConversationRow.id.not_in(live)
+            ConversationRow.seen_at < before,
+            ConversationRow.removed_at.is_(
+                None
+            ),  # or it would be forgotten that nothing goes there
+            ConversationRow.id.not_in(live),
         )
     )
     await publisher_leases.delete_expired(tx, before)
     await tx.execute(delete(FileConsentRow).where(FileConsentRow.created_at < before))
-    await tx.execute(delete(ReceivedActivityRow).where(ReceivedActivityRow.received_at < before))
     return len(request_ids)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete
@@ -18,8 +19,9 @@ KEPT = timedelta(days=1)
 
 def key(conversation: ConversationReference, activity_id: str) -> str:
     """Activity IDs are unique in a conversation only, and of any length."""
-    parts = (conversation.tenant_id, conversation.conversation_id, activity_id)
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    parts = [conversation.tenant_id, conversation.conversation_id, activity_id]
+    # JSON: unambiguous, whatever the ids contain.
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
 
 async def claim(tx: Transaction, activity_key: str, now: datetime) -> bool:

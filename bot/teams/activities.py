@@ -120,7 +120,7 @@ class Activity(_Part):
         if self.type == "installationUpdate":
             return self.action == "remove"
         ids = {member.id for member in self.members_removed}
-        return self.type == "conversationUpdate" and self.recipient.id in ids
+        return self.type == "conversationUpdate" and self.recipient.id in ids - {""}
 
 
 def read(body: bytes) -> Activity:
