@@ -155,6 +155,12 @@ async def acknowledge(
     An acknowledgment overrides every doubt, even after the lease expired and even an approver's "did
     not run", as long as the batch has not been claimed again. Returns False once it has moved on.
     """
+    stored = await batches.load(tx, batch.id)
+    if stored is not None and (stored.attempt, stored.remote_batch_id) == (
+        batch.attempt,
+        remote_batch_id,
+    ):
+        return True  # recorded before; only the answer of the commit was lost
     return await _submitted(
         tx,
         batch,

@@ -10,8 +10,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from sqlalchemy.exc import SQLAlchemyError
-
 from bot.gateway import GatewayError
 from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
@@ -19,7 +17,7 @@ from bot.runner.gateways import Gateways
 from bot.runner.outages import Outages
 from bot.signin.timing import Timing
 from bot.store import batches
-from bot.store.database import Database, Transaction
+from bot.store.database import UNUSABLE, Database, Transaction
 
 Recorded = TypeVar("Recorded")
 
@@ -56,7 +54,7 @@ class WorkerContext:
             try:
                 async with self.database.write() as tx:
                     recorded = await write(tx)
-            except (SQLAlchemyError, OSError) as error:
+            except UNUSABLE as error:
                 self.database_outages.failed(type(error).__name__)
                 if last_attempt:
                     raise

@@ -10,6 +10,8 @@ import structlog
 
 log = structlog.get_logger()
 
+_MAX_OPEN = 1000  # outages remembered at a time
+
 
 @dataclass(slots=True)
 class _Outage:
@@ -32,6 +34,8 @@ class Outages:
             outage.failures += 1
             log.debug(f"{self._service}.unavailable", reason=reason, **fields)
             return
+        while len(self._open) >= _MAX_OPEN:  # those that another replica has seen the end of
+            del self._open[next(iter(self._open))]
         self._open[key] = _Outage(self._monotonic())
         log.warning(f"{self._service}.unavailable", reason=reason, **fields)
 

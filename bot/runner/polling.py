@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -87,7 +88,11 @@ class Polling:
             batch.completed_at is not None
             and (now - batch.completed_at).total_seconds() >= context.timing.grace_seconds
         )
-        silent = ended == batch.ended and not self._resumed(batch, now)
+        silent = ended == batch.ended
+        unobserved = timedelta(seconds=self._unobserved_seconds(batch, now))
+        if silent and batch.progress_at is not None:
+            # Silence counts only while the SIP Gateway was asked and answered.
+            batch = replace(batch, progress_at=batch.progress_at + unobserved)
         if (
             ended >= batch.size
             or (completed and grace_over)
@@ -100,7 +105,7 @@ class Polling:
             batch,
             ended=ended,
             completed_at=now if completed and batch.completed_at is None else None,
-            progress_at=None if silent else now,
+            progress_at=batch.progress_at if silent else now,
         )
         if silent and self._silent_seconds(batch, now) >= context.timing.stalled_seconds:
             await lifecycle.mark_stalled(
@@ -189,11 +194,11 @@ class Polling:
             failing_since=failing_since,
         )
 
-    def _resumed(self, batch: Batch, now: datetime) -> bool:
-        """Whether this is the first report after an outage or after Offhook itself was down: silence
-        counts only while the SIP Gateway was asked and answered."""
-        overdue = (now - batch.due_at).total_seconds() if batch.due_at else 0
-        return batch.failing_since is not None or overdue >= self._context.timing.stalled_seconds
+    @staticmethod
+    def _unobserved_seconds(batch: Batch, now: datetime) -> float:
+        """How long no report was read before this one: because reads failed, or Offhook was down."""
+        since = batch.failing_since or batch.due_at
+        return max(0.0, (now - since).total_seconds()) if since else 0.0
 
     @staticmethod
     def _silent_seconds(batch: Batch, now: datetime) -> float:

@@ -13,7 +13,6 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from bot.lifecycle.notifications import Notifications
 from bot.runner.loop import Loop
@@ -30,7 +29,7 @@ from bot.runner.rate_limit import APP, CONVERSATION, RateLimit
 from bot.signin.timing import Timing
 from bot.store import conversations, posts, publisher_leases
 from bot.store.conversations import ConversationReference
-from bot.store.database import Database, Transaction
+from bot.store.database import UNUSABLE, Database, Transaction
 from bot.store.posts import Post
 
 log = structlog.get_logger()
@@ -97,7 +96,7 @@ class Publisher:
         finally:
             self._closing = True
             await asyncio.gather(*self._deliveries.values(), return_exceptions=True)
-            with suppress(SQLAlchemyError, OSError):
+            with suppress(*UNUSABLE):
                 async with self._database.write() as tx:
                     await publisher_leases.release(tx, self._owner)
 
@@ -147,7 +146,7 @@ class Publisher:
             )
             # In memory first: the database may be what fails.
             self._conversations[key].closed_until = self._monotonic() + self._backoff(post)
-            with suppress(SQLAlchemyError, OSError):
+            with suppress(*UNUSABLE):
                 await self._retry_later(post, self._backoff(post))
         finally:
             del self._deliveries[key]
@@ -174,6 +173,13 @@ class Publisher:
             conversation.closed_until = moment + seconds / 4
         return held
 
+    def _holds(self, conversation: _Conversation) -> bool:
+        """Whether enough is left of the lease for a delivery."""
+        if self._database.sqlite:
+            return True
+        left = conversation.leased_until - self._monotonic()
+        return left > self._timing.lease_margin_seconds / 4
+
     async def _attempt(self, conversation: _Conversation, waiting: Post) -> None:
         if not await self._hold(conversation, waiting.rate_limit_key):
             return
@@ -193,6 +199,17 @@ class Publisher:
         if projected.failed and post.activity_id:
             await self._retry_later(post, self._backoff(post))
             return  # an outdated card says more than a text
+        await self._publish(conversation, post, reference, projected)
+
+    async def _publish(
+        self,
+        conversation: _Conversation,
+        post: Post,
+        reference: ConversationReference,
+        projected: Projected,
+    ) -> None:
+        if not self._holds(conversation):
+            return  # this replica was paused: another may be writing there by now
         self._count(conversation, update=bool(post.activity_id))
         try:
             await self._write(post, reference, projected)
@@ -254,7 +271,7 @@ class Publisher:
             try:
                 async with self._database.write() as tx:
                     await write(tx)
-            except (SQLAlchemyError, OSError) as error:
+            except UNUSABLE as error:
                 if self._closing:
                     raise
                 self._database_outages.failed(type(error).__name__)

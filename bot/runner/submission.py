@@ -20,7 +20,7 @@ from bot.runner.context import WorkerContext, expected_seconds, jitter, traceabl
 from bot.signin.timing import next_poll_seconds
 from bot.store import batches, requests
 from bot.store.batches import Batch
-from bot.store.database import Transaction
+from bot.store.database import UNUSABLE, Transaction
 
 log = structlog.get_logger()
 
@@ -34,8 +34,13 @@ class Submission:
     async def submit(self, batch: Batch) -> None:
         """Send the batch and record the outcome. The intent is committed already."""
         context = self._context
-        async with context.database.read() as tx:
-            phones = await batches.phones(tx, batch)
+        try:
+            async with context.database.read() as tx:
+                phones = await batches.phones(tx, batch)
+        except UNUSABLE:
+            # Nothing has been sent yet, which is worth recording: nobody has to be asked about it.
+            await self._requeue(batch, "the database failed", context.timing.poll_first_seconds)
+            return
         answer_by = context.after(context.gateways.submit_timeout)
         if batch.lease_until is None or answer_by >= batch.lease_until:
             # The process was paused: another replica may act on this batch before we had an answer.

@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL, ExceptionContext
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.util import await_only
 
@@ -59,8 +59,26 @@ def counted_commits() -> Generator[Commits]:
         _commits.reset(token)
 
 
+#: libpq's parameters. A connection that has gone silent, as after a failover, is given up within half a
+#: minute. Prepared statements break behind a pooler in transaction mode.
+_POSTGRESQL: Mapping[str, Any] = MappingProxyType(
+    {
+        "prepare_threshold": None,
+        "connect_timeout": 10,
+        "keepalives_idle": 15,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 30_000,
+    }
+)
+
+
 class DatabaseError(Exception):
     """The database cannot be used. The message says why and what to do."""
+
+
+#: What a transaction raises when the database cannot be used just now.
+UNUSABLE = (SQLAlchemyError, OSError, DatabaseError)
 
 
 def engine_url(url: str, *, driver: Mapping[str, str]) -> URL:
@@ -103,10 +121,7 @@ class Database:
         self.url = url
         self._password = password
         self.sqlite = parsed.get_backend_name() == "sqlite"
-        # Prepared statements break behind a pooler in transaction mode.
-        arguments: dict[str, Any] = (
-            {"timeout": busy_seconds} if self.sqlite else {"prepare_threshold": None}
-        )
+        arguments: dict[str, Any] = {"timeout": busy_seconds} if self.sqlite else dict(_POSTGRESQL)
         # Other writers of this process wait here rather than in threads on SQLite's lock, or each
         # on a connection to PostgreSQL.
         self._one_writer = asyncio.Lock()

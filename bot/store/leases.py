@@ -111,7 +111,8 @@ async def make_due(tx: Transaction, request_id: str, now: datetime) -> None:
     await tx.execute(
         update(BatchRow)
         .where(of_request, BatchRow.state == BatchState.SUBMITTED.value)
-        .values(due_at=now)
+        # Nobody has been able to read it until now, so its silence says nothing.
+        .values(due_at=now, failing_since=now)
     )
     await tx.execute(
         update(BatchRow)

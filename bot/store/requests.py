@@ -145,7 +145,11 @@ async def mark_unreachable(
     columns = {"refused": refused} if refused else {}
     await tx.execute(
         update(RequestRow)
-        .where(RequestRow.id == request_id, RequestRow.unreachable_since.is_(None))
+        .where(
+            RequestRow.id == request_id,
+            RequestRow.state == RequestState.RUNNING.value,
+            RequestRow.unreachable_since.is_(None),
+        )
         .values(version=RequestRow.version + 1, unreachable_since=since, **columns)
     )
 
