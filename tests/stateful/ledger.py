@@ -1,7 +1,8 @@
 """A SIP Gateway that does nothing by itself, and a ledger of all that it ever accepted.
 
 Assumptions, those of `bot.gateway.SipGateway`: what a submit sends arrives within its timeout or never,
-and the list of batches shows a batch no later than `MAX_LAG` after that.
+and the list of batches shows a batch no later than `MAX_LAG_SECONDS` after that. A list that is slower
+than that leads to questions and to wrong answers, which the rules allow.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from bot.signin.request import Phone
 from bot.store.batches import Batch
 from tests.stateful.process import Process, Stop
 
+MAX_LAG_SECONDS = 90.0
 OFFLINE = "Device is offline."
 PhoneKey = tuple[str, str]
 
@@ -170,6 +172,10 @@ class Ledger:
     def in_doubt(self, key: tuple[int, int]) -> bool:
         """True while a submit of this batch and attempt may still arrive."""
         return any(call.key() == key and call.fate is None for call in self.calls)
+
+    def waits(self, key: tuple[int, int]) -> bool:
+        """True while a process that is alive waits for the answer to this submit."""
+        return any(call.key() == key and not call.process.dead for call in self.calls)
 
     def running(self, region: Region) -> int:
         return sum(bool(remote.open) for remote in self.accepted if remote.batch.region is region)
