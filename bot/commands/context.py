@@ -16,7 +16,7 @@ from bot.lifecycle.notifications import Notifications
 from bot.runner.projection import Projection
 from bot.settings.model import Exports
 from bot.signin.policy import Actor, DenialReason, Denied, may_see
-from bot.signin.request import parse_id
+from bot.signin.request import Person, parse_id
 from bot.store import posts, requests
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database
@@ -48,7 +48,8 @@ class Context:
     clock: Callable[[], datetime]  #: UTC
     changed: Callable[[], None]  #: wakes the background loops
     run_checks: RunChecks
-    link: Callable[[str, str], str]  #: (request id, what) -> URL of an export; `Exports.LINK` only
+    #: (request id, what, for whom) -> URL of an export; `Exports.LINK` only
+    link: Callable[[str, str, Person], str]
     delegations: Delegations[SipGateway] | None = None  #: None: requests run as the app
 
 

@@ -104,6 +104,19 @@ async def test_decision_is_denied_to_non_approvers(make_bot: MakeBot) -> None:
     await assert_still_waiting(bot, approval)
 
 
+_EVERY_VERB = (
+    "page",
+    "refresh",
+    "export",
+    "cancel",
+    "retry_failed",
+    "approve",
+    "reject",
+    "withdraw",
+    "request_approval",
+)
+
+
 def scenario_with_group(*people: Person) -> Scenario:
     groups = {GROUP: tuple(person.object_id for person in people)}
     return Scenario(batch_seconds=0.1, groups=groups)
@@ -131,15 +144,29 @@ async def test_approval_is_denied_while_directory_is_unavailable(
     await assert_still_waiting(bot, approval)
 
 
-async def test_request_is_hidden_from_people_without_a_role(make_bot: MakeBot) -> None:
-    bot = await make_bot(requesters=(ALEX.object_id,), approvers=(MEGAN.object_id,))
+@pytest.mark.parametrize("may_request", [False, True])
+@pytest.mark.parametrize("named", [False, True])
+async def test_request_is_hidden_from_all_but_requester_and_approvers(
+    make_bot: MakeBot, may_request: bool, named: bool
+) -> None:
+    """From people without a role, and from those who may only request; whether or not the click names
+    the message in the channel, where the buttons for a decision say why they are not theirs."""
+    requesters = (ALEX.object_id, *((ADELE.object_id,) if may_request else ()))
+    bot = await make_bot(requesters=requesters, approvers=(MEGAN.object_id,))
     approval = await bot.submit_for_approval(phones_csv(2))
     request = request_id_of(approval)
-    for verb in ("page", "refresh", "export", "cancel", "retry_failed", "approve", "withdraw"):
+    activity_id = approval.activity_id if named else ""
+    explained = {"approve", "reject", "cancel"} if may_request and named else set[str]()
+    hidden = "I can't find this request. Send history to see the latest requests."
+    for verb in _EVERY_VERB:
         answer = await bot.send_action(
-            ADELE, verb, {"request": request}, chat=CHANNEL, activity_id=approval.activity_id
+            ADELE,
+            verb,
+            {"request": request},
+            chat=Chat(approval.conversation_id, "channel"),
+            activity_id=activity_id,
         )
-        assert answer.text == "I can't find this request. Send history to see the latest requests."
+        assert (answer.text == hidden) is (verb not in explained), verb
     chat = Chat("a:adele")
     for command in ("status", "cancel", "retry"):
         await bot.say(f"{command} {request}", chat=chat, by=ADELE)
