@@ -15,6 +15,7 @@ from bot.identity.delegations import NO_PROOF, Delegations, Proof
 from bot.lifecycle.notifications import Notifications
 from bot.runner.projection import Projection
 from bot.settings.model import Exports
+from bot.signin.digest import UNKEYED, Digests
 from bot.signin.policy import Actor, DenialReason, Denied, may_see
 from bot.signin.request import Person, parse_id
 from bot.store import posts, requests
@@ -51,6 +52,7 @@ class Context:
     #: (request id, what, for whom) -> URL of an export; `Exports.LINK` only
     link: Callable[[str, str, Person], str]
     delegations: Delegations[SipGateway] | None = None  #: None: requests run as the app
+    digests: Digests = UNKEYED  #: what approvals are bound to
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from bot.gateway import (
 )
 from bot.lifecycle import batches as lifecycle
 from bot.runner.context import WorkerContext, expected_seconds, jitter, traceable
+from bot.signin.outcome import CHANGED_MESSAGE
 from bot.signin.timing import next_poll_seconds
 from bot.store import batches, requests
 from bot.store.batches import Batch
@@ -36,6 +37,11 @@ class Submission:
         context = self._context
         async with context.database.read() as tx:
             phones = await batches.phones(tx, batch)
+        if not context.digests.match_batch(
+            batch.digest, phones, tenant_id=batch.tenant_id, request_id=batch.request_id
+        ):
+            await self._changed(batch)
+            return
         answer_by = context.after(context.gateways.submit_timeout)
         if batch.lease_until is None or answer_by >= batch.lease_until:
             # The process was paused: another replica may act on this batch before we had an answer.
@@ -114,6 +120,17 @@ class Submission:
                 "batch.marked_unknown", request=batch.request_id, batch=batch.id, reason=error
             )
             context.changed()
+
+    async def _changed(self, batch: Batch) -> None:
+        """The batch is not what was approved: it is not sent, and ends."""
+        context = self._context
+        log.error("batch.digest_mismatched", request=batch.request_id, batch=batch.id)
+        await context.record(
+            lambda tx: lifecycle.reject(
+                tx, context.notifications, batch, CHANGED_MESSAGE, context.clock()
+            )
+        )
+        context.changed()
 
     async def _not_run(self, batch: Batch, error: NotRunError) -> None:
         context = self._context
