@@ -40,6 +40,7 @@ from bot.runner.publisher import Publisher
 from bot.runner.worker import Worker
 from bot.settings.clouds import WITHOUT_BOT_FILES
 from bot.settings.model import METRICS_OFF, METRICS_ON, Exports, Gateway, RunAs, Settings
+from bot.signin.digest import Digests
 from bot.signin.timing import Timing
 from bot.simulator.scenario import Scenario
 from bot.simulator.server import Simulator
@@ -122,6 +123,7 @@ async def running(
         projection = Projection(words)
         notifications = Notifications(settings.approvals, settings.notifications, words)
         owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
+        digests = Digests(settings.digest_key.get_secret_value().encode())
         publisher = Publisher(
             database,
             edge.messenger,
@@ -141,6 +143,7 @@ async def running(
                 owner=owner,
                 clock=utc_now,
                 changed=publisher.wake,
+                digests=digests,
             )
         )
 
@@ -176,6 +179,7 @@ async def running(
             run_checks=_run_checks(settings, database, session, (configapi_url, graph_url), tokens),
             link=links.make,
             delegations=delegations,
+            digests=digests,
         )
         application = web.Application()
         edge.endpoint(Dispatcher(context), words).add_to(application)

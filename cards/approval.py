@@ -59,7 +59,11 @@ def _waiting(context: CardContext) -> CardParts:
         actions=[
             _approve_button(context),
             context.execute_action(
-                Verb.REJECT, context.words("button-reject"), style="destructive", with_inputs=True
+                Verb.REJECT,
+                context.words("button-reject"),
+                style="destructive",
+                with_inputs=True,
+                digest=snapshot.digest,
             ),
             *_phones_button(context),
         ],
@@ -142,6 +146,7 @@ def _approve_button(context: CardContext) -> Action:
                     context.message("button-approve-now", accounts=accounts),
                     style="positive",
                     with_inputs=True,
+                    digest=context.snapshot.digest,
                 )
             ],
         ),

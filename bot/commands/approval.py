@@ -16,6 +16,7 @@ from bot.lifecycle.requests import DigestMismatchError, RegionMissingError
 from bot.phones import region
 from bot.signin import policy
 from bot.signin.batch import MAX_PHONES_PER_BATCH
+from bot.signin.digest import HEX_CHARS, equal
 from bot.signin.policy import DenialReason, Denied
 from bot.store.requests import Request
 
@@ -52,6 +53,7 @@ async def request_approval(
                 ttl=timedelta(seconds=context.rules.approval_ttl),
                 actor=turn.actor.person,
                 now=context.clock(),
+                digests=context.digests,
             )
     except RegionMissingError:
         return TextAnswer(context.words("ask-region"))
@@ -84,10 +86,19 @@ async def _undecidable(context: Context, request: Request, denied: Denied) -> Cl
     return denied_click(context, denied)
 
 
+def _changed(context: Context, request: Request, differs: str) -> ClickAnswer:
+    """What the card showed (`card`), or the rows (`rows`), have another digest than the request."""
+    log.error("request.digest_mismatched", request=request.id, differs=differs)
+    return TextAnswer(context.words("approve-changed"))
+
+
 async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     decision = _may_decide(context, turn, request)
     if isinstance(decision, Denied):
         return await _undecidable(context, request, decision)
+    # Cards posted by earlier versions carry no digest.
+    if inputs.given("digest") and not equal(inputs.text("digest", HEX_CHARS), request.digest):
+        return _changed(context, request, "card")
     if not inputs.ticked("acknowledge"):
         return TextAnswer(context.words("approve-acknowledge"))
     tokens: ApproverTokens | None = None
@@ -107,10 +118,10 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
                 actor=turn.actor.person,
                 now=now,
                 delegation_until=delegation.vouched_until(context, now),
+                digests=context.digests,
             )
     except DigestMismatchError:
-        log.error("request.digest_mismatched", request=request.id)  # noqa: TRY400
-        return TextAnswer(context.words("approve-changed"))
+        return _changed(context, request, "rows")
     if approved:
         if context.delegations is not None and tokens is not None:
             context.delegations.delegate(request.id, tokens)

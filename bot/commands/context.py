@@ -16,8 +16,9 @@ from bot.identity.delegations import NO_PROOF, Delegations, Proof
 from bot.lifecycle.notifications import Notifications
 from bot.runner.projection import Projection
 from bot.settings.model import Exports
+from bot.signin.digest import UNKEYED, Digests
 from bot.signin.policy import Actor, DenialReason, Denied, may_see
-from bot.signin.request import parse_id
+from bot.signin.request import Person, parse_id
 from bot.store import posts, requests
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database
@@ -49,10 +50,12 @@ class Context:
     clock: Callable[[], datetime]  #: UTC
     changed: Callable[[], None]  #: wakes the background loops
     run_checks: RunChecks
-    link: Callable[[str, str], str]  #: (request id, what) -> URL of an export; `Exports.LINK` only
+    #: (request id, what, for whom) -> URL of an export; `Exports.LINK` only
+    link: Callable[[str, str, Person], str]
     delegations: Delegations[SipGateway] | None = None  #: None: requests run as the app
     #: one file at a time is read and stored, so that files hold up neither clicks nor the worker
     intake: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
+    digests: Digests = UNKEYED  #: what approvals are bound to
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,6 +79,9 @@ CLICK_HANDLERS: Mapping[Verb, tuple[ClickHandler, CardKind]] = MappingProxyType(
     }
 )
 
+#: Their handlers deny a click of somebody who may not see the request with a reason of its own.
+_EXPLAINING = frozenset({Verb.APPROVE, Verb.REJECT, Verb.CANCEL, Verb.RECONCILE, Verb.SIGN_IN})
+
 
 class Dispatcher:
     """Implements `bot.commands.chat.Chat`."""
@@ -166,12 +169,15 @@ class Dispatcher:
             card = await posts.find(tx, action.conversation.conversation_id, action.activity_id)
         if request is None:
             return TextAnswer(context.words("denied-no-such-request"))
-        if isinstance(decision := may_see(turn.actor, request.facts), Denied):
-            return TextAnswer(denial(context, decision))
-        if action.verb not in set(Verb):
-            return TextAnswer(context.words("unknown-action"))
         if card is not None and (card.request_id != request.id or not card.kind):
             card = None  # the button is not on the message that the client named
+        if isinstance(decision := may_see(turn.actor, request.facts), Denied):
+            # Where the card is posted, a button says why it is not for this person.
+            explains = card is not None and turn.actor.may_request and action.verb in _EXPLAINING
+            if not explains or request.tenant_id != turn.actor.tenant_id:
+                return TextAnswer(denial(context, decision))
+        if action.verb not in set(Verb):
+            return TextAnswer(context.words("unknown-action"))
         log.info("action.received", verb=action.verb, request=request.id, repeated=repeated)
         return await self._click(turn, request, Verb(action.verb), card, inputs, repeated=repeated)
 

@@ -10,8 +10,9 @@ from typing import Any
 import structlog
 
 from bot.commands.chat import FileConsent, FileTransferError, Json, TextAnswer
-from bot.commands.context import ClickAnswer, Context, Turn, denial, post, say, show, visible
+from bot.commands.context import ClickAnswer, Context, Turn, denial, say, visible
 from bot.commands.inputs import Inputs
+from bot.lifecycle import exports
 from bot.phones.formula import escape_formula
 from bot.phones.issue import Issue, Severity
 from bot.phones.provisioning import url_for
@@ -141,8 +142,14 @@ async def export(context: Context, turn: Turn, request: Request, inputs: Inputs)
     if not context.rules.chat_files and context.rules.exports is Exports.CONSENT:
         return TextAnswer(context.words(f"export-no-files-{what}"))
     if context.rules.exports is Exports.LINK:
-        rendered = static.file_link(context.words, name, context.link(request.id, what))
-        await show(context, turn.conversation, rendered.card, rendered.summary)
+        link = context.link(request.id, what, turn.actor.person)
+        rendered = static.file_link(context.words, name, link)
+        shown = {"card": rendered.card, "summary": rendered.summary}
+        where, now = turn.conversation, context.clock()
+        async with context.database.write() as tx:
+            await posts.add(tx, NewPost(where.tenant_id, where.conversation_id, content=shown), now)
+            await exports.record_offer(tx, request.id, what, actor=turn.actor.person, now=now)
+        context.changed()
         return TextAnswer(context.words("export-below"))
     data = await content(context, request, what)
     await _offer(context, turn, request, what, name, len(data))
@@ -171,6 +178,7 @@ async def _offer(
         }
         card = NewPost(where.tenant_id, where.conversation_id, content={"attachment": consent})
         await posts.add(tx, card, now)
+        await exports.record_offer(tx, request.id, what, actor=turn.actor.person, now=now)
     context.changed()
 
 
@@ -227,7 +235,12 @@ async def _save(
         "content_url": link,
         "content": {"uniqueId": upload.text("uniqueId", 200), "fileType": "csv"},
     }
-    await post(context, turn.conversation, {"attachment": info})
+    where, now = turn.conversation, context.clock()
+    card = NewPost(where.tenant_id, where.conversation_id, content={"attachment": info})
+    async with context.database.write() as tx:
+        await posts.add(tx, card, now)
+        await exports.record_delivery(tx, request.id, what, actor=turn.actor.person, now=now)
+    context.changed()
 
 
 def _not_saved(words: Words, request: Request, what: str, error: FileTransferError) -> str:

@@ -76,6 +76,7 @@ class Doctor:
             approvers,
             safeguards.run_as(self.settings),
             safeguards.exports(self.settings),
+            safeguards.digest_key(self.settings),
         ]
         return [*on_host, *guarded, bot, *gateway, *graph, chat]
 

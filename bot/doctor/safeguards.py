@@ -58,6 +58,16 @@ def run_as(settings: Settings) -> Finding:
     return ok(check, "found-run-as-approver")
 
 
+def digest_key(settings: Settings) -> Finding:
+    """Check that what was approved is protected from whoever can write to the database."""
+    check, setting = "digest-key", "OFFHOOK_DIGEST_KEY"
+    if settings.digest_key.get_secret_value():
+        return ok(check, "found-digest-key", setting=setting)
+    if settings.local:
+        return ok(check, "found-digest-key-local", setting=setting)
+    return warning(check, "found-digest-key-missing", setting=setting)
+
+
 def exports(settings: Settings) -> Finding:
     """Check that exports reach only the person who asked for them."""
     check = "exports"

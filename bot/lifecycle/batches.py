@@ -18,8 +18,9 @@ from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
 from bot.signin import batch as states
 from bot.signin.batch import BatchState
+from bot.signin.digest import UNKEYED, Digests
 from bot.signin.outcome import PhoneResult
-from bot.signin.request import Person
+from bot.signin.request import Person, Phone
 from bot.signin.transition import Transition
 from bot.store import audit, batches, leases, requests, transitions
 from bot.store.batches import Batch
@@ -30,19 +31,28 @@ from bot.store.requests import Request
 _RELEASED: Mapping[str, Any] = {"owner": "", "lease_until": None, "failing_since": None}
 
 
-async def plan(tx: Transaction, request: Request) -> None:
-    """-> planned, for all batches of an approved request."""
+async def plan(tx: Transaction, request: Request, digests: Digests = UNKEYED) -> None:
+    """-> planned, for all batches of an approved request, each with the digest of what it may send."""
     rows = await tx.execute(
-        select(PhoneRow.number, PhoneRow.region, PhoneRow.username)
+        select(PhoneRow.number, PhoneRow.username, PhoneRow.hardware_id, PhoneRow.region)
         .where(PhoneRow.request_id == request.id, PhoneRow.ready)
         .order_by(PhoneRow.number)
     )
+    by_number = {
+        number: Phone(account, hardware_id, Region(region))
+        for number, account, hardware_id, region in rows
+    }
     planned_batches = states.plan(
-        ((number, Region(region), account) for number, region, account in rows),
+        ((number, phone.region, phone.username) for number, phone in by_number.items()),
         size=request.batch_size,
     )
     for planned in planned_batches:
         numbers = list(planned.rows)
+        digest = digests.batch(
+            (by_number[number] for number in numbers),
+            tenant_id=request.tenant_id,
+            request_id=request.id,
+        )
         inserted = await tx.execute(
             insert(BatchRow)
             .values(
@@ -53,6 +63,7 @@ async def plan(tx: Transaction, request: Request) -> None:
                 first_row=numbers[0],
                 last_row=numbers[-1],
                 state=BatchState.PLANNED.value,
+                digest=digest,
             )
             .returning(BatchRow.id)
         )
@@ -264,9 +275,10 @@ async def confirm_not_run(
 async def reject(
     tx: Transaction, notify: Notifications, batch: Batch, message: str, now: datetime
 ) -> bool:
-    """intent, unknown or needs_person -> done: the SIP Gateway refuses this batch, so nothing ran.
+    """intent, unknown or needs_person -> done: nothing ran. The SIP Gateway refuses this batch, with
+    `message`; or Offhook does not send it, since it is not what was approved (`CHANGED_MESSAGE`).
 
-    `message` is the SIP Gateway's own. Returns False when the batch has already moved on.
+    Returns False when the batch has already moved on.
     """
     rejected = await _transition(
         tx,

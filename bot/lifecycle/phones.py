@@ -35,7 +35,7 @@ async def take_back(tx: Transaction, batch: Batch) -> None:
 
 
 async def fail_all(tx: Transaction, batch: Batch, message: str) -> None:
-    """in_progress -> failed: the SIP Gateway rejected the batch as a whole."""
+    """in_progress -> failed: the batch was rejected as a whole."""
     cause = explain(message).cause
     code = outcome.REFUSED.code if cause is outcome.UNKNOWN else cause.code
     await transitions.apply(

@@ -14,7 +14,8 @@ from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
 from bot.phones.roster import Roster
 from bot.signin import request as states
-from bot.signin.request import Person, RequestState, digest
+from bot.signin.digest import UNKEYED, Digests, equal
+from bot.signin.request import Person, RequestState
 from bot.signin.transition import Transition
 from bot.store import audit, drafts, requests, transitions
 from bot.store.database import Transaction
@@ -33,7 +34,8 @@ class RegionMissingError(Exception):
 
 
 class DigestMismatchError(Exception):
-    """The rows are not those that approval was requested for: somebody changed the database."""
+    """The rows are not those that approval was requested for: somebody changed the database, or the
+    key of the digests is another one."""
 
 
 async def draft(
@@ -106,6 +108,7 @@ async def request_approval(
     actor: Person,
     now: datetime,
     batch_size: int | None = None,
+    digests: Digests = UNKEYED,
 ) -> bool:
     """draft -> waiting. From here on the rows do not change; the digest binds the approval to them.
 
@@ -113,6 +116,7 @@ async def request_approval(
     batch at most, None for what the draft says.
     Returns False when the request has already moved on. Raises `RegionMissingError`.
     """
+    batch_size = batch_size or request.batch_size
     if not await _transition(
         tx,
         request,
@@ -121,14 +125,14 @@ async def request_approval(
         asked_at=now,
         expires_at=now + ttl,
         remind_at=now + ttl / 2,
-        batch_size=batch_size or request.batch_size,
+        batch_size=batch_size,
     ):
         return False
     if region is not None:
         await requests.set_region(tx, request.id, region)
     if await requests.without_region(tx, request.id):
         raise RegionMissingError(request.id)
-    sealed = digest(await requests.phones(tx, request.id))
+    sealed = digests.request(await requests.phones(tx, request.id), batch_size=batch_size)
     await tx.execute(update(RequestRow).where(RequestRow.id == request.id).values(digest=sealed))
     await audit.record(tx, request.id, "asked", now, actor, reason=reason, digest=sealed)
     await notify.approval_requested(tx, request, now)
@@ -144,6 +148,7 @@ async def approve(
     actor: Person,
     now: datetime,
     delegation_until: datetime | None = None,
+    digests: Digests = UNKEYED,
 ) -> bool:
     """waiting -> running, with its batches planned.
 
@@ -164,9 +169,10 @@ async def approve(
         delegation_until=delegation_until,
     ):
         return False
-    if digest(await requests.phones(tx, request.id)) != request.digest:
+    computed = digests.request(await requests.phones(tx, request.id), batch_size=request.batch_size)
+    if not equal(computed, request.digest):
         raise DigestMismatchError(request.id)
-    await batches.plan(tx, request)
+    await batches.plan(tx, request, digests)
     await audit.record(
         tx, request.id, "approved", now, actor, comment=comment, digest=request.digest
     )

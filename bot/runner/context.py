@@ -15,6 +15,7 @@ from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
 from bot.runner.gateways import Gateways
 from bot.runner.outages import Outages
+from bot.signin.digest import UNKEYED, Digests
 from bot.signin.timing import Timing
 from bot.store import batches
 from bot.store.database import UNUSABLE, Database, Transaction
@@ -31,6 +32,7 @@ class WorkerContext:
     owner: str  #: this replica, as it signs its leases
     clock: Callable[[], datetime]  #: UTC
     changed: Callable[[], None]  #: called after every commit that people may see
+    digests: Digests = UNKEYED  #: what batches are checked against before they are sent
     outages: Outages = field(default_factory=lambda: Outages("gateway"))
     database_outages: Outages = field(default_factory=lambda: Outages("database"))
     stopping: asyncio.Event = field(

@@ -17,6 +17,7 @@ from bot.gateway import (
 )
 from bot.lifecycle import batches as lifecycle
 from bot.runner.context import WorkerContext, expected_seconds, jitter, traceable
+from bot.signin.outcome import CHANGED_MESSAGE
 from bot.signin.timing import next_poll_seconds
 from bot.store import batches, requests
 from bot.store.batches import Batch
@@ -40,6 +41,11 @@ class Submission:
         except UNUSABLE:
             # Nothing has been sent yet, which is worth recording: nobody has to be asked about it.
             await self._requeue(batch, "the database failed", context.timing.poll_first_seconds)
+            return
+        if not context.digests.match_batch(
+            batch.digest, phones, tenant_id=batch.tenant_id, request_id=batch.request_id
+        ):
+            await self._changed(batch)
             return
         answer_by = context.after(context.gateways.submit_timeout)
         if batch.lease_until is None or answer_by >= batch.lease_until:
@@ -119,6 +125,17 @@ class Submission:
                 "batch.marked_unknown", request=batch.request_id, batch=batch.id, reason=error
             )
             context.changed()
+
+    async def _changed(self, batch: Batch) -> None:
+        """The batch is not what was approved: it is not sent, and ends."""
+        context = self._context
+        log.error("batch.digest_mismatched", request=batch.request_id, batch=batch.id)
+        await context.record(
+            lambda tx: lifecycle.reject(
+                tx, context.notifications, batch, CHANGED_MESSAGE, context.clock()
+            )
+        )
+        context.changed()
 
     async def _not_run(self, batch: Batch, error: NotRunError) -> None:
         context = self._context

@@ -22,6 +22,7 @@ EVERYONE = "*"
 METRICS_ON = "on"
 METRICS_OFF = "off"
 _MAX_PORT = 65535
+_MIN_KEY_CHARS = 16
 # Where Teams stores chat attachments: OneDrive for Business and SharePoint.
 DOWNLOAD_HOSTS = (".sharepoint.com", ".sharepoint.us", ".sharepoint.cn", ".1drv.com", ".svc.ms")
 
@@ -157,6 +158,11 @@ class Settings(BaseSettings):
     approval_ttl: float = Field(
         86400, gt=0, description="Seconds until a request awaiting approval expires."
     )
+    digest_key: SecretStr = Field(
+        SecretStr(""),
+        description="Secret, kept outside the database, of at least 16 characters. With it, nobody who "
+        "can only write to the database can change what was approved.",
+    )
     approvals: str = Field(
         REQUESTER_CHAT, description="Where approval cards go: a channel ID or `requester-chat`."
     )
@@ -258,6 +264,16 @@ class Settings(BaseSettings):
             )
         if port and (host, port) == (self.host, self.port):
             raise ValueError(f"OFFHOOK_METRICS is {self.metrics!r}, the bot's own port: use `on`")
+        return self
+
+    @model_validator(mode="after")
+    def _check_digest_key(self) -> Settings:
+        # Not a validator of the field: its error would quote the key.
+        if 0 < len(self.digest_key.get_secret_value()) < _MIN_KEY_CHARS:
+            raise ValueError(
+                f"OFFHOOK_DIGEST_KEY has fewer than {_MIN_KEY_CHARS} characters: make one with "
+                "`openssl rand -base64 32`"
+            )
         return self
 
     @model_validator(mode="after")

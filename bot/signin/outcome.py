@@ -87,6 +87,9 @@ UNKNOWN = Cause("unknown")  # shown verbatim
 NO_RESULT = Cause("no-result", Retry.AFTER_FIX)
 NOT_RUN = Cause("not-run", Retry.AS_IT_STANDS)
 REFUSED = Cause("refused")  # the SIP Gateway rejected the whole batch, with a message of its own
+CHANGED = Cause("changed-after-approval")  # not sent: its phones are not those that were approved
+#: Offhook's own message about the phones of such a batch.
+CHANGED_MESSAGE = "Not sent: this batch was changed after its approval."
 
 # Message pattern -> cause. Matched case-insensitively with white space folded.
 _CATALOGUE: tuple[tuple[str, Cause], ...] = (
@@ -107,16 +110,24 @@ _CATALOGUE: tuple[tuple[str, Cause], ...] = (
     (r"password writeback service failed", Cause("password-writeback")),
     (r"access denied", Cause("access-denied")),
 )
-_COMPILED = tuple((re.compile(pattern), cause) for pattern, cause in _CATALOGUE)
+_OWN_MESSAGES = ((f"^{re.escape(CHANGED_MESSAGE.lower())}$", CHANGED),)
+_COMPILED = tuple((re.compile(pattern), cause) for pattern, cause in (*_CATALOGUE, *_OWN_MESSAGES))
 CAUSES = {
     cause.code: cause
-    for cause in (*(cause for _, cause in _CATALOGUE), UNKNOWN, NO_RESULT, NOT_RUN, REFUSED)
+    for cause in (
+        *(cause for _, cause in _CATALOGUE),
+        UNKNOWN,
+        NO_RESULT,
+        NOT_RUN,
+        REFUSED,
+        CHANGED,
+    )
 }
 _ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")
 
 
 def explain(message: str) -> Explanation:
-    """The cause behind an error message of the SIP Gateway; `unknown` if it is not listed."""
+    """The cause behind an error message of the SIP Gateway or of Offhook; `unknown` if it is not listed."""
     folded = " ".join(message.split()).lower()
     for pattern, cause in _COMPILED:
         if pattern.search(folded):

@@ -73,10 +73,13 @@ def may_run_checks(actor: Actor) -> Decision:
 
 
 def may_see(actor: Actor, request: RequestFacts) -> Decision:
-    """See a request. For other tenants it does not exist; any other answer would reveal that it does."""
+    """See a request, page through it and export it: its requester, and approvers.
+
+    For anybody else it does not exist; any other answer would reveal that it does.
+    """
     if request.tenant_id != actor.tenant_id:
         return Denied(DenialReason.NO_SUCH_REQUEST)
-    if actor.may_approve or actor.may_request or actor.person.object_id == request.requester_id:
+    if actor.may_approve or actor.person.object_id == request.requester_id:
         return ALLOWED
     return Denied(DenialReason.NO_SUCH_REQUEST)
 

@@ -1,9 +1,7 @@
-"""The request: what one admin asks for, its states, and the digest an approval is bound to."""
+"""The request: what one admin asks for, and its states."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -81,15 +79,6 @@ class Phone:
 def phone_key(username: str, hardware_id: str) -> tuple[str, str]:
     """The key that matches results to phones: one account may be on several ports, so never the UPN alone."""
     return username.casefold(), hardware_id.upper()
-
-
-def digest(phones: Iterable[Phone]) -> str:
-    """SHA-256 over the phones in order, in hex: requests with equal digests run the same sign-ins."""
-    seal = hashlib.sha256()
-    for phone in phones:
-        fields = [phone.region.value, phone.username, phone.hardware_id]
-        seal.update(json.dumps(fields).encode())  # unambiguous: no two field lists encode alike
-    return seal.hexdigest()
 
 
 # No I, L, O, U: ids are read out over the phone. An id grants nothing (policy decides who may act),

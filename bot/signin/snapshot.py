@@ -147,7 +147,7 @@ class RequestSnapshot:
     four_eyes: bool
     created_at: datetime
     batch_size: int = MAX_PHONES_PER_BATCH  #: phones per batch, at most
-    digest: str = ""  #: SHA-256 in hex; "" while draft
+    digest: str = ""  #: `Digests.request`; "" while draft
     reason: str = ""
     retry_of: str = ""  #: id of the request whose failed phones these are, "" if none
     asked_at: datetime | None = None

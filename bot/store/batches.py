@@ -43,6 +43,7 @@ class Batch:
     stalled: bool  #: people were told that it makes no progress
     due_at: datetime | None  #: of the next poll or reconciliation; None if neither
     failing_since: datetime | None  #: first failed read of this spell; None after a success
+    digest: str  #: of its phones as they were planned; see `Digests.match_batch`
 
 
 _COLUMNS = tuple(getattr(BatchRow, field.name) for field in fields(Batch))

@@ -173,6 +173,8 @@ class BatchRow(Base):
     completed_at: Mapped[datetime | None]  #: when the SIP Gateway first called it complete
     done_at: Mapped[datetime | None]
     last_error: Mapped[str] = mapped_column(Text, default="")
+    #: of the phones, when it was planned; "" for a batch that was planned before there were digests
+    digest: Mapped[str] = mapped_column(String(64), default="", server_default="")
 
     __table_args__ = (
         Index(None, "state", "due_at"),

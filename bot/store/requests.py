@@ -29,7 +29,7 @@ class Request:
     four_eyes: bool
     ready_rows: int
     total_rows: int
-    digest: str  #: SHA-256 in hex; "" while draft
+    digest: str  #: `Digests.request`; "" while draft
     expires_at: datetime | None  #: UTC; None while draft
     cancel_asked_at: datetime | None  #: UTC; None unless cancellation was requested
     batch_size: int  #: phones per batch, at most

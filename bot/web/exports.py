@@ -9,6 +9,8 @@ from aiohttp import web
 
 from bot.commands import export
 from bot.commands.context import Context
+from bot.lifecycle import exports
+from bot.signin.request import Person
 from bot.store import requests
 
 _MAX_LINKS = 200  # the oldest ones stop working
@@ -20,13 +22,13 @@ class ExportLinks:
     def __init__(self) -> None:
         #: Where the server listens; set once it does.
         self.base_url = ""
-        #: Request ID and kind of export by token, oldest first.
-        self._targets: OrderedDict[str, tuple[str, str]] = OrderedDict()
+        #: Request ID, kind of export, and who was given the link, by token; oldest first.
+        self._targets: OrderedDict[str, tuple[str, str, Person]] = OrderedDict()
 
-    def make(self, request_id: str, what: str) -> str:
-        """Returns a new link to the export `what` of a request."""
+    def make(self, request_id: str, what: str, person: Person) -> str:
+        """Returns a new link to the export `what` of a request, for `person`."""
         token = secrets.token_urlsafe(16)
-        self._targets[token] = (request_id, what)
+        self._targets[token] = (request_id, what, person)
         while len(self._targets) > _MAX_LINKS:
             self._targets.popitem(last=False)
         return f"{self.base_url}/exports/{token}"
@@ -38,14 +40,19 @@ class ExportLinks:
             target = self._targets.get(http_request.match_info["token"])
             if target is None:
                 raise web.HTTPNotFound(text=context.words("export-link-old"))
-            request_id, what = target
+            request_id, what, person = target
             async with context.database.read() as tx:
                 request = await requests.load(tx, request_id)
             if request is None:
                 raise web.HTTPNotFound(text=context.words("export-link-old"))
             name = export.file_name(request.id, what)
+            body = await export.content(context, request, what)
+            async with context.database.write() as tx:
+                await exports.record_delivery(
+                    tx, request.id, what, actor=person, now=context.clock()
+                )
             return web.Response(
-                body=await export.content(context, request, what),
+                body=body,
                 content_type="text/csv",
                 charset="utf-8",
                 headers={"Content-Disposition": f'attachment; filename="{name}"'},

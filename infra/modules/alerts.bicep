@@ -318,7 +318,7 @@ resource faults 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
     criteria: {
       allOf: [
         {
-          query: '${entries} | where event in ("worker.task_failed", "worker.round_failed", "publisher.delivery_failed", "card.failed", "publisher.round_failed", "deadlines.round_failed", "turn.failed", "request.digest_mismatched")'
+          query: '${entries} | where event in ("worker.task_failed", "worker.round_failed", "publisher.delivery_failed", "card.failed", "publisher.round_failed", "deadlines.round_failed", "turn.failed", "request.digest_mismatched", "batch.digest_mismatched")'
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0

@@ -9,6 +9,7 @@ from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
 from bot.phones.roster import Roster, RosterRow
 from bot.settings.model import REQUESTER_CHAT
+from bot.signin.digest import UNKEYED, Digests
 from bot.signin.request import Person
 from bot.store import requests
 from bot.store.database import Database
@@ -67,6 +68,7 @@ async def request_approval(
     *,
     region: Region | None = None,
     ttl: timedelta = timedelta(hours=1),
+    digests: Digests = UNKEYED,
 ) -> bool:
     request = await load(database, request_id)
     async with database.write() as tx:
@@ -79,14 +81,15 @@ async def request_approval(
             ttl=ttl,
             actor=ADMIN,
             now=utc_now(),
+            digests=digests,
         )
 
 
-async def approve(database: Database, request_id: str) -> bool:
+async def approve(database: Database, request_id: str, *, digests: Digests = UNKEYED) -> bool:
     request = await load(database, request_id)
     async with database.write() as tx:
         return await lifecycle.approve(
-            tx, NOTIFY, request, comment="", actor=APPROVER, now=utc_now()
+            tx, NOTIFY, request, comment="", actor=APPROVER, now=utc_now(), digests=digests
         )
 
 

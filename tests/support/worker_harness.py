@@ -15,6 +15,7 @@ from bot.identity.tokens import FixedToken
 from bot.runner.context import WorkerContext
 from bot.runner.gateways import Gateways
 from bot.runner.worker import Worker
+from bot.signin.digest import UNKEYED, Digests
 from bot.signin.snapshot import RequestSnapshot
 from bot.signin.timing import Timing
 from bot.simulator.scenario import Scenario
@@ -43,7 +44,7 @@ class World:
     timing: Timing
     changed: asyncio.Event
 
-    def worker(self) -> Worker:
+    def worker(self, digests: Digests = UNKEYED) -> Worker:
         return Worker(
             WorkerContext(
                 self.database,
@@ -53,13 +54,14 @@ class World:
                 owner=uuid.uuid4().hex,
                 clock=jobs.utc_now,
                 changed=self.changed.set,
+                digests=digests,
             )
         )
 
     @asynccontextmanager
-    async def working(self) -> AsyncGenerator[Worker]:
+    async def working(self, digests: Digests = UNKEYED) -> AsyncGenerator[Worker]:
         """A running worker, stopped at the end as the service stops it."""
-        worker = self.worker()
+        worker = self.worker(digests)
         task = asyncio.create_task(worker.run())
         try:
             yield worker

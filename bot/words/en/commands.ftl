@@ -19,7 +19,7 @@ ask-leave-out = { $rows ->
 ask-region = Some rows have no region. Select the region where their phones were provisioned.
 ask-batch-size = Enter the phones per batch as a number from 1 to { $limit }.
 approve-acknowledge = Select the check box first: approving resets the passwords of these accounts.
-approve-changed = The rows don't match the ones that approval was requested for, so nothing was started. Request approval again, and tell your Offhook operator.
+approve-changed = The rows don't match the ones that approval was requested for, so nothing was started. Ask the requester to send the file again, and tell your Offhook operator.
 
 cancel-asked = Request { $request } is being canceled. Phones already sent will run to completion, because the SIP Gateway can't stop them.
 retry-exists = There is already a request for these phones: { $request }. Send status { $request } to see it.

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import re
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
+from sqlalchemy import create_engine, text
 
 from bot.lifecycle.notifications import Notifications
+from bot.phones.region import Region
 from bot.runner.deadlines import Deadlines
-from bot.simulator.client import Chat, TeamsClient, texts, verbs
+from bot.signin.digest import UNKEYED
+from bot.signin.request import Phone
+from bot.simulator.client import Chat, TeamsClient, button, texts, verbs
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import Call, Connector, Fault, FaultKind, Person, Scenario
 from bot.store.database import Database
@@ -104,6 +110,19 @@ async def test_decision_is_denied_to_non_approvers(make_bot: MakeBot) -> None:
     await assert_still_waiting(bot, approval)
 
 
+_EVERY_VERB = (
+    "page",
+    "refresh",
+    "export",
+    "cancel",
+    "retry_failed",
+    "approve",
+    "reject",
+    "withdraw",
+    "request_approval",
+)
+
+
 def scenario_with_group(*people: Person) -> Scenario:
     groups = {GROUP: tuple(person.object_id for person in people)}
     return Scenario(batch_seconds=0.1, groups=groups)
@@ -131,15 +150,29 @@ async def test_approval_is_denied_while_directory_is_unavailable(
     await assert_still_waiting(bot, approval)
 
 
-async def test_request_is_hidden_from_people_without_a_role(make_bot: MakeBot) -> None:
-    bot = await make_bot(requesters=(ALEX.object_id,), approvers=(MEGAN.object_id,))
+@pytest.mark.parametrize("may_request", [False, True])
+@pytest.mark.parametrize("named", [False, True])
+async def test_request_is_hidden_from_all_but_requester_and_approvers(
+    make_bot: MakeBot, may_request: bool, named: bool
+) -> None:
+    """From people without a role, and from those who may only request; whether or not the click names
+    the message in the channel, where the buttons for a decision say why they are not theirs."""
+    requesters = (ALEX.object_id, *((ADELE.object_id,) if may_request else ()))
+    bot = await make_bot(requesters=requesters, approvers=(MEGAN.object_id,))
     approval = await bot.submit_for_approval(phones_csv(2))
     request = request_id_of(approval)
-    for verb in ("page", "refresh", "export", "cancel", "retry_failed", "approve", "withdraw"):
+    activity_id = approval.activity_id if named else ""
+    explained = {"approve", "reject", "cancel"} if may_request and named else set[str]()
+    hidden = "I can't find this request. Send history to see the latest requests."
+    for verb in _EVERY_VERB:
         answer = await bot.send_action(
-            ADELE, verb, {"request": request}, chat=CHANNEL, activity_id=approval.activity_id
+            ADELE,
+            verb,
+            {"request": request},
+            chat=Chat(approval.conversation_id, "channel"),
+            activity_id=activity_id,
         )
-        assert answer.text == "I can't find this request. Send history to see the latest requests."
+        assert (answer.text == hidden) is (verb not in explained), verb
     chat = Chat("a:adele")
     for command in ("status", "cancel", "retry"):
         await bot.say(f"{command} {request}", chat=chat, by=ADELE)
@@ -222,6 +255,66 @@ async def test_concurrent_approvals_start_one_run(bot: RunningBot) -> None:
     await bot.wait_for_results()
     assert len(bot.gateway.configapi.submits) == 1
     await wait_until_decided(bot, approval, f"{first} approved the sign-in of 2 phones.")
+
+
+async def test_approval_is_refused_when_card_shows_another_digest(bot: RunningBot) -> None:
+    """Rows, and even the digest in the database, changed after the card was posted."""
+    approval = await bot.submit_for_approval(phones_csv(2))
+    for verb in ("approve", "reject"):
+        data = button(approval.card, verb)["data"]
+        assert set(data) == {"request", "version", "digest"}
+        assert re.fullmatch(r"[0-9a-f]{64}", data["digest"])
+    changed = [
+        Phone("ceo@contoso.com", "80-5E-C0-00-00-00", Region.EMEA),
+        Phone("lobby1@contoso.com", "80-5E-C0-00-00-01", Region.EMEA),
+    ]
+    await bot.stop()
+    engine = create_engine(f"sqlite:///{bot.database}")
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE phones SET username = 'ceo@contoso.com' WHERE username LIKE 'lobby0@%'")
+        )
+        digest = {"digest": UNKEYED.request(changed, batch_size=100)}
+        connection.execute(text("UPDATE requests SET digest = :digest"), digest)
+    engine.dispose()
+    await bot.start()
+    answer = await bot.approve(approval)
+    assert answer.text.startswith("The rows don't match the ones that approval was requested for")
+    assert bot.gateway.configapi.submits == []
+    answer = await bot.click(MEGAN, approval, "reject", {"comment": "Changed"})
+    assert "rejected" in texts(answer.card)
+
+
+async def test_card_without_digest_is_approved(make_bot: MakeBot) -> None:
+    """It was posted before cards had one."""
+    bot = await make_bot(digest_key="sixteen-letters!")
+    approval = await bot.submit_for_approval(phones_csv(2))
+    data = {"request": request_id_of(approval), "version": 1, **YES}
+    answer = await bot.send_action(
+        MEGAN,
+        "approve",
+        data,
+        chat=Chat(approval.conversation_id, "channel"),
+        activity_id=approval.activity_id,
+    )
+    assert "approved" in texts(answer.card)
+    await bot.wait_for_results()
+    assert len(bot.gateway.configapi.submits) == 1
+
+
+async def test_job_runs_with_digest_key_and_not_with_another(make_bot: MakeBot) -> None:
+    bot = await make_bot(digest_key="sixteen-letters!")
+    approval = await bot.submit_for_approval(phones_csv(2))
+    await bot.stop()
+    key = bot.settings.digest_key
+    bot.settings = bot.settings.model_copy(update={"digest_key": SecretStr("another-key-of-16")})
+    await bot.start()
+    answer = await bot.approve(approval)
+    assert answer.text.startswith("The rows don't match")
+    await bot.stop()
+    bot.settings = bot.settings.model_copy(update={"digest_key": key})
+    await bot.start()
+    await assert_still_waiting(bot, approval)
 
 
 async def test_click_on_outdated_card_shows_who_decided(bot: RunningBot) -> None:

@@ -197,6 +197,7 @@ def test_purge_deletes_nothing_when_database_is_locked(
         ({"OFFHOOK_ENVIRONMENT": "production"}, "production needs OFFHOOK_APP_ID"),
         ({**PRODUCTION, "OFFHOOK_APP_ID": ""}, "production needs OFFHOOK_APP_ID"),
         ({**PRODUCTION, "OFFHOOK_APP_PASSWORD": ""}, "OFFHOOK_APP_PASSWORD"),
+        ({**PRODUCTION, "OFFHOOK_DIGEST_KEY": "too-short"}, "OFFHOOK_DIGEST_KEY has fewer than 16"),
         ({**PRODUCTION, "OFFHOOK_TENANT_IDS": " , "}, "production needs OFFHOOK_TENANT_IDS"),
         ({**PRODUCTION, "OFFHOOK_APPROVERS": ""}, "production needs OFFHOOK_APPROVERS"),
         ({**PRODUCTION, "OFFHOOK_GATEWAY": "simulator"}, "production needs OFFHOOK_GATEWAY"),
@@ -218,6 +219,7 @@ def test_serve_exits_with_one_line_for_invalid_settings(
     assert len(output.err.splitlines()) == 1
     assert "Traceback" not in output.err
     assert "pw@" not in output.err
+    assert "too-short" not in output.err
     assert output.out == ""
 
 

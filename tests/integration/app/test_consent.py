@@ -3,6 +3,8 @@ were asked; and files and links go to allowed hosts only."""
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -58,6 +60,17 @@ async def answer(
     )
     assert status == 200
     return str(info["uniqueId"])
+
+
+def exports_in_audit(bot: RunningBot) -> list[tuple[str, Any]]:
+    """Who exported, and what, in order."""
+    engine = create_engine(f"sqlite:///{bot.database}")
+    with engine.connect() as connection:
+        lines = connection.execute(
+            text("SELECT actor_id, detail FROM events WHERE action = 'exported' ORDER BY id")
+        ).all()
+    engine.dispose()
+    return [(line.actor_id, json.loads(line.detail)) for line in lines]
 
 
 def files_shown(bot: RunningBot) -> list[Posted]:
@@ -176,3 +189,31 @@ async def test_consent_card_carries_nothing_but_its_offer(make_bot: MakeBot) -> 
     card = await offered(await make_bot())
     assert set(context_of(card)) == {"consent"}
     assert len(context_of(card)["consent"]) == 22
+
+
+async def test_audit_names_who_was_offered_and_who_saved_an_export(bot: RunningBot) -> None:
+    card = await offered(bot)
+    offer = (ALEX.object_id, {"what": "results", "step": "offered"})
+    assert exports_in_audit(bot) == [offer]
+    await answer(bot, context_of(card))
+    await bot.wait_for(lambda message: has_attachment(message, INFO))
+    delivery = (ALEX.object_id, {"what": "results", "step": "delivered"})
+    assert exports_in_audit(bot) == [offer, delivery]
+
+
+async def test_audit_names_who_was_given_a_link_to_an_export(make_bot: MakeBot) -> None:
+    bot = await make_bot(exports="link")
+    validation = await bot.submit_file(phones_csv(1))
+    since = bot.now
+    data = {"request": request_id_of(validation), "what": "issues"}
+    await bot.send_action(ALEX, "export", data)
+    posted = await bot.wait_for(
+        lambda message: "/exports/" in json.dumps(message.card), since=since
+    )
+    (link,) = set(re.findall(r"http://[^\s\"]+/exports/[\w-]+", json.dumps(posted.card)))
+    offer = (ALEX.object_id, {"what": "issues", "step": "offered"})
+    assert exports_in_audit(bot) == [offer]
+    async with bot.session.get(link) as response:
+        assert response.status == 200
+    delivery = (ALEX.object_id, {"what": "issues", "step": "delivered"})
+    assert exports_in_audit(bot) == [offer, delivery]

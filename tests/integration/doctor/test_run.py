@@ -23,7 +23,17 @@ from tests.support.tokens import unsigned
 
 APP = "aaaaaaaa-0000-0000-0000-000000000001"
 CHECKS = [
-    *("settings", "cloud", "database", "four-eyes", "requesters", "approvers", "run-as", "exports"),
+    *(
+        "settings",
+        "cloud",
+        "database",
+        "four-eyes",
+        "requesters",
+        "approvers",
+        "run-as",
+        "exports",
+        "digest-key",
+    ),
     *("token-bot", "token-configapi", "roles", "configapi", "bulk-sign-in"),
     *("tenant-switch", "trusted-addresses", "token-graph", "graph-users", "graph-groups", "teams"),
 ]

@@ -10,7 +10,7 @@ from bot.doctor import FindingState
 from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
 from tests.integration.doctor.conftest import MakeHarness
 
-SAFEGUARDS = ("four-eyes", "requesters", "approvers", "run-as", "exports")
+SAFEGUARDS = ("four-eyes", "requesters", "approvers", "run-as", "exports", "digest-key")
 ALEX, MEGAN = PEOPLE[0], PEOPLE[1]
 GUEST = MEGAN.model_copy(update={"guest": True})
 

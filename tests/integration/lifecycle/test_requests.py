@@ -13,12 +13,13 @@ from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.requests import DigestMismatchError, RegionMissingError
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
+from bot.signin.digest import UNKEYED, Digests
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
-from bot.store import drafts, requests, snapshots
+from bot.store import batches, drafts, requests, snapshots
 from bot.store.database import Database
-from bot.store.models import EventRow, PhoneRow
+from bot.store.models import BatchRow, EventRow, PhoneRow, RequestRow
 from tests.support import jobs, rows
 
 
@@ -97,6 +98,45 @@ async def test_approve_raises_when_rows_changed_since_approval_was_requested(
     assert (await jobs.load(database, request_id)).state is RequestState.WAITING
     assert await batches_of(database, request_id) == []
     assert await rows.dump(database) == before
+
+
+async def test_approve_raises_when_batch_size_changed_since_approval_was_requested(
+    database: Database,
+) -> None:
+    request_id = await jobs.draft(database, 3)
+    assert await jobs.request_approval(database, request_id)
+    async with database.write() as tx:
+        await tx.execute(update(RequestRow).where(RequestRow.id == request_id).values(batch_size=1))
+    with pytest.raises(DigestMismatchError):
+        await jobs.approve(database, request_id)
+    assert await batches_of(database, request_id) == []
+
+
+async def test_approve_raises_when_key_changed_since_approval_was_requested(
+    database: Database,
+) -> None:
+    request_id = await jobs.draft(database, 3)
+    key, other = Digests(b"k" * 16), Digests(b"K" * 16)
+    assert await jobs.request_approval(database, request_id, digests=key)
+    for digests in (UNKEYED, other):
+        with pytest.raises(DigestMismatchError):
+            await jobs.approve(database, request_id, digests=digests)
+    assert (await jobs.load(database, request_id)).state is RequestState.WAITING
+    assert await jobs.approve(database, request_id, digests=key)
+
+
+async def test_approve_stores_digest_of_each_batch(database: Database) -> None:
+    request_id = await jobs.draft(database, 150, Region.EMEA, Region.NOAM)
+    digests = Digests(b"k" * 16)
+    assert await jobs.request_approval(database, request_id, digests=digests)
+    assert await jobs.approve(database, request_id, digests=digests)
+    async with database.read() as tx:
+        planned = await batches.select_where(tx, BatchRow.request_id == request_id)
+        for batch in planned:
+            phones = await batches.phones(tx, batch)
+            expected = digests.batch(phones, tenant_id=jobs.TENANT, request_id=request_id)
+            assert batch.digest == expected
+    assert len({batch.digest for batch in planned}) == 2
 
 
 async def test_approve_changes_nothing_after_request_expired(database: Database) -> None:

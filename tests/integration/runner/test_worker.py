@@ -13,12 +13,13 @@ from structlog.testing import capture_logs
 from bot.lifecycle import batches as lifecycle
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
+from bot.signin.digest import Digests
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario, Statuses, Summaries, Wire
 from bot.store import batches
 from bot.store.database import Database
-from bot.store.models import BatchRow
+from bot.store.models import BatchRow, PhoneRow
 from tests.support import jobs, worker_harness
 
 QUICK = Scenario(batch_seconds=0.2)
@@ -244,6 +245,49 @@ async def test_completed_batch_with_open_phones_ends_unconfirmed_after_grace_per
         request_id = await jobs.approved(database, 5)
         snapshot = await here.until(request_id, ended)
     assert snapshot.phones_by_status.unconfirmed == 5
+
+
+@pytest.mark.parametrize("what", ["username", "hardware_id", "region", "more", "digest"])
+async def test_batch_changed_after_approval_is_not_submitted(database: Database, what: str) -> None:
+    keyed = Digests(b"k" * 16)
+    async with worker_harness.opened(database, QUICK) as here:
+        request_id = await jobs.draft(database, 4, Region.EMEA, Region.EMEA, Region.NOAM)
+        assert await jobs.request_approval(database, request_id, digests=keyed)
+        assert await jobs.approve(database, request_id, digests=keyed)
+        in_emea = (BatchRow.request_id == request_id, BatchRow.region == "EMEA")
+        async with database.write() as tx:
+            (batch,) = await batches.select_where(tx, *in_emea)
+            row = (PhoneRow.request_id == request_id, PhoneRow.number == 2)
+            added = (PhoneRow.request_id == request_id, PhoneRow.region == "NOAM")
+            change = {
+                "username": update(PhoneRow).where(*row).values(username="ceo@contoso.com"),
+                "hardware_id": update(PhoneRow).where(*row).values(hardware_id="80-5E-C0-FF-FF-FF"),
+                "region": update(BatchRow).where(*in_emea).values(region="APAC"),
+                "more": update(PhoneRow).where(*added).values(batch_id=batch.id),
+                "digest": update(BatchRow).where(*in_emea).values(digest=""),
+            }[what]
+            await tx.execute(change)
+        with capture_logs() as logs:
+            async with here.working(keyed):
+                snapshot = await here.until(request_id, ended)
+    submitted = {item.username for each in here.simulator.configapi.submits for item in each.items}
+    assert submitted <= {"lobby2@contoso.com"}, "only of the batch that nobody changed"
+    (group,) = snapshot.causes
+    assert group.cause.code == "changed-after-approval"
+    assert group.count == snapshot.phones_by_status.failed >= 3
+    lines = [each for each in logs if each["event"] == "batch.digest_mismatched"]
+    assert {(each["log_level"], each["request"]) for each in lines} == {("error", request_id)}
+    assert batch.id in {each["batch"] for each in lines}
+
+
+async def test_batch_planned_before_digests_is_submitted_without_key(database: Database) -> None:
+    async with worker_harness.opened(database, QUICK) as here:
+        request_id = await jobs.approved(database, 2)
+        async with database.write() as tx:
+            await tx.execute(update(BatchRow).values(digest=""))
+        async with here.working():
+            snapshot = await here.until(request_id, ended)
+    assert snapshot.phones_by_status.signed_in == 2
 
 
 async def test_lapsed_intent_becomes_unknown_and_is_not_resubmitted(database: Database) -> None:

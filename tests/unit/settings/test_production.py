@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from bot.doctor import FindingState, safeguards
 from bot.settings.model import Settings
 
 PRODUCTION: dict[str, Any] = {
@@ -33,3 +34,20 @@ def test_production_refuses_everyone_as_approver(approvers: str) -> None:
 
 def test_local_accepts_everyone_as_approver() -> None:
     assert settings(environment="local", approvers="*").may_approve == ("*",)
+
+
+@pytest.mark.parametrize("environment", ["local", "production"])
+def test_digest_key_is_refused_when_it_is_short(environment: str) -> None:
+    approvers = "22222222-0000-4000-8000-000000000000"
+    with pytest.raises(ValidationError, match="OFFHOOK_DIGEST_KEY has fewer than 16") as error:
+        settings(environment=environment, approvers=approvers, digest_key="fifteen-letters")
+    assert all("fifteen-letters" not in problem["msg"] for problem in error.value.errors())
+    key = settings(environment=environment, digest_key="sixteen-letters!").digest_key
+    assert key.get_secret_value() == "sixteen-letters!"
+
+
+def test_doctor_warns_when_production_has_no_digest_key() -> None:
+    found = safeguards.digest_key(settings())
+    assert (found.state, found.message) == (FindingState.WARNING, "found-digest-key-missing")
+    assert safeguards.digest_key(settings(digest_key="k" * 16)).state is FindingState.OK
+    assert safeguards.digest_key(settings(environment="local")).state is FindingState.OK

@@ -57,6 +57,7 @@ CATALOGUE = [
         False,
     ),
     ("Access Denied", "access-denied", FIX, False),
+    ("Not sent: this batch was changed after its approval.", "changed-after-approval", FIX, False),
 ]
 
 
@@ -96,7 +97,13 @@ def test_explain_returns_address_named_in_message() -> None:
 def test_every_cause_has_one_code_and_words() -> None:
     words = Words()
     listed = {code for _, code, _, _ in CATALOGUE}
-    assert set(CAUSES) == listed | {"unknown", "no-result", "not-run", "refused"}
+    assert set(CAUSES) == listed | {
+        "unknown",
+        "no-result",
+        "not-run",
+        "refused",
+        "changed-after-approval",
+    }
     for code, cause in CAUSES.items():
         assert cause.code == code
         assert words(f"cause-{code}")

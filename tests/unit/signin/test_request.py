@@ -1,8 +1,6 @@
-"""A request's transitions, its digest, and ids that people read out to each other."""
+"""A request's transitions, and ids that people read out to each other."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -13,18 +11,11 @@ from bot.signin.request import (
     TRANSITIONS,
     Phone,
     RequestState,
-    digest,
     new_id,
     parse_id,
     phone_key,
 )
 
-PHONES = st.builds(
-    Phone,
-    username=st.text(max_size=20),
-    hardware_id=st.text(max_size=20),
-    region=st.sampled_from(Region),
-)
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -60,25 +51,6 @@ def test_running_follows_waiting_only() -> None:
 
 def test_running_request_is_neither_withdrawn_nor_rejected() -> None:
     assert following(RequestState.RUNNING) == {RequestState.FINISHED, RequestState.CANCELLED}
-
-
-@given(st.lists(PHONES, max_size=5), st.lists(PHONES, max_size=5))
-def test_digests_are_equal_only_for_same_sign_ins(one: list[Phone], other: list[Phone]) -> None:
-    assert (digest(one) == digest(other)) == (one == other)
-
-
-@given(st.lists(PHONES, min_size=1, max_size=5), st.data())
-def test_digest_changes_with_any_phone(phones: list[Phone], data: st.DataObject) -> None:
-    at = data.draw(st.integers(0, len(phones) - 1))
-    changed = replace(phones[at], username=phones[at].username + "x")
-    assert digest(phones) != digest([*phones[:at], changed, *phones[at + 1 :]])
-
-
-def test_digest_is_the_one_that_stored_approvals_are_bound_to() -> None:
-    """`printf '["EMEA", "lobby@contoso.com", "80-5E-C0-12-34-56"]' | sha256sum`"""
-    phone = Phone("lobby@contoso.com", "80-5E-C0-12-34-56", Region.EMEA)
-    expected = "514efeec2db0a8b071cfea57acfaca1c5c779fecaa8ed3362dce8dbca2b98ee9"
-    assert digest([phone]) == expected
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
