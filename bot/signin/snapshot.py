@@ -103,6 +103,7 @@ class ReconciliationQuestion:
     last_row: int
     attempt: int = 1  #: which submit of the batch the question is about
     error: str = ""  #: why the summaries could not be read, "" if they could
+    examples: Sequence[str] = ()  #: UPNs of its first phones, up to three
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +147,7 @@ class RequestSnapshot:
     phones: Page[PhoneSnapshot]  #: as the card's filter and page select
     four_eyes: bool
     created_at: datetime
+    unsettled: Sequence[int] = ()  #: ids of batches of unknown outcome that Offhook is checking
     batch_size: int = MAX_PHONES_PER_BATCH  #: phones per batch, at most
     digest: str = ""  #: SHA-256 in hex; "" while draft
     reason: str = ""

@@ -138,7 +138,16 @@ def _progress(phones: Sequence[PhoneSnapshot], state: RequestState) -> list[Regi
         batches = -(-tally.total // MAX_PHONES_PER_BATCH)
         states = {BatchState.PLANNED: batches}
         if state is RequestState.RUNNING:
-            states = {BatchState.DONE: 1, BatchState.SUBMITTED: max(1, batches - 1)}
+            phones_by_state = {
+                BatchState.DONE: tally.ended,
+                BatchState.SUBMITTED: tally.in_progress,
+                BatchState.PLANNED: tally.pending,
+            }
+            states = {
+                batch_state: -(-count // MAX_PHONES_PER_BATCH)
+                for batch_state, count in phones_by_state.items()
+                if count
+            }
         if state in (RequestState.FINISHED, RequestState.CANCELLED):
             states = {BatchState.DONE: batches}
         regions.append(RegionProgress(region, tally, states))
@@ -213,8 +222,18 @@ def _with_history(draft: RequestSnapshot) -> RequestSnapshot:
 
 def with_every_problem(running: RequestSnapshot) -> RequestSnapshot:
     """A running request with every problem at once, being canceled."""
+    noam, emea = sorted(running.regions, key=lambda each: each.region is Region.EMEA)
+    batches = {BatchState.DONE: 1, BatchState.SUBMITTED: 1}
     return replace(
         running,
+        regions=[
+            replace(emea, batches={**batches, BatchState.NEEDS_PERSON: 1}),
+            replace(
+                noam,
+                phones=replace(noam.phones, pending=0, not_run=noam.phones.pending),
+                batches={BatchState.SUBMITTED: 1, BatchState.CANCELLED: 1},
+            ),
+        ],
         cancelled_by=ALEX,
         cancel_asked_at=NOON + timedelta(minutes=30),
         refused="Access Denied.",
@@ -222,7 +241,7 @@ def with_every_problem(running: RequestSnapshot) -> RequestSnapshot:
         questions=[question()],
         stalled=[
             StalledBatch(Region.EMEA, "0e1b7f0a-5d3c-4a52-9a53-3f5f5e1d2c11", 12, NOON),
-            StalledBatch(Region.NOAM, "6a0f9a52-1e1c-4d5e-8a44-0a6a2a1f9b7d", 3, NOON),
+            StalledBatch(Region.NOAM, "6a0f9a52-1e1c-4d5e-8a44-0a6a2a1f9b7d", 44, NOON),
         ],
     )
 
@@ -231,8 +250,9 @@ def question() -> ReconciliationQuestion:
     return ReconciliationQuestion(
         batch_id=2,
         region=Region.EMEA,
-        phones=80,
+        phones=42,
         sent_at=NOON + timedelta(minutes=22),
         first_row=104,
-        last_row=196,
+        last_row=146,
+        examples=[f"lobby.berlin.{number}@contoso.com" for number in (97, 98, 99)],
     )

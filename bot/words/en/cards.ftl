@@ -198,7 +198,7 @@ progress-cancelling = Canceling. { $ended } of { $total ->
     } done.
 progress-updates = This card updates itself. You can close the chat.
 progress-elsewhere = Follow the sign-in on the progress card further down.
-results-elsewhere = See the results card further down.
+current-state = To see the current state, send status { $request } to Offhook.
 in-progress-heading = In progress
 region-progress = { $region }: { $ended } of { $total } done, { $failed } failed
 batch-counts = { $batches ->
@@ -234,16 +234,22 @@ cancel-pending = { $pending ->
     }
 cancel-in-progress = { $phones ->
         [0] No phones are in progress.
-        [one] { $phones } phone is in progress and will run to completion: the SIP Gateway can't stop it.
-       *[other] { $phones } phones are in progress and will run to completion: the SIP Gateway can't stop them.
+        [one] { $phones } phone has been sent or may have been sent. If it was, the SIP Gateway can't stop it.
+       *[other] { $phones } phones have been sent or may have been sent. The SIP Gateway can't stop those that were.
     }
 
 ## Results
 
 results-headline = { $signed_in ->
-        [0] { $total ->
-            [one] The phone is not signed in.
-           *[other] None of the { $total } phones are signed in.
+        [0] { $unconfirmed ->
+            [0] { $total ->
+                [one] The phone is not signed in.
+               *[other] None of the { $total } phones are signed in.
+            }
+           *[other] { $total ->
+                [one] The phone is not confirmed as signed in.
+               *[other] No phone is confirmed as signed in.
+            }
         }
        *[other] { $left ->
             [0] { $total ->
@@ -261,6 +267,10 @@ results-not-signed-in = { $left ->
         [one] { $left } phone is not signed in. See the reason and the fix below.
        *[other] { $left } phones are not signed in. See the reasons and fixes below.
     }
+results-not-confirmed = { $left ->
+        [one] { $left } phone is not confirmed as signed in. See the reason and the fix below.
+       *[other] { $left } phones are not confirmed as signed in. See the reasons and fixes below.
+    }
 results-final = These numbers are final.
 results-not-yet = The sign-in is still running. These numbers are not final.
 next-heading = What to do next
@@ -272,10 +282,20 @@ next-smaller = Wait an hour before you retry the phones that Active Directory sl
         [one] { $size } phone.
        *[other] { $size } phones.
     }
+next-unconfirmed = { $phones ->
+        [one] { $phones } phone has no result and may be signed in. Check it before you retry.
+       *[other] { $phones } phones have no result and may be signed in. Check them before you retry.
+    }
 next-retry = Retry creates a new request for the { $phones ->
         [one] phone that is
        *[other] { $phones } phones that are
-    } not signed in. It needs its own approval and resets the passwords of these accounts.
+    } not { $unconfirmed ->
+        [0] signed in
+       *[other] confirmed as signed in
+    }. It needs its own approval and resets the { $phones ->
+        [one] password of its account.
+       *[other] passwords of their accounts.
+    }
 
 ## Causes
 
@@ -284,7 +304,10 @@ cause-group = { $count ->
        *[other] { $count } phones
     }: { $cause }
 cause-gateway-message = The SIP Gateway says: "{ $message }"
-cause-address = The SIP Gateway saw the IP address { $address }.
+cause-address = { $count ->
+        [one] The SIP Gateway saw the IP address { $address }.
+       *[other] For one of them, the SIP Gateway saw the IP address { $address }. The export has the others.
+    }
 cause-examples = { $names } and { $rest } more
 causes-more = { $phones ->
         [one] { $phones } more phone has
@@ -306,17 +329,27 @@ reconciliation-headline = Did this batch of { $phones ->
        *[other] { $phones } phones
     } in { $region } run?
 reconciliation-reason = Offhook sent this batch and got no response, and the SIP Gateway's list of batches doesn't show whether it ran. Sending it again could reset the passwords twice, so an approver has to decide.
+reconciliation-reason-cancelling = Offhook sent this batch and got no response, and the SIP Gateway's list of batches doesn't show whether it ran. An approver has to decide before the cancellation can be completed.
 reconciliation-unreadable = The list of batches could not be checked completely. The reason: { $error }
 reconciliation-how-heading = How to find out
-reconciliation-how = Check one of the phones: is it signed in? Or list the tenant's batches in PowerShell and look for one with this time and size:
+reconciliation-how-phones = Check some of these phones: { $names }. If one was signed in at this time, the batch ran. If none was, that proves nothing.
+reconciliation-how = List the tenant's batches in PowerShell and look for one with this time and size:
 reconciliation-how-command = Get-CsSdgBulkSignInRequestsSummary
 reconciliation-ran = Offhook tracks the batch from here on. Nothing is sent again.
 reconciliation-not-run = { $phones ->
-        [one] { $phones } phone is
-       *[other] { $phones } phones are
-    } sent again, which resets their passwords. Make sure that the batch did not run.
-reconciliation-answered = This question has been answered. The request continues.
-reconciliation-answered-how = See the progress card for the current status.
+        [one] { $phones } phone will be sent again, which resets the password of its account.
+       *[other] { $phones } phones will be sent again, which resets the passwords of their accounts.
+    } Make sure that the batch did not run.
+reconciliation-not-run-cancelling = The request is being canceled, so { $phones ->
+        [one] this phone is
+       *[other] these { $phones } phones are
+    } not sent again. Make sure that the batch did not run.
+reconciliation-checking = Offhook is checking this batch again.
+reconciliation-checking-how = Offhook is reading the SIP Gateway's list of batches again. If that doesn't settle it, this card asks again.
+reconciliation-answered = The outcome of this batch is known. The request { $cancelling ->
+        [0] continues.
+       *[other] is being canceled.
+    }
 label-batch-id = Batch ID
 placeholder-batch-id = As the summary shows it
 error-batch-id = Enter the batch ID.
@@ -334,12 +367,18 @@ button-approve-now = { $accounts ->
        *[other] Approve and reset { $accounts } passwords
     }
 button-reject = Reject
-button-cancel = Cancel
-button-cancel-now = Cancel phones not sent yet
+button-cancel = Cancel request…
+button-cancel-now = Cancel the { $pending ->
+        [one] phone
+       *[other] { $pending } phones
+    } not sent yet
 button-retry = Retry the { $phones ->
         [one] phone
        *[other] { $phones } phones
-    } not signed in
+    } not { $unconfirmed ->
+        [0] signed in
+       *[other] confirmed
+    }
 button-phones = Show phones
 button-failed = Show failures
 button-issues = Show issues
@@ -352,6 +391,7 @@ button-ran = It ran
 button-ran-now = It ran: track it
 button-not-run = It did not run
 button-not-run-now = It did not run: send it
+button-not-run-now-cancelling = It did not run: leave it out
 
 ## Static cards: welcome, help, lists, and files that can't be read
 
