@@ -7,6 +7,7 @@ from microsoft_teams.cards.core import (
     AdaptiveCard,
     CardElement,
     ShowCardAction,
+    TextBlock,
     TextInput,
     ToggleInput,
 )
@@ -16,6 +17,7 @@ from bot.signin.request import RequestState
 from cards import lists, status
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, callout, facts, heading, text, timestamp
+from cards.escape import Markup
 from cards.types import Panel, Verb
 from cards.validation import region_facts
 
@@ -35,6 +37,7 @@ def _waiting(context: CardContext) -> CardParts:
     body: list[CardElement] = [
         *_sign_out_warning(context),
         facts(_request_facts(context)),
+        text(context.words("approval-file-only"), subtle=True),
         *_phones(context),
     ]
     body.append(
@@ -51,6 +54,8 @@ def _waiting(context: CardContext) -> CardParts:
         person=context.person_name(snapshot.requester),
     )
     body.append(text(four_eyes, subtle=True))
+    starts = "approval-permissions" if context.runs_as_approver else "approval-starts"
+    body.append(text(context.words(starts), subtle=True))
     return CardParts(
         headline=Headline("approval-headline", {"phones": roster.ready}),
         style="warning",
@@ -72,7 +77,16 @@ def _sign_out_warning(context: CardContext) -> list[CardElement]:
     if not notices:
         return []
     sentences = [text(context.message(f"notice-{n.code}", **n.arguments)) for n in notices]
-    return [callout(sentences, "warning")]
+    return [callout([*sentences, *_shared_accounts(context)], "warning")]
+
+
+def _shared_accounts(context: CardContext) -> list[TextBlock]:
+    """The first accounts that are on several phones. Empty if there are none."""
+    shared = context.snapshot.roster.shared_accounts
+    if not shared:
+        return []
+    names = Markup(", ".join(map(context.markdown_value, shared)))
+    return [text(context.message("approval-shared-accounts", names=names), spacing="Small")]
 
 
 def _request_facts(context: CardContext) -> list[tuple[str, str]]:

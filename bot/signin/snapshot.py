@@ -47,6 +47,7 @@ class RosterSummary:
     without_region: int  #: ready rows without a region in the file; the requester chooses one
     notices: Sequence[Notice]
     issues: Page[Issue]  #: errors, then warnings, then notes; each in row order
+    shared_accounts: Sequence[str] = ()  #: up to three accounts on several phones, while waiting
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,6 +104,9 @@ async def _roster(tx: Transaction, request: Row[Any], page: int) -> RosterSummar
         without_region = await _count(
             tx, PhoneRow.request_id == request.id, PhoneRow.ready, PhoneRow.region == ""
         )
+    shared_accounts: Sequence[str] = ()
+    if request.state == RequestState.WAITING.value and request.accounts < request.ready_rows:
+        shared_accounts = await _shared_accounts(tx, request.id)
     return RosterSummary(
         file_name=request.file_name,
         total=request.total_rows,
@@ -115,7 +118,22 @@ async def _roster(tx: Transaction, request: Row[Any], page: int) -> RosterSummar
         without_region=without_region,
         notices=[Notice(n["code"], n["arguments"]) for n in request.notices],
         issues=Page([_issue(row) for row in rows], number, PAGE_SIZE, total),
+        shared_accounts=shared_accounts,
     )
+
+
+async def _shared_accounts(tx: Transaction, request_id: str) -> Sequence[str]:
+    """The first accounts that are on several phones, up to three."""
+    first_row = func.min(PhoneRow.number)
+    rows = await tx.execute(
+        select(func.min(PhoneRow.username))
+        .where(PhoneRow.request_id == request_id, PhoneRow.ready)
+        .group_by(func.lower(PhoneRow.username))
+        .having(func.count() > 1)
+        .order_by(first_row)
+        .limit(_MAX_EXAMPLES)
+    )
+    return rows.scalars().all()
 
 
 def _issue(row: Row[Any]) -> Issue:

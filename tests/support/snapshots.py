@@ -54,11 +54,12 @@ def page_of(items: Sequence[PhoneSnapshot], number: int) -> Page[PhoneSnapshot]:
 
 def roster_summary(source: Roster, *, page: int = 1, regions_known: bool = True) -> RosterSummary:
     ready = [row for row in source.rows if row.ready]
+    accounts = Counter(row.username.casefold() for row in ready)
     return RosterSummary(
         file_name=source.name,
         total=len(source.rows),
         ready=len(ready),
-        accounts=len({row.username.casefold() for row in ready}),
+        accounts=len(accounts),
         not_ready=source.not_ready,
         warnings=source.warnings,
         notes=source.notes,
@@ -70,6 +71,7 @@ def roster_summary(source: Roster, *, page: int = 1, regions_known: bool = True)
             PAGE_SIZE,
             len(source.issues),
         ),
+        shared_accounts=[name for name, count in accounts.items() if count > 1][:3],
     )
 
 

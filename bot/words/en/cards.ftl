@@ -162,6 +162,10 @@ approval-blast-radius = This resets the { $accounts ->
         [one] password of { $accounts } account
        *[other] passwords of { $accounts } accounts
     }. Anyone using them now is locked out. This can't be undone.
+approval-file-only = Only the file was checked, not the accounts or the phones.
+approval-starts = The sign-in starts as soon as you approve.
+approval-permissions = The sign-in starts as soon as you approve and runs with your permissions. You need a role that can reset passwords.
+approval-shared-accounts = On several phones: { $names }.
 approval-sample = { $shown ->
         [one] First of { $total } phones
        *[other] First { $shown } of { $total } phones

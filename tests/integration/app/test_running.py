@@ -227,6 +227,7 @@ async def test_reconciliation_card_is_posted_again_after_check_again(make_bot: M
     )
     assert len(bot.gateway.configapi.submits) == 1
     assert has_button(card, "reconcile", answer="not_run")
+    assert "Check some of these phones: " in texts(card.card)
 
 
 async def test_status_posts_reconciliation_card_again_for_approver(make_bot: MakeBot) -> None:

@@ -251,6 +251,28 @@ def test_approval_says_when_four_eyes_is_off() -> None:
     )
 
 
+@pytest.mark.parametrize("as_approver", [True, False])
+def test_approval_says_whose_permissions_are_used_when_they_are_the_approvers(
+    as_approver: bool,
+) -> None:
+    card = render(
+        APPROVAL,
+        example(WAITING),
+        View(),
+        Words(),
+        tenant_id=snapshots.TENANT,
+        runs_as_approver=as_approver,
+    ).card
+    text = reading.text(card)
+    assert "The sign-in starts as soon as you approve" in text
+    assert ("runs with your permissions. You need a role" in text) is as_approver
+
+
+def test_approval_says_that_only_the_file_was_checked() -> None:
+    sentence = "Only the file was checked, not the accounts or the phones."
+    assert sentence in card_text(APPROVAL, example(WAITING))
+
+
 def test_approval_pages_all_phones() -> None:
     second = snapshots.snapshot(WAITING, page=2)
     text = card_text(APPROVAL, second, Panel.PHONES)
