@@ -63,9 +63,7 @@ def _waiting(context: CardContext) -> CardParts:
         body=body,
         actions=[
             _approve_button(context),
-            context.execute_action(
-                Verb.REJECT, context.words("button-reject"), style="destructive", with_inputs=True
-            ),
+            context.execute_action(Verb.REJECT, context.words("button-reject"), with_inputs=True),
             *_phones_button(context),
         ],
     )
@@ -103,7 +101,10 @@ def _request_facts(context: CardContext) -> list[tuple[str, str]]:
     pairs.append((context.words("label-batch-size"), str(snapshot.batch_size)))
     if roster.not_ready:
         pairs.append(
-            (context.words("fact-left-out"), context.message("rows", rows=roster.not_ready))
+            (
+                context.words("fact-left-out"),
+                context.message("rows-with-errors", rows=roster.not_ready),
+            )
         )
     if snapshot.asked_at:
         pairs.append((context.words("fact-requested-at"), timestamp(snapshot.asked_at)))
@@ -154,7 +155,7 @@ def _approve_button(context: CardContext) -> Action:
                 context.execute_action(
                     Verb.APPROVE,
                     context.message("button-approve-now", accounts=accounts),
-                    style="positive",
+                    style="destructive",  # it resets passwords
                     with_inputs=True,
                 )
             ],
@@ -172,7 +173,7 @@ def _phones_button(context: CardContext) -> list[Action]:
 
 
 def _decided(context: CardContext) -> CardParts:
-    """Read-only, for everyone: who decided what and when, and about which request."""
+    """Read-only, for everyone: who decided what and when, about which request, and how it ended."""
     snapshot = context.snapshot
     approved = snapshot.state in status.APPROVED_STATES
     person = context.person_name(snapshot.decided_by)
@@ -191,4 +192,8 @@ def _decided(context: CardContext) -> CardParts:
     if snapshot.digest:
         pairs.append((context.words("fact-digest"), snapshot.digest[:_DIGEST_CHARS]))
     body: list[CardElement] = [*status.timeline(context), facts(pairs)]
-    return CardParts(headline, "good" if approved else status.style(snapshot), (), body)
+    header: list[CardElement] = []
+    if snapshot.state in status.RESULT_STATES:
+        outcome = status.headline(context)
+        header.append(bold(context.message(outcome.message_id, **outcome.arguments)))
+    return CardParts(headline, "good" if approved else status.style(snapshot), header, body)

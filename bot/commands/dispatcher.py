@@ -169,7 +169,7 @@ class Dispatcher:
         if isinstance(decision := may_see(turn.actor, request.facts), Denied):
             return TextAnswer(denial(context, decision))
         if action.verb not in set(Verb):
-            return TextAnswer(context.words("unknown-action"))
+            return TextAnswer(context.words("unknown-action", request=request.id))
         if card is not None and (card.request_id != request.id or not card.kind):
             card = None  # the button is not on the message that the client named
         log.info("action.received", verb=action.verb, request=request.id, repeated=repeated)

@@ -224,18 +224,9 @@ def _with_history(draft: RequestSnapshot) -> RequestSnapshot:
 
 def with_every_problem(running: RequestSnapshot) -> RequestSnapshot:
     """A running request with every problem at once, being canceled."""
-    noam, emea = sorted(running.regions, key=lambda each: each.region is Region.EMEA)
-    batches = {BatchState.DONE: 1, BatchState.SUBMITTED: 1}
     return replace(
         running,
-        regions=[
-            replace(emea, batches={**batches, BatchState.NEEDS_PERSON: 1}),
-            replace(
-                noam,
-                phones=replace(noam.phones, pending=0, not_run=noam.phones.pending),
-                batches={BatchState.SUBMITTED: 1, BatchState.CANCELLED: 1},
-            ),
-        ],
+        regions=[_canceling(region) for region in running.regions],
         cancelled_by=ALEX,
         cancel_asked_at=NOON + timedelta(minutes=30),
         refused="Access Denied.",
@@ -245,6 +236,21 @@ def with_every_problem(running: RequestSnapshot) -> RequestSnapshot:
             StalledBatch(Region.EMEA, "0e1b7f0a-5d3c-4a52-9a53-3f5f5e1d2c11", 12, NOON),
             StalledBatch(Region.NOAM, "6a0f9a52-1e1c-4d5e-8a44-0a6a2a1f9b7d", 44, NOON),
         ],
+    )
+
+
+def _canceling(progress: RegionProgress) -> RegionProgress:
+    """Batches not sent yet are canceled. Those of EMEA include the one of `question`."""
+    phones = progress.phones
+    batches = dict(progress.batches)
+    if planned := batches.pop(BatchState.PLANNED, 0):
+        batches[BatchState.CANCELLED] = planned
+    if progress.region is Region.EMEA:
+        batches[BatchState.NEEDS_PERSON] = 1
+    return replace(
+        progress,
+        phones=replace(phones, pending=0, not_run=phones.not_run + phones.pending),
+        batches=batches,
     )
 
 

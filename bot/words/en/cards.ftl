@@ -14,6 +14,10 @@ rows = { $rows ->
         [one] { $rows } row
        *[other] { $rows } rows
     }
+rows-with-errors = { $rows ->
+        [one] { $rows } row with an error
+       *[other] { $rows } rows with errors
+    }
 rows-ready = { $rows ->
         [0] None
         [one] { $rows } row
@@ -59,13 +63,13 @@ fact-no-region = Without a region
 fact-requester = Requested by
 fact-reason = Reason
 fact-file = File
-fact-left-out = Left out
 fact-requested-at = Requested
 fact-expires-at = Expires
 fact-digest = Fingerprint
 fact-sent-at = Sent
 fact-region = Region
 fact-rows = Rows
+fact-left-out = Left out
 no-reason = No reason given
 
 ## Request status, for cards whose original purpose has passed
@@ -97,7 +101,8 @@ timeline-reason = Reason: "{ $reason }"
 timeline-approved = { $person } approved on { $when }.
 timeline-rejected = { $person } rejected on { $when }.
 timeline-comment = Comment: "{ $comment }"
-timeline-cancelled = { $person } canceled on { $when }. Phones already sent run to completion, because the SIP Gateway can't stop them.
+timeline-cancelled = { $person } canceled on { $when }.
+timeline-cancelling = { $person } canceled on { $when }. Phones already sent run to completion, because the SIP Gateway can't stop them.
 timeline-expires = Expires on { $when }.
 timeline-expired = Expired on { $when }.
 timeline-withdrawn = { $person } withdrew the request on { $when }.
@@ -118,7 +123,7 @@ validation-headline = { $ready ->
            *[other] { $ready } of { $total } rows are ready.
         }
     }
-validation-file-only = Ready means that the file is right. The accounts and the phones have not been checked.
+validation-file-only = Ready means only that the row is written correctly. The accounts and the phones have not been checked.
 validation-left-out = { $rows ->
         [one] { $rows } row has an error and will not be sent.
        *[other] { $rows } rows have errors and will not be sent.
@@ -129,9 +134,9 @@ validation-again = To request approval again, send the file again.
 issues-heading = Issues
 request-approval-heading = Request approval
 request-approval-effect = Once approved, the sign-in resets the { $accounts ->
-        [one] password of { $accounts } account
-       *[other] passwords of { $accounts } accounts
-    }. Anyone using them now is locked out. This can't be undone.
+        [one] password of { $accounts } account. Anyone using it is locked out.
+       *[other] passwords of { $accounts } accounts. Anyone using them is locked out.
+    } This can't be undone.
 label-region = Region for { $rows ->
         [one] the row
        *[other] the { $rows } rows
@@ -146,7 +151,7 @@ toggle-leave-out = { $rows ->
         [one] Leave out the row with an error
        *[other] Leave out the { $rows } rows with errors
     }
-button-options = Options
+button-options = Batch size
 label-batch-size = Phones per batch, at most
 batch-size-how = The SIP Gateway takes up to { $limit } phones per batch. With accounts from an on-premises Active Directory, smaller batches are slower but less likely to stall or fail.
 error-batch-size = Enter a number from 1 to { $limit }.
@@ -159,9 +164,9 @@ approval-headline = Approve the sign-in of { $phones ->
        *[other] { $phones } phones?
     }
 approval-blast-radius = This resets the { $accounts ->
-        [one] password of { $accounts } account
-       *[other] passwords of { $accounts } accounts
-    }. Anyone using them now is locked out. This can't be undone.
+        [one] password of { $accounts } account. Anyone using it is locked out.
+       *[other] passwords of { $accounts } accounts. Anyone using them is locked out.
+    } This can't be undone.
 approval-file-only = Only the file was checked, not the accounts or the phones.
 approval-starts = The sign-in starts as soon as you approve.
 approval-permissions = The sign-in starts as soon as you approve and runs with your permissions. You need a role that can reset passwords.
@@ -175,7 +180,7 @@ approval-phones = { $total ->
        *[other] All { $total } phones
     }
 approval-four-eyes = Someone other than { $person } must decide.
-approval-no-four-eyes = Four-eyes approval is off: { $person } can approve their own request.
+approval-no-four-eyes = Self-approval is on: { $person } can approve their own request.
 approval-approved = { $person } approved the sign-in of { $phones ->
         [one] { $phones } phone.
        *[other] { $phones } phones.
@@ -216,21 +221,21 @@ phones-heading = Phone by phone
 phones-none = None.
 failures-heading = What went wrong
 note-refused-heading = The SIP Gateway is refusing requests.
-note-refused = The SIP Gateway says: "{ $message }" Nothing is lost. Offhook keeps retrying until it works.
+note-refused = The SIP Gateway says: "{ $message }" Nothing is lost. Offhook asks again every few minutes. If this lasts, ask an approver to send checks.
 note-unreachable = The SIP Gateway has not responded since { $since }. Phones already sent are still being processed; Offhook keeps checking.
 note-reconciliation = Offhook can't tell whether { $batches ->
         [one] { $batches } batch
        *[other] { $batches } batches
     } ran. An approver has to answer on a separate card.
 note-stalled = { $batches ->
-        [one] { $batches } batch seems
-       *[other] { $batches } batches seem
+        [one] { $batches } batch has
+       *[other] { $batches } batches have
     } stalled.
 note-stalled-batch = { $region }, batch { $batch }: { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones
     } unfinished, no progress since { $since }.
-note-stalled-reason = This happens when an on-premises Active Directory slows down password resets. Offhook keeps checking.
+note-stalled-reason = Often, an on-premises Active Directory slows down password resets. You don't have to do anything: Offhook keeps checking. After a day without progress, the phones end without a result.
 cancel-pending = { $pending ->
         [0] Every phone has already been sent, so there is nothing left to stop.
         [one] { $pending } phone has not been sent yet. It will stay as it is.
@@ -318,7 +323,7 @@ causes-more = { $phones ->
        *[other] { $phones } more phones have
     } other causes. See the export.
 provisioning-heading = Provisioning URLs
-provisioning-reason = Some of these failures come from the phone's provisioning URL. It must be exactly this:
+provisioning-reason = Some of these failures may come from the phone's provisioning URL. Use exactly the URL for the phone's make and region:
 provisioning-more = { $urls ->
         [one] There is { $urls } more. Send urls to see it.
        *[other] There are { $urls } more. Send urls to see them.
@@ -365,7 +370,7 @@ button-discard = Discard
 button-withdraw = Withdraw
 button-export-issues = Export issues as CSV
 button-export = Export as CSV
-button-approve = Approve
+button-approve = Approve…
 button-approve-now = { $accounts ->
         [one] Approve and reset { $accounts } password
        *[other] Approve and reset { $accounts } passwords
@@ -391,9 +396,9 @@ button-previous = Previous
 button-next = Next
 button-refresh = Refresh
 button-check = Check again
-button-ran = It ran
+button-ran = It ran…
 button-ran-now = It ran: track it
-button-not-run = It did not run
+button-not-run = It did not run…
 button-not-run-now = It did not run: send it
 button-not-run-now-cancelling = It did not run: leave it out
 
@@ -403,7 +408,7 @@ welcome-headline = Offhook signs in your Teams SIP phones in bulk.
 welcome-how = Drop a CSV or Excel file here with one row per phone: the account and the phone's MAC address. Or paste the rows as a message.
 welcome-then = I check every row and tell you what is wrong before anything happens. Someone else approves. Then I run the sign-in and show you the progress of each phone.
 welcome-warning = A sign-in resets the password of the account. That is how the SIP Gateway works, and it can't be undone.
-welcome-next = Send template for a file to fill in, or help for everything else.
+welcome-next = Send template for lines to copy into a CSV, or help for everything else.
 help-headline = What I can do for you
 help-file-heading = Sign in phones
 help-file = Send a CSV or Excel file in our 1:1 chat, or paste the rows as a message. In a channel or group chat, mention me in that message. The columns are Username and HardwareId, plus Region if you have more than one.
@@ -413,9 +418,9 @@ column-does = To get
 command-help = help
     .does = This list
 command-template = template
-    .does = A CSV to fill in
+    .does = Lines to copy into a CSV
 command-urls = urls EMEA
-    .does = The provisioning URLs of one region, or of all regions
+    .does = The provisioning URLs of one region. urls alone: all regions
 command-status = status
     .does = Open requests. With a request ID, that request's latest card
 command-history = history
@@ -434,7 +439,7 @@ help-timing-offline = A phone that does not connect for 30 days while signed in,
 help-timing-ip = Trusted IP addresses and policies take up to 24 hours to take effect.
 urls-headline = Provisioning URLs
 urls-how = Set the URL on the phone, or distribute it with DHCP: option 66 for Alcatel-Lucent Enterprise and Yealink, option 160 for AudioCodes, Cisco, and Poly. For other vendors, see their guide. The URLs start with http on purpose.
-template-headline = A CSV to fill in
+template-headline = Lines to copy into a CSV
 template-how = Copy these lines into a file that ends in .csv, enter your own phones, and send it to me.
 template-region = Leave Region out if all phones are in one region. I will ask for it.
 history-headline = Latest requests

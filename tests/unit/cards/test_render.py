@@ -216,7 +216,7 @@ def test_approval_shows_requester_reason_phones_and_expiry() -> None:
         "Reason New lobby phones in Berlin and Boston, CHG0042",
         "File lobby-phones.csv",
         "EMEA 152 phones in 2 batches",
-        "Left out 15 rows",
+        "Left out 15 rows with errors",
         "Fingerprint 9f86d081884c",
         "Expires {{DATE(2026-11-24T12:04:00Z,SHORT)}} {{TIME(2026-11-24T12:04:00Z)}}",
         "First 5 of 244 phones",
@@ -246,7 +246,7 @@ def test_approval_requires_the_check_box_only_to_approve() -> None:
 
 def test_approval_says_when_four_eyes_is_off() -> None:
     snapshot = replace(example(WAITING), four_eyes=False)
-    assert "Four-eyes approval is off: Alex Wilber can approve their own request." in card_text(
+    assert "Self-approval is on: Alex Wilber can approve their own request." in card_text(
         APPROVAL, snapshot
     )
 
@@ -271,6 +271,29 @@ def test_approval_says_whose_permissions_are_used_when_they_are_the_approvers(
 def test_approval_says_that_only_the_file_was_checked() -> None:
     sentence = "Only the file was checked, not the accounts or the phones."
     assert sentence in card_text(APPROVAL, example(WAITING))
+
+
+def test_approval_says_how_the_sign_in_ended() -> None:
+    assert "230 of 244 phones signed in." in card_text(APPROVAL, example(FINISHED))
+    assert "138 of 244 phones signed in." in card_text(APPROVAL, example(CANCELLED))
+    assert "phones signed in." not in card_text(APPROVAL, example(RUNNING))
+
+
+def test_approval_warns_of_the_button_that_resets_passwords() -> None:
+    card = render_card(APPROVAL, example(WAITING)).card
+    styles = {
+        each["verb"]: each.get("style", "default")
+        for each in reading.of_type(card, "Action.Execute")
+    }
+    assert styles[Verb.APPROVE] == "destructive"
+    assert styles[Verb.REJECT] == "default"
+
+
+def test_card_says_that_sent_phones_run_to_completion_only_while_canceling() -> None:
+    sentence = "Phones already sent run to completion"
+    canceling = replace(example(RUNNING), cancel_asked_at=snapshots.NOON)
+    assert sentence in card_text(PROGRESS, canceling)
+    assert sentence not in card_text(RESULTS, example(CANCELLED))
 
 
 def test_approval_pages_all_phones() -> None:
@@ -328,7 +351,7 @@ def test_progress_shows_everything_that_blocks_the_request() -> None:
         'The SIP Gateway says: "Access Denied."',
         "The SIP Gateway has not responded since {{DATE(2026-11-23T12:33:00Z,SHORT)}}",
         "Offhook can't tell whether 1 batch ran.",
-        "2 batches seem stalled.",
+        "2 batches have stalled.",
         "batch 0e1b7f0a-5d3c-4a52-9a53-3f5f5e1d2c11: 12 phones unfinished",
     ):
         assert part in text
