@@ -7,6 +7,7 @@ from microsoft_teams.cards.core import (
     AdaptiveCard,
     CardElement,
     ShowCardAction,
+    TextBlock,
     TextInput,
     ToggleInput,
 )
@@ -16,6 +17,7 @@ from bot.signin.request import RequestState
 from cards import lists, status
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, callout, facts, heading, text, timestamp
+from cards.escape import Markup
 from cards.types import Panel, Verb
 from cards.validation import region_facts
 
@@ -35,6 +37,7 @@ def _waiting(context: CardContext) -> CardParts:
     body: list[CardElement] = [
         *_sign_out_warning(context),
         facts(_request_facts(context)),
+        text(context.words("approval-file-only"), subtle=True),
         *_phones(context),
     ]
     body.append(
@@ -51,6 +54,8 @@ def _waiting(context: CardContext) -> CardParts:
         person=context.person_name(snapshot.requester),
     )
     body.append(text(four_eyes, subtle=True))
+    starts = "approval-permissions" if context.runs_as_approver else "approval-starts"
+    body.append(text(context.words(starts), subtle=True))
     return CardParts(
         headline=Headline("approval-headline", {"phones": roster.ready}),
         style="warning",
@@ -61,7 +66,6 @@ def _waiting(context: CardContext) -> CardParts:
             context.execute_action(
                 Verb.REJECT,
                 context.words("button-reject"),
-                style="destructive",
                 with_inputs=True,
                 digest=snapshot.digest,
             ),
@@ -76,7 +80,16 @@ def _sign_out_warning(context: CardContext) -> list[CardElement]:
     if not notices:
         return []
     sentences = [text(context.message(f"notice-{n.code}", **n.arguments)) for n in notices]
-    return [callout(sentences, "warning")]
+    return [callout([*sentences, *_shared_accounts(context)], "warning")]
+
+
+def _shared_accounts(context: CardContext) -> list[TextBlock]:
+    """The first accounts that are on several phones. Empty if there are none."""
+    shared = context.snapshot.roster.shared_accounts
+    if not shared:
+        return []
+    names = Markup(", ".join(map(context.markdown_value, shared)))
+    return [text(context.message("approval-shared-accounts", names=names), spacing="Small")]
 
 
 def _request_facts(context: CardContext) -> list[tuple[str, str]]:
@@ -93,7 +106,10 @@ def _request_facts(context: CardContext) -> list[tuple[str, str]]:
     pairs.append((context.words("label-batch-size"), str(snapshot.batch_size)))
     if roster.not_ready:
         pairs.append(
-            (context.words("fact-left-out"), context.message("rows", rows=roster.not_ready))
+            (
+                context.words("fact-left-out"),
+                context.message("rows-with-errors", rows=roster.not_ready),
+            )
         )
     if snapshot.asked_at:
         pairs.append((context.words("fact-requested-at"), timestamp(snapshot.asked_at)))
@@ -144,7 +160,7 @@ def _approve_button(context: CardContext) -> Action:
                 context.execute_action(
                     Verb.APPROVE,
                     context.message("button-approve-now", accounts=accounts),
-                    style="positive",
+                    style="destructive",  # it resets passwords
                     with_inputs=True,
                     digest=context.snapshot.digest,
                 )
@@ -163,7 +179,7 @@ def _phones_button(context: CardContext) -> list[Action]:
 
 
 def _decided(context: CardContext) -> CardParts:
-    """Read-only, for everyone: who decided what and when, and about which request."""
+    """Read-only, for everyone: who decided what and when, about which request, and how it ended."""
     snapshot = context.snapshot
     approved = snapshot.state in status.APPROVED_STATES
     person = context.person_name(snapshot.decided_by)
@@ -182,4 +198,8 @@ def _decided(context: CardContext) -> CardParts:
     if snapshot.digest:
         pairs.append((context.words("fact-digest"), snapshot.digest[:_DIGEST_CHARS]))
     body: list[CardElement] = [*status.timeline(context), facts(pairs)]
-    return CardParts(headline, "good" if approved else status.style(snapshot), (), body)
+    header: list[CardElement] = []
+    if snapshot.state in status.RESULT_STATES:
+        outcome = status.headline(context)
+        header.append(bold(context.message(outcome.message_id, **outcome.arguments)))
+    return CardParts(headline, "good" if approved else status.style(snapshot), header, body)

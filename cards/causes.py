@@ -43,7 +43,8 @@ def _cause_group(context: CardContext, group: CauseGroup) -> Container:
         )
     address = explain(group.message).address
     if address:
-        items.append(text(context.message("cause-address", address=address), spacing="Small"))
+        seen = context.message("cause-address", address=address, count=group.count)
+        items.append(text(seen, spacing="Small"))
     items.append(text(context.words.part(f"cause-{code}", "fix"), spacing="Small"))
     if group.examples:
         examples = group.examples[:_MAX_EXAMPLES]

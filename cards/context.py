@@ -63,6 +63,7 @@ class CardContext:
     words: Words  #: does not escape; for messages without arguments from outside
     tenant_id: str  #: tenant id for provisioning URLs
     budget: Budget
+    runs_as_approver: bool = False  #: sign-ins use the permissions of the approver
 
     def message(self, message_id: str, /, **arguments: Argument) -> str:
         """Returns a message as Markdown, for a TextBlock or a fact."""

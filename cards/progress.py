@@ -25,6 +25,7 @@ from cards.elements import bold, callout, heading, progress_bar, text, timestamp
 from cards.lists import phone_status_label
 from cards.types import Panel, Verb
 
+_UNCLEAR_STATES = frozenset({BatchState.UNKNOWN, BatchState.NEEDS_PERSON})
 _MAX_STALLED_BATCHES = 3  # listed one by one; the count covers all of them
 
 
@@ -176,8 +177,8 @@ def _batch_counts(context: CardContext, region: RegionProgress) -> str:
     return context.message(
         "batch-counts",
         batches=region.batch_count,
-        running=count(SLOT_HOLDING_STATES - {BatchState.UNKNOWN}),
-        unclear=count((BatchState.UNKNOWN, BatchState.NEEDS_PERSON)),
+        running=count(SLOT_HOLDING_STATES - _UNCLEAR_STATES),
+        unclear=count(_UNCLEAR_STATES),
         waiting=count((BatchState.PLANNED,)),
         over=count((BatchState.DONE, BatchState.CANCELLED)),
     )
@@ -192,7 +193,12 @@ def failures_section(context: CardContext) -> list[CardElement]:
 
 
 def _cancel_button(context: CardContext, tally: Tally) -> Action:
-    """Opens a confirmation, because the SIP Gateway cannot cancel the phones already sent."""
+    """Opens a confirmation, because the SIP Gateway cannot cancel the phones already sent.
+
+    Once every phone has been sent, there is nothing to confirm.
+    """
+    title = context.message("button-cancel-now", pending=tally.pending)
+    cancel = context.execute_action(Verb.CANCEL, title, style="destructive")
     return ShowCardAction(
         title=context.words("button-cancel"),
         style="destructive",
@@ -202,11 +208,7 @@ def _cancel_button(context: CardContext, tally: Tally) -> Action:
                 text(context.message("cancel-pending", pending=tally.pending)),
                 text(context.message("cancel-in-progress", phones=tally.in_progress)),
             ],
-            actions=[
-                context.execute_action(
-                    Verb.CANCEL, context.words("button-cancel-now"), style="destructive"
-                )
-            ],
+            actions=[cancel] if tally.pending else None,
         ),
     )
 
@@ -217,6 +219,7 @@ def _not_running(context: CardContext) -> CardParts:
     body: list[CardElement] = []
     if snapshot.state in status.RESULT_STATES:
         body += counters(context, snapshot.phones_by_status)
-        body += [text(context.words("results-final")), text(context.words("results-elsewhere"))]
+        current_state = context.message("current-state", request=snapshot.id)
+        body += [text(context.words("results-final")), text(current_state)]
     body += status.timeline(context)
     return CardParts(status.headline(context), status.style(snapshot), (), body)

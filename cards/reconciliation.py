@@ -17,6 +17,7 @@ from bot.signin.snapshot import ReconciliationQuestion
 from cards import status
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import EMPTY, code_block, facts, heading, text, timestamp
+from cards.escape import Markup
 from cards.types import Verb
 
 
@@ -48,6 +49,7 @@ def _open(context: CardContext, question: ReconciliationQuestion) -> CardParts:
                 ]
             ),
             heading(context.words("reconciliation-how-heading")),
+            *_phones_to_check(context, question),
             text(context.words("reconciliation-how")),
             code_block(context.words("reconciliation-how-command")),
         ],
@@ -60,13 +62,23 @@ def _open(context: CardContext, question: ReconciliationQuestion) -> CardParts:
 
 
 def _reason(context: CardContext, question: ReconciliationQuestion) -> list[CardElement]:
-    lines = [text(context.words("reconciliation-reason"), spacing="Small")]
+    cancelling = status.cancellation_requested(context.snapshot)
+    reason = "reconciliation-reason-cancelling" if cancelling else "reconciliation-reason"
+    lines = [text(context.words(reason), spacing="Small")]
     if question.error:
         error = context.free_text(question.error)
         lines.append(
             text(context.message("reconciliation-unreadable", error=error), spacing="Small")
         )
     return [*lines]
+
+
+def _phones_to_check(context: CardContext, question: ReconciliationQuestion) -> list[CardElement]:
+    """Names the first phones of the batch. Empty if they are not known."""
+    if not question.examples:
+        return []
+    names = Markup(", ".join(map(context.markdown_value, question.examples)))
+    return [text(context.message("reconciliation-how-phones", names=names))]
 
 
 def _answer_button(
@@ -122,19 +134,22 @@ def _ran_button(context: CardContext, question: ReconciliationQuestion) -> Actio
 
 
 def _not_run_button(context: CardContext, question: ReconciliationQuestion) -> Action:
-    """Opens a confirmation, because this answer resubmits the batch."""
+    """Opens a confirmation, because this answer resubmits the batch, unless the request is being canceled."""
+    cancelling = status.cancellation_requested(context.snapshot)
+    effect = "reconciliation-not-run-cancelling" if cancelling else "reconciliation-not-run"
+    answer = "button-not-run-now-cancelling" if cancelling else "button-not-run-now"
     return ShowCardAction(
         title=context.words("button-not-run"),
         style="destructive",
         card=AdaptiveCard(
             version="1.5",
-            body=[text(context.message("reconciliation-not-run", phones=question.phones))],
+            body=[text(context.message(effect, phones=question.phones))],
             actions=[
                 _answer_button(
                     context,
                     question,
                     "not_run",
-                    context.words("button-not-run-now"),
+                    context.words(answer),
                     style="destructive",
                 )
             ],
@@ -143,9 +158,14 @@ def _not_run_button(context: CardContext, question: ReconciliationQuestion) -> A
 
 
 def _answered(context: CardContext) -> CardParts:
-    """Read-only: the batch is settled, or the request has ended."""
-    style = status.style(context.snapshot)
-    if context.snapshot.state is not RequestState.RUNNING:
+    """Read-only: the batch is settled or checked again, or the request has ended."""
+    snapshot = context.snapshot
+    style = status.style(snapshot)
+    if snapshot.state is not RequestState.RUNNING:
         return CardParts(status.headline(context), style, (), status.timeline(context))
-    header: list[CardElement] = [text(context.words("reconciliation-answered-how"))]
-    return CardParts(Headline("reconciliation-answered"), style, header)
+    if context.view.batch_id in snapshot.unsettled:
+        checking = text(context.words("reconciliation-checking-how"))
+        return CardParts(Headline("reconciliation-checking"), style, [checking])
+    cancelling = int(status.cancellation_requested(snapshot))
+    headline = Headline("reconciliation-answered", {"cancelling": cancelling})
+    return CardParts(headline, style, [text(context.message("current-state", request=snapshot.id))])

@@ -30,13 +30,23 @@ _BUILDERS: Mapping[CardKind, Callable[[CardContext], CardParts]] = MappingProxyT
 
 
 def render(
-    kind: CardKind, snapshot: RequestSnapshot, view: View, words: Words, *, tenant_id: str
+    kind: CardKind,
+    snapshot: RequestSnapshot,
+    view: View,
+    words: Words,
+    *,
+    tenant_id: str,
+    runs_as_approver: bool = False,
 ) -> RenderedCard:
     """Renders `snapshot` as a card of `kind`, with as much detail as fits in `MAX_BYTES`.
 
-    `tenant_id` is the tenant id for provisioning URLs.
+    `tenant_id` is the tenant id for provisioning URLs. With `runs_as_approver`, sign-ins use the
+    permissions of the approver.
     """
-    contexts = [CardContext(snapshot, view, words, tenant_id, budget) for budget in BUDGETS]
+    contexts = [
+        CardContext(snapshot, view, words, tenant_id, budget, runs_as_approver)
+        for budget in BUDGETS
+    ]
     rendered = _render_once(contexts[0], kind)
     for context in contexts[1:]:
         if size_bytes(rendered.card) < MAX_BYTES:

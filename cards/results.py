@@ -28,7 +28,8 @@ def _final(context: CardContext) -> CardParts:
     left = tally.total - tally.signed_in
     header: list[CardElement] = [text(context.words("results-final"), spacing="Small")]
     if left:
-        header.insert(0, bold(context.message("results-not-signed-in", left=left)))
+        not_signed_in = "results-not-confirmed" if tally.unconfirmed else "results-not-signed-in"
+        header.insert(0, bold(context.message(not_signed_in, left=left)))
     body: list[CardElement] = [*counters(context, tally)]
     if context.view.panel in (Panel.PHONES, Panel.FAILED):
         body += [heading(context.words("phones-heading")), *lists.phones_page(context)]
@@ -36,7 +37,7 @@ def _final(context: CardContext) -> CardParts:
         body += [
             *failures_section(context),
             *provisioning_urls(context),
-            *_next_steps(context, left),
+            *_next_steps(context, left, tally.unconfirmed),
             heading(context.words("timeline-heading")),
             *status.timeline(context),
         ]
@@ -47,12 +48,15 @@ def _final(context: CardContext) -> CardParts:
         style=status.style(snapshot),
         header=header,
         body=body,
-        actions=_actions(context, left),
+        actions=_actions(context, left, tally.unconfirmed),
     )
 
 
-def _next_steps(context: CardContext, left: int) -> list[CardElement]:
-    """What a retry does, and what to fix before it. `left` phones are not signed in."""
+def _next_steps(context: CardContext, left: int, unconfirmed: int) -> list[CardElement]:
+    """What a retry does, and what to do before it.
+
+    `left` phones are not signed in as far as is known; `unconfirmed` of them may be.
+    """
     if not left:
         return []
     groups = context.snapshot.causes
@@ -69,13 +73,16 @@ def _next_steps(context: CardContext, left: int) -> list[CardElement]:
         elements.append(
             text(context.message("next-smaller", size=smaller_size(context.snapshot.batch_size)))
         )
-    return [*elements, text(context.message("next-retry", phones=left))]
+    if unconfirmed:
+        elements.append(text(context.message("next-unconfirmed", phones=unconfirmed)))
+    retry = context.message("next-retry", phones=left, unconfirmed=unconfirmed)
+    return [*elements, text(retry)]
 
 
-def _actions(context: CardContext, left: int) -> list[Action]:
+def _actions(context: CardContext, left: int, unconfirmed: int) -> list[Action]:
     actions: list[Action] = []
     if left:
-        title = context.message("button-retry", phones=left)
+        title = context.message("button-retry", phones=left, unconfirmed=unconfirmed)
         actions.append(context.execute_action(Verb.RETRY_FAILED, title, style="positive"))
     export = context.execute_action(Verb.EXPORT, context.words("button-export"), what="results")
     return [*actions, export, *lists.panel_buttons(context)]

@@ -102,7 +102,7 @@ def timeline(context: CardContext) -> list[TextBlock]:
     if snapshot.cancel_asked_at:
         sentences.append(
             context.message(
-                "timeline-cancelled",
+                "timeline-cancelling" if cancellation_requested(snapshot) else "timeline-cancelled",
                 person=context.person_name(snapshot.cancelled_by),
                 when=timestamp(snapshot.cancel_asked_at),
             )

@@ -246,6 +246,7 @@ def _requested(context: CardContext) -> CardParts:
         actions += [*_issues_button(context), *_export_button(context)]
     if snapshot.state in status.APPROVED_STATES:
         has_results = snapshot.state in status.RESULT_STATES
-        elsewhere = context.words("results-elsewhere" if has_results else "progress-elsewhere")
+        current_state = context.message("current-state", request=snapshot.id)
+        elsewhere = current_state if has_results else context.words("progress-elsewhere")
         body.insert(0, callout([text(elsewhere)], "emphasis"))
     return CardParts(status.headline(context), status.style(snapshot), (), body, actions)

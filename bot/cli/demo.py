@@ -185,7 +185,10 @@ class _Play:
         self._line(_ADMIN.name, "tries to approve the request")
         answer = await self._click(_ADMIN, thread, approval, Verb.APPROVE, {"acknowledge": "true"})
         self._line("Offhook, to the admin only", str(answer.get("value")))
-        self._line(_APPROVER.name, "checks the box and selects “Approve”")
+        self._line(
+            _APPROVER.name,
+            "selects “Approve”, selects the check box, and selects “Approve and reset passwords”",
+        )
         inputs = {"acknowledge": "true", "comment": "Go ahead"}
         await self._click(_APPROVER, thread, approval, Verb.APPROVE, inputs)
 
@@ -218,7 +221,7 @@ class _Play:
         self._show(progress)
 
     async def _export(self, results: Posted) -> Path:
-        self._line(_ADMIN.name, "selects “Export” and agrees to save the file")
+        self._line(_ADMIN.name, "selects “Export as CSV” and agrees to save the file")
         await self._click(_ADMIN, _CHAT, results, Verb.EXPORT)
         consent = await self._next(lambda each: has_attachment(each, CONSENT))
         _, upload = await self._client.answer_consent(_ADMIN, _CHAT, consent, accept=True)

@@ -6,14 +6,17 @@ With `--json`, a list of objects with `region`, `kind`, and `url`.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 from rich.console import Console
 
 from bot.cli.common import UsageError, load_settings
 from bot.cli.output import Column, print_table
 from bot.phones import provisioning
+from bot.phones.provisioning import ProvisioningUrl
 from bot.phones.region import Region
 from bot.phones.region import parse as parse_region
+from bot.words import Words
 
 
 def run(region: str, *, tenant: str, as_json: bool, console: Console) -> None:
@@ -27,13 +30,31 @@ def run(region: str, *, tenant: str, as_json: bool, console: Console) -> None:
     tenant = tenant or next(iter(load_settings().tenant_ids), "")
     if not tenant:
         raise UsageError("Which tenant? Pass --tenant, or set OFFHOOK_TENANT_IDS.")
-    rows = [
-        (each.value, url.kind.value, url.url)
+    urls = [
+        url
         for each in ([chosen] if chosen else list(Region))
         for url in provisioning.all_urls(tenant, each)
     ]
     if as_json:
-        objects = [dict(zip(("region", "kind", "url"), row, strict=True)) for row in rows]
+        objects = [
+            {"region": url.region.value, "kind": url.kind.value, "url": url.url} for url in urls
+        ]
         console.file.write(json.dumps(objects, indent=2) + "\n")
     else:
-        print_table(console, (Column("Region"), Column("Phone"), Column("URL")), rows)
+        _print_urls(urls, Words(), console)
+
+
+def _print_urls(urls: Sequence[ProvisioningUrl], words: Words, console: Console) -> None:
+    rows: list[tuple[str, str, str]] = []
+    for url in urls:
+        make = words(f"device-{url.kind.value}")
+        rows.append((url.region.value, make, url.url))
+        if url.alternative:
+            also = words("urls-alternative-make", make=make)
+            rows.append((url.region.value, also, url.alternative))
+    columns = (
+        Column(words("fact-region")),
+        Column(words("urls-column-make"), wraps=True),
+        Column(words("urls-column-url")),
+    )
+    print_table(console, columns, rows)

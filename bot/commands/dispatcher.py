@@ -177,7 +177,7 @@ class Dispatcher:
             if not explains or request.tenant_id != turn.actor.tenant_id:
                 return TextAnswer(denial(context, decision))
         if action.verb not in set(Verb):
-            return TextAnswer(context.words("unknown-action"))
+            return TextAnswer(context.words("unknown-action", request=request.id))
         log.info("action.received", verb=action.verb, request=request.id, repeated=repeated)
         return await self._click(turn, request, Verb(action.verb), card, inputs, repeated=repeated)
 

@@ -31,6 +31,7 @@ class Projected:
 @dataclass(frozen=True, slots=True)
 class Projection:
     words: Words
+    runs_as_approver: bool = False  #: sign-ins use the permissions of the approver
 
     async def card(
         self, tx: Transaction, request_id: str, kind: CardKind, view: View
@@ -45,7 +46,14 @@ class Projection:
         )
         if snapshot is None:
             return None
-        rendered = render(kind, snapshot, view, self.words, tenant_id=snapshot.tenant_id)
+        rendered = render(
+            kind,
+            snapshot,
+            view,
+            self.words,
+            tenant_id=snapshot.tenant_id,
+            runs_as_approver=self.runs_as_approver,
+        )
         return Projected(
             Message(card=rendered.card, summary=rendered.summary),
             snapshot.version,

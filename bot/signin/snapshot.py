@@ -47,6 +47,7 @@ class RosterSummary:
     without_region: int  #: ready rows without a region in the file; the requester chooses one
     notices: Sequence[Notice]
     issues: Page[Issue]  #: errors, then warnings, then notes; each in row order
+    shared_accounts: Sequence[str] = ()  #: up to three accounts on several phones, while waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +104,7 @@ class ReconciliationQuestion:
     last_row: int
     attempt: int = 1  #: which submit of the batch the question is about
     error: str = ""  #: why the summaries could not be read, "" if they could
+    examples: Sequence[str] = ()  #: UPNs of its first phones, up to three
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,7 @@ class RequestSnapshot:
     phones: Page[PhoneSnapshot]  #: as the card's filter and page select
     four_eyes: bool
     created_at: datetime
+    unsettled: Sequence[int] = ()  #: ids of batches of unknown outcome that Offhook is checking
     batch_size: int = MAX_PHONES_PER_BATCH  #: phones per batch, at most
     digest: str = ""  #: `Digests.request`; "" while draft
     reason: str = ""

@@ -33,6 +33,7 @@ from bot.store.models import BatchRow, IssueRow, PhoneRow, RequestRow
 PAGE_SIZE = 10  # items per page
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
 _MAX_CAUSES = 30  # more than anyone reads; the export has them all
+_MAX_EXAMPLES = 3  # accounts named per cause or batch
 _OWN_TEXT = ("unknown", "refused")  # causes grouped by the SIP Gateway's own text
 
 
@@ -57,6 +58,7 @@ async def load(
         regions=await _regions(tx, row),
         causes=await _causes(tx, request_id),
         questions=await _questions(tx, request_id),
+        unsettled=await _unsettled(tx, request_id),
         stalled=await _stalled(tx, request_id),
         phones=await _phones(tx, request_id, 1 if issues else page, only_failed=only_failed),
         created_at=row.created_at,
@@ -102,6 +104,9 @@ async def _roster(tx: Transaction, request: Row[Any], page: int) -> RosterSummar
         without_region = await _count(
             tx, PhoneRow.request_id == request.id, PhoneRow.ready, PhoneRow.region == ""
         )
+    shared_accounts: Sequence[str] = ()
+    if request.state == RequestState.WAITING.value and request.accounts < request.ready_rows:
+        shared_accounts = await _shared_accounts(tx, request.id)
     return RosterSummary(
         file_name=request.file_name,
         total=request.total_rows,
@@ -113,7 +118,22 @@ async def _roster(tx: Transaction, request: Row[Any], page: int) -> RosterSummar
         without_region=without_region,
         notices=[Notice(n["code"], n["arguments"]) for n in request.notices],
         issues=Page([_issue(row) for row in rows], number, PAGE_SIZE, total),
+        shared_accounts=shared_accounts,
     )
+
+
+async def _shared_accounts(tx: Transaction, request_id: str) -> Sequence[str]:
+    """The first accounts that are on several phones, up to three."""
+    first_row = func.min(PhoneRow.number)
+    rows = await tx.execute(
+        select(func.min(PhoneRow.username))
+        .where(PhoneRow.request_id == request_id, PhoneRow.ready)
+        .group_by(func.lower(PhoneRow.username))
+        .having(func.count() > 1)
+        .order_by(first_row)
+        .limit(_MAX_EXAMPLES)
+    )
+    return rows.scalars().all()
 
 
 def _issue(row: Row[Any]) -> Issue:
@@ -190,9 +210,6 @@ async def _causes(tx: Transaction, request_id: str) -> list[CauseGroup]:
         of_group = [PhoneRow.request_id == request_id, PhoneRow.cause == code]
         if own_text:
             of_group.append(PhoneRow.message == own_text)
-        examples = await tx.execute(
-            select(PhoneRow.username).where(*of_group).order_by(PhoneRow.number).limit(3)
-        )
         kinds = await tx.execute(
             select(PhoneRow.kind, func.count()).where(*of_group).group_by(PhoneRow.kind)
         )
@@ -201,7 +218,7 @@ async def _causes(tx: Transaction, request_id: str) -> list[CauseGroup]:
                 cause=CAUSES.get(code, UNKNOWN),
                 count=count,
                 message=message,
-                examples=list(examples.scalars()),
+                examples=await _examples(tx, *of_group),
                 vendors={kind: phones for kind, phones in kinds if kind},
             )
         )
@@ -224,9 +241,26 @@ async def _questions(tx: Transaction, request_id: str) -> list[ReconciliationQue
             last_row=row.last_row,
             attempt=row.attempt,
             error=row.last_error,
+            examples=await _examples(tx, PhoneRow.batch_id == row.id),
         )
         for row in rows
     ]
+
+
+async def _unsettled(tx: Transaction, request_id: str) -> Sequence[int]:
+    unknown = BatchRow.state == BatchState.UNKNOWN.value
+    rows = await tx.execute(
+        select(BatchRow.id).where(BatchRow.request_id == request_id, unknown).order_by(BatchRow.id)
+    )
+    return rows.scalars().all()
+
+
+async def _examples(tx: Transaction, *conditions: Condition) -> Sequence[str]:
+    """The UPNs of the first phones, up to three."""
+    rows = await tx.execute(
+        select(PhoneRow.username).where(*conditions).order_by(PhoneRow.number).limit(_MAX_EXAMPLES)
+    )
+    return rows.scalars().all()
 
 
 async def _stalled(tx: Transaction, request_id: str) -> list[StalledBatch]:

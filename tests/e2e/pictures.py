@@ -68,7 +68,7 @@ async def _run_request(chat: ChatClient, link: str, folder: Path) -> None:
     await chat.tick("Leave out the 15 rows with errors", validation)
     await chat.click("Request approval", validation)
     approval = await chat.wait_for_card("Approve the sign-in of", seconds=TIMEOUT_SECONDS)
-    await chat.click("Approve", approval)
+    await chat.click("Approve…", approval)
     await approval.get_by_role("checkbox").click(force=True)
     await _take_picture(approval, folder / "approval.png")
     await approval.get_by_role("button", name="Approve and reset").click()

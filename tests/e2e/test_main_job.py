@@ -48,7 +48,7 @@ async def chat(
 
 async def _approve(chat: ChatClient, approval: Locator, button: str) -> None:
     """Approves in two steps: the first button only opens the confirmation."""
-    await chat.click("Approve", approval)
+    await chat.click("Approve…", approval)
     await approval.get_by_role("checkbox").click(force=True)
     await chat.click(button, approval)
 
@@ -82,7 +82,7 @@ async def test_pasted_table_is_signed_in_after_approval(chat: ChatClient) -> Non
     )
     # The approval card is read-only for everyone once decided.
     decided = chat.card("approved")
-    await expect(decided.get_by_role("button", name="Approve", exact=True)).to_have_count(0)
+    await expect(decided.get_by_role("button", name="Approve…", exact=True)).to_have_count(0)
 
 
 async def test_results_export_downloads_a_csv(chat: ChatClient) -> None:

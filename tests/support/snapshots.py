@@ -54,11 +54,12 @@ def page_of(items: Sequence[PhoneSnapshot], number: int) -> Page[PhoneSnapshot]:
 
 def roster_summary(source: Roster, *, page: int = 1, regions_known: bool = True) -> RosterSummary:
     ready = [row for row in source.rows if row.ready]
+    accounts = Counter(row.username.casefold() for row in ready)
     return RosterSummary(
         file_name=source.name,
         total=len(source.rows),
         ready=len(ready),
-        accounts=len({row.username.casefold() for row in ready}),
+        accounts=len(accounts),
         not_ready=source.not_ready,
         warnings=source.warnings,
         notes=source.notes,
@@ -70,6 +71,7 @@ def roster_summary(source: Roster, *, page: int = 1, regions_known: bool = True)
             PAGE_SIZE,
             len(source.issues),
         ),
+        shared_accounts=[name for name, count in accounts.items() if count > 1][:3],
     )
 
 
@@ -138,7 +140,16 @@ def _progress(phones: Sequence[PhoneSnapshot], state: RequestState) -> list[Regi
         batches = -(-tally.total // MAX_PHONES_PER_BATCH)
         states = {BatchState.PLANNED: batches}
         if state is RequestState.RUNNING:
-            states = {BatchState.DONE: 1, BatchState.SUBMITTED: max(1, batches - 1)}
+            phones_by_state = {
+                BatchState.DONE: tally.ended,
+                BatchState.SUBMITTED: tally.in_progress,
+                BatchState.PLANNED: tally.pending,
+            }
+            states = {
+                batch_state: -(-count // MAX_PHONES_PER_BATCH)
+                for batch_state, count in phones_by_state.items()
+                if count
+            }
         if state in (RequestState.FINISHED, RequestState.CANCELLED):
             states = {BatchState.DONE: batches}
         regions.append(RegionProgress(region, tally, states))
@@ -215,6 +226,7 @@ def with_every_problem(running: RequestSnapshot) -> RequestSnapshot:
     """A running request with every problem at once, being canceled."""
     return replace(
         running,
+        regions=[_canceling(region) for region in running.regions],
         cancelled_by=ALEX,
         cancel_asked_at=NOON + timedelta(minutes=30),
         refused="Access Denied.",
@@ -222,8 +234,23 @@ def with_every_problem(running: RequestSnapshot) -> RequestSnapshot:
         questions=[question()],
         stalled=[
             StalledBatch(Region.EMEA, "0e1b7f0a-5d3c-4a52-9a53-3f5f5e1d2c11", 12, NOON),
-            StalledBatch(Region.NOAM, "6a0f9a52-1e1c-4d5e-8a44-0a6a2a1f9b7d", 3, NOON),
+            StalledBatch(Region.NOAM, "6a0f9a52-1e1c-4d5e-8a44-0a6a2a1f9b7d", 44, NOON),
         ],
+    )
+
+
+def _canceling(progress: RegionProgress) -> RegionProgress:
+    """Batches not sent yet are canceled. Those of EMEA include the one of `question`."""
+    phones = progress.phones
+    batches = dict(progress.batches)
+    if planned := batches.pop(BatchState.PLANNED, 0):
+        batches[BatchState.CANCELLED] = planned
+    if progress.region is Region.EMEA:
+        batches[BatchState.NEEDS_PERSON] = 1
+    return replace(
+        progress,
+        phones=replace(phones, pending=0, not_run=phones.not_run + phones.pending),
+        batches=batches,
     )
 
 
@@ -231,8 +258,9 @@ def question() -> ReconciliationQuestion:
     return ReconciliationQuestion(
         batch_id=2,
         region=Region.EMEA,
-        phones=80,
+        phones=42,
         sent_at=NOON + timedelta(minutes=22),
         first_row=104,
-        last_row=196,
+        last_row=146,
+        examples=[f"lobby.berlin.{number}@contoso.com" for number in (97, 98, 99)],
     )

@@ -47,7 +47,7 @@ def test_validation_card_says_that_ready_is_about_the_file_only() -> None:
         card = render(CardKind.VALIDATION, snapshot, view, Words(), tenant_id=snapshots.TENANT).card
         return reading.text(card)
 
-    sentence = "Ready means that the file is right."
+    sentence = "Ready means only that the row is written correctly."
     assert sentence in card_text(RequestState.DRAFT)
     assert sentence not in card_text(RequestState.WAITING)
     assert "Ready is about the file only." in page("admins.md")

@@ -14,6 +14,10 @@ rows = { $rows ->
         [one] { $rows } row
        *[other] { $rows } rows
     }
+rows-with-errors = { $rows ->
+        [one] { $rows } row with an error
+       *[other] { $rows } rows with errors
+    }
 rows-ready = { $rows ->
         [0] None
         [one] { $rows } row
@@ -59,13 +63,13 @@ fact-no-region = Without a region
 fact-requester = Requested by
 fact-reason = Reason
 fact-file = File
-fact-left-out = Left out
 fact-requested-at = Requested
 fact-expires-at = Expires
 fact-digest = Fingerprint
 fact-sent-at = Sent
 fact-region = Region
 fact-rows = Rows
+fact-left-out = Left out
 no-reason = No reason given
 
 ## Request status, for cards whose original purpose has passed
@@ -97,7 +101,8 @@ timeline-reason = Reason: "{ $reason }"
 timeline-approved = { $person } approved on { $when }.
 timeline-rejected = { $person } rejected on { $when }.
 timeline-comment = Comment: "{ $comment }"
-timeline-cancelled = { $person } canceled on { $when }. Phones already sent run to completion, because the SIP Gateway can't stop them.
+timeline-cancelled = { $person } canceled on { $when }.
+timeline-cancelling = { $person } canceled on { $when }. Phones already sent run to completion, because the SIP Gateway can't stop them.
 timeline-expires = Expires on { $when }.
 timeline-expired = Expired on { $when }.
 timeline-withdrawn = { $person } withdrew the request on { $when }.
@@ -118,7 +123,7 @@ validation-headline = { $ready ->
            *[other] { $ready } of { $total } rows are ready.
         }
     }
-validation-file-only = Ready means that the file is right. The accounts and the phones have not been checked.
+validation-file-only = Ready means only that the row is written correctly. The accounts and the phones have not been checked.
 validation-left-out = { $rows ->
         [one] { $rows } row has an error and will not be sent.
        *[other] { $rows } rows have errors and will not be sent.
@@ -129,9 +134,9 @@ validation-again = To request approval again, send the file again.
 issues-heading = Issues
 request-approval-heading = Request approval
 request-approval-effect = Once approved, the sign-in resets the { $accounts ->
-        [one] password of { $accounts } account
-       *[other] passwords of { $accounts } accounts
-    }. Anyone using them now is locked out. This can't be undone.
+        [one] password of { $accounts } account. Anyone using it is locked out.
+       *[other] passwords of { $accounts } accounts. Anyone using them is locked out.
+    } This can't be undone.
 label-region = Region for { $rows ->
         [one] the row
        *[other] the { $rows } rows
@@ -146,7 +151,7 @@ toggle-leave-out = { $rows ->
         [one] Leave out the row with an error
        *[other] Leave out the { $rows } rows with errors
     }
-button-options = Options
+button-options = Batch size
 label-batch-size = Phones per batch, at most
 batch-size-how = The SIP Gateway takes up to { $limit } phones per batch. With accounts from an on-premises Active Directory, smaller batches are slower but less likely to stall or fail.
 error-batch-size = Enter a number from 1 to { $limit }.
@@ -159,9 +164,13 @@ approval-headline = Approve the sign-in of { $phones ->
        *[other] { $phones } phones?
     }
 approval-blast-radius = This resets the { $accounts ->
-        [one] password of { $accounts } account
-       *[other] passwords of { $accounts } accounts
-    }. Anyone using them now is locked out. This can't be undone.
+        [one] password of { $accounts } account. Anyone using it is locked out.
+       *[other] passwords of { $accounts } accounts. Anyone using them is locked out.
+    } This can't be undone.
+approval-file-only = Only the file was checked, not the accounts or the phones.
+approval-starts = The sign-in starts as soon as you approve.
+approval-permissions = The sign-in starts as soon as you approve and runs with your permissions. You need a role that can reset passwords.
+approval-shared-accounts = On several phones: { $names }.
 approval-sample = { $shown ->
         [one] First of { $total } phones
        *[other] First { $shown } of { $total } phones
@@ -171,7 +180,7 @@ approval-phones = { $total ->
        *[other] All { $total } phones
     }
 approval-four-eyes = Someone other than { $person } must decide.
-approval-no-four-eyes = Four-eyes approval is off: { $person } can approve their own request.
+approval-no-four-eyes = Self-approval is on: { $person } can approve their own request.
 approval-approved = { $person } approved the sign-in of { $phones ->
         [one] { $phones } phone.
        *[other] { $phones } phones.
@@ -198,7 +207,7 @@ progress-cancelling = Canceling. { $ended } of { $total ->
     } done.
 progress-updates = This card updates itself. You can close the chat.
 progress-elsewhere = Follow the sign-in on the progress card further down.
-results-elsewhere = See the results card further down.
+current-state = To see the current state, send status { $request } to Offhook.
 in-progress-heading = In progress
 region-progress = { $region }: { $ended } of { $total } done, { $failed } failed
 batch-counts = { $batches ->
@@ -212,21 +221,21 @@ phones-heading = Phone by phone
 phones-none = None.
 failures-heading = What went wrong
 note-refused-heading = The SIP Gateway is refusing requests.
-note-refused = The SIP Gateway says: "{ $message }" Nothing is lost. Offhook keeps retrying until it works.
+note-refused = The SIP Gateway says: "{ $message }" Nothing is lost. Offhook asks again every few minutes. If this lasts, ask an approver to send checks.
 note-unreachable = The SIP Gateway has not responded since { $since }. Phones already sent are still being processed; Offhook keeps checking.
 note-reconciliation = Offhook can't tell whether { $batches ->
         [one] { $batches } batch
        *[other] { $batches } batches
     } ran. An approver has to answer on a separate card.
 note-stalled = { $batches ->
-        [one] { $batches } batch seems
-       *[other] { $batches } batches seem
+        [one] { $batches } batch has
+       *[other] { $batches } batches have
     } stalled.
 note-stalled-batch = { $region }, batch { $batch }: { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones
     } unfinished, no progress since { $since }.
-note-stalled-reason = This happens when an on-premises Active Directory slows down password resets. Offhook keeps checking.
+note-stalled-reason = Often, an on-premises Active Directory slows down password resets. You don't have to do anything: Offhook keeps checking. After a day without progress, the phones end without a result.
 cancel-pending = { $pending ->
         [0] Every phone has already been sent, so there is nothing left to stop.
         [one] { $pending } phone has not been sent yet. It will stay as it is.
@@ -234,16 +243,22 @@ cancel-pending = { $pending ->
     }
 cancel-in-progress = { $phones ->
         [0] No phones are in progress.
-        [one] { $phones } phone is in progress and will run to completion: the SIP Gateway can't stop it.
-       *[other] { $phones } phones are in progress and will run to completion: the SIP Gateway can't stop them.
+        [one] { $phones } phone has been sent or may have been sent. If it was, the SIP Gateway can't stop it.
+       *[other] { $phones } phones have been sent or may have been sent. The SIP Gateway can't stop those that were.
     }
 
 ## Results
 
 results-headline = { $signed_in ->
-        [0] { $total ->
-            [one] The phone is not signed in.
-           *[other] None of the { $total } phones are signed in.
+        [0] { $unconfirmed ->
+            [0] { $total ->
+                [one] The phone is not signed in.
+               *[other] None of the { $total } phones are signed in.
+            }
+           *[other] { $total ->
+                [one] The phone is not confirmed as signed in.
+               *[other] No phone is confirmed as signed in.
+            }
         }
        *[other] { $left ->
             [0] { $total ->
@@ -261,6 +276,10 @@ results-not-signed-in = { $left ->
         [one] { $left } phone is not signed in. See the reason and the fix below.
        *[other] { $left } phones are not signed in. See the reasons and fixes below.
     }
+results-not-confirmed = { $left ->
+        [one] { $left } phone is not confirmed as signed in. See the reason and the fix below.
+       *[other] { $left } phones are not confirmed as signed in. See the reasons and fixes below.
+    }
 results-final = These numbers are final.
 results-not-yet = The sign-in is still running. These numbers are not final.
 next-heading = What to do next
@@ -272,10 +291,20 @@ next-smaller = Wait an hour before you retry the phones that Active Directory sl
         [one] { $size } phone.
        *[other] { $size } phones.
     }
+next-unconfirmed = { $phones ->
+        [one] { $phones } phone has no result and may be signed in. Check it before you retry.
+       *[other] { $phones } phones have no result and may be signed in. Check them before you retry.
+    }
 next-retry = Retry creates a new request for the { $phones ->
         [one] phone that is
        *[other] { $phones } phones that are
-    } not signed in. It needs its own approval and resets the passwords of these accounts.
+    } not { $unconfirmed ->
+        [0] signed in
+       *[other] confirmed as signed in
+    }. It needs its own approval and resets the { $phones ->
+        [one] password of its account.
+       *[other] passwords of their accounts.
+    }
 
 ## Causes
 
@@ -284,14 +313,17 @@ cause-group = { $count ->
        *[other] { $count } phones
     }: { $cause }
 cause-gateway-message = The SIP Gateway says: "{ $message }"
-cause-address = The SIP Gateway saw the IP address { $address }.
+cause-address = { $count ->
+        [one] The SIP Gateway saw the IP address { $address }.
+       *[other] For one of them, the SIP Gateway saw the IP address { $address }. The export has the others.
+    }
 cause-examples = { $names } and { $rest } more
 causes-more = { $phones ->
         [one] { $phones } more phone has
        *[other] { $phones } more phones have
     } other causes. See the export.
 provisioning-heading = Provisioning URLs
-provisioning-reason = Some of these failures come from the phone's provisioning URL. It must be exactly this:
+provisioning-reason = Some of these failures may come from the phone's provisioning URL. Use exactly the URL for the phone's make and region:
 provisioning-more = { $urls ->
         [one] There is { $urls } more. Send urls to see it.
        *[other] There are { $urls } more. Send urls to see them.
@@ -306,17 +338,27 @@ reconciliation-headline = Did this batch of { $phones ->
        *[other] { $phones } phones
     } in { $region } run?
 reconciliation-reason = Offhook sent this batch and got no response, and the SIP Gateway's list of batches doesn't show whether it ran. Sending it again could reset the passwords twice, so an approver has to decide.
+reconciliation-reason-cancelling = Offhook sent this batch and got no response, and the SIP Gateway's list of batches doesn't show whether it ran. An approver has to decide before the cancellation can be completed.
 reconciliation-unreadable = The list of batches could not be checked completely. The reason: { $error }
 reconciliation-how-heading = How to find out
-reconciliation-how = Check one of the phones: is it signed in? Or list the tenant's batches in PowerShell and look for one with this time and size:
+reconciliation-how-phones = Check some of these phones: { $names }. If one was signed in at this time, the batch ran. If none was, that proves nothing.
+reconciliation-how = List the tenant's batches in PowerShell and look for one with this time and size:
 reconciliation-how-command = Get-CsSdgBulkSignInRequestsSummary
 reconciliation-ran = Offhook tracks the batch from here on. Nothing is sent again.
 reconciliation-not-run = { $phones ->
-        [one] { $phones } phone is
-       *[other] { $phones } phones are
-    } sent again, which resets their passwords. Make sure that the batch did not run.
-reconciliation-answered = This question has been answered. The request continues.
-reconciliation-answered-how = See the progress card for the current status.
+        [one] { $phones } phone will be sent again, which resets the password of its account.
+       *[other] { $phones } phones will be sent again, which resets the passwords of their accounts.
+    } Make sure that the batch did not run.
+reconciliation-not-run-cancelling = The request is being canceled, so { $phones ->
+        [one] this phone is
+       *[other] these { $phones } phones are
+    } not sent again. Make sure that the batch did not run.
+reconciliation-checking = Offhook is checking this batch again.
+reconciliation-checking-how = Offhook is reading the SIP Gateway's list of batches again. If that doesn't settle it, this card asks again.
+reconciliation-answered = The outcome of this batch is known. The request { $cancelling ->
+        [0] continues.
+       *[other] is being canceled.
+    }
 label-batch-id = Batch ID
 placeholder-batch-id = As the summary shows it
 error-batch-id = Enter the batch ID.
@@ -328,18 +370,24 @@ button-discard = Discard
 button-withdraw = Withdraw
 button-export-issues = Export issues as CSV
 button-export = Export as CSV
-button-approve = Approve
+button-approve = Approve…
 button-approve-now = { $accounts ->
         [one] Approve and reset { $accounts } password
        *[other] Approve and reset { $accounts } passwords
     }
 button-reject = Reject
-button-cancel = Cancel
-button-cancel-now = Cancel phones not sent yet
+button-cancel = Cancel request…
+button-cancel-now = Cancel the { $pending ->
+        [one] phone
+       *[other] { $pending } phones
+    } not sent yet
 button-retry = Retry the { $phones ->
         [one] phone
        *[other] { $phones } phones
-    } not signed in
+    } not { $unconfirmed ->
+        [0] signed in
+       *[other] confirmed
+    }
 button-phones = Show phones
 button-failed = Show failures
 button-issues = Show issues
@@ -348,10 +396,11 @@ button-previous = Previous
 button-next = Next
 button-refresh = Refresh
 button-check = Check again
-button-ran = It ran
+button-ran = It ran…
 button-ran-now = It ran: track it
-button-not-run = It did not run
+button-not-run = It did not run…
 button-not-run-now = It did not run: send it
+button-not-run-now-cancelling = It did not run: leave it out
 
 ## Static cards: welcome, help, lists, and files that can't be read
 
@@ -359,7 +408,7 @@ welcome-headline = Offhook signs in your Teams SIP phones in bulk.
 welcome-how = Drop a CSV or Excel file here with one row per phone: the account and the phone's MAC address. Or paste the rows as a message.
 welcome-then = I check every row and tell you what is wrong before anything happens. Someone else approves. Then I run the sign-in and show you the progress of each phone.
 welcome-warning = A sign-in resets the password of the account. That is how the SIP Gateway works, and it can't be undone.
-welcome-next = Send template for a file to fill in, or help for everything else.
+welcome-next = Send template for lines to copy into a CSV, or help for everything else.
 help-headline = What I can do for you
 help-file-heading = Sign in phones
 help-file = Send a CSV or Excel file in our 1:1 chat, or paste the rows as a message. In a channel or group chat, mention me in that message. The columns are Username and HardwareId, plus Region if you have more than one.
@@ -369,9 +418,9 @@ column-does = To get
 command-help = help
     .does = This list
 command-template = template
-    .does = A CSV to fill in
+    .does = Lines to copy into a CSV
 command-urls = urls EMEA
-    .does = The provisioning URLs of one region, or of all regions
+    .does = The provisioning URLs of one region. urls alone: all regions
 command-status = status
     .does = Your open requests; for approvers, all. With a request ID, that request's latest card
 command-history = history
@@ -390,7 +439,7 @@ help-timing-offline = A phone that does not connect for 30 days while signed in,
 help-timing-ip = Trusted IP addresses and policies take up to 24 hours to take effect.
 urls-headline = Provisioning URLs
 urls-how = Set the URL on the phone, or distribute it with DHCP: option 66 for Alcatel-Lucent Enterprise and Yealink, option 160 for AudioCodes, Cisco, and Poly. For other vendors, see their guide. The URLs start with http on purpose.
-template-headline = A CSV to fill in
+template-headline = Lines to copy into a CSV
 template-how = Copy these lines into a file that ends in .csv, enter your own phones, and send it to me.
 template-region = Leave Region out if all phones are in one region. I will ask for it.
 history-headline = Latest requests

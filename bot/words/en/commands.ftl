@@ -1,9 +1,9 @@
 # Answers to commands and clicks. In direct answers the bot says "I".
 
 pasted-table = pasted table
-fault = Something went wrong on my side, and nothing was lost. Try again in a minute. If it happens again, give your Offhook operator this reference: { $reference }
+fault = Something went wrong on my side, and nothing was lost. Try again in a minute. If it happens again, give your Offhook operator this reference ID: { $reference }
 unknown-order = I don't know the command "{ $text }". Here is what I can do.
-unknown-action = This button belongs to another version of the card. Send status to get the latest card.
+unknown-action = This button belongs to another version of the card. Send status { $request } to get the latest card.
 unknown-region = There is no region "{ $region }". The regions are NOAM, EMEA, and APAC.
 no-such-request = I can't find request "{ $request }". Send history to see the latest requests.
 which-request = Tell me which request, for example: cancel K7QF2M9X. Send history to see the latest requests.
@@ -36,13 +36,13 @@ reconcile-no-answer = The SIP Gateway gave no usable answer about batch { $batch
 reconcile-slow = The SIP Gateway did not respond in time, so nothing was changed. Try batch { $batch } again in a minute.
 reconcile-other = Batch { $batch } doesn't contain exactly these phones. Check the ID.
 
-export-elsewhere = I can send files only in our 1:1 chat. Open it, send status { $request }, and select Export there.
+export-elsewhere = I can send files only in our 1:1 chat. Open it, send status { $request }, and select the export button there.
 export-no-files-results = Teams doesn't let bots send files in this cloud. Show phones on the card lists every phone with its result, page by page.
 export-no-files-issues = Teams doesn't let bots send files in this cloud. The card lists every issue, page by page.
 export-below = The file is in the next message.
 export-results = Results of request { $request }
 export-issues = Issues in request { $request }
-export-declined = OK, I did not save a file. Select Export again whenever you want it.
-export-consent-unknown = This offer to save a file is no longer valid. Select Export on the card again.
-export-not-saved = I couldn't save the file to your OneDrive. Select Export to try again. Request { $request } is not affected.
-export-link-old = This link is no longer valid. Select Export on the card again.
+export-declined = OK, I did not save a file. Select the export button again whenever you want it.
+export-consent-unknown = This offer to save a file is no longer valid. Select the export button on the card again.
+export-not-saved = I couldn't save the file to your OneDrive. Select the export button to try again. Request { $request } is not affected.
+export-link-old = This link is no longer valid. Select the export button on the card again.

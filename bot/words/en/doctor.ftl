@@ -3,7 +3,7 @@
 check-settings = Settings
 check-cloud = Microsoft cloud
 check-database = Database
-check-four-eyes = Four eyes
+check-four-eyes = Separate approver
 check-requesters = Requesters
 check-approvers = Approvers
 check-run-as = Permissions of a sign-in
@@ -36,7 +36,10 @@ checks-headline = { $failed ->
                 [one] Nothing failed. { $warnings } of { $total } checks has a warning.
                *[other] Nothing failed. { $warnings } of { $total } checks have a warning.
             }
-           *[other] Nothing failed. { $unknown } of { $total } checks could not be completed{ $warnings ->
+           *[other] Nothing failed. { $unknown } of { $total } checks { $unknown ->
+                [one] is
+               *[other] are
+            } inconclusive{ $warnings ->
                 [0] .
                 [one] , and { $warnings } has a warning.
                *[other] , and { $warnings } have a warning.
@@ -70,7 +73,7 @@ found-settings-strangers = No setting has { $count ->
     }: { $names }. The value is not used.
     .fix = Correct the name or remove the variable, in the environment and in the .env file. Offhook does not start until you do.
 
-found-cloud = Nothing speaks against bulk sign-in in this cloud: { $cloud }.
+found-cloud = Nothing rules out bulk sign-in in this cloud: { $cloud }.
 found-cloud-without-sip-gateway = According to Microsoft, SIP Gateway is not available in this cloud yet: { $cloud }. Phones can't be signed in.
     .fix = Check Microsoft's page Plan for SIP Gateway before you go on. If the tenant is in another cloud, such as GCC, set Offhook to the public cloud.
 
@@ -126,11 +129,11 @@ found-digest-key-missing = { $setting } is not set: whoever can write to the dat
 found-token = The token was issued.
 found-token-dummy = This is the dummy token of the local environment. It works only with the simulator.
 found-bot-local = No app ID is set, so requests are not signed. Only this machine can chat.
-found-token-refused = The identity was refused a token: { $message }
+found-token-refused = Entra ID did not issue a token: { $message }
     .fix = Check the app ID, tenant, and credentials in the settings, and that admin consent was granted. The code that begins with AADSTS says which one is wrong.
 found-token-unreachable = The token could not be requested: { $message }
     .fix = Check that this host can reach the sign-in service over https, and check its proxy. On Azure, check that the managed identity is assigned.
-found-nobody = Sign-ins run with the approver's permissions, and no approver is signed in here.
+found-nobody = Sign-ins run with the approver's permissions, and Offhook holds no approver's permissions here.
     .fix = Ask an approver who has signed in to Offhook in Teams to send checks in the chat.
 found-no-token = Not checked, because there is no token.
     .fix = Fix the token first.

@@ -23,8 +23,8 @@ progress-sign-in = Waiting for an approver to sign in. { $ended } of { $total ->
         [one] { $total } phone is
        *[other] { $total } phones are
     } done.
-note-sign-in-heading = Nobody has been signed in for this request since { $since }.
-note-sign-in-refused = The SIP Gateway refused the last sign-in: "{ $message }" Often, a role activation has expired.
-note-sign-in = Phones already sent are still being processed, and nothing is sent twice. The request continues as soon as someone who can approve it selects Sign in.
+note-sign-in-heading = No approver's permissions have been available since { $since }.
+note-sign-in-refused = The SIP Gateway refused the approver's permissions: "{ $message }" Often, a role activation has expired.
+note-sign-in = Phones already sent are still being processed, and nothing is sent twice. The request continues as soon as someone who can approve it selects Sign in to continue.
 button-sign-in = Sign in to continue
-reconcile-signed-out = Nobody is signed in for this request, so I can't look up batch { $batch }. Select Sign in to continue on the request's progress card, then try again.
+reconcile-signed-out = No approver's permissions are available for this request, so I can't look up batch { $batch }. Select Sign in to continue on the request's progress card, then try again.

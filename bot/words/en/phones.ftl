@@ -77,7 +77,7 @@ issue-hardware-id-shared = Row { NUMBER($other, useGrouping: 0) } has the same h
     .fix = A phone or port takes one account. Find out which row is right and remove the other one.
 issue-hardware-id-several-handsets = Row { NUMBER($other, useGrouping: 0) } has the same hardware ID for another account, { $account }. A DECT base carries several handsets, but Microsoft does not document how bulk sign-in tells them apart.
     .fix = Try one handset first. If the SIP Gateway reports a duplicate device, sign in the other handsets on the device.
-issue-account-on-several = Row { NUMBER($first, useGrouping: 0) } has the same account for another phone. Its password is reset for both, so one phone may sign out the other.
+issue-account-on-several = Row { NUMBER($first, useGrouping: 0) } has the same account for another phone. The account's password is reset for each, which may sign out the phone that was signed in first.
     .fix = Use one account per phone if you can. Continue only if you want one account on several phones.
 
 ## The file as a whole
@@ -112,12 +112,12 @@ notice-signed-in-elsewhere = { $accounts ->
 notice-smaller-batches = The last batches were too large for an on-premises Active Directory. This retry proposes at most { $size ->
         [one] one phone
        *[other] { $size } phones
-    } per batch. To change that, select Options.
+    } per batch. To change that, select Batch size.
 
 ## Nothing to validate
 
 unreadable-empty = The file is empty.
-    .fix = Enter at least a header and one row. Send template for a file to fill in.
+    .fix = Enter at least a header and one row. Send template for lines to copy into a CSV.
 unreadable-no-rows = There is a header but no rows below it.
     .fix = Add one row per phone: username, hardware ID.
 unreadable-no-header = The first row names neither the usernames nor the hardware IDs. It says: { $found }
@@ -165,6 +165,12 @@ unreadable-workbook-broken = This Excel workbook is damaged or has a structure t
 unreadable-workbook-too-large = This Excel workbook is too large when unpacked.
     .fix = Save the sheet with the phones as CSV UTF-8, with only the columns Username, HardwareId, and Region.
 
+## Command line: urls
+
+urls-column-make = Make
+urls-column-url = URL
+urls-alternative-make = { $make } (also in use)
+
 ## Command line: validate
 
 unreadable-missing = There is no such file.
@@ -181,7 +187,7 @@ validate-all-ready = { $rows ->
 validate-some-ready = { $file }: { $ready } of { $rows ->
         [one] { $rows } row is ready
        *[other] { $rows } rows are ready
-    }, { $not_ready } { $not_ready ->
+    }; { $not_ready } { $not_ready ->
         [one] has an error
        *[other] have errors
     }. Only ready rows can be signed in.

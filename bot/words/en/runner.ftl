@@ -6,7 +6,7 @@ notification-reminder = Request { $request } by { $requester } is still waiting 
     }. It expires in about { $hours ->
         [one] an hour
        *[other] { $hours } hours
-    }.
+    }. Decide on the approval card, or send status { $request }.
 notification-started = Request { $request }: { $approver } approved the sign-in of { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones
@@ -15,13 +15,19 @@ notification-rejected = { $approver } rejected request { $request }. Nothing was
 notification-rejected-with-comment = { $approver } rejected request { $request }: "{ $comment }". Nothing was changed.
 notification-expired = Request { $request } expired before anyone approved it. Nothing was changed. To request approval again, send the file again.
 notification-undeliverable = Request { $request }: Offhook could not deliver the card that asks the approvers for a decision. Ask your Offhook operator to add Offhook there. Until then, an approver can decide by sending status { $request } to Offhook.
-notification-stalled = Request { $request }: a batch in { $region } has stalled. The SIP Gateway has reported no progress for a long time. Offhook keeps checking its phones.
+notification-stalled = Request { $request }: a batch in { $region } has stalled. The SIP Gateway has reported no progress for an hour. Offhook keeps checking its phones.
 notification-finished = Request { $request } by { $requester } has finished: { $signed_in } of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
-    } signed in, { $failed } failed, { $rest } without a result.
+    } signed in, { $failed } failed{ $rest ->
+        [0] .
+       *[other] , { $rest } without a result.
+    }
 notification-cancelled = Request { $request } by { $requester } was canceled: { $signed_in } of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
-    } signed in, { $failed } failed, { $rest } not sent or without a result.
+    } signed in, { $failed } failed{ $rest ->
+        [0] .
+       *[other] , { $rest } not sent or without a result.
+    }
 card-failed = Offhook could not draw a card about request { $request }. The request itself is not affected. To see it, send status { $request } to Offhook. If that fails too, give your Offhook operator this reference ID: { $reference }.

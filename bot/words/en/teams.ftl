@@ -20,9 +20,9 @@ file-too-slow = I couldn't download { $name } within { $seconds ->
 file-unreachable = I couldn't download { $name }: its storage did not respond as expected.
     .fix = Send the file again in a minute, or paste its rows here.
 file-full = I couldn't save { $name }: your OneDrive is full.
-    .fix = Free up some space, then select Export again.
+    .fix = Free up some space, then select the export button again.
 file-not-uploaded = I couldn't save { $name } to your OneDrive.
-    .fix = Select Export again. The offer to save a file lasts a few minutes.
+    .fix = Select the export button again. The offer to save a file lasts a few minutes.
 
 chat-slow = This is taking longer than usual. I am still working on it, and the card will change when it is done.
 chat-wrong-tenant = Offhook is not set up for your organization, so nothing was done. Ask your Offhook operator to add your tenant.
@@ -31,19 +31,19 @@ chat-no-identity = Teams did not tell me who you are, which happens with some gu
 request-malformed = This is not a Bot Framework activity: { $field ->
         [JSON] the body is not a JSON object
        *[other] { $field } is missing or has the wrong type
-    }. Reference: { $reference }
-request-too-big = This click carries more data than any Offhook card sends. Reference: { $reference }
-request-body-too-big = This request is larger than any that Teams sends. Reference: { $reference }
-request-slow = The rest of this request did not arrive in time. Reference: { $reference }
-request-encoding = Offhook does not read compressed requests. Reference: { $reference }
-request-not-json = This request is not JSON: its Content-Type must be application/json. Reference: { $reference }
-request-host = In the local environment, Offhook answers only requests for localhost or 127.0.0.1. Reference: { $reference }
-request-busy = Offhook is handling as many requests as it can. Try again in a few seconds. Reference: { $reference }
-request-too-many = Too many requests from you are in progress. Try again in a few seconds. Reference: { $reference }
-request-unauthorized = The signature of this request is missing or invalid. Only the Bot Framework connector can call this address. Reference: { $reference }
-request-service-url = Offhook is not allowed to send answers to this activity's service URL. Reference: { $reference }
-request-channel = This bot works only in Microsoft Teams. Reference: { $reference }
-request-keys = The signature of this request can't be verified now, because Microsoft's signing keys could not be fetched. Try again in a minute. Reference: { $reference }
+    }. Reference ID: { $reference }
+request-too-big = This click carries more data than any Offhook card sends. Reference ID: { $reference }
+request-body-too-big = This request is larger than any that Teams sends. Reference ID: { $reference }
+request-slow = The rest of this request did not arrive in time. Reference ID: { $reference }
+request-encoding = Offhook does not read compressed requests. Reference ID: { $reference }
+request-not-json = This request is not JSON: its Content-Type must be application/json. Reference ID: { $reference }
+request-host = In the local environment, Offhook answers only requests for localhost or 127.0.0.1. Reference ID: { $reference }
+request-busy = Offhook is handling as many requests as it can. Try again in a few seconds. Reference ID: { $reference }
+request-too-many = Too many requests from you are in progress. Try again in a few seconds. Reference ID: { $reference }
+request-unauthorized = The signature of this request is missing or invalid. Only the Bot Framework connector can call this address. Reference ID: { $reference }
+request-service-url = Offhook is not allowed to send answers to this activity's service URL. Reference ID: { $reference }
+request-channel = This bot works only in Microsoft Teams. Reference ID: { $reference }
+request-keys = The signature of this request can't be verified now, because Microsoft's signing keys could not be fetched. Try again in a minute. Reference ID: { $reference }
 
 playground-open = Open { $url } in a browser and send help to the bot. Press Ctrl-C here to stop everything.
 playground-missing = The local chat client is not installed. Run: make run

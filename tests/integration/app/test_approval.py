@@ -93,9 +93,7 @@ async def test_four_eyes_compares_object_ids_case_insensitively(bot: RunningBot)
 async def test_requester_approves_own_request_when_four_eyes_is_off(make_bot: MakeBot) -> None:
     bot = await make_bot(four_eyes=False)
     approval = await bot.submit_for_approval(phones_csv(2))
-    assert "Four-eyes approval is off: Alex Wilber can approve their own request." in text_of(
-        approval
-    )
+    assert "Self-approval is on: Alex Wilber can approve their own request." in text_of(approval)
     await bot.approve(approval, by=ALEX)
     await bot.wait_for_results()
     assert len(bot.gateway.configapi.submits) == 1

@@ -290,7 +290,7 @@ async def test_malformed_activity_is_refused_with_reference(
     assert text
     assert "Traceback" not in text
     if status == 400:
-        assert "Reference: " in json.loads(text)["error"]["message"]
+        assert "Reference ID: " in json.loads(text)["error"]["message"]
     await bot.submit_file(phones_csv(1))
     assert len(await bot.received()) == 1
 

@@ -22,7 +22,7 @@ from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from tests.integration.app.conftest import MakeBot
 from tests.support.running_bot import ALEX, CHANNEL, CHAT, MEGAN, RunningBot, phones_csv, text_of
 
-REFERENCE = re.compile(r"Something went wrong on my side, .* this reference: ([0-9a-f]{8})")
+REFERENCE = re.compile(r"Something went wrong on my side, .* this reference ID: ([0-9a-f]{8})")
 Logs = list[MutableMapping[str, Any]]
 
 

@@ -101,8 +101,8 @@ async def test_export_link_serves_csv_until_request_is_deleted(make_bot: MakeBot
         assert (await response.read()).startswith(b"\xef\xbb\xbfUsername,HardwareId")
     async with bot.session.get(f"{action['url']}x") as response:
         assert response.status == 404
-        assert "Select Export on the card again" in await response.text()
-    sentence = "This link is no longer valid. Select Export on the card again."
+        assert "Select the export button on the card again" in await response.text()
+    sentence = "This link is no longer valid. Select the export button on the card again."
     await asyncio.to_thread(execute, bot.database, "DELETE FROM requests")
     async with bot.session.get(action["url"]) as response:
         assert (response.status, await response.text()) == (404, sentence)

@@ -141,7 +141,7 @@ async def test_batch_is_resubmitted_once_when_approvers_say_it_did_not_run(
             for person in (MEGAN, ADELE, ISAIAH) * 2
         )
     )
-    assert all("This question has been answered." in texts(answer.card) for answer in answers)
+    assert all("The outcome of this batch is known." in texts(answer.card) for answer in answers)
     await bot.wait_for_results()
     assert len(bot.gateway.configapi.submits) == 2
     assert not bot.gateway.configapi.run_twice
@@ -192,7 +192,7 @@ async def test_batch_is_accepted_as_run_only_with_matching_batch_id(make_bot: Ma
         assert text in answer.text
     since = bot.now
     answer = await bot.click(MEGAN, card, "reconcile", {"batch_id": f" {own} "}, answer="ran")
-    assert "This question has been answered." in texts(answer.card)
+    assert "The outcome of this batch is known." in texts(answer.card)
     results = await bot.wait_for_results(since=since)
     assert "2 phones are signed in" in text_of(results)
     assert len(bot.gateway.configapi.submits) == 3
@@ -221,12 +221,13 @@ async def test_reconciliation_card_is_posted_again_after_check_again(make_bot: M
     card = await unsettled_batch(bot, phones_csv(2))
     since = bot.now
     answer = await bot.click(MEGAN, card, "reconcile", answer="check")
-    assert "This question has been answered." in texts(answer.card)
+    assert "Offhook is checking this batch again." in texts(answer.card)
     card = await bot.wait_for(
         lambda message: has_button(message, "reconcile", answer="ran"), since=since
     )
     assert len(bot.gateway.configapi.submits) == 1
     assert has_button(card, "reconcile", answer="not_run")
+    assert "Check some of these phones: " in texts(card.card)
 
 
 async def test_status_posts_reconciliation_card_again_for_approver(make_bot: MakeBot) -> None:

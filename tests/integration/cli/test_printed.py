@@ -78,16 +78,26 @@ def _urls(printed: Print) -> list[dict[str, str]]:
 def test_urls_are_whole_beside_their_labels_on_a_terminal(printed: Print, width: int) -> None:
     text = printed("urls", "EMEA", "--tenant", TENANT, width=width)
     for row in _urls(printed):
-        assert {row["region"], row["kind"], row["url"]} <= _words(text)
+        assert {row["region"], row["url"]} <= _words(text)
+        assert set(Words()(f"device-{row['kind']}").split()) <= _words(text)
 
 
 def test_urls_are_a_record_per_line_when_piped(printed: Print) -> None:
     text = printed("urls", "EMEA", "--tenant", TENANT, width=None)
     _assert_plain(text)
-    assert text.splitlines() == [
-        "Region\tPhone\tURL",
-        *("\t".join((row["region"], row["kind"], row["url"])) for row in _urls(printed)),
+    rows = [line.split("\t") for line in text.splitlines()]
+    assert rows[0] == ["Region", "Make", "URL"]
+    documented = [row for row in rows[1:] if not row[1].endswith("(also in use)")]
+    assert documented == [
+        [row["region"], Words()(f"device-{row['kind']}"), row["url"]] for row in _urls(printed)
     ]
+
+
+def test_urls_include_the_other_form_that_is_in_use(printed: Print) -> None:
+    text = printed("urls", "EMEA", "--tenant", TENANT, width=None)
+    (row,) = [line.split("\t") for line in text.splitlines() if "(also in use)" in line]
+    assert row[1] == "Cisco ATAs (also in use)"
+    assert row[2].endswith("/$mac.cfg")
 
 
 def _issues(printed: Print) -> list[dict[str, str]]:

@@ -86,6 +86,8 @@ async def test_approval_plans_each_account_into_one_batch(database: Database) ->
     assert waiting is not None
     assert running is not None
     assert waiting.batch_count == running.batch_count == 2
+    assert [each.lower() for each in waiting.roster.shared_accounts] == ["both@contoso.com"]
+    assert not running.roster.shared_accounts
 
 
 async def test_card_knows_the_batches_before_approval_when_accounts_repeat(

@@ -25,9 +25,9 @@ def draft(batch_size: int) -> RequestSnapshot:
 
 
 def options(shown: reading.Element) -> reading.Element:
-    """The section that the button Options opens and closes."""
+    """The section that the button Batch size opens and closes."""
     (toggle,) = reading.of_type(shown, "Action.ToggleVisibility")
-    assert toggle["title"] == "Options"
+    assert toggle["title"] == "Batch size"
     (section,) = (each for each in reading.elements(shown) if each.get("id") == "options")
     assert toggle["targetElements"] == ["options"]
     return section

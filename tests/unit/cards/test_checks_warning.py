@@ -24,9 +24,9 @@ UNKNOWN = Finding("teams", FindingState.UNKNOWN, "found-teams-silent")
         ([WARNING, WARNING], "Nothing failed. 2 of 2 checks have a warning."),
         (
             [WARNING, UNKNOWN],
-            "Nothing failed. 1 of 2 checks could not be completed, and 1 has a warning.",
+            "Nothing failed. 1 of 2 checks is inconclusive, and 1 has a warning.",
         ),
-        ([OK, UNKNOWN], "Nothing failed. 1 of 2 checks could not be completed."),
+        ([OK, UNKNOWN], "Nothing failed. 1 of 2 checks is inconclusive."),
         ([FAILED, WARNING], "1 of 2 checks failed."),
     ],
 )

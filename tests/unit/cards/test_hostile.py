@@ -130,6 +130,7 @@ def snapshots(draw: st.DrawFn) -> RequestSnapshot:
         without_region=draw(COUNT),
         notices=list(islice(cycle([draw(notices())]), 12)),
         issues=Page(list(islice(cycle(issue), 10)), draw(st.integers(1, 3)), 10, 30),
+        shared_accounts=draw(st.lists(LONG, max_size=3)),
     )
     regions = [
         RegionProgress(region, draw(TALLIES), dict.fromkeys(BatchState, draw(COUNT)))
@@ -145,7 +146,19 @@ def snapshots(draw: st.DrawFn) -> RequestSnapshot:
         roster=roster,
         regions=regions,
         causes=[each for each in group for _ in range(32)],
-        questions=[ReconciliationQuestion(7, Region.EMEA, draw(COUNT), WHEN, 2, 20_001)],
+        questions=[
+            ReconciliationQuestion(
+                7,
+                Region.EMEA,
+                draw(COUNT),
+                WHEN,
+                2,
+                20_001,
+                1,
+                draw(LONG),
+                draw(st.lists(LONG, max_size=3)),
+            )
+        ],
         stalled=draw(st.lists(STALLED, max_size=2)) * 30,
         phones=Page(list(islice(cycle(phone), 10)), draw(st.integers(1, 3)), 10, 30),
         four_eyes=draw(st.booleans()),
@@ -218,11 +231,24 @@ def largest(character: str, state: RequestState, cause: Cause) -> RequestSnapsho
         tenant_id=value,
         requester=person,
         roster=RosterSummary(
-            value, 20_000, 9999, 9999, 9999, 9999, 9999, 9999, [], Page([issue] * 10, 2, 10, 30)
+            value,
+            20_000,
+            9999,
+            9999,
+            9999,
+            9999,
+            9999,
+            9999,
+            [],
+            Page([issue] * 10, 2, 10, 30),
+            [value] * 3,
         ),
         regions=[RegionProgress(r, tally, dict.fromkeys(BatchState, 99)) for r in Region],
         causes=[CauseGroup(cause, 9999, value, [value] * 3, kinds)] * 64,
-        questions=[ReconciliationQuestion(7, Region.EMEA, 100, WHEN, 2, 20_001)] * 60,
+        questions=[
+            ReconciliationQuestion(7, Region.EMEA, 100, WHEN, 2, 20_001, 1, value, [value] * 3)
+        ]
+        * 60,
         stalled=[StalledBatch(Region.EMEA, value, 100, WHEN)] * 60,
         phones=Page([phone] * 10, 2, 10, 30),
         four_eyes=False,

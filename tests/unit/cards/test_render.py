@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cache
@@ -11,8 +12,9 @@ import pytest
 
 from bot.phones import roster
 from bot.phones.roster import Roster
+from bot.signin.batch import BatchState
 from bot.signin.request import Person, RequestState
-from bot.signin.snapshot import RequestSnapshot
+from bot.signin.snapshot import RequestSnapshot, Tally
 from bot.words import Words
 from cards.render import render
 from cards.types import CardKind, Panel, RenderedCard, Verb, View
@@ -214,7 +216,7 @@ def test_approval_shows_requester_reason_phones_and_expiry() -> None:
         "Reason New lobby phones in Berlin and Boston, CHG0042",
         "File lobby-phones.csv",
         "EMEA 152 phones in 2 batches",
-        "Left out 15 rows",
+        "Left out 15 rows with errors",
         "Fingerprint 9f86d081884c",
         "Expires {{DATE(2026-11-24T12:04:00Z,SHORT)}} {{TIME(2026-11-24T12:04:00Z)}}",
         "First 5 of 244 phones",
@@ -244,9 +246,54 @@ def test_approval_requires_the_check_box_only_to_approve() -> None:
 
 def test_approval_says_when_four_eyes_is_off() -> None:
     snapshot = replace(example(WAITING), four_eyes=False)
-    assert "Four-eyes approval is off: Alex Wilber can approve their own request." in card_text(
+    assert "Self-approval is on: Alex Wilber can approve their own request." in card_text(
         APPROVAL, snapshot
     )
+
+
+@pytest.mark.parametrize("as_approver", [True, False])
+def test_approval_says_whose_permissions_are_used_when_they_are_the_approvers(
+    as_approver: bool,
+) -> None:
+    card = render(
+        APPROVAL,
+        example(WAITING),
+        View(),
+        Words(),
+        tenant_id=snapshots.TENANT,
+        runs_as_approver=as_approver,
+    ).card
+    text = reading.text(card)
+    assert "The sign-in starts as soon as you approve" in text
+    assert ("runs with your permissions. You need a role" in text) is as_approver
+
+
+def test_approval_says_that_only_the_file_was_checked() -> None:
+    sentence = "Only the file was checked, not the accounts or the phones."
+    assert sentence in card_text(APPROVAL, example(WAITING))
+
+
+def test_approval_says_how_the_sign_in_ended() -> None:
+    assert "230 of 244 phones signed in." in card_text(APPROVAL, example(FINISHED))
+    assert "138 of 244 phones signed in." in card_text(APPROVAL, example(CANCELLED))
+    assert "phones signed in." not in card_text(APPROVAL, example(RUNNING))
+
+
+def test_approval_warns_of_the_button_that_resets_passwords() -> None:
+    card = render_card(APPROVAL, example(WAITING)).card
+    styles = {
+        each["verb"]: each.get("style", "default")
+        for each in reading.of_type(card, "Action.Execute")
+    }
+    assert styles[Verb.APPROVE] == "destructive"
+    assert styles[Verb.REJECT] == "default"
+
+
+def test_card_says_that_sent_phones_run_to_completion_only_while_canceling() -> None:
+    sentence = "Phones already sent run to completion"
+    canceling = replace(example(RUNNING), cancel_asked_at=snapshots.NOON)
+    assert sentence in card_text(PROGRESS, canceling)
+    assert sentence not in card_text(RESULTS, example(CANCELLED))
 
 
 def test_approval_pages_all_phones() -> None:
@@ -274,8 +321,26 @@ def test_progress_confirms_cancel_and_says_what_keeps_running() -> None:
     (dialog,) = reading.of_type(render_card(PROGRESS, example(RUNNING)).card, "Action.ShowCard")
     text = reading.text(dialog["card"])
     assert "48 phones have not been sent yet." in text
-    assert "98 phones are in progress and will run to completion" in text
-    assert reading.verbs(dialog["card"]) == [Verb.CANCEL]
+    assert "98 phones have been sent or may have been sent." in text
+    (cancel,) = reading.of_type(dialog["card"], "Action.Execute")
+    assert (cancel["verb"], cancel["title"]) == (Verb.CANCEL, "Cancel the 48 phones not sent yet")
+
+
+def test_progress_cannot_be_canceled_when_every_phone_was_sent() -> None:
+    regions = [
+        replace(each, phones=replace(each.phones, pending=0)) for each in example(RUNNING).regions
+    ]
+    card = render_card(PROGRESS, replace(example(RUNNING), regions=regions)).card
+    assert "there is nothing left to stop" in reading.text(card)
+    assert Verb.CANCEL not in reading.verbs(card)
+
+
+@pytest.mark.parametrize("state", BatchState)
+def test_progress_batch_counts_add_up_in_every_state(state: BatchState) -> None:
+    region = replace(example(RUNNING).regions[0], batches={state: 3})
+    text = card_text(PROGRESS, replace(example(RUNNING), regions=[region]))
+    (counts,) = re.findall(r"^3 batches: .*", text, re.MULTILINE)
+    assert sum(map(int, re.findall(r"\d+", counts.partition(":")[2]))) == 3
 
 
 def test_progress_shows_everything_that_blocks_the_request() -> None:
@@ -286,7 +351,7 @@ def test_progress_shows_everything_that_blocks_the_request() -> None:
         'The SIP Gateway says: "Access Denied."',
         "The SIP Gateway has not responded since {{DATE(2026-11-23T12:33:00Z,SHORT)}}",
         "Offhook can't tell whether 1 batch ran.",
-        "2 batches seem stalled.",
+        "2 batches have stalled.",
         "batch 0e1b7f0a-5d3c-4a52-9a53-3f5f5e1d2c11: 12 phones unfinished",
     ):
         assert part in text
@@ -305,8 +370,9 @@ def test_progress_lists_phones_in_either_panel(panel: Panel) -> None:
     assert "Back to overview" in text
 
 
-def test_progress_points_to_the_results_once_finished() -> None:
-    assert "See the results card further down" in card_text(PROGRESS, example(FINISHED))
+def test_card_says_how_to_see_the_results_once_finished() -> None:
+    for kind in (PROGRESS, VALIDATION):
+        assert "send status K7QF2M9X to Offhook" in card_text(kind, example(FINISHED))
 
 
 # Results
@@ -316,16 +382,36 @@ def test_results_show_totals_causes_fixes_and_urls() -> None:
     text = card_text(RESULTS, example(FINISHED))
     for part in (
         "230 of 244 phones are signed in.",
-        "14 phones are not signed in.",
+        "14 phones are not confirmed as signed in.",
         "These numbers are final.",
         "3 phones: The phone's provisioning URL has no tenant ID, or the wrong one.",
         "Set the provisioning URL with your tenant ID on the phone",
-        "The SIP Gateway saw the IP address 203.0.113.7.",
+        "For one of them, the SIP Gateway saw the IP address 203.0.113.7. The export has the others.",
         f"http://emea.ipp.sdg.teams.microsoft.com/tenantid/{snapshots.TENANT}/$PSN.xml",
-        "Retry the 14 phones not signed in",
+        "Retry the 14 phones not confirmed",
+        "1 phone has no result and may be signed in. Check it before you retry.",
         "8 phones need a fix first",
     ):
         assert part in text
+
+
+def finished_with(tally: Tally) -> RequestSnapshot:
+    region = replace(example(FINISHED).regions[0], phones=tally)
+    return replace(example(FINISHED), regions=[region], causes=())
+
+
+def test_results_do_not_call_phones_without_a_result_not_signed_in() -> None:
+    text = card_text(RESULTS, finished_with(Tally(failed=1, unconfirmed=2)))
+    assert "No phone is confirmed as signed in." in text
+    assert "2 phones have no result and may be signed in. Check them before you retry." in text
+    assert "not signed in" not in text
+
+
+def test_results_call_failed_phones_not_signed_in() -> None:
+    text = card_text(RESULTS, finished_with(Tally(failed=3)))
+    assert "None of the 3 phones are signed in." in text
+    assert "Retry the 3 phones not signed in" in text
+    assert "confirmed" not in text
 
 
 def test_results_show_unknown_errors_verbatim() -> None:
@@ -369,17 +455,63 @@ def test_reconciliation_offers_three_answers() -> None:
     (field,) = reading.of_type(card, "Input.Text")
     assert (field["id"], field["isRequired"]) == ("batch_id", True)
     text = reading.text(card)
-    assert "Did this batch of 80 phones in EMEA run?" in text
-    assert "Rows 104 to 196 in the file" in text
-    assert "80 phones are sent again, which resets their passwords." in text
+    assert "Did this batch of 42 phones in EMEA run?" in text
+    assert "Rows 104 to 146 in the file" in text
+
+
+def test_reconciliation_names_phones_to_check() -> None:
+    text = card_text(RECONCILIATION, asked())
+    first, second, third = asked().questions[0].examples
+    assert f"Check some of these phones: {first}, {second}, {third}." in text
+    assert "If none was, that proves nothing." in text
+    unnamed = replace(asked().questions[0], examples=())
+    text = card_text(RECONCILIATION, replace(asked(), questions=[unnamed]))
+    assert "Check some of these phones" not in text
+
+
+def asked() -> RequestSnapshot:
+    """A running request that asks about a batch and is not being canceled."""
+    return replace(example(RUNNING), questions=[snapshots.question()])
+
+
+def test_reconciliation_warns_that_phones_are_sent_again() -> None:
+    text = card_text(RECONCILIATION, asked())
+    assert "42 phones will be sent again, which resets the passwords of their accounts." in text
+    assert "It did not run: send it" in text
+
+
+def test_reconciliation_says_that_nothing_is_sent_again_while_canceling() -> None:
+    text = card_text(RECONCILIATION, replace(asked(), cancel_asked_at=snapshots.NOON))
+    assert "being canceled, so these 42 phones are not sent again." in text
+    assert "It did not run: leave it out" in text
+    assert "will be sent again" not in text
+    assert "send it" not in text
+    assert "Sending it again" not in text
 
 
 def test_reconciliation_is_read_only_once_answered() -> None:
-    unanswered = snapshots.with_every_problem(example(RUNNING))
-    for snapshot, batch_id in ((example(RUNNING), 2), (unanswered, 3)):
+    for snapshot, batch_id in ((example(RUNNING), 2), (asked(), 3)):
         card = render_card(RECONCILIATION, snapshot, batch_id=batch_id).card
-        assert "This question has been answered." in reading.text(card)
+        text = reading.text(card)
+        assert "The outcome of this batch is known. The request continues." in text
+        assert "send status K7QF2M9X to Offhook" in text
         assert not reading.verbs(card)
+
+
+def test_reconciliation_does_not_claim_an_outcome_while_checking_again() -> None:
+    snapshot = replace(example(RUNNING), unsettled=[2])
+    card = render_card(RECONCILIATION, snapshot).card
+    text = reading.text(card)
+    assert "Offhook is checking this batch again." in text
+    assert "If that doesn't settle it, this card asks again." in text
+    assert "outcome" not in text
+    assert not reading.verbs(card)
+
+
+def test_reconciliation_does_not_say_that_a_canceled_request_continues() -> None:
+    snapshot = replace(example(RUNNING), cancel_asked_at=snapshots.NOON)
+    text = card_text(RECONCILIATION, snapshot)
+    assert "The outcome of this batch is known. The request is being canceled." in text
 
 
 # All kinds

@@ -26,7 +26,7 @@ def test_progress_puts_sign_in_first_when_a_delegation_is_wanted() -> None:
     text, buttons, summary = progress(delegation_wanted_since=SINCE)
     assert "Waiting for an approver to sign in" in text
     assert "Waiting for an approver to sign in" in summary
-    assert "Nobody has been signed in" in text
+    assert "No approver's permissions have been available since" in text
     assert buttons[0] == Verb.SIGN_IN
     assert Verb.CANCEL in buttons
 

@@ -52,6 +52,17 @@ def test_card_warns_when_a_retry_takes_accounts_that_are_signed_in(
     assert "may sign out that phone." in text
 
 
+def test_approval_card_names_the_accounts_on_several_phones() -> None:
+    assert "On several phones: a@contoso.com." in card_text(*CARDS[1])
+
+
+def test_approval_card_names_no_accounts_when_each_is_on_one_phone() -> None:
+    once = read(b"Username,HardwareId\na@contoso.com,80-5E-C0-00-00-01\n", "phones.csv")
+    snapshot = snapshots.snapshot(RequestState.WAITING, once)
+    card = render(CardKind.APPROVAL, snapshot, View(), Words(), tenant_id=snapshots.TENANT).card
+    assert "On several phones" not in reading.text(card)
+
+
 def test_approval_card_has_no_other_notices() -> None:
     notices = (Notice("values-trimmed", {"count": 1}), Notice("header-missing"))
     text = card_text(CardKind.APPROVAL, RequestState.WAITING, *notices)

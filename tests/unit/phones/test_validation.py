@@ -44,7 +44,7 @@ def test_validate_exits_1_when_a_row_is_not_ready(file: Path) -> None:
     assert code == NOT_READY
     assert "The username has no @." in output
     assert "Enter the full UPN, such as lobby@contoso.com." in output
-    assert "1 of 2 rows are ready, 1 has an error." in output
+    assert "1 of 2 rows are ready; 1 has an error." in output
 
 
 @pytest.mark.parametrize(
