@@ -30,7 +30,7 @@ from rich.table import Table
 
 from bot.identity.credentials import Credentials
 from bot.identity.tokens import CredentialTokens
-from bot.runner.messenger import Message
+from bot.runner.messages import Message
 from bot.settings.model import Settings
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.teams.connector import ConnectorMessenger

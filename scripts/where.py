@@ -42,6 +42,11 @@ PLACES = (
         "approve",
     ),
     Place(
+        "Count a region's slots and choose what to send",
+        "bot/store/slots.py",
+        "next_to_send",
+    ),
+    Place(
         "Claim batches, at most three per region over all replicas",
         "bot/lifecycle/batches.py",
         "claim",

@@ -22,7 +22,7 @@ from bot.signin.digest import UNKEYED, Digests
 from bot.signin.outcome import PhoneResult
 from bot.signin.request import Person, Phone
 from bot.signin.transition import Transition
-from bot.store import audit, batches, leases, requests, transitions
+from bot.store import audit, batches, leases, requests, slots, transitions
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
 from bot.store.models import BatchRow, PhoneRow
@@ -91,7 +91,7 @@ async def claim(
     that `owner` has to send before `lease_until`.
     """
     async with database.write() as tx:
-        batch_ids = await batches.next_to_send(tx, tenant_id, region, now, only=only)
+        batch_ids = await slots.next_to_send(tx, tenant_id, region, now, only=only)
         if not batch_ids:
             return []
         await transitions.apply(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.runner.messenger import Attachment, Message
+from bot.runner.messages import Attachment, Message
 from bot.signin.request import TERMINAL_REQUEST_STATES
 from bot.store import requests, snapshots
 from bot.store.database import Transaction

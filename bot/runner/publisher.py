@@ -16,7 +16,7 @@ import structlog
 
 from bot.lifecycle.notifications import Notifications
 from bot.runner.loop import Loop
-from bot.runner.messenger import (
+from bot.runner.messages import (
     ChatThrottledError,
     ChatUnavailableError,
     MessageGoneError,

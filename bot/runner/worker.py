@@ -21,7 +21,7 @@ from bot.runner.polling import Polling
 from bot.runner.reconciliation import Reconciliation
 from bot.runner.submission import Submission
 from bot.signin.batch import BatchState
-from bot.store import batches, delegation_leases, leases
+from bot.store import batches, delegation_leases, leases, slots
 from bot.store.batches import Batch
 
 _MAX_CONCURRENT_READS = 16
@@ -74,7 +74,7 @@ class Worker:
         now = context.clock()
         async with context.database.read() as tx:
             lapsed = await batches.lapsed_intents(tx, now)
-            regions = await batches.regions_with_work(tx, now, only=context.gateways.sendable)
+            regions = await slots.regions_with_work(tx, now, only=context.gateways.sendable)
             due = await batches.due(
                 tx, owner=context.owner, now=now, only=context.gateways.readable
             )

@@ -10,13 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, func, or_, select
 
 from bot.phones.region import Region
-from bot.signin.batch import MAX_BATCHES_PER_REGION, SLOT_HOLDING_STATES, BatchState
-from bot.signin.request import Phone, RequestState
+from bot.signin.batch import BatchState
+from bot.signin.request import Phone
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, PhoneRow, RequestRow
+from bot.store.models import BatchRow, PhoneRow
 
-_DOUBTFUL = (BatchState.UNKNOWN, BatchState.NEEDS_PERSON)
-_MAX_DOUBTFUL = 2  # of a region, before no more is sent there
 _FOLLOWED = (BatchState.SUBMITTED.value, BatchState.UNKNOWN.value)
 
 
@@ -77,73 +75,9 @@ async def phones(tx: Transaction, batch: Batch) -> list[Phone]:
     return [Phone(name, hardware_id, batch.region) for name, hardware_id in rows]
 
 
-def _of(request_ids: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
+def of_requests(request_ids: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
+    """Batches of these requests; None: of all."""
     return () if request_ids is None else (BatchRow.request_id.in_(request_ids),)
-
-
-def _sendable(now: datetime, only: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
-    return (
-        BatchRow.state == BatchState.PLANNED.value,
-        or_(BatchRow.not_before.is_(None), BatchRow.not_before <= now),
-        *_of(only),
-    )
-
-
-async def regions_with_work(
-    tx: Transaction, now: datetime, *, only: Collection[str] | None = None
-) -> list[tuple[str, Region]]:
-    """Tenants and regions with a batch that may be sent now if a slot is free.
-
-    `only`: batches of these requests; None for all.
-    """
-    rows = await tx.execute(
-        select(BatchRow.tenant_id, BatchRow.region).where(*_sendable(now, only)).distinct()
-    )
-    return [(tenant_id, Region(region)) for tenant_id, region in rows]
-
-
-async def next_to_send(
-    tx: Transaction,
-    tenant_id: str,
-    region: Region,
-    now: datetime,
-    *,
-    only: Collection[str] | None = None,
-) -> list[int]:
-    """Ids of the batches that fill the region's free slots, oldest approval first.
-
-    None while the region is held: by a batch that was put back and has to wait (the SIP Gateway
-    throttles, denies or does not answer: others would fare the same), or by two of unknown outcome.
-    """
-    of_region = (BatchRow.tenant_id == tenant_id, BatchRow.region == region.value)
-    counted = await tx.execute(
-        select(BatchRow.state, func.count()).where(*of_region).group_by(BatchRow.state)
-    )
-    by_state = {BatchState(state): count for state, count in counted}
-    doubtful = sum(by_state.get(state, 0) for state in _DOUBTFUL)
-    free_slots = MAX_BATCHES_PER_REGION - sum(
-        by_state.get(state, 0) for state in SLOT_HOLDING_STATES
-    )
-    if free_slots <= 0 or doubtful >= _MAX_DOUBTFUL:
-        return []
-    put_back = await tx.execute(
-        select(func.count()).where(
-            *of_region,
-            BatchRow.state == BatchState.PLANNED.value,
-            BatchRow.not_before > now,
-            BatchRow.last_error != "",
-        )
-    )
-    if put_back.scalar_one():
-        return []
-    rows = await tx.execute(
-        select(BatchRow.id)
-        .join(RequestRow, RequestRow.id == BatchRow.request_id)
-        .where(*_sendable(now, only), *of_region, RequestRow.state == RequestState.RUNNING.value)
-        .order_by(RequestRow.decided_at, BatchRow.id)
-        .limit(free_slots)
-    )
-    return list(rows.scalars())
 
 
 async def lapsed_intents(tx: Transaction, now: datetime) -> list[Batch]:
@@ -161,7 +95,7 @@ async def due(
         tx,
         BatchRow.state.in_(_FOLLOWED),
         BatchRow.due_at <= now,
-        *_of(only),
+        *of_requests(only),
         or_(BatchRow.owner == owner, BatchRow.lease_until.is_(None), BatchRow.lease_until <= now),
     )
 
@@ -177,14 +111,16 @@ async def next_due_at(
     `sendable`, `readable`: the requests whose batches can be sent and polled, None for all.
     """
     polls = await tx.execute(
-        select(func.min(BatchRow.due_at)).where(BatchRow.state.in_(_FOLLOWED), *_of(readable))
+        select(func.min(BatchRow.due_at)).where(
+            BatchRow.state.in_(_FOLLOWED), *of_requests(readable)
+        )
     )
     leases = await tx.execute(
         select(func.min(BatchRow.lease_until)).where(BatchRow.state == BatchState.INTENT.value)
     )
     backoffs = await tx.execute(
         select(func.min(BatchRow.not_before)).where(
-            BatchRow.state == BatchState.PLANNED.value, *_of(sendable)
+            BatchRow.state == BatchState.PLANNED.value, *of_requests(sendable)
         )
     )
     moments = (polls.scalar(), leases.scalar(), backoffs.scalar())

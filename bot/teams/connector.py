@@ -15,7 +15,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from bot.runner.messenger import (
+from bot.runner.messages import (
     ChatThrottledError,
     ChatUnavailableError,
     DeliveryError,

@@ -22,7 +22,7 @@ from bot.commands.chat import (
     SignInFailed,
     TextAnswer,
 )
-from bot.runner.messenger import DeliveryError, Message, Messenger
+from bot.runner.messages import DeliveryError, Message, Messenger
 from bot.store.conversations import ConversationReference
 from bot.teams import activities
 from bot.teams.activities import Activity, ActivityError

@@ -24,7 +24,7 @@ from bot.commands.chat import (
     Sender,
 )
 from bot.identity.delegations import Proof
-from bot.runner.messenger import Message, Messenger
+from bot.runner.messages import Message, Messenger
 from bot.settings.model import Settings
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.teams.edge import open_edge

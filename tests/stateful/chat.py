@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from bot.runner.messenger import ChatUnavailableError, Message, Sent
+from bot.runner.messages import ChatUnavailableError, Message, Sent
 from bot.store.conversations import ConversationReference
 from tests.support.jobs import CHAT
 

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from functools import partial
 from pathlib import Path
 
 import pytest
 
 from bot.signin import batch
+from tests.stateful.batches import in_small_batches
 from tests.stateful.databases import ObservedDatabase
 from tests.stateful.faults import FAULTS
 from tests.stateful.world import World
 
-PHONES_PER_BATCH = 2
-
 
 @pytest.fixture
 async def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[World]:
-    monkeypatch.setattr(batch, "plan", partial(batch.plan, size=PHONES_PER_BATCH))
+    monkeypatch.setattr(batch, "plan", in_small_batches)
     database = ObservedDatabase(f"sqlite:///{tmp_path / 'jobs.db'}")
     await database.open()
     world = World(database, submit_timeout=60)

@@ -9,7 +9,6 @@ import asyncio
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import pytest
@@ -18,17 +17,17 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from bot.signin import batch
 from tests.stateful.base import Setting, Tally
+from tests.stateful.batches import in_small_batches
 from tests.stateful.databases import ObservedDatabase
 from tests.stateful.machine import WorkerMachine
 
 EXAMPLES = int(os.environ.get("OFFHOOK_STATEFUL_EXAMPLES", "12"))
 STEPS = int(os.environ.get("OFFHOOK_STATEFUL_STEPS", "40"))
-PHONES_PER_BATCH = 2
 
 
 @pytest.fixture
 def setting(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Setting]:
-    monkeypatch.setattr(batch, "plan", partial(batch.plan, size=PHONES_PER_BATCH))
+    monkeypatch.setattr(batch, "plan", in_small_batches)
     with asyncio.Runner() as runner:
         database = ObservedDatabase(database_url)
         # Random ids would make a failure depend on more than Hypothesis can repeat.

@@ -16,6 +16,7 @@ from sqlalchemy import create_engine, text
 from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
 from bot.runner.deadlines import Deadlines
+from bot.settings.model import REQUESTER_CHAT
 from bot.signin.digest import UNKEYED
 from bot.signin.request import Phone
 from bot.simulator.client import Chat, TeamsClient, button, texts, verbs
@@ -206,7 +207,11 @@ async def test_request_is_hidden_from_foreign_tenant(bot: RunningBot) -> None:
 
 async def test_request_is_hidden_from_other_allowed_tenant(make_bot: MakeBot) -> None:
     """Both tenants may use the bot."""
-    bot = await make_bot(tenant_ids=("11111111-2222-4333-8444-555555555555", FOREIGN))
+    bot = await make_bot(
+        tenant_ids=("11111111-2222-4333-8444-555555555555", FOREIGN),
+        approvals=REQUESTER_CHAT,
+        notifications=REQUESTER_CHAT,
+    )
     approval = await bot.submit_for_approval(phones_csv(2))
     request = request_id_of(approval)
     foreign_client = TeamsClient(bot.session, bot.url, bot.teams, tenant_id=FOREIGN)

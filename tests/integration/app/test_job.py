@@ -176,7 +176,7 @@ async def test_export_can_be_repeated_when_file_was_not_saved(
     since = bot.now
     await export(bot, results, accept=accept, status=status)
     message = await bot.wait_for_text(text, chat=CHAT, since=since)
-    assert "elect Export" in text_of(message)
+    assert "elect the export button" in text_of(message)
     upload = await export(bot, results)
     assert await bot.teams.files.uploaded(upload, TIMEOUT_SECONDS)
 

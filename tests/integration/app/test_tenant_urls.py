@@ -8,6 +8,7 @@ import json
 
 import pytest
 
+from bot.settings.model import REQUESTER_CHAT
 from bot.simulator.client import TENANT, TeamsClient, button
 from bot.simulator.scenario import Scenario
 from tests.integration.app.conftest import MakeBot
@@ -25,7 +26,13 @@ async def bot(make_bot: MakeBot, monkeypatch: pytest.MonkeyPatch) -> RunningBot:
     """A bot of two tenants; everyone who uses it is of the second."""
     monkeypatch.setattr(RunningBot, "client", property(_of_second_tenant))
     gateway = Scenario(batch_seconds=0.1, outcomes={"lobby0@contoso.com": ("no-tenant-tag",)})
-    return await make_bot(gateway=gateway, tenant_ids=(TENANT, FOREIGN), exports="link")
+    return await make_bot(
+        gateway=gateway,
+        tenant_ids=(TENANT, FOREIGN),
+        approvals=REQUESTER_CHAT,
+        notifications=REQUESTER_CHAT,
+        exports="link",
+    )
 
 
 async def test_urls_in_chat_have_the_askers_tenant(bot: RunningBot) -> None:

@@ -124,14 +124,17 @@ async def test_migration_gives_existing_requests_100_and_can_be_undone(database_
 
     def there_and_back() -> int:
         engine = create_engine(engine_url(database_url, driver=BLOCKING))
-        with engine.begin() as connection:
-            _migrate(connection, "0003", down=True)
-            columns = connection.execute(text("SELECT * FROM requests")).keys()
-            assert "batch_size" not in columns
-        with engine.begin() as connection:
-            _migrate(connection, "head")
-            return connection.execute(
-                text("SELECT batch_size FROM requests WHERE id = :id"), {"id": request_id}
-            ).scalar_one()
+        try:
+            with engine.begin() as connection:
+                _migrate(connection, "0003", down=True)
+                columns = connection.execute(text("SELECT * FROM requests")).keys()
+                assert "batch_size" not in columns
+            with engine.begin() as connection:
+                _migrate(connection, "head")
+                return connection.execute(
+                    text("SELECT batch_size FROM requests WHERE id = :id"), {"id": request_id}
+                ).scalar_one()
+        finally:
+            engine.dispose()
 
     assert await asyncio.to_thread(there_and_back) == 100

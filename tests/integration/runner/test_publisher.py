@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from structlog.testing import capture_logs
 
-from bot.runner.messenger import ChatUnavailableError, Message, Sent
+from bot.runner.messages import ChatUnavailableError, Message, Sent
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.store import conversations, posts

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from sqlalchemy import text
 
-from bot.runner.messenger import Message, Sent
+from bot.runner.messages import Message, Sent
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.store import conversations, posts, publisher_leases

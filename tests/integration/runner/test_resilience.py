@@ -19,7 +19,7 @@ from bot.signin.batch import BatchState
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
-from bot.store import batches
+from bot.store import batches, slots
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
 from bot.store.models import BatchRow
@@ -152,7 +152,7 @@ async def calls_until_held(here: World, request_id: str) -> int:
         # Whatever could still be sent would be within these rounds, each started by a wake-up.
         for _ in range(20):
             async with here.database.read() as tx:
-                held = await batches.next_to_send(tx, jobs.TENANT, Region.EMEA, jobs.utc_now())
+                held = await slots.next_to_send(tx, jobs.TENANT, Region.EMEA, jobs.utc_now())
             assert held == []
     return len(here.simulator.configapi.submits)
 

@@ -86,8 +86,9 @@ async def test_sweep_and_purge_delete_what_serves_for_a_day(database: Database) 
     async with database.write() as tx:
         await purge(tx, now + timedelta(seconds=1))
     kept = await rows.dump(database)
-    assert not kept["received_activities"]
     assert not kept["file_consents"]
+    # Not before their day is over, whatever is purged: a delivery may still be repeated.
+    assert len(kept["received_activities"]) == 1
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.runner.messenger import (
+from bot.runner.messages import (
     Attachment,
     ChatThrottledError,
     ChatUnavailableError,
