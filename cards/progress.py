@@ -192,11 +192,23 @@ def failures_section(context: CardContext) -> list[CardElement]:
     return [heading(context.words("failures-heading")), *groups]
 
 
+#: Batches that may still turn out not to have been sent.
+_UNSETTLED = (BatchState.INTENT, BatchState.UNKNOWN, BatchState.NEEDS_PERSON)
+
+
 def _cancel_button(context: CardContext, tally: Tally) -> Action:
     """Opens a confirmation, because the SIP Gateway cannot cancel the phones already sent.
 
-    Once every phone has been sent, there is nothing to confirm.
+    Once every phone has certainly been sent, there is nothing to confirm.
     """
+    unsettled = any(
+        region.batches.get(state, 0) for region in context.snapshot.regions for state in _UNSETTLED
+    )
+    unsent = (
+        context.words("cancel-unsettled")
+        if unsettled and not tally.pending
+        else context.message("cancel-pending", pending=tally.pending)
+    )
     title = context.message("button-cancel-now", pending=tally.pending)
     cancel = context.execute_action(Verb.CANCEL, title, style="destructive")
     return ShowCardAction(
@@ -205,10 +217,10 @@ def _cancel_button(context: CardContext, tally: Tally) -> Action:
         card=AdaptiveCard(
             version="1.5",
             body=[
-                text(context.message("cancel-pending", pending=tally.pending)),
+                text(unsent),
                 text(context.message("cancel-in-progress", phones=tally.in_progress)),
             ],
-            actions=[cancel] if tally.pending else None,
+            actions=[cancel] if tally.pending or unsettled else None,
         ),
     )
 

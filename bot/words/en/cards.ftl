@@ -241,6 +241,7 @@ cancel-pending = { $pending ->
         [one] { $pending } phone has not been sent yet. It will stay as it is.
        *[other] { $pending } phones have not been sent yet. They will stay as they are.
     }
+cancel-unsettled = It is not certain yet that every phone was sent. Those that turn out not to have been sent will stay as they are.
 cancel-in-progress = { $phones ->
         [0] No phones are in progress.
         [one] { $phones } phone has been sent or may have been sent. If it was, the SIP Gateway can't stop it.
@@ -377,10 +378,11 @@ button-approve-now = { $accounts ->
     }
 button-reject = Reject
 button-cancel = Cancel request…
-button-cancel-now = Cancel the { $pending ->
-        [one] phone
-       *[other] { $pending } phones
-    } not sent yet
+button-cancel-now = { $pending ->
+        [0] Cancel what was not sent
+        [one] Cancel the phone not sent yet
+       *[other] Cancel the { $pending } phones not sent yet
+    }
 button-retry = Retry the { $phones ->
         [one] phone
        *[other] { $phones } phones

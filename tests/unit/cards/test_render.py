@@ -328,11 +328,34 @@ def test_progress_confirms_cancel_and_says_what_keeps_running() -> None:
 
 def test_progress_cannot_be_canceled_when_every_phone_was_sent() -> None:
     regions = [
-        replace(each, phones=replace(each.phones, pending=0)) for each in example(RUNNING).regions
+        replace(each, phones=replace(each.phones, pending=0), batches={BatchState.SUBMITTED: 1})
+        for each in example(RUNNING).regions
     ]
     card = render_card(PROGRESS, replace(example(RUNNING), regions=regions)).card
     assert "there is nothing left to stop" in reading.text(card)
     assert Verb.CANCEL not in reading.verbs(card)
+
+
+@pytest.mark.parametrize(
+    ("state", "offered"),
+    [
+        (BatchState.INTENT, True),  # it may be put back, as while the SIP Gateway does not answer
+        (BatchState.UNKNOWN, True),
+        (BatchState.NEEDS_PERSON, True),
+        (BatchState.SUBMITTED, False),
+        (BatchState.DONE, False),
+    ],
+)
+def test_progress_can_be_canceled_while_a_batch_may_turn_out_not_to_be_sent(
+    state: BatchState, offered: bool
+) -> None:
+    regions = [
+        replace(each, phones=replace(each.phones, pending=0), batches={state: 1})
+        for each in example(RUNNING).regions
+    ]
+    card = render_card(PROGRESS, replace(example(RUNNING), regions=regions)).card
+    assert (Verb.CANCEL in reading.verbs(card)) is offered
+    assert ("It is not certain yet that every phone was sent" in reading.text(card)) is offered
 
 
 @pytest.mark.parametrize("state", BatchState)
