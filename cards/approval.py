@@ -14,7 +14,7 @@ from microsoft_teams.cards.core import (
 
 from bot.phones.issue import SIGN_OUT_NOTICES
 from bot.signin.request import RequestState
-from cards import lists, status
+from cards import accounts, lists, status
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, callout, facts, heading, text, timestamp
 from cards.escape import Markup
@@ -35,9 +35,10 @@ def _waiting(context: CardContext) -> CardParts:
     snapshot = context.snapshot
     roster = snapshot.roster
     body: list[CardElement] = [
+        *accounts.approval_warning(context),
         *_sign_out_warning(context),
         facts(_request_facts(context)),
-        text(context.words("approval-file-only"), subtle=True),
+        *_what_was_checked(context),
         *_phones(context),
     ]
     body.append(
@@ -74,6 +75,12 @@ def _waiting(context: CardContext) -> CardParts:
     )
 
 
+def _what_was_checked(context: CardContext) -> list[CardElement]:
+    if context.snapshot.roster.account_checks is None:
+        return [text(context.words("approval-file-only"), subtle=True)]
+    return [*accounts.notices(context), *accounts.scope_of_checks(context)]
+
+
 def _sign_out_warning(context: CardContext) -> list[CardElement]:
     """What the requester was told about phones that the sign-in may sign out."""
     notices = [n for n in context.snapshot.roster.notices if n.code in SIGN_OUT_NOTICES]
@@ -101,6 +108,7 @@ def _request_facts(context: CardContext) -> list[tuple[str, str]]:
         (context.words("fact-requester"), requester),
         (context.words("fact-reason"), reason),
         (context.words("fact-file"), context.markdown_value(roster.file_name)),
+        *accounts.facts_of_checks(context),
         *region_facts(context),
     ]
     pairs.append((context.words("label-batch-size"), str(snapshot.batch_size)))
@@ -139,7 +147,7 @@ def _phones(context: CardContext) -> list[CardElement]:
 
 def _approve_button(context: CardContext) -> Action:
     """Opens a card with the check box: on the main card, a required input would block *Reject* too."""
-    accounts = context.snapshot.roster.accounts
+    passwords = context.snapshot.roster.accounts
     return ShowCardAction(
         title=context.words("button-approve"),
         style="positive",
@@ -149,17 +157,18 @@ def _approve_button(context: CardContext) -> Action:
                 ToggleInput(
                     id="acknowledge",
                     label=context.words("label-acknowledge"),
-                    title=context.message("toggle-acknowledge", accounts=accounts),
+                    title=context.message("toggle-acknowledge", accounts=passwords),
                     value="false",
                     wrap=True,
                     is_required=True,
                     error_message=context.words("error-acknowledge"),
-                )
+                ),
+                *accounts.confirm_inputs(context),
             ],
             actions=[
                 context.execute_action(
                     Verb.APPROVE,
-                    context.message("button-approve-now", accounts=accounts),
+                    context.message("button-approve-now", accounts=passwords),
                     style="destructive",  # it resets passwords
                     with_inputs=True,
                     digest=context.snapshot.digest,

@@ -19,7 +19,7 @@ from bot.phones.region import Region
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RosterSummary
-from cards import lists, status
+from cards import accounts, lists, status
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import action_row, bold, callout, facts, heading, text
 from cards.types import Panel, Verb
@@ -36,7 +36,7 @@ def build(context: CardContext) -> CardParts:
 
 def _draft(context: CardContext) -> CardParts:
     roster = context.snapshot.roster
-    lead: list[CardElement] = []
+    lead: list[CardElement] = accounts.lead(context)
     if roster.ready and roster.not_ready:
         lead.append(bold(context.message("validation-left-out", rows=roster.not_ready)))
     return CardParts(
@@ -48,13 +48,20 @@ def _draft(context: CardContext) -> CardParts:
         header=lead,
         body=[
             *_counts(context),
-            *([text(context.words("validation-file-only"), subtle=True)] if roster.ready else []),
+            *_what_was_checked(context),
             *_notices(context),
             *_issues_section(context),
             *_request_form(context),
         ],
         actions=_actions(context),
     )
+
+
+def _what_was_checked(context: CardContext) -> list[CardElement]:
+    roster = context.snapshot.roster
+    if roster.account_checks is not None:
+        return accounts.scope_of_checks(context)
+    return [text(context.words("validation-file-only"), subtle=True)] if roster.ready else []
 
 
 def _style(roster: RosterSummary) -> ContainerStyle:
@@ -88,6 +95,7 @@ def _counts(context: CardContext) -> list[CardElement]:
         )
         if rows
     ]
+    pairs += accounts.facts_of_checks(context)
     pairs += region_facts(context)
     if roster.without_region:
         pairs.append(
@@ -116,10 +124,17 @@ def _issues_section(context: CardContext) -> list[CardElement]:
     return [heading(context.words("issues-heading")), *page]
 
 
+def requestable(roster: RosterSummary) -> bool:
+    """True if some row is ready, or can be included, and no check is outstanding."""
+    return not accounts.checking(roster) and bool(roster.ready or accounts.includable(roster))
+
+
 def _request_form(context: CardContext) -> list[CardElement]:
     """The inputs of *Request approval*, or what to do instead if no row is ready."""
     roster = context.snapshot.roster
-    if not roster.ready:
+    if accounts.checking(roster):
+        return accounts.progress(context)
+    if not requestable(roster):
         return [
             heading(context.words("validation-next-step")),
             text(context.words("validation-next-step-how")),
@@ -166,7 +181,7 @@ def _request_form(context: CardContext) -> list[CardElement]:
                 error_message=context.words("error-leave-out"),
             )
         )
-    return [*form, *_options(context)]
+    return [*form, *accounts.include_inputs(context), *_options(context)]
 
 
 def _options(context: CardContext) -> list[CardElement]:
@@ -196,7 +211,7 @@ def _options(context: CardContext) -> list[CardElement]:
 
 def _actions(context: CardContext) -> list[Action]:
     actions: list[Action] = []
-    if context.snapshot.roster.ready:
+    if requestable(context.snapshot.roster):
         actions.append(
             context.execute_action(
                 Verb.REQUEST_APPROVAL,

@@ -12,13 +12,15 @@ from bot.commands.context import SHOW_CARD, ClickAnswer, Context, Turn, denied_c
 from bot.commands.inputs import Inputs
 from bot.identity.delegations import ApproverTokens
 from bot.lifecycle import requests as lifecycle
-from bot.lifecycle.requests import DigestMismatchError, RegionMissingError
+from bot.lifecycle.preflight import UnknownAccountError
+from bot.lifecycle.requests import DigestMismatchError, NothingReadyError, RegionMissingError
 from bot.phones import region
 from bot.signin import policy
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.digest import HEX_CHARS, equal
 from bot.signin.policy import DenialReason, Denied
 from bot.store.requests import Request
+from bot.store.snapshots import MAX_NAMED
 
 log = structlog.get_logger()
 
@@ -31,8 +33,8 @@ async def request_approval(
     decision = policy.may_request_approval(turn.actor, request.facts)
     if isinstance(decision, Denied):
         return denied_click(context, decision)
-    if request.ready_rows == 0:
-        return TextAnswer(context.words("ask-nothing-ready"))
+    if request.checking_accounts:
+        return TextAnswer(context.words("ask-checking"))
     # The card requires the tick; a script that sends no box leaves the other rows out anyway.
     left_out = request.total_rows - request.ready_rows
     if left_out and inputs.unticked("acknowledge"):
@@ -41,6 +43,11 @@ async def request_approval(
     batch_size = inputs.number("batch_size", default)
     if not 1 <= batch_size <= MAX_PHONES_PER_BATCH:
         return TextAnswer(context.words("ask-batch-size", limit=MAX_PHONES_PER_BATCH))
+    include_failed = inputs.ticked("include_failed")
+    include_guarded = inputs.choices("include_guarded", MAX_NAMED)
+    reason = inputs.text("reason", _MAX_TEXT)
+    if (include_failed or include_guarded) and not reason:
+        return TextAnswer(context.words("ask-include-reason"))
     try:
         async with context.database.write() as tx:
             await lifecycle.request_approval(
@@ -48,8 +55,10 @@ async def request_approval(
                 context.notifications,
                 request,
                 region=region.parse(inputs.text("region", 16)),
-                reason=inputs.text("reason", _MAX_TEXT),
+                reason=reason,
                 batch_size=batch_size,
+                include_failed=include_failed,
+                include_guarded=include_guarded,
                 ttl=timedelta(seconds=context.rules.approval_ttl),
                 actor=turn.actor.person,
                 now=context.clock(),
@@ -57,6 +66,10 @@ async def request_approval(
             )
     except RegionMissingError:
         return TextAnswer(context.words("ask-region"))
+    except NothingReadyError:
+        return TextAnswer(context.words("ask-nothing-ready"))
+    except UnknownAccountError as error:
+        return TextAnswer(context.words("ask-not-guarded", account=str(error)))
     context.changed()
     return SHOW_CARD
 
@@ -101,6 +114,8 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
         return _changed(context, request, "card")
     if not inputs.ticked("acknowledge"):
         return TextAnswer(context.words("approve-acknowledge"))
+    if request.guarded_accounts and not inputs.ticked("confirm_guarded"):
+        return TextAnswer(context.words("approve-confirm-guarded"))
     tokens: ApproverTokens | None = None
     if context.delegations is not None:
         outcome = await context.delegations.acquire(delegation.principal(turn), turn.proof)

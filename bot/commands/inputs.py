@@ -36,6 +36,12 @@ class Inputs:
             return value
         return default
 
+    def choices(self, name: str, most: int) -> list[str]:
+        """The values chosen in a multi-select input, at most `most`; clients join them by commas."""
+        return [each.strip() for each in self.text(name, 120 * most).split(",") if each.strip()][
+            :most
+        ]
+
     def given(self, name: str) -> bool:
         """True if the input was sent and is not empty."""
         value = self.data.get(name)

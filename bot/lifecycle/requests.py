@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, update
 
-from bot.lifecycle import batches
+from bot.lifecycle import batches, preflight
 from bot.lifecycle.ending import end_if_over
 from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
@@ -18,6 +19,7 @@ from bot.signin.digest import UNKEYED, Digests, equal
 from bot.signin.request import Person, RequestState
 from bot.signin.transition import Transition
 from bot.store import audit, drafts, requests, transitions
+from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.drafts import NewRequest
 from bot.store.models import RequestRow
@@ -33,16 +35,31 @@ class RegionMissingError(Exception):
     """Some ready row has no region, neither from the file nor chosen by the requester."""
 
 
+class NothingReadyError(Exception):
+    """No row is ready."""
+
+
 class DigestMismatchError(Exception):
     """The rows are not those that approval was requested for: somebody changed the database, or the
     key of the digests is another one."""
 
 
 async def draft(
-    tx: Transaction, notify: Notifications, new: NewRequest, roster: Roster, now: datetime
+    tx: Transaction,
+    notify: Notifications,
+    new: NewRequest,
+    roster: Roster,
+    now: datetime,
+    *,
+    check_accounts: bool = False,
 ) -> str:
-    """-> draft, from a validated file. Returns the new request's id."""
+    """-> draft, from a validated file. Returns the new request's id.
+
+    `check_accounts`: have its accounts checked before approval can be requested.
+    """
     request_id = await drafts.insert_roster(tx, new, roster, now)
+    if check_accounts:
+        await preflight.begin(tx, request_id)
     await audit.record(
         tx,
         request_id,
@@ -63,13 +80,21 @@ class Retry:
 
 
 async def draft_retry(
-    tx: Transaction, notify: Notifications, new: NewRequest, failed: Request, now: datetime
+    tx: Transaction,
+    notify: Notifications,
+    new: NewRequest,
+    failed: Request,
+    now: datetime,
+    *,
+    check_accounts: bool = False,
 ) -> Retry | None:
     """-> draft, from the phones of `failed` that were not signed in; None if there are none."""
     drafted = await drafts.insert_retry(tx, new, failed.id, now, batch_size=failed.batch_size)
     if drafted is None:
         return None
     request_id, phones = drafted
+    if check_accounts:
+        await preflight.begin(tx, request_id)
     await audit.record(
         tx, request_id, "drafted", now, new.requester, retry_of=failed.id, rows=phones
     )
@@ -109,18 +134,23 @@ async def request_approval(
     now: datetime,
     batch_size: int | None = None,
     digests: Digests = UNKEYED,
+    include_failed: bool = False,
+    include_guarded: Collection[str] = (),
 ) -> bool:
     """draft -> waiting. From here on the rows do not change; the digest binds the approval to them.
 
     `region`: for the rows whose file gave none. `ttl`: how long approvers have. `batch_size`: phones per
-    batch at most, None for what the draft says.
-    Returns False when the request has already moved on. Raises `RegionMissingError`.
+    batch at most, None for what the draft says. `include_failed`, `include_guarded`: accounts to take along
+    although the checks left them out, see `preflight.include`.
+    Returns False when the request has already moved on. Raises `RegionMissingError`,
+    `UnknownAccountError`, or `NothingReadyError`.
     """
     batch_size = batch_size or request.batch_size
     if not await _transition(
         tx,
         request,
         states.REQUEST_APPROVAL,
+        RequestRow.preflight != Preflight.CHECKING.value,
         reason=reason,
         asked_at=now,
         expires_at=now + ttl,
@@ -128,6 +158,11 @@ async def request_approval(
         batch_size=batch_size,
     ):
         return False
+    included = await preflight.include(
+        tx, request, failed=include_failed, named=include_guarded, actor=actor, now=now
+    )
+    if not request.ready_rows + included:
+        raise NothingReadyError(request.id)
     if region is not None:
         await requests.set_region(tx, request.id, region)
     if await requests.without_region(tx, request.id):

@@ -34,6 +34,31 @@ class Page(Generic[Item]):
 
 
 @dataclass(frozen=True, slots=True)
+class AccountChecks:
+    """What is known about the accounts. Numbers count accounts, each by its gravest verdict."""
+
+    complete: bool  #: False while accounts are being checked
+    total: int
+    refused: int = 0  #: never signed in
+    guarded: int = 0  #: look like people's
+    failed: int = 0  #: the sign-in will fail
+    warnings: int = 0
+    unknown: int = 0  #: no problem found, but not everything is known
+    passed: int = 0
+    included: int = 0  #: left out by their verdicts, but taken along since the requester said so
+    #: UPNs that the requester may include by name, and those that were; the first ones
+    guarded_accounts: Sequence[str] = ()
+    included_accounts: Sequence[str] = ()  #: guarded ones only
+    checked_at: datetime | None = None  #: UTC time of the last check; None while incomplete
+
+    @property
+    def checked(self) -> int:
+        return (
+            self.refused + self.guarded + self.failed + self.warnings + self.unknown + self.passed
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class RosterSummary:
     """What the file held."""
 
@@ -48,6 +73,7 @@ class RosterSummary:
     notices: Sequence[Notice]
     issues: Page[Issue]  #: errors, then warnings, then notes; each in row order
     shared_accounts: Sequence[str] = ()  #: up to three accounts on several phones, while waiting
+    account_checks: AccountChecks | None = None  #: None if only the file was checked
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
-from bot.phones.issue import Notice, Severity, accounts_on_several
+from bot.phones.issue import Issue, Notice, Severity, accounts_on_several
 from bot.phones.roster import Roster
 from bot.phones.validation import RosterRow
 from bot.phones.vendor import kind_of
@@ -46,23 +46,7 @@ async def insert_roster(tx: Transaction, new: NewRequest, roster: Roster, now: d
         notices=roster.notices,
     )
     await _insert(tx, PhoneRow, [_phone(request_id, row) for row in roster.rows])
-    await _insert(
-        tx,
-        IssueRow,
-        [
-            {
-                "request_id": request_id,
-                "rank": _RANK[issue.severity],
-                "row": issue.row,
-                "column": issue.column.value,
-                "value": issue.value,
-                "code": issue.code,
-                "severity": issue.severity.value,
-                "arguments": dict(issue.arguments),
-            }
-            for issue in roster.issues
-        ],
-    )
+    await insert_issues(tx, request_id, roster.issues)
     return request_id
 
 
@@ -167,7 +151,7 @@ async def _insert_request(
             accounts=len({username.casefold() for username in usernames}),
             warnings=warnings,
             notes=notes,
-            notices=[{"code": n.code, "arguments": dict(n.arguments)} for n in notices],
+            notices=[_document(notice) for notice in notices],
             four_eyes=new.four_eyes,
             created_at=now,
             retry_of=retry_of,
@@ -194,6 +178,39 @@ def _phone(request_id: str, row: RosterRow) -> dict[str, Any]:
 async def _insert(tx: Transaction, table: type[Any], rows: Sequence[Mapping[str, Any]]) -> None:
     for start in range(0, len(rows), _CHUNK):
         await tx.execute(insert(table), list(rows[start : start + _CHUNK]))
+
+
+async def insert_issues(tx: Transaction, request_id: str, issues: Iterable[Issue]) -> None:
+    rows = [
+        {
+            "request_id": request_id,
+            "rank": _RANK[issue.severity],
+            "row": issue.row,
+            "column": issue.column.value,
+            "value": issue.value,
+            "code": issue.code,
+            "severity": issue.severity.value,
+            "arguments": dict(issue.arguments),
+        }
+        for issue in issues
+    ]
+    await _insert(tx, IssueRow, rows)
+
+
+async def add_notices(tx: Transaction, request_id: str, notices: Iterable[Notice]) -> None:
+    """Put notices before those that the request has."""
+    added = [_document(notice) for notice in notices]
+    if added:
+        row = await tx.execute(select(RequestRow.notices).where(RequestRow.id == request_id))
+        await tx.execute(
+            update(RequestRow)
+            .where(RequestRow.id == request_id)
+            .values(notices=[*added, *row.scalar_one()])
+        )
+
+
+def _document(notice: Notice) -> dict[str, Any]:
+    return {"code": notice.code, "arguments": dict(notice.arguments)}
 
 
 async def retry_of(tx: Transaction, request_id: str) -> str | None:

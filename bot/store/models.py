@@ -17,6 +17,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -95,6 +96,15 @@ class RequestRow(Base):
     #: until when some replica vouches that it holds a delegation; None without delegations
     delegation_until: Mapped[datetime | None]
     delegation_wanted_since: Mapped[datetime | None]  #: since when no replica holds one
+    #: `Preflight`: whether its accounts are checked; "off" for what was drafted before there were checks
+    preflight: Mapped[str] = mapped_column(String(12), default="off", server_default="off")
+    preflight_owner: Mapped[str] = mapped_column(String(40), default="", server_default="")
+    preflight_until: Mapped[
+        datetime | None
+    ]  #: until when `preflight_owner` may check; None if nobody
+    accounts_checked_at: Mapped[datetime | None]  #: when the last of its accounts was checked
+    #: accounts that look like people's, included by name
+    guarded_accounts: Mapped[int] = mapped_column(default=0, server_default="0")
 
     __table_args__ = (
         Index(None, "tenant_id", "created_at"),
@@ -116,6 +126,8 @@ class PhoneRow(Base):
     region: Mapped[str] = mapped_column(String(8), default="")
     region_given: Mapped[bool] = mapped_column(default=False)  #: by the file, not chosen on a card
     ready: Mapped[bool]
+    #: not ready only because of its account's verdicts
+    left_out: Mapped[bool] = mapped_column(default=False, server_default=false())
     status: Mapped[str] = mapped_column(String(16))
     message: Mapped[str] = mapped_column(Text, default="")
     cause: Mapped[str] = mapped_column(String(40), default="")
@@ -141,6 +153,26 @@ class IssueRow(Base):
     arguments: Mapped[dict[str, Any]]
 
     __table_args__ = (Index(None, "request_id", "rank", "row"),)
+
+
+class AccountCheckRow(Base):
+    """What is known about one account of a request."""
+
+    __tablename__ = "account_checks"
+
+    request_id: Mapped[str] = mapped_column(
+        ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True
+    )
+    account: Mapped[str] = mapped_column(Text, primary_key=True)  #: UPN, case-folded
+    number: Mapped[int]  #: in the file's order, from 0
+    username: Mapped[str] = mapped_column(Text)  #: as the file first names it
+    result: Mapped[str] = mapped_column(String(12), default="")  #: `Result`; "" until it is checked
+    verdicts: Mapped[list[Any]] = mapped_column(default=list)  #: those that are not passed
+    checked_at: Mapped[datetime | None]
+    #: left out by its verdicts, but signed in since the requester said so
+    included: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (Index(None, "request_id", "number"),)
 
 
 class BatchRow(Base):

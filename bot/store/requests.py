@@ -11,6 +11,7 @@ from sqlalchemy import Row, func, select, update
 from bot.phones.region import Region
 from bot.signin.policy import RequestFacts
 from bot.signin.request import Person, Phone, RequestState
+from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.models import PhoneRow, RequestRow
 
@@ -33,6 +34,8 @@ class Request:
     expires_at: datetime | None  #: UTC; None while draft
     cancel_asked_at: datetime | None  #: UTC; None unless cancellation was requested
     batch_size: int  #: phones per batch, at most
+    checking_accounts: bool = False  #: its accounts have not all been checked yet
+    guarded_accounts: int = 0  #: accounts that look like people's, included by name
 
     @property
     def facts(self) -> RequestFacts:
@@ -74,6 +77,8 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
         file_name=row.file_name,
         ready_rows=row.ready_rows,
         total_rows=row.total_rows,
+        checking_accounts=row.preflight == Preflight.CHECKING.value,
+        guarded_accounts=row.guarded_accounts,
     )
 
 

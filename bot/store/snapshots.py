@@ -11,10 +11,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.phones.issue import Column, Issue, Notice, Severity
 from bot.phones.region import Region
+from bot.preflight.verdict import Result
 from bot.signin.batch import BatchState, plan
 from bot.signin.outcome import CAUSES, UNKNOWN, PhoneStatus
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import (
+    AccountChecks,
     CauseGroup,
     HistoryLine,
     Page,
@@ -26,13 +28,15 @@ from bot.signin.snapshot import (
     StalledBatch,
     Tally,
 )
-from bot.store import requests
+from bot.store import account_checks, requests
+from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, IssueRow, PhoneRow, RequestRow
 
 PAGE_SIZE = 10  # items per page
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
 _MAX_CAUSES = 30  # more than anyone reads; the export has them all
+MAX_NAMED = 10  #: guarded accounts that can be included: each is confirmed by name
 _MAX_EXAMPLES = 3  # accounts named per cause or batch
 _OWN_TEXT = ("unknown", "refused")  # causes grouped by the SIP Gateway's own text
 
@@ -119,6 +123,33 @@ async def _roster(tx: Transaction, request: Row[Any], page: int) -> RosterSummar
         notices=[Notice(n["code"], n["arguments"]) for n in request.notices],
         issues=Page([_issue(row) for row in rows], number, PAGE_SIZE, total),
         shared_accounts=shared_accounts,
+        account_checks=await _account_checks(tx, request),
+    )
+
+
+async def _account_checks(tx: Transaction, request: Row[Any]) -> AccountChecks | None:
+    state = Preflight(request.preflight)
+    if state is Preflight.OFF:
+        return None
+    counts = await account_checks.counts(tx, request.id)
+    guarded: Sequence[str] = ()
+    included: Sequence[str] = ()
+    if counts.get(Result.GUARDED):
+        guarded = await account_checks.guarded(tx, request.id, included=False, limit=MAX_NAMED)
+        included = await account_checks.guarded(tx, request.id, included=True, limit=MAX_NAMED)
+    return AccountChecks(
+        complete=state is Preflight.CHECKED,
+        total=await account_checks.total(tx, request.id),
+        refused=counts.get(Result.REFUSED, 0),
+        guarded=counts.get(Result.GUARDED, 0),
+        failed=counts.get(Result.FAILED, 0),
+        warnings=counts.get(Result.WARNING, 0),
+        unknown=counts.get(Result.UNKNOWN, 0),
+        passed=counts.get(Result.PASSED, 0),
+        included=await account_checks.included(tx, request.id),
+        guarded_accounts=guarded,
+        included_accounts=included,
+        checked_at=request.accounts_checked_at,
     )
 
 

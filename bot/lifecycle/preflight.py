@@ -1,0 +1,207 @@
+"""Checking the accounts of a draft: what begins it, what ends it, and what its verdicts change."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+
+from bot.phones.issue import Issue, Severity
+from bot.preflight import findings
+from bot.preflight.summary import summarize
+from bot.preflight.verdict import LEFT_OUT, AccountReport, Result, Verdict
+from bot.signin.request import Person, RequestState
+from bot.store import account_checks, audit, drafts
+from bot.store.account_checks import Preflight
+from bot.store.database import Transaction
+from bot.store.models import AccountCheckRow, PhoneRow, RequestRow
+from bot.store.requests import Request
+from bot.words import Words
+
+
+class UnknownAccountError(Exception):
+    """The requester named an account that is not among those that may be included by name."""
+
+
+async def begin(tx: Transaction, request_id: str) -> None:
+    """Have the accounts of a new draft checked. A draft without a ready row has none."""
+    if await account_checks.begin(tx, request_id):
+        await tx.execute(
+            update(RequestRow)
+            .where(RequestRow.id == request_id)
+            .values(preflight=Preflight.CHECKING.value)
+        )
+
+
+async def record(
+    tx: Transaction,
+    request_id: str,
+    reports: Sequence[AccountReport],
+    *,
+    owner: str,
+    now: datetime,
+    until: datetime,
+) -> bool:
+    """Store the verdicts on some accounts, and renew the lease.
+
+    Returns False when another replica checks them now, or nobody needs to: nothing is stored.
+    """
+    if not await account_checks.renew(tx, request_id, owner=owner, now=now, until=until):
+        return False
+    await account_checks.record(tx, request_id, reports, now)
+    await tx.execute(
+        update(RequestRow).where(RequestRow.id == request_id).values(version=RequestRow.version + 1)
+    )
+    return True
+
+
+async def complete(
+    tx: Transaction,
+    request_id: str,
+    tenant: Sequence[Verdict],
+    words: Words,
+    *,
+    owner: str,
+    now: datetime,
+) -> bool:
+    """checking -> checked: rows whose accounts fail are left out, like rows with errors.
+
+    `words`: without escaping. Returns False when the request has moved on, or another replica
+    completes it.
+    """
+    changed = await tx.execute(
+        update(RequestRow)
+        .where(
+            RequestRow.id == request_id,
+            RequestRow.state == RequestState.DRAFT.value,
+            RequestRow.preflight == Preflight.CHECKING.value,
+            RequestRow.preflight_owner == owner,
+        )
+        .values(
+            preflight=Preflight.CHECKED.value,
+            preflight_owner="",
+            preflight_until=None,
+            accounts_checked_at=now,
+            version=RequestRow.version + 1,
+        )
+    )
+    if changed.rowcount != 1:
+        return False
+    reports = await account_checks.reports(tx, request_id)
+    await _leave_out(tx, request_id, reports)
+    found = list(
+        findings.notices(
+            tenant,
+            summarize(reports.values()).gaps,
+            lambda check: words(f"preflight-check-{check.value}"),
+        )
+    )
+    await drafts.add_notices(tx, request_id, found)
+    counts = await account_checks.counts(tx, request_id)
+    results = {result.value: count for result, count in counts.items()}
+    await audit.record(tx, request_id, "accounts checked", now, None, **results)
+    return True
+
+
+async def _leave_out(
+    tx: Transaction, request_id: str, reports: Mapping[str, AccountReport]
+) -> None:
+    """Give each row the issues of its account; rows of accounts that fail are not ready any more."""
+    rows = await tx.execute(
+        select(PhoneRow.number, PhoneRow.username)
+        .where(PhoneRow.request_id == request_id, PhoneRow.ready)
+        .order_by(PhoneRow.number)
+    )
+    issues: list[Issue] = []
+    for number, username in rows:
+        if report := reports.get(username.casefold()):
+            issues += findings.issues(report, number)
+    await drafts.insert_issues(tx, request_id, issues)
+    failing = select(AccountCheckRow.account).where(
+        AccountCheckRow.request_id == request_id,
+        AccountCheckRow.result.in_([result.value for result in LEFT_OUT]),
+    )
+    await tx.execute(
+        update(PhoneRow)
+        .where(
+            PhoneRow.request_id == request_id,
+            PhoneRow.ready,
+            func.lower(PhoneRow.username).in_(failing),
+        )
+        .values(ready=False, left_out=True)
+    )
+    warnings = sum(issue.severity is Severity.WARNING for issue in issues)
+    await _count_ready(tx, request_id, warnings=RequestRow.warnings + warnings)
+
+
+async def _count_ready(tx: Transaction, request_id: str, **columns: Any) -> None:
+    counted = (
+        await tx.execute(
+            select(func.count(), func.count(func.distinct(func.lower(PhoneRow.username)))).where(
+                PhoneRow.request_id == request_id, PhoneRow.ready
+            )
+        )
+    ).one()
+    await tx.execute(
+        update(RequestRow)
+        .where(RequestRow.id == request_id)
+        .values(ready_rows=counted[0], accounts=counted[1], **columns)
+    )
+
+
+async def include(
+    tx: Transaction,
+    request: Request,
+    *,
+    failed: bool,
+    named: Collection[str],
+    actor: Person,
+    now: datetime,
+) -> int:
+    """Take accounts of a draft along that the checks left out; returns how many.
+
+    `failed`: all that would fail. `named`: guarded accounts, each by its UPN in any case. Refused
+    accounts are never included. Raises `UnknownAccountError` for a name that is not a guarded account
+    of this request.
+    """
+    of_request = AccountCheckRow.request_id == request.id
+    is_guarded = AccountCheckRow.result == Result.GUARDED.value
+    wanted = {name.casefold() for name in named}
+    rows = await tx.execute(
+        select(AccountCheckRow.account).where(
+            of_request, is_guarded, AccountCheckRow.account.in_(wanted)
+        )
+    )
+    if unknown := wanted - set(rows.scalars()):
+        raise UnknownAccountError(min(unknown))
+    chosen = is_guarded & AccountCheckRow.account.in_(wanted)
+    if failed:
+        chosen |= AccountCheckRow.result == Result.FAILED.value
+    included = await tx.execute(
+        update(AccountCheckRow).where(of_request, chosen).values(included=True)
+    )
+    if not included.rowcount:
+        return 0
+    taken_along = select(AccountCheckRow.account).where(of_request, AccountCheckRow.included)
+    await tx.execute(
+        update(PhoneRow)
+        .where(
+            PhoneRow.request_id == request.id,
+            PhoneRow.left_out,
+            func.lower(PhoneRow.username).in_(taken_along),
+        )
+        .values(ready=True, left_out=False)
+    )
+    await _count_ready(tx, request.id, guarded_accounts=len(wanted))
+    await audit.record(
+        tx,
+        request.id,
+        "accounts included",
+        now,
+        actor,
+        accounts=included.rowcount,
+        guarded=sorted(wanted),
+    )
+    return included.rowcount

@@ -1,0 +1,156 @@
+"""What cards show of the account checks, and the inputs that include accounts in spite of them."""
+
+from __future__ import annotations
+
+from microsoft_teams.cards.core import CardElement, Choice, ChoiceSetInput, ToggleInput
+
+from bot.signin.snapshot import AccountChecks, RosterSummary
+from cards.context import CardContext
+from cards.elements import bold, callout, text
+from cards.escape import Markup
+
+_CODES = ("tenant-", "unknown-")  # of notices on the tenant, and on what is not known
+
+
+def checking(roster: RosterSummary) -> bool:
+    """True while accounts are being checked."""
+    return roster.account_checks is not None and not roster.account_checks.complete
+
+
+def includable(roster: RosterSummary) -> int:
+    """Accounts that were left out and that the requester may include."""
+    checks = roster.account_checks
+    return 0 if checks is None else checks.failed + checks.guarded - checks.included
+
+
+def progress(context: CardContext) -> list[CardElement]:
+    """How far the check has come."""
+    checks = context.snapshot.roster.account_checks
+    if checks is None:
+        return []
+    return [text(context.message("accounts-checking", checked=checks.checked, total=checks.total))]
+
+
+def lead(context: CardContext) -> list[CardElement]:
+    """The first line of a card: accounts that are not phones', then those that will fail."""
+    checks = context.snapshot.roster.account_checks
+    if checks is None or not checks.complete:
+        return []
+    lines: list[CardElement] = []
+    if checks.refused + checks.guarded:
+        lines.append(bold(_guarded_sentence(context, checks)))
+    if checks.failed:
+        lines.append(bold(context.message("accounts-failed-lead", failed=checks.failed)))
+    return lines
+
+
+def _guarded_sentence(context: CardContext, checks: AccountChecks) -> str:
+    return context.message(
+        "accounts-guarded-lead",
+        refused=checks.refused,
+        guarded=checks.guarded,
+        included=len(checks.included_accounts),
+    )
+
+
+def facts_of_checks(context: CardContext) -> list[tuple[str, str]]:
+    """A pair with the accounts by result. Empty if there was no check, or while it lasts."""
+    checks = context.snapshot.roster.account_checks
+    if checks is None or not checks.complete:
+        return []
+    result = context.message(
+        "accounts-checked",
+        total=checks.total,
+        passed=checks.passed,
+        warnings=checks.warnings,
+        unknown=checks.unknown,
+        failing=checks.refused + checks.guarded + checks.failed,
+    )
+    return [(context.words("fact-accounts"), result)]
+
+
+def scope_of_checks(context: CardContext) -> list[CardElement]:
+    """What a check of accounts cannot tell."""
+    if checking(context.snapshot.roster):
+        return []
+    return [text(context.words("accounts-checked-phones-not"), subtle=True)]
+
+
+def notices(context: CardContext) -> list[CardElement]:
+    """What holds for all accounts, and what is not known of them."""
+    return [
+        text(f"• {context.message(f'notice-{notice.code}', **notice.arguments)}", spacing="Small")
+        for notice in context.snapshot.roster.notices
+        if notice.code.startswith(_CODES)
+    ]
+
+
+def include_inputs(context: CardContext) -> list[CardElement]:
+    """The inputs of *Request approval* that take accounts along which were left out."""
+    checks = context.snapshot.roster.account_checks
+    if checks is None:
+        return []
+    inputs: list[CardElement] = []
+    if checks.failed:
+        inputs.append(
+            ToggleInput(
+                id="include_failed",
+                label=context.words("label-include-failed"),
+                title=context.message("toggle-include-failed", failed=checks.failed),
+                value="false",
+                wrap=True,
+            )
+        )
+    if checks.guarded_accounts:
+        inputs.append(
+            ChoiceSetInput(
+                id="include_guarded",
+                label=context.words("label-include-guarded"),
+                choices=[
+                    Choice(title=context.single_line_value(account), value=account)
+                    for account in checks.guarded_accounts
+                ],
+                is_multi_select=True,
+                style="expanded",
+                wrap=True,
+            )
+        )
+        shown = len(checks.guarded_accounts)
+        if more := checks.guarded - shown:
+            sentence = context.message("include-guarded-more", more=more, limit=shown)
+            inputs.append(text(sentence, subtle=True, spacing="Small"))
+    return inputs
+
+
+def approval_warning(context: CardContext) -> list[CardElement]:
+    """What an approver must know before anything else: accounts included in spite of their checks."""
+    checks = context.snapshot.roster.account_checks
+    if checks is None or not checks.included:
+        return []
+    sentences = [text(context.message("approval-included", included=checks.included))]
+    if checks.included_accounts:
+        names = _names(context, checks)
+        sentences.insert(0, bold(context.message("approval-guarded", names=names)))
+    return [callout(sentences, "attention")]
+
+
+def confirm_inputs(context: CardContext) -> list[CardElement]:
+    """The box with which an approver confirms guarded accounts by name."""
+    checks = context.snapshot.roster.account_checks
+    if checks is None or not checks.included_accounts:
+        return []
+    return [
+        ToggleInput(
+            id="confirm_guarded",
+            label=context.words("label-confirm-guarded"),
+            title=context.message("toggle-confirm-guarded", names=_names(context, checks)),
+            value="false",
+            wrap=True,
+            is_required=True,
+            error_message=context.words("approve-confirm-guarded"),
+        )
+    ]
+
+
+def _names(context: CardContext, checks: AccountChecks) -> Markup:
+    return Markup(", ".join(map(context.markdown_value, checks.included_accounts)))
