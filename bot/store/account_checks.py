@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -56,19 +56,18 @@ async def begin(tx: Transaction, request_id: str) -> int:
     return len(unchecked)
 
 
-async def next_to_check(tx: Transaction, *, owner: str, now: datetime) -> Draft | None:
-    """The draft with unchecked accounts that has waited longest for its turn, among those that no
-    other replica holds. Returns None if there is none."""
+async def next_to_check(
+    tx: Transaction, *, owner: str, now: datetime, under_way: Collection[str]
+) -> Draft | None:
+    """The oldest draft with unchecked accounts, besides those `under_way`, that no other replica holds.
+
+    Returns None if there is none.
+    """
     row = (
         await tx.execute(
             select(RequestRow.id, RequestRow.tenant_id)
-            .where(*_open_to(owner, now))
-            .order_by(
-                RequestRow.preflight_until.is_not(None),
-                RequestRow.preflight_until,
-                RequestRow.created_at,
-                RequestRow.id,
-            )
+            .where(*_open_to(owner, now), RequestRow.id.not_in(under_way))
+            .order_by(RequestRow.created_at, RequestRow.id)
             .limit(1)
         )
     ).one_or_none()
