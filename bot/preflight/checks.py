@@ -24,8 +24,10 @@ from bot.preflight.facts import (
     Value,
 )
 from bot.preflight.scope import AccountScope
+from bot.preflight.similar import nearest
 from bot.preflight.verdict import AccountReport, Check, Result, Verdict, passed, unknown
 
+NO_SUGGESTION = "none"  #: argument of `account-not-found` if no existing name is near
 GLOBAL = "global"  #: name of the policy that applies where no other is assigned
 _COMMON_AREA = "commonareaphonesignin"
 _ENABLED = "enabled"
@@ -35,9 +37,7 @@ def account(
     facts: AccountFacts, tenant: TenantFacts, scope: AccountScope, now: datetime
 ) -> AccountReport:
     """All verdicts on one account; only the first if it does not exist. `now` is UTC."""
-    exists = _judge(
-        Check.EXISTS, facts.found, lambda found: None if found else ("not-found", Result.FAILED, {})
-    )
+    exists = _exists(facts)
     if exists.result is not Result.PASSED:
         return AccountReport(facts.username, (exists,))
     return AccountReport(
@@ -102,6 +102,16 @@ def _flag(
     check: Check, fact: Known[bool], *, wanted: bool, code: str, result: Result = Result.FAILED
 ) -> Verdict:
     return _judge(check, fact, lambda value: None if value is wanted else (code, result, {}))
+
+
+def _exists(facts: AccountFacts) -> Verdict:
+    def finding(found: bool) -> _Finding:
+        if found:
+            return None
+        suggestion = nearest(facts.username, facts.similar)
+        return "not-found", Result.FAILED, {"suggestion": suggestion or NO_SUGGESTION}
+
+    return _judge(Check.EXISTS, facts.found, finding)
 
 
 def _license(plans: Plans) -> _Finding:

@@ -78,6 +78,7 @@ class AccountFacts:
 
     username: str  #: as the file names it
     found: Known[bool]
+    similar: Sequence[str] = ()  #: UPNs that begin alike, looked up for some that do not exist
     object_id: str = ""
     principal: str = ""  #: the directory's UPN
     display_name: str = ""

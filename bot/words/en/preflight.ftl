@@ -21,15 +21,6 @@ preflight-check-trusted-addresses = Trusted IP addresses
 preflight-check-security-defaults = Security defaults
 preflight-check-gateway-apps = SIP Gateway applications
 
-## Results
-
-preflight-result-passed = Passed
-preflight-result-warning = Warning
-preflight-result-failed = Will fail
-preflight-result-guarded = Guarded
-preflight-result-refused = Refused
-preflight-result-unknown = Not known
-
 ## Accounts that Offhook does not sign in, or only by name
 
 issue-account-holds-role = The account is an administrator: { $roles }{ $more ->
@@ -64,8 +55,10 @@ issue-account-restricted-unit = The account is in a restricted management admini
 ## Accounts whose sign-in will fail
 
 issue-account-not-found = The account does not exist in this tenant.
-    .fix = Correct the user principal name (UPN) in the file.
-issue-account-did-you-mean = Did you mean { $username }?
+    .fix = { $suggestion ->
+        [none] Correct the user principal name (UPN) in the file.
+       *[other] Did you mean { $suggestion }? Correct the user principal name (UPN) in the file.
+    }
 issue-account-disabled = The account is disabled.
     .fix = Enable it in the Microsoft 365 admin center (Block sign-in).
 issue-account-no-teams-phone = The account has no Teams Phone license.
@@ -93,14 +86,10 @@ issue-account-synchronized = The account is synchronized from Active Directory, 
 
 ## The tenant
 
-notice-tenant-bulk-sign-in-off = Bulk sign-in is turned off for this tenant.
-    .fix = Turn it on: Set-CsTeamsSipDevicesConfiguration -BulkSignIn "Enabled".
-notice-tenant-no-trusted-addresses = This tenant has no trusted IP addresses.
-    .fix = Add the public IP addresses of your sites in the Teams admin center (Locations, Network topology), at least 24 hours before the sign-in.
-notice-tenant-security-defaults = Security defaults are on in this tenant. They may ask phones for multifactor authentication.
-    .fix = Sign in one phone first. If it fails, use Conditional Access policies that exclude the SIP Gateway's applications instead of security defaults.
-notice-tenant-gateway-apps-missing = The tenant lacks service principals of the SIP Gateway: { $apps }.
-    .fix = If Conditional Access is to exclude them, create them first (New-MgServicePrincipal -AppId).
+notice-tenant-bulk-sign-in-off = Bulk sign-in is turned off for this tenant. Turn it on: Set-CsTeamsSipDevicesConfiguration -BulkSignIn "Enabled".
+notice-tenant-no-trusted-addresses = This tenant has no trusted IP addresses. Add the public IP addresses of your sites in the Teams admin center (Locations, Network topology), at least 24 hours before the sign-in.
+notice-tenant-security-defaults = Security defaults are on in this tenant. They may ask phones for multifactor authentication. Sign in one phone first. If it fails, use Conditional Access policies that exclude the SIP Gateway's applications instead of security defaults.
+notice-tenant-gateway-apps-missing = The tenant lacks service principals of the SIP Gateway: { $apps }. If Conditional Access is to exclude them, create them first (New-MgServicePrincipal -AppId).
 
 ## What is not known, and why
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.preflight import checks, guard
+from bot.phones.issue import Severity
+from bot.preflight import checks, findings, guard
 from bot.preflight.facts import (
     AccountFacts,
     CallingPolicy,
@@ -23,7 +24,7 @@ from bot.preflight.facts import (
     UnknownReason,
 )
 from bot.preflight.scope import AccountScope
-from bot.preflight.summary import summarize
+from bot.preflight.summary import Gap, summarize
 from bot.preflight.verdict import AccountReport, Check, Result, Verdict, gravest
 from bot.words import Words
 
@@ -213,6 +214,15 @@ def test_account_that_does_not_exist_gets_no_further_verdict() -> None:
     assert report.result is Result.FAILED
 
 
+def test_missing_account_gets_the_nearest_name_as_suggestion() -> None:
+    near = verdict_on(Check.EXISTS, found=False, similar=("lobby.02@contoso.com", "hall@x.y"))
+    far = verdict_on(Check.EXISTS, found=False, similar=("reception@contoso.com",))
+    fix = Words().part("issue-account-not-found", "fix", **near.arguments)
+
+    assert fix.startswith("Did you mean lobby.02@contoso.com?")
+    assert far.arguments == {"suggestion": checks.NO_SUGGESTION}
+
+
 @pytest.mark.parametrize(
     ("scope", "member_of", "result"),
     [
@@ -304,33 +314,55 @@ def test_gravest_result_decides_about_an_account(results: list[Result]) -> None:
 
 def test_every_verdict_has_words_and_a_fix() -> None:
     words = Words()
-    tenants = [
-        TENANT,
-        replace(
-            TENANT,
-            bulk_sign_in=False,
-            trusted_addresses=0,
-            security_defaults=True,
-            gateway_principals={"app": False},
-        ),
-    ]
     verdicts = [verdict_on(check, **changes) for check, changes, _, _ in TABLE]
     verdicts.append(verdict_on(Check.SCOPE, scope=AccountScope(patterns=frozenset({"x@y"}))))
-    verdicts += [verdict for tenant in tenants for verdict in checks.tenant(tenant)]
     for verdict in verdicts:
         assert words(f"preflight-check-{verdict.check.value}")
-        assert words(f"preflight-result-{verdict.result.value}")
         if verdict.code:
-            assert words(f"preflight-{verdict.code}", **verdict.arguments).endswith(".")
-            assert words.part(f"preflight-{verdict.code}", "fix").endswith(".")
-    for reason in UnknownReason:
-        assert words(f"preflight-unknown-{reason.value}", checks="MFA", detail="X").endswith(".")
+            assert words(f"issue-account-{verdict.code}", **verdict.arguments).endswith(".")
+            fix = words.part(f"issue-account-{verdict.code}", "fix", **verdict.arguments)
+            assert fix.endswith(".")
+
+
+def test_everything_about_the_tenant_has_words() -> None:
+    words = Words()
+    broken = replace(
+        TENANT,
+        bulk_sign_in=False,
+        trusted_addresses=0,
+        security_defaults=True,
+        gateway_principals={"app": False},
+    )
+    gaps = [Gap(reason, "X.Read.All", [Check.MFA], accounts=2) for reason in UnknownReason]
+
+    found = list(
+        findings.notices(
+            checks.tenant(broken), gaps, lambda check: words(f"preflight-check-{check.value}")
+        )
+    )
+
+    assert len(found) == len(TENANT_CHECKS) + len(UnknownReason)
+    for notice in found:
+        assert words(f"notice-{notice.code}", **notice.arguments).endswith(".")
+    assert list(findings.notices(checks.tenant(TENANT), [], str)) == []
+
+
+def test_problems_become_issues_of_the_row() -> None:
+    facts = replace(GOOD, synchronized=True, guest=True, mfa=NO_PERMISSION)
+    report = checks.account(facts, TENANT, AccountScope(), NOW)
+
+    found = list(findings.issues(report, 7))
+
+    assert [(each.row, each.code, each.severity) for each in found] == [
+        (7, "account-guest", Severity.ERROR),
+        (7, "account-synchronized", Severity.WARNING),
+    ]
 
 
 def test_many_roles_are_listed_briefly() -> None:
     verdict = verdict_on(Check.ROLE, roles=("A", "B", "C", "D", "E"))
 
-    sentence = Words()("preflight-holds-role", **verdict.arguments)
+    sentence = Words()("issue-account-holds-role", **verdict.arguments)
 
     assert sentence == "The account is an administrator: A, B, C and 2 more."
 
