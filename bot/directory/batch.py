@@ -1,0 +1,329 @@
+"""Many reads of Graph in few calls: `$batch`, pages, throttling, a deadline.
+
+A read never raises: what Graph refused, or did not answer in time, is a `Refusal` in its place.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from bot import retry_after
+from bot.directory import DirectoryUnavailableError
+from bot.directory.client import GraphClient, Response
+from bot.preflight.facts import Unknown, UnknownReason
+from bot.text import clean
+
+BATCH_SIZE = 20  # requests per $batch, as documented by Graph
+IN_FLIGHT = 8  # calls at once
+MAX_BODY = 16 * 1024 * 1024  # bytes; 300 users with many plans take about 3 MB
+MAX_ATTEMPTS = 4  # of a call without an answer; throttled calls are repeated until the deadline
+MAX_PAUSE = 30.0  # seconds between attempts, unless Graph asks for more
+#: Calls in a row given up after which Graph counts as down for the rest of the run.
+MAX_UNANSWERED = 3
+
+_TRANSIENT = frozenset({408, 500, 502, 503, 504})
+_NO_LICENSE = re.compile(r"premium|licen[sc]e", re.IGNORECASE)
+_NO_SUCH_API = re.compile(r"segment|not supported in this cloud", re.IGNORECASE)
+_NO_SUCH_OBJECT = frozenset({"request_resourcenotfound", "resourcenotfound", "notfound"})
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """One request of a `$batch`."""
+
+    path: str  #: below the version, percent-encoded
+    method: str = "GET"
+    body: Mapping[str, object] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer other than success."""
+
+    status: int | None  #: None if there was no answer
+    code: str = ""
+    message: str = ""
+
+    @property
+    def no_such_object(self) -> bool:
+        """Whether the API is there, but not what was asked for."""
+        return self.status == 404 and self.code.casefold() in _NO_SUCH_OBJECT
+
+    @property
+    def no_such_api(self) -> bool:
+        if self.status == 404 and not self.no_such_object:
+            return True
+        return self.status in (400, 404, 501) and bool(_NO_SUCH_API.search(self.message))
+
+    def unknown(self, permission: str) -> Unknown:
+        """Why the fact is unknown. `permission` is what the read needs."""
+        text = f"{self.code} {self.message}".strip()
+        if self.status is None or self.status == 401:
+            return Unknown(UnknownReason.UNAVAILABLE, text)
+        if self.status == 403:
+            if _NO_LICENSE.search(text):
+                return Unknown(UnknownReason.LICENSE, text)
+            return Unknown(UnknownReason.PERMISSION, permission)
+        if self.no_such_api:
+            return Unknown(UnknownReason.CLOUD, text)
+        return Unknown(UnknownReason.UNREADABLE, text or f"HTTP {self.status}")
+
+
+Answer = Mapping[str, object] | Refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The rows of a list, over all its pages."""
+
+    rows: Sequence[Mapping[str, object]] = ()
+    #: Why rows may be missing; None if the list is complete.
+    gap: Refusal | None = None
+    #: Number of rows as Graph counts them, if asked for; None if unknown.
+    count: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """An answer that asks for another attempt."""
+
+    refusal: Refusal
+    retry_after: float | None  #: seconds
+    throttled: bool
+
+
+_Attempt = Callable[[Sequence[int]], Awaitable[Mapping[int, "Answer | _Again"]]]
+
+GARBAGE = Refusal(200, message="the response is not readable")
+
+
+class Batches:
+    """Reads of one run, with one deadline (event loop time).
+
+    `pause` is the shortest time between attempts, in seconds.
+    """
+
+    def __init__(
+        self,
+        client: GraphClient,
+        *,
+        deadline: float,
+        timeout: float = 30.0,
+        pause: float = 0.5,
+        in_flight: int = IN_FLIGHT,
+    ) -> None:
+        self._client = client
+        self._deadline = deadline
+        self._timeout = timeout
+        self._pause = pause
+        self._slots = asyncio.Semaphore(in_flight)
+        self._resume_at = 0.0  # event loop time until which Graph wants no calls
+        self._unanswered = 0
+        self._down: Refusal | None = None
+
+    async def send(self, queries: Sequence[Query], version: str = "v1.0") -> list[Answer]:
+        """The answers to `queries`, in their order."""
+        starts = range(0, len(queries), BATCH_SIZE)
+        async with asyncio.TaskGroup() as group:
+            tasks = [
+                group.create_task(self._send_batch(queries[at : at + BATCH_SIZE], version))
+                for at in starts
+            ]
+        return [answer for task in tasks for answer in task.result()]
+
+    async def get(self, path: str) -> Answer:
+        """The answer to a single GET. `path` includes the version."""
+
+        async def attempt(_: Sequence[int]) -> Mapping[int, Answer | _Again]:
+            response = await self._exchange("GET", path)
+            if isinstance(response, _Again):
+                return {0: response}
+            return {0: _judged(response.status, _content(response), response.retry_after)}
+
+        return (await self._settle(1, attempt))[0]
+
+    async def listings(
+        self, queries: Sequence[Query], *, max_pages: int, version: str = "v1.0"
+    ) -> list[Listing]:
+        """The rows that `queries` list. Pages beyond `max_pages` are a gap."""
+        answers = await self.send(queries, version)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._rest(answer, max_pages)) for answer in answers]
+        return [task.result() for task in tasks]
+
+    async def _rest(self, answer: Answer, max_pages: int) -> Listing:
+        """The rows of a first page and of those that follow it."""
+        rows: list[Mapping[str, object]] = []
+        count: int | None = None
+        for page in range(1, max_pages + 1):
+            if isinstance(answer, Refusal):
+                return Listing(rows, answer, count)
+            value, link = answer.get("value"), answer.get("@odata.nextLink")
+            if page == 1 and type(number := answer.get("@odata.count")) is int and number >= 0:
+                count = number
+            if not isinstance(value, list):
+                return Listing(rows, GARBAGE, count)
+            rows += [row for row in value if isinstance(row, dict)]
+            if len(value) != sum(isinstance(row, dict) for row in value):
+                return Listing(rows, GARBAGE, count)
+            if link is None:
+                return Listing(rows, None, count)
+            path = self._client.next_page(link) if isinstance(link, str) else None
+            if path is None:
+                return Listing(rows, Refusal(200, message="the next page is elsewhere"), count)
+            if page == max_pages or (count is not None and _pages(count) > max_pages):
+                break
+            answer = await self.get(path)
+        return Listing(rows, Refusal(200, message=f"more than {max_pages} pages"), count)
+
+    async def _send_batch(self, queries: Sequence[Query], version: str) -> list[Answer]:
+        async def attempt(indexes: Sequence[int]) -> Mapping[int, Answer | _Again]:
+            body = {"requests": [_item(index, queries[index]) for index in indexes]}
+            response = await self._exchange("POST", f"/{version}/$batch", body)
+            if isinstance(response, _Again):
+                return dict.fromkeys(indexes, response)
+            judged = _judged(response.status, _content(response), response.retry_after)
+            if isinstance(judged, Refusal | _Again):
+                return dict.fromkeys(indexes, judged)
+            return _items(judged, indexes)
+
+        return await self._settle(len(queries), attempt)
+
+    async def _settle(self, number: int, attempt: _Attempt) -> list[Answer]:
+        """Repeat `attempt` for what asks for it, until all is answered or the time is over."""
+        answers: dict[int, Answer] = {}
+        open_indexes: Sequence[int] = range(number)
+        attempts, tries = 0, 0
+        while open_indexes:
+            if self._down is not None:
+                answers.update(dict.fromkeys(open_indexes, self._down))
+                break
+            results = await attempt(open_indexes)
+            again = {key: each for key, each in results.items() if isinstance(each, _Again)}
+            answers.update({k: v for k, v in results.items() if not isinstance(v, _Again)})
+            open_indexes = sorted(again)
+            if not again:
+                self._unanswered = 0
+                break
+            attempts += not any(each.throttled for each in again.values())
+            pause = self._pause_before(tries, again)
+            tries += 1
+            if attempts >= MAX_ATTEMPTS or _now() + pause >= self._deadline:
+                answers.update({key: each.refusal for key, each in again.items()})
+                self._give_up(next(iter(again.values())).refusal)
+                break
+            self._resume_at = max(self._resume_at, _now() + pause)
+        return [answers.get(index, GARBAGE) for index in range(number)]
+
+    def _give_up(self, refusal: Refusal) -> None:
+        self._unanswered += 1
+        if self._unanswered >= MAX_UNANSWERED:
+            self._down = refusal
+
+    def _pause_before(self, tries: int, again: Mapping[int, _Again]) -> float:
+        """Seconds until the next attempt."""
+        asked = max((each.retry_after or 0.0 for each in again.values()), default=0.0)
+        backoff = min(self._pause * 2**tries, MAX_PAUSE)
+        return max(backoff * random.uniform(0.75, 1.25), asked)  # noqa: S311 - jitter
+
+    async def _exchange(self, method: str, path: str, body: object = None) -> Response | _Again:
+        async with self._slots:
+            wait = min(self._resume_at, self._deadline) - _now()
+            if wait > 0:
+                await asyncio.sleep(wait)
+            try:
+                return await self._call(method, path, body)
+            except DirectoryUnavailableError as error:
+                return _Again(Refusal(None, message=clean(str(error))), None, throttled=False)
+
+    async def _call(self, method: str, path: str, body: object) -> Response:
+        response = None
+        for refresh in (False, True):
+            remaining = self._deadline - _now()
+            if remaining <= 0:
+                raise DirectoryUnavailableError("Graph did not respond in time")
+            timeout = min(self._timeout, remaining)
+            response = await self._client.call(
+                method, path, body, timeout=timeout, max_body=MAX_BODY, refresh=refresh
+            )
+            if response.status != 401:
+                break
+        assert response is not None  # noqa: S101 - the loop ran
+        return response
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _pages(count: int) -> int:
+    return -(-count // 999)
+
+
+def _item(index: int, query: Query) -> Mapping[str, object]:
+    item: dict[str, object] = {"id": str(index), "method": query.method, "url": query.path}
+    headers = dict(query.headers)
+    if query.body is not None:
+        item["body"] = query.body
+        headers["Content-Type"] = "application/json"
+    return {**item, "headers": headers} if headers else item
+
+
+def _content(response: Response) -> object:
+    """The body as JSON; None if there is none or it is not JSON."""
+    try:
+        return response.content() if response.body else None
+    except ValueError:
+        return None
+
+
+def _items(answer: Mapping[str, object], indexes: Sequence[int]) -> Mapping[int, Answer | _Again]:
+    """The answers in a `$batch` response. One that is missing is unreadable."""
+    responses = answer.get("responses")
+    wanted = {str(index): index for index in indexes}
+    found: dict[int, Answer | _Again] = {}
+    for each in responses if isinstance(responses, list) else []:
+        if not isinstance(each, dict):
+            continue
+        index = wanted.pop(str(each.get("id")), None)
+        if index is not None:
+            headers = each.get("headers")
+            names = headers if isinstance(headers, dict) else {}
+            wait = next((v for k, v in names.items() if str(k).casefold() == "retry-after"), None)
+            wait_seconds = retry_after.seconds(None if wait is None else str(wait))
+            found[index] = _judged(each.get("status"), each.get("body"), wait_seconds)
+    return found | dict.fromkeys(wanted.values(), GARBAGE)
+
+
+def _judged(status: object, content: object, wait: float | None) -> Answer | _Again:
+    """What a status and a body mean."""
+    if isinstance(status, str) and status.isascii() and status.isdecimal() and len(status) == 3:
+        status = int(status)
+    if type(status) is not int:
+        return GARBAGE
+    if 200 <= status < 300:
+        if isinstance(content, dict):
+            return content
+        return {} if status == 204 and content is None else GARBAGE
+    code, message = _error(content)
+    if status == 429 or status in _TRANSIENT:
+        text = message or f"HTTP {status}"
+        throttled = status == 429 or wait is not None
+        return _Again(Refusal(None, code, text), wait, throttled)
+    return Refusal(status, code, message)
+
+
+def _error(content: object) -> tuple[str, str]:
+    """Code and message of `{"error": {"code", "message"}}`; "" where missing."""
+    error = content.get("error") if isinstance(content, dict) else None
+    if not isinstance(error, dict):
+        return "", ""
+    code, message = error.get("code"), error.get("message")
+    return clean(code) if isinstance(code, str) else "", clean(message) if isinstance(
+        message, str
+    ) else ""
