@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
 from typing import TypeVar
 from urllib.parse import quote
@@ -84,10 +85,11 @@ class AccountReader:
         for each in usernames:
             first.setdefault(each.lower(), each)
         distinct = list(first.values())
-        run = _Run(self._batches(seconds), scope)
-        await run.load(sum(bool(_PRINCIPAL.fullmatch(each)) for each in distinct))
-        for at in range(0, len(distinct), CHUNK):
-            yield await run.chunk(distinct[at : at + CHUNK])
+        with closing(self._batches(seconds)) as batches:
+            run = _Run(batches, scope)
+            await run.load(sum(bool(_PRINCIPAL.fullmatch(each)) for each in distinct))
+            for at in range(0, len(distinct), CHUNK):
+                yield await run.chunk(distinct[at : at + CHUNK])
 
     async def similar(
         self, usernames: Sequence[str], *, seconds: float = 15.0
@@ -98,11 +100,11 @@ class AccountReader:
         found or Graph does not respond. Takes two calls.
         """
         asked = [each for each in usernames if _PRINCIPAL.fullmatch(each)][:MAX_SIMILAR]
-        batches = self._batches(seconds)
-        close = await batches.send([_similar_query(_stem(each)) for each in asked])
-        found = dict(zip(asked, map(_principals, close), strict=True))
-        rest = [each for each in asked if not found[each]]
-        wide = await batches.send([_similar_query(each[:3]) for each in rest])
+        with closing(self._batches(seconds)) as batches:
+            close = await batches.send([_similar_query(_stem(each)) for each in asked])
+            found = dict(zip(asked, map(_principals, close), strict=True))
+            rest = [each for each in asked if not found[each]]
+            wide = await batches.send([_similar_query(each[:3]) for each in rest])
         return found | dict(zip(rest, map(_principals, wide), strict=True))
 
     def _batches(self, seconds: float) -> Batches:

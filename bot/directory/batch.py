@@ -21,6 +21,7 @@ BATCH_SIZE = 20  # requests per $batch, as documented by Graph
 IN_FLIGHT = 8  # calls at once
 MAX_BODY = 16 * 1024 * 1024  # bytes; 300 users with many plans take about 3 MB
 MAX_ATTEMPTS = 4  # of a call without an answer; throttled calls are repeated until the deadline
+COALESCE_SECONDS = 0.002  # how long queries wait for others to share a $batch
 MAX_PAUSE = 30.0  # seconds between attempts, unless Graph asks for more
 #: Calls in a row given up after which Graph counts as down for the rest of the run.
 MAX_UNANSWERED = 3
@@ -97,6 +98,14 @@ class _Again:
     throttled: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A query whose answer somebody awaits."""
+
+    query: Query
+    answer: asyncio.Future[Answer]
+
+
 _Attempt = Callable[[Sequence[int]], Awaitable[Mapping[int, "Answer | _Again"]]]
 
 GARBAGE = Refusal(200, message="the response is not readable")
@@ -125,22 +134,55 @@ class Batches:
         self._resume_at = 0.0  # event loop time until which Graph wants no calls
         self._unanswered = 0
         self._down: Refusal | None = None
+        self._queues: dict[str, list[_Waiting]] = {}  # by version
+        self._tasks: set[asyncio.Task[list[Answer]]] = set()
+
+    def close(self) -> None:
+        """Give up what is under way."""
+        for task in self._tasks:
+            task.cancel()
 
     async def send(self, queries: Sequence[Query], version: str = "v1.0") -> list[Answer]:
-        """The answers to `queries`, in their order."""
-        starts = range(0, len(queries), BATCH_SIZE)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(self._send_batch(queries[at : at + BATCH_SIZE], version))
-                for at in starts
-            ]
-        return [answer for task in tasks for answer in task.result()]
+        """The answers to `queries`, in their order.
 
-    async def get(self, path: str) -> Answer:
+        Queries that are sent at about the same time share a `$batch`.
+        """
+        loop = asyncio.get_running_loop()
+        waiting = [_Waiting(query, loop.create_future()) for query in queries]
+        queue = self._queues.setdefault(version, [])
+        if waiting and not queue:
+            loop.call_later(COALESCE_SECONDS, self._flush, version)
+        queue += waiting
+        return [await each.answer for each in waiting]
+
+    def _flush(self, version: str) -> None:
+        queue = self._queues.pop(version, [])
+        for at in range(0, len(queue), BATCH_SIZE):
+            self._start(queue[at : at + BATCH_SIZE], version)
+
+    def _start(self, waiting: Sequence[_Waiting], version: str) -> None:
+        def deliver(task: asyncio.Task[list[Answer]]) -> None:
+            self._tasks.discard(task)
+            for index, each in enumerate(waiting):
+                if each.answer.done():
+                    continue
+                if task.cancelled():
+                    each.answer.cancel()
+                elif (error := task.exception()) is not None:
+                    each.answer.set_exception(error)
+                else:
+                    each.answer.set_result(task.result()[index])
+
+        batch = self._send_batch([each.query for each in waiting], version)
+        task = asyncio.get_running_loop().create_task(batch)
+        self._tasks.add(task)
+        task.add_done_callback(deliver)
+
+    async def _get(self, path: str, headers: Mapping[str, str]) -> Answer:
         """The answer to a single GET. `path` includes the version."""
 
         async def attempt(_: Sequence[int]) -> Mapping[int, Answer | _Again]:
-            response = await self._exchange("GET", path)
+            response = await self._exchange("GET", path, headers=headers)
             if isinstance(response, _Again):
                 return {0: response}
             return {0: _judged(response.status, _content(response), response.retry_after)}
@@ -153,10 +195,13 @@ class Batches:
         """The rows that `queries` list. Pages beyond `max_pages` are a gap."""
         answers = await self.send(queries, version)
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._rest(answer, max_pages)) for answer in answers]
+            tasks = [
+                group.create_task(self._rest(answer, max_pages, query.headers))
+                for query, answer in zip(queries, answers, strict=True)
+            ]
         return [task.result() for task in tasks]
 
-    async def _rest(self, answer: Answer, max_pages: int) -> Listing:
+    async def _rest(self, answer: Answer, max_pages: int, headers: Mapping[str, str]) -> Listing:
         """The rows of a first page and of those that follow it."""
         rows: list[Mapping[str, object]] = []
         count: int | None = None
@@ -178,7 +223,7 @@ class Batches:
                 return Listing(rows, Refusal(200, message="the next page is elsewhere"), count)
             if page == max_pages or (count is not None and _pages(count) > max_pages):
                 break
-            answer = await self.get(path)
+            answer = await self._get(path, headers)
         return Listing(rows, Refusal(200, message=f"more than {max_pages} pages"), count)
 
     async def _send_batch(self, queries: Sequence[Query], version: str) -> list[Answer]:
@@ -231,17 +276,25 @@ class Batches:
         backoff = min(self._pause * 2**tries, MAX_PAUSE)
         return max(backoff * random.uniform(0.75, 1.25), asked)  # noqa: S311 - jitter
 
-    async def _exchange(self, method: str, path: str, body: object = None) -> Response | _Again:
+    async def _exchange(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response | _Again:
         async with self._slots:
             wait = min(self._resume_at, self._deadline) - _now()
             if wait > 0:
                 await asyncio.sleep(wait)
             try:
-                return await self._call(method, path, body)
+                return await self._call(method, path, body, headers or {})
             except DirectoryUnavailableError as error:
                 return _Again(Refusal(None, message=clean(str(error))), None, throttled=False)
 
-    async def _call(self, method: str, path: str, body: object) -> Response:
+    async def _call(
+        self, method: str, path: str, body: object, headers: Mapping[str, str]
+    ) -> Response:
         response = None
         for refresh in (False, True):
             remaining = self._deadline - _now()
@@ -249,7 +302,13 @@ class Batches:
                 raise DirectoryUnavailableError("Graph did not respond in time")
             timeout = min(self._timeout, remaining)
             response = await self._client.call(
-                method, path, body, timeout=timeout, max_body=MAX_BODY, refresh=refresh
+                method,
+                path,
+                body,
+                headers=headers,
+                timeout=timeout,
+                max_body=MAX_BODY,
+                refresh=refresh,
             )
             if response.status != 401:
                 break

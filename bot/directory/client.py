@@ -54,6 +54,7 @@ class GraphClient:
         path: str,
         body: object = None,
         *,
+        headers: Mapping[str, str] | None = None,
         timeout: float,  # noqa: ASYNC109
         max_body: int = MAX_BODY,
         refresh: bool = False,
@@ -66,13 +67,13 @@ class GraphClient:
         """
         try:
             async with asyncio.timeout(timeout):
-                headers = await self._headers(refresh)
+                common = await self._headers(refresh)
                 self.calls += 1
                 async with self._session.request(
                     method,
                     URL(f"{self._base}{path}", encoded=True),
                     json=body,
-                    headers=headers,
+                    headers={**common, **(headers or {})},
                     allow_redirects=False,
                     timeout=aiohttp.ClientTimeout(total=None),
                 ) as response:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 
 from bot.directory import reading
@@ -28,14 +29,15 @@ GATEWAY_APPLICATIONS = (
 
 async def read(client: GraphClient, facts: TenantFacts, *, seconds: float = 30.0) -> TenantFacts:
     """`facts` with what Graph has, in one call. Never raises because of what Graph responds."""
-    batches = Batches(client, deadline=asyncio.get_running_loop().time() + seconds)
+    deadline = asyncio.get_running_loop().time() + seconds
     ids = ",".join(f"'{each}'" for each in GATEWAY_APPLICATIONS)
-    defaults, principals = await batches.send(
-        [
-            Query("/policies/identitySecurityDefaultsEnforcementPolicy?$select=isEnabled"),
-            Query(f"/servicePrincipals?$filter=appId%20in%20({ids})&$select=appId"),
-        ]
-    )
+    with closing(Batches(client, deadline=deadline)) as batches:
+        defaults, principals = await batches.send(
+            [
+                Query("/policies/identitySecurityDefaultsEnforcementPolicy?$select=isEnabled"),
+                Query(f"/servicePrincipals?$filter=appId%20in%20({ids})&$select=appId"),
+            ]
+        )
     return replace(
         facts, security_defaults=_defaults(defaults), gateway_principals=_principals(principals)
     )
