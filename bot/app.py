@@ -19,7 +19,7 @@ from aiohttp import web
 from bot.commands.context import Context, Rules
 from bot.commands.dispatcher import Dispatcher
 from bot.commands.roles import Roles
-from bot.directory.graph import SCOPE as GRAPH_SCOPE
+from bot.directory.client import SCOPE as GRAPH_SCOPE
 from bot.directory.graph import GraphDirectory
 from bot.doctor import Finding, RunChecks
 from bot.doctor.clients import GatewayAccess, Scopes

@@ -5,21 +5,17 @@ Application permissions: User.Read.All, plus GroupMember.Read.All for groups.
 
 from __future__ import annotations
 
-import asyncio
-import json
 import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
 import aiohttp
 
-from bot import __version__
 from bot.directory import DirectoryDeniedError, DirectoryUnavailableError, Profile
+from bot.directory.client import SCOPE, GraphClient
 from bot.identity.tokens import Tokens
 
-SCOPE = "https://graph.microsoft.com/.default"
 MAX_GROUPS = 20  # IDs per checkMemberGroups call, as documented by Graph
-MAX_BODY = 1024 * 1024  # bytes
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -38,10 +34,7 @@ class GraphDirectory:
         scope: str = SCOPE,
         timeout: float = 10.0,
     ) -> None:
-        self._session = session
-        self._base = base_url.rstrip("/")
-        self._tokens = tokens
-        self._scope = scope
+        self._client = GraphClient(session, base_url, tokens, scope=scope)
         self._timeout = timeout
 
     async def profile(self, object_id: str) -> Profile | None:
@@ -98,46 +91,17 @@ class GraphDirectory:
 
         Raises `DirectoryDeniedError` or `DirectoryUnavailableError`.
         """
+        response = await self._client.call(method, path, body, timeout=self._timeout)
+        if response.status == 404:
+            return None
+        if response.status in (401, 403):
+            raise DirectoryDeniedError(f"Graph responded with HTTP {response.status}")
+        if response.status != 200:
+            raise DirectoryUnavailableError(f"Graph responded with HTTP {response.status}")
         try:
-            async with asyncio.timeout(self._timeout):
-                token = await self._tokens.token(self._scope)
-                headers = {
-                    "Authorization": f"Bearer {token}",
-                    "User-Agent": f"Offhook/{__version__}",
-                }
-                async with self._session.request(
-                    method,
-                    f"{self._base}{path}",
-                    json=body,
-                    headers=headers,
-                    allow_redirects=False,
-                    timeout=aiohttp.ClientTimeout(total=None),
-                ) as response:
-                    if response.status == 404:
-                        return None
-                    if response.status in (401, 403):
-                        raise DirectoryDeniedError(f"Graph responded with HTTP {response.status}")
-                    if response.status != 200:
-                        raise DirectoryUnavailableError(
-                            f"Graph responded with HTTP {response.status}"
-                        )
-                    content = json.loads(await _read_body(response))
-        except TimeoutError as error:
-            raise DirectoryUnavailableError("Graph did not respond in time") from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise DirectoryUnavailableError(f"Graph could not be reached ({error})") from error
-        except (ValueError, RecursionError) as error:
+            content = response.content()
+        except ValueError as error:
             raise DirectoryUnavailableError("Graph's response is not JSON") from error
         if not isinstance(content, dict):
             raise DirectoryUnavailableError("Graph's response is not an object")
         return content
-
-
-async def _read_body(response: aiohttp.ClientResponse) -> bytes:
-    """The body. Raises `DirectoryUnavailableError` beyond `MAX_BODY`."""
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(64 * 1024):
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise DirectoryUnavailableError("Graph's response is too large")
-    return bytes(body)

@@ -19,7 +19,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
-from bot import __version__
+from bot import __version__, retry_after
 from bot.gateway import (
     AccessDeniedError,
     BatchReport,
@@ -30,7 +30,7 @@ from bot.gateway import (
     UnreachableError,
     wire,
 )
-from bot.gateway.failure import Failure, retry_after_seconds
+from bot.gateway.failure import Failure
 from bot.gateway.redact import redacted
 from bot.gateway.retry import call_with_retries
 from bot.identity.tokens import Tokens
@@ -300,7 +300,7 @@ class ConfigApiGateway:
                 response = _Response(
                     http_response.status,
                     await _read_body(http_response),
-                    retry_after_seconds(http_response.headers.get("Retry-After")),
+                    retry_after.seconds(http_response.headers.get("Retry-After")),
                     correlation_id,
                 )
                 warning = http_response.headers.get("X-Ms-ConfigApi-PowerShell-WarningMessage", "")

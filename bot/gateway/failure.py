@@ -6,11 +6,8 @@ published; the patterns below are assumptions.
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 from bot.gateway import (
     AccessDeniedError,
@@ -21,8 +18,6 @@ from bot.gateway import (
     UnavailableError,
     UnknownBatchError,
 )
-
-MAX_RETRY_AFTER = 3600.0  # seconds
 
 _REGION_FULL = re.compile(r"concurrent|too many \w*\s?(batches|requests)", re.IGNORECASE)
 _ACCESS_DENIED = re.compile(r"access (is )?denied|unauthori[sz]ed|forbidden", re.IGNORECASE)
@@ -97,21 +92,3 @@ class Failure:
         return ThrottledError(
             self.message, retry_after=self.retry_after, correlation_id=self.correlation_id
         )
-
-
-def retry_after_seconds(retry_after: str | None) -> float | None:
-    """Seconds from a `Retry-After` header (a number or an HTTP date), at most `MAX_RETRY_AFTER`.
-
-    Returns None when the header is missing or unreadable.
-    """
-    if not retry_after:
-        return None
-    try:
-        wait = float(retry_after)
-    except ValueError:
-        try:
-            moment = parsedate_to_datetime(retry_after)
-        except ValueError:
-            return None
-        wait = (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds()
-    return min(max(wait, 0.0), MAX_RETRY_AFTER) if math.isfinite(wait) else None

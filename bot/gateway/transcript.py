@@ -7,8 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import cast
 
+from bot import retry_after
 from bot.gateway import AccessDeniedError, GatewayError, ThrottledError, UnavailableError, wire
-from bot.gateway.failure import Failure, retry_after_seconds
+from bot.gateway.failure import Failure
 
 # .NET exceptions for a server that was not reached.
 _NETWORK = frozenset(
@@ -114,7 +115,7 @@ class Transcript:
         self.failure = Failure(
             status if isinstance(status, int) and 100 <= status <= 599 else None,
             message or wire.clean(text("message")) or "no reason given",
-            retry_after_seconds(text("retryAfter")),
+            retry_after.seconds(text("retryAfter")),
             wire.clean(text("correlationId")) or self.run_id,
         )
 

@@ -15,8 +15,8 @@ from datetime import UTC, datetime
 
 from bot.gateway import BatchReport, BatchSummary, PhoneReport
 from bot.phones import region as regions
+from bot.text import MAX_TEXT, clean
 
-MAX_TEXT = 500  # characters kept of any text
 _BATCH_ID = ("batchid", "batchidentifier", "id")
 _STATUS = ("batchstatus", "status", "state")
 _ITEMS = ("batchitem", "batchitems", "item", "items")
@@ -54,13 +54,6 @@ _HOST = re.compile(r"[0-9A-Za-z](?:[0-9A-Za-z.-]{0,251}[0-9A-Za-z])?(?::\d{1,5})
 
 class UnreadableResponseError(ValueError):
     """The response lacks a required field, or is not JSON."""
-
-
-def clean(text: str) -> str:
-    """`text` on one line, without control and bidirectional characters, at most `MAX_TEXT` long."""
-    printable = "".join(letter if letter.isprintable() else " " for letter in text[: 4 * MAX_TEXT])
-    folded = " ".join(printable.split())
-    return folded if len(folded) <= MAX_TEXT else folded[: MAX_TEXT - 1] + "…"
 
 
 def parse(body: bytes) -> object:

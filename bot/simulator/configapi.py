@@ -12,10 +12,9 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from types import MappingProxyType
 from typing import Any, NamedTuple
 from uuid import uuid4
 
@@ -24,6 +23,7 @@ from aiohttp import web
 from bot.phones import region as regions
 from bot.phones.region import Region
 from bot.signin.request import phone_key
+from bot.simulator.accounts import Accounts
 from bot.simulator.faults import Faults
 from bot.simulator.scenario import MESSAGES, SUCCESS, Call, Fault, Scenario, message
 from bot.simulator.waiting import Signal
@@ -32,31 +32,6 @@ _HARDWARE_ID = re.compile(
     r"(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}(?::(?!000)(?:[01][0-9]{2}|2[0-7][0-9]|28[0-8]))?"
 )
 _CONCURRENT_PHONES = 10  # phones of one batch in progress at once
-
-_POLICIES: Mapping[str, list[dict[str, Any]]] = MappingProxyType(
-    {
-        "TeamsIPPhonePolicy": [
-            {"Identity": "Global", "SignInMode": "UserSignIn"},
-            {"Identity": "Tag:CommonAreaPhone", "SignInMode": "CommonAreaPhoneSignin"},
-        ],
-        "TeamsCallingPolicy": [
-            {
-                "Identity": "Global",
-                "AllowSIPDevicesCalling": False,
-                "AllowCallRedirect": "Disabled",
-            },
-            {
-                "Identity": "Tag:SIPDevices",
-                "AllowSIPDevicesCalling": True,
-                "AllowCallRedirect": "Enabled",
-            },
-        ],
-        "TeamsSipDevicesConfiguration": [{"Identity": "Global", "BulkSignIn": "Enabled"}],
-        "TenantTrustedIPAddress": [
-            {"Identity": "203.0.113.0", "IPAddress": "203.0.113.0", "MaskBits": 24}
-        ],
-    }
-)
 
 
 class Item(NamedTuple):
@@ -113,8 +88,9 @@ class Submit:
 class ConfigApi:
     """The simulated SIP Gateway's state and a record of all calls."""
 
-    def __init__(self, scenario: Scenario, faults: Faults) -> None:
+    def __init__(self, scenario: Scenario, faults: Faults, accounts: Accounts) -> None:
         self.scenario = scenario
+        self._accounts = accounts
         self.calls: Counter[Call] = Counter()
         self.submits: list[Submit] = []
         self.batches: dict[str, Batch] = {}
@@ -194,11 +170,7 @@ class ConfigApi:
 
     async def _policy(self, request: web.Request) -> web.StreamResponse:
         kind = request.match_info["type"]
-        instances = _POLICIES.get(kind)
-        if kind == "TeamsSipDevicesConfiguration" and not self.scenario.bulk_sign_in:
-            instances = [{"Identity": "Global", "BulkSignIn": "Disabled"}]
-        if kind == "TenantTrustedIPAddress" and not self.scenario.trusted_addresses:
-            instances = []
+        instances = configurations(self.scenario).get(kind)
         if instances is None:
             return self._error(404, "NotFound", "No such configuration type.")
         return await self._respond(request, Call.POLICIES, instances)
@@ -290,6 +262,10 @@ class ConfigApi:
         outcomes = self._outcomes.get(phone.casefold()) or self._outcomes.get(account)
         if outcomes:
             return message(outcomes[min(attempt, len(outcomes)) - 1])
+        if failure := self._accounts.failure(item.username):
+            return message(failure)
+        if not self.scenario.trusted_addresses:
+            return message("ip-not-trusted")
         if self.scenario.shares:
             seed = f"{self.scenario.seed} {account} {phone} {attempt}"
             chance = random.Random(seed).random()
@@ -375,6 +351,32 @@ class ConfigApi:
             case "text":
                 return web.Response(status=status, text=text)
         return web.json_response(content, status=status)
+
+
+def configurations(scenario: Scenario) -> Mapping[str, Sequence[Mapping[str, Any]]]:
+    """The instances of each policy or tenant configuration type."""
+    address = {"Identity": "203.0.113.0", "IPAddress": "203.0.113.0", "MaskBits": 24}
+    switch = "Enabled" if scenario.bulk_sign_in else "Disabled"
+    return {
+        "TeamsIPPhonePolicy": [
+            {"Identity": _identity(name), "SignInMode": mode}
+            for name, mode in scenario.ip_phone_policies.items()
+        ],
+        "TeamsCallingPolicy": [
+            {
+                "Identity": _identity(name),
+                "AllowSIPDevicesCalling": policy.sip_devices,
+                "AllowCallRedirect": policy.call_redirect,
+            }
+            for name, policy in scenario.calling_policies.items()
+        ],
+        "TeamsSipDevicesConfiguration": [{"Identity": "Global", "BulkSignIn": switch}],
+        "TenantTrustedIPAddress": [address] if scenario.trusted_addresses else [],
+    }
+
+
+def _identity(policy: str) -> str:
+    return policy if policy == "Global" else f"Tag:{policy}"
 
 
 def _authorized(request: web.Request) -> bool:

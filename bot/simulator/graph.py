@@ -1,4 +1,7 @@
-"""Simulates the part of Microsoft Graph v1.0 that Offhook uses: users and group membership."""
+"""Simulates the part of Microsoft Graph that Offhook uses: people and groups, `$batch`, permissions.
+
+Accounts and the tenant's settings have modules of their own.
+"""
 
 from __future__ import annotations
 
@@ -7,35 +10,49 @@ import json
 import re
 import uuid
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from urllib.parse import parse_qsl, unquote
 
 from aiohttp import web
 
+from bot.simulator.accounts import Accounts
 from bot.simulator.faults import Faults
-from bot.simulator.scenario import Call, Person, Scenario
+from bot.simulator.graph_accounts import GraphAccounts
+from bot.simulator.graph_api import Endpoint, Reply, Request, error, not_found, page
+from bot.simulator.graph_tenant import GraphTenant
+from bot.simulator.scenario import Call, Fault, FaultKind, Person, Scenario
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _MAX_GROUPS = 20
+_MAX_BATCH = 20
 _GIVEN = ("Ada", "Ben", "Carla", "Dev", "Elif", "Femi", "Grace", "Hugo", "Ines", "Jonas")
 _FAMILY = ("Adler", "Brandt", "Castro", "Dahl", "Evans", "Fischer", "Garcia", "Haas", "Ito", "Jung")
 
 
 class Graph:
-    """The tenant's users and groups, from the scenario."""
+    """The tenant's directory, from the scenario."""
 
-    def __init__(self, scenario: Scenario, faults: Faults) -> None:
+    def __init__(self, scenario: Scenario, faults: Faults, accounts: Accounts) -> None:
         self.scenario = scenario
+        #: Each request, those in a `$batch` included.
         self.calls: Counter[Call] = Counter()
+        #: HTTP requests.
+        self.received = 0
+        #: Permissions that are consented to; may be changed at any time.
+        self.permissions = set(scenario.graph.permissions)
         self._faults = faults
+        self._accounts = accounts
         self._people = {person.object_id.lower(): person for person in scenario.people}
         self._principals = {person.principal.lower(): person for person in scenario.people}
+        self._endpoints = [
+            *self._own_endpoints(),
+            *GraphAccounts(scenario, accounts).endpoints(),
+            *GraphTenant(scenario, accounts).endpoints(),
+        ]
 
     def routes(self) -> web.RouteTableDef:
         routes = web.RouteTableDef()
-        routes.get("/v1.0/users")(self._list_users)
-        routes.get("/v1.0/groups")(self._list_groups)
-        routes.get("/v1.0/users/{user}")(self._user)
-        routes.post("/v1.0/users/{user}/checkMemberGroups")(self._groups)
+        routes.route("*", "/{version:v1[.]0|beta}/{path:.*}")(self._receive)
         return routes
 
     def person(self, key: str) -> Person | None:
@@ -52,84 +69,185 @@ class Graph:
         principal = f"{given}.{family}.{key[-4:]}@example.com".lower()
         return Person(object_id=key, name=f"{given} {family}", principal=principal)
 
-    async def _early_response(self, request: web.Request, call: Call) -> web.StreamResponse | None:
-        """The response if a fault or a missing token ends the call; otherwise None."""
-        self.calls[call] += 1
-        fault = self._faults.next(call)
+    def _own_endpoints(self) -> Sequence[Endpoint]:
+        users, groups = "User.Read.All", "GroupMember.Read.All"
+        return (
+            Endpoint(Call.LIST_USERS, "GET", "users", users, self._list_users, filtered=False),
+            Endpoint(Call.LIST_GROUPS, "GET", "groups", groups, self._list_groups),
+            Endpoint(Call.USERS, "GET", "users/([^/]+)", users, self._user),
+            Endpoint(
+                Call.GROUPS, "POST", "users/([^/]+)/checkMemberGroups", groups, self._member_groups
+            ),
+        )
+
+    async def _receive(self, http: web.Request) -> web.StreamResponse:
+        """Respond to an HTTP request: a `$batch`, or a request of its own."""
+        self.received += 1
+        request = await _parsed(http)
+        batch = request.path == "/$batch"
+        endpoint = None if batch else self._endpoint(request)
+        call = Call.GRAPH_BATCH if batch else endpoint.call if endpoint else None
+        fault = None
+        if call is not None:
+            self.calls[call] += 1
+            fault = self._faults.next(call)
         if self.scenario.latency:
             await asyncio.sleep(self.scenario.latency)
         if fault is not None:
-            return await self._faults.play(request, fault, _error)
-        if not request.headers.get("Authorization", "").startswith("Bearer "):
-            return _error(401, "InvalidAuthenticationToken", "Access token is empty.")
+            return await self._faults.play(http, fault, _http_error)
+        if not http.headers.get("Authorization", "").startswith("Bearer "):
+            return _http(error(401, "InvalidAuthenticationToken", "Access token is empty."))
+        return _http(self._batch(request) if batch else self._answer(request, endpoint))
+
+    def _batch(self, batch: Request) -> Reply:
+        """Each request's own answer, the last one first: Graph promises no order."""
+        items = batch.field("requests")
+        if batch.method != "POST" or not isinstance(items, list) or len(items) > _MAX_BATCH:
+            return error(400, "BadRequest", f"A batch holds up to {_MAX_BATCH} requests.")
+        responses: list[Mapping[str, object]] = []
+        for item in reversed(items):
+            reply = self._item(_inner(batch, item))
+            responses.append(
+                {
+                    "id": item["id"],
+                    "status": reply.status,
+                    "headers": {"Content-Type": "application/json", **reply.headers},
+                    "body": reply.content,
+                }
+            )
+        return Reply(200, {"responses": responses})
+
+    def _item(self, request: Request) -> Reply:
+        endpoint = self._endpoint(request)
+        if endpoint is not None:
+            self.calls[endpoint.call] += 1
+            fault = self._faults.next(endpoint.call)
+            if fault is not None:
+                return _played(fault)
+        return self._answer(request, endpoint)
+
+    def _endpoint(self, request: Request) -> Endpoint | None:
+        """The API that a request is for. Returns None where this cloud has none."""
+        path = request.path.strip("/")
+        if path.startswith(self.scenario.graph.absent):
+            return None
+        for each in self._endpoints:
+            if (each.version, each.method) != (request.version, request.method):
+                continue
+            wanted = each.filtered in (None, "$filter" in request.query)
+            if wanted and re.fullmatch(each.pattern, path, re.IGNORECASE):
+                return each
         return None
 
-    async def _list_users(self, request: web.Request) -> web.StreamResponse:
-        ids = [person.object_id for person in self.scenario.people]
-        return await self._list(request, Call.LIST_USERS, ids)
+    def _answer(self, request: Request, endpoint: Endpoint | None) -> Reply:
+        path = request.path.strip("/")
+        match = endpoint and re.fullmatch(endpoint.pattern, path, re.IGNORECASE)
+        if endpoint is None or match is None:
+            segment = path.rpartition("/")[2]
+            return error(400, "BadRequest", f"Resource not found for the segment '{segment}'.")
+        needed = {endpoint.permission}
+        if "signInActivity" in request.query.get("$select", ""):
+            needed.add("AuditLog.Read.All")
+        if not needed <= self.permissions:
+            text = "Insufficient privileges to complete the operation."
+            return error(403, "Authorization_RequestDenied", text)
+        return endpoint.handler(request, match)
 
-    async def _list_groups(self, request: web.Request) -> web.StreamResponse:
-        return await self._list(request, Call.LIST_GROUPS, [*self.scenario.groups])
+    def _list_users(self, request: Request, _: re.Match[str]) -> Reply:
+        rows = [{"id": person.object_id} for person in self.scenario.people]
+        return page(request, self.scenario, rows)
 
-    async def _list(
-        self, request: web.Request, call: Call, ids: Sequence[str]
-    ) -> web.StreamResponse:
-        """The first IDs. `$top` is the only OData option supported."""
-        error = await self._early_response(request, call)
-        if error is not None:
-            return error
-        top = request.query.get("$top", "100")
-        if not top.isdecimal():
-            return _error(400, "Request_BadRequest", "Invalid value for $top.")
-        return web.json_response({"value": [{"id": each} for each in ids[: int(top)]]})
+    def _list_groups(self, request: Request, _: re.Match[str]) -> Reply:
+        return page(request, self.scenario, [{"id": each} for each in self.scenario.groups])
 
-    async def _person_or_response(
-        self, request: web.Request, call: Call
-    ) -> Person | web.StreamResponse:
-        """The person in the request's path, or the response if the call ends here."""
-        error = await self._early_response(request, call)
-        if error is not None:
-            return error
-        user = request.match_info["user"]
-        person = self.person(user)
+    def _user(self, _: Request, match: re.Match[str]) -> Reply:
+        person = self.person(match[1])
         if person is None:
-            text = f"Resource '{user}' does not exist or one of its queried reference-property "
-            return _error(404, "Request_ResourceNotFound", f"{text}objects are not present.")
-        return person
-
-    async def _user(self, request: web.Request) -> web.StreamResponse:
-        person = await self._person_or_response(request, Call.USERS)
-        if not isinstance(person, Person):
-            return person
-        return web.json_response(
+            return not_found(match[1])
+        return Reply(
+            200,
             {
                 "@odata.context": "https://graph.microsoft.com/v1.0/$metadata#users/$entity",
                 "id": person.object_id,
                 "displayName": person.name,
                 "userPrincipalName": person.principal,
                 "userType": "Guest" if person.guest else "Member",
-            }
+            },
         )
 
-    async def _groups(self, request: web.Request) -> web.StreamResponse:
-        person = await self._person_or_response(request, Call.GROUPS)
-        if not isinstance(person, Person):
-            return person
-        try:
-            group_ids = [str(each) for each in json.loads(await request.read())["groupIds"]]
-        except (ValueError, KeyError, TypeError):
-            return _error(400, "Request_BadRequest", "groupIds is missing.")
-        if len(group_ids) > _MAX_GROUPS:
-            return _error(400, "Request_BadRequest", "Too many values in groupIds.")
-        member_of = {
-            group.lower()
-            for group, members in self.scenario.groups.items()
-            if person.object_id.lower() in {member.lower() for member in members}
-        }
-        return web.json_response(
-            {"value": [each for each in group_ids if each.lower() in member_of]}
-        )
+    def _member_groups(self, request: Request, match: re.Match[str]) -> Reply:
+        account, person = self._accounts.by_id(match[1]), self.person(match[1])
+        if account is None and person is None:
+            return not_found(match[1])
+        ids = request.field("groupIds")
+        if not isinstance(ids, list):
+            return error(400, "Request_BadRequest", "groupIds is missing.")
+        if len(ids) > _MAX_GROUPS:
+            return error(400, "Request_BadRequest", "Too many values in groupIds.")
+        names = [each.principal for each in (account, person) if each is not None]
+        inside = self._accounts.groups_of(match[1], *names)
+        return Reply(200, {"value": [each for each in ids if str(each).lower() in inside]})
 
 
-def _error(status: int, code: str, text: str) -> web.Response:
-    return web.json_response({"error": {"code": code, "message": text}}, status=status)
+async def _parsed(http: web.Request) -> Request:
+    version = http.match_info["version"]
+    prefix, _, _ = str(http.url.with_query(None)).partition(f"/{version}/")
+    return Request(
+        version,
+        http.method,
+        f"/{http.match_info['path']}",
+        dict(http.query),
+        _json(await http.read()),
+        {name.lower(): value for name, value in http.headers.items()},
+        f"{prefix}/{version}",
+    )
+
+
+def _inner(batch: Request, item: Mapping[str, object]) -> Request:
+    """A request of a `$batch`. Its URL is percent-encoded, like any other."""
+    path, _, query = str(item["url"]).partition("?")
+    headers = item.get("headers")
+    return Request(
+        batch.version,
+        str(item["method"]),
+        unquote(path),
+        # Unlike in a form, a plus is a plus in OData.
+        dict(parse_qsl(query.replace("+", "%2B"), keep_blank_values=True)),
+        item.get("body"),
+        {str(name).lower(): str(value) for name, value in headers.items()}
+        if isinstance(headers, dict)
+        else {},
+        batch.base,
+    )
+
+
+def _json(body: bytes) -> object:
+    """The body; None if it is no JSON."""
+    try:
+        return json.loads(body)
+    except ValueError:
+        return None
+
+
+def _played(fault: Fault) -> Reply:
+    """The answer to a request in a `$batch` as `fault` says."""
+    match fault.fault:
+        case FaultKind.GARBAGE:
+            return Reply(200, fault.body)
+        case FaultKind.GONE:
+            return not_found("gone")
+        case kind:
+            status = int(kind[:3]) if kind[:3].isdecimal() else 504
+    wait = fault.retry_after
+    headers = {} if wait is None else {"Retry-After": f"{wait}"}
+    code = "TooManyRequests" if status == 429 else "Fault"
+    reply = error(status, code, fault.message or f"HTTP {status}")
+    return Reply(reply.status, reply.content, headers)
+
+
+def _http(reply: Reply) -> web.Response:
+    return web.json_response(reply.content, status=reply.status, headers=reply.headers)
+
+
+def _http_error(status: int, code: str, text: str) -> web.Response:
+    return _http(error(status, code, text))

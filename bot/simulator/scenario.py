@@ -10,6 +10,16 @@ batch_seconds = 3.0
 [shares]                                    # probabilities; the same outcomes in every run of a seed
 device-offline = 0.03
 
+[accounts."lobby-4@contoso.com"]            # what differs from a healthy phone account
+number = false                              # Graph says so, and the sign-in fails for it
+
+[[conditional_access]]
+name = "Require MFA"
+exclude = ["lobby-5@contoso.com"]
+
+[graph]
+permissions = ["User.Read.All"]
+
 [[faults]]
 call = "createbatch"
 nth = 2
@@ -38,6 +48,13 @@ from pydantic import (
 
 from bot.phones.region import Region
 from bot.signin.batch import MAX_BATCHES_PER_REGION, MAX_PHONES_PER_BATCH
+from bot.simulator.tenant import (
+    GATEWAY_APPLICATIONS,
+    AccessPolicy,
+    Account,
+    CallingPolicy,
+    GraphApi,
+)
 
 SUCCESS = "success"
 
@@ -105,6 +122,19 @@ class Call(StrEnum):
     GROUPS = "checkMemberGroups"
     LIST_USERS = "list-users"
     LIST_GROUPS = "list-groups"
+    GRAPH_BATCH = "$batch"
+    ACCOUNTS = "accounts"
+    CONFIGURATION = "userConfigurations"
+    MFA = "requirements"
+    GROUP_MEMBERS = "transitiveMembers"
+    UNIT_MEMBERS = "administrativeUnits"
+    ROLE_DEFINITIONS = "roleDefinitions"
+    ROLES = "roleAssignments"
+    ELIGIBLE_ROLES = "roleEligibilityScheduleInstances"
+    ACCESS_POLICIES = "conditionalAccess"
+    WHAT_IF = "evaluate"
+    SECURITY_DEFAULTS = "securityDefaults"
+    SERVICE_PRINCIPALS = "servicePrincipals"
     SEND = "send"
     UPDATE = "update"
     DELETE = "delete"
@@ -285,8 +315,34 @@ class Scenario(_Model):
     people: tuple[Person, ...] = PEOPLE
     #: Invent a person for any GUID that is not listed.
     anyone: bool = True
-    #: Group ID -> members' object IDs.
+    #: Group ID -> members (object IDs, user principal names, or IDs of nested groups).
     groups: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    #: Accounts by user principal name that differ from the default, a healthy phone account.
+    accounts: Mapping[str, Account] = Field(default_factory=dict)
+    #: Domains in which every other user principal name is a healthy account; empty for all domains.
+    account_domains: tuple[str, ...] = ()
+    #: Administrative unit ID -> members (object IDs or user principal names).
+    administrative_units: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    #: Group ID -> directory roles that the group holds.
+    group_roles: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    #: IP phone policies: name -> SignInMode.
+    ip_phone_policies: Mapping[str, str] = Field(
+        default_factory=lambda: {
+            "Global": "UserSignIn",
+            "CommonAreaPhone": "CommonAreaPhoneSignin",
+        }
+    )
+    calling_policies: Mapping[str, CallingPolicy] = Field(
+        default_factory=lambda: {
+            "Global": CallingPolicy(sip_devices=False, call_redirect="Disabled"),
+            "SIPDevices": CallingPolicy(),
+        }
+    )
+    conditional_access: tuple[AccessPolicy, ...] = ()
+    security_defaults: bool = False
+    #: Application IDs of the gateway's service principals that exist in the tenant.
+    gateway_principals: tuple[str, ...] = GATEWAY_APPLICATIONS
+    graph: GraphApi = GraphApi()
     #: Whether bulk sign-in is enabled for the tenant.
     bulk_sign_in: bool = True
     #: Whether the tenant has trusted IP addresses.

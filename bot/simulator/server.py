@@ -7,6 +7,7 @@ from typing import Self
 
 from aiohttp import web
 
+from bot.simulator.accounts import Accounts
 from bot.simulator.configapi import ConfigApi
 from bot.simulator.connector import Connector
 from bot.simulator.entra import Entra
@@ -28,8 +29,9 @@ class Simulator:
     def __init__(self, scenario: Scenario | None = None, *, port: int = 0) -> None:
         self.scenario = scenario or Scenario()
         self.faults = Faults(self.scenario.faults)
-        self.configapi = ConfigApi(self.scenario, self.faults)
-        self.graph = Graph(self.scenario, self.faults)
+        self.accounts = Accounts(self.scenario)
+        self.configapi = ConfigApi(self.scenario, self.faults, self.accounts)
+        self.graph = Graph(self.scenario, self.faults, self.accounts)
         self.connector = Connector(self.scenario, self.faults)
         self.files = Files()
         self.entra = Entra(self.scenario, self.faults)

@@ -13,7 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.directory.graph import SCOPE as GRAPH
+from bot.directory.client import SCOPE as GRAPH
 from bot.directory.graph import GraphDirectory
 from bot.doctor import Finding
 from bot.doctor.clients import GatewayAccess, Scopes
