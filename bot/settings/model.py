@@ -53,6 +53,11 @@ class RunAs(StrEnum):
     APP = "app"
 
 
+class Preflight(StrEnum):
+    ON = "on"
+    OFF = "off"
+
+
 class Exports(StrEnum):
     CONSENT = "consent"
     LINK = "link"
@@ -155,6 +160,17 @@ class Settings(BaseSettings):
         "the tenant.",
     )
     four_eyes: bool = Field(True, description="The approver must not be the requester.")
+    preflight: Preflight = Field(
+        Preflight.ON,
+        description="Whether accounts are checked before approval can be requested: `on` or `off`. "
+        "Cards say what was not checked.",
+    )
+    accounts: CommaSeparated = Field(
+        (),
+        description="Which accounts may be signed in: object IDs of groups or administrative units, or "
+        "UPN patterns such as `lobby.*@contoso.com`, comma-separated. Empty: any account that is not "
+        "an administrator's, a guest's, or a person's.",
+    )
     approval_ttl: float = Field(
         86400, gt=0, description="Seconds until a request awaiting approval expires."
     )
@@ -192,7 +208,9 @@ class Settings(BaseSettings):
     )
     scenario: Path | None = Field(None, description="Scenario file of the simulator (`local`).")
 
-    @field_validator("tenant_ids", "requesters", "approvers", "download_hosts", mode="before")
+    @field_validator(
+        "tenant_ids", "requesters", "approvers", "accounts", "download_hosts", mode="before"
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str):
