@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import TypeVar
@@ -74,7 +74,7 @@ class AccountReader:
 
     async def read(
         self, usernames: Sequence[str], *, scope: Collection[str] = (), seconds: float
-    ) -> AsyncIterator[Sequence[AccountFacts]]:
+    ) -> AsyncGenerator[Sequence[AccountFacts], None]:
         """Yield facts in chunks of at most `CHUNK` accounts, in the order of `usernames`.
 
         A username that occurs again, in any case, is left out. `scope` are object IDs of the allowed

@@ -342,21 +342,24 @@ def _content(response: Response) -> object:
 
 
 def _items(answer: Mapping[str, object], indexes: Sequence[int]) -> Mapping[int, Answer | _Again]:
-    """The answers in a `$batch` response. One that is missing is unreadable."""
+    """The answers in a `$batch` response. What is missing, or answered twice, is unreadable."""
     responses = answer.get("responses")
     wanted = {str(index): index for index in indexes}
     found: dict[int, Answer | _Again] = {}
     for each in responses if isinstance(responses, list) else []:
-        if not isinstance(each, dict):
+        key = each.get("id") if isinstance(each, dict) else None
+        if not isinstance(key, str) or key not in wanted:
             continue
-        index = wanted.pop(str(each.get("id")), None)
-        if index is not None:
-            headers = each.get("headers")
-            names = headers if isinstance(headers, dict) else {}
-            wait = next((v for k, v in names.items() if str(k).casefold() == "retry-after"), None)
-            wait_seconds = retry_after.seconds(None if wait is None else str(wait))
-            found[index] = _judged(each.get("status"), each.get("body"), wait_seconds)
-    return found | dict.fromkeys(wanted.values(), GARBAGE)
+        wait = retry_after.seconds(_retry_after(each.get("headers")))
+        judged = _judged(each.get("status"), each.get("body"), wait)
+        found[wanted[key]] = GARBAGE if wanted[key] in found else judged
+    return {index: found.get(index, GARBAGE) for index in indexes}
+
+
+def _retry_after(headers: object) -> str | None:
+    names = headers if isinstance(headers, dict) else {}
+    values = (str(value) for name, value in names.items() if str(name).lower() == "retry-after")
+    return next(values, None)
 
 
 def _judged(status: object, content: object, wait: float | None) -> Answer | _Again:
@@ -382,7 +385,8 @@ def _error(content: object) -> tuple[str, str]:
     error = content.get("error") if isinstance(content, dict) else None
     if not isinstance(error, dict):
         return "", ""
-    code, message = error.get("code"), error.get("message")
-    return clean(code) if isinstance(code, str) else "", clean(message) if isinstance(
-        message, str
-    ) else ""
+    code, message = (error.get(name) for name in ("code", "message"))
+    return (
+        clean(code) if isinstance(code, str) else "",
+        clean(message) if isinstance(message, str) else "",
+    )

@@ -33,6 +33,7 @@ MAX_SAMPLE = 20  # accounts per run if policies cannot be read
 MAX_SETS = 200  # distinct sets of accounts per run
 MAX_PAGES = 10
 
+_NOT_ENFORCED = frozenset({"disabled", "enabledforreportingbutnotenforced"})
 _Hits = Known[Sequence[ConditionalAccessHit]]
 _Set = tuple[object, ...]
 
@@ -65,11 +66,10 @@ class ConditionalAccess:
         [policies] = await self._batches.listings([query], max_pages=MAX_PAGES)
         if policies.gap is not None:
             return
-        enabled = [row for row in policies.rows if reading.text(row, "state") != "disabled"]
         enabled = [
             row
-            for row in enabled
-            if reading.text(row, "state") != "enabledForReportingButNotEnforced"
+            for row in policies.rows
+            if reading.text(row, "state").casefold() not in _NOT_ENFORCED
         ]
         self._none_enabled = not enabled
         self._named = _named(enabled)
@@ -147,11 +147,9 @@ def _named(policies: Sequence[reading.Row]) -> _Named | None:
         for kind, into in (("Users", named.users), ("Groups", named.groups)):
             for side in ("include", "exclude"):
                 ids = users.get(f"{side}{kind}")
-                if not isinstance(ids, list | None) or not all(
-                    isinstance(each, str) for each in ids or []
-                ):
+                if not isinstance(ids, list) or not all(isinstance(each, str) for each in ids):
                     return None
-                into |= {each.lower() for each in ids or [] if reading.is_object_id(each)}
+                into |= {each.lower() for each in ids if reading.is_object_id(each)}
     return named
 
 

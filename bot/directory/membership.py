@@ -60,6 +60,8 @@ class Membership:
         self._members[key] = frozenset(reading.object_id(row) for row in listing.rows)
         if listing.gap is not None:
             self._gaps[key] = listing.gap.unknown(permission)
+        elif "" in self._members[key]:
+            self._gaps[key] = reading.unreadable("members")
 
     @property
     def complete(self) -> bool:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from bot.preflight.facts import (
     ConditionalAccessHit,
@@ -114,33 +114,53 @@ def _moment(value: object) -> datetime | None:
 
 
 def plans(row: Row) -> Known[Plans]:
-    assigned, licenses = row.get("assignedPlans"), row.get("assignedLicenses")
+    assigned = row.get("assignedPlans")
     if not isinstance(assigned, list):
         return unreadable("assignedPlans")
     working: list[tuple[str, str]] = []
     for each in assigned:
-        if not isinstance(each, dict) or not isinstance(each.get("capabilityStatus"), str):
+        plan = _plan(each)
+        if plan is None:
             return unreadable("assignedPlans")
-        if each["capabilityStatus"].casefold() in _WORKING:
-            plan = object_id(each, "servicePlanId")
-            if not plan:
-                return unreadable("assignedPlans")
-            working.append((plan, text(each, "service").casefold()))
-    mailbox = any(
+        if plan.working:
+            working.append((plan.id, plan.service))
+    mailbox: Known[bool] = any(
         service == "exchange" and plan != EXCHANGE_FOUNDATION_PLAN for plan, service in working
     )
+    if mailbox:
+        mailbox = _mailbox_of_person(row.get("assignedLicenses"))
+    if isinstance(mailbox, Unknown):
+        return mailbox
     return Plans(
         teams_phone=any(plan == TEAMS_PHONE_PLAN for plan, _ in working),
-        mailbox=mailbox and not _shared_devices_only(licenses),
+        mailbox=mailbox,
         desktop_apps=any(service == "microsoftoffice" for _, service in working),
     )
 
 
-def _shared_devices_only(licenses: object) -> bool:
-    if not isinstance(licenses, list) or not licenses:
-        return False
+class _Plan(NamedTuple):
+    id: str
+    service: str  #: lower case
+    working: bool
+
+
+def _plan(value: object) -> _Plan | None:
+    """An entry of `assignedPlans`. Returns None if it is unreadable."""
+    if not isinstance(value, dict):
+        return None
+    plan, service = object_id(value, "servicePlanId"), text(value, "service").casefold()
+    status = text(value, "capabilityStatus").casefold()
+    return _Plan(plan, service, status in _WORKING) if plan and service and status else None
+
+
+def _mailbox_of_person(licenses: object) -> Known[bool]:
+    """Whether a mailbox comes from another license than Teams Shared Devices."""
+    if not isinstance(licenses, list):
+        return unreadable("assignedLicenses")
     skus = [object_id(each, "skuId") if isinstance(each, dict) else "" for each in licenses]
-    return SHARED_DEVICES_SKUS.issuperset(skus)
+    if "" in skus:
+        return unreadable("assignedLicenses")
+    return not skus or not SHARED_DEVICES_SKUS.issuperset(skus)
 
 
 def mfa(row: Row) -> Known[MfaState]:
@@ -201,34 +221,41 @@ def _policy_name(assignment: object) -> Known[str | None]:
 def conditional_access(rows: Sequence[Row]) -> Known[Sequence[ConditionalAccessHit]]:
     """The enforced policies among the results of What If that apply.
 
-    Unknown if none applies, but for one of them What If lacked information.
+    Unknown if a policy is unreadable, or if What If lacked information about an enforced one and no
+    other applies.
     """
     hits: list[ConditionalAccessHit] = []
     undecided = ""
     for row in rows:
-        state, applies = row.get("state"), row.get("policyApplies")
-        if not isinstance(state, str) or not isinstance(applies, bool):
-            undecided = undecided or text(row, "displayName") or "policyApplies"
-        elif state.casefold() == "enabled" and applies:
-            controls = _controls(row.get("grantControls"))
-            hits.append(ConditionalAccessHit(text(row, "displayName"), controls))
-        elif state.casefold() == "enabled" and _lacks_information(row):
-            undecided = undecided or text(row, "displayName") or "analysisReasons"
+        name, state = text(row, "displayName"), text(row, "state").casefold()
+        applies, controls = row.get("policyApplies"), _controls(row)
+        if not state or not isinstance(applies, bool) or controls is None:
+            return unreadable(name or "policyApplies")
+        if state != "enabled":
+            continue
+        if applies:
+            hits.append(ConditionalAccessHit(name, controls))
+        elif "notenoughinformation" in _reasons(row):
+            undecided = undecided or name or "analysisReasons"
     return unreadable(undecided) if undecided and not hits else tuple(hits)
 
 
-def _lacks_information(row: Row) -> bool:
-    return "notenoughinformation" in text(row, "analysisReasons").casefold()
+def _reasons(row: Row) -> str:
+    """Why a policy does not apply, in lower case; unreadable reasons count as a lack of information."""
+    return text(row, "analysisReasons").casefold() or "notenoughinformation"
 
 
-def _controls(grant: object) -> Sequence[str]:
-    if not isinstance(grant, dict):
+def _controls(row: Row) -> Sequence[str] | None:
+    """What a policy asks of a sign-in; empty for null, which asks nothing. None if it is unreadable."""
+    grant = row.get("grantControls", "")
+    if grant is None:
         return ()
-    controls = grant.get("builtInControls")
-    names = (
-        [clean(each) for each in controls if isinstance(each, str)]
-        if isinstance(controls, list)
-        else []
-    )
-    strength = grant.get("authenticationStrength")
-    return (*names, "mfa") if isinstance(strength, dict) and "mfa" not in names else tuple(names)
+    controls = grant.get("builtInControls") if isinstance(grant, dict) else None
+    if not isinstance(grant, dict) or not isinstance(controls, list):
+        return None
+    names = [clean(each) for each in controls if isinstance(each, str)]
+    if len(names) != len(controls):
+        return None
+    if grant.get("authenticationStrength") is not None and "mfa" not in names:
+        names.append("mfa")
+    return tuple(names)

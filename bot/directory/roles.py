@@ -94,6 +94,8 @@ def _holders(
         listing = members.get(principal, Listing())
         for member in listing.rows:
             roles[reading.object_id(member)].add(name)
+            if not reading.object_id(member):
+                gap = gap or reading.unreadable("members")
         if listing.gap is not None and not listing.gap.no_such_object:
             gap = gap or listing.gap.unknown(GROUP_PERMISSION)
     return Holders({key: tuple(sorted(each)) for key, each in roles.items() if key}, gap)

@@ -31,10 +31,14 @@ ALLOWED, OTHERS, UNIT = (f"10000000-0000-0000-0000-{number:012}" for number in r
 
 
 @asynccontextmanager
-async def reading_from(url: str) -> AsyncGenerator[AccountReader, None]:
+async def reading_from(
+    url: str,
+    *,
+    timeout: float = 5.0,
+) -> AsyncGenerator[AccountReader, None]:
     async with aiohttp.ClientSession() as session:
         client = GraphClient(session, url, FixedToken())
-        yield AccountReader(client, timeout=5.0, pause=0.001)
+        yield AccountReader(client, timeout=timeout, pause=0.001)
 
 
 async def read(
@@ -51,10 +55,10 @@ async def read(
 
 
 async def read_one(
-    scenario: Scenario, username: str = LOBBY, **more: Collection[str]
+    scenario: Scenario, username: str = LOBBY, *, scope: Collection[str] = ()
 ) -> AccountFacts:
     async with Simulator(scenario) as simulator:
-        [facts] = await read(simulator, [username], **more)
+        [facts] = await read(simulator, [username], scope=scope)
         return facts
 
 
@@ -65,8 +69,8 @@ def unknown_permission(name: str) -> Unknown:
 async def test_account_is_known_in_full_when_everything_may_be_read() -> None:
     facts = await read_one(Scenario(groups={ALLOWED: (LOBBY,)}), scope=(ALLOWED, OTHERS))
     assert len(facts.object_id) == 36
-    [number] = facts.phone_numbers if not isinstance(facts.phone_numbers, Unknown) else ()
-    assert number.startswith("+1555")
+    assert isinstance(facts.phone_numbers, tuple)
+    [number] = facts.phone_numbers
     assert facts == AccountFacts(
         LOBBY,
         found=True,
@@ -292,8 +296,7 @@ async def test_facts_are_unavailable_when_throttled_beyond_the_deadline() -> Non
 )
 async def test_what_is_known_is_kept_when_graph_goes_down(kind: FaultKind) -> None:
     names = [f"phone-{number}@contoso.com" for number in range(3 * CHUNK)]
-    async with Simulator() as simulator, reading_from(simulator.graph_url) as reader:
-        reader = AccountReader(reader._client, timeout=0.2, pause=0.001)  # pyright: ignore[reportPrivateUsage]
+    async with Simulator() as simulator, reading_from(simulator.graph_url, timeout=1.0) as reader:
         chunks = reader.read(names, seconds=30)
         first = await anext(chunks)
         simulator.faults.add(Fault(call=Call.GRAPH_BATCH, fault=kind, times=0))
@@ -325,7 +328,7 @@ async def test_reading_resumes_with_the_usernames_that_are_left() -> None:
         async with reading_from(simulator.graph_url) as reader:
             chunks = reader.read(names, seconds=30)
             first = await anext(chunks)
-            await chunks.aclose()  # type: ignore[attr-defined]
+            await chunks.aclose()
         rest = await read(simulator, names[len(first) :])
     assert [each.username for each in (*first, *rest)] == names
 
