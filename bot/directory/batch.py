@@ -109,6 +109,8 @@ class _Waiting:
 _Attempt = Callable[[Sequence[int]], Awaitable[Mapping[int, "Answer | _Again"]]]
 
 GARBAGE = Refusal(200, message="the response is not readable")
+#: A list with more pages than were to be read.
+TOO_LONG = Refusal(200, message="the list is too long")
 
 
 class Batches:
@@ -224,7 +226,7 @@ class Batches:
             if page == max_pages or (count is not None and _pages(count) > max_pages):
                 break
             answer = await self._get(path, headers)
-        return Listing(rows, Refusal(200, message=f"more than {max_pages} pages"), count)
+        return Listing(rows, TOO_LONG, count)
 
     async def _send_batch(self, queries: Sequence[Query], version: str) -> list[Answer]:
         async def attempt(indexes: Sequence[int]) -> Mapping[int, Answer | _Again]:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from urllib.parse import quote
 
 from bot.directory import reading
-from bot.directory.batch import BATCH_SIZE, Batches, Listing, Query, Refusal
+from bot.directory.batch import BATCH_SIZE, TOO_LONG, Batches, Listing, Query, Refusal
 from bot.preflight.facts import Known, Unknown
 
 PAGE = 999  # the most members that Graph puts on a page
@@ -51,7 +51,7 @@ class Membership:
         for each, listing in zip(ids, groups, strict=True):
             if each in others:
                 continue
-            if listing.gap is not None and listing.gap.status == 200:
+            if listing.gap is TOO_LONG:
                 self._checked.append(each)
             else:
                 self._keep(each, listing, GROUP_PERMISSION)

@@ -176,7 +176,7 @@ class GraphAccounts:
         return Reply(200, _configuration(entry))
 
     def _mfa(self, _: Request, match: re.Match[str]) -> Reply:
-        entry = self._accounts.by_id(match[1]) or self._accounts.find(match[1])
+        entry = self._accounts.by_id(match[1])
         if entry is None:
             return not_found(match[1])
         return Reply(200, {"perUserMfaState": entry.account.mfa})
