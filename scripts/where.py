@@ -113,6 +113,16 @@ PLACES = (
         "Delegations",
     ),
     Place("Check an approver's Entra roles", "bot/identity/entra_roles.py", "missing_roles"),
+    Place("Read accounts from Graph for pre-flight", "bot/directory/accounts.py", "AccountReader"),
+    Place(
+        "Put many Graph reads into few calls; wait when throttled",
+        "bot/directory/batch.py",
+        "Batches",
+    ),
+    Place("Decide what a Graph property says", "bot/directory/reading.py", "plans"),
+    Place("Find who holds a directory role", "bot/directory/roles.py", "read"),
+    Place("Read the content of Teams policies", "bot/gateway/policies.py", "read"),
+    Place("Declare the simulated tenant's accounts", "bot/simulator/tenant.py", "Account"),
     Place(
         "Call the SIP Gateway over the Teams ConfigAPI",
         "bot/gateway/configapi.py",

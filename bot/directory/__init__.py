@@ -1,4 +1,4 @@
-"""Protocol for the tenant's users and groups in Microsoft Graph."""
+"""The tenant's users, groups, accounts and settings in Microsoft Graph."""
 
 from __future__ import annotations
 
