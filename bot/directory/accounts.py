@@ -53,6 +53,15 @@ _RESTRICTED = "isManagementRestricted"
 _OPTIONAL = (_SIGN_IN, _RESTRICTED)
 #: Wider than `bot.phones.username`, which judges files: this only keeps queries well-formed.
 _PRINCIPAL = re.compile(r"""[!#-'*-.0-9=?A-Z^-~]{1,64}@[A-Za-z0-9.-]{1,48}""")
+#: Reasons for which an API that no account of a chunk could be read from is not asked again in a run.
+_LASTING = frozenset(
+    {
+        UnknownReason.PERMISSION,
+        UnknownReason.LICENSE,
+        UnknownReason.CLOUD,
+        UnknownReason.UNAVAILABLE,
+    }
+)
 _NOT_A_PRINCIPAL = Unknown(UnknownReason.NOT_READ, "not a user principal name")
 _NO_ID = reading.unreadable("id")
 
@@ -78,8 +87,9 @@ class AccountReader:
         """Yield facts in chunks of at most `CHUNK` accounts, in the order of `usernames`.
 
         A username that occurs again, in any case, is left out. `scope` are object IDs of the allowed
-        groups and administrative units. What is not read within `seconds` is `Unknown`. To resume, pass
-        the usernames that are left. Never raises because of what Graph responds.
+        groups and administrative units. What is not read within `seconds`, the caller's time between
+        chunks included, is `Unknown`. To resume, pass the usernames that are left. Never raises because
+        of what Graph responds.
         """
         first: dict[str, str] = {}
         for each in usernames:
@@ -287,8 +297,7 @@ class _Run:
 def _refused_throughout(answers: Sequence[Answer | None], permission: str) -> Unknown | None:
     """Why it is of no use to go on asking, if every answer says so; None otherwise."""
     reasons = [each.unknown(permission) if isinstance(each, Refusal) else None for each in answers]
-    lasting = (UnknownReason.PERMISSION, UnknownReason.LICENSE, UnknownReason.CLOUD)
-    if reasons and all(each is not None and each.reason in lasting for each in reasons):
+    if reasons and all(each is not None and each.reason in _LASTING for each in reasons):
         return reasons[0]
     return None
 

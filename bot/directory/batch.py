@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import random
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bot import retry_after
@@ -262,15 +262,18 @@ class Batches:
             tries += 1
             if attempts >= MAX_ATTEMPTS or _now() + pause >= self._deadline:
                 answers.update({key: each.refusal for key, each in again.items()})
-                self._give_up(next(iter(again.values())).refusal)
+                self._give_up(again.values())
                 break
             self._resume_at = max(self._resume_at, _now() + pause)
         return [answers.get(index, GARBAGE) for index in range(number)]
 
-    def _give_up(self, refusal: Refusal) -> None:
-        self._unanswered += 1
+    def _give_up(self, again: Collection[_Again]) -> None:
+        """Count a call that was not answered. Throttling concerns one API, not all of Graph."""
+        unanswered = [each.refusal for each in again if not each.throttled]
+        if len(unanswered) == len(again):
+            self._unanswered += 1
         if self._unanswered >= MAX_UNANSWERED:
-            self._down = refusal
+            self._down = unanswered[0]
 
     def _pause_before(self, tries: int, again: Mapping[int, _Again]) -> float:
         """Seconds until the next attempt."""

@@ -284,6 +284,29 @@ async def test_facts_are_unavailable_when_throttled_beyond_the_deadline() -> Non
     assert facts.policies[PolicyType.CALLING] == "SIPDevices"
 
 
+async def test_one_throttled_api_leaves_the_others_known_in_all_chunks() -> None:
+    fault = Fault(call=Call.MFA, fault=FaultKind.THROTTLED, times=0, retry_after=600)
+    names = [f"phone-{number}@contoso.com" for number in range(3 * CHUNK)]
+    async with Simulator(Scenario(faults=(fault,))) as simulator:
+        facts = await read(simulator, names)
+        # Not asked again after a chunk in which nobody was answered.
+        assert simulator.graph.calls[Call.MFA] == CHUNK
+    assert all(each.enabled is True and each.phone_numbers for each in facts)
+    assert all(isinstance(each.mfa, Unknown) for each in facts)
+
+
+async def test_refused_token_is_renewed_once() -> None:
+    fault = Fault(call=Call.GRAPH_BATCH, fault=FaultKind.UNAUTHORIZED)
+    assert (await read_one(Scenario(faults=(fault,)))).mfa is MfaState.DISABLED
+
+
+async def test_facts_are_unavailable_when_every_token_is_refused() -> None:
+    fault = Fault(call=Call.GRAPH_BATCH, fault=FaultKind.UNAUTHORIZED, times=0)
+    found = (await read_one(Scenario(faults=(fault,)))).found
+    assert isinstance(found, Unknown)
+    assert found.reason is UnknownReason.UNAVAILABLE
+
+
 @pytest.mark.parametrize(
     "kind",
     [
