@@ -175,6 +175,7 @@ class _Run:
         asked = [each for each in usernames if _PRINCIPAL.fullmatch(each)]
         parts = [asked[at : at + MAX_IN] for at in range(0, len(asked), MAX_IN)]
         for part, listing in zip(parts, await self._list_users(parts), strict=True):
+            await asyncio.sleep(0)  # much JSON to read: let other work run
             rows: dict[str, list[reading.Row]] = {}
             complete = listing.gap is None
             for row in listing.rows:

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from bot.preflight.facts import (
     ConditionalAccessHit,
@@ -35,6 +35,7 @@ SHARED_DEVICES_SKUS = frozenset(
     {"295a8eb0-f78d-45c7-8b5b-1eed5ed02dff", "b1511558-69bd-4e1b-8270-59ca96dba0f3"}
 )
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_PLAN = ("servicePlanId", "service", "capabilityStatus")
 _WORKING = frozenset({"enabled", "warning"})
 _NEVER = 1  # the year that some APIs write for "never"
 
@@ -117,13 +118,14 @@ def plans(row: Row) -> Known[Plans]:
     assigned = row.get("assignedPlans")
     if not isinstance(assigned, list):
         return unreadable("assignedPlans")
-    working: list[tuple[str, str]] = []
+    working: list[tuple[str, str]] = []  # plan and service, in lower case
     for each in assigned:
-        plan = _plan(each)
-        if plan is None:
+        entry = each if isinstance(each, dict) else {}
+        plan, service, status = (entry.get(name) for name in _PLAN)
+        if not (isinstance(plan, str) and isinstance(service, str) and isinstance(status, str)):
             return unreadable("assignedPlans")
-        if plan.working:
-            working.append((plan.id, plan.service))
+        if status.lower() in _WORKING:
+            working.append((plan.lower(), service.lower()))
     mailbox: Known[bool] = any(
         service == "exchange" and plan != EXCHANGE_FOUNDATION_PLAN for plan, service in working
     )
@@ -136,21 +138,6 @@ def plans(row: Row) -> Known[Plans]:
         mailbox=mailbox,
         desktop_apps=any(service == "microsoftoffice" for _, service in working),
     )
-
-
-class _Plan(NamedTuple):
-    id: str
-    service: str  #: lower case
-    working: bool
-
-
-def _plan(value: object) -> _Plan | None:
-    """An entry of `assignedPlans`. Returns None if it is unreadable."""
-    if not isinstance(value, dict):
-        return None
-    plan, service = object_id(value, "servicePlanId"), text(value, "service").casefold()
-    status = text(value, "capabilityStatus").casefold()
-    return _Plan(plan, service, status in _WORKING) if plan and service and status else None
 
 
 def _mailbox_of_person(licenses: object) -> Known[bool]:

@@ -19,6 +19,7 @@ _OUTCOMES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "no-cap-policy": {"ip_phone_policy": ""},
     }
 )
+_HEALTHY = Account()
 
 
 class Entry(NamedTuple):
@@ -38,7 +39,10 @@ class Accounts:
         self._listed = dict(scenario.accounts)
         self._names = {name.lower(): name for name in self._listed}
         self._outcomes = {key.lower(): each for key, each in scenario.outcomes.items()}
+        self._domains = frozenset(each.lower() for each in scenario.account_domains)
         self._found: dict[str, Entry] = {}  # by object ID
+        self._ids: dict[str, str] = {}  # object IDs by lowercase name
+        self._members: dict[tuple[str, ...], Sequence[Entry]] = {}
         for name in [*self._listed, *(person.principal for person in scenario.people)]:
             self.find(name)
 
@@ -51,21 +55,23 @@ class Accounts:
             for key, each in self._found.items()
             if each.principal.lower() != principal.lower()
         }
+        self._ids.pop(principal.lower(), None)
+        self._members.clear()
         self.find(principal)
 
     def find(self, principal: str) -> Entry | None:
         """The account of this user principal name. Returns None when there is none."""
         key = principal.lower()
+        if key in self._ids:
+            return self._found[self._ids[key]]
         account = self._account(key)
         if account is None or not account.exists:
             return None
         object_id = account.object_id or str(uuid.uuid5(uuid.NAMESPACE_DNS, key))
-        entry = self._found.get(object_id.lower())
-        if entry is None:
-            person = self._people.get(key)
-            name = self._names.get(key) or (person.principal if person else principal)
-            entry = self._found[object_id.lower()] = Entry(object_id, name, account)
-        return entry
+        person = self._people.get(key)
+        name = self._names.get(key) or (person.principal if person else principal)
+        self._ids[key] = object_id.lower()
+        return self._found.setdefault(object_id.lower(), Entry(object_id, name, account))
 
     def by_id(self, object_id: str) -> Entry | None:
         """An account that is listed, or that was found by its name before. Returns None otherwise."""
@@ -91,6 +97,8 @@ class Accounts:
 
     def members(self, ids: Sequence[str]) -> Sequence[Entry]:
         """The accounts among members (object IDs, user principal names, or IDs of nested groups)."""
+        if tuple(ids) in self._members:
+            return self._members[tuple(ids)]
         groups = {key.lower(): each for key, each in self._scenario.groups.items()}
         left, seen, found = [*ids], set[str](), dict[str, Entry]()
         while left:
@@ -102,7 +110,8 @@ class Accounts:
             ):
                 found[entry.object_id.lower()] = entry
             seen.add(each)
-        return list(found.values())
+        self._members[tuple(ids)] = list(found.values())
+        return self._members[tuple(ids)]
 
     def groups_of(self, *names: str) -> frozenset[str]:
         """The groups (lowercase IDs) that contain someone of these names, directly or nested."""
@@ -122,11 +131,10 @@ class Accounts:
         person = self._people.get(key)
         if person is not None:
             return _of_person(person)
-        domains = {each.lower() for each in self._scenario.account_domains}
-        if domains and key.rpartition("@")[2] not in domains:
+        if self._domains and key.rpartition("@")[2] not in self._domains:
             return None
         outcome, *_ = self._outcomes.get(key, ("",))
-        return Account(**_OUTCOMES.get(outcome, {}))
+        return Account(**_OUTCOMES[outcome]) if outcome in _OUTCOMES else _HEALTHY
 
 
 def _of_person(person: Person) -> Account:

@@ -10,6 +10,16 @@ batch_seconds = 3.0
 [shares]                                    # probabilities; the same outcomes in every run of a seed
 device-offline = 0.03
 
+[accounts."lobby-4@contoso.com"]            # what differs from a healthy phone account
+number = false                              # Graph says so, and the sign-in fails for it
+
+[[conditional_access]]
+name = "Require MFA"
+exclude = ["lobby-5@contoso.com"]
+
+[graph]
+permissions = ["User.Read.All"]
+
 [[faults]]
 call = "createbatch"
 nth = 2

@@ -17,6 +17,7 @@ from bot.simulator.scenario import (
     Scenario,
     ScenarioError,
 )
+from bot.simulator.tenant import Account
 
 EVERYTHING = """
 seed = 7
@@ -46,6 +47,24 @@ retry_after = 5
 [[faults]]
 call = "update"
 fault = "gone"
+
+[accounts."lobby-4@contoso.com"]
+number = false
+roles = ["Reader"]
+
+[ip_phone_policies]
+Global = "CommonAreaPhoneSignIn"
+
+[calling_policies.Global]
+sip_devices = false
+
+[[conditional_access]]
+name = "Require MFA"
+exclude = ["lobby-5@contoso.com"]
+
+[graph]
+permissions = ["User.Read.All"]
+absent = ["admin/teams"]
 
 [statuses]
 running = "Läuft"
@@ -91,6 +110,11 @@ def test_scenario_file_can_set_everything(tmp_path: Path) -> None:
     assert scenario.statuses.running == "Läuft"
     assert scenario.connector.blocked == ("19:gone@thread.v2",)
     assert scenario.people[0].name == "Ada Adler"
+    assert scenario.accounts["lobby-4@contoso.com"] == Account(number=False, roles=("Reader",))
+    assert scenario.ip_phone_policies == {"Global": "CommonAreaPhoneSignIn"}
+    assert not scenario.calling_policies["Global"].sip_devices
+    assert scenario.conditional_access[0].exclude == ("lobby-5@contoso.com",)
+    assert scenario.graph.permissions == {"User.Read.All"}
 
 
 def test_empty_scenario_file_gives_the_defaults(tmp_path: Path) -> None:
