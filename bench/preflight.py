@@ -57,6 +57,7 @@ class Figures:
     filters: bool
     calls: int
     seconds: float
+    cpu_seconds: float
     #: The most CPU time between two ticks of the event loop, in seconds. Unlike wall time, it does not
     #: grow with what else the machine runs.
     stall: float
@@ -132,7 +133,7 @@ async def measure(accounts: int, filters: bool, latency: float, plans: int) -> F
         client = GraphClient(session, graph_url, FixedToken())
         watch = Watch()
         watching = asyncio.create_task(watch.run())
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         unknown: Counter[str] = Counter()
         done = 0
         reader = AccountReader(client)
@@ -141,12 +142,15 @@ async def measure(accounts: int, filters: bool, latency: float, plans: int) -> F
             done += len(chunk)
             unknown.update(_unknown(chunk))
         seconds, calls = time.perf_counter() - started, client.calls
+        cpu_seconds = time.process_time() - cpu
         configapi = ConfigApiGateway(session, configapi_url, FixedToken())
         facts = await policies.read(configapi, await tenant.read(client, TenantFacts()))
         watching.cancel()
         unknown.update(name for name in TenantFacts.__slots__ if _is_unknown(facts, name))
         assert done == accounts
-        return Figures(accounts, filters, calls, seconds, watch.stall, watch.memory, unknown)
+        return Figures(
+            accounts, filters, calls, seconds, cpu_seconds, watch.stall, watch.memory, unknown
+        )
 
 
 def _unknown(chunk: object) -> list[str]:
@@ -184,6 +188,7 @@ def main(show: Callable[[Table], None]) -> int:
         "calls",
         "per account",
         "s",
+        "CPU s",
         "stall ms",
         "MiB",
         "goals",
@@ -203,6 +208,7 @@ def main(show: Callable[[Table], None]) -> int:
                 f"{figures.calls:,}",
                 f"{figures.calls / accounts:.4f}",
                 f"{figures.seconds:.1f}",
+                f"{figures.cpu_seconds:.1f}",
                 f"{figures.stall * 1000:.0f}",
                 f"{figures.memory:.0f}",
                 ", ".join(failed) or "reached",
