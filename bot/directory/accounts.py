@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from contextlib import closing
+from contextlib import aclosing, closing
 from dataclasses import replace
+from itertools import islice
 from typing import TypeVar
 from urllib.parse import quote
 
@@ -28,6 +30,7 @@ from bot.preflight.facts import AccountFacts, Known, MfaState, PolicyType, Unkno
 
 MAX_IN = 15  # values of an `in` filter, as documented by Graph
 CHUNK = MAX_IN * BATCH_SIZE  # accounts
+AHEAD = 3  # chunks that are read at once, so that one's wait for a call is another's time
 MAX_SIMILAR = 20  # usernames for which similar ones are looked up
 SIMILAR_PAGE = 100  # candidates per username
 USERS = "User.Read.All"
@@ -98,8 +101,13 @@ class AccountReader:
         with closing(self._batches(seconds)) as batches:
             run = _Run(batches, scope)
             await run.load(sum(bool(_PRINCIPAL.fullmatch(each)) for each in distinct))
-            for at in range(0, len(distinct), CHUNK):
-                yield await run.chunk(distinct[at : at + CHUNK])
+            chunks = [distinct[at : at + CHUNK] for at in range(0, len(distinct), CHUNK)]
+            if chunks:
+                # Alone, since it learns what this tenant refuses.
+                yield await run.chunk(chunks[0])
+            async with aclosing(_ahead(run, chunks[1:])) as rest:
+                async for chunk in rest:
+                    yield chunk
 
     async def similar(
         self, usernames: Sequence[str], *, seconds: float = 15.0
@@ -120,6 +128,26 @@ class AccountReader:
     def _batches(self, seconds: float) -> Batches:
         deadline = asyncio.get_running_loop().time() + seconds
         return Batches(self._client, deadline=deadline, timeout=self._timeout, pause=self._pause)
+
+
+async def _ahead(
+    run: _Run, chunks: Sequence[Sequence[str]]
+) -> AsyncGenerator[Sequence[AccountFacts], None]:
+    """Yield the facts of `chunks` in order, with `AHEAD` of them being read at once."""
+    tasks: deque[asyncio.Task[Sequence[AccountFacts]]] = deque()
+    left = iter(chunks)
+    try:
+        while True:
+            more = islice(left, AHEAD - len(tasks))
+            tasks.extend(asyncio.create_task(run.chunk(each)) for each in more)
+            if not tasks:
+                return
+            yield await tasks[0]
+            tasks.popleft()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class _Run:

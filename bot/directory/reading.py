@@ -214,7 +214,8 @@ def conditional_access(rows: Sequence[Row]) -> Known[Sequence[ConditionalAccessH
     hits: list[ConditionalAccessHit] = []
     undecided = ""
     for row in rows:
-        name, state = text(row, "displayName"), text(row, "state").casefold()
+        name = text(row, "displayName") or text(row, "id")
+        state = text(row, "state").casefold()
         applies, controls = row.get("policyApplies"), _controls(row)
         if not state or not isinstance(applies, bool) or controls is None:
             return unreadable(name or "policyApplies")

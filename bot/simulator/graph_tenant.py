@@ -136,6 +136,7 @@ class GraphTenant:
         elif policy.state == "disabled":
             reason = "policyNotEnabled"
         return {
+            "id": str(uuid.uuid5(uuid.NAMESPACE_DNS, policy.name)),
             "displayName": policy.name,
             "state": policy.state,
             "policyApplies": reason == "notSet",

@@ -356,6 +356,19 @@ async def test_reading_resumes_with_the_usernames_that_are_left() -> None:
     assert [each.username for each in (*first, *rest)] == names
 
 
+async def test_nothing_runs_on_when_the_reader_is_closed_midway() -> None:
+    names = [f"phone-{number}@contoso.com" for number in range(6 * CHUNK)]
+    async with (
+        Simulator(Scenario(latency=0.05)) as simulator,
+        reading_from(simulator.graph_url) as reader,
+    ):
+        chunks = reader.read(names, seconds=30)
+        await anext(chunks)
+        await anext(chunks)
+        await chunks.aclose()
+        assert not [each for each in asyncio.all_tasks() if "chunk" in repr(each.get_coro())]
+
+
 async def test_roles_are_held_through_groups_over_several_pages() -> None:
     many = {f"person-{number}@contoso.com": Account(roles=("Reader",)) for number in range(250)}
     scenario = Scenario(

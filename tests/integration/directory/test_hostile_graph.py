@@ -186,6 +186,9 @@ def _hold(fact: Any, true: Any, name: str) -> None:
     if name == "policies":
         for kind, policy in fact.items():
             _hold(policy, true[kind], "policy")
+    elif name == "conditional_access":
+        controls = [[each.controls for each in hits] for hits in (fact, true)]
+        assert repr(controls[0]).casefold() == repr(controls[1]).casefold()
     elif name in ("roles", "eligible_roles"):
         assert bool(fact) == bool(true), name  # a role whose name is unreadable has its ID
     else:
