@@ -8,6 +8,7 @@ The phones to submit are in devices.csv in the working directory.
 
 Output: one JSON object in ASCII per event, after OFFHOOK_MARK on its line. Anything else on stdout comes
 from modules or the host and is ignored.
+  {"event": "ready"}             submit: connected, and waiting for a file `proceed` to appear
   {"event": "asking"}            written just before the cmdlet is called; without it, nothing ran
   {"event": "answered", "answer": ...}
   {"event": "failed", "stage": "checking" | "connecting" | "asking", "message": ..., "kinds": [...],
@@ -81,6 +82,16 @@ try {
 
     $stage = 'connecting'
     Connect-MicrosoftTeams -AccessTokens $tokens -LogLevel None -ErrorAction Stop | Out-Null
+
+    if ($Action -eq 'submit') {
+        # Whoever started this script may be gone: then nothing may be sent.
+        Write-Event @{ event = 'ready' }
+        $giveUp = (Get-Date).AddSeconds(60)
+        while (-not (Test-Path -Path ./proceed)) {
+            if ((Get-Date) -gt $giveUp) { throw 'Offhook did not confirm the submit in time.' }
+            Start-Sleep -Milliseconds 20
+        }
+    }
 
     $stage = 'asking'
     Write-Event @{ event = 'asking' }

@@ -2,8 +2,8 @@
 
 The process runs `powershell.ps1`, which writes marked events to stdout. It writes one just before it
 calls the cmdlet: a process that ends without that event changed nothing; after it, only the result
-tells. A process per action costs seconds and about 300 MB, but sessions, and so tokens, are never
-shared.
+tells. A submit waits for a file before that, so that a process that outlives Offhook sends nothing on its
+own. A process per action costs seconds and about 300 MB, but sessions, and so tokens, are never shared.
 
 Problems that an administrator has to fix (no `pwsh`, no module, a refused connection) raise
 `AccessDeniedError`: its text is shown to users, and the action is retried until it works. The
@@ -19,7 +19,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +33,13 @@ from bot.gateway import (
     AccessDeniedError,
     BatchReport,
     BatchSummary,
+    BeforeSending,
     GatewayError,
     OutcomeUnknownError,
     UnavailableError,
     UnknownBatchError,
     UnreachableError,
+    unrecorded,
     wire,
 )
 from bot.gateway.configapi import SCOPE as TEAMS_SCOPE
@@ -51,7 +53,9 @@ from bot.phones.region import Region
 from bot.signin.request import Phone
 
 SCRIPT = Path(__file__).with_name("powershell.ps1")
-PHONES_FILE = "devices.csv"  # as powershell.ps1 names it, in the process's working directory
+# As powershell.ps1 names them, in the process's working directory.
+PHONES_FILE = "devices.csv"
+PROCEED_FILE = "proceed"  # appears once the submit may be sent
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"  # public cloud
 MAX_PROCESSES = 2  # at about 300 MB each
 
@@ -100,6 +104,8 @@ class _Action:
     region: Region | None = None
     #: Submit only.
     phones: Sequence[Phone] = ()
+    #: Submit only.
+    before_sending: BeforeSending = unrecorded
     #: Status only.
     remote_batch_id: str = ""
 
@@ -137,12 +143,16 @@ class PowerShellGateway:
     def submit_timeout(self) -> float:
         return self._submit_timeout
 
-    async def submit(self, region: Region, phones: Sequence[Phone]) -> str:
+    async def submit(
+        self, region: Region, phones: Sequence[Phone], before_sending: BeforeSending = unrecorded
+    ) -> str:
         now = asyncio.get_running_loop().time()
         ready_by, deadline = now + self._submit_timeout * 2 / 3, now + self._submit_timeout
         try:
             transcript = await self._run_action(
-                _Action("submit", region=region, phones=phones), ready_by, deadline
+                _Action("submit", region=region, phones=phones, before_sending=before_sending),
+                ready_by,
+                deadline,
             )
             if not transcript.called:
                 raise transcript.error_before_call()
@@ -215,11 +225,16 @@ class PowerShellGateway:
             transcript = Transcript(str(uuid4()), mark, tokens)
             try:
                 with _working_directory(action.phones) as folder:
+
+                    async def proceed() -> None:
+                        await action.before_sending()
+                        (folder / PROCEED_FILE).touch(mode=0o600)
+
                     environment = _environment(folder, mark, tokens, action.remote_batch_id)
                     async with start_process(
                         self._command(action), folder=folder, environment=environment
                     ) as process:
-                        await _read_transcript(process, transcript, ready_by, deadline)
+                        await _read_transcript(process, transcript, proceed, ready_by, deadline)
             except ProcessStartError as error:
                 message = f"PowerShell cannot be started on this host: {self._pwsh}: {error}"
                 raise AccessDeniedError(message, correlation_id=transcript.run_id) from error
@@ -269,13 +284,24 @@ class PowerShellGateway:
 
 
 async def _read_transcript(
-    process: Process, transcript: Transcript, ready_by: float, deadline: float
+    process: Process,
+    transcript: Transcript,
+    proceed: Callable[[], Awaitable[None]],
+    ready_by: float,
+    deadline: float,
 ) -> None:
-    """Read events into `transcript` until the script has reported its result or time is up."""
+    """Read events into `transcript` until the script has reported its result or time is up.
+
+    `proceed` is awaited once, when the script waits for it.
+    """
+    proceeded = False
     try:
         async with asyncio.timeout_at(ready_by) as limit:
             while not transcript.finished and (line := await process.read_line()):
                 transcript.feed(line)
+                if transcript.waiting and not proceeded:
+                    proceeded = True
+                    await proceed()
                 if transcript.called:
                     limit.reschedule(deadline)
     except TimeoutError:

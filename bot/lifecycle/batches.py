@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 
 from bot.lifecycle import phones
 from bot.lifecycle.ending import end_if_over
@@ -100,6 +100,7 @@ async def claim(
             states.CLAIM,
             BatchRow.id.in_(batch_ids),
             attempt=BatchRow.attempt + 1,
+            unsent_attempt=BatchRow.attempt + 1,
             owner=owner,
             lease_until=lease_until,
             sent_at=now,
@@ -114,11 +115,28 @@ async def claim(
         return claimed
 
 
+async def mark_sending(tx: Transaction, batch: Batch, *, owner: str, now: datetime) -> bool:
+    """An intent's first byte is about to leave: from here on, only an answer tells what became of it.
+
+    Returns False if `owner` no longer holds the batch: then it must not be sent.
+    """
+    marked = await tx.execute(
+        update(BatchRow)
+        .where(*leases.held(batch, owner), BatchRow.lease_until > now)
+        .values(unsent_attempt=None)
+    )
+    return marked.rowcount == 1
+
+
 async def _transition(
-    tx: Transaction, batch: Batch, transition: Transition[BatchState], **columns: Any
+    tx: Transaction,
+    batch: Batch,
+    transition: Transition[BatchState],
+    *where: ColumnElement[bool],
+    **columns: Any,
 ) -> bool:
     changed = await transitions.apply(
-        tx, BatchRow, transition, *leases.same_attempt(batch), **columns
+        tx, BatchRow, transition, *leases.same_attempt(batch), *where, **columns
     )
     return changed == 1
 
@@ -211,7 +229,7 @@ async def _planned_again(
     tx: Transaction,
     batch: Batch,
     transition: Transition[BatchState],
-    *,
+    *where: ColumnElement[bool],
     not_before: datetime,
     error: str,
     **request_columns: Any,
@@ -220,6 +238,7 @@ async def _planned_again(
         tx,
         batch,
         transition,
+        *where,
         **_RELEASED,
         sent_at=None,
         due_at=None,
@@ -256,6 +275,27 @@ async def requeue(
     if requeued:
         await end_if_over(tx, notify, batch.request_id, now)
     return requeued
+
+
+async def release_unsent(
+    tx: Transaction, notify: Notifications, batch: Batch, *, now: datetime
+) -> bool:
+    """intent -> planned: the lease expired before `mark_sending`, so nothing was sent, nor will be.
+
+    Whoever held it can no longer mark it. Returns False when the batch has already moved on, or was
+    marked after all.
+    """
+    released = await _planned_again(
+        tx,
+        batch,
+        states.RELEASE_UNSENT,
+        BatchRow.unsent_attempt == batch.attempt,
+        not_before=now,
+        error="",
+    )
+    if released:
+        await end_if_over(tx, notify, batch.request_id, now)
+    return released
 
 
 async def confirm_not_run(

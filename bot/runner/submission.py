@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -22,6 +23,7 @@ from bot.signin.timing import next_poll_seconds
 from bot.store import batches, requests
 from bot.store.batches import Batch
 from bot.store.database import UNUSABLE, Transaction
+from bot.store.leases import LeaseLostError
 
 log = structlog.get_logger()
 
@@ -59,18 +61,65 @@ class Submission:
         if gateway is None:
             await self._requeue(batch, "no delegation is held", 0)
             return
+        sending = False
+
+        async def before_sending() -> None:
+            nonlocal sending
+            await self._mark_sending(batch, answer_by)
+            sending = True
+
         try:
-            remote_batch_id = await gateway.submit(batch.region, phones)
+            remote_batch_id = await gateway.submit(batch.region, phones, before_sending)
+        except LeaseLostError:
+            await self._requeue(
+                batch, "the lease ended before it was sent", context.timing.poll_first_seconds
+            )
         except NotRunError as error:
             await self._not_run(batch, error)
         except OutcomeUnknownError as error:
             await self.mark_unknown(batch, error.message)
         except Exception as error:
-            await self.mark_unknown(batch, f"{type(error).__name__}: {error}")
+            message = f"{type(error).__name__}: {error}"
+            if sending:
+                await self.mark_unknown(batch, message)
+            else:
+                await self._requeue(batch, message, context.timing.throttled_seconds)
             raise
         else:
             context.outages.recovered()
             await self.acknowledged(batch, remote_batch_id)
+
+    async def _mark_sending(self, batch: Batch, answer_by: datetime) -> None:
+        """Record that the batch is about to be sent, by a gateway that gives up at `answer_by`.
+
+        Raises what means that it must not be sent: `LeaseLostError`, or `NotRunError` if the mark
+        cannot be recorded.
+        """
+        context = self._context
+        try:
+            async with context.database.write() as tx:
+                marked = await lifecycle.mark_sending(
+                    tx, batch, owner=context.owner, now=context.clock()
+                )
+        except UNUSABLE as error:
+            raise NotRunError(f"the database failed ({type(error).__name__})") from error
+        # Without time for an answer, the process was paused: others may act on the batch meanwhile.
+        if not marked or context.clock() >= answer_by:
+            raise LeaseLostError(batch.id)
+
+    async def lapsed(self, batch: Batch) -> None:
+        """The lease of an intent expired. It is sent anew if no byte of it can have left."""
+        if not batch.unsent:
+            await self.mark_unknown(batch, "the submit's lease expired")
+            return
+        context = self._context
+        async with context.database.write() as tx:
+            released = await lifecycle.release_unsent(
+                tx, context.notifications, batch, now=context.clock()
+            )
+        if released:
+            log.warning("batch.released_unsent", request=batch.request_id, batch=batch.id)
+            context.changed()
 
     async def acknowledged(self, batch: Batch, remote_batch_id: str) -> None:
         """The SIP Gateway has the batch: by its answer, or found in its summaries."""

@@ -1,7 +1,8 @@
 """The worker: claims batches, submits and polls them, and reconciles those of unknown outcome.
 
 It keeps nothing that matters in memory. Whenever it dies, the next worker continues from the tables: an
-intent without an answer is of unknown outcome, a submitted batch is simply polled.
+intent is sent anew if no byte of it had left, else its outcome is unknown; a submitted batch is simply
+polled.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class Worker:
             )
         for batch in lapsed:
             if (_SUBMIT, batch.id, batch.attempt) not in self._tasks:
-                await self._submission.mark_unknown(batch, "the submit's lease expired")
+                await self._submission.lapsed(batch)
         for tenant_id, region in regions:
             await self._claim(tenant_id, region)
         for batch in due:

@@ -29,6 +29,7 @@ class Batch:
     size: int  #: phones
     state: BatchState
     attempt: int  #: submits so far; the fencing token of every write about one of them
+    unsent_attempt: int | None  #: the attempt of which no byte has left; None once one may have
     owner: str  #: replica that holds the lease, "" if none
     lease_until: datetime | None  #: until when `owner` may act; None if nobody holds a lease
     remote_batch_id: str  #: "" until the SIP Gateway gave one
@@ -42,6 +43,11 @@ class Batch:
     due_at: datetime | None  #: of the next poll or reconciliation; None if neither
     failing_since: datetime | None  #: first failed read of this spell; None after a success
     digest: str  #: of its phones as they were planned; see `Digests.match_batch`
+
+    @property
+    def unsent(self) -> bool:
+        """True while it is certain that no byte of the latest attempt has left."""
+        return self.unsent_attempt == self.attempt
 
 
 _COLUMNS = tuple(getattr(BatchRow, field.name) for field in fields(Batch))
@@ -81,7 +87,7 @@ def of_requests(request_ids: Collection[str] | None) -> tuple[ColumnElement[bool
 
 
 async def lapsed_intents(tx: Transaction, now: datetime) -> list[Batch]:
-    """Intents whose lease has expired: whether they were sent is unknown."""
+    """Intents whose lease has expired: `unsent` ones were not sent, of the others it is unknown."""
     return await select_where(
         tx, BatchRow.state == BatchState.INTENT.value, BatchRow.lease_until <= now
     )

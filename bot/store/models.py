@@ -156,6 +156,9 @@ class BatchRow(Base):
     state: Mapped[str] = mapped_column(String(16))
     #: submits so far; the fencing token: an answer is recorded only for its own attempt
     attempt: Mapped[int] = mapped_column(default=0)
+    #: set to `attempt` by the claim, None from just before the first byte leaves. A replica of an older
+    #: version sets neither, so that its attempts never count as unsent.
+    unsent_attempt: Mapped[int | None]
     owner: Mapped[str] = mapped_column(String(40), default="")
     lease_until: Mapped[datetime | None]
     not_before: Mapped[datetime | None]  #: planned: earliest time of the next submit

@@ -17,6 +17,7 @@ from bot.gateway import (
     BatchRejectedError,
     BatchReport,
     BatchSummary,
+    BeforeSending,
     GatewayError,
     OutcomeUnknownError,
     PhoneReport,
@@ -25,6 +26,7 @@ from bot.gateway import (
     UnavailableError,
     UnknownBatchError,
     UnreachableError,
+    unrecorded,
 )
 from bot.phones.region import Region
 from bot.runner.gateways import Gateways
@@ -252,12 +254,16 @@ class LedgerGateway:
     def submit_timeout(self) -> float:
         return self.ledger.submit_timeout
 
-    async def submit(self, region: Region, phones: Sequence[Phone]) -> str:
+    async def submit(
+        self, region: Region, phones: Sequence[Phone], before_sending: BeforeSending = unrecorded
+    ) -> str:
         assert self.process is not None
         assert self.batch is not None
         assert region is self.batch.region
+        called_at = self.ledger.clock()
+        await before_sending()
         stop = self.process.hold(f"submit {self.batch.id}")
-        call = Call(self.process, self.batch, tuple(phones), self.ledger.clock(), stop)
+        call = Call(self.process, self.batch, tuple(phones), called_at, stop)
         self.ledger.calls.append(call)
         self.ledger.on_submit(call)
         answer: str = await stop.released

@@ -66,6 +66,9 @@ CMDLETS: Mapping[str, set[str]] = {
     "Get-CsSdgBulkSignInRequestStatus": {"Batchid", "ErrorAction"},
     "Get-CsSdgBulkSignInRequestsSummary": {"ErrorAction"},
     "Out-Null": set(),
+    "Get-Date": set(),
+    "Test-Path": {"Path"},
+    "Start-Sleep": {"Milliseconds"},
 }
 FUNCTIONS = {"Write-Event", "Get-Text", "Get-Failure"}
 
@@ -81,7 +84,7 @@ class Behavior(NamedTuple):
     plain_errors: bool = False
     #: hang (with a child), kill, exit, crash, flood, garbage, forge or long-line; "" for none.
     fault: str = ""
-    #: Where `fault` occurs: start, connecting, asking, asked or answered.
+    #: Where `fault` occurs: start, connecting, ready, asking, asked or answered.
     at: str = ""
     #: Error message of Connect-MicrosoftTeams; "" to connect.
     connect_error: str = ""
@@ -273,6 +276,12 @@ class Session:
                 return not self.version
             case "if $module .Version -lt [ version ] '5.6.0'":
                 return _number(self.version) < (5, 6, 0)
+            case "if $Action -eq 'submit'":
+                return self.action == "submit"
+            case "while -not Test-Path -Path ./proceed":
+                return not self.is_told_to_proceed()
+            case "if Get-Date -gt $giveUp":
+                return True
             case "if $stage -ne 'checking'":
                 return self.stage != "checking"
             case (
@@ -288,13 +297,22 @@ class Session:
             case _:
                 refuse(f"unknown block in the script: {head}")
 
+    def is_told_to_proceed(self) -> bool:
+        """Whether the file appeared before the script gave up waiting for it."""
+        gives_up = time.monotonic() + 60
+        while not Path("proceed").exists():
+            if time.monotonic() > gives_up:
+                return False
+            time.sleep(0.005)
+        return True
+
     def event(self, name: str) -> None:
         if name == "answered":
             self.strike("asked")
             self.write({"event": name, "answer": self.answer})
         else:
             self.write({"event": name})
-            self.strike("asking")
+            self.strike(name)
 
     def command(self, step: Step) -> None:
         given = step.parameters

@@ -473,3 +473,52 @@ def test_every_cloud_has_its_own_hosts(cloud: Cloud) -> None:
     assert all(url.startswith("https://") for url in urls)
     others = [each.configapi for other, each in HOSTS.items() if other is not cloud]
     assert hosts.configapi not in others
+
+
+async def test_submit_is_unreachable_when_mark_takes_too_long() -> None:
+    """It is certain that nothing was sent, whatever the mark becomes later."""
+    release = asyncio.Event()
+    async with Simulator() as far, in_front_of(far.configapi_url, timeout=0.3) as gateway:
+        with pytest.raises(UnreachableError):
+            await gateway.submit(Region.EMEA, PHONES, release.wait)
+        release.set()
+        assert await gateway.submit(Region.EMEA, PHONES)
+        assert len(far.configapi.submits) == 1
+
+
+async def test_submit_is_unreachable_when_tls_cannot_be_set_up() -> None:
+    """Discovery is not asked: the fault is in the connection for the submit itself."""
+    marks: list[None] = []
+
+    async def before_sending() -> None:
+        marks.append(None)
+
+    async with answering(always(200, json.dumps({"batchId": BATCH}))) as gateway:
+        assert await gateway.submit(Region.EMEA, PHONES, before_sending)
+        gateway._base = gateway._base.with_scheme("https")  # pyright: ignore[reportPrivateUsage]
+        with pytest.raises(UnreachableError):
+            await gateway.submit(Region.EMEA, PHONES, before_sending)
+    assert len(marks) == 1
+
+
+async def test_submit_is_unreachable_when_proxy_refuses_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    proxy = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = proxy.sockets[0].getsockname()[1]
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    async with proxy, aiohttp.ClientSession(trust_env=True) as session:
+        gateway = ConfigApiGateway(
+            session, "https://gateway.invalid", FixedToken(), submit_timeout=2.0, pauses=()
+        )
+        gateway._discovered = True  # pyright: ignore[reportPrivateUsage]
+        with pytest.raises(UnreachableError):
+            await gateway.submit(Region.EMEA, PHONES)

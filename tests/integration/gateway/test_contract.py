@@ -317,3 +317,45 @@ async def test_gateway_raises_when_connection_is_refused_and_recovers(backend: B
             await far.gateway.summaries()
         async with far.simulator:
             assert await far.gateway.submit(Region.EMEA, phones(1))
+
+
+class StopError(Exception):
+    """What keeps a batch from being sent."""
+
+
+@pytest.mark.parametrize("error", [StopError(), ConnectionResetError()])
+async def test_submit_sends_nothing_when_stopped_before(backend: Backend, error: Exception) -> None:
+    async def stop() -> None:
+        raise error
+
+    async with backend(Scenario()) as far:
+        with pytest.raises(type(error)) as raised:
+            await far.gateway.submit(Region.EMEA, phones(2), stop)
+        assert raised.value is error
+        assert Call.CREATE_BATCH not in far.simulator.configapi.calls
+        assert await far.gateway.submit(Region.EMEA, phones(2))
+
+
+async def test_submit_is_asked_for_once_before_anything_is_sent(backend: Backend) -> None:
+    sent: list[int] = []
+    async with backend(Scenario()) as far:
+
+        async def before_sending() -> None:
+            sent.append(far.simulator.configapi.calls[Call.CREATE_BATCH])
+
+        await far.gateway.submit(Region.EMEA, phones(2), before_sending)
+        assert sent == [0]
+        assert far.simulator.configapi.calls[Call.CREATE_BATCH] == 1
+
+
+async def test_submit_is_asked_for_again_after_refused_token(backend: Backend) -> None:
+    fault = Fault(call=Call.CREATE_BATCH, fault=FaultKind.UNAUTHORIZED)
+    asked = 0
+
+    async def before_sending() -> None:
+        nonlocal asked
+        asked += 1
+
+    async with backend(Scenario(faults=(fault,))) as far:
+        assert await far.gateway.submit(Region.EMEA, phones(2), before_sending)
+    assert asked == 2

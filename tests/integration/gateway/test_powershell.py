@@ -166,6 +166,7 @@ def test_script_checks_connects_reports_then_calls(script: list[Step]) -> None:
     assert order == [
         *("Get-Module", "Sort-Object", "Select-Object", "Import-Module"),
         *("Connect-MicrosoftTeams", "Out-Null"),
+        *("Write-Event", "Get-Date", "Get-Date", "Start-Sleep", "Test-Path"),
         "Write-Event",
         "New-CsSdgBulkSignInRequest",
         "Get-CsSdgBulkSignInRequestStatus",
@@ -173,7 +174,11 @@ def test_script_checks_connects_reports_then_calls(script: list[Step]) -> None:
         "Write-Event",
     ]
     throws = [step.path[-1] for step in script if step.kind == "throw"]
-    assert throws == ["if $null -eq $module", "if $module .Version -lt [ version ] '5.6.0'"]
+    assert throws == [
+        "if $null -eq $module",
+        "if $module .Version -lt [ version ] '5.6.0'",
+        "if Get-Date -gt $giveUp",
+    ]
 
 
 def test_script_always_disconnects(script: list[Step]) -> None:
@@ -426,9 +431,15 @@ async def test_unread_asking_event_counts_after_timeout(
     killed = asyncio.Event()
     read_line, kill = Process.read_line, Process.kill
 
+    proceeding = False
+
     async def read_line_after_kill(process: Process) -> bytes:
-        await killed.wait()
-        return await read_line(process)
+        nonlocal proceeding
+        if proceeding:
+            await killed.wait()
+        line = await read_line(process)
+        proceeding = proceeding or b'"ready"' in line
+        return line
 
     def kill_and_notify(process: Process) -> None:
         kill(process)
@@ -439,6 +450,32 @@ async def test_unread_asking_event_counts_after_timeout(
     gateway = bench.gateway(Behavior(fault="hang", at="asking"), timeout=4)
     with pytest.raises(OutcomeUnknownError):
         await submitted(gateway)
+
+
+async def test_submit_waits_until_it_may_be_sent(bench: Bench) -> None:
+    """A process whose Offhook was killed gets no answer, and so never calls the cmdlet."""
+    asked, may_send = asyncio.Event(), asyncio.Event()
+
+    async def before_sending() -> None:
+        asked.set()
+        await may_send.wait()
+
+    submit = bench.gateway().submit(Region.EMEA, PHONES, before_sending)
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        submitting = tasks.create_task(submit)
+        await asked.wait()
+        assert bench.did() == ["started", "ready"]
+        may_send.set()
+    assert submitting.result() == bench.simulator.configapi.submits[0].batch_id
+    assert bench.did()[2] == "asking"
+
+
+async def test_submit_is_not_sent_when_permission_comes_too_late(bench: Bench) -> None:
+    gateway = bench.gateway(timeout=4)
+    with pytest.raises(UnreachableError, match="took too long"):
+        await gateway.submit(Region.EMEA, PHONES, asyncio.Event().wait)
+    assert "asking" not in bench.did()
+    assert bench.simulator.configapi.submits == []
 
 
 async def test_child_is_killed_when_it_outlives_a_successful_run(bench: Bench) -> None:

@@ -138,8 +138,8 @@ async def subject_of(
         )
         await execute(
             tx,
-            "UPDATE batches SET state = :state, attempt = 1, owner = :owner, lease_until = :later, "
-            "sent_at = :later, due_at = :later",
+            "UPDATE batches SET state = :state, attempt = 1, unsent_attempt = 1, owner = :owner, "
+            "lease_until = :later, sent_at = :later, due_at = :later",
             state=batch.value,
             owner=OWNER,
             later=later,
@@ -342,6 +342,11 @@ async def _requeue(database: Database, batch: Batch) -> bool:
         )
 
 
+async def _release_unsent(database: Database, batch: Batch) -> bool:
+    async with database.write() as tx:
+        return await batch_lifecycle.release_unsent(tx, jobs.NOTIFY, batch, now=jobs.utc_now())
+
+
 async def _mark_unknown(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
         return await batch_lifecycle.mark_unknown(tx, batch, due_at=jobs.utc_now(), error="timeout")
@@ -391,6 +396,7 @@ BATCH_CALLS: Mapping[Transition[BatchState], BatchCall] = MappingProxyType(
         batch_states.ACKNOWLEDGE: _acknowledge,
         batch_states.REJECT: _reject_batch,
         batch_states.REQUEUE: _requeue,
+        batch_states.RELEASE_UNSENT: _release_unsent,
         batch_states.MARK_UNKNOWN: _mark_unknown,
         batch_states.ASK_APPROVER: _ask_approver,
         batch_states.CHECK_AGAIN: _check_again,

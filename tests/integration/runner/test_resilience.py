@@ -219,7 +219,7 @@ class SummariesOnly:
         self.asked: list[str] = []
         self._count = count
 
-    async def submit(self, region: Region, phones: object) -> str:
+    async def submit(self, region: Region, phones: object, before_sending: object = None) -> str:
         raise AssertionError(region)
 
     async def status(self, remote_batch_id: str) -> BatchReport:

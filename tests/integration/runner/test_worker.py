@@ -6,10 +6,12 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import aiohttp
 import pytest
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
+from bot.gateway.configapi import ConfigApiGateway
 from bot.lifecycle import batches as lifecycle
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
@@ -18,6 +20,7 @@ from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario, Statuses, Summaries, Wire
 from bot.store import batches
+from bot.store.batches import Batch
 from bot.store.database import Database
 from bot.store.models import BatchRow, PhoneRow
 from tests.support import jobs, worker_harness
@@ -290,19 +293,86 @@ async def test_batch_planned_before_digests_is_submitted_without_key(database: D
     assert snapshot.phones_by_status.signed_in == 2
 
 
-async def test_lapsed_intent_becomes_unknown_and_is_not_resubmitted(database: Database) -> None:
+async def claimed_by_the_dead(database: Database) -> Batch:
+    """A claim whose owner died."""
+    now = jobs.utc_now()
+    (batch,) = await lifecycle.claim(
+        database, jobs.TENANT, Region.EMEA, owner="dead", now=now, lease_until=now
+    )
+    return batch
+
+
+async def test_lapsed_intent_is_submitted_anew_when_nothing_was_sent(database: Database) -> None:
     async with worker_harness.opened(database, QUICK) as here:
         request_id = await jobs.approved(database, 20)
-        now = jobs.utc_now()
-        claimed = await lifecycle.claim(
-            database, jobs.TENANT, Region.EMEA, owner="dead", now=now, lease_until=now
-        )
-        assert [batch.size for batch in claimed] == [20]
+        batch = await claimed_by_the_dead(database)
+        with capture_logs() as logs:
+            async with here.working():
+                snapshot = await here.until(request_id, ended)
+    assert snapshot.phones_by_status.signed_in == 20
+    assert len(here.simulator.configapi.submits) == 1
+    events = {each["event"] for each in logs if each.get("batch") == batch.id}
+    assert "batch.released_unsent" in events
+    assert "batch.marked_unknown" not in events
+
+
+async def test_lapsed_intent_becomes_unknown_when_it_may_have_been_sent(database: Database) -> None:
+    async with worker_harness.opened(database, QUICK) as here:
+        request_id = await jobs.approved(database, 20)
+        batch = await claimed_by_the_dead(database)
+        async with database.write() as tx:
+            before = jobs.utc_now() - timedelta(minutes=1)
+            assert await lifecycle.mark_sending(tx, batch, owner="dead", now=before)
         async with here.working():
             snapshot = await here.until(request_id, asks)
     assert here.simulator.configapi.submits == []
     assert snapshot.regions[0].batches == {BatchState.NEEDS_PERSON: 1}
     assert snapshot.questions[0].attempt == 1
+
+
+@pytest.mark.parametrize("unsent_attempt", [None, 1])
+async def test_lapsed_intent_becomes_unknown_when_an_older_version_claimed_it(
+    database: Database, unsent_attempt: int | None
+) -> None:
+    """It counts attempts, and leaves the mark as it was."""
+    async with worker_harness.opened(database, QUICK) as here:
+        request_id = await jobs.approved(database, 20)
+        await claimed_by_the_dead(database)
+        async with database.write() as tx:
+            await tx.execute(update(BatchRow).values(attempt=2, unsent_attempt=unsent_attempt))
+        async with here.working():
+            snapshot = await here.until(request_id, asks)
+    assert here.simulator.configapi.submits == []
+    assert snapshot.questions[0].attempt == 2
+
+
+class BrokenTokens:
+    """Fails in a way that no client expects, once."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+
+    async def token(self, scope: str, *, refresh: bool = False) -> str:
+        if not self.failures:
+            self.failures += 1
+            raise RuntimeError(scope)
+        return "local"
+
+
+async def test_unexpected_error_before_the_first_byte_asks_nobody(database: Database) -> None:
+    tokens = BrokenTokens()
+    async with (
+        worker_harness.opened(database, QUICK) as here,
+        aiohttp.ClientSession() as session,
+    ):
+        gateway = ConfigApiGateway(session, here.simulator.configapi_url, tokens, submit_timeout=2)
+        request_id = await jobs.approved(database, 20)
+        with capture_logs() as logs:
+            async with replace(here, gateway=gateway).working():
+                snapshot = await here.until(request_id, ended)
+    assert tokens.failures == 1
+    assert snapshot.phones_by_status.signed_in == 20
+    assert "batch.marked_unknown" not in {each["event"] for each in logs}
 
 
 async def test_worker_does_not_submit_when_lease_is_too_short(database: Database) -> None:
