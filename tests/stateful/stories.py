@@ -55,7 +55,7 @@ async def paused_before_the_mark(world: World) -> None:
     (_mark,) = first.process.stopped_at("write")
     first.process.paused = True
     world.start(sole=False)
-    await world.work(91)
+    await world.work(121)
     world.ledger.arrive(await _sent(world), Fate.ACKNOWLEDGED)
     first.process.paused = False
     await world.work(0)
