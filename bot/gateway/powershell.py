@@ -1,8 +1,9 @@
 """SIP Gateway client through Microsoft's PowerShell module, one `pwsh` process per action.
 
-The process runs `powershell.ps1`, which writes marked events to stdout. It writes one just before it
-calls the cmdlet: a process that ends without that event changed nothing; after it, only the result
-tells. A process per action costs seconds and about 300 MB, but sessions, and so tokens, are never
+The process runs `powershell.ps1`, which writes marked events to stdout. Once connected, it waits for the
+go-ahead on stdin, so that it calls nothing after Offhook has died or given up. It writes an event just
+before it calls the cmdlet: a process that ends without that event changed nothing; after it, only the
+result tells. A process per action costs seconds and about 300 MB, but sessions, and so tokens, are never
 shared.
 
 Problems that an administrator has to fix (no `pwsh`, no module, a refused connection) raise
@@ -51,6 +52,7 @@ from bot.phones.region import Region
 from bot.signin.request import Phone
 
 SCRIPT = Path(__file__).with_name("powershell.ps1")
+GO_AHEAD = b"go\n"  # as powershell.ps1 expects it
 PHONES_FILE = "devices.csv"  # as powershell.ps1 names it, in the process's working directory
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"  # public cloud
 MAX_PROCESSES = 2  # at about 300 MB each
@@ -271,11 +273,21 @@ class PowerShellGateway:
 async def _read_transcript(
     process: Process, transcript: Transcript, ready_by: float, deadline: float
 ) -> None:
-    """Read events into `transcript` until the script has reported its result or time is up."""
+    """Read events into `transcript` until the script has reported its result or time is up.
+
+    Gives the go-ahead once, and never after `ready_by`.
+    """
+    go_given = False
     try:
         async with asyncio.timeout_at(ready_by) as limit:
             while not transcript.finished and (line := await process.read_line()):
                 transcript.feed(line)
+                if transcript.ready and not go_given:
+                    # After a pause of this process, the event may be handled before the timeout.
+                    if asyncio.get_running_loop().time() >= ready_by:
+                        raise TimeoutError
+                    go_given = True
+                    await process.write(GO_AHEAD)
                 if transcript.called:
                     limit.reschedule(deadline)
     except TimeoutError:
