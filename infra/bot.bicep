@@ -18,6 +18,9 @@ param appType string
 @description('true if the client secret is in the key vault.')
 param withSecret string
 
+@description('Name of the secret in the key vault that holds the key of the digests.')
+param digestKeyName string
+
 param oauthConnection string
 param tenantIds string
 param requesters string
@@ -33,6 +36,7 @@ var tags = {
 var port = 3978
 // Debian's CA bundle: libpq verifies the server's name and certificate against it.
 var authorities = '/etc/ssl/certs/ca-certificates.crt'
+var vaultSecrets = 'https://${name}${environment().suffixes.keyvaultDns}/secrets'
 var sizes = {
   small: {
     cpu: '0.5'
@@ -101,13 +105,19 @@ resource bot 'Microsoft.App/containerApps@2025-01-01' = {
           identity: botIdentity.id
         }
       ]
-      secrets: withSecret == 'true' ? [
+      secrets: concat([
         {
-          name: 'app-password'
-          keyVaultUrl: 'https://${name}${environment().suffixes.keyvaultDns}/secrets/app-password'
+          name: 'digest-key'
+          keyVaultUrl: '${vaultSecrets}/${digestKeyName}'
           identity: botIdentity.id
         }
-      ] : []
+      ], withSecret == 'true' ? [
+        {
+          name: 'app-password'
+          keyVaultUrl: '${vaultSecrets}/app-password'
+          identity: botIdentity.id
+        }
+      ] : [])
       ingress: {
         external: true
         targetPort: port
@@ -205,6 +215,10 @@ resource bot 'Microsoft.App/containerApps@2025-01-01' = {
             {
               name: 'OFFHOOK_APPROVERS'
               value: approvers
+            }
+            {
+              name: 'OFFHOOK_DIGEST_KEY'
+              secretRef: 'digest-key'
             }
             {
               name: 'OFFHOOK_RUN_AS'

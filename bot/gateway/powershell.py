@@ -1,9 +1,10 @@
 """SIP Gateway client through Microsoft's PowerShell module, one `pwsh` process per action.
 
-The process runs `powershell.ps1`, which writes marked events to stdout. It writes one just before it
-calls the cmdlet: a process that ends without that event changed nothing; after it, only the result
-tells. A submit waits for a file before that, so that a process that outlives Offhook sends nothing on its
-own. A process per action costs seconds and about 300 MB, but sessions, and so tokens, are never shared.
+The process runs `powershell.ps1`, which writes marked events to stdout. Once connected, it waits for the
+go-ahead on stdin, so that it calls nothing after Offhook has died or given up. It writes an event just
+before it calls the cmdlet: a process that ends without that event changed nothing; after it, only the
+result tells. A process per action costs seconds and about 300 MB, but sessions, and so tokens, are never
+shared.
 
 Problems that an administrator has to fix (no `pwsh`, no module, a refused connection) raise
 `AccessDeniedError`: its text is shown to users, and the action is retried until it works. The
@@ -19,7 +20,7 @@ import os
 import re
 import secrets
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,9 +54,8 @@ from bot.phones.region import Region
 from bot.signin.request import Phone
 
 SCRIPT = Path(__file__).with_name("powershell.ps1")
-# As powershell.ps1 names them, in the process's working directory.
-PHONES_FILE = "devices.csv"
-PROCEED_FILE = "proceed"  # appears once the submit may be sent
+GO_AHEAD = b"go\n"  # as powershell.ps1 expects it
+PHONES_FILE = "devices.csv"  # as powershell.ps1 names it, in the process's working directory
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"  # public cloud
 MAX_PROCESSES = 2  # at about 300 MB each
 
@@ -104,7 +104,7 @@ class _Action:
     region: Region | None = None
     #: Submit only.
     phones: Sequence[Phone] = ()
-    #: Submit only.
+    #: Submit only: awaited before the go-ahead.
     before_sending: BeforeSending = unrecorded
     #: Status only.
     remote_batch_id: str = ""
@@ -225,16 +225,13 @@ class PowerShellGateway:
             transcript = Transcript(str(uuid4()), mark, tokens)
             try:
                 with _working_directory(action.phones) as folder:
-
-                    async def proceed() -> None:
-                        await action.before_sending()
-                        (folder / PROCEED_FILE).touch(mode=0o600)
-
                     environment = _environment(folder, mark, tokens, action.remote_batch_id)
                     async with start_process(
                         self._command(action), folder=folder, environment=environment
                     ) as process:
-                        await _read_transcript(process, transcript, proceed, ready_by, deadline)
+                        await _read_transcript(
+                            process, transcript, action.before_sending, ready_by, deadline
+                        )
             except ProcessStartError as error:
                 message = f"PowerShell cannot be started on this host: {self._pwsh}: {error}"
                 raise AccessDeniedError(message, correlation_id=transcript.run_id) from error
@@ -286,22 +283,26 @@ class PowerShellGateway:
 async def _read_transcript(
     process: Process,
     transcript: Transcript,
-    proceed: Callable[[], Awaitable[None]],
+    before_sending: BeforeSending,
     ready_by: float,
     deadline: float,
 ) -> None:
     """Read events into `transcript` until the script has reported its result or time is up.
 
-    `proceed` is awaited once, when the script waits for it.
+    Gives the go-ahead once, after `before_sending`, and never after `ready_by`.
     """
-    proceeded = False
+    go_given = False
     try:
         async with asyncio.timeout_at(ready_by) as limit:
             while not transcript.finished and (line := await process.read_line()):
                 transcript.feed(line)
-                if transcript.waiting and not proceeded:
-                    proceeded = True
-                    await proceed()
+                if transcript.ready and not go_given:
+                    await before_sending()
+                    # After a pause of this process, the event may be handled before the timeout.
+                    if asyncio.get_running_loop().time() >= ready_by:
+                        raise TimeoutError
+                    go_given = True
+                    await process.write(GO_AHEAD)
                 if transcript.called:
                     limit.reschedule(deadline)
     except TimeoutError:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import sys
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -166,8 +169,7 @@ def test_script_checks_connects_reports_then_calls(script: list[Step]) -> None:
     assert order == [
         *("Get-Module", "Sort-Object", "Select-Object", "Import-Module"),
         *("Connect-MicrosoftTeams", "Out-Null"),
-        *("Write-Event", "Get-Date", "Get-Date", "Start-Sleep", "Test-Path"),
-        "Write-Event",
+        *("Write-Event", "Write-Event"),
         "New-CsSdgBulkSignInRequest",
         "Get-CsSdgBulkSignInRequestStatus",
         "Get-CsSdgBulkSignInRequestsSummary",
@@ -177,7 +179,7 @@ def test_script_checks_connects_reports_then_calls(script: list[Step]) -> None:
     assert throws == [
         "if $null -eq $module",
         "if $module .Version -lt [ version ] '5.6.0'",
-        "if Get-Date -gt $giveUp",
+        "if $order -ne 'go'",
     ]
 
 
@@ -429,23 +431,25 @@ async def test_unread_asking_event_counts_after_timeout(
 ) -> None:
     """The cmdlet was called, but the gateway was too busy to read the event in time."""
     killed = asyncio.Event()
-    read_line, kill = Process.read_line, Process.kill
-
-    proceeding = False
+    read_line, kill, write = Process.read_line, Process.kill, Process.write
+    go_given = False
 
     async def read_line_after_kill(process: Process) -> bytes:
-        nonlocal proceeding
-        if proceeding:
+        if go_given:
             await killed.wait()
-        line = await read_line(process)
-        proceeding = proceeding or b'"ready"' in line
-        return line
+        return await read_line(process)
+
+    async def write_and_notify(process: Process, text: bytes) -> None:
+        nonlocal go_given
+        go_given = True
+        await write(process, text)
 
     def kill_and_notify(process: Process) -> None:
         kill(process)
         killed.set()
 
     monkeypatch.setattr(Process, "read_line", read_line_after_kill)
+    monkeypatch.setattr(Process, "write", write_and_notify)
     monkeypatch.setattr(Process, "kill", kill_and_notify)
     gateway = bench.gateway(Behavior(fault="hang", at="asking"), timeout=4)
     with pytest.raises(OutcomeUnknownError):
@@ -493,6 +497,63 @@ async def test_cancellation_leaves_no_process_and_no_file(bench: Bench, at: str)
     with pytest.raises(asyncio.CancelledError):
         await task
     await bench.nothing_left()
+
+
+@asynccontextmanager
+async def killed_while_submitting(bench: Bench, behavior: Behavior) -> AsyncGenerator[None]:
+    """kill -9 of a process that submits, once its `pwsh` hangs."""
+    launcher = fake_pwsh.install(bench.folder, bench.simulator.configapi_url, behavior)
+    (bench.folder / "killed").mkdir()  # nobody removes its files
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.support.submit_by_powershell", str(launcher)),
+        cwd=fake_pwsh.ROOT,
+        env={**os.environ, "TMPDIR": str(bench.folder / "killed")},
+    )
+    try:
+        await bench.until("hanging")
+        assert _lives(bench.runs[0]["pid"])
+    finally:
+        process.kill()
+        await process.wait()
+    yield
+
+
+@pytest.mark.parametrize("at", ["start", "connecting"])
+async def test_nothing_is_submitted_after_kill_9_when_powershell_outlives_it(
+    bench: Bench, at: str
+) -> None:
+    async with killed_while_submitting(bench, Behavior(fault="outlive", at=at)):
+        await bench.until("disconnected")
+    await bench.nothing_left()
+    assert "asking" not in bench.did()
+    assert not bench.simulator.configapi.submits
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a process with its parent")
+@pytest.mark.parametrize("at", ["start", "connecting", "ready", "asking"])
+async def test_powershell_dies_with_kill_9_of_its_parent(bench: Bench, at: str) -> None:
+    async with killed_while_submitting(bench, Behavior(fault="wait", at=at)):
+        await bench.nothing_left()
+    assert bench.did()[-1] == "hanging"
+    assert not bench.simulator.configapi.submits
+
+
+async def test_go_ahead_is_never_given_after_its_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway was paused for so long that the event and the timeout are there together."""
+    read_line, loop = Process.read_line, asyncio.get_running_loop()
+
+    async def read_line_and_pause(process: Process) -> bytes:
+        line = await read_line(process)
+        monkeypatch.setattr(loop, "time", lambda: time.monotonic() + 1.5 * PATIENCE)
+        return line
+
+    monkeypatch.setattr(Process, "read_line", read_line_and_pause)
+    with pytest.raises(UnreachableError, match="took too long"):
+        await submitted(bench.gateway())
+    assert "asking" not in bench.did()
+    assert not bench.simulator.configapi.submits
 
 
 async def test_read_timeout_leaves_no_process_and_no_file(bench: Bench) -> None:
