@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     and_,
     case,
     delete,
@@ -63,18 +64,7 @@ async def find(tx: Transaction, request_id: str, now: datetime) -> list[Overlap]
         )
     ).one()
     own = [request_id, *await _retried(tx, request.retry_of)]
-    accounts = _distinct(request_id, _mine.account)
-    hardware_ids = _distinct(request_id, _mine.hardware_id)
-    hits = union_all(
-        select(_theirs.request_id, _theirs.account.label("account"), null().label("phone"))
-        .join(accounts, _theirs.account == accounts.c.key)
-        .join(RequestRow, RequestRow.id == _theirs.request_id)
-        .where(*_counts(request.tenant_id, own, now), *_phone_counts()),
-        select(_theirs.request_id, null(), _theirs.hardware_id)
-        .join(hardware_ids, _theirs.hardware_id == hardware_ids.c.key)
-        .join(RequestRow, RequestRow.id == _theirs.request_id)
-        .where(*_counts(request.tenant_id, own, now), *_phone_counts()),
-    ).subquery("hits")
+    found_hits = hits(request_id, request.tenant_id, own, now).subquery()
     since = case(
         (RequestRow.state == RequestState.WAITING.value, RequestRow.asked_at),
         (RequestRow.state == RequestState.RUNNING.value, RequestRow.decided_at),
@@ -86,10 +76,10 @@ async def find(tx: Transaction, request_id: str, now: datetime) -> list[Overlap]
             RequestRow.requester_id,
             RequestRow.state,
             since.label("since"),
-            func.count(distinct(hits.c.account)).label("accounts"),
-            func.count(distinct(hits.c.phone)).label("phones"),
+            func.count(distinct(found_hits.c.account)).label("accounts"),
+            func.count(distinct(found_hits.c.phone)).label("phones"),
         )
-        .join(hits, hits.c.request_id == RequestRow.id)
+        .join(found_hits, found_hits.c.request_id == RequestRow.id)
         .group_by(RequestRow.id)
     )
     found = overlap.most_pressing_first(
@@ -108,6 +98,23 @@ async def find(tx: Transaction, request_id: str, now: datetime) -> list[Overlap]
         for each in found[:_NAMED]
     ]
     return [*named, *found[_NAMED:]]
+
+
+def hits(request_id: str, tenant_id: str, own: Sequence[str], now: datetime) -> CompoundSelect[Any]:
+    """Each account and each hardware ID of the request that another request than `own` has, too."""
+    accounts = _distinct(request_id, _mine.account)
+    hardware_ids = _distinct(request_id, _mine.hardware_id)
+    counting = [*_counts(tenant_id, own, now), *_phone_counts()]
+    return union_all(
+        select(_theirs.request_id, _theirs.account.label("account"), null().label("phone"))
+        .join(accounts, _theirs.account == accounts.c.key)
+        .join(RequestRow, RequestRow.id == _theirs.request_id)
+        .where(*counting),
+        select(_theirs.request_id, null(), _theirs.hardware_id)
+        .join(hardware_ids, _theirs.hardware_id == hardware_ids.c.key)
+        .join(RequestRow, RequestRow.id == _theirs.request_id)
+        .where(*counting),
+    )
 
 
 def _distinct(request_id: str, key: Any) -> Any:
