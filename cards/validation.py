@@ -22,6 +22,7 @@ from bot.signin.snapshot import RosterSummary
 from cards import lists, overlaps, status
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import action_row, bold, callout, facts, heading, text
+from cards.escape import single_line
 from cards.types import Panel, Verb
 
 _MAX_NOTICES = 6
@@ -129,7 +130,7 @@ def _reason_input(context: CardContext) -> TextInput:
         id="reason",
         label=context.words("label-reason-overlap" if overlapping else "label-reason"),
         placeholder=context.words("placeholder-reason"),
-        value=context.snapshot.reason or None,
+        value=single_line(context.snapshot.reason, context.budget.free_text_chars) or None,
         max_length=300,
         is_multiline=True,
         is_required=True,
