@@ -113,7 +113,7 @@ def _counted(found: Sequence[Overlap]) -> dict[str, Any]:
 
 
 async def _want_reason(
-    tx: Transaction, request: Request, found: Sequence[Overlap], now: datetime, **detail: Any
+    tx: Transaction, request: Request, found: Sequence[Overlap], now: datetime, actor: Person
 ) -> None:
     """Show what is found, and hold the request up until its requester explains it."""
     await overlaps.save(tx, request.id, found)
@@ -123,7 +123,7 @@ async def _want_reason(
         reason_wanted_since=now,
         overlaps_version=RequestRow.version + 1,
     )
-    await audit.record(tx, request.id, "overlap found", now, **detail, **_counted(found))
+    await audit.record(tx, request.id, "overlap found", now, actor, **_counted(found))
 
 
 async def _transition(
@@ -174,7 +174,7 @@ async def request_approval(
     found = await overlaps.find(tx, request.id, now)
     match judge(found, await overlaps.shown(tx, request.id), reason):
         case Verdict.NEW:
-            await _want_reason(tx, request, found, now, actor=actor)
+            await _want_reason(tx, request, found, now, actor)
             return False
         case Verdict.UNEXPLAINED:
             raise OverlapUnexplainedError(request.id)
@@ -227,7 +227,7 @@ async def explain_overlap(
         return False
     found = await overlaps.find(tx, request.id, now)
     if judge(found, await overlaps.shown(tx, request.id), reason) is Verdict.NEW:
-        await _want_reason(tx, request, found, now, actor=actor)
+        await _want_reason(tx, request, found, now, actor)
         return False
     await overlaps.save(tx, request.id, found)
     await requests.touch(
@@ -329,7 +329,7 @@ async def _hold_up(
     if verdict is Verdict.CLEAR or (verdict is Verdict.EXPLAINED and not wanted):
         return False
     if not wanted or verdict is Verdict.NEW:
-        await _want_reason(tx, request, found, now, actor=actor)
+        await _want_reason(tx, request, found, now, actor)
         await notify.reason_wanted(tx, request, now)
     return True
 
