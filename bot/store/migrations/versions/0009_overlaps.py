@@ -18,6 +18,12 @@ branch_labels = None
 depends_on = None
 
 _READY: Any = {"postgresql_where": sa.text("ready"), "sqlite_where": sa.text("ready = 1")}
+_PHONES = sa.table(
+    "phones",
+    sa.column("username", sa.Text()),
+    sa.column("account", sa.Text()),
+    sa.column("ready", sa.Boolean()),
+)
 
 
 def upgrade() -> None:
@@ -47,9 +53,9 @@ def upgrade() -> None:
         "requests", sa.Column("reason_wanted_since", UtcDateTime(timezone=True), nullable=True)
     )
     op.add_column("phones", sa.Column("account", sa.Text(), nullable=False, server_default=""))
-    op.execute(
-        "UPDATE phones SET account = lower(username) WHERE ready"
-    )  # ASCII, as ready rows are
+    ready_phones = _PHONES.update().where(_PHONES.c.ready)
+    # Usernames of ready rows are ASCII, so this is `phone_key`.
+    op.execute(ready_phones.values(account=sa.func.lower(_PHONES.c.username)))
     for column in ("account", "hardware_id"):
         op.create_index(
             f"ix_phones_{column}_request_id", "phones", [column, "request_id"], **_READY
