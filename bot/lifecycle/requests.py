@@ -122,6 +122,7 @@ async def _want_reason(
         request.id,
         reason_wanted_since=now,
         overlaps_version=RequestRow.version + 1,
+        state_version=RequestRow.version + 1,
     )
     await audit.record(tx, request.id, "overlap found", now, actor, **_counted(found))
 
@@ -236,6 +237,7 @@ async def explain_overlap(
         reason=reason,
         reason_wanted_since=None,
         overlaps_version=RequestRow.version + 1,
+        state_version=RequestRow.version + 1,
     )
     await audit.record(
         tx, request.id, "overlap explained", now, actor, reason=reason, **_counted(found)

@@ -70,7 +70,8 @@ class RequestRow(Base):
     tenant_id: Mapped[str] = mapped_column(String(36))
     state: Mapped[str] = mapped_column(String(16))
     version: Mapped[int] = mapped_column(default=1)  #: grows with every change a card can show
-    state_version: Mapped[int] = mapped_column(default=1)  #: `version` at the last transition
+    #: `version` at the last transition, or change of the overlaps: what every card shows
+    state_version: Mapped[int] = mapped_column(default=1)
     requester_id: Mapped[str] = mapped_column(String(64))
     requester_name: Mapped[str] = mapped_column(Text)
     conversation_id: Mapped[str] = mapped_column(Text)  #: where the request was made
