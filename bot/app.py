@@ -39,7 +39,15 @@ from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.runner.worker import Worker
 from bot.settings.clouds import WITHOUT_BOT_FILES
-from bot.settings.model import METRICS_OFF, METRICS_ON, Exports, Gateway, RunAs, Settings
+from bot.settings.model import (
+    METRICS_OFF,
+    METRICS_ON,
+    REQUESTER_CHAT,
+    Exports,
+    Gateway,
+    RunAs,
+    Settings,
+)
 from bot.signin.digest import Digests
 from bot.signin.timing import Timing
 from bot.simulator.scenario import Scenario
@@ -120,7 +128,11 @@ async def running(
         files = ChatFiles(settings, await stack.enter_async_context(files_session(settings)))
         # Sentences quote what people wrote: on one line, without invisible characters.
         words = Words(escape=single_line)
-        projection = Projection(words, runs_as_approver=delegations is not None)
+        projection = Projection(
+            words,
+            runs_as_approver=delegations is not None,
+            approvals_apart=settings.approvals != REQUESTER_CHAT,
+        )
         notifications = Notifications(settings.approvals, settings.notifications, words)
         owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
         digests = Digests(settings.digest_key.get_secret_value().encode())

@@ -14,12 +14,12 @@ from microsoft_teams.cards.core import (
 
 from bot.phones.issue import SIGN_OUT_NOTICES
 from bot.signin.request import RequestState
-from cards import lists, status
+from cards import lists, overlaps, status
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, callout, facts, heading, text, timestamp
 from cards.escape import Markup
 from cards.types import Panel, Verb
-from cards.validation import region_facts
+from cards.validation import export_issues_button, region_facts
 
 _SAMPLE_SIZE = 5  # phones shown while the phone panel is closed
 _DIGEST_CHARS = 12  # hex digits: enough to compare by eye
@@ -36,6 +36,7 @@ def _waiting(context: CardContext) -> CardParts:
     roster = snapshot.roster
     body: list[CardElement] = [
         *_sign_out_warning(context),
+        *_overlaps(context),
         facts(_request_facts(context)),
         text(context.words("approval-file-only"), subtle=True),
         *_phones(context),
@@ -70,8 +71,16 @@ def _waiting(context: CardContext) -> CardParts:
                 digest=snapshot.digest,
             ),
             *_phones_button(context),
+            *([export_issues_button(context)] if snapshot.overlaps else []),
         ],
     )
+
+
+def _overlaps(context: CardContext) -> list[CardElement]:
+    """What is in common with other requests. The reason, further down, explains it, unless it is new."""
+    wanted = context.snapshot.reason_wanted_since
+    what_next = "overlap-held-up" if wanted else "overlap-explained"
+    return overlaps.box(context, what_next, approver=context.approvals_apart)
 
 
 def _sign_out_warning(context: CardContext) -> list[CardElement]:

@@ -29,6 +29,9 @@ param runAs string
 param approvals string
 param notifications string
 
+@description('Age of ended requests to delete whenever the app starts, such as 90d; empty: none.')
+param purgeOlderThan string = ''
+
 var tags = {
   'azd-env-name': environmentName
   'azd-service-name': 'bot'
@@ -137,7 +140,7 @@ resource bot 'Microsoft.App/containerApps@2025-01-01' = {
             'python'
             'prepare_database.py'
           ]
-          args: [
+          args: concat([
             '--host'
             server.properties.fullyQualifiedDomainName
             '--administrator'
@@ -148,7 +151,7 @@ resource bot 'Microsoft.App/containerApps@2025-01-01' = {
             botIdentity.name
             '--service-object-id'
             botIdentity.properties.principalId
-          ]
+          ], empty(purgeOlderThan) ? [] : ['--purge-older-than', purgeOlderThan])
           resources: {
             cpu: json('0.25')
             memory: '0.5Gi'

@@ -71,6 +71,10 @@ PLACES = (
     ),
     Place("Accept a file consent once", "bot/store/file_consents.py", "take"),
     Place("Record an audit event", "bot/store/audit.py", "record"),
+    Place("Record a denied action, within limits", "bot/lifecycle/denials.py", "record"),
+    Place("Find phones that other requests have, too", "bot/store/overlaps.py", "find"),
+    Place("Decide whether such an overlap is explained", "bot/signin/overlap.py", "judge"),
+    Place("Know what the service's login may not do", "bot/store/health.py", "WITHHELD"),
     Place(
         "Submit a batch once, and read what its answer proves",
         "bot/runner/submission.py",

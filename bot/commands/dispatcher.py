@@ -31,7 +31,17 @@ from bot.commands.chat import (
     Sender,
     TextAnswer,
 )
-from bot.commands.context import ClickAnswer, Context, ShowCard, Turn, denial, say, show, turn_of
+from bot.commands.context import (
+    ClickAnswer,
+    Context,
+    ShowCard,
+    Turn,
+    audit_denial,
+    denial,
+    say,
+    show,
+    turn_of,
+)
 from bot.commands.inputs import LARGEST_ID, Inputs
 from bot.identity.delegations import Proof
 from bot.phones import roster
@@ -175,6 +185,9 @@ class Dispatcher:
             # Where the card is posted, a button says why it is not for this person.
             explains = card is not None and turn.actor.may_request and action.verb in _EXPLAINING
             if not explains or request.tenant_id != turn.actor.tenant_id:
+                if action.verb in CLICK_HANDLERS and not repeated:
+                    reason = decision.reason.value
+                    await audit_denial(context, turn, action.verb, reason, request)
                 return TextAnswer(denial(context, decision))
         if action.verb not in set(Verb):
             return TextAnswer(context.words("unknown-action", request=request.id))

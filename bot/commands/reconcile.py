@@ -16,6 +16,7 @@ from bot.signin.policy import Denied
 from bot.store import batches
 from bot.store.batches import Batch
 from bot.store.requests import Request
+from cards.types import Verb
 
 _TIMEOUT_SECONDS = 6.0  # whoever clicked waits for the answer, and their client not much longer
 
@@ -23,7 +24,7 @@ _TIMEOUT_SECONDS = 6.0  # whoever clicked waits for the answer, and their client
 async def reconcile(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     decision = policy.may_reconcile(turn.actor, request.facts, four_eyes=context.rules.four_eyes)
     if isinstance(decision, Denied):
-        return denied_click(context, decision)
+        return await denied_click(context, turn, Verb.RECONCILE, request, decision)
     async with context.database.read() as tx:
         batch = await batches.load(tx, inputs.number("batch", 0, largest=LARGEST_ID))
     if (

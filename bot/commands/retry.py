@@ -3,7 +3,15 @@
 from __future__ import annotations
 
 from bot.commands.chat import TextAnswer
-from bot.commands.context import ClickAnswer, Context, Turn, denial, say, visible_or_say
+from bot.commands.context import (
+    ClickAnswer,
+    Context,
+    Turn,
+    audit_denial,
+    denial,
+    say,
+    visible_or_say,
+)
 from bot.commands.inputs import Inputs
 from bot.lifecycle import requests as lifecycle
 from bot.signin.policy import Denied, may_retry
@@ -17,7 +25,7 @@ async def retry_failed(context: Context, turn: Turn, request: Request, _: Inputs
 
 
 async def command(context: Context, turn: Turn, argument: str) -> None:
-    request = await visible_or_say(context, turn, argument)
+    request = await visible_or_say(context, turn, argument, change="retry")
     if request is not None:
         await say(context, turn.conversation, await _retry(context, turn, request))
 
@@ -26,6 +34,7 @@ async def _retry(context: Context, turn: Turn, request: Request) -> str:
     """Draft a new request, in the conversation that asks; returns what to say about it."""
     decision = may_retry(turn.actor, request.facts)
     if isinstance(decision, Denied):
+        await audit_denial(context, turn, "retry", decision.reason.value, request)
         return denial(context, decision)
     new = NewRequest(
         request.tenant_id,

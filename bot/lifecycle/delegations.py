@@ -67,5 +67,6 @@ async def ask(
     for request_id in request_ids:
         request = await requests.load(tx, request_id)
         if request is not None:
+            await audit.record(tx, request_id, "delegation lost", now)
             await notify.delegation_wanted(tx, request, now)
     return request_ids

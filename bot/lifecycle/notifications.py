@@ -47,6 +47,10 @@ class Notifications:
     async def approval_requested(self, tx: Transaction, request: Request, now: datetime) -> None:
         await self._post_card(tx, request, CardKind.APPROVAL, self._approvals_of(request), now)
 
+    async def reason_wanted(self, tx: Transaction, request: Request, now: datetime) -> None:
+        text = self.words("notification-reason-wanted", request=request.id)
+        await self._tell_requester(tx, request, text, now)
+
     async def reminded(self, tx: Transaction, request: Request, now: datetime) -> None:
         left = (request.expires_at - now).total_seconds() if request.expires_at else 0
         text = self.words(

@@ -32,6 +32,7 @@ class Projected:
 class Projection:
     words: Words
     runs_as_approver: bool = False  #: sign-ins use the permissions of the approver
+    approvals_apart: bool = False  #: approval cards go to approvers, not to the requester's chat
 
     async def card(
         self, tx: Transaction, request_id: str, kind: CardKind, view: View
@@ -53,6 +54,7 @@ class Projection:
             self.words,
             tenant_id=snapshot.tenant_id,
             runs_as_approver=self.runs_as_approver,
+            approvals_apart=self.approvals_apart,
         )
         return Projected(
             Message(card=rendered.card, summary=rendered.summary),

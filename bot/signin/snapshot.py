@@ -14,6 +14,7 @@ from bot.phones.issue import Issue, Notice
 from bot.phones.region import Region
 from bot.signin.batch import MAX_PHONES_PER_BATCH, BatchState
 from bot.signin.outcome import Cause, PhoneStatus
+from bot.signin.overlap import Overlap
 from bot.signin.request import Person, RequestState
 
 Item = TypeVar("Item")
@@ -164,6 +165,8 @@ class RequestSnapshot:
     refused: str = ""  #: why the SIP Gateway denies access right now, in its own words
     unreachable_since: datetime | None = None  #: since when polls fail; the phones keep going
     delegation_wanted_since: datetime | None = None  #: since when no approver's delegation is held
+    overlaps: Sequence[Overlap] = ()  #: with other requests, the most pressing first
+    reason_wanted_since: datetime | None = None  #: since when they have to be explained
 
     @property
     def phones_by_status(self) -> Tally:

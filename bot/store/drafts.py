@@ -15,7 +15,7 @@ from bot.phones.validation import RosterRow
 from bot.phones.vendor import kind_of
 from bot.signin.batch import MAX_PHONES_PER_BATCH, smaller_size
 from bot.signin.outcome import CAUSES, RETRYABLE_PHONE_STATUSES, UNKNOWN, PhoneStatus, Retry
-from bot.signin.request import NOTHING_RAN, Person, RequestState, new_id
+from bot.signin.request import NOTHING_RAN, Person, RequestState, new_id, phone_key
 from bot.store.database import Transaction
 from bot.store.models import IssueRow, PhoneRow, RequestRow
 
@@ -105,7 +105,7 @@ async def insert_retry(
         retry_of=failed_request_id,
         batch_size=batch_size,
     )
-    copied = ("number", "username", "hardware_id", "region", "region_given", "kind")
+    copied = ("number", "username", "account", "hardware_id", "region", "region_given", "kind")
     phones = [
         {
             "request_id": request_id,
@@ -182,6 +182,7 @@ def _phone(request_id: str, row: RosterRow) -> dict[str, Any]:
         "request_id": request_id,
         "number": row.number,
         "username": row.username,
+        "account": phone_key(row.username, row.hardware_id)[0] if row.ready else "",
         "hardware_id": row.hardware_id,
         "region": row.region.value if row.region else "",
         "region_given": row.region is not None,

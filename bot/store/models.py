@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
@@ -17,6 +19,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -54,6 +57,12 @@ class Base(DeclarativeBase):
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
 
+# An index of ready rows only, on either database.
+_READY: Mapping[str, Any] = MappingProxyType(
+    {"postgresql_where": text("ready"), "sqlite_where": text("ready = 1")}
+)
+
+
 class RequestRow(Base):
     __tablename__ = "requests"
 
@@ -61,7 +70,8 @@ class RequestRow(Base):
     tenant_id: Mapped[str] = mapped_column(String(36))
     state: Mapped[str] = mapped_column(String(16))
     version: Mapped[int] = mapped_column(default=1)  #: grows with every change a card can show
-    state_version: Mapped[int] = mapped_column(default=1)  #: `version` at the last transition
+    #: `version` at the last transition, or change of the overlaps: what every card shows
+    state_version: Mapped[int] = mapped_column(default=1)
     requester_id: Mapped[str] = mapped_column(String(64))
     requester_name: Mapped[str] = mapped_column(Text)
     conversation_id: Mapped[str] = mapped_column(Text)  #: where the request was made
@@ -95,6 +105,10 @@ class RequestRow(Base):
     #: until when some replica vouches that it holds a delegation; None without delegations
     delegation_until: Mapped[datetime | None]
     delegation_wanted_since: Mapped[datetime | None]  #: since when no replica holds one
+    #: `version` at which the overlaps, or the reason for them, changed last; 0 without overlaps
+    overlaps_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: since when an overlap that the requester has not explained holds up the approval
+    reason_wanted_since: Mapped[datetime | None]
 
     __table_args__ = (
         Index(None, "tenant_id", "created_at"),
@@ -112,6 +126,8 @@ class PhoneRow(Base):
     )
     number: Mapped[int] = mapped_column(primary_key=True)  #: as spreadsheets number the row
     username: Mapped[str] = mapped_column(Text)
+    #: the username as `phone_key` has it if the row is ready, else ""
+    account: Mapped[str] = mapped_column(Text, default="", server_default="")
     hardware_id: Mapped[str] = mapped_column(Text)
     region: Mapped[str] = mapped_column(String(8), default="")
     region_given: Mapped[bool] = mapped_column(default=False)  #: by the file, not chosen on a card
@@ -122,7 +138,29 @@ class PhoneRow(Base):
     kind: Mapped[str] = mapped_column(String(40), default="")  #: `DeviceKind`, from OUI and port
     batch_id: Mapped[int | None] = mapped_column(BigId)
 
-    __table_args__ = (Index(None, "batch_id"),)
+    __table_args__ = (
+        Index(None, "batch_id"),
+        # What `bot.store.overlaps` looks up. Other rows' values may be too long to index.
+        Index(None, "account", "request_id", **_READY),
+        Index(None, "hardware_id", "request_id", **_READY),
+    )
+
+
+class OverlapRow(Base):
+    """What a request has in common with one other, as its requester or approvers were shown it last."""
+
+    __tablename__ = "overlaps"
+
+    request_id: Mapped[str] = mapped_column(
+        ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True
+    )
+    other_id: Mapped[str] = mapped_column(String(8), primary_key=True)
+    requester_id: Mapped[str] = mapped_column(String(64))  #: of the other request
+    state: Mapped[str] = mapped_column(String(16))  #: of the other request, when it was found
+    since: Mapped[datetime]
+    accounts: Mapped[int]
+    phones: Mapped[int]
+    examples: Mapped[list[Any]]  #: UPNs of the first rows that overlap
 
 
 class IssueRow(Base):
@@ -270,16 +308,17 @@ class PublisherLeaseRow(Base):
 
 
 class EventRow(Base):
-    """The audit: who did what to a request, and when. Appended and purged, never changed."""
+    """The audit: who did what to a request or was denied it. Appended and purged, never changed."""
 
     __tablename__ = "events"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"))
+    #: None for a denied action that would have made a request
+    request_id: Mapped[str | None] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"))
     at: Mapped[datetime]
     actor_id: Mapped[str] = mapped_column(String(64), default="")
     actor_name: Mapped[str] = mapped_column(Text, default="")
     action: Mapped[str] = mapped_column(String(32))
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
-    __table_args__ = (Index(None, "request_id", "at"),)
+    __table_args__ = (Index(None, "request_id", "at"), Index(None, "actor_id", "at"))

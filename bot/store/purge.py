@@ -11,6 +11,7 @@ from bot.store import file_consents, publisher_leases, received_activities
 from bot.store.database import Transaction
 from bot.store.models import (
     ConversationRow,
+    EventRow,
     FileConsentRow,
     PostRow,
     ReceivedActivityRow,
@@ -22,7 +23,8 @@ _CHUNK = 500  # requests per DELETE
 
 async def purge(tx: Transaction, before: datetime) -> int:
     """Delete requests that ended before `before`, drafts created before it, all that belongs to them,
-    and conversations that have been silent as long. Returns the number of requests deleted."""
+    audit events of no request, and conversations that have been silent as long. Returns the number of
+    requests deleted."""
     ended = [state.value for state in TERMINAL_REQUEST_STATES]
     rows = await tx.execute(
         select(RequestRow.id).where(
@@ -35,6 +37,7 @@ async def purge(tx: Transaction, before: datetime) -> int:
         chunk = request_ids[start : start + _CHUNK]
         await tx.execute(delete(PostRow).where(PostRow.request_id.in_(chunk)))
         await tx.execute(delete(RequestRow).where(RequestRow.id.in_(chunk)))
+    await tx.execute(delete(EventRow).where(EventRow.request_id.is_(None), EventRow.at < before))
     await tx.execute(delete(PostRow).where(~PostRow.live, PostRow.created_at < before))
     # A conversation that has been silent as long, and where nothing is to be sent or kept current.
     live = select(PostRow.conversation_id).where(PostRow.live)

@@ -33,6 +33,9 @@ class Request:
     expires_at: datetime | None  #: UTC; None while draft
     cancel_asked_at: datetime | None  #: UTC; None unless cancellation was requested
     batch_size: int  #: phones per batch, at most
+    reason: str  #: the requester's; "" while draft
+    reason_wanted_since: datetime | None  #: UTC; None unless an overlap has to be explained
+    overlaps_version: int  #: `version` at which overlaps or their reason changed last, 0 without
 
     @property
     def facts(self) -> RequestFacts:
@@ -42,6 +45,7 @@ class Request:
             self.requester.object_id,
             self.expires_at,
             self.cancel_asked_at is not None,
+            self.reason_wanted_since is not None,
         )
 
 
@@ -58,6 +62,8 @@ def header(row: Row[Any]) -> dict[str, Any]:
         "expires_at": row.expires_at,
         "cancel_asked_at": row.cancel_asked_at,
         "batch_size": row.batch_size,
+        "reason": row.reason,
+        "reason_wanted_since": row.reason_wanted_since,
     }
 
 
@@ -74,6 +80,7 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
         file_name=row.file_name,
         ready_rows=row.ready_rows,
         total_rows=row.total_rows,
+        overlaps_version=row.overlaps_version,
     )
 
 

@@ -26,7 +26,7 @@ from bot.signin.snapshot import (
     StalledBatch,
     Tally,
 )
-from bot.store import requests
+from bot.store import overlaps, requests
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, IssueRow, PhoneRow, RequestRow
 
@@ -62,7 +62,6 @@ async def load(
         stalled=await _stalled(tx, request_id),
         phones=await _phones(tx, request_id, 1 if issues else page, only_failed=only_failed),
         created_at=row.created_at,
-        reason=row.reason,
         retry_of=row.retry_of,
         asked_at=row.asked_at,
         decided_by=_person(row.decided_by_id, row.decided_by_name),
@@ -73,6 +72,7 @@ async def load(
         refused=row.refused,
         unreachable_since=row.unreachable_since,
         delegation_wanted_since=row.delegation_wanted_since,
+        overlaps=await overlaps.shown(tx, request_id),
     )
 
 

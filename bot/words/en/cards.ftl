@@ -72,6 +72,56 @@ fact-rows = Rows
 fact-left-out = Left out
 no-reason = No reason given
 
+## Overlap: phones and accounts that another request has, too
+
+overlap-heading = Some of these phones or accounts are in another request, too.
+overlap-line = { $known ->
+        [0] Another request
+       *[other] Request { $request }
+    }, { $state ->
+        [waiting] waiting for approval since { $when }
+        [running] running since { $when }
+        [finished] finished on { $when }
+       *[cancelled] canceled on { $when }
+    }: { $accounts ->
+        [0] no account
+        [one] { $accounts } account
+       *[other] { $accounts } accounts
+    } and { $phones ->
+        [0] no phone
+        [one] { $phones } phone
+       *[other] { $phones } phones
+    } in common.
+overlap-examples = In this file, for example: { $names }
+overlap-more = And { $requests ->
+        [one] one more request.
+       *[other] { $requests } more requests.
+    }
+overlap-explain = Their passwords would be reset twice. If that is what you want, say why in the reason: the approver reads it. Otherwise, remove the rows and send the file again. Export issues as CSV lists every row.
+overlap-wanted = This was found after the file was checked, so nothing was started. Their passwords would be reset twice. If that is what you want, say why in the reason: the approver reads it. Otherwise, discard or withdraw this request.
+overlap-explained = The requester was shown this and gave the reason below. Approving resets these passwords again.
+overlap-held-up = Not approved: this was found after the reason below was given. Offhook asked the requester to give a reason for it or to withdraw the request. Until then, it can't be approved.
+overlap-row-account = This account is in { $known ->
+        [0] another request
+       *[other] request { $request }
+    }, too: { $state ->
+        [waiting] waiting for approval since { $when }
+        [running] running since { $when }
+        [finished] finished on { $when }
+       *[cancelled] canceled on { $when }
+    }.
+    .fix = Remove the row if the account is to be signed in only once.
+overlap-row-phone = This phone is in { $known ->
+        [0] another request
+       *[other] request { $request }
+    }, too: { $state ->
+        [waiting] waiting for approval since { $when }
+        [running] running since { $when }
+        [finished] finished on { $when }
+       *[cancelled] canceled on { $when }
+    }.
+    .fix = Remove the row if the phone is to be signed in only once.
+
 ## Request status, for cards whose original purpose has passed
 
 status-draft = Approval has not been requested yet.
@@ -143,6 +193,7 @@ label-region = Region for { $rows ->
     } without one
 placeholder-region = Select a region
 error-region = Select the region where the phones were provisioned.
+label-reason-overlap = Reason, and why these phones or accounts are signed in again
 label-reason = Reason, for the approver
 placeholder-reason = For example: new lobby phones in Berlin, CHG0042
 error-reason = Enter a reason. The approver will see it.
@@ -367,6 +418,7 @@ error-batch-id = Enter the batch ID.
 ## Buttons
 
 button-request-approval = Request approval
+button-explain = Give this reason
 button-discard = Discard
 button-withdraw = Withdraw
 button-export-issues = Export issues as CSV

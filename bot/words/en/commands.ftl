@@ -16,6 +16,7 @@ ask-leave-out = { $rows ->
         [one] { $rows } row is not ready and can't be sent. Select the check box to leave it out
        *[other] { $rows } rows are not ready and can't be sent. Select the check box to leave them out
     }, or fix the file and send it again.
+ask-overlap = Some of these phones or accounts are in another request, too, as the card shows. Say in the reason why they are to be signed in again.
 ask-region = Some rows have no region. Select the region where their phones were provisioned.
 ask-batch-size = Enter the phones per batch as a number from 1 to { $limit }.
 approve-acknowledge = Select the check box first: approving resets the passwords of these accounts.

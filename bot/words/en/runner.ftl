@@ -7,6 +7,7 @@ notification-reminder = Request { $request } by { $requester } is still waiting 
         [one] an hour
        *[other] { $hours } hours
     }. Decide on the approval card, or send status { $request }.
+notification-reason-wanted = Request { $request } was not approved, and nothing was started: another request with some of its phones or accounts was approved after you requested approval. Give a reason on the card above, or withdraw the request. To get the card again, send status { $request } to Offhook.
 notification-started = Request { $request }: { $approver } approved the sign-in of { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones

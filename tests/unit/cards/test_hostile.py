@@ -17,6 +17,7 @@ from bot.phones.region import Region
 from bot.phones.vendor import DeviceKind
 from bot.signin.batch import BatchState
 from bot.signin.outcome import CAUSES, UNKNOWN, Cause, PhoneStatus
+from bot.signin.overlap import ENDED_STATES, OPEN_STATES, Overlap
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import (
     CauseGroup,
@@ -110,6 +111,16 @@ GROUPS = st.builds(
     vendors=st.dictionaries(st.sampled_from(DeviceKind).map(str), st.integers(1, 9)),
 )
 STALLED = st.builds(StalledBatch, st.sampled_from(Region), LONG, COUNT, st.just(WHEN))
+OVERLAPS = st.builds(
+    Overlap,
+    request_id=st.just("M2N8P4QR"),
+    requester_id=st.sampled_from(("", "someone")),
+    state=st.sampled_from(sorted(OPEN_STATES | ENDED_STATES)),
+    since=st.just(WHEN),
+    accounts=COUNT,
+    phones=COUNT,
+    examples=st.lists(LONG, min_size=3, max_size=3),
+)
 TALLIES = st.builds(Tally, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT)
 
 
@@ -164,6 +175,8 @@ def snapshots(draw: st.DrawFn) -> RequestSnapshot:
         four_eyes=draw(st.booleans()),
         created_at=WHEN,
         digest="9f86d081884c7d659a2f",
+        overlaps=draw(st.lists(OVERLAPS, max_size=2)) * 3,
+        reason_wanted_since=draw(when),
         reason=draw(LONG),
         retry_of=draw(st.sampled_from(("", "M2N8P4QR"))),
         asked_at=draw(when),
