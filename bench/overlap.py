@@ -66,7 +66,9 @@ async def _measure(url: str) -> None:
             drafted = time.perf_counter() - started
             started = time.perf_counter()
             async with database.read() as tx:
-                found = await overlaps.find(tx, request_id, datetime.now(UTC))
+                found = await overlaps.find(
+                    tx, request_id, datetime.now(UTC), tenant_id=NEW.tenant_id, retry_of=""
+                )
             took = time.perf_counter() - started
             common = [(each.accounts, each.phones) for each in found]
             print(

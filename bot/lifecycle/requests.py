@@ -50,7 +50,7 @@ async def draft(
 ) -> str:
     """-> draft, from a validated file. Returns the new request's id."""
     request_id = await drafts.insert_roster(tx, new, roster, now)
-    found = await _keep_overlaps(tx, request_id, now)
+    found = await _keep_overlaps(tx, request_id, now, tenant_id=new.tenant_id)
     await audit.record(
         tx,
         request_id,
@@ -79,7 +79,7 @@ async def draft_retry(
     if drafted is None:
         return None
     request_id, phones = drafted
-    found = await _keep_overlaps(tx, request_id, now)
+    found = await _keep_overlaps(tx, request_id, now, tenant_id=new.tenant_id, retry_of=failed.id)
     await audit.record(
         tx,
         request_id,
@@ -94,11 +94,19 @@ async def draft_retry(
     return Retry(request_id, phones)
 
 
-async def _keep_overlaps(tx: Transaction, request_id: str, now: datetime) -> list[Overlap]:
+async def _keep_overlaps(
+    tx: Transaction, request_id: str, now: datetime, *, tenant_id: str, retry_of: str = ""
+) -> list[Overlap]:
     """Find what the request has in common with others and show it from now on."""
-    found = await overlaps.find(tx, request_id, now)
+    found = await overlaps.find(tx, request_id, now, tenant_id=tenant_id, retry_of=retry_of)
     await overlaps.save(tx, request_id, found)
     return found
+
+
+async def _overlaps(tx: Transaction, request: Request, now: datetime) -> list[Overlap]:
+    return await overlaps.find(
+        tx, request.id, now, tenant_id=request.tenant_id, retry_of=request.retry_of
+    )
 
 
 def _counted(found: Sequence[Overlap]) -> dict[str, Any]:
@@ -172,7 +180,7 @@ async def request_approval(
     current = await requests.load(tx, request.id)
     if current is None or current.state is not RequestState.DRAFT:
         return False
-    found = await overlaps.find(tx, request.id, now)
+    found = await _overlaps(tx, request, now)
     match judge(found, await overlaps.shown(tx, request.id), reason):
         case Verdict.NEW:
             await _want_reason(tx, request, found, now, actor)
@@ -226,7 +234,7 @@ async def explain_overlap(
     current = await _waiting(tx, request, now)
     if current is None or current.reason_wanted_since is None:
         return False
-    found = await overlaps.find(tx, request.id, now)
+    found = await _overlaps(tx, request, now)
     if judge(found, await overlaps.shown(tx, request.id), reason) is Verdict.NEW:
         await _want_reason(tx, request, found, now, actor)
         return False
@@ -276,7 +284,7 @@ async def approve(
     current = await _waiting(tx, request, now)
     if current is None or current.overlaps_version != request.overlaps_version:
         return False
-    found = await overlaps.find(tx, request.id, now)
+    found = await _overlaps(tx, request, now)
     if await _hold_up(tx, notify, current, found, actor=actor, now=now):
         return False
     if not await _transition(

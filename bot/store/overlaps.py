@@ -52,19 +52,16 @@ class OverlappingRow:
     other: Overlap  #: without examples
 
 
-async def find(tx: Transaction, request_id: str, now: datetime) -> list[Overlap]:
+async def find(
+    tx: Transaction, request_id: str, now: datetime, *, tenant_id: str, retry_of: str
+) -> list[Overlap]:
     """What the request has in common with others right now, the most pressing first.
 
     One lookup by index for each account and each hardware ID of the request. A request that this one
     retries does not count: taking over its phones is what a retry is for.
     """
-    request = (
-        await tx.execute(
-            select(RequestRow.tenant_id, RequestRow.retry_of).where(RequestRow.id == request_id)
-        )
-    ).one()
-    own = [request_id, *await _retried(tx, request.retry_of)]
-    found_hits = hits(request_id, request.tenant_id, own, now).subquery()
+    own = [request_id, *await _retried(tx, retry_of)]
+    found_hits = hits(request_id, tenant_id, own, now).subquery()
     since = case(
         (RequestRow.state == RequestState.WAITING.value, RequestRow.asked_at),
         (RequestRow.state == RequestState.RUNNING.value, RequestRow.decided_at),

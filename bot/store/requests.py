@@ -33,6 +33,7 @@ class Request:
     expires_at: datetime | None  #: UTC; None while draft
     cancel_asked_at: datetime | None  #: UTC; None unless cancellation was requested
     batch_size: int  #: phones per batch, at most
+    retry_of: str  #: id of the request whose phones these are that were not signed in; "" if none
     reason: str  #: the requester's; "" while draft
     reason_wanted_since: datetime | None  #: UTC; None unless an overlap has to be explained
     overlaps_version: int  #: `version` at which overlaps or their reason changed last, 0 without
@@ -62,6 +63,7 @@ def header(row: Row[Any]) -> dict[str, Any]:
         "expires_at": row.expires_at,
         "cancel_asked_at": row.cancel_asked_at,
         "batch_size": row.batch_size,
+        "retry_of": row.retry_of,
         "reason": row.reason,
         "reason_wanted_since": row.reason_wanted_since,
     }

@@ -62,7 +62,6 @@ async def load(
         stalled=await _stalled(tx, request_id),
         phones=await _phones(tx, request_id, 1 if issues else page, only_failed=only_failed),
         created_at=row.created_at,
-        retry_of=row.retry_of,
         asked_at=row.asked_at,
         decided_by=_person(row.decided_by_id, row.decided_by_name),
         decided_at=row.decided_at,

@@ -1,6 +1,6 @@
 """Of which attempt no byte has been sent. Intents that were claimed before count as sent.
 
-Revision: 0011, after 0006.
+Revision: 0007, after 0006.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0011"
+revision = "0007"
 down_revision = "0006"
 branch_labels = None
 depends_on = None

@@ -1,6 +1,6 @@
 """What requests have in common with others, by account and hardware ID; and audit events of no request.
 
-Revision: 0009, after 0006.
+Revision: 0008, after 0007.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from alembic import op
 
 from bot.store.models import UtcDateTime
 
-revision = "0009"
-down_revision = "0006"
+revision = "0008"
+down_revision = "0007"
 branch_labels = None
 depends_on = None
 
