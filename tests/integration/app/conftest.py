@@ -12,18 +12,9 @@ import pytest
 import structlog
 
 from bot.runner import publisher
-from bot.store.database import migrate_to_head
-from tests.support.running_bot import DATABASE, RunningBot, open_bot
+from tests.support.running_bot import RunningBot, open_bot
 
 MakeBot = Callable[..., Awaitable[RunningBot]]
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database to copy: migrations take most of the time to start."""
-    path = tmp_path_factory.mktemp("migrated") / DATABASE
-    migrate_to_head(f"sqlite:///{path}")
-    return path
 
 
 @pytest.fixture(autouse=True)
