@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import logging
 import shutil
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from sqlalchemy import event
+from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
+from sqlalchemy.pool import Pool
 
 from bot.store.database import Database, migrate_to_head
 from tests.support.postgres import Postgres, started
@@ -20,6 +25,17 @@ from tests.support.waiting import Clock
 # Speed is no property of the code: a busy machine must not fail a test.
 settings.register_profile("offhook", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("offhook")
+
+
+@event.listens_for(Pool, "checkout")
+def wait_for_no_disk(connection: Any, record: Any, _proxy: object) -> None:
+    """The service waits for SQLite's data to be on the disk. Tests lose no power."""
+    if (
+        isinstance(connection, sqlite3.Connection | AsyncAdapt_aiosqlite_connection)
+        and not record.info
+    ):
+        record.info["waits"] = False
+        connection.execute("PRAGMA synchronous=OFF").close()
 
 
 @pytest.fixture(autouse=True)

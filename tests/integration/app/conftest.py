@@ -12,7 +12,9 @@ import pytest
 import structlog
 
 from bot.runner import publisher
+from bot.teams import endpoint
 from tests.support.running_bot import RunningBot, open_bot
+from tests.support.waiting import PATIENCE
 
 MakeBot = Callable[..., Awaitable[RunningBot]]
 
@@ -40,6 +42,12 @@ def plain_logs() -> Iterator[None]:
     )
     yield
     structlog.configure(**before)
+
+
+@pytest.fixture(autouse=True)
+def patient_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told that the answer takes too long, only because the machine is busy."""
+    monkeypatch.setattr(endpoint, "_ANSWER_SECONDS", PATIENCE)
 
 
 @pytest.fixture

@@ -19,13 +19,13 @@ from tests.support.running_bot import (
     CHANNEL,
     CHAT,
     MEGAN,
-    TIMEOUT_SECONDS,
     TIMING,
     RunningBot,
     is_settled,
     phones_csv,
     text_of,
 )
+from tests.support.waiting import PATIENCE
 
 
 async def test_publisher_sends_every_message_once_and_in_order(bot: RunningBot) -> None:
@@ -185,13 +185,14 @@ async def test_publisher_gives_up_on_unreachable_conversation_only(
 
 async def test_publisher_updates_every_card_after_restart(make_bot: MakeBot) -> None:
     """Stopped in the middle of a job, the service continues with the same cards."""
-    bot = await make_bot(gateway=Scenario(batch_seconds=0.5))
+    bot = await make_bot(gateway=Scenario(batch_seconds=600))
     approval = await bot.submit_for_approval(phones_csv(500))
     await bot.approve(approval)
-    await bot.gateway.configapi.wait_for_submits(3, TIMEOUT_SECONDS)
+    await bot.gateway.configapi.wait_for_submits(3, PATIENCE)
     progress = await bot.wait_for_button("cancel")
     await bot.stop()
-    assert len(bot.gateway.configapi.submits) < 5
+    assert len(bot.gateway.configapi.submits) == 3
+    bot.gateway.configapi.finish()
     await bot.start()
     results = await bot.wait_for_results()
     assert "500 phones are signed in" in text_of(results)

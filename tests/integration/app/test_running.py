@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from bot.commands import reconcile
 from bot.phones.region import Region
 from bot.simulator.client import Chat, button, texts, verbs
 from bot.simulator.connector import Posted
@@ -25,8 +24,9 @@ from tests.support.running_bot import (
     request_id_of,
     text_of,
 )
+from tests.support.waiting import PATIENCE, Clock, until
 
-SLOW = Scenario(batch_seconds=1.5)  # not over before a test has canceled
+SLOW = Scenario(batch_seconds=600)  # not over before the test says so
 # The first submit is lost before it reaches the SIP Gateway, and no batch is in the summaries.
 LOST = Scenario(
     batch_seconds=0.1,
@@ -53,7 +53,7 @@ async def test_cancel_stops_batches_not_yet_submitted(make_bot: MakeBot, origin:
     bot = await make_bot(gateway=SLOW)
     await bot.approve(await bot.submit_for_approval(phones_csv(500)))
     progress = await bot.wait_for_button("cancel")
-    await bot.gateway.configapi.wait_for_submits(3, 10)
+    await bot.gateway.configapi.wait_for_submits(3, PATIENCE)
     request = request_id_of(progress)
     if origin == "card":
         answer = await bot.click(ALEX, progress, "cancel")
@@ -70,6 +70,7 @@ async def test_cancel_stops_batches_not_yet_submitted(make_bot: MakeBot, origin:
         since = bot.now
         await bot.say(f"cancel {request}")
         await bot.wait_for_text("is already being canceled", chat=CHAT, since=since)
+    bot.gateway.configapi.finish()
     results = await bot.wait_for_results()
     assert "Canceled. 300 of 500 phones signed in." in text_of(results)
     assert len(bot.gateway.configapi.submits) == 3
@@ -83,8 +84,9 @@ async def test_cancel_stops_batches_not_yet_submitted(make_bot: MakeBot, origin:
 async def test_cancel_stops_nothing_when_everything_is_submitted(make_bot: MakeBot) -> None:
     bot = await make_bot(gateway=SLOW)
     await bot.approve(await bot.submit_for_approval(phones_csv(2)))
-    await bot.gateway.configapi.wait_for_submits(1, 10)
+    await bot.gateway.configapi.wait_for_submits(1, PATIENCE)
     await bot.click(ALEX, await bot.wait_for_button("cancel"), "cancel")
+    bot.gateway.configapi.finish()
     results = await bot.wait_for_results()
     assert "phones are signed in" in text_of(results)
     assert "Canceled." not in text_of(results)
@@ -100,6 +102,7 @@ async def test_cancel_is_denied_to_non_participants(make_bot: MakeBot) -> None:
     await bot.wait_for_text("I can't find request", chat=Chat("a:adele"))
     answer = await bot.click(MEGAN, progress, "cancel")  # approvers may
     assert "Canceling." in texts(answer.card)
+    bot.gateway.configapi.finish()
     await bot.wait_for_results()
 
 
@@ -199,15 +202,20 @@ async def test_batch_is_accepted_as_run_only_with_matching_batch_id(make_bot: Ma
 
 
 async def test_reconciliation_answers_in_time_when_gateway_does_not_respond(
-    make_bot: MakeBot, monkeypatch: pytest.MonkeyPatch
+    make_bot: MakeBot, clock: Clock
 ) -> None:
     """The click is answered before the client gives up."""
-    monkeypatch.setattr(reconcile, "_TIMEOUT_SECONDS", 0.2)
     bot = await make_bot(gateway=RAN)
     card = await unsettled_batch(bot, phones_csv(2))
     (batch,) = bot.gateway.configapi.batches
     bot.gateway.faults.add(Fault(call=Call.BATCH_STATUS, fault=FaultKind.TIMEOUT_LOST))
-    answer = await bot.click(MEGAN, card, "reconcile", {"batch_id": batch}, answer="ran")
+    reads = bot.gateway.configapi.calls[Call.BATCH_STATUS]
+    click = asyncio.create_task(
+        bot.click(MEGAN, card, "reconcile", {"batch_id": batch}, answer="ran")
+    )
+    await until(lambda: bot.gateway.configapi.calls[Call.BATCH_STATUS] > reads)
+    clock.advance(6)
+    answer = await click
     assert answer.text.startswith(
         "The SIP Gateway did not respond in time, so nothing was changed."
     )
