@@ -115,11 +115,11 @@ async def test_job_runs_with_delegation_of_approver(bot: RunningBot) -> None:
 
 async def test_approver_is_not_asked_to_sign_in_again_for_second_job(bot: RunningBot) -> None:
     await approve(bot, await bot.submit_for_approval(phones_csv(1)), **sso(bot, MEGAN))
-    await bot.wait_until_settled()
+    await bot.wait_for_results()
     answer = await approve(bot, await bot.submit_for_approval(phones_csv(1, start=9)))
     assert answer.body["statusCode"] == 200
     assert bot.gateway.entra.calls[Call.EXCHANGE] == 1
-    await bot.wait_until_settled()
+    await bot.gateway.configapi.wait_for_submits(2, PATIENCE)
     assert submitters(bot) == [MEGAN.object_id] * 2
 
 
@@ -394,7 +394,7 @@ async def test_sign_in_outside_a_card_is_exchanged_once(bot: RunningBot) -> None
     assert (await send("signin/verifyState", {"state": code}))[0] == 200
     answer = await approve(bot, await bot.submit_for_approval(phones_csv(1)))
     assert answer.body["statusCode"] == 200
-    await bot.wait_until_settled()
+    await bot.wait_for_results()
 
 
 async def test_tokens_are_in_no_log_message_or_database(

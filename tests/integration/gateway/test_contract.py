@@ -125,7 +125,7 @@ async def test_status_passes_unknown_states_through(backend: Backend) -> None:
     names = Statuses(
         queued="Zurückgestellt", running="Zurückgestellt", item_waiting="🕐", item_running="Q"
     )
-    async with backend(Scenario(batch_seconds=60, statuses=names)) as far:
+    async with backend(Scenario(batch_seconds=6000, statuses=names)) as far:
         report = await far.gateway.status(await far.gateway.submit(Region.EMEA, phones(20)))
         assert report.status == "Zurückgestellt"
         assert {item.status for item in report.items} == {"🕐", "Q"}
@@ -225,7 +225,7 @@ async def test_throttled_error_has_retry_after(backend: Backend) -> None:
 
 
 async def test_fourth_batch_in_a_region_is_throttled(backend: Backend) -> None:
-    async with backend(Scenario(batch_seconds=60)) as far:
+    async with backend(Scenario(batch_seconds=6000)) as far:
         for _ in range(3):
             await far.gateway.submit(Region.EMEA, phones(1))
         with pytest.raises(ThrottledError):
