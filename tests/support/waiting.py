@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-PATIENCE = 60.0  # seconds until a test that waits for an event fails
+PATIENCE = 120.0  # seconds until a test that waits for an event fails
 
 
 async def until(condition: Callable[[], object]) -> None:

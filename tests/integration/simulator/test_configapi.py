@@ -12,6 +12,7 @@ import pytest
 from bot.phones.region import Region
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario, Summaries
 from bot.simulator.server import Simulator
+from tests.support.waiting import PATIENCE
 
 AUTH = {"Authorization": "Bearer local"}
 SERVICE = "/Teams.SipDevicesGatewayManagement/v1"
@@ -256,7 +257,7 @@ async def test_policies_can_be_read(session: aiohttp.ClientSession) -> None:
 
 async def test_wait_for_submits_returns_after_a_submit(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
-        waiting = asyncio.create_task(far.configapi.wait_for_submits(2, 5))
+        waiting = asyncio.create_task(far.configapi.wait_for_submits(2, PATIENCE))
         for number in range(2):
             assert not waiting.done()
             await Caller(session, far).create([phone(number)])
