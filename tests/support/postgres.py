@@ -86,6 +86,7 @@ def started() -> Generator[Postgres]:
 def _stop(server: PostgresServer) -> None:
     """At once, without writing to the disk."""
     process = server.get_postmaster_info().process
+    assert process is not None
     with suppress(NoSuchProcess):
         process.send_signal(signal.SIGQUIT)
         while process.status() != STATUS_ZOMBIE:  # nobody may ever ask how it ended

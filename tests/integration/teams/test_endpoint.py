@@ -325,8 +325,8 @@ async def test_slow_turn_is_answered_early_and_continues(
     post: Post, chat: RecordingChat, clock: Clock
 ) -> None:
     chat.hold = asyncio.Event()
-    message = asyncio.create_task(post(activity(SERVICE)))
-    clicked = asyncio.create_task(post(click(SERVICE)))
+    message = asyncio.ensure_future(post(activity(SERVICE)))
+    clicked = asyncio.ensure_future(post(click(SERVICE)))
     await until(lambda: chat.held == 2)
     clock.advance(8)
     assert (await message).status == 200
@@ -341,7 +341,7 @@ async def test_slow_click_fault_is_reported_in_conversation(
     post: Post, chat: RecordingChat, clock: Clock
 ) -> None:
     chat.hold, chat.error = asyncio.Event(), RuntimeError("late")
-    clicked = asyncio.create_task(post(click(SERVICE)))
+    clicked = asyncio.ensure_future(post(click(SERVICE)))
     await until(lambda: chat.held)
     clock.advance(8)
     await clicked

@@ -176,7 +176,7 @@ async def test_slow_turn_counts_as_under_way_after_its_answer(
 ) -> None:
     monkeypatch.setattr(admission, "_MAX_PER_SENDER", 1)
     chat.hold = asyncio.Event()
-    slow = asyncio.create_task(post(activity(SERVICE)))
+    slow = asyncio.ensure_future(post(activity(SERVICE)))
     await until(lambda: chat.held)
     clock.advance(8)
     assert (await slow).status == 200
