@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.runner import publisher
 from bot.runner.rate_limit import APP, CONVERSATION
@@ -25,7 +28,7 @@ from tests.support.running_bot import (
     phones_csv,
     text_of,
 )
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 
 async def test_publisher_sends_every_message_once_and_in_order(bot: RunningBot) -> None:
@@ -162,6 +165,10 @@ async def test_publisher_resends_card_when_deleted(bot: RunningBot) -> None:
     ]  # as many as usual: one was replaced
 
 
+def dead_letters(logs: Sequence[Mapping[str, Any]]) -> set[int]:
+    return {line["post"] for line in logs if line["event"] == "publisher.dead_lettered"}
+
+
 @pytest.mark.parametrize("fault", ["blocked", "missing"])
 async def test_publisher_gives_up_on_unreachable_conversation_only(
     bot: RunningBot, fault: str
@@ -169,10 +176,13 @@ async def test_publisher_gives_up_on_unreachable_conversation_only(
     approval = await bot.submit_for_approval(phones_csv(2))
     unreachable: set[str] = getattr(bot.teams.connector, fault)
     unreachable.update((approval.conversation_id, CHANNEL.id))
-    await bot.approve(approval)
-    assert "2 phones are signed in" in text_of(await bot.wait_for_results())
-    chat = bot.teams.connector.in_conversation(CHAT.id)
-    await bot.wait_for(lambda message: all(map(is_settled, chat)))
+    with capture_logs() as logs:
+        await bot.approve(approval)
+        assert "2 phones are signed in" in text_of(await bot.wait_for_results())
+        chat = bot.teams.connector.in_conversation(CHAT.id)
+        await bot.wait_for(lambda message: all(map(is_settled, chat)))
+        # The approval card, and that the job has started and has finished.
+        await until(lambda: len(dead_letters(logs)) == 3)
     calls = bot.teams.connector.calls.copy()
     await bot.received()
     assert bot.teams.connector.calls[Call.UPDATE] == calls[Call.UPDATE]  # it is a dead letter
