@@ -13,7 +13,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -125,6 +125,7 @@ class ConfigApi:
         #: Most batches running at once, by region.
         self.peak: Counter[Region] = Counter()
         self.last_headers: dict[Call, Mapping[str, str]] = {}
+        self._batch_seconds = scenario.batch_seconds
         self._faults = faults
         self._signal = Signal()
         self._outcomes = {key.casefold(): value for key, value in scenario.outcomes.items()}
@@ -140,6 +141,12 @@ class ConfigApi:
         Raises `TimeoutError` after `timeout` seconds.
         """
         await self._signal.until(lambda: len(self.submits) >= number or None, timeout)
+
+    def finish(self) -> None:
+        """End the batches that run, and from now on each batch as soon as it is accepted."""
+        self._batch_seconds = 0
+        ended = {each.id: replace(each, seconds=0) for each in self.batches.values()}
+        self.batches.update(ended)
 
     def routes(self) -> web.RouteTableDef:
         routes = web.RouteTableDef()
@@ -268,7 +275,7 @@ class ConfigApi:
             outcomes=tuple(self._outcome(item, phones) for item in items),
             started=time.monotonic(),
             created_at=datetime.now(UTC),
-            seconds=self.scenario.batch_seconds,
+            seconds=self._batch_seconds,
             stuck=number in self.scenario.stuck,
         )
         self.batches[batch.id] = batch

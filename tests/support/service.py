@@ -19,9 +19,9 @@ from bot.settings.model import Settings
 from bot.signin.timing import Timing
 from bot.simulator.client import TENANT
 from bot.simulator.server import Simulator
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
-_START_SECONDS = 60
 
 
 async def serve(factor: float) -> None:
@@ -83,7 +83,7 @@ async def start(settings: Mapping[str, str], factor: float) -> Process:
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    async with asyncio.timeout(_START_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         line = (await process.stdout.readline()).decode()
     _, found, url = line.strip().partition("listening on ")
     if not found:

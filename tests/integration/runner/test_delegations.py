@@ -30,7 +30,8 @@ from bot.simulator.scenario import PEOPLE, Scenario
 from bot.store.database import Database
 from bot.store.models import PostRow
 from tests.support import jobs
-from tests.support.worker_harness import PATIENCE, World, opened
+from tests.support.waiting import PATIENCE
+from tests.support.worker_harness import SUBMIT_TIMEOUT, World, expire_leases, opened
 
 MEGAN = PEOPLE[1]
 LEASE = 0.6
@@ -108,7 +109,7 @@ class Replicas:
         def gateway(tokens: Tokens) -> SipGateway:
             url = world.simulator.configapi_url
             return ConfigApiGateway(
-                session, url, tokens, submit_timeout=1.0, read_timeout=2.0, pauses=(0.01,)
+                session, url, tokens, submit_timeout=SUBMIT_TIMEOUT, pauses=(0.01,)
             )
 
         service = TokenService(
@@ -139,7 +140,7 @@ class Replicas:
 
 @pytest.fixture
 async def world(database: Database) -> AsyncIterator[World]:
-    async with opened(database, Scenario(batch_seconds=2.0), submit_timeout=1.0) as made:
+    async with opened(database, Scenario(batch_seconds=60)) as made:
         yield made
 
 
@@ -169,6 +170,7 @@ async def test_worker_submits_nothing_before_approver_delegates(
     replica = replicas.start()
     await world.until(request_id, lambda each: each.delegation_wanted_since is not None)
     assert not world.simulator.configapi.submits
+    world.simulator.configapi.finish()
     assert await cards(world.database, request_id) == 2  # a new one asks for the delegation
     await replica.sign_in(request_id)
     done = await world.until(request_id, lambda each: each.state is RequestState.FINISHED)
@@ -188,11 +190,13 @@ async def test_second_replica_waits_while_first_holds_delegation_and_takes_over_
     request_id = await jobs.approved(world.database, 450)
     first = replicas.start()
     await first.sign_in(request_id)
-    await world.simulator.configapi.wait_for_submits(3, 10)
+    await world.simulator.configapi.wait_for_submits(3, PATIENCE)
     second = replicas.start()
     await second.heartbeats(7)  # longer than two leases: the first keeps renewing its own
     assert (await world.snapshot(request_id)).delegation_wanted_since is None
     await first.stop()
+    await expire_leases(world.database)
+    world.simulator.configapi.finish()
     await world.until(request_id, lambda each: each.delegation_wanted_since is not None)
     await second.sign_in(request_id)
     await world.until(request_id, lambda each: each.state is RequestState.FINISHED)

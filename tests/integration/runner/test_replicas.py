@@ -20,7 +20,8 @@ from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database
 from bot.store.models import PublisherLeaseRow
 from tests.support import jobs
-from tests.support.worker_harness import FAST, PATIENCE
+from tests.support.waiting import PATIENCE
+from tests.support.worker_harness import FAST
 
 MESSAGES, CONVERSATIONS = 60, 6
 TIMING = replace(FAST, lease_margin_seconds=30.0)

@@ -24,6 +24,7 @@ from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
 from bot.store.models import BatchRow
 from tests.support import jobs, worker_harness
+from tests.support.waiting import Clock
 from tests.support.worker_harness import FAST, World
 
 DAY = timedelta(days=1)
@@ -91,7 +92,9 @@ async def test_batch_is_not_abandoned_while_the_sip_gateway_is_unavailable(
     assert snapshot.phones_by_status.signed_in == 20
 
 
-async def test_approver_is_asked_when_summaries_stay_unreadable(database: Database) -> None:
+async def test_approver_is_asked_when_summaries_stay_unreadable(
+    database: Database, clock: Clock
+) -> None:
     timing = replace(FAST, stalled_seconds=0.5)
     faults = (
         Fault(call=Call.CREATE_BATCH, fault=FaultKind.TIMEOUT_ACCEPTED),
@@ -102,6 +105,7 @@ async def test_approver_is_asked_when_summaries_stay_unreadable(database: Databa
         here.working(),
     ):
         request_id = await jobs.approved(database, 20)
+        await worker_harness.time_out_submit(here, clock)
         snapshot = await here.until(request_id, lambda s: bool(s.questions))
     assert snapshot.questions[0].error
 

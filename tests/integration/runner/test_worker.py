@@ -24,6 +24,7 @@ from bot.store.batches import Batch
 from bot.store.database import Database
 from bot.store.models import BatchRow, PhoneRow
 from tests.support import jobs, worker_harness
+from tests.support.waiting import PATIENCE, Clock
 
 QUICK = Scenario(batch_seconds=0.2)
 
@@ -103,11 +104,13 @@ RESPONSE_LOST = [
 
 @pytest.mark.parametrize("fault", RESPONSE_LOST)
 async def test_reconciliation_matches_batch_in_summaries_when_response_is_lost(
-    database: Database, fault: FaultKind
+    database: Database, fault: FaultKind, clock: Clock
 ) -> None:
     scenario = with_faults(Fault(call=Call.CREATE_BATCH, fault=fault))
     async with worker_harness.opened(database, scenario) as here, here.working():
         request_id = await jobs.approved(database, 20)
+        if fault is FaultKind.TIMEOUT_ACCEPTED:
+            await worker_harness.time_out_submit(here, clock)
         snapshot = await here.until(request_id, ended)
     assert snapshot.phones_by_status.signed_in == 20
     assert len(here.simulator.configapi.submits) == 1
@@ -123,11 +126,13 @@ SUBMIT_LOST = [FaultKind.TIMEOUT_LOST, FaultKind.DROP_LOST, FaultKind.SERVER_ERR
 
 @pytest.mark.parametrize("fault", SUBMIT_LOST)
 async def test_batch_of_unknown_outcome_is_resubmitted_only_after_approver_confirms(
-    database: Database, fault: FaultKind
+    database: Database, fault: FaultKind, clock: Clock
 ) -> None:
     scenario = with_faults(Fault(call=Call.CREATE_BATCH, fault=fault))
     async with worker_harness.opened(database, scenario) as here, here.working() as worker:
         request_id = await jobs.approved(database, 20)
+        if fault is FaultKind.TIMEOUT_LOST:
+            await worker_harness.time_out_submit(here, clock)
         snapshot = await here.until(request_id, asks)
         assert len(here.simulator.configapi.submits) == 1
         question = snapshot.questions[0]
@@ -144,13 +149,16 @@ async def test_batch_of_unknown_outcome_is_resubmitted_only_after_approver_confi
     assert here.simulator.configapi.run_twice == []
 
 
-async def test_reconciliation_reads_summaries_again_when_they_lag(database: Database) -> None:
+async def test_reconciliation_reads_summaries_again_when_they_lag(
+    database: Database, clock: Clock
+) -> None:
     scenario = with_faults(
         Fault(call=Call.CREATE_BATCH, fault=FaultKind.TIMEOUT_ACCEPTED),
         summaries=Summaries(lag=0.4),
     )
     async with worker_harness.opened(database, scenario) as here, here.working():
         request_id = await jobs.approved(database, 20)
+        await worker_harness.time_out_submit(here, clock)
         snapshot = await here.until(request_id, ended)
     assert snapshot.phones_by_status.signed_in == 20
     assert len(here.simulator.configapi.submits) == 1
@@ -380,7 +388,7 @@ async def test_worker_does_not_submit_when_lease_is_too_short(database: Database
     async with worker_harness.opened(database, QUICK) as here:
         request_id = await jobs.approved(database, 20)
         # The lease ends before an answer could arrive.
-        timing = replace(worker_harness.FAST, lease_margin_seconds=-0.6)
+        timing = replace(worker_harness.FAST, lease_margin_seconds=-worker_harness.SUBMIT_TIMEOUT)
         async with replace(here, timing=timing).working():
             await here.until(request_id, lambda s: s.version > 4)
     assert here.simulator.configapi.submits == []
@@ -403,12 +411,7 @@ async def test_worker_resumes_after_restart_without_resubmitting(database: Datab
         for _ in range(3):
             async with here.working():
                 await here.until(request_id, lambda s: BatchState.SUBMITTED in s.regions[0].batches)
-            async with database.write() as tx:  # let the stopped worker's leases expire
-                await tx.execute(
-                    update(BatchRow)
-                    .where(BatchRow.lease_until.is_not(None))
-                    .values(lease_until=jobs.utc_now() - timedelta(seconds=1))
-                )
+            await worker_harness.expire_leases(database)
         async with here.working():
             snapshot = await here.until(request_id, ended)
     assert snapshot.phones_by_status.signed_in == 700
@@ -475,7 +478,7 @@ async def test_outage_is_logged_once_when_gateway_is_down_for_several_batches(
 
 async def polled_batches(here: worker_harness.World, database: Database, *, polls: int) -> int:
     """Wait until each batch has been polled `polls` times; returns the number of batches."""
-    async with asyncio.timeout(worker_harness.PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         while True:
             here.changed.clear()
             async with database.read() as tx:

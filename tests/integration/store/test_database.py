@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from bot.store.database import Database, DatabaseError
+from tests.support.waiting import PATIENCE
 
 _WAITING = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
 
@@ -43,7 +44,7 @@ async def test_second_replica_writes_after_first_commits(postgres_url: str) -> N
         async with first.write():
             order.append("first is in")
             inside.set()
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(PATIENCE):
                 while True:
                     async with first.read() as tx:
                         if (await tx.execute(_WAITING)).scalar_one():
@@ -78,5 +79,5 @@ async def test_cancelled_transaction_does_not_block_next_write(database: Databas
         cancelled.cancel()
         with suppress(asyncio.CancelledError):
             await cancelled
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await write()
