@@ -72,9 +72,10 @@ async def _ran(context: Context, turn: Turn, batch: Batch, remote_batch_id: str)
         return TextAnswer(words("reconcile-taken", batch=remote_batch_id))
     gateway = context.gateway
     if context.delegations is not None:
-        gateway = context.delegations.client(batch.request_id)
-    if gateway is None:
-        return TextAnswer(words("reconcile-signed-out", batch=remote_batch_id))
+        delegation = context.delegations.for_reads(batch.request_id, batch.tenant_id)
+        if delegation is None:
+            return TextAnswer(words("reconcile-signed-out", batch=remote_batch_id))
+        gateway = delegation.client
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             report = await gateway.status(remote_batch_id)

@@ -15,6 +15,7 @@ from bot.gateway import (
 )
 from bot.lifecycle import batches as lifecycle
 from bot.runner.context import WorkerContext, expected_seconds, jitter, traceable
+from bot.runner.gateways import Access
 from bot.signin.outcome import PhoneResult, PhoneStatus
 from bot.signin.request import phone_key
 from bot.signin.timing import next_poll_seconds
@@ -63,13 +64,13 @@ class Polling:
 
     async def poll(self, batch: Batch) -> None:
         context = self._context
-        gateway = context.gateways.for_reads(batch)
-        if gateway is None:
+        access = context.gateways.for_reads(batch)
+        if access is None:
             return
         try:
-            report = await gateway.status(batch.remote_batch_id)
+            report = await access.gateway.status(batch.remote_batch_id)
         except GatewayError as error:
-            await self.failed(batch, error)
+            await self.failed(batch, access, error)
             return
         context.outages.recovered("", batch.request_id, batch.id)
         try:
@@ -112,16 +113,15 @@ class Polling:
                 tx, context.notifications, batch, owner=context.owner, now=now
             )
 
-    async def failed(self, batch: Batch, error: GatewayError) -> None:
+    async def failed(self, batch: Batch, access: Access, error: GatewayError) -> None:
         """The status could not be read. The batch keeps running; only its status is unavailable."""
         context, now = self._context, self._context.clock()
         denied = isinstance(error, AccessDeniedError)
-        if denied and context.gateways.readable is not None:
-            in_use = context.gateways.drop_delegation(batch)
-            columns = {"refused": traceable(error)} if in_use else {}
-            async with context.database.write() as tx:
-                await requests.touch(tx, batch.request_id, **columns)
-            context.changed()
+        if denied and access.delegation is not None:
+            if context.gateways.denied(batch, access):
+                async with context.database.write() as tx:
+                    await requests.touch(tx, batch.request_id, refused=traceable(error))
+                context.changed()
             return  # polled again with the next delegation
         key = (
             batch.id if isinstance(error, UnknownBatchError) else batch.request_id if denied else ""

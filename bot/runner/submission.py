@@ -17,6 +17,7 @@ from bot.gateway import (
 )
 from bot.lifecycle import batches as lifecycle
 from bot.runner.context import WorkerContext, expected_seconds, jitter, traceable
+from bot.runner.gateways import Access
 from bot.signin.outcome import CHANGED_MESSAGE
 from bot.signin.timing import next_poll_seconds
 from bot.store import batches, requests
@@ -55,14 +56,14 @@ class Submission:
                 batch, "the lease was too short to send", context.timing.poll_first_seconds
             )
             return
-        gateway = context.gateways.for_submit(batch)
-        if gateway is None:
+        access = context.gateways.for_submit(batch)
+        if access is None:
             await self._requeue(batch, "no delegation is held", 0)
             return
         try:
-            remote_batch_id = await gateway.submit(batch.region, phones)
+            remote_batch_id = await access.gateway.submit(batch.region, phones)
         except NotRunError as error:
-            await self._not_run(batch, error)
+            await self._not_run(batch, access, error)
         except OutcomeUnknownError as error:
             await self.mark_unknown(batch, error.message)
         except Exception as error:
@@ -137,7 +138,7 @@ class Submission:
         )
         context.changed()
 
-    async def _not_run(self, batch: Batch, error: NotRunError) -> None:
+    async def _not_run(self, batch: Batch, access: Access, error: NotRunError) -> None:
         context = self._context
         details = {
             "request": batch.request_id,
@@ -158,7 +159,7 @@ class Submission:
             )
             context.changed()
         elif isinstance(error, AccessDeniedError):
-            await self._denied(batch, error)
+            await self._denied(batch, access, error)
         elif isinstance(error, ThrottledError):
             wait = error.retry_after
             await self._requeue(
@@ -169,12 +170,11 @@ class Submission:
                 batch, error.message, context.timing.throttled_seconds, unreachable=True
             )
 
-    async def _denied(self, batch: Batch, error: AccessDeniedError) -> None:
+    async def _denied(self, batch: Batch, access: Access, error: AccessDeniedError) -> None:
         context = self._context
-        delegated = context.gateways.delegations is not None
-        in_use = context.gateways.drop_delegation(batch)
+        in_use = context.gateways.denied(batch, access)
         # With a delegation it is sent again as soon as an approver grants another.
-        wait = 0 if delegated else context.timing.denied_seconds
+        wait = context.timing.denied_seconds if access.delegation is None else 0
         refused: dict[str, Any] = {"refused": traceable(error)} if in_use else {}
         await self._requeue(batch, error.message, wait, **refused)
 

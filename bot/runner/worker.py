@@ -43,6 +43,9 @@ class Worker:
         #: by kind, batch id and attempt: a late submit does not keep a new claim from being sent
         self._tasks: dict[tuple[str, int, int], asyncio.Task[None]] = {}
         self._reads = asyncio.Semaphore(_MAX_CONCURRENT_READS)
+        self._claiming: asyncio.Task[None] | None = (
+            None  # the latest claim, with the start of its submits
+        )
 
     def wake(self) -> None:
         """Something was approved, answered or cancelled: start the next round now."""
@@ -57,6 +60,8 @@ class Worker:
             await self._drain()
 
     async def _drain(self) -> None:
+        if self._claiming is not None:
+            await asyncio.wait([self._claiming])
         for (kind, *_), task in self._tasks.items():
             if kind != _SUBMIT:
                 task.cancel()
@@ -82,7 +87,10 @@ class Worker:
             if (_SUBMIT, batch.id, batch.attempt) not in self._tasks:
                 await self._submission.mark_unknown(batch, "the submit's lease expired")
         for tenant_id, region in regions:
-            await self._claim(tenant_id, region)
+            # To its end even if the worker is stopped meanwhile: a claim that is committed and not
+            # sent would become a question for an approver.
+            self._claiming = asyncio.create_task(self._claim(tenant_id, region))
+            await asyncio.shield(self._claiming)
         for batch in due:
             self._start(_FOLLOW, batch, self._follow)
         return await self._seconds_until_due()
@@ -162,19 +170,26 @@ class Worker:
         delegations = context.gateways.delegations
         if delegations is None:
             return
-        lost = delegations.lost()
+        lost = any(not each.usable for each in delegations.current())
         if not lost and self._heartbeat_at is not None and now < self._heartbeat_at:
             return
-        held, lease_seconds = delegations.held(), delegations.lease_seconds
+        lease_seconds = delegations.lease_seconds
         async with context.database.write() as tx:
-            await delegation_leases.end(tx, lost)
+            # Read while this writer has its turn: whoever grants another one from here on comes after.
+            current = delegations.current()
+            held = {each.request_id for each in current if each.usable}
+            await delegation_leases.end(
+                tx, [each.request_id for each in current if not each.usable]
+            )
             running = await delegation_leases.heartbeat(tx, held, context.after(lease_seconds))
             wanted = await delegation_requests.ask(
                 tx, context.notifications, now, context.gateways.states_needing_delegation
             )
         for request_id in wanted:
             log.info("delegation.wanted", request=request_id)
-        await delegations.release((held - frozenset(running)) | lost)
+        await delegations.release(
+            [each for each in current if not each.usable or each.request_id not in running]
+        )
         self._heartbeat_at = now + timedelta(seconds=lease_seconds / 3)
         if wanted:
             context.changed()

@@ -15,6 +15,21 @@ from bot.signin.request import Phone
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, PhoneRow
 
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Batches that a replica can read: of these requests, and of any request of these tenants."""
+
+    request_ids: Collection[str]
+    tenant_ids: Collection[str]
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        return or_(
+            BatchRow.request_id.in_(self.request_ids), BatchRow.tenant_id.in_(self.tenant_ids)
+        )
+
+
 _FOLLOWED = (BatchState.SUBMITTED.value, BatchState.UNKNOWN.value)
 
 
@@ -80,6 +95,10 @@ def of_requests(request_ids: Collection[str] | None) -> tuple[ColumnElement[bool
     return () if request_ids is None else (BatchRow.request_id.in_(request_ids),)
 
 
+def _within(reach: Reach | None) -> tuple[ColumnElement[bool], ...]:
+    return () if reach is None else (reach.condition,)
+
+
 async def lapsed_intents(tx: Transaction, now: datetime) -> list[Batch]:
     """Intents whose lease has expired: whether they were sent is unknown."""
     return await select_where(
@@ -88,14 +107,17 @@ async def lapsed_intents(tx: Transaction, now: datetime) -> list[Batch]:
 
 
 async def due(
-    tx: Transaction, *, owner: str, now: datetime, only: Collection[str] | None = None
+    tx: Transaction, *, owner: str, now: datetime, only: Reach | None = None
 ) -> list[Batch]:
-    """Submitted batches to poll and unknown ones to reconcile, that `owner` or nobody holds."""
+    """Submitted batches to poll and unknown ones to reconcile, that `owner` or nobody holds.
+
+    `only`: batches within reach; None for all.
+    """
     return await select_where(
         tx,
         BatchRow.state.in_(_FOLLOWED),
         BatchRow.due_at <= now,
-        *of_requests(only),
+        *_within(only),
         or_(BatchRow.owner == owner, BatchRow.lease_until.is_(None), BatchRow.lease_until <= now),
     )
 
@@ -104,16 +126,15 @@ async def next_due_at(
     tx: Transaction,
     *,
     sendable: Collection[str] | None = None,
-    readable: Collection[str] | None = None,
+    readable: Reach | None = None,
 ) -> datetime | None:
     """When the next batch is due; None if none is.
 
-    `sendable`, `readable`: the requests whose batches can be sent and polled, None for all.
+    `sendable`: the requests whose batches can be sent; `readable`: the batches that can be polled.
+    None for all.
     """
     polls = await tx.execute(
-        select(func.min(BatchRow.due_at)).where(
-            BatchRow.state.in_(_FOLLOWED), *of_requests(readable)
-        )
+        select(func.min(BatchRow.due_at)).where(BatchRow.state.in_(_FOLLOWED), *_within(readable))
     )
     leases = await tx.execute(
         select(func.min(BatchRow.lease_until)).where(BatchRow.state == BatchState.INTENT.value)
