@@ -172,6 +172,7 @@ async def running(
                 four_eyes=settings.four_eyes,
                 approval_ttl=settings.approval_ttl,
                 exports=settings.exports,
+                lookup_seconds=timing.lookup_seconds,
                 chat_files=settings.cloud not in WITHOUT_BOT_FILES,
             ),
             clock=utc_now,

@@ -12,7 +12,7 @@ from microsoft_teams.cards.core import (
     ToggleInput,
 )
 
-from bot.phones.issue import SIGN_OUT_NOTICES
+from bot.phones.issue import RETRY_NOTICES, SIGN_OUT_NOTICES
 from bot.signin.request import RequestState
 from cards import lists, status
 from cards.context import CardContext, CardParts, Headline
@@ -36,6 +36,7 @@ def _waiting(context: CardContext) -> CardParts:
     roster = snapshot.roster
     body: list[CardElement] = [
         *_sign_out_warning(context),
+        *_attempt_before(context),
         facts(_request_facts(context)),
         text(context.words("approval-file-only"), subtle=True),
         *_phones(context),
@@ -81,6 +82,12 @@ def _sign_out_warning(context: CardContext) -> list[CardElement]:
         return []
     sentences = [text(context.message(f"notice-{n.code}", **n.arguments)) for n in notices]
     return [callout([*sentences, *_shared_accounts(context)], "warning")]
+
+
+def _attempt_before(context: CardContext) -> list[TextBlock]:
+    """Of a retry: what is known of the phones and passwords of the request that it retries."""
+    notices = [n for n in context.snapshot.roster.notices if n.code in RETRY_NOTICES]
+    return [text(context.message(f"notice-{n.code}", **n.arguments)) for n in notices]
 
 
 def _shared_accounts(context: CardContext) -> list[TextBlock]:

@@ -127,9 +127,13 @@ def _callouts(context: CardContext) -> list[CardElement]:
         since = timestamp(snapshot.unreachable_since)
         sentence = text(context.message("note-unreachable", since=since))
         callouts.append(callout([sentence], "warning"))
-    if snapshot.questions:
-        sentence = text(context.message("note-reconciliation", batches=len(snapshot.questions)))
-        callouts.append(callout([sentence], "warning"))
+    unreadable = sum(bool(question.remote_batch_id) for question in snapshot.questions)
+    for message, batches in (
+        ("note-reconciliation", len(snapshot.questions) - unreadable),
+        ("note-unreadable", unreadable),
+    ):
+        if batches:
+            callouts.append(callout([text(context.message(message, batches=batches))], "warning"))
     if snapshot.stalled:
         callouts.append(callout(_stalled_batches(context), "warning"))
     return callouts
@@ -232,6 +236,8 @@ def _not_running(context: CardContext) -> CardParts:
     if snapshot.state in status.RESULT_STATES:
         body += counters(context, snapshot.phones_by_status)
         current_state = context.message("current-state", request=snapshot.id)
-        body += [text(context.words("results-final")), text(current_state)]
+        if not snapshot.phones_by_status.unconfirmed:
+            body.append(text(context.words("results-final")))
+        body.append(text(current_state))
     body += status.timeline(context)
     return CardParts(status.headline(context), status.style(snapshot), (), body)

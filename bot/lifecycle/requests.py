@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import ColumnElement, update
 from bot.lifecycle import batches
 from bot.lifecycle.ending import end_if_over
 from bot.lifecycle.notifications import Notifications
+from bot.phones.issue import Notice
 from bot.phones.region import Region
 from bot.phones.roster import Roster
 from bot.signin import request as states
@@ -63,10 +65,21 @@ class Retry:
 
 
 async def draft_retry(
-    tx: Transaction, notify: Notifications, new: NewRequest, failed: Request, now: datetime
+    tx: Transaction,
+    notify: Notifications,
+    new: NewRequest,
+    failed: Request,
+    now: datetime,
+    *,
+    found: Sequence[Notice] = (),
 ) -> Retry | None:
-    """-> draft, from the phones of `failed` that were not signed in; None if there are none."""
-    drafted = await drafts.insert_retry(tx, new, failed.id, now, batch_size=failed.batch_size)
+    """-> draft, from the phones of `failed` that were not signed in; None if there are none.
+
+    `found`: what came of looking up those without a result.
+    """
+    drafted = await drafts.insert_retry(
+        tx, new, failed.id, now, batch_size=failed.batch_size, found=found
+    )
     if drafted is None:
         return None
     request_id, phones = drafted

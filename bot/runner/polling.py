@@ -84,6 +84,8 @@ class Polling:
         context, now = self._context, self._context.clock()
         ended = await lifecycle.report(tx, batch, results(report), owner=context.owner, now=now)
         await requests.mark_reachable(tx, batch.request_id)
+        if batch.unreadable_asked:
+            await requests.touch(tx, batch.request_id)  # the question has settled itself
         completed = is_completed(report)
         grace_over = (
             batch.completed_at is not None
@@ -138,19 +140,34 @@ class Polling:
             await requests.mark_unreachable(
                 tx, batch.request_id, now, refused=traceable(error) if denied else ""
             )
-            # Counted from the first failure of this spell: the time that nobody asked says nothing.
-            failing_since = batch.failing_since or now
-            failing_seconds = (now - failing_since).total_seconds()
-            gone = isinstance(error, UnknownBatchError)
-            if gone and failing_seconds >= context.timing.abandoned_seconds:
-                await self._complete(tx, batch)
-            else:
-                await self._reschedule(tx, batch, ended=batch.ended, failing_since=failing_since)
-                if failing_seconds >= context.timing.stalled_seconds:
-                    await lifecycle.mark_stalled(
-                        tx, context.notifications, batch, owner=context.owner, now=now
-                    )
+            await self._record_failure(tx, batch, error)
         context.changed()
+
+    async def _record_failure(self, tx: Transaction, batch: Batch, error: GatewayError) -> None:
+        context, now = self._context, self._context.clock()
+        gone = isinstance(error, UnknownBatchError)
+        if gone and batch.unreadable_seconds >= context.timing.abandoned_seconds:
+            await self._complete(tx, batch)
+            return
+        # Counted from the first failure of this spell: the time that nobody asked says nothing.
+        failing_since = batch.failing_since or now
+        await self._reschedule(tx, batch, ended=batch.ended, failing_since=failing_since)
+        if (now - failing_since).total_seconds() >= context.timing.stalled_seconds:
+            await lifecycle.mark_stalled(
+                tx, context.notifications, batch, owner=context.owner, now=now
+            )
+        if (
+            batch.unreadable_seconds >= context.timing.unreadable_seconds
+            and await lifecycle.ask_about_unreadable(
+                tx,
+                context.notifications,
+                batch,
+                owner=context.owner,
+                error=traceable(error),
+                now=now,
+            )
+        ):
+            log.warning("batch.approver_asked", request=batch.request_id, batch=batch.id)
 
     async def _complete(self, tx: Transaction, batch: Batch) -> None:
         context = self._context
@@ -192,6 +209,8 @@ class Polling:
             completed_at=completed_at,
             progress_at=progress_at,
             failing_since=failing_since,
+            # The wait that begins now: if Offhook is down meanwhile, no more than that counts.
+            unreadable_seconds=batch.unreadable_seconds + wait if failing_since else 0.0,
         )
 
     @staticmethod

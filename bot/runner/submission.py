@@ -85,24 +85,15 @@ class Submission:
         )
 
         async def acknowledge(tx: Transaction) -> bool:
-            expected = await expected_seconds(tx, batch.region)
-            wait = jitter(
-                next_poll_seconds(
-                    context.timing, elapsed=0, polls=0, ended=0, size=batch.size, expected=expected
-                )
+            if await self._acknowledge(tx, batch, remote_batch_id):
+                return True
+            # The batch has moved on, so what runs in the SIP Gateway is not followed.
+            await lifecycle.report_late(
+                tx, context.notifications, batch, remote_batch_id, context.clock()
             )
-            return await lifecycle.acknowledge(
-                tx,
-                batch,
-                remote_batch_id,
-                owner=context.owner,
-                lease_until=context.lease_until(wait),
-                due_at=context.after(wait),
-                now=context.clock(),
-            )
+            return False
 
         recorded = await context.record(acknowledge)
-        # Not recorded: the batch has moved on, so what runs in the SIP Gateway is not followed.
         (log.info if recorded else log.error)(
             "batch.submitted",
             request=batch.request_id,
@@ -113,6 +104,24 @@ class Submission:
             recorded=recorded,
         )
         context.changed()
+
+    async def _acknowledge(self, tx: Transaction, batch: Batch, remote_batch_id: str) -> bool:
+        context = self._context
+        expected = await expected_seconds(tx, batch.region)
+        wait = jitter(
+            next_poll_seconds(
+                context.timing, elapsed=0, polls=0, ended=0, size=batch.size, expected=expected
+            )
+        )
+        return await lifecycle.acknowledge(
+            tx,
+            batch,
+            remote_batch_id,
+            owner=context.owner,
+            lease_until=context.lease_until(wait),
+            due_at=context.after(wait),
+            now=context.clock(),
+        )
 
     async def mark_unknown(self, batch: Batch, error: str) -> None:
         """Whether the batch ran is not known: the summaries are read after the settle time."""

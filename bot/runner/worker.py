@@ -16,6 +16,7 @@ from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import delegations as delegation_requests
 from bot.phones.region import Region
 from bot.runner.context import WorkerContext
+from bot.runner.lookups import Lookups
 from bot.runner.loop import Loop
 from bot.runner.polling import Polling
 from bot.runner.reconciliation import Reconciliation
@@ -35,6 +36,7 @@ class Worker:
         self._context = context
         self._submission = Submission(context)
         self._polling = Polling(context)
+        self._lookups = Lookups(context)
         self._reconciliation = Reconciliation(context, self._submission, self._polling)
         self._loop = Loop("worker", pause_seconds=context.timing.idle_seconds)
         self._heartbeat_at: datetime | None = None  # next one; None before the first
@@ -91,6 +93,7 @@ class Worker:
             # sent would become a question for an approver.
             self._claiming = asyncio.create_task(self._claim(tenant_id, region))
             await asyncio.shield(self._claiming)
+        await self._lookups.draft()
         for batch in due:
             self._start(_FOLLOW, batch, self._follow)
         return await self._seconds_until_due()
@@ -147,10 +150,13 @@ class Worker:
         async with self._reads:
             if not await self._acquire(batch):
                 return
-            if batch.state is BatchState.UNKNOWN:
-                await self._reconciliation.reconcile(batch)
-            else:
-                await self._polling.poll(batch)
+            match batch.state:
+                case BatchState.UNKNOWN:
+                    await self._reconciliation.reconcile(batch)
+                case BatchState.DONE:
+                    await self._lookups.look_up(batch)
+                case _:
+                    await self._polling.poll(batch)
 
     async def _acquire(self, batch: Batch) -> bool:
         """Hold the batch's lease for as long as a read may take. Returns False if another replica does."""

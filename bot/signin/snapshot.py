@@ -94,7 +94,8 @@ class CauseGroup:
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationQuestion:
-    """A batch of unknown outcome that only an approver can settle."""
+    """A batch of unknown outcome that only an approver can settle, or (with a `remote_batch_id`) a
+    submitted one whose status cannot be read: to be polled on, or given up?"""
 
     batch_id: int
     region: Region
@@ -103,8 +104,9 @@ class ReconciliationQuestion:
     first_row: int
     last_row: int
     attempt: int = 1  #: which submit of the batch the question is about
-    error: str = ""  #: why the summaries could not be read, "" if they could
+    error: str = ""  #: why the summaries or the status could not be read, "" if they could
     examples: Sequence[str] = ()  #: UPNs of its first phones, up to three
+    remote_batch_id: str = ""  #: "" if its outcome is unknown
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,22 @@ async def record(
     )
 
 
+async def record_once(
+    tx: Transaction, request_id: str, action: str, now: datetime, **detail: Any
+) -> bool:
+    """Append a line about what Offhook did, unless one with the same detail is there already.
+
+    Returns whether it was appended.
+    """
+    lines = await tx.execute(
+        select(EventRow.detail).where(EventRow.request_id == request_id, EventRow.action == action)
+    )
+    if detail in lines.scalars().all():
+        return False
+    await record(tx, request_id, action, now, **detail)
+    return True
+
+
 async def recent_actions(tx: Transaction, limit: int) -> list[AuditedAction]:
     """The newest lines, newest first."""
     rows = await tx.execute(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
@@ -30,7 +30,7 @@ class Reach:
         )
 
 
-_FOLLOWED = (BatchState.SUBMITTED.value, BatchState.UNKNOWN.value)
+_FOLLOWED = (BatchState.SUBMITTED.value, BatchState.UNKNOWN.value, BatchState.DONE.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,10 @@ class Batch:
     progress_at: datetime | None  #: of the latest news
     completed_at: datetime | None  #: when the SIP Gateway first called it complete
     ended: int  #: phones that have ended
+    unreadable_seconds: float  #: spent polling in vain since the last success
+    unreadable_asked: bool  #: a person was asked what to do about that
     stalled: bool  #: people were told that it makes no progress
-    due_at: datetime | None  #: of the next poll or reconciliation; None if neither
+    due_at: datetime | None  #: of the next poll, reconciliation or look-up; None if none
     failing_since: datetime | None  #: first failed read of this spell; None after a success
     digest: str  #: of its phones as they were planned; see `Digests.match_batch`
 
@@ -109,7 +111,8 @@ async def lapsed_intents(tx: Transaction, now: datetime) -> list[Batch]:
 async def due(
     tx: Transaction, *, owner: str, now: datetime, only: Reach | None = None
 ) -> list[Batch]:
-    """Submitted batches to poll and unknown ones to reconcile, that `owner` or nobody holds.
+    """Submitted batches to poll, unknown ones to reconcile, and done ones to look up before a retry,
+    that `owner` or nobody holds.
 
     `only`: batches within reach; None for all.
     """
@@ -148,11 +151,17 @@ async def next_due_at(
     return min((moment for moment in moments if moment), default=None)
 
 
+def asks_approver() -> ColumnElement[bool]:
+    """Batches of unknown outcome, and submitted ones that have been unreadable for too long."""
+    unreadable = and_(BatchRow.state == BatchState.SUBMITTED.value, BatchRow.unreadable_asked)
+    return or_(BatchRow.state == BatchState.NEEDS_PERSON.value, unreadable)
+
+
 async def needing_person(tx: Transaction, request_id: str) -> list[int]:
-    """Ids of the batches whose outcome an approver has to settle."""
+    """Ids of the batches about which an approver is asked."""
     rows = await tx.execute(
         select(BatchRow.id)
-        .where(BatchRow.request_id == request_id, BatchRow.state == BatchState.NEEDS_PERSON.value)
+        .where(BatchRow.request_id == request_id, asks_approver())
         .order_by(BatchRow.id)
     )
     return list(rows.scalars())

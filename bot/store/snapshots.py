@@ -26,7 +26,7 @@ from bot.signin.snapshot import (
     StalledBatch,
     Tally,
 )
-from bot.store import requests
+from bot.store import batches, requests
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, IssueRow, PhoneRow, RequestRow
 
@@ -156,18 +156,18 @@ async def _regions(tx: Transaction, request: Row[Any]) -> list[RegionProgress]:
     by_region: dict[str, dict[str, int]] = defaultdict(dict)
     for region, status, count in phones:
         by_region[region][status] = count
-    batches: dict[str, dict[BatchState, int]] = defaultdict(dict)
+    by_state: dict[str, dict[BatchState, int]] = defaultdict(dict)
     for region, state, count in await tx.execute(
         select(BatchRow.region, BatchRow.state, func.count())
         .where(BatchRow.request_id == request.id)
         .group_by(BatchRow.region, BatchRow.state)
     ):
-        batches[region][BatchState(state)] = count
-    if not batches:
+        by_state[region][BatchState(state)] = count
+    if not by_state:
         # Before the approval there are no batches yet, but their number is known.
-        batches.update(await _planned(tx, request, by_region))
+        by_state.update(await _planned(tx, request, by_region))
     return [
-        RegionProgress(Region(region), Tally(**by_region[region]), batches.get(region, {}))
+        RegionProgress(Region(region), Tally(**by_region[region]), by_state.get(region, {}))
         for region in sorted(by_region)
     ]
 
@@ -228,7 +228,7 @@ async def _causes(tx: Transaction, request_id: str) -> list[CauseGroup]:
 async def _questions(tx: Transaction, request_id: str) -> list[ReconciliationQuestion]:
     rows = await tx.execute(
         select(BatchRow.__table__)
-        .where(BatchRow.request_id == request_id, BatchRow.state == BatchState.NEEDS_PERSON.value)
+        .where(BatchRow.request_id == request_id, batches.asks_approver())
         .order_by(BatchRow.id)
     )
     return [
@@ -241,6 +241,7 @@ async def _questions(tx: Transaction, request_id: str) -> list[ReconciliationQue
             last_row=row.last_row,
             attempt=row.attempt,
             error=row.last_error,
+            remote_batch_id=row.remote_batch_id,
             examples=await _examples(tx, PhoneRow.batch_id == row.id),
         )
         for row in rows
