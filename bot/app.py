@@ -120,7 +120,9 @@ async def running(
         files = ChatFiles(settings, await stack.enter_async_context(files_session(settings)))
         # Sentences quote what people wrote: on one line, without invisible characters.
         words = Words(escape=single_line)
-        projection = Projection(words, runs_as_approver=delegations is not None)
+        projection = Projection(
+            words, runs_as_approver=delegations is not None, approvals=settings.approvals
+        )
         notifications = Notifications(settings.approvals, settings.notifications, words)
         owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
         digests = Digests(settings.digest_key.get_secret_value().encode())

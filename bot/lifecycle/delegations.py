@@ -41,6 +41,7 @@ async def grant(
         return False
     await audit.record(tx, request.id, "signed in", now, actor)
     await leases.make_due(tx, request.id, now)
+    await requests.touch_waiting(tx, request.tenant_id)
     return True
 
 
@@ -68,4 +69,5 @@ async def ask(
         request = await requests.load(tx, request_id)
         if request is not None:
             await notify.delegation_wanted(tx, request, now)
+            await requests.touch_waiting(tx, request.tenant_id)
     return request_ids

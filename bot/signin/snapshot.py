@@ -110,6 +110,24 @@ class ReconciliationQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class SlotHolder:
+    """Another request whose batches take slots of a region."""
+
+    request_id: str
+    requester_id: str  #: object id
+    signed_out: bool  #: nobody is signed in for it
+    asks: bool  #: an approver has to answer a question about a batch of it in the region
+
+
+@dataclass(frozen=True, slots=True)
+class RegionWait:
+    """A region in which nothing of the request is sent yet, since others take all of its slots."""
+
+    region: Region
+    holders: Sequence[SlotHolder]
+
+
+@dataclass(frozen=True, slots=True)
 class StalledBatch:
     """A submitted batch without progress for an hour."""
 
@@ -150,6 +168,7 @@ class RequestSnapshot:
     phones: Page[PhoneSnapshot]  #: as the card's filter and page select
     four_eyes: bool
     created_at: datetime
+    waits: Sequence[RegionWait] = ()  #: while running
     unsettled: Sequence[int] = ()  #: ids of batches of unknown outcome that Offhook is checking
     batch_size: int = MAX_PHONES_PER_BATCH  #: phones per batch, at most
     digest: str = ""  #: `Digests.request`; "" while draft

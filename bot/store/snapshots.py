@@ -11,7 +11,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.phones.issue import Column, Issue, Notice, Severity
 from bot.phones.region import Region
-from bot.signin.batch import BatchState, plan
+from bot.signin.batch import (
+    MAX_BATCHES_PER_REGION,
+    SLOT_HOLDING_STATES,
+    BatchState,
+    plan,
+)
 from bot.signin.outcome import CAUSES, UNKNOWN, PhoneStatus
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import (
@@ -21,8 +26,10 @@ from bot.signin.snapshot import (
     PhoneSnapshot,
     ReconciliationQuestion,
     RegionProgress,
+    RegionWait,
     RequestSnapshot,
     RosterSummary,
+    SlotHolder,
     StalledBatch,
     Tally,
 )
@@ -60,6 +67,7 @@ async def load(
         questions=await _questions(tx, request_id),
         unsettled=await _unsettled(tx, request_id),
         stalled=await _stalled(tx, request_id),
+        waits=await _waits(tx, row),
         phones=await _phones(tx, request_id, 1 if issues else page, only_failed=only_failed),
         created_at=row.created_at,
         reason=row.reason,
@@ -254,6 +262,60 @@ async def _unsettled(tx: Transaction, request_id: str) -> Sequence[int]:
         select(BatchRow.id).where(BatchRow.request_id == request_id, unknown).order_by(BatchRow.id)
     )
     return rows.scalars().all()
+
+
+async def _waits(tx: Transaction, request: Row[Any]) -> list[RegionWait]:
+    if request.state != RequestState.RUNNING.value:
+        return []
+    planned = await tx.execute(
+        select(BatchRow.region)
+        .where(BatchRow.request_id == request.id, BatchRow.state == BatchState.PLANNED.value)
+        .distinct()
+    )
+    asks = func.max(case((batches.asks_approver(), 1), else_=0))
+    rows = await tx.execute(
+        select(
+            BatchRow.region,
+            RequestRow.id,
+            RequestRow.requester_id,
+            RequestRow.delegation_wanted_since,
+            asks.label("asks"),
+            func.count().label("slots"),
+        )
+        .join(RequestRow, RequestRow.id == BatchRow.request_id)
+        .where(
+            BatchRow.tenant_id == request.tenant_id,
+            BatchRow.region.in_(planned.scalars().all()),
+            BatchRow.state.in_([state.value for state in SLOT_HOLDING_STATES]),
+        )
+        .group_by(
+            BatchRow.region,
+            RequestRow.id,
+            RequestRow.requester_id,
+            RequestRow.delegation_wanted_since,
+        )
+        .order_by(BatchRow.region, RequestRow.id)
+    )
+    by_region: dict[str, list[Row[Any]]] = defaultdict(list)
+    for row in rows:
+        by_region[row.region].append(row)
+    return [
+        RegionWait(
+            Region(region),
+            [
+                SlotHolder(
+                    row.id,
+                    row.requester_id,
+                    signed_out=row.delegation_wanted_since is not None,
+                    asks=bool(row.asks),
+                )
+                for row in holders
+            ],
+        )
+        for region, holders in by_region.items()
+        if sum(row.slots for row in holders) >= MAX_BATCHES_PER_REGION
+        and request.id not in {row.id for row in holders}
+    ]
 
 
 async def _examples(tx: Transaction, *conditions: Condition) -> Sequence[str]:

@@ -222,6 +222,18 @@ phones-none = None.
 failures-heading = What went wrong
 note-refused-heading = The SIP Gateway is refusing requests.
 note-refused = The SIP Gateway says: "{ $message }" Nothing is lost. Offhook asks again every few minutes. If this lasts, ask an approver to send checks.
+wait-slots = Waiting: the three slots of { $region } are taken by { $holders }.
+wait-request = request { $request }
+wait-others = { $requests ->
+        [one] another request
+       *[other] { $requests } other requests
+    }
+wait-signed-out = Nobody is signed in for { $holders }. Someone who can approve { $requests ->
+        [one] it
+       *[other] them
+    } has to select Sign in to continue on its progress card.
+wait-question = An approver has to answer a card about { $holders }.
+wait-how = Sending starts as they finish.
 note-unreachable = The SIP Gateway has not responded since { $since }. Phones already sent are still being processed; Offhook keeps checking.
 note-reconciliation = Offhook can't tell whether { $batches ->
         [one] { $batches } batch

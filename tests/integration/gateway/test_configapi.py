@@ -437,6 +437,35 @@ async def test_submit_is_unreachable_when_discovery_hangs() -> None:
             await gateway.submit(Region.EMEA, PHONES)
 
 
+@asynccontextmanager
+async def silent() -> AsyncGenerator[str, None]:
+    """The URL of a server that accepts connections and never reads from or writes to them."""
+    closing = asyncio.Event()
+
+    async def keep(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await closing.wait()
+        writer.close()
+
+    server = await asyncio.start_server(keep, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        closing.set()
+
+
+@pytest.mark.parametrize("call", [STATUS, SUMMARIES])
+async def test_read_is_unavailable_when_connection_stays_silent(call: str) -> None:
+    async with silent() as url, in_front_of(url, timeout=0.3) as gateway:
+        with pytest.raises(UnavailableError):
+            await (gateway.status(BATCH) if call == STATUS else gateway.summaries())
+
+
+async def test_submit_is_unreachable_when_connection_stays_silent() -> None:
+    """It ends before the batch is sent, with the discovery of its host."""
+    async with silent() as url, in_front_of(url, timeout=0.3) as gateway:
+        with pytest.raises(UnreachableError):
+            await gateway.submit(Region.EMEA, PHONES)
+
+
 async def test_submit_times_out_when_response_trickles() -> None:
     async def drip(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

@@ -21,12 +21,14 @@ from bot.identity.delegations import ApproverTokens, Delegation, Delegations, Pr
 from bot.identity.token_service import Account, TokenService
 from bot.identity.tokens import CredentialTokens, Tokens
 from bot.lifecycle import delegations as lifecycle
+from bot.phones.region import Region
 from bot.runner.context import WorkerContext
 from bot.runner.gateways import Gateways
 from bot.runner.worker import Worker
 from bot.settings.model import Settings
 from bot.signin.batch import BatchState
 from bot.signin.request import RequestState
+from bot.signin.snapshot import RegionWait, SlotHolder
 from bot.simulator.entra import APP_ID, BOT, SECRET
 from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
 from bot.store.database import Database
@@ -223,13 +225,23 @@ async def orphaned(world: World, replicas: Replicas, phones: int) -> str:
     return request_id
 
 
+def holder(request_id: str, *, signed_out: bool) -> SlotHolder:
+    return SlotHolder(request_id, jobs.ADMIN.object_id, signed_out=signed_out, asks=False)
+
+
 async def test_submitted_batches_are_followed_with_delegation_of_another_request(
     world: World, replicas: Replicas
 ) -> None:
     orphan_id = await orphaned(world, replicas, 450)
     request_id = await jobs.approved(world.database, 50, first=1000)
+    waiting = await world.snapshot(request_id)
+    assert waiting.waits == [RegionWait(Region.EMEA, [holder(orphan_id, signed_out=False)])]
     replica = replicas.start()
     await world.until(orphan_id, lambda each: each.delegation_wanted_since is not None)
+    version = waiting.version
+    waiting = await world.snapshot(request_id)
+    assert waiting.waits == [RegionWait(Region.EMEA, [holder(orphan_id, signed_out=True)])]
+    assert waiting.version > version  # so its card says so
     await replica.sign_in(request_id)
     await world.until(request_id, lambda each: each.state is RequestState.FINISHED)
     orphan = await world.until(orphan_id, lambda each: each.phones_by_status.signed_in == 300)
