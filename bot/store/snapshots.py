@@ -296,25 +296,18 @@ async def _waits(tx: Transaction, request: Row[Any]) -> list[RegionWait]:
         )
         .order_by(BatchRow.region, RequestRow.id)
     )
-    by_region: dict[str, list[Row[Any]]] = defaultdict(list)
+    holders: dict[str, list[SlotHolder]] = defaultdict(list)
+    slots: Counter[str] = Counter()
     for row in rows:
-        by_region[row.region].append(row)
+        slots[row.region] += row.slots
+        signed_out = row.delegation_wanted_since is not None
+        holder = SlotHolder(row.id, row.requester_id, signed_out=signed_out, asks=bool(row.asks))
+        holders[row.region].append(holder)
     return [
-        RegionWait(
-            Region(region),
-            [
-                SlotHolder(
-                    row.id,
-                    row.requester_id,
-                    signed_out=row.delegation_wanted_since is not None,
-                    asks=bool(row.asks),
-                )
-                for row in holders
-            ],
-        )
-        for region, holders in by_region.items()
-        if sum(row.slots for row in holders) >= MAX_BATCHES_PER_REGION
-        and request.id not in {row.id for row in holders}
+        RegionWait(Region(region), of_region)
+        for region, of_region in holders.items()
+        if slots[region] >= MAX_BATCHES_PER_REGION
+        and request.id not in {holder.request_id for holder in of_region}
     ]
 
 

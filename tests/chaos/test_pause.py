@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 from collections import Counter
@@ -12,6 +13,8 @@ import aiohttp
 from bot.simulator.client import Chat, TeamsClient
 from bot.simulator.scenario import PEOPLE, Scenario
 from bot.simulator.server import Simulator
+from bot.store import posts
+from bot.store.database import Database
 from tests.support import service
 
 FACTOR = 0.05  # a lease of the publisher lasts three seconds
@@ -19,6 +22,18 @@ TIMEOUT_SECONDS = 120.0
 ADMIN = PEOPLE[0]
 CHAT = Chat("a:admin")
 NAMES = ("before", "meanwhile", "after", "finally")  # in the order of their commands
+
+
+async def recorded(database_url: str) -> None:
+    """Wait until every delivery is recorded: one that is not yet would rightly be repeated."""
+    database = Database(database_url)
+    async with asyncio.timeout(TIMEOUT_SECONDS):
+        while True:
+            async with database.read() as tx:
+                if not await posts.backlog(tx):
+                    break
+            await asyncio.sleep(0.05)
+    await database.close()
 
 
 async def test_paused_replica_sends_nothing_twice(tmp_path: Path, postgres_url: str) -> None:
@@ -37,6 +52,7 @@ async def test_paused_replica_sends_nothing_twice(tmp_path: Path, postgres_url: 
         ]
         async with service.started(settings[0], FACTOR) as first:
             await ask(first, "before")  # from here on, the first replica has the chat's lease
+            await recorded(postgres_url)
             os.kill(first.process.pid, signal.SIGSTOP)
             try:
                 async with service.started(settings[1], FACTOR) as second:

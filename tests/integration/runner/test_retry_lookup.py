@@ -141,6 +141,7 @@ async def test_asked_retry_survives_a_stop_of_the_worker(database: Database) -> 
     async with worker_harness.opened(database, SCENARIO) as here:
         request_id = await without_results(here, 5)
         await ask(here, request_id)
+        retry = None
         for _ in range(2):
             async with here.working():
                 retry = await drafted(here, request_id)
