@@ -20,6 +20,7 @@ from bot.identity.credentials import Credentials
 from bot.identity.delegations import ApproverTokens, Delegation, Delegations, Principal, Proof
 from bot.identity.token_service import Account, TokenService
 from bot.identity.tokens import CredentialTokens, Tokens
+from bot.lifecycle import batches as batch_lifecycle
 from bot.lifecycle import delegations as lifecycle
 from bot.phones.region import Region
 from bot.runner.context import WorkerContext
@@ -31,6 +32,7 @@ from bot.signin.request import RequestState
 from bot.signin.snapshot import RegionWait, SlotHolder
 from bot.simulator.entra import APP_ID, BOT, SECRET
 from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
+from bot.store import batches
 from bot.store.database import Database
 from bot.store.models import PostRow
 from tests.support import jobs
@@ -295,3 +297,21 @@ async def test_delegation_granted_while_an_older_one_is_released_is_kept(
     assert newer is not older
     await world.until(request_id, lambda each: each.state is RequestState.FINISHED)
     assert len(world.simulator.configapi.submits) == 5
+
+
+async def test_time_without_a_delegation_is_not_counted_as_silence(database: Database) -> None:
+    request_id = await jobs.approved(database, 3)
+    now = jobs.utc_now()
+    due_at = now - timedelta(days=2)
+    (batch,) = await batch_lifecycle.claim(
+        database, jobs.TENANT, Region.EMEA, owner="a", now=due_at, lease_until=due_at
+    )
+    request = await jobs.load(database, request_id)
+    async with database.write() as tx:
+        assert await batch_lifecycle.acknowledge(
+            tx, batch, "AB-12", owner="a", lease_until=due_at, due_at=due_at, now=due_at
+        )
+        assert await lifecycle.grant(tx, request, now, actor=jobs.APPROVER, now=now)
+        granted = await batches.load(tx, batch.id)
+    assert granted is not None
+    assert (granted.due_at, granted.failing_since) == (now, due_at)
