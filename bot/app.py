@@ -42,7 +42,6 @@ from bot.settings.clouds import WITHOUT_BOT_FILES
 from bot.settings.model import (
     METRICS_OFF,
     METRICS_ON,
-    REQUESTER_CHAT,
     Exports,
     Gateway,
     RunAs,
@@ -129,9 +128,7 @@ async def running(
         # Sentences quote what people wrote: on one line, without invisible characters.
         words = Words(escape=single_line)
         projection = Projection(
-            words,
-            runs_as_approver=delegations is not None,
-            approvals_apart=settings.approvals != REQUESTER_CHAT,
+            words, runs_as_approver=delegations is not None, approvals=settings.approvals
         )
         notifications = Notifications(settings.approvals, settings.notifications, words)
         owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
@@ -184,6 +181,7 @@ async def running(
                 four_eyes=settings.four_eyes,
                 approval_ttl=settings.approval_ttl,
                 exports=settings.exports,
+                lookup_seconds=timing.lookup_seconds,
                 chat_files=settings.cloud not in WITHOUT_BOT_FILES,
             ),
             clock=utc_now,

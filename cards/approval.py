@@ -12,7 +12,7 @@ from microsoft_teams.cards.core import (
     ToggleInput,
 )
 
-from bot.phones.issue import SIGN_OUT_NOTICES
+from bot.phones.issue import RETRY_NOTICES, SIGN_OUT_NOTICES
 from bot.signin.request import RequestState
 from cards import lists, overlaps, status
 from cards.context import CardContext, CardParts, Headline
@@ -37,6 +37,7 @@ def _waiting(context: CardContext) -> CardParts:
     body: list[CardElement] = [
         *_sign_out_warning(context),
         *_overlaps(context),
+        *_attempt_before(context),
         facts(_request_facts(context)),
         text(context.words("approval-file-only"), subtle=True),
         *_phones(context),
@@ -80,7 +81,7 @@ def _overlaps(context: CardContext) -> list[CardElement]:
     """What is in common with other requests. The reason, further down, explains it, unless it is new."""
     wanted = context.snapshot.reason_wanted_since
     what_next = "overlap-held-up" if wanted else "overlap-explained"
-    return overlaps.box(context, what_next, approver=context.approvals_apart)
+    return overlaps.box(context, what_next, approver=context.view.for_approvers)
 
 
 def _sign_out_warning(context: CardContext) -> list[CardElement]:
@@ -90,6 +91,12 @@ def _sign_out_warning(context: CardContext) -> list[CardElement]:
         return []
     sentences = [text(context.message(f"notice-{n.code}", **n.arguments)) for n in notices]
     return [callout([*sentences, *_shared_accounts(context)], "warning")]
+
+
+def _attempt_before(context: CardContext) -> list[TextBlock]:
+    """Of a retry: what is known of the phones and passwords of the request that it retries."""
+    notices = [n for n in context.snapshot.roster.notices if n.code in RETRY_NOTICES]
+    return [text(context.message(f"notice-{n.code}", **n.arguments)) for n in notices]
 
 
 def _shared_accounts(context: CardContext) -> list[TextBlock]:

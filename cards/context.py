@@ -64,7 +64,6 @@ class CardContext:
     tenant_id: str  #: tenant id for provisioning URLs
     budget: Budget
     runs_as_approver: bool = False  #: sign-ins use the permissions of the approver
-    approvals_apart: bool = False  #: approval cards go to approvers, not to the requester's chat
 
     def message(self, message_id: str, /, **arguments: Argument) -> str:
         """Returns a message as Markdown, for a TextBlock or a fact."""

@@ -37,15 +37,14 @@ def render(
     *,
     tenant_id: str,
     runs_as_approver: bool = False,
-    approvals_apart: bool = False,
 ) -> RenderedCard:
     """Renders `snapshot` as a card of `kind`, with as much detail as fits in `MAX_BYTES`.
 
     `tenant_id` is the tenant id for provisioning URLs. With `runs_as_approver`, sign-ins use the
-    permissions of the approver. With `approvals_apart`, approval cards are for approvers only.
+    permissions of the approver.
     """
     contexts = [
-        CardContext(snapshot, view, words, tenant_id, budget, runs_as_approver, approvals_apart)
+        CardContext(snapshot, view, words, tenant_id, budget, runs_as_approver)
         for budget in BUDGETS
     ]
     rendered = _render_once(contexts[0], kind)

@@ -35,6 +35,7 @@ PLACES = (
     ),
     Place("Split a request into batches of one region", "bot/signin/batch.py", "plan"),
     Place("Explain an error message of the SIP Gateway", "bot/signin/outcome.py", "explain"),
+    Place("Judge whether an account's password was reset", "bot/signin/passwords.py", "of_account"),
     Place("Choose the time of the next poll", "bot/signin/timing.py", "next_poll_seconds"),
     Place(
         "Approve a request: digest, batches, notifications",
@@ -86,6 +87,7 @@ PLACES = (
         "Reconciliation",
     ),
     Place("Poll a batch; notice that it has stalled", "bot/runner/polling.py", "Polling"),
+    Place("Look up phones without a result before a retry", "bot/runner/lookups.py", "Lookups"),
     Place("Expire requests and remind approvers", "bot/runner/deadlines.py", "Deadlines"),
     Place("Send messages and keep posted cards current", "bot/runner/publisher.py", "Publisher"),
     Place("Stay below Teams' rate limits", "bot/runner/rate_limit.py", "RateLimit"),

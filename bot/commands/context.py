@@ -36,6 +36,9 @@ class Rules:
     four_eyes: bool
     approval_ttl: float  #: seconds
     exports: Exports
+    lookup_seconds: float = (
+        60.0  #: how long a retry waits for phones without a result to be looked up
+    )
     chat_files: bool = True  #: whether the cloud lets bots receive and send files
 
 

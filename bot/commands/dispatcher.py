@@ -208,6 +208,7 @@ class Dispatcher:
             panel=Panel(card.panel) if card else Panel.NONE,
             page=card.page if card else 1,
             batch_id=card.batch_id if card else inputs.number("batch", 0, largest=LARGEST_ID),
+            for_approvers=turn.actor.may_approve,
         )
         kind = CardKind(card.kind) if card else status.kind_for(turn, request)
         if verb in CLICK_HANDLERS:
@@ -219,7 +220,7 @@ class Dispatcher:
             if card is None:
                 kind = kind_of_button
         elif verb is Verb.PAGE and not repeated:
-            view = await status.turn_page(self._context, card, inputs)
+            view = await status.turn_page(self._context, turn, card, inputs)
         return await self._card(request.id, kind, view)
 
     async def _card(self, request_id: str, kind: CardKind, view: View) -> Answer:

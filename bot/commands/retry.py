@@ -1,6 +1,11 @@
-"""Retry the phones that were not signed in: by a click, or by the command `retry <id>`."""
+"""Retry the phones that were not signed in: by a click, or by the command `retry <id>`.
+
+Those that ended without a result are first looked up once more, in the background (`bot.runner.lookups`).
+"""
 
 from __future__ import annotations
+
+from datetime import timedelta
 
 from bot.commands.chat import TextAnswer
 from bot.commands.context import (
@@ -15,7 +20,7 @@ from bot.commands.context import (
 from bot.commands.inputs import Inputs
 from bot.lifecycle import requests as lifecycle
 from bot.signin.policy import Denied, may_retry
-from bot.store import drafts
+from bot.store import asked_retries, drafts
 from bot.store.drafts import NewRequest
 from bot.store.requests import Request
 
@@ -47,9 +52,19 @@ async def _retry(context: Context, turn: Turn, request: Request) -> str:
         existing = await drafts.retry_of(tx, request.id)
         if existing is not None:
             return context.words("retry-exists", request=existing)
-        retry = await lifecycle.draft_retry(
-            tx, context.notifications, new, request, context.clock()
+        now = context.clock()
+        until = now + timedelta(seconds=context.rules.lookup_seconds)
+        phones = await asked_retries.phones_of(tx, request.id) or await asked_retries.ask(
+            tx, new, request.id, until=until, now=now
         )
+        retry = (
+            None
+            if phones
+            else await lifecycle.draft_retry(tx, context.notifications, new, request, now)
+        )
+    if phones:
+        context.changed()  # the worker looks them up, and drafts the retry afterwards
+        return context.words("retry-looking-up", request=request.id, phones=phones)
     if retry is None:
         return context.words("retry-nothing", request=request.id)
     context.changed()

@@ -158,6 +158,8 @@ async def _submitted(
         remote_batch_id=remote_batch_id,
         progress_at=now,
         failing_since=None,
+        unreadable_seconds=0.0,
+        unreadable_asked=False,
         polls=0,
         not_before=None,
         last_error="",
@@ -399,6 +401,92 @@ async def ask_approver(
         if request is not None:
             await notify.reconciliation_asked(tx, request, batch.id, now)
     return asked == 1
+
+
+async def ask_about_unreadable(
+    tx: Transaction,
+    notify: Notifications,
+    batch: Batch,
+    *,
+    owner: str,
+    error: str,
+    now: datetime,
+) -> bool:
+    """Ask an approver, once, whether to go on with a submitted batch whose status cannot be read.
+
+    It stays submitted, and Offhook keeps polling it: the first success settles the question. `error`:
+    why it cannot be read. Returns False if an approver was asked before.
+    """
+    asked = await tx.execute(
+        update(BatchRow)
+        .where(*leases.held(batch, owner), ~BatchRow.unreadable_asked)
+        .values(unreadable_asked=True, last_error=error)
+    )
+    request = await requests.load(tx, batch.request_id)
+    if asked.rowcount != 1 or request is None:
+        return False
+    await requests.touch(tx, batch.request_id)
+    await notify.reconciliation_asked(tx, request, batch.id, now)
+    return True
+
+
+async def keep_polling(tx: Transaction, batch: Batch, *, actor: Person, now: datetime) -> bool:
+    """An approver wants a batch polled on whose status cannot be read; they are asked again later.
+
+    Returns False when the question was answered meanwhile.
+    """
+    kept = await tx.execute(
+        update(BatchRow)
+        .where(
+            *leases.same_attempt(batch),
+            BatchRow.state == BatchState.SUBMITTED.value,
+            BatchRow.unreadable_asked,
+        )
+        .values(unreadable_asked=False, unreadable_seconds=0.0, last_error="")
+    )
+    if kept.rowcount == 1:
+        await audit.record(tx, batch.request_id, "batch to be polled", now, actor, batch=batch.id)
+        await requests.touch(tx, batch.request_id)
+    return kept.rowcount == 1
+
+
+async def give_up(
+    tx: Transaction, notify: Notifications, batch: Batch, *, actor: Person, now: datetime
+) -> bool:
+    """An approver ends a batch whose status cannot be read, without results for its open phones.
+
+    Returns False when the question was answered meanwhile, or a poll is just being recorded.
+    """
+    if not batch.unreadable_asked:
+        return False
+    given_up = await complete(tx, notify, batch, owner=batch.owner, now=now)
+    if given_up:
+        await audit.record(tx, batch.request_id, "batch given up", now, actor, batch=batch.id)
+    return given_up
+
+
+async def report_late(
+    tx: Transaction, notify: Notifications, batch: Batch, remote_batch_id: str, now: datetime
+) -> bool:
+    """The SIP Gateway took a batch that has moved on since, so that nobody follows it: say so, once.
+
+    That is, an approver said that it did not run, and then it was cancelled or sent again. Returns
+    False if another batch has this id, or there is nobody left to tell.
+    """
+    request = await requests.load(tx, batch.request_id)
+    stored = await batches.load(tx, batch.id)
+    known = await batches.known_remote_batch_ids(tx, batch.tenant_id)
+    if request is None or stored is None or remote_batch_id.casefold() in known:
+        return False
+    sent_again = stored.attempt > batch.attempt
+    if not await audit.record_once(
+        tx, batch.request_id, "batch ran after all", now, batch=batch.id, remote_id=remote_batch_id
+    ):
+        return False
+    await notify.ran_after_all(
+        tx, request, batch.region, batch.size, remote_batch_id, now, sent_again=sent_again
+    )
+    return True
 
 
 async def report(

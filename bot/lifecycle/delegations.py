@@ -41,6 +41,7 @@ async def grant(
         return False
     await audit.record(tx, request.id, "signed in", now, actor)
     await leases.make_due(tx, request.id, now)
+    await requests.touch_waiting(tx, request.tenant_id)
     return True
 
 
@@ -69,4 +70,5 @@ async def ask(
         if request is not None:
             await audit.record(tx, request_id, "delegation lost", now)
             await notify.delegation_wanted(tx, request, now)
+            await requests.touch_waiting(tx, request.tenant_id)
     return request_ids

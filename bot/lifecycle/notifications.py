@@ -104,11 +104,41 @@ class Notifications:
             batch_id=batch_id,
         )
 
+    async def nothing_to_retry(
+        self, tx: Transaction, request: Request, conversation_id: str, now: datetime
+    ) -> None:
+        """To whoever asked for the retry, where they asked."""
+        text = self.words("retry-nothing", request=request.id)
+        await self._post_text(tx, request, conversation_id, text, now)
+
     async def stalled(
         self, tx: Transaction, request: Request, region: Region, now: datetime
     ) -> None:
         text = self.words("notification-stalled", request=request.id, region=region.value)
         await self._tell_requester(tx, request, text, now)
+
+    async def ran_after_all(
+        self,
+        tx: Transaction,
+        request: Request,
+        region: Region,
+        phones: int,
+        remote_batch_id: str,
+        now: datetime,
+        *,
+        sent_again: bool,
+    ) -> None:
+        """To the approvers, one of whom said that it did not run, and to the requester."""
+        text = self.words(
+            "notification-ran-after-all",
+            request=request.id,
+            region=region.value,
+            phones=phones,
+            batch=remote_batch_id,
+            again=int(sent_again),
+        )
+        for conversation_id in {self._approvals_of(request), request.conversation_id}:
+            await self._post_text(tx, request, conversation_id, text, now)
 
     async def ended(
         self,

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, update
 from bot.lifecycle import batches
 from bot.lifecycle.ending import end_if_over
 from bot.lifecycle.notifications import Notifications
+from bot.phones.issue import Notice
 from bot.phones.region import Region
 from bot.phones.roster import Roster
 from bot.signin import request as states
@@ -72,14 +73,27 @@ class Retry:
 
 
 async def draft_retry(
-    tx: Transaction, notify: Notifications, new: NewRequest, failed: Request, now: datetime
+    tx: Transaction,
+    notify: Notifications,
+    new: NewRequest,
+    failed: Request,
+    now: datetime,
+    *,
+    found: Sequence[Notice] = (),
 ) -> Retry | None:
-    """-> draft, from the phones of `failed` that were not signed in; None if there are none."""
-    drafted = await drafts.insert_retry(tx, new, failed.id, now, batch_size=failed.batch_size)
+    """-> draft, from the phones of `failed` that were not signed in; None if there are none.
+
+    `found`: what came of looking up those without a result.
+    """
+    drafted = await drafts.insert_retry(
+        tx, new, failed.id, now, batch_size=failed.batch_size, found=found
+    )
     if drafted is None:
         return None
     request_id, phones = drafted
-    found = await _keep_overlaps(tx, request_id, now, tenant_id=new.tenant_id, retry_of=failed.id)
+    overlapping = await _keep_overlaps(
+        tx, request_id, now, tenant_id=new.tenant_id, retry_of=failed.id
+    )
     await audit.record(
         tx,
         request_id,
@@ -88,7 +102,7 @@ async def draft_retry(
         new.requester,
         retry_of=failed.id,
         rows=phones,
-        **_counted(found),
+        **_counted(overlapping),
     )
     await notify.drafted(tx, new.tenant_id, new.conversation_id, request_id, now)
     return Retry(request_id, phones)

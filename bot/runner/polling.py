@@ -15,6 +15,7 @@ from bot.gateway import (
 )
 from bot.lifecycle import batches as lifecycle
 from bot.runner.context import WorkerContext, expected_seconds, jitter, traceable
+from bot.runner.gateways import Access
 from bot.signin.outcome import PhoneResult, PhoneStatus
 from bot.signin.request import phone_key
 from bot.signin.timing import next_poll_seconds
@@ -63,13 +64,13 @@ class Polling:
 
     async def poll(self, batch: Batch) -> None:
         context = self._context
-        gateway = context.gateways.for_reads(batch)
-        if gateway is None:
+        access = context.gateways.for_reads(batch)
+        if access is None:
             return
         try:
-            report = await gateway.status(batch.remote_batch_id)
+            report = await access.gateway.status(batch.remote_batch_id)
         except GatewayError as error:
-            await self.failed(batch, error)
+            await self.failed(batch, access, error)
             return
         context.outages.recovered("", batch.request_id, batch.id)
         try:
@@ -83,6 +84,8 @@ class Polling:
         context, now = self._context, self._context.clock()
         ended = await lifecycle.report(tx, batch, results(report), owner=context.owner, now=now)
         await requests.mark_reachable(tx, batch.request_id)
+        if batch.unreadable_asked:
+            await requests.touch(tx, batch.request_id)  # the question has settled itself
         completed = is_completed(report)
         grace_over = (
             batch.completed_at is not None
@@ -112,16 +115,15 @@ class Polling:
                 tx, context.notifications, batch, owner=context.owner, now=now
             )
 
-    async def failed(self, batch: Batch, error: GatewayError) -> None:
+    async def failed(self, batch: Batch, access: Access, error: GatewayError) -> None:
         """The status could not be read. The batch keeps running; only its status is unavailable."""
         context, now = self._context, self._context.clock()
         denied = isinstance(error, AccessDeniedError)
-        if denied and context.gateways.readable is not None:
-            in_use = context.gateways.drop_delegation(batch)
-            columns = {"refused": traceable(error)} if in_use else {}
-            async with context.database.write() as tx:
-                await requests.touch(tx, batch.request_id, **columns)
-            context.changed()
+        if denied and access.delegation is not None:
+            if context.gateways.denied(batch, access):
+                async with context.database.write() as tx:
+                    await requests.touch(tx, batch.request_id, refused=traceable(error))
+                context.changed()
             return  # polled again with the next delegation
         key = (
             batch.id if isinstance(error, UnknownBatchError) else batch.request_id if denied else ""
@@ -138,19 +140,34 @@ class Polling:
             await requests.mark_unreachable(
                 tx, batch.request_id, now, refused=traceable(error) if denied else ""
             )
-            # Counted from the first failure of this spell: the time that nobody asked says nothing.
-            failing_since = batch.failing_since or now
-            failing_seconds = (now - failing_since).total_seconds()
-            gone = isinstance(error, UnknownBatchError)
-            if gone and failing_seconds >= context.timing.abandoned_seconds:
-                await self._complete(tx, batch)
-            else:
-                await self._reschedule(tx, batch, ended=batch.ended, failing_since=failing_since)
-                if failing_seconds >= context.timing.stalled_seconds:
-                    await lifecycle.mark_stalled(
-                        tx, context.notifications, batch, owner=context.owner, now=now
-                    )
+            await self._record_failure(tx, batch, error)
         context.changed()
+
+    async def _record_failure(self, tx: Transaction, batch: Batch, error: GatewayError) -> None:
+        context, now = self._context, self._context.clock()
+        gone = isinstance(error, UnknownBatchError)
+        if gone and batch.unreadable_seconds >= context.timing.abandoned_seconds:
+            await self._complete(tx, batch)
+            return
+        # Counted from the first failure of this spell: the time that nobody asked says nothing.
+        failing_since = batch.failing_since or now
+        await self._reschedule(tx, batch, ended=batch.ended, failing_since=failing_since)
+        if (now - failing_since).total_seconds() >= context.timing.stalled_seconds:
+            await lifecycle.mark_stalled(
+                tx, context.notifications, batch, owner=context.owner, now=now
+            )
+        if (
+            batch.unreadable_seconds >= context.timing.unreadable_seconds
+            and await lifecycle.ask_about_unreadable(
+                tx,
+                context.notifications,
+                batch,
+                owner=context.owner,
+                error=traceable(error),
+                now=now,
+            )
+        ):
+            log.warning("batch.approver_asked", request=batch.request_id, batch=batch.id)
 
     async def _complete(self, tx: Transaction, batch: Batch) -> None:
         context = self._context
@@ -192,6 +209,8 @@ class Polling:
             completed_at=completed_at,
             progress_at=progress_at,
             failing_since=failing_since,
+            # The wait that begins now: if Offhook is down meanwhile, no more than that counts.
+            unreadable_seconds=batch.unreadable_seconds + wait if failing_since else 0.0,
         )
 
     @staticmethod

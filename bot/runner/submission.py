@@ -18,6 +18,7 @@ from bot.gateway import (
 )
 from bot.lifecycle import batches as lifecycle
 from bot.runner.context import WorkerContext, expected_seconds, jitter, traceable
+from bot.runner.gateways import Access
 from bot.signin.outcome import CHANGED_MESSAGE
 from bot.signin.timing import next_poll_seconds
 from bot.store import batches, requests
@@ -57,8 +58,8 @@ class Submission:
                 batch, "the lease was too short to send", context.timing.poll_first_seconds
             )
             return
-        gateway = context.gateways.for_submit(batch)
-        if gateway is None:
+        access = context.gateways.for_submit(batch)
+        if access is None:
             await self._requeue(batch, "no delegation is held", 0)
             return
         sending = False
@@ -69,13 +70,13 @@ class Submission:
             sending = True
 
         try:
-            remote_batch_id = await gateway.submit(batch.region, phones, before_sending)
+            remote_batch_id = await access.gateway.submit(batch.region, phones, before_sending)
         except LeaseLostError:
             await self._requeue(
                 batch, "the lease ended before it was sent", context.timing.poll_first_seconds
             )
         except NotRunError as error:
-            await self._not_run(batch, error)
+            await self._not_run(batch, access, error)
         except OutcomeUnknownError as error:
             await self.mark_unknown(batch, error.message)
         except Exception as error:
@@ -133,24 +134,15 @@ class Submission:
         )
 
         async def acknowledge(tx: Transaction) -> bool:
-            expected = await expected_seconds(tx, batch.region)
-            wait = jitter(
-                next_poll_seconds(
-                    context.timing, elapsed=0, polls=0, ended=0, size=batch.size, expected=expected
-                )
+            if await self._acknowledge(tx, batch, remote_batch_id):
+                return True
+            # The batch has moved on, so what runs in the SIP Gateway is not followed.
+            await lifecycle.report_late(
+                tx, context.notifications, batch, remote_batch_id, context.clock()
             )
-            return await lifecycle.acknowledge(
-                tx,
-                batch,
-                remote_batch_id,
-                owner=context.owner,
-                lease_until=context.lease_until(wait),
-                due_at=context.after(wait),
-                now=context.clock(),
-            )
+            return False
 
         recorded = await context.record(acknowledge)
-        # Not recorded: the batch has moved on, so what runs in the SIP Gateway is not followed.
         (log.info if recorded else log.error)(
             "batch.submitted",
             request=batch.request_id,
@@ -161,6 +153,24 @@ class Submission:
             recorded=recorded,
         )
         context.changed()
+
+    async def _acknowledge(self, tx: Transaction, batch: Batch, remote_batch_id: str) -> bool:
+        context = self._context
+        expected = await expected_seconds(tx, batch.region)
+        wait = jitter(
+            next_poll_seconds(
+                context.timing, elapsed=0, polls=0, ended=0, size=batch.size, expected=expected
+            )
+        )
+        return await lifecycle.acknowledge(
+            tx,
+            batch,
+            remote_batch_id,
+            owner=context.owner,
+            lease_until=context.lease_until(wait),
+            due_at=context.after(wait),
+            now=context.clock(),
+        )
 
     async def mark_unknown(self, batch: Batch, error: str) -> None:
         """Whether the batch ran is not known: the summaries are read after the settle time."""
@@ -186,7 +196,7 @@ class Submission:
         )
         context.changed()
 
-    async def _not_run(self, batch: Batch, error: NotRunError) -> None:
+    async def _not_run(self, batch: Batch, access: Access, error: NotRunError) -> None:
         context = self._context
         details = {
             "request": batch.request_id,
@@ -207,7 +217,7 @@ class Submission:
             )
             context.changed()
         elif isinstance(error, AccessDeniedError):
-            await self._denied(batch, error)
+            await self._denied(batch, access, error)
         elif isinstance(error, ThrottledError):
             wait = error.retry_after
             await self._requeue(
@@ -218,12 +228,11 @@ class Submission:
                 batch, error.message, context.timing.throttled_seconds, unreachable=True
             )
 
-    async def _denied(self, batch: Batch, error: AccessDeniedError) -> None:
+    async def _denied(self, batch: Batch, access: Access, error: AccessDeniedError) -> None:
         context = self._context
-        delegated = context.gateways.delegations is not None
-        in_use = context.gateways.drop_delegation(batch)
+        in_use = context.gateways.denied(batch, access)
         # With a delegation it is sent again as soon as an approver grants another.
-        wait = 0 if delegated else context.timing.denied_seconds
+        wait = context.timing.denied_seconds if access.delegation is None else 0
         refused: dict[str, Any] = {"refused": traceable(error)} if in_use else {}
         await self._requeue(batch, error.message, wait, **refused)
 

@@ -17,6 +17,7 @@ from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import delegations as delegation_requests
 from bot.phones.region import Region
 from bot.runner.context import WorkerContext
+from bot.runner.lookups import Lookups
 from bot.runner.loop import Loop
 from bot.runner.polling import Polling
 from bot.runner.reconciliation import Reconciliation
@@ -36,6 +37,7 @@ class Worker:
         self._context = context
         self._submission = Submission(context)
         self._polling = Polling(context)
+        self._lookups = Lookups(context)
         self._reconciliation = Reconciliation(context, self._submission, self._polling)
         self._loop = Loop("worker", pause_seconds=context.timing.idle_seconds)
         self._heartbeat_at: datetime | None = None  # next one; None before the first
@@ -44,6 +46,9 @@ class Worker:
         #: by kind, batch id and attempt: a late submit does not keep a new claim from being sent
         self._tasks: dict[tuple[str, int, int], asyncio.Task[None]] = {}
         self._reads = asyncio.Semaphore(_MAX_CONCURRENT_READS)
+        self._claiming: asyncio.Task[None] | None = (
+            None  # the latest claim, with the start of its submits
+        )
 
     def wake(self) -> None:
         """Something was approved, answered or cancelled: start the next round now."""
@@ -58,6 +63,8 @@ class Worker:
             await self._drain()
 
     async def _drain(self) -> None:
+        if self._claiming is not None:
+            await asyncio.wait([self._claiming])
         for (kind, *_), task in self._tasks.items():
             if kind != _SUBMIT:
                 task.cancel()
@@ -83,7 +90,11 @@ class Worker:
             if (_SUBMIT, batch.id, batch.attempt) not in self._tasks:
                 await self._submission.lapsed(batch)
         for tenant_id, region in regions:
-            await self._claim(tenant_id, region)
+            # To its end even if the worker is stopped meanwhile: a claim that is committed and not
+            # sent would become a question for an approver.
+            self._claiming = asyncio.create_task(self._claim(tenant_id, region))
+            await asyncio.shield(self._claiming)
+        await self._lookups.draft()
         for batch in due:
             self._start(_FOLLOW, batch, self._follow)
         return await self._seconds_until_due()
@@ -140,10 +151,13 @@ class Worker:
         async with self._reads:
             if not await self._acquire(batch):
                 return
-            if batch.state is BatchState.UNKNOWN:
-                await self._reconciliation.reconcile(batch)
-            else:
-                await self._polling.poll(batch)
+            match batch.state:
+                case BatchState.UNKNOWN:
+                    await self._reconciliation.reconcile(batch)
+                case BatchState.DONE:
+                    await self._lookups.look_up(batch)
+                case _:
+                    await self._polling.poll(batch)
 
     async def _acquire(self, batch: Batch) -> bool:
         """Hold the batch's lease for as long as a read may take. Returns False if another replica does."""
@@ -163,19 +177,26 @@ class Worker:
         delegations = context.gateways.delegations
         if delegations is None:
             return
-        lost = delegations.lost()
+        lost = any(not each.usable for each in delegations.current())
         if not lost and self._heartbeat_at is not None and now < self._heartbeat_at:
             return
-        held, lease_seconds = delegations.held(), delegations.lease_seconds
+        lease_seconds = delegations.lease_seconds
         async with context.database.write() as tx:
-            await delegation_leases.end(tx, lost)
+            # Read while this writer has its turn: whoever grants another one from here on comes after.
+            current = delegations.current()
+            held = {each.request_id for each in current if each.usable}
+            await delegation_leases.end(
+                tx, [each.request_id for each in current if not each.usable]
+            )
             running = await delegation_leases.heartbeat(tx, held, context.after(lease_seconds))
             wanted = await delegation_requests.ask(
                 tx, context.notifications, now, context.gateways.states_needing_delegation
             )
         for request_id in wanted:
             log.info("delegation.wanted", request=request_id)
-        await delegations.release((held - frozenset(running)) | lost)
+        await delegations.release(
+            [each for each in current if not each.usable or each.request_id not in running]
+        )
         self._heartbeat_at = now + timedelta(seconds=lease_seconds / 3)
         if wanted:
             context.changed()

@@ -95,7 +95,8 @@ class CauseGroup:
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationQuestion:
-    """A batch of unknown outcome that only an approver can settle."""
+    """A batch of unknown outcome that only an approver can settle, or (with a `remote_batch_id`) a
+    submitted one whose status cannot be read: to be polled on, or given up?"""
 
     batch_id: int
     region: Region
@@ -104,8 +105,27 @@ class ReconciliationQuestion:
     first_row: int
     last_row: int
     attempt: int = 1  #: which submit of the batch the question is about
-    error: str = ""  #: why the summaries could not be read, "" if they could
+    error: str = ""  #: why the summaries or the status could not be read, "" if they could
     examples: Sequence[str] = ()  #: UPNs of its first phones, up to three
+    remote_batch_id: str = ""  #: "" if its outcome is unknown
+
+
+@dataclass(frozen=True, slots=True)
+class SlotHolder:
+    """Another request whose batches take slots of a region."""
+
+    request_id: str
+    requester_id: str  #: object id
+    signed_out: bool  #: nobody is signed in for it
+    asks: bool  #: an approver has to answer a question about a batch of it in the region
+
+
+@dataclass(frozen=True, slots=True)
+class RegionWait:
+    """A region in which nothing of the request is sent yet, since others take all of its slots."""
+
+    region: Region
+    holders: Sequence[SlotHolder]
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +169,7 @@ class RequestSnapshot:
     phones: Page[PhoneSnapshot]  #: as the card's filter and page select
     four_eyes: bool
     created_at: datetime
+    waits: Sequence[RegionWait] = ()  #: while running
     unsettled: Sequence[int] = ()  #: ids of batches of unknown outcome that Offhook is checking
     batch_size: int = MAX_PHONES_PER_BATCH  #: phones per batch, at most
     digest: str = ""  #: `Digests.request`; "" while draft

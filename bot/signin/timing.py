@@ -18,6 +18,8 @@ class Timing:
     denied_seconds: float = 300.0  #: before a batch is sent again for which access was denied
     stalled_seconds: float = 3600.0  #: without progress of a batch: people are told
     abandoned_seconds: float = 86400.0  #: without progress of a batch: open phones end unconfirmed
+    unreadable_seconds: float = 86400.0  #: of polls of a batch that all fail: a person is asked
+    lookup_seconds: float = 60.0  #: at most, for looking up phones without a result before a retry
     grace_seconds: float = 60.0  #: after "Completed", for phones the report still shows as open
     idle_seconds: float = 5.0  #: between looks at the database while nothing is due
     card_seconds: float = 3.0  #: between card updates in one conversation

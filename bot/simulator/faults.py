@@ -36,6 +36,11 @@ class Faults:
             if index != gone
         }
 
+    def clear(self) -> None:
+        """Drop all rules: from here on, every call succeeds."""
+        self._rules.clear()
+        self._matches.clear()
+
     def next(self, call: Call, region: Region | None = None) -> Fault | None:
         """Count this call and return the first fault that applies to it. Returns None when none does."""
         matched: Fault | None = None

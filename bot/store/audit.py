@@ -54,6 +54,22 @@ async def count_since(tx: Transaction, actor: Person, action: str, since: dateti
     return counted.scalar_one()
 
 
+async def record_once(
+    tx: Transaction, request_id: str, action: str, now: datetime, **detail: Any
+) -> bool:
+    """Append a line about what Offhook did, unless one with the same detail is there already.
+
+    Returns whether it was appended.
+    """
+    lines = await tx.execute(
+        select(EventRow.detail).where(EventRow.request_id == request_id, EventRow.action == action)
+    )
+    if detail in lines.scalars().all():
+        return False
+    await record(tx, request_id, action, now, **detail)
+    return True
+
+
 async def recent_actions(tx: Transaction, limit: int) -> list[AuditedAction]:
     """The newest lines, newest first."""
     rows = await tx.execute(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
@@ -15,7 +15,22 @@ from bot.signin.request import Phone
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, PhoneRow
 
-_FOLLOWED = (BatchState.SUBMITTED.value, BatchState.UNKNOWN.value)
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Batches that a replica can read: of these requests, and of any request of these tenants."""
+
+    request_ids: Collection[str]
+    tenant_ids: Collection[str]
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        return or_(
+            BatchRow.request_id.in_(self.request_ids), BatchRow.tenant_id.in_(self.tenant_ids)
+        )
+
+
+_FOLLOWED = (BatchState.SUBMITTED.value, BatchState.UNKNOWN.value, BatchState.DONE.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +54,10 @@ class Batch:
     progress_at: datetime | None  #: of the latest news
     completed_at: datetime | None  #: when the SIP Gateway first called it complete
     ended: int  #: phones that have ended
+    unreadable_seconds: float  #: spent polling in vain since the last success
+    unreadable_asked: bool  #: a person was asked what to do about that
     stalled: bool  #: people were told that it makes no progress
-    due_at: datetime | None  #: of the next poll or reconciliation; None if neither
+    due_at: datetime | None  #: of the next poll, reconciliation or look-up; None if none
     failing_since: datetime | None  #: first failed read of this spell; None after a success
     digest: str  #: of its phones as they were planned; see `Digests.match_batch`
 
@@ -86,6 +103,10 @@ def of_requests(request_ids: Collection[str] | None) -> tuple[ColumnElement[bool
     return () if request_ids is None else (BatchRow.request_id.in_(request_ids),)
 
 
+def _within(reach: Reach | None) -> tuple[ColumnElement[bool], ...]:
+    return () if reach is None else (reach.condition,)
+
+
 async def lapsed_intents(tx: Transaction, now: datetime) -> list[Batch]:
     """Intents whose lease has expired: `unsent` ones were not sent, of the others it is unknown."""
     return await select_where(
@@ -94,14 +115,18 @@ async def lapsed_intents(tx: Transaction, now: datetime) -> list[Batch]:
 
 
 async def due(
-    tx: Transaction, *, owner: str, now: datetime, only: Collection[str] | None = None
+    tx: Transaction, *, owner: str, now: datetime, only: Reach | None = None
 ) -> list[Batch]:
-    """Submitted batches to poll and unknown ones to reconcile, that `owner` or nobody holds."""
+    """Submitted batches to poll, unknown ones to reconcile, and done ones to look up before a retry,
+    that `owner` or nobody holds.
+
+    `only`: batches within reach; None for all.
+    """
     return await select_where(
         tx,
         BatchRow.state.in_(_FOLLOWED),
         BatchRow.due_at <= now,
-        *of_requests(only),
+        *_within(only),
         or_(BatchRow.owner == owner, BatchRow.lease_until.is_(None), BatchRow.lease_until <= now),
     )
 
@@ -110,16 +135,15 @@ async def next_due_at(
     tx: Transaction,
     *,
     sendable: Collection[str] | None = None,
-    readable: Collection[str] | None = None,
+    readable: Reach | None = None,
 ) -> datetime | None:
     """When the next batch is due; None if none is.
 
-    `sendable`, `readable`: the requests whose batches can be sent and polled, None for all.
+    `sendable`: the requests whose batches can be sent; `readable`: the batches that can be polled.
+    None for all.
     """
     polls = await tx.execute(
-        select(func.min(BatchRow.due_at)).where(
-            BatchRow.state.in_(_FOLLOWED), *of_requests(readable)
-        )
+        select(func.min(BatchRow.due_at)).where(BatchRow.state.in_(_FOLLOWED), *_within(readable))
     )
     leases = await tx.execute(
         select(func.min(BatchRow.lease_until)).where(BatchRow.state == BatchState.INTENT.value)
@@ -133,11 +157,17 @@ async def next_due_at(
     return min((moment for moment in moments if moment), default=None)
 
 
+def asks_approver() -> ColumnElement[bool]:
+    """Batches of unknown outcome, and submitted ones that have been unreadable for too long."""
+    unreadable = and_(BatchRow.state == BatchState.SUBMITTED.value, BatchRow.unreadable_asked)
+    return or_(BatchRow.state == BatchState.NEEDS_PERSON.value, unreadable)
+
+
 async def needing_person(tx: Transaction, request_id: str) -> list[int]:
-    """Ids of the batches whose outcome an approver has to settle."""
+    """Ids of the batches about which an approver is asked."""
     rows = await tx.execute(
         select(BatchRow.id)
-        .where(BatchRow.request_id == request_id, BatchRow.state == BatchState.NEEDS_PERSON.value)
+        .where(BatchRow.request_id == request_id, asks_approver())
         .order_by(BatchRow.id)
     )
     return list(rows.scalars())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import case, update
+from sqlalchemy import case, select, update
 
 from bot.signin.request import RequestState
 from bot.store.database import Transaction
@@ -26,6 +26,16 @@ async def heartbeat(tx: Transaction, request_ids: Collection[str], until: dateti
         .returning(RequestRow.id)
     )
     return list(rows.scalars())
+
+
+async def tenants(tx: Transaction, now: datetime) -> frozenset[str]:
+    """Ids of the tenants for which some replica holds a delegation."""
+    rows = await tx.execute(
+        select(RequestRow.tenant_id)
+        .where(RequestRow.state == RequestState.RUNNING.value, RequestRow.delegation_until > now)
+        .distinct()
+    )
+    return frozenset(rows.scalars())
 
 
 async def end(tx: Transaction, request_ids: Collection[str] | None = None) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 
 from bot.signin.batch import BatchState
 from bot.store.batches import Batch
@@ -73,11 +73,13 @@ async def reschedule(
     completed_at: datetime | None = None,
     progress_at: datetime | None = None,
     failing_since: datetime | None = None,
+    unreadable_seconds: float = 0.0,
 ) -> None:
     """Nothing new: only when the batch is next due.
 
-    `failing_since`: since when its reads have failed; None: the latest one succeeded. Other columns
-    that are not given stay as they are.
+    `failing_since`: since when its reads have failed, and `unreadable_seconds`: for how long of that
+    Offhook asked; None and 0: the latest one succeeded. Other columns that are not given stay as they
+    are.
     """
     counters = {
         "polls": polls,
@@ -92,8 +94,19 @@ async def reschedule(
             due_at=due_at,
             lease_until=lease_until,
             failing_since=failing_since,
+            unreadable_seconds=unreadable_seconds,
+            unreadable_asked=BatchRow.unreadable_asked if unreadable_seconds else False,
             **{name: value for name, value in counters.items() if value is not None},
         )
+    )
+
+
+async def looked_up(tx: Transaction, batch: Batch) -> None:
+    """A done batch has been looked up: it is not due any more, and nobody's."""
+    await tx.execute(
+        update(BatchRow)
+        .where(*same_attempt(batch), BatchRow.state == BatchState.DONE.value)
+        .values(due_at=None, owner="", lease_until=None)
     )
 
 
@@ -111,8 +124,8 @@ async def make_due(tx: Transaction, request_id: str, now: datetime) -> None:
     await tx.execute(
         update(BatchRow)
         .where(of_request, BatchRow.state == BatchState.SUBMITTED.value)
-        # Nobody has been able to read it until now, so its silence says nothing.
-        .values(due_at=now, failing_since=now)
+        # Nobody has been able to read it since it was due, so its silence says nothing.
+        .values(due_at=now, failing_since=func.coalesce(BatchRow.failing_since, BatchRow.due_at))
     )
     await tx.execute(
         update(BatchRow)

@@ -12,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     String,
     Text,
     TypeDecorator,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -206,10 +208,15 @@ class BatchRow(Base):
     summary_reads: Mapped[int] = mapped_column(
         default=0
     )  # unknown: how often the summaries were read
-    due_at: Mapped[datetime | None]  #: submitted: next poll; unknown: next reconciliation
+    #: submitted: next poll; unknown: next reconciliation; done: to be looked up before a retry
+    due_at: Mapped[datetime | None]
     progress_at: Mapped[datetime | None]  #: of the latest news
     ended: Mapped[int] = mapped_column(default=0)  #: phones that have ended
     failing_since: Mapped[datetime | None]  #: first failed read of this spell; None after a success
+    #: how long Offhook has been polling in vain since the last success; its own absence not counted
+    unreadable_seconds: Mapped[float] = mapped_column(Double, default=0.0, server_default="0")
+    #: whether a person was asked what to do about that
+    unreadable_asked: Mapped[bool] = mapped_column(default=False, server_default=false())
     stalled: Mapped[bool] = mapped_column(default=False)
     completed_at: Mapped[datetime | None]  #: when the SIP Gateway first called it complete
     done_at: Mapped[datetime | None]
@@ -222,6 +229,26 @@ class BatchRow(Base):
         Index(None, "tenant_id", "region", "state"),
         Index(None, "request_id"),
     )
+
+
+class AskedRetryRow(Base):
+    """A retry that somebody asked for, until the phones without a result have been looked up."""
+
+    __tablename__ = "asked_retries"
+
+    #: of the request whose phones are retried
+    request_id: Mapped[str] = mapped_column(
+        ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True
+    )
+    requester_id: Mapped[str] = mapped_column(String(64))
+    requester_name: Mapped[str] = mapped_column(Text)
+    conversation_id: Mapped[str] = mapped_column(Text)  #: where they asked
+    four_eyes: Mapped[bool]
+    until: Mapped[datetime]  #: the retry is drafted then, whatever was found
+    phones: Mapped[int]  #: to be looked up
+    looked_up: Mapped[int] = mapped_column(default=0)  #: phones of batches that could be read
+    signed_in: Mapped[int] = mapped_column(default=0)  #: found so
+    failed: Mapped[int] = mapped_column(default=0)  #: found so
 
 
 class ConversationRow(Base):

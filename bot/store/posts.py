@@ -205,6 +205,15 @@ async def turn(tx: Transaction, post_id: int, *, panel: str, page: int) -> None:
     )
 
 
+async def revive(tx: Transaction, request_id: str) -> None:
+    """Keep the request's posted cards current again: what they show has changed after its end."""
+    await tx.execute(
+        update(PostRow)
+        .where(PostRow.request_id == request_id, PostRow.kind != "", PostRow.activity_id != "")
+        .values(live=True)
+    )
+
+
 async def backlog(tx: Transaction) -> int:
     """How many messages are waiting to be sent, for the metrics."""
     counted = await tx.execute(select(func.count()).where(PostRow.live, PostRow.activity_id == ""))

@@ -9,10 +9,11 @@ from typing import Any
 from sqlalchemy import Row, func, select, update
 
 from bot.phones.region import Region
+from bot.signin.batch import BatchState
 from bot.signin.policy import RequestFacts
 from bot.signin.request import Person, Phone, RequestState
 from bot.store.database import Transaction
-from bot.store.models import PhoneRow, RequestRow
+from bot.store.models import BatchRow, PhoneRow, RequestRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +142,18 @@ async def touch(tx: Transaction, request_id: str, **columns: Any) -> None:
         update(RequestRow)
         .where(RequestRow.id == request_id)
         .values(version=RequestRow.version + 1, **columns)
+    )
+
+
+async def touch_waiting(tx: Transaction, tenant_id: str) -> None:
+    """Cards of the tenant's requests that have something to send may say why it waits."""
+    planned = select(BatchRow.request_id).where(
+        BatchRow.tenant_id == tenant_id, BatchRow.state == BatchState.PLANNED.value
+    )
+    await tx.execute(
+        update(RequestRow)
+        .where(RequestRow.state == RequestState.RUNNING.value, RequestRow.id.in_(planned))
+        .values(version=RequestRow.version + 1)
     )
 
 

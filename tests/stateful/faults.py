@@ -74,7 +74,9 @@ def _mark_whatever_happened(patch: pytest.MonkeyPatch) -> None:
 
 async def _throttled(submission: Submission, batch: Batch) -> None:
     error = ThrottledError("planted", retry_after=0)
-    await submission._not_run(batch, error)  # pyright: ignore[reportPrivateUsage]
+    access = submission._context.gateways.for_submit(batch)  # pyright: ignore[reportPrivateUsage]
+    assert access is not None
+    await submission._not_run(batch, access, error)  # pyright: ignore[reportPrivateUsage]
 
 
 def _match_any_phones(patch: pytest.MonkeyPatch) -> None:

@@ -21,7 +21,6 @@ from bot.gateway import (
     GatewayError,
     OutcomeUnknownError,
     PhoneReport,
-    SipGateway,
     ThrottledError,
     UnavailableError,
     UnknownBatchError,
@@ -29,7 +28,7 @@ from bot.gateway import (
     unrecorded,
 )
 from bot.phones.region import Region
-from bot.runner.gateways import Gateways
+from bot.runner.gateways import Access, Gateways
 from bot.signin.batch import MAX_BATCHES_PER_REGION
 from bot.signin.request import Phone
 from bot.store.batches import Batch
@@ -288,5 +287,5 @@ class LedgerGateways(Gateways):
         self._ledger = ledger
         self._process = process
 
-    def for_submit(self, batch: Batch) -> SipGateway:
-        return LedgerGateway(self._ledger, self._process, batch)
+    def for_submit(self, batch: Batch) -> Access:
+        return Access(LedgerGateway(self._ledger, self._process, batch))

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import aiohttp
 from sqlalchemy import update
@@ -48,19 +48,22 @@ class World:
     timing: Timing
     changed: asyncio.Event
 
-    def worker(self, digests: Digests = UNKEYED) -> Worker:
-        return Worker(
-            WorkerContext(
-                self.database,
-                Gateways(self.gateway),
-                jobs.NOTIFY,
-                self.timing,
-                owner=uuid.uuid4().hex,
-                clock=jobs.utc_now,
-                changed=self.changed.set,
-                digests=digests,
-            )
+    clock: Callable[[], datetime] = jobs.utc_now
+
+    def context(self, digests: Digests = UNKEYED) -> WorkerContext:
+        return WorkerContext(
+            self.database,
+            Gateways(self.gateway),
+            jobs.NOTIFY,
+            self.timing,
+            owner=uuid.uuid4().hex,
+            clock=self.clock,
+            changed=self.changed.set,
+            digests=digests,
         )
+
+    def worker(self, digests: Digests = UNKEYED) -> Worker:
+        return Worker(self.context(digests))
 
     @asynccontextmanager
     async def working(self, digests: Digests = UNKEYED) -> AsyncGenerator[Worker]:

@@ -311,6 +311,31 @@ async def test_retry_can_be_repeated_after_withdrawal(make_bot: MakeBot) -> None
     assert "has the 3 phones" in answer.text
 
 
+async def test_retry_looks_up_phones_without_a_result_first(make_bot: MakeBot) -> None:
+    unclear = {"batch_seconds": 0.2, "statuses": {"item_success": "Whatever"}}
+    outcomes = {"outcomes": {"lobby1@contoso.com": "device-offline"}}
+    bot = await make_bot(gateway=Scenario.model_validate({**unclear, **outcomes}))
+    results = await bot.run_job(phones_csv(6))
+    assert "5 phones have no result and may be signed in." in text_of(results)
+    bot.gateway.configapi.scenario = Scenario.model_validate({"batch_seconds": 0.2, **outcomes})
+    since = bot.now
+    answers = [(await bot.click(ALEX, results, "retry_failed")).text for _ in range(2)]
+    assert "5 phones" in answers[0]
+    assert "The retry follows here" in answers[0]
+    draft = await bot.wait_for_button("request_approval", since=since)
+    assert "5 signed in after all, and not in this retry." in text_of(draft)
+    assert "0 surely reset, 1 maybe reset, 0 surely not reset." in text_of(draft)
+    await bot.wait_for(
+        lambda each: (
+            each.activity_id == results.activity_id
+            and "5 of 6 phones are signed in." in text_of(each)
+        )
+    )
+    approval = await bot.request_approval(draft)
+    assert "5 signed in after all" in text_of(approval)
+    assert answers[1] == answers[0] or "There is already a request" in answers[1]
+
+
 async def test_concurrent_retry_clicks_draft_one_request(make_bot: MakeBot) -> None:
     bot = await make_bot(gateway=FAILING)
     results = await bot.run_job(phones_csv(6))

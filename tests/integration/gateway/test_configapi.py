@@ -447,6 +447,46 @@ async def test_submit_is_unreachable_when_discovery_hangs(clock: Clock) -> None:
             await submit
 
 
+@asynccontextmanager
+async def silent(accepted: asyncio.Event) -> AsyncGenerator[str, None]:
+    """The URL of a server that accepts connections and never reads from or writes to them."""
+    closing = asyncio.Event()
+
+    async def keep(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set()
+        await closing.wait()
+        writer.close()
+
+    server = await asyncio.start_server(keep, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        closing.set()
+
+
+@pytest.mark.parametrize("call", [STATUS, SUMMARIES])
+async def test_read_is_unavailable_when_connection_stays_silent(call: str, clock: Clock) -> None:
+    accepted = asyncio.Event()
+    async with silent(accepted) as url, in_front_of(url) as gateway:
+        read = asyncio.ensure_future(
+            gateway.status(BATCH) if call == STATUS else gateway.summaries()
+        )
+        await accepted.wait()
+        clock.advance(TIMEOUT)
+        with pytest.raises(UnavailableError):
+            await read
+
+
+async def test_submit_is_unreachable_when_connection_stays_silent(clock: Clock) -> None:
+    """It ends before the batch is sent, with the discovery of its host."""
+    accepted = asyncio.Event()
+    async with silent(accepted) as url, in_front_of(url) as gateway:
+        submit = asyncio.create_task(gateway.submit(Region.EMEA, PHONES))
+        await accepted.wait()
+        clock.advance(TIMEOUT)
+        with pytest.raises(UnreachableError):
+            await submit
+
+
 async def test_submit_times_out_when_response_trickles(clock: Clock) -> None:
     async def drip(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

@@ -448,15 +448,27 @@ async def test_batch_changes_state_only_as_listed(
 PhoneCall = Callable[[Transaction, Batch], Awaitable[object]]
 
 
+async def _results(
+    tx: Transaction, batch: Batch, status: PhoneStatus
+) -> Mapping[tuple[str, str], PhoneResult]:
+    phones = await batches.phones(tx, batch)
+    assert len(phones) == PHONES
+    return {
+        phone_key(phone.username, phone.hardware_id): PhoneResult(status, "Device is offline.")
+        for phone in phones
+    }
+
+
 def _reporting(status: PhoneStatus) -> PhoneCall:
     async def call(tx: Transaction, batch: Batch) -> object:
-        phones = await batches.phones(tx, batch)
-        assert len(phones) == PHONES
-        results = {
-            phone_key(phone.username, phone.hardware_id): PhoneResult(status, "Device is offline.")
-            for phone in phones
-        }
-        return await phone_lifecycle.report(tx, batch, results)
+        return await phone_lifecycle.report(tx, batch, await _results(tx, batch, status))
+
+    return call
+
+
+def _looking_up(status: PhoneStatus) -> PhoneCall:
+    async def call(tx: Transaction, batch: Batch) -> object:
+        return await phone_lifecycle.look_up(tx, batch, await _results(tx, batch, status))
 
     return call
 
@@ -470,6 +482,8 @@ PHONE_CALLS: Mapping[Transition[PhoneStatus], PhoneCall] = MappingProxyType(
         phone_states.FAIL_ALL: lambda tx, batch: phone_lifecycle.fail_all(tx, batch, "no"),
         phone_states.LEAVE_OUT: lambda tx, batch: phone_lifecycle.leave_out(tx, [batch.id]),
         phone_states.LEAVE_UNCONFIRMED: phone_lifecycle.leave_unconfirmed,
+        phone_states.LOOK_UP_SIGNED_IN: _looking_up(PhoneStatus.SIGNED_IN),
+        phone_states.LOOK_UP_FAILED: _looking_up(PhoneStatus.FAILED),
     }
 )
 
@@ -500,6 +514,10 @@ async def test_phones_change_status_only_as_listed(
     if transition.name == "report":
         ended = listed or before in phone_states.TERMINAL_PHONE_STATUSES
         assert returned == [(PHONES if listed else 0, PHONES if ended else 0)]
+    elif transition.name == "look_up":
+        signed_in = listed and transition.after is PhoneStatus.SIGNED_IN
+        found = (PHONES, PHONES * signed_in, PHONES * (not signed_in)) if listed else (0, 0, 0)
+        assert returned == [phone_lifecycle.Found(*found)]
     else:
         assert returned == [None]
 

@@ -222,10 +222,13 @@ def test_card_of_any_request_is_inert_and_fits(
     assert rendered.summary == single_line(rendered.summary, 1000)
 
 
-def largest(character: str, state: RequestState, cause: Cause) -> RequestSnapshot:
+def largest(
+    character: str, state: RequestState, cause: Cause, *, unreadable: bool = False
+) -> RequestSnapshot:
     """A request with 300 times `character` for every value, and every list full."""
     value = character * 300
     person = Person(value, value)
+    remote_batch_id = value if unreadable else ""
     code = max(message_arguments("issue"), key=lambda each: len(message_arguments("issue")[each]))
     issue_arguments = {
         name: 20_000 if number else value
@@ -259,7 +262,9 @@ def largest(character: str, state: RequestState, cause: Cause) -> RequestSnapsho
         regions=[RegionProgress(r, tally, dict.fromkeys(BatchState, 99)) for r in Region],
         causes=[CauseGroup(cause, 9999, value, [value] * 3, kinds)] * 64,
         questions=[
-            ReconciliationQuestion(7, Region.EMEA, 100, WHEN, 2, 20_001, 1, value, [value] * 3)
+            ReconciliationQuestion(
+                7, Region.EMEA, 100, WHEN, 2, 20_001, 1, value, [value] * 3, remote_batch_id
+            )
         ]
         * 60,
         stalled=[StalledBatch(Region.EMEA, value, 100, WHEN)] * 60,
@@ -285,8 +290,8 @@ def largest(character: str, state: RequestState, cause: Cause) -> RequestSnapsho
 @pytest.mark.parametrize("character", ["😀", "_", '"', "\\", "中", "<", "W"])
 @pytest.mark.parametrize("state", RequestState)
 def test_card_of_the_largest_request_fits(character: str, state: RequestState) -> None:
-    for cause in (UNKNOWN, CAUSES["ip-not-trusted"]):
-        snapshot = largest(character, state, cause)
+    for cause, unreadable in ((UNKNOWN, False), (CAUSES["ip-not-trusted"], True)):
+        snapshot = largest(character, state, cause, unreadable=unreadable)
         for kind in CardKind:
             for panel in Panel:
                 view = View(panel, 2, 7)
