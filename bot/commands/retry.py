@@ -6,8 +6,8 @@ from bot.commands.chat import TextAnswer
 from bot.commands.context import ClickAnswer, Context, Turn, denial, say, visible_or_say
 from bot.commands.inputs import Inputs
 from bot.lifecycle import requests as lifecycle
+from bot.lifecycle.requests import RetryExistsError
 from bot.signin.policy import Denied, may_retry
-from bot.store import drafts
 from bot.store.drafts import NewRequest
 from bot.store.requests import Request
 
@@ -34,13 +34,13 @@ async def _retry(context: Context, turn: Turn, request: Request) -> str:
         request.file_name,
         context.rules.four_eyes,
     )
-    async with context.database.write() as tx:
-        existing = await drafts.retry_of(tx, request.id)
-        if existing is not None:
-            return context.words("retry-exists", request=existing)
-        retry = await lifecycle.draft_retry(
-            tx, context.notifications, new, request, context.clock()
-        )
+    try:
+        async with context.database.write() as tx:
+            retry = await lifecycle.draft_retry(
+                tx, context.notifications, new, request, context.clock()
+            )
+    except RetryExistsError as error:
+        return context.words("retry-exists", request=error.request_id)
     if retry is None:
         return context.words("retry-nothing", request=request.id)
     context.changed()

@@ -1,7 +1,8 @@
 """Transitions of batches, fenced by lease and attempt.
 
 A write about a submit carries the batch's `attempt`: an answer that arrives after another replica took
-over is recorded only while it is still about the same attempt.
+over is recorded only while it is still about the same attempt. Each transition locks the request first:
+it ends with its last batch, whichever replica that is on.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bot.signin.digest import UNKEYED, Digests
 from bot.signin.outcome import PhoneResult
 from bot.signin.request import Person, Phone
 from bot.signin.transition import Transition
-from bot.store import audit, batches, leases, requests, slots, transitions
+from bot.store import audit, batches, leases, locks, requests, slots, transitions
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
 from bot.store.models import BatchRow, PhoneRow
@@ -84,16 +85,19 @@ async def claim(
     lease_until: datetime,
     only: Collection[str] | None = None,
 ) -> list[Batch]:
-    """planned -> intent, for as many batches as the region has free slots; oldest approval first.
+    """planned -> intent, for as many batches as the region has free slots; requests take turns.
 
-    Opens its own transaction: slots are counted and filled in one, and writers take turns, so no two
+    Opens its own transaction: slots are counted and filled in one, under the region's lock, so no two
     replicas fill the last slot. `only`: batches of these requests, None for all. Returns the batches
     that `owner` has to send before `lease_until`.
     """
     async with database.write() as tx:
-        batch_ids = await slots.next_to_send(tx, tenant_id, region, now, only=only)
-        if not batch_ids:
+        await locks.slots(tx, tenant_id, region)
+        chosen = await slots.next_to_send(tx, tenant_id, region, now, only=only)
+        if not chosen:
             return []
+        batch_ids = list(chosen)
+        await locks.requests(tx, *chosen.values())
         await transitions.apply(
             tx,
             BatchRow,
@@ -106,7 +110,10 @@ async def claim(
             not_before=None,
             last_error="",
         )
-        claimed = await batches.select_where(tx, BatchRow.id.in_(batch_ids))
+        # One that was cancelled or acknowledged before the lock has left `planned`, and is not claimed.
+        claimed = await batches.select_where(
+            tx, BatchRow.id.in_(batch_ids), BatchRow.state == BatchState.INTENT.value
+        )
         for batch in claimed:
             await phones.send(tx, batch)
         for request_id in {batch.request_id for batch in claimed}:
@@ -117,6 +124,7 @@ async def claim(
 async def _transition(
     tx: Transaction, batch: Batch, transition: Transition[BatchState], **columns: Any
 ) -> bool:
+    """Compare-and-set under the request's lock, which the caller holds."""
     changed = await transitions.apply(
         tx, BatchRow, transition, *leases.same_attempt(batch), **columns
     )
@@ -131,6 +139,7 @@ async def _submitted(
     now: datetime,
     **columns: Any,
 ) -> bool:
+    await locks.remote_batch_ids(tx, batch.tenant_id)
     if remote_batch_id.casefold() in await batches.known_remote_batch_ids(tx, batch.tenant_id):
         return False  # no two batches are one in the SIP Gateway
     if not await _transition(
@@ -166,6 +175,7 @@ async def acknowledge(
     An acknowledgment overrides every doubt, even after the lease expired and even an approver's "did
     not run", as long as the batch has not been claimed again. Returns False once it has moved on.
     """
+    await locks.requests(tx, batch.request_id)
     stored = await batches.load(tx, batch.id)
     if stored is not None and (stored.attempt, stored.remote_batch_id) == (
         batch.attempt,
@@ -191,6 +201,7 @@ async def confirm_ran(
 
     Returns False when the question was answered meanwhile.
     """
+    await locks.requests(tx, batch.request_id)
     confirmed = await _submitted(
         tx, batch, states.CONFIRM_RAN, remote_batch_id, now, owner="", lease_until=now, due_at=now
     )
@@ -250,6 +261,7 @@ async def requeue(
     `not_before`: when it may be sent again. `request_columns`: what else changes about the request,
     such as why it is held up. Returns False when the batch has already moved on.
     """
+    await locks.requests(tx, batch.request_id)
     requeued = await _planned_again(
         tx, batch, states.REQUEUE, not_before=not_before, error=error, **request_columns
     )
@@ -265,6 +277,7 @@ async def confirm_not_run(
 
     Returns False when the question was answered meanwhile.
     """
+    await locks.requests(tx, batch.request_id)
     confirmed = await _planned_again(tx, batch, states.CONFIRM_NOT_RUN, not_before=now, error="")
     if confirmed:
         await audit.record(tx, batch.request_id, "batch did not run", now, actor, batch=batch.id)
@@ -280,6 +293,7 @@ async def reject(
 
     Returns False when the batch has already moved on.
     """
+    await locks.requests(tx, batch.request_id)
     rejected = await _transition(
         tx,
         batch,
@@ -302,6 +316,7 @@ async def mark_unknown(tx: Transaction, batch: Batch, *, due_at: datetime, error
 
     Returns False when the batch has already moved on.
     """
+    await locks.requests(tx, batch.request_id)
     marked = await _transition(
         tx,
         batch,
@@ -321,6 +336,7 @@ async def check_again(tx: Transaction, batch: Batch, *, actor: Person, now: date
 
     Returns False when the question was answered meanwhile.
     """
+    await locks.requests(tx, batch.request_id)
     marked = await _transition(
         tx, batch, states.CHECK_AGAIN, **_RELEASED, summary_reads=0, due_at=now, last_error=""
     )
@@ -344,6 +360,7 @@ async def ask_approver(
     `error`: why the summaries could not be read, "" if they could. Returns False when `owner` no
     longer holds the batch.
     """
+    await locks.requests(tx, batch.request_id)
     asked = await transitions.apply(
         tx,
         BatchRow,
@@ -373,6 +390,7 @@ async def report(
 
     Returns how many of its phones have ended. Raises `LeaseLostError` if `owner` no longer holds it.
     """
+    await locks.requests(tx, batch.request_id)
     await leases.require(tx, batch, owner)
     newly_ended, ended = await phones.report(tx, batch, results)
     if newly_ended:
@@ -389,6 +407,7 @@ async def mark_stalled(
     tx: Transaction, notify: Notifications, batch: Batch, *, owner: str, now: datetime
 ) -> None:
     """Tell the requester, once, that a submitted batch makes no progress."""
+    await locks.requests(tx, batch.request_id)
     marked = await tx.execute(
         update(BatchRow).where(*leases.held(batch, owner), ~BatchRow.stalled).values(stalled=True)
     )
@@ -405,6 +424,7 @@ async def complete(
 
     Returns False when `owner` no longer holds the batch.
     """
+    await locks.requests(tx, batch.request_id)
     completed = await transitions.apply(
         tx,
         BatchRow,
@@ -423,7 +443,10 @@ async def complete(
 
 
 async def cancel_planned(tx: Transaction, request_id: str) -> None:
-    """planned -> cancelled, for every batch of the request that was not sent."""
+    """planned -> cancelled, for every batch of the request that was not sent.
+
+    The caller holds the request's lock.
+    """
     planned = await tx.execute(
         select(BatchRow.id).where(
             BatchRow.request_id == request_id, BatchRow.state == BatchState.PLANNED.value

@@ -52,19 +52,20 @@ async def ask(
     with_work = select(BatchRow.request_id).where(
         BatchRow.state.in_([state.value for state in states])
     )
-    asked = await tx.execute(
-        update(RequestRow)
+    to_ask = await tx.execute(
+        select(RequestRow.id)
         .where(
             RequestRow.state == RequestState.RUNNING.value,
             RequestRow.delegation_wanted_since.is_(None),
             or_(RequestRow.delegation_until.is_(None), RequestRow.delegation_until <= now),
             RequestRow.id.in_(with_work),
         )
-        .values(version=RequestRow.version + 1, delegation_wanted_since=now)
-        .returning(RequestRow.id)
+        .order_by(RequestRow.id)  # as everybody locks several requests
+        .with_for_update(key_share=True)
     )
-    request_ids = list(asked.scalars())
+    request_ids = list(to_ask.scalars())
     for request_id in request_ids:
+        await requests.touch(tx, request_id, delegation_wanted_since=now)
         request = await requests.load(tx, request_id)
         if request is not None:
             await notify.delegation_wanted(tx, request, now)

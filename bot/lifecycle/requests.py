@@ -17,7 +17,7 @@ from bot.signin import request as states
 from bot.signin.digest import UNKEYED, Digests, equal
 from bot.signin.request import Person, RequestState
 from bot.signin.transition import Transition
-from bot.store import audit, drafts, requests, transitions
+from bot.store import audit, drafts, locks, requests, transitions
 from bot.store.database import Transaction
 from bot.store.drafts import NewRequest
 from bot.store.models import RequestRow
@@ -62,10 +62,25 @@ class Retry:
     phones: int
 
 
+class RetryExistsError(Exception):
+    """Another request took over the phones that were not signed in."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(request_id)
+        self.request_id = request_id
+
+
 async def draft_retry(
     tx: Transaction, notify: Notifications, new: NewRequest, failed: Request, now: datetime
 ) -> Retry | None:
-    """-> draft, from the phones of `failed` that were not signed in; None if there are none."""
+    """-> draft, from the phones of `failed` that were not signed in; None if there are none.
+
+    Raises `RetryExistsError` if another request took them over.
+    """
+    await locks.requests(tx, failed.id)
+    existing = await drafts.retry_of(tx, failed.id)
+    if existing is not None:
+        raise RetryExistsError(existing)
     drafted = await drafts.insert_retry(tx, new, failed.id, now, batch_size=failed.batch_size)
     if drafted is None:
         return None

@@ -166,9 +166,13 @@ class Worker:
         if not lost and self._heartbeat_at is not None and now < self._heartbeat_at:
             return
         held, lease_seconds = delegations.held(), delegations.lease_seconds
+        # Each locks several requests in order, so each is a transaction of its own.
+        if lost:
+            async with context.database.write() as tx:
+                await delegation_leases.end(tx, lost)
         async with context.database.write() as tx:
-            await delegation_leases.end(tx, lost)
             running = await delegation_leases.heartbeat(tx, held, context.after(lease_seconds))
+        async with context.database.write() as tx:
             wanted = await delegation_requests.ask(
                 tx, context.notifications, now, context.gateways.states_needing_delegation
             )

@@ -107,21 +107,25 @@ async def set_region(tx: Transaction, request_id: str, region: Region) -> None:
 
 
 async def due_to_expire(tx: Transaction, now: datetime) -> list[str]:
+    """Ids of the waiting requests whose time is over, the longest overdue first."""
     rows = await tx.execute(
-        select(RequestRow.id).where(
-            RequestRow.state == RequestState.WAITING.value, RequestRow.expires_at <= now
-        )
+        select(RequestRow.id)
+        .where(RequestRow.state == RequestState.WAITING.value, RequestRow.expires_at <= now)
+        .order_by(RequestRow.expires_at, RequestRow.id)
     )
     return list(rows.scalars())
 
 
 async def due_to_remind(tx: Transaction, now: datetime) -> list[str]:
+    """Ids of the waiting requests whose approvers are to be reminded, the longest due first."""
     rows = await tx.execute(
-        select(RequestRow.id).where(
+        select(RequestRow.id)
+        .where(
             RequestRow.state == RequestState.WAITING.value,
             RequestRow.remind_at <= now,
             RequestRow.expires_at > now,
         )
+        .order_by(RequestRow.remind_at, RequestRow.id)
     )
     return list(rows.scalars())
 
