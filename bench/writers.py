@@ -17,7 +17,6 @@ import multiprocessing
 import os
 import sys
 import tempfile
-import time
 import uuid
 from collections import Counter
 from collections.abc import AsyncGenerator
@@ -126,17 +125,18 @@ async def _replica(url: str, load: Load, all_started: Barrier) -> tuple[int, Cou
     database = CountingDatabase(url, global_lock=load.global_lock)
     errors = Counter[str]()
     await asyncio.to_thread(all_started.wait)
-    end = time.monotonic() + load.seconds
 
     async def writer() -> None:
         tenant_id = str(uuid.uuid4())
-        while time.monotonic() < end:
+        while True:
             try:
                 await job(database, tenant_id, tenant_id)
             except Exception as error:  # noqa: BLE001  # counted, by type
                 errors[type(error).__name__] += 1
 
-    await asyncio.gather(*(writer() for _ in range(load.writers)))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(load.seconds):
+            await asyncio.gather(*(writer() for _ in range(load.writers)))
     await database.close()
     return database.commits, errors
 

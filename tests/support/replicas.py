@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable
 from contextlib import asynccontextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from sqlalchemy import text
 
@@ -53,7 +53,7 @@ async def replicas(url: str, count: int = 2) -> AsyncGenerator[list[Replica]]:
             await replica.close()
 
 
-async def until_blocked(watching: Database, blocked: asyncio.Future[object]) -> None:
+async def until_blocked(watching: Database, blocked: asyncio.Future[Any]) -> None:
     """Returns when a transaction waits for a lock, or `blocked` ends without one."""
     async with asyncio.timeout(PATIENCE):
         while not blocked.done():
