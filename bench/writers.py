@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import multiprocessing
 import os
 import sys
@@ -144,6 +145,8 @@ async def _replica(url: str, load: Load, all_started: Barrier) -> tuple[int, Cou
 def replica(url: str, load: Load, all_started: Barrier) -> tuple[int, Counter[str]]:
     """The process of a replica; returns its commits, and its errors by type."""
     logs.configure(level="error")
+    # The deadline interrupts queries, which psycopg reports.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     return asyncio.run(_replica(url, load, all_started))
 
 
@@ -244,11 +247,11 @@ async def main() -> int:
     for paused in (False, True):
         before, after = measured[paused, True], measured[paused, False]
         ratio = after.per_second / max(before.per_second, 0.1)
-        met = ratio >= (5 if paused else 1) and not after.errors
+        met = ratio >= (2 if paused else 1) and not after.errors
         missed += not met
         console.print(
             f"{'with' if paused else 'without'} a paused tenant: after / before = {ratio:.2f}"
-            f" (goal: at least {5 if paused else 1}, no errors) {'✓' if met else '✕ missed'}"
+            f" (goal: at least {2 if paused else 1}, no errors) {'✓' if met else '✕ missed'}"
         )
     console.print(
         f"{options.replicas} replicas x {options.writers} writers; pool of {POOL_SIZE} each;"
