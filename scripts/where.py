@@ -59,7 +59,15 @@ PLACES = (
         "Notifications",
     ),
     Place("Refuse a change of state that no table allows", "bot/store/transitions.py", "apply"),
-    Place("Serialize writers on SQLite and PostgreSQL", "bot/store/database.py", "Database.write"),
+    Place(
+        "Begin write transactions, one at a time on SQLite",
+        "bot/store/database.py",
+        "Database.write",
+    ),
+    Place(
+        "Lock requests and slots, in an order without deadlocks", "bot/store/locks.py", "requests"
+    ),
+    Place("Choose the next post of each conversation", "bot/store/posts.py", "next_due"),
     Place(
         "Keep a stale replica from writing (lease and fencing)", "bot/store/leases.py", "require"
     ),

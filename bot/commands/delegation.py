@@ -28,6 +28,7 @@ from bot.identity.token_service import Account
 from bot.lifecycle import delegations as lifecycle
 from bot.signin import policy
 from bot.signin.policy import Denied
+from bot.store import requests
 from bot.store.requests import Request
 from cards.types import Verb
 
@@ -110,6 +111,8 @@ async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) ->
             now=now,
         )
     if granted:
+        async with context.database.write() as tx:
+            await requests.touch_waiting(tx, [request.id])
         log.info("delegation.granted", request=request.id, approver=turn.actor.person.object_id)
     context.changed()
     return SHOW_CARD

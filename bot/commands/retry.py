@@ -20,7 +20,7 @@ from bot.commands.context import (
 from bot.commands.inputs import Inputs
 from bot.lifecycle import requests as lifecycle
 from bot.signin.policy import Denied, may_retry
-from bot.store import asked_retries, drafts
+from bot.store import asked_retries, drafts, locks
 from bot.store.drafts import NewRequest
 from bot.store.requests import Request
 
@@ -49,6 +49,7 @@ async def _retry(context: Context, turn: Turn, request: Request) -> str:
         context.rules.four_eyes,
     )
     async with context.database.write() as tx:
+        await locks.requests(tx, request.id)
         existing = await drafts.retry_of(tx, request.id)
         if existing is not None:
             return context.words("retry-exists", request=existing)

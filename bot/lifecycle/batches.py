@@ -1,7 +1,8 @@
 """Transitions of batches, fenced by lease and attempt.
 
 A write about a submit carries the batch's `attempt`: an answer that arrives after another replica took
-over is recorded only while it is still about the same attempt.
+over is recorded only while it is still about the same attempt. Each transition locks the request first:
+it ends with its last batch, whichever replica that is on.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from bot.signin.digest import UNKEYED, Digests
 from bot.signin.outcome import PhoneResult
 from bot.signin.request import Person, Phone
 from bot.signin.transition import Transition
-from bot.store import audit, batches, leases, requests, slots, transitions
+from bot.store import audit, batches, leases, locks, requests, slots, transitions
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
 from bot.store.models import BatchRow, PhoneRow
@@ -84,16 +85,19 @@ async def claim(
     lease_until: datetime,
     only: Collection[str] | None = None,
 ) -> list[Batch]:
-    """planned -> intent, for as many batches as the region has free slots; oldest approval first.
+    """planned -> intent, for as many batches as the region has free slots; requests take turns.
 
-    Opens its own transaction: slots are counted and filled in one, and writers take turns, so no two
+    Opens its own transaction: slots are counted and filled in one, under the region's lock, so no two
     replicas fill the last slot. `only`: batches of these requests, None for all. Returns the batches
     that `owner` has to send before `lease_until`.
     """
     async with database.write() as tx:
-        batch_ids = await slots.next_to_send(tx, tenant_id, region, now, only=only)
-        if not batch_ids:
+        await locks.slots(tx, tenant_id, region)
+        chosen = await slots.next_to_send(tx, tenant_id, region, now, only=only)
+        if not chosen:
             return []
+        batch_ids = list(chosen)
+        await locks.requests(tx, *chosen.values())
         await transitions.apply(
             tx,
             BatchRow,
@@ -107,7 +111,10 @@ async def claim(
             not_before=None,
             last_error="",
         )
-        claimed = await batches.select_where(tx, BatchRow.id.in_(batch_ids))
+        # One that was cancelled or acknowledged before the lock has left `planned`, and is not claimed.
+        claimed = await batches.select_where(
+            tx, BatchRow.id.in_(batch_ids), BatchRow.state == BatchState.INTENT.value
+        )
         for batch in claimed:
             await phones.send(tx, batch)
         for request_id in {batch.request_id for batch in claimed}:
@@ -135,6 +142,7 @@ async def _transition(
     *where: ColumnElement[bool],
     **columns: Any,
 ) -> bool:
+    """Compare-and-set under the request's lock, which the caller holds."""
     changed = await transitions.apply(
         tx, BatchRow, transition, *leases.same_attempt(batch), *where, **columns
     )
@@ -149,6 +157,7 @@ async def _submitted(
     now: datetime,
     **columns: Any,
 ) -> bool:
+    await locks.remote_batch_ids(tx, batch.tenant_id)
     if remote_batch_id.casefold() in await batches.known_remote_batch_ids(tx, batch.tenant_id):
         return False  # no two batches are one in the SIP Gateway
     if not await _transition(
@@ -186,6 +195,7 @@ async def acknowledge(
     An acknowledgment overrides every doubt, even after the lease expired and even an approver's "did
     not run", as long as the batch has not been claimed again. Returns False once it has moved on.
     """
+    await locks.requests(tx, batch.request_id)
     stored = await batches.load(tx, batch.id)
     if stored is not None and (stored.attempt, stored.remote_batch_id) == (
         batch.attempt,
@@ -211,6 +221,7 @@ async def confirm_ran(
 
     Returns False when the question was answered meanwhile.
     """
+    await locks.requests(tx, batch.request_id)
     confirmed = await _submitted(
         tx, batch, states.CONFIRM_RAN, remote_batch_id, now, owner="", lease_until=now, due_at=now
     )
@@ -271,6 +282,7 @@ async def requeue(
     `not_before`: when it may be sent again. `request_columns`: what else changes about the request,
     such as why it is held up. Returns False when the batch has already moved on.
     """
+    await locks.requests(tx, batch.request_id)
     requeued = await _planned_again(
         tx, batch, states.REQUEUE, not_before=not_before, error=error, **request_columns
     )
@@ -287,6 +299,7 @@ async def release_unsent(
     Whoever held it can no longer mark it. Returns False when the batch has already moved on, or was
     marked after all.
     """
+    await locks.requests(tx, batch.request_id)
     released = await _planned_again(
         tx,
         batch,
@@ -307,6 +320,7 @@ async def confirm_not_run(
 
     Returns False when the question was answered meanwhile.
     """
+    await locks.requests(tx, batch.request_id)
     confirmed = await _planned_again(tx, batch, states.CONFIRM_NOT_RUN, not_before=now, error="")
     if confirmed:
         await audit.record(tx, batch.request_id, "batch did not run", now, actor, batch=batch.id)
@@ -322,6 +336,7 @@ async def reject(
 
     Returns False when the batch has already moved on.
     """
+    await locks.requests(tx, batch.request_id)
     rejected = await _transition(
         tx,
         batch,
@@ -344,6 +359,7 @@ async def mark_unknown(tx: Transaction, batch: Batch, *, due_at: datetime, error
 
     Returns False when the batch has already moved on.
     """
+    await locks.requests(tx, batch.request_id)
     marked = await _transition(
         tx,
         batch,
@@ -363,6 +379,7 @@ async def check_again(tx: Transaction, batch: Batch, *, actor: Person, now: date
 
     Returns False when the question was answered meanwhile.
     """
+    await locks.requests(tx, batch.request_id)
     marked = await _transition(
         tx, batch, states.CHECK_AGAIN, **_RELEASED, summary_reads=0, due_at=now, last_error=""
     )
@@ -386,6 +403,7 @@ async def ask_approver(
     `error`: why the summaries could not be read, "" if they could. Returns False when `owner` no
     longer holds the batch.
     """
+    await locks.requests(tx, batch.request_id)
     asked = await transitions.apply(
         tx,
         BatchRow,
@@ -417,6 +435,7 @@ async def ask_about_unreadable(
     It stays submitted, and Offhook keeps polling it: the first success settles the question. `error`:
     why it cannot be read. Returns False if an approver was asked before.
     """
+    await locks.requests(tx, batch.request_id)
     asked = await tx.execute(
         update(BatchRow)
         .where(*leases.held(batch, owner), ~BatchRow.unreadable_asked)
@@ -435,6 +454,7 @@ async def keep_polling(tx: Transaction, batch: Batch, *, actor: Person, now: dat
 
     Returns False when the question was answered meanwhile.
     """
+    await locks.requests(tx, batch.request_id)
     kept = await tx.execute(
         update(BatchRow)
         .where(
@@ -473,6 +493,7 @@ async def report_late(
     That is, an approver said that it did not run, and then it was cancelled or sent again. Returns
     False if another batch has this id, or there is nobody left to tell.
     """
+    await locks.requests(tx, batch.request_id)
     request = await requests.load(tx, batch.request_id)
     stored = await batches.load(tx, batch.id)
     known = await batches.known_remote_batch_ids(tx, batch.tenant_id)
@@ -501,6 +522,7 @@ async def report(
 
     Returns how many of its phones have ended. Raises `LeaseLostError` if `owner` no longer holds it.
     """
+    await locks.requests(tx, batch.request_id)
     await leases.require(tx, batch, owner)
     newly_ended, ended = await phones.report(tx, batch, results)
     if newly_ended:
@@ -517,6 +539,7 @@ async def mark_stalled(
     tx: Transaction, notify: Notifications, batch: Batch, *, owner: str, now: datetime
 ) -> None:
     """Tell the requester, once, that a submitted batch makes no progress."""
+    await locks.requests(tx, batch.request_id)
     marked = await tx.execute(
         update(BatchRow).where(*leases.held(batch, owner), ~BatchRow.stalled).values(stalled=True)
     )
@@ -533,6 +556,7 @@ async def complete(
 
     Returns False when `owner` no longer holds the batch.
     """
+    await locks.requests(tx, batch.request_id)
     completed = await transitions.apply(
         tx,
         BatchRow,
@@ -551,7 +575,10 @@ async def complete(
 
 
 async def cancel_planned(tx: Transaction, request_id: str) -> None:
-    """planned -> cancelled, for every batch of the request that was not sent."""
+    """planned -> cancelled, for every batch of the request that was not sent.
+
+    The caller holds the request's lock.
+    """
     planned = await tx.execute(
         select(BatchRow.id).where(
             BatchRow.request_id == request_id, BatchRow.state == BatchState.PLANNED.value

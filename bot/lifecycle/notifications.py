@@ -165,7 +165,8 @@ class Notifications:
     async def dead_letter(self, tx: Transaction, post: Post, now: datetime) -> None:
         """Give up a post that cannot be delivered. If it was a card that asks approvers for something,
         the requester is told that it reaches nobody."""
-        await posts.give_up(tx, post)
+        if not await posts.give_up(tx, post):
+            return
         state = _ASKS_IN.get(CardKind(post.kind)) if post.kind else None
         request = await requests.load(tx, post.request_id)
         if (

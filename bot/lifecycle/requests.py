@@ -20,7 +20,7 @@ from bot.signin.digest import UNKEYED, Digests, equal
 from bot.signin.overlap import Overlap, Verdict, judge
 from bot.signin.request import Person, RequestState
 from bot.signin.transition import Transition
-from bot.store import audit, drafts, overlaps, requests, transitions
+from bot.store import audit, drafts, locks, overlaps, requests, transitions
 from bot.store.database import Transaction
 from bot.store.drafts import NewRequest
 from bot.store.models import RequestRow
@@ -72,6 +72,14 @@ class Retry:
     phones: int
 
 
+class RetryExistsError(Exception):
+    """Another request took over the phones that were not signed in."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(request_id)
+        self.request_id = request_id
+
+
 async def draft_retry(
     tx: Transaction,
     notify: Notifications,
@@ -83,8 +91,13 @@ async def draft_retry(
 ) -> Retry | None:
     """-> draft, from the phones of `failed` that were not signed in; None if there are none.
 
-    `found`: what came of looking up those without a result.
+    `found`: what came of looking up those without a result. Raises `RetryExistsError` if another request
+    took them over.
     """
+    await locks.requests(tx, failed.id)
+    existing = await drafts.retry_of(tx, failed.id)
+    if existing is not None:
+        raise RetryExistsError(existing)
     drafted = await drafts.insert_retry(
         tx, new, failed.id, now, batch_size=failed.batch_size, found=found
     )
@@ -191,6 +204,7 @@ async def request_approval(
     `OverlapUnexplainedError` if the card did show it and `reason` is blank.
     """
     batch_size = batch_size or request.batch_size
+    await locks.requests(tx, request.id)
     current = await requests.load(tx, request.id)
     if current is None or current.state is not RequestState.DRAFT:
         return False
@@ -245,6 +259,7 @@ async def explain_overlap(
     """
     if not reason.strip():
         raise OverlapUnexplainedError(request.id)
+    await locks.requests(tx, request.id)
     current = await _waiting(tx, request, now)
     if current is None or current.reason_wanted_since is None:
         return False
@@ -292,9 +307,11 @@ async def approve(
     `delegation_until`: until when the approver's delegation is vouched for, None without one.
     Returns False when the request has already moved on or its time is over, or when an approved request
     has some of its phones or accounts and the requester has not explained it; then its cards show it, and
-    the requester is told. Writers take turns, so of two approvals the second sees the first. Raises
+    the requester is told. Approvals of a tenant take turns, so of two the second sees the first. Raises
     `DigestMismatchError` if the rows differ from those that approval was requested for.
     """
+    await locks.approvals(tx, request.tenant_id)
+    await locks.requests(tx, request.id)
     current = await _waiting(tx, request, now)
     if current is None or current.overlaps_version != request.overlaps_version:
         return False

@@ -10,7 +10,7 @@ from bot.lifecycle import requests as request_lifecycle
 from bot.lifecycle.notifications import Notifications
 from bot.phones.issue import Notice
 from bot.signin.outcome import PhoneResult
-from bot.store import asked_retries, audit, drafts, leases, posts, requests
+from bot.store import asked_retries, audit, drafts, leases, locks, posts, requests
 from bot.store.asked_retries import AskedRetry
 from bot.store.batches import Batch
 from bot.store.database import Transaction
@@ -29,6 +29,7 @@ async def look_up(
     `results` are by `phone_key`; None if it could not be asked. Raises `LeaseLostError` if `owner` does
     not hold the batch.
     """
+    await locks.requests(tx, batch.request_id)
     await leases.require(tx, batch, owner)
     await leases.looked_up(tx, batch)
     if results is None:
@@ -56,6 +57,7 @@ async def draft(tx: Transaction, notify: Notifications, asked: AskedRetry, now: 
 
     Returns False if another replica was first.
     """
+    await locks.requests(tx, asked.request_id)
     if not await asked_retries.close(tx, asked.request_id):
         return False
     request = await requests.load(tx, asked.request_id)

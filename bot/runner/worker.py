@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.gateway import SipGateway
+from bot.identity.delegations import Delegations
 from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import delegations as delegation_requests
 from bot.phones.region import Region
@@ -23,7 +25,7 @@ from bot.runner.polling import Polling
 from bot.runner.reconciliation import Reconciliation
 from bot.runner.submission import Submission
 from bot.signin.batch import BatchState
-from bot.store import batches, delegation_leases, leases, slots
+from bot.store import batches, delegation_leases, leases, locks, requests, slots
 from bot.store.batches import Batch
 
 _MAX_CONCURRENT_READS = 16
@@ -171,6 +173,15 @@ class Worker:
                 tx, batch, owner=context.owner, now=now, lease_until=context.lease_until()
             )
 
+    async def _end_lost(self, delegations: Delegations[SipGateway]) -> None:
+        """Vouch no longer for delegations that the SIP Gateway denied or that have expired."""
+        lost = [each.request_id for each in delegations.current() if not each.usable]
+        async with self._context.database.write() as tx:
+            await locks.requests(tx, *lost)
+            # Read again: whoever grants another delegation from here on waits for this transaction.
+            still = {each.request_id for each in delegations.current() if not each.usable}
+            await delegation_leases.end(tx, still.intersection(lost))
+
     async def _heartbeat(self) -> None:
         """Vouch for the delegations held here, and ask for those that no replica holds."""
         context, now = self._context, self._context.clock()
@@ -181,19 +192,22 @@ class Worker:
         if not lost and self._heartbeat_at is not None and now < self._heartbeat_at:
             return
         lease_seconds = delegations.lease_seconds
+        current = delegations.current()
+        held = {each.request_id for each in current if each.usable}
+        # Each locks several requests in order, so each is a transaction of its own.
+        if lost:
+            await self._end_lost(delegations)
         async with context.database.write() as tx:
-            # Read while this writer has its turn: whoever grants another one from here on comes after.
-            current = delegations.current()
-            held = {each.request_id for each in current if each.usable}
-            await delegation_leases.end(
-                tx, [each.request_id for each in current if not each.usable]
-            )
             running = await delegation_leases.heartbeat(tx, held, context.after(lease_seconds))
+        async with context.database.write() as tx:
             wanted = await delegation_requests.ask(
                 tx, context.notifications, now, context.gateways.states_needing_delegation
             )
         for request_id in wanted:
             log.info("delegation.wanted", request=request_id)
+        if wanted:
+            async with context.database.write() as tx:
+                await requests.touch_waiting(tx, wanted)
         await delegations.release(
             [each for each in current if not each.usable or each.request_id not in running]
         )

@@ -8,12 +8,14 @@ from datetime import datetime
 from sqlalchemy import case, select, update
 
 from bot.signin.request import RequestState
+from bot.store import locks
 from bot.store.database import Transaction
 from bot.store.models import RequestRow
 
 
 async def heartbeat(tx: Transaction, request_ids: Collection[str], until: datetime) -> list[str]:
     """Renew the leases of delegations held here; returns the requests that still run."""
+    await locks.requests(tx, *request_ids)
     was_wanted = case((RequestRow.delegation_wanted_since.is_not(None), 1), else_=0)
     rows = await tx.execute(
         update(RequestRow)
@@ -41,6 +43,8 @@ async def tenants(tx: Transaction, now: datetime) -> frozenset[str]:
 async def end(tx: Transaction, request_ids: Collection[str] | None = None) -> None:
     """No delegation is held any more for these requests; None: for any."""
     of_requests = () if request_ids is None else (RequestRow.id.in_(request_ids),)
+    if request_ids is not None:
+        await locks.requests(tx, *request_ids)
     await tx.execute(
         update(RequestRow)
         .where(RequestRow.delegation_until.is_not(None), *of_requests)

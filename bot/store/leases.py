@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, func, or_, select, update
 
 from bot.signin.batch import BatchState
+from bot.store import locks
 from bot.store.batches import Batch
 from bot.store.database import Transaction
 from bot.store.models import BatchRow
@@ -31,8 +32,10 @@ def held(batch: Batch, owner: str) -> tuple[ColumnElement[bool], ...]:
 
 
 async def require(tx: Transaction, batch: Batch, owner: str) -> None:
-    """Raises `LeaseLostError` unless `owner` still holds the batch."""
-    if (await tx.execute(select(BatchRow.id).where(*held(batch, owner)))).one_or_none() is None:
+    """Raises `LeaseLostError` unless `owner` holds the batch, which no other can take before the end of
+    the transaction."""
+    row = select(BatchRow.id).where(*held(batch, owner)).with_for_update(key_share=True)
+    if (await tx.execute(row)).one_or_none() is None:
         raise LeaseLostError(batch.id)
 
 
@@ -75,7 +78,7 @@ async def reschedule(
     failing_since: datetime | None = None,
     unreadable_seconds: float = 0.0,
 ) -> None:
-    """Nothing new: only when the batch is next due.
+    """Nothing new: only when the batch is next due. Locks the request, since more may follow about it.
 
     `failing_since`: since when its reads have failed, and `unreadable_seconds`: for how long of that
     Offhook asked; None and 0: the latest one succeeded. Other columns that are not given stay as they
@@ -87,6 +90,7 @@ async def reschedule(
         "completed_at": completed_at,
         "progress_at": progress_at,
     }
+    await locks.requests(tx, batch.request_id)
     await tx.execute(
         update(BatchRow)
         .where(*held(batch, owner))
@@ -111,7 +115,10 @@ async def looked_up(tx: Transaction, batch: Batch) -> None:
 
 
 async def make_due(tx: Transaction, request_id: str, now: datetime) -> None:
-    """Let any replica that can act on the request's batches take them, and do so at once."""
+    """Let any replica that can act on the request's batches take them, and do so at once.
+
+    The caller holds the request's lock.
+    """
     of_request = BatchRow.request_id == request_id
     await tx.execute(
         update(BatchRow)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -117,21 +118,25 @@ async def set_region(tx: Transaction, request_id: str, region: Region) -> None:
 
 
 async def due_to_expire(tx: Transaction, now: datetime) -> list[str]:
+    """Ids of the waiting requests whose time is over, the longest overdue first."""
     rows = await tx.execute(
-        select(RequestRow.id).where(
-            RequestRow.state == RequestState.WAITING.value, RequestRow.expires_at <= now
-        )
+        select(RequestRow.id)
+        .where(RequestRow.state == RequestState.WAITING.value, RequestRow.expires_at <= now)
+        .order_by(RequestRow.expires_at, RequestRow.id)
     )
     return list(rows.scalars())
 
 
 async def due_to_remind(tx: Transaction, now: datetime) -> list[str]:
+    """Ids of the waiting requests whose approvers are to be reminded, the longest due first."""
     rows = await tx.execute(
-        select(RequestRow.id).where(
+        select(RequestRow.id)
+        .where(
             RequestRow.state == RequestState.WAITING.value,
             RequestRow.remind_at <= now,
             RequestRow.expires_at > now,
         )
+        .order_by(RequestRow.remind_at, RequestRow.id)
     )
     return list(rows.scalars())
 
@@ -145,14 +150,22 @@ async def touch(tx: Transaction, request_id: str, **columns: Any) -> None:
     )
 
 
-async def touch_waiting(tx: Transaction, tenant_id: str) -> None:
-    """Cards of the tenant's requests that have something to send may say why it waits."""
+async def touch_waiting(tx: Transaction, request_ids: Collection[str]) -> None:
+    """A sign-in was lost or granted for these requests: cards of requests of the same tenants that have
+    something to send may say why it waits. Locks several requests, so it is a transaction of its own."""
+    tenants = select(RequestRow.tenant_id).where(RequestRow.id.in_(request_ids))
     planned = select(BatchRow.request_id).where(
-        BatchRow.tenant_id == tenant_id, BatchRow.state == BatchState.PLANNED.value
+        BatchRow.tenant_id.in_(tenants), BatchRow.state == BatchState.PLANNED.value
+    )
+    waiting = await tx.execute(
+        select(RequestRow.id)
+        .where(RequestRow.state == RequestState.RUNNING.value, RequestRow.id.in_(planned))
+        .order_by(RequestRow.id)
+        .with_for_update(key_share=True)
     )
     await tx.execute(
         update(RequestRow)
-        .where(RequestRow.state == RequestState.RUNNING.value, RequestRow.id.in_(planned))
+        .where(RequestRow.id.in_(waiting.scalars().all()))
         .values(version=RequestRow.version + 1)
     )
 

@@ -10,12 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy import text
 
+from bot.lifecycle import batches as lifecycle
+from bot.phones.region import Region
 from bot.runner.messages import Message, Sent
 from bot.runner.projection import Projected, Projection
 from bot.runner.publisher import Publisher
-from bot.store import conversations, posts, publisher_leases
+from bot.store import conversations, locks, posts, publisher_leases
+from bot.store import database as store
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database, Transaction
 from bot.store.models import PublisherLeaseRow
@@ -233,28 +237,32 @@ async def test_card_that_cannot_be_drawn_becomes_a_text_with_its_reference(
 
 
 async def test_paused_writer_does_not_stop_the_others(
-    postgres_url: str, monkeypatch: object
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A replica paused in the middle of a transaction loses it, and with it the writers' lock."""
-    from bot.store import database as module
-
+    """A replica paused in the middle of a transaction loses it, and with it the locks it held."""
     paused, other = Database(postgres_url), Database(postgres_url)
     await paused.open()
-    shorter = str(module._TAKE_TURN).replace("15s", "300ms")  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setattr(module, "_TAKE_TURN", text(shorter))  # type: ignore[attr-defined]  # pyright: ignore
+    request_id = await jobs.approved(paused, 3)
+    limits = str(store._LIMIT_TIME)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(store, "_LIMIT_TIME", text(limits.replace("15s", "300ms")))
     entered = asyncio.Event()
     finish = asyncio.Event()
 
     async def pause() -> None:
         async with paused.write() as tx:
-            await tx.execute(text("SELECT 1"))
+            await locks.slots(tx, jobs.TENANT, Region.EMEA)
+            await locks.requests(tx, request_id)
             entered.set()
             await finish.wait()
 
     task = asyncio.create_task(pause())
     await entered.wait()
-    async with asyncio.timeout(PATIENCE), other.write() as tx:
-        await tx.execute(text("SELECT 1"))
+    now = jobs.utc_now()
+    async with asyncio.timeout(PATIENCE):
+        claimed = await lifecycle.claim(
+            other, jobs.TENANT, Region.EMEA, owner="b", now=now, lease_until=now
+        )
+        assert [batch.request_id for batch in claimed] == [request_id]
     finish.set()
     with suppress(Exception):
         await task
