@@ -139,6 +139,7 @@ async def _submitted(
         transition,
         remote_batch_id=remote_batch_id,
         progress_at=now,
+        seen_running_at=now,
         failing_since=None,
         polls=0,
         not_before=None,

@@ -11,14 +11,15 @@ from bot.gateway import (
     AccessDeniedError,
     BatchReport,
     GatewayError,
+    ThrottledError,
     UnknownBatchError,
 )
 from bot.lifecycle import batches as lifecycle
-from bot.runner.context import WorkerContext, expected_seconds, jitter, traceable
+from bot.runner.context import WorkerContext, jitter, traceable
 from bot.signin.outcome import PhoneResult, PhoneStatus
 from bot.signin.request import phone_key
-from bot.signin.timing import next_poll_seconds
-from bot.store import leases, requests
+from bot.signin.timing import Window, next_poll_seconds, retry_seconds, window
+from bot.store import batches, leases, requests
 from bot.store.batches import Batch
 from bot.store.database import Transaction
 from bot.store.leases import LeaseLostError
@@ -72,14 +73,18 @@ class Polling:
             await self.failed(batch, error)
             return
         context.outages.recovered("", batch.request_id, batch.id)
+        async with context.database.read() as tx:
+            past = window(await batches.durations(tx, batch))
         try:
             async with context.database.write() as tx:
-                await self._record(tx, batch, report)
+                await self._record(tx, batch, report, past)
         except LeaseLostError:
             return  # another replica polls it
         context.changed()
 
-    async def _record(self, tx: Transaction, batch: Batch, report: BatchReport) -> None:
+    async def _record(
+        self, tx: Transaction, batch: Batch, report: BatchReport, past: Window | None
+    ) -> None:
         context, now = self._context, self._context.clock()
         ended = await lifecycle.report(tx, batch, results(report), owner=context.owner, now=now)
         await requests.mark_reachable(tx, batch.request_id)
@@ -100,12 +105,21 @@ class Polling:
         ):
             await self._complete(tx, batch)
             return
+        wait = next_poll_seconds(
+            context.timing,
+            elapsed=(now - batch.sent_at).total_seconds() if batch.sent_at else 0,
+            silent=self._silent_seconds(batch, now) if silent else 0,
+            ended=ended,
+            size=batch.size,
+            past=past,
+        )
         await self._reschedule(
             tx,
             batch,
-            ended=ended,
+            wait,
             completed_at=now if completed and batch.completed_at is None else None,
             progress_at=batch.progress_at if silent else now,
+            seen_running_at=now,
         )
         if silent and self._silent_seconds(batch, now) >= context.timing.stalled_seconds:
             await lifecycle.mark_stalled(
@@ -145,7 +159,12 @@ class Polling:
             if gone and failing_seconds >= context.timing.abandoned_seconds:
                 await self._complete(tx, batch)
             else:
-                await self._reschedule(tx, batch, ended=batch.ended, failing_since=failing_since)
+                wait = retry_seconds(context.timing, failing=failing_seconds)
+                await self._reschedule(tx, batch, wait, failing_since=failing_since)
+                if isinstance(error, ThrottledError) and error.retry_after is not None:
+                    # Calls are limited per tenant: its other batches would fare the same.
+                    until = context.after(error.retry_after)
+                    await leases.postpone_polls(tx, batch.tenant_id, until)
                 if failing_seconds >= context.timing.stalled_seconds:
                     await lifecycle.mark_stalled(
                         tx, context.notifications, batch, owner=context.owner, now=now
@@ -165,23 +184,16 @@ class Polling:
         self,
         tx: Transaction,
         batch: Batch,
+        wait: float,
         *,
-        ended: int,
         completed_at: datetime | None = None,
         progress_at: datetime | None = None,
+        seen_running_at: datetime | None = None,
         failing_since: datetime | None = None,
     ) -> None:
-        context, now = self._context, self._context.clock()
-        wait = jitter(
-            next_poll_seconds(
-                context.timing,
-                elapsed=(now - batch.sent_at).total_seconds() if batch.sent_at else 0,
-                polls=batch.polls + 1,
-                ended=ended,
-                size=batch.size,
-                expected=await expected_seconds(tx, batch.region),
-            )
-        )
+        """Poll the batch again in about `wait` seconds."""
+        context = self._context
+        wait = jitter(wait)
         await leases.reschedule(
             tx,
             batch,
@@ -191,6 +203,7 @@ class Polling:
             polls=batch.polls + 1,
             completed_at=completed_at,
             progress_at=progress_at,
+            seen_running_at=seen_running_at,
             failing_since=failing_since,
         )
 

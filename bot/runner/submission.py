@@ -16,9 +16,8 @@ from bot.gateway import (
     UnreachableError,
 )
 from bot.lifecycle import batches as lifecycle
-from bot.runner.context import WorkerContext, expected_seconds, jitter, traceable
+from bot.runner.context import WorkerContext, jitter, traceable
 from bot.signin.outcome import CHANGED_MESSAGE
-from bot.signin.timing import next_poll_seconds
 from bot.store import batches, requests
 from bot.store.batches import Batch
 from bot.store.database import UNUSABLE, Transaction
@@ -84,12 +83,7 @@ class Submission:
         )
 
         async def acknowledge(tx: Transaction) -> bool:
-            expected = await expected_seconds(tx, batch.region)
-            wait = jitter(
-                next_poll_seconds(
-                    context.timing, elapsed=0, polls=0, ended=0, size=batch.size, expected=expected
-                )
-            )
+            wait = jitter(context.timing.poll_first_seconds)
             return await lifecycle.acknowledge(
                 tx,
                 batch,

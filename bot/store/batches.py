@@ -15,6 +15,7 @@ from bot.signin.request import Phone
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, PhoneRow
 
+_REMEMBERED = 20  # finished batches from which the duration of the next is estimated
 _FOLLOWED = (BatchState.SUBMITTED.value, BatchState.UNKNOWN.value)
 
 
@@ -147,20 +148,28 @@ async def known_remote_batch_ids(tx: Transaction, tenant_id: str) -> set[str]:
     return {remote_batch_id.casefold() for remote_batch_id in rows.scalars()}
 
 
-async def durations(tx: Transaction, region: Region, *, newest: int = 5) -> list[float]:
-    """Seconds that the newest finished batches of a region took."""
+async def durations(tx: Transaction, batch: Batch) -> list[tuple[float, float]]:
+    """How long the newest finished batches of the tenant and region took that are of a similar size.
+
+    For each, the seconds after its submit when it was last seen running and first seen ended.
+    """
     rows = await tx.execute(
-        select(BatchRow.sent_at, BatchRow.done_at)
+        select(BatchRow.size, BatchRow.sent_at, BatchRow.seen_running_at, BatchRow.done_at)
         .where(
-            BatchRow.region == region.value,
-            BatchRow.state == BatchState.DONE.value,
-            BatchRow.remote_batch_id != "",
+            BatchRow.tenant_id == batch.tenant_id,
+            BatchRow.region == batch.region.value,
             BatchRow.done_at.is_not(None),
+            BatchRow.seen_running_at.is_not(None),
         )
         .order_by(BatchRow.done_at.desc())
-        .limit(newest)
+        .limit(2 * _REMEMBERED)
     )
-    return [(done_at - sent_at).total_seconds() for sent_at, done_at in rows if sent_at and done_at]
+    similar = [
+        ((running - sent).total_seconds(), (done - sent).total_seconds())
+        for size, sent, running, done in rows
+        if sent and running and done and batch.size <= 2 * size <= 4 * batch.size
+    ]
+    return similar[:_REMEMBERED]
 
 
 async def counts(tx: Transaction) -> dict[str, int]:

@@ -72,6 +72,7 @@ async def reschedule(
     summary_reads: int | None = None,
     completed_at: datetime | None = None,
     progress_at: datetime | None = None,
+    seen_running_at: datetime | None = None,
     failing_since: datetime | None = None,
 ) -> None:
     """Nothing new: only when the batch is next due.
@@ -84,6 +85,7 @@ async def reschedule(
         "summary_reads": summary_reads,
         "completed_at": completed_at,
         "progress_at": progress_at,
+        "seen_running_at": seen_running_at,
     }
     await tx.execute(
         update(BatchRow)
@@ -94,6 +96,19 @@ async def reschedule(
             failing_since=failing_since,
             **{name: value for name, value in counters.items() if value is not None},
         )
+    )
+
+
+async def postpone_polls(tx: Transaction, tenant_id: str, until: datetime) -> None:
+    """Poll no batch of the tenant before `until`: the SIP Gateway throttles."""
+    await tx.execute(
+        update(BatchRow)
+        .where(
+            BatchRow.tenant_id == tenant_id,
+            BatchRow.state == BatchState.SUBMITTED.value,
+            BatchRow.due_at < until,
+        )
+        .values(due_at=until)
     )
 
 

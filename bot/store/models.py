@@ -167,6 +167,8 @@ class BatchRow(Base):
     )  # unknown: how often the summaries were read
     due_at: Mapped[datetime | None]  #: submitted: next poll; unknown: next reconciliation
     progress_at: Mapped[datetime | None]  #: of the latest news
+    #: when a poll, or the answer to its submit, last showed it running
+    seen_running_at: Mapped[datetime | None]
     ended: Mapped[int] = mapped_column(default=0)  #: phones that have ended
     failing_since: Mapped[datetime | None]  #: first failed read of this spell; None after a success
     stalled: Mapped[bool] = mapped_column(default=False)
@@ -179,6 +181,7 @@ class BatchRow(Base):
     __table_args__ = (
         Index(None, "state", "due_at"),
         Index(None, "tenant_id", "region", "state"),
+        Index(None, "tenant_id", "region", "done_at"),
         Index(None, "request_id"),
     )
 
