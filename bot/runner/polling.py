@@ -16,10 +16,10 @@ from bot.gateway import (
 )
 from bot.lifecycle import batches as lifecycle
 from bot.runner.context import WorkerContext, jitter, traceable
-from bot.signin.outcome import PhoneResult, PhoneStatus
+from bot.signin.outcome import TERMINAL_PHONE_STATUSES, PhoneResult, PhoneStatus
 from bot.signin.request import phone_key
-from bot.signin.timing import Window, next_poll_seconds, retry_seconds, window
-from bot.store import batches, leases, requests
+from bot.signin.timing import Window, next_poll_seconds, retry_seconds
+from bot.store import leases, requests
 from bot.store.batches import Batch
 from bot.store.database import Transaction
 from bot.store.leases import LeaseLostError
@@ -62,7 +62,8 @@ class Polling:
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
 
-    async def poll(self, batch: Batch) -> None:
+    async def poll(self, batch: Batch, past: Window | None) -> None:
+        """`past`: when it is expected to end, from earlier batches."""
         context = self._context
         gateway = context.gateways.for_reads(batch)
         if gateway is None:
@@ -73,22 +74,26 @@ class Polling:
             await self.failed(batch, error)
             return
         context.outages.recovered("", batch.request_id, batch.id)
-        async with context.database.read() as tx:
-            past = window(await batches.durations(tx, batch))
         try:
             async with context.database.write() as tx:
-                await self._record(tx, batch, report, past)
+                visible = await self._record(tx, batch, report, past)
         except LeaseLostError:
             return  # another replica polls it
-        context.changed()
+        if visible:
+            context.changed()
 
     async def _record(
         self, tx: Transaction, batch: Batch, report: BatchReport, past: Window | None
-    ) -> None:
+    ) -> bool:
+        """Returns False if nothing changed that people can see."""
         context, now = self._context, self._context.clock()
-        ended = await lifecycle.report(tx, batch, results(report), owner=context.owner, now=now)
-        await requests.mark_reachable(tx, batch.request_id)
-        completed = is_completed(report)
+        by_phone, completed, ended = results(report), is_completed(report), batch.ended
+        # Most polls bring no news: the phones need not be read for that.
+        if completed or ended != sum(
+            result.status in TERMINAL_PHONE_STATUSES for result in by_phone.values()
+        ):
+            ended = await lifecycle.report(tx, batch, by_phone, owner=context.owner, now=now)
+        recovered = await requests.mark_reachable(tx, batch.request_id)
         grace_over = (
             batch.completed_at is not None
             and (now - batch.completed_at).total_seconds() >= context.timing.grace_seconds
@@ -104,7 +109,7 @@ class Polling:
             or (silent and self._silent_seconds(batch, now) >= context.timing.abandoned_seconds)
         ):
             await self._complete(tx, batch)
-            return
+            return True
         wait = next_poll_seconds(
             context.timing,
             elapsed=(now - batch.sent_at).total_seconds() if batch.sent_at else 0,
@@ -125,6 +130,8 @@ class Polling:
             await lifecycle.mark_stalled(
                 tx, context.notifications, batch, owner=context.owner, now=now
             )
+            return True
+        return recovered or not silent
 
     async def failed(self, batch: Batch, error: GatewayError) -> None:
         """The status could not be read. The batch keeps running; only its status is unavailable."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -21,6 +22,7 @@ from bot.runner.polling import Polling
 from bot.runner.reconciliation import Reconciliation
 from bot.runner.submission import Submission
 from bot.signin.batch import BatchState
+from bot.signin.timing import Window, window
 from bot.store import batches, delegation_leases, leases, slots
 from bot.store.batches import Batch
 
@@ -28,6 +30,12 @@ _MAX_CONCURRENT_READS = 16
 _SUBMIT, _FOLLOW = "submit", "follow"
 
 log = structlog.get_logger()
+
+
+def _task_key(batch: Batch) -> tuple[str, int, int]:
+    """Of the task that is due for the batch, or at work on it."""
+    kind = _SUBMIT if batch.state is BatchState.INTENT else _FOLLOW
+    return (kind, batch.id, batch.attempt)
 
 
 class Worker:
@@ -72,33 +80,36 @@ class Worker:
             self._leases_are_stale = False
         await self._heartbeat()
         now = context.clock()
+        sendable, readable = context.gateways.sendable, context.gateways.readable
         async with context.database.read() as tx:
-            lapsed = await batches.lapsed_intents(tx, now)
-            regions = await slots.regions_with_work(tx, now, only=context.gateways.sendable)
-            due = await batches.due(
-                tx, owner=context.owner, now=now, only=context.gateways.readable
-            )
-        for batch in lapsed:
-            if (_SUBMIT, batch.id, batch.attempt) not in self._tasks:
+            regions = await slots.regions_with_work(tx, now, only=sendable)
+            full = await slots.full_regions(tx) if regions else set[tuple[str, Region]]()
+            due = [
+                batch
+                for batch in await batches.due(tx, owner=context.owner, now=now, only=readable)
+                if _task_key(batch) not in self._tasks
+            ]
+            past = {
+                batch.id: window(await batches.durations(tx, batch))
+                for batch in due
+                if batch.state is BatchState.SUBMITTED
+            }
+            due_at = await batches.next_due_at(tx, now, sendable=sendable, readable=readable)
+        for batch in due:
+            if batch.state is BatchState.INTENT:
                 await self._submission.mark_unknown(batch, "the submit's lease expired")
         for tenant_id, region in regions:
-            await self._claim(tenant_id, region)
+            if (tenant_id, region) not in full:
+                await self._claim(tenant_id, region)
         for batch in due:
-            self._start(_FOLLOW, batch, self._follow)
-        return await self._seconds_until_due()
-
-    async def _seconds_until_due(self) -> float:
-        context = self._context
-        async with context.database.read() as tx:
-            due_at = await batches.next_due_at(
-                tx, sendable=context.gateways.sendable, readable=context.gateways.readable
-            )
+            if batch.state is not BatchState.INTENT:
+                self._start(_FOLLOW, batch, partial(self._follow, past=past.get(batch.id)))
+        # What is due and not done (another replica's, or without a free slot) is looked at again then.
+        # The end of any task starts a round at once.
         if due_at is None:
             return context.timing.idle_seconds
         wait = (due_at - context.clock()).total_seconds()
-        # Due, and yet nothing could be done (another replica's, or no free slot): do not spin.
-        shortest = context.timing.poll_first_seconds / 4
-        return min(context.timing.idle_seconds, wait if wait > 0 else shortest)
+        return min(context.timing.idle_seconds, max(0, wait))
 
     def _start(self, kind: str, batch: Batch, work: Callable[[Batch], Awaitable[None]]) -> None:
         key = (kind, batch.id, batch.attempt)
@@ -135,14 +146,14 @@ class Worker:
         if claimed:
             context.changed()
 
-    async def _follow(self, batch: Batch) -> None:
+    async def _follow(self, batch: Batch, *, past: Window | None) -> None:
         async with self._reads:
             if not await self._acquire(batch):
                 return
             if batch.state is BatchState.UNKNOWN:
                 await self._reconciliation.reconcile(batch)
             else:
-                await self._polling.poll(batch)
+                await self._polling.poll(batch, past)
 
     async def _acquire(self, batch: Batch) -> bool:
         """Hold the batch's lease for as long as a read may take. Returns False if another replica does."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
@@ -81,51 +81,50 @@ def of_requests(request_ids: Collection[str] | None) -> tuple[ColumnElement[bool
     return () if request_ids is None else (BatchRow.request_id.in_(request_ids),)
 
 
-async def lapsed_intents(tx: Transaction, now: datetime) -> list[Batch]:
-    """Intents whose lease has expired: whether they were sent is unknown."""
-    return await select_where(
-        tx, BatchRow.state == BatchState.INTENT.value, BatchRow.lease_until <= now
-    )
-
-
 async def due(
     tx: Transaction, *, owner: str, now: datetime, only: Collection[str] | None = None
 ) -> list[Batch]:
-    """Submitted batches to poll and unknown ones to reconcile, that `owner` or nobody holds."""
-    return await select_where(
-        tx,
+    """Submitted batches to poll and unknown ones to reconcile, that `owner` or nobody holds; and intents
+    whose lease has expired: whether they were sent is unknown. `only`: follow those of these requests.
+    """
+    lapsed = BatchRow.lease_until <= now
+    follow = and_(
         BatchRow.state.in_(_FOLLOWED),
         BatchRow.due_at <= now,
         *of_requests(only),
-        or_(BatchRow.owner == owner, BatchRow.lease_until.is_(None), BatchRow.lease_until <= now),
+        or_(BatchRow.owner == owner, BatchRow.lease_until.is_(None), lapsed),
+    )
+    return await select_where(
+        tx, or_(follow, and_(BatchRow.state == BatchState.INTENT.value, lapsed))
     )
 
 
 async def next_due_at(
     tx: Transaction,
+    now: datetime,
     *,
     sendable: Collection[str] | None = None,
     readable: Collection[str] | None = None,
 ) -> datetime | None:
-    """When the next batch is due; None if none is.
+    """When the next batch will be due that is not yet; None if none will.
 
     `sendable`, `readable`: the requests whose batches can be sent and polled, None for all.
     """
-    polls = await tx.execute(
-        select(func.min(BatchRow.due_at)).where(
-            BatchRow.state.in_(_FOLLOWED), *of_requests(readable)
-        )
+    polls = select(func.min(BatchRow.due_at)).where(
+        BatchRow.state.in_(_FOLLOWED), BatchRow.due_at > now, *of_requests(readable)
     )
-    leases = await tx.execute(
-        select(func.min(BatchRow.lease_until)).where(BatchRow.state == BatchState.INTENT.value)
+    leases = select(func.min(BatchRow.lease_until)).where(
+        BatchRow.state == BatchState.INTENT.value, BatchRow.lease_until > now
     )
-    backoffs = await tx.execute(
-        select(func.min(BatchRow.not_before)).where(
-            BatchRow.state == BatchState.PLANNED.value, *of_requests(sendable)
-        )
+    backoffs = select(func.min(BatchRow.not_before)).where(
+        BatchRow.state == BatchState.PLANNED.value,
+        BatchRow.not_before > now,
+        *of_requests(sendable),
     )
-    moments = (polls.scalar(), leases.scalar(), backoffs.scalar())
-    return min((moment for moment in moments if moment), default=None)
+    moments = await tx.execute(
+        select(*(each.scalar_subquery() for each in (polls, leases, backoffs)))
+    )
+    return min((moment for moment in moments.one() if moment), default=None)
 
 
 async def needing_person(tx: Transaction, request_id: str) -> list[int]:
