@@ -23,7 +23,6 @@ from bot.directory.graph import SCOPE as GRAPH_SCOPE
 from bot.directory.graph import GraphDirectory
 from bot.doctor import Finding, RunChecks
 from bot.doctor.clients import GatewayAccess, Scopes
-from bot.doctor.run import Doctor
 from bot.gateway import SipGateway
 from bot.gateway.configapi import SCOPE, ConfigApiGateway
 from bot.gateway.powershell import MAX_PROCESSES, PowerShellGateway
@@ -42,8 +41,6 @@ from bot.settings.clouds import WITHOUT_BOT_FILES
 from bot.settings.model import METRICS_OFF, METRICS_ON, Exports, Gateway, RunAs, Settings
 from bot.signin.digest import Digests
 from bot.signin.timing import Timing
-from bot.simulator.scenario import Scenario
-from bot.simulator.server import Simulator
 from bot.store.connect import database_of
 from bot.store.database import Database
 from bot.teams.edge import open_edge
@@ -223,17 +220,19 @@ def _run_checks(
     app: Tokens,
 ) -> RunChecks:
     configapi_url, graph_url = urls
-    scopes = Scopes(SCOPE, GRAPH_SCOPE, f"{settings.hosts.bot}/.default")
-    doctor = Doctor(
-        settings,
-        database,
-        scopes,
-        app,
-        GraphDirectory(session, graph_url, app, scope=settings.graph_scope),
-    )
     as_approver = settings.proves_itself and settings.run_as is RunAs.APPROVER
 
     async def run_checks(approver: Tokens | None) -> Sequence[Finding]:
+        # Imported when somebody asks: its checks need Alembic, among others.
+        from bot.doctor.run import Doctor
+
+        doctor = Doctor(
+            settings,
+            database,
+            Scopes(SCOPE, GRAPH_SCOPE, f"{settings.hosts.bot}/.default"),
+            app,
+            GraphDirectory(session, graph_url, app, scope=settings.graph_scope),
+        )
         tokens = approver if as_approver else app
         if tokens is None:
             return await doctor.run(None)
@@ -292,6 +291,10 @@ async def _remote_services(settings: Settings, stack: AsyncExitStack) -> tuple[s
         return settings.hosts.configapi, settings.hosts.graph
     if settings.configapi_url and settings.graph_url:
         return settings.configapi_url, settings.graph_url
+    # Imported here, since production never does.
+    from bot.simulator.scenario import Scenario
+    from bot.simulator.server import Simulator
+
     scenario = Scenario.load(settings.scenario) if settings.scenario else Scenario()
     simulator = await stack.enter_async_context(Simulator(scenario))
     return settings.configapi_url or simulator.configapi_url, (
