@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-LAZY = frozenset({"alembic", "bot.doctor.run", "bot.simulator", "netaddr", "openpyxl"})
+LAZY = frozenset({"alembic", "bot.doctor.run", "bot.simulator.server", "netaddr", "openpyxl"})
 PATIENCE = 120.0  # seconds
 
 
@@ -27,18 +27,19 @@ async def imports(folder: Path) -> set[str]:
         "OFFHOOK_REQUESTERS": "*",
         "OFFHOOK_APPROVERS": "22222222-2222-4333-8444-555555555555",
     }
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-X", "importtime", "-m", "bot", "serve", "--log-level", "error"),
-        cwd=folder,
-        env=environment,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=(folder / "imports").open("wb"),
-    )
-    assert process.stdout is not None
-    async with asyncio.timeout(PATIENCE):
-        line = await process.stdout.readline()
-    process.terminate()
-    await process.wait()
+    command = (sys.executable, "-X", "importtime", "-m", "bot", "serve", "--log-level", "error")
+    with (folder / "imports").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *command, cwd=folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=log
+        )
+        assert process.stdout is not None
+        try:
+            async with asyncio.timeout(PATIENCE):
+                line = await process.stdout.readline()
+        finally:
+            if process.returncode is None:
+                process.terminate()
+            await process.wait()
     lines = (folder / "imports").read_text("utf-8")
     assert b"listening on" in line, lines
     return {each.rpartition("|")[2].strip() for each in lines.splitlines()}
