@@ -166,6 +166,7 @@ async def _submitted(
         transition,
         remote_batch_id=remote_batch_id,
         progress_at=now,
+        seen_running_at=now,
         failing_since=None,
         unreadable_seconds=0.0,
         unreadable_asked=False,

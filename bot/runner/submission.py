@@ -17,10 +17,9 @@ from bot.gateway import (
     UnreachableError,
 )
 from bot.lifecycle import batches as lifecycle
-from bot.runner.context import WorkerContext, expected_seconds, jitter, traceable
+from bot.runner.context import WorkerContext, jitter, traceable
 from bot.runner.gateways import Access
 from bot.signin.outcome import CHANGED_MESSAGE
-from bot.signin.timing import next_poll_seconds
 from bot.store import batches, requests
 from bot.store.batches import Batch
 from bot.store.database import UNUSABLE, Transaction
@@ -134,7 +133,16 @@ class Submission:
         )
 
         async def acknowledge(tx: Transaction) -> bool:
-            if await self._acknowledge(tx, batch, remote_batch_id):
+            wait = jitter(context.timing.poll_first_seconds)
+            if await lifecycle.acknowledge(
+                tx,
+                batch,
+                remote_batch_id,
+                owner=context.owner,
+                lease_until=context.lease_until(wait),
+                due_at=context.after(wait),
+                now=context.clock(),
+            ):
                 return True
             # The batch has moved on, so what runs in the SIP Gateway is not followed.
             await lifecycle.report_late(
@@ -153,24 +161,6 @@ class Submission:
             recorded=recorded,
         )
         context.changed()
-
-    async def _acknowledge(self, tx: Transaction, batch: Batch, remote_batch_id: str) -> bool:
-        context = self._context
-        expected = await expected_seconds(tx, batch.region)
-        wait = jitter(
-            next_poll_seconds(
-                context.timing, elapsed=0, polls=0, ended=0, size=batch.size, expected=expected
-            )
-        )
-        return await lifecycle.acknowledge(
-            tx,
-            batch,
-            remote_batch_id,
-            owner=context.owner,
-            lease_until=context.lease_until(wait),
-            due_at=context.after(wait),
-            now=context.clock(),
-        )
 
     async def mark_unknown(self, batch: Batch, error: str) -> None:
         """Whether the batch ran is not known: the summaries are read after the settle time."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -25,6 +26,7 @@ from bot.runner.polling import Polling
 from bot.runner.reconciliation import Reconciliation
 from bot.runner.submission import Submission
 from bot.signin.batch import BatchState
+from bot.signin.timing import Window, window
 from bot.store import batches, delegation_leases, leases, locks, requests, slots
 from bot.store.batches import Batch
 
@@ -82,37 +84,40 @@ class Worker:
             self._leases_are_stale = False
         await self._heartbeat()
         now = context.clock()
+        sendable, readable = context.gateways.sendable, context.gateways.readable
         async with context.database.read() as tx:
             lapsed = await batches.lapsed_intents(tx, now)
-            regions = await slots.regions_with_work(tx, now, only=context.gateways.sendable)
-            due = await batches.due(
-                tx, owner=context.owner, now=now, only=context.gateways.readable
-            )
+            regions = await slots.regions_with_work(tx, now, only=sendable)
+            full = await slots.full_regions(tx) if regions else set[tuple[str, Region]]()
+            due = [
+                batch
+                for batch in await batches.due(tx, owner=context.owner, now=now, only=readable)
+                if (_FOLLOW, batch.id, batch.attempt) not in self._tasks
+            ]
+            past = {
+                batch.id: window(await batches.durations(tx, batch))
+                for batch in due
+                if batch.state is BatchState.SUBMITTED
+            }
+            due_at = await batches.next_due_at(tx, now, sendable=sendable, readable=readable)
         for batch in lapsed:
             if (_SUBMIT, batch.id, batch.attempt) not in self._tasks:
                 await self._submission.lapsed(batch)
         for tenant_id, region in regions:
-            # To its end even if the worker is stopped meanwhile: a claim that is committed and not
-            # sent would become a question for an approver.
-            self._claiming = asyncio.create_task(self._claim(tenant_id, region))
-            await asyncio.shield(self._claiming)
+            if (tenant_id, region) not in full:
+                # To its end even if the worker is stopped meanwhile: a claim that is committed and not
+                # sent would become a question for an approver.
+                self._claiming = asyncio.create_task(self._claim(tenant_id, region))
+                await asyncio.shield(self._claiming)
         await self._lookups.draft()
         for batch in due:
-            self._start(_FOLLOW, batch, self._follow)
-        return await self._seconds_until_due()
-
-    async def _seconds_until_due(self) -> float:
-        context = self._context
-        async with context.database.read() as tx:
-            due_at = await batches.next_due_at(
-                tx, sendable=context.gateways.sendable, readable=context.gateways.readable
-            )
+            self._start(_FOLLOW, batch, partial(self._follow, past=past.get(batch.id)))
+        # What is due and not done (another replica's, or without a free slot) is looked at again then.
+        # The end of any task starts a round at once.
         if due_at is None:
             return context.timing.idle_seconds
         wait = (due_at - context.clock()).total_seconds()
-        # Due, and yet nothing could be done (another replica's, or no free slot): do not spin.
-        shortest = context.timing.poll_first_seconds / 4
-        return min(context.timing.idle_seconds, wait if wait > 0 else shortest)
+        return min(context.timing.idle_seconds, max(0, wait))
 
     def _start(self, kind: str, batch: Batch, work: Callable[[Batch], Awaitable[None]]) -> None:
         key = (kind, batch.id, batch.attempt)
@@ -149,7 +154,7 @@ class Worker:
         if claimed:
             context.changed()
 
-    async def _follow(self, batch: Batch) -> None:
+    async def _follow(self, batch: Batch, *, past: Window | None) -> None:
         async with self._reads:
             if not await self._acquire(batch):
                 return
@@ -159,7 +164,7 @@ class Worker:
                 case BatchState.DONE:
                     await self._lookups.look_up(batch)
                 case _:
-                    await self._polling.poll(batch)
+                    await self._polling.poll(batch, past)
 
     async def _acquire(self, batch: Batch) -> bool:
         """Hold the batch's lease for as long as a read may take. Returns False if another replica does."""

@@ -85,11 +85,13 @@ class Batch:
     seconds: float
     #: Whether the second half of the items never ends.
     stuck: bool
+    #: Whether all items end together.
+    at_once: bool
 
     def done(self, now: float) -> int:
-        """Number of items that have ended by `now` (`time.monotonic()`); they end in order."""
+        """Number of items that have ended by `now` (`time.monotonic()`), in order."""
         share = 1.0 if self.seconds == 0 else min((now - self.started) / self.seconds, 1.0)
-        ended = int(share * len(self.items))
+        ended = int(share) * len(self.items) if self.at_once else int(share * len(self.items))
         return min(ended, len(self.items) // 2) if self.stuck else ended
 
     def running(self, now: float) -> bool:
@@ -275,12 +277,18 @@ class ConfigApi:
             outcomes=tuple(self._outcome(item, phones) for item in items),
             started=time.monotonic(),
             created_at=datetime.now(UTC),
-            seconds=self._batch_seconds,
+            seconds=self._seconds(number),
             stuck=number in self.scenario.stuck,
+            at_once=self.scenario.at_once,
         )
         self.batches[batch.id] = batch
         self.peak[region] = max(self.peak[region], self._running(region))
         return batch
+
+    def _seconds(self, number: int) -> float:
+        spread = self.scenario.batch_spread
+        chance = random.Random(f"{self.scenario.seed} {number}").uniform(1 - spread, 1 + spread)
+        return self._batch_seconds * chance
 
     def _outcome(self, item: Item, phones: Counter[str]) -> str:
         """The outcome for one phone: by its hardware ID's format, by the scenario, or by chance.

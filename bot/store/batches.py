@@ -15,6 +15,8 @@ from bot.signin.request import Phone
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, PhoneRow
 
+_REMEMBERED = 20  # finished batches from which the duration of the next is estimated
+
 
 @dataclass(frozen=True, slots=True)
 class Reach:
@@ -133,28 +135,31 @@ async def due(
 
 async def next_due_at(
     tx: Transaction,
+    now: datetime,
     *,
     sendable: Collection[str] | None = None,
     readable: Reach | None = None,
 ) -> datetime | None:
-    """When the next batch is due; None if none is.
+    """When the next batch will be due that is not yet; None if none will.
 
     `sendable`: the requests whose batches can be sent; `readable`: the batches that can be polled.
     None for all.
     """
-    polls = await tx.execute(
-        select(func.min(BatchRow.due_at)).where(BatchRow.state.in_(_FOLLOWED), *_within(readable))
+    polls = select(func.min(BatchRow.due_at)).where(
+        BatchRow.state.in_(_FOLLOWED), BatchRow.due_at > now, *_within(readable)
     )
-    leases = await tx.execute(
-        select(func.min(BatchRow.lease_until)).where(BatchRow.state == BatchState.INTENT.value)
+    leases = select(func.min(BatchRow.lease_until)).where(
+        BatchRow.state == BatchState.INTENT.value, BatchRow.lease_until > now
     )
-    backoffs = await tx.execute(
-        select(func.min(BatchRow.not_before)).where(
-            BatchRow.state == BatchState.PLANNED.value, *of_requests(sendable)
-        )
+    backoffs = select(func.min(BatchRow.not_before)).where(
+        BatchRow.state == BatchState.PLANNED.value,
+        BatchRow.not_before > now,
+        *of_requests(sendable),
     )
-    moments = (polls.scalar(), leases.scalar(), backoffs.scalar())
-    return min((moment for moment in moments if moment), default=None)
+    moments = await tx.execute(
+        select(*(each.scalar_subquery() for each in (polls, leases, backoffs)))
+    )
+    return min((moment for moment in moments.one() if moment), default=None)
 
 
 def asks_approver() -> ColumnElement[bool]:
@@ -183,20 +188,28 @@ async def known_remote_batch_ids(tx: Transaction, tenant_id: str) -> set[str]:
     return {remote_batch_id.casefold() for remote_batch_id in rows.scalars()}
 
 
-async def durations(tx: Transaction, region: Region, *, newest: int = 5) -> list[float]:
-    """Seconds that the newest finished batches of a region took."""
+async def durations(tx: Transaction, batch: Batch) -> list[tuple[float, float]]:
+    """How long the newest finished batches of the tenant and region took that are of a similar size.
+
+    For each, the seconds after its submit when it was last seen running and first seen ended.
+    """
     rows = await tx.execute(
-        select(BatchRow.sent_at, BatchRow.done_at)
+        select(BatchRow.size, BatchRow.sent_at, BatchRow.seen_running_at, BatchRow.done_at)
         .where(
-            BatchRow.region == region.value,
-            BatchRow.state == BatchState.DONE.value,
-            BatchRow.remote_batch_id != "",
+            BatchRow.tenant_id == batch.tenant_id,
+            BatchRow.region == batch.region.value,
             BatchRow.done_at.is_not(None),
+            BatchRow.seen_running_at.is_not(None),
         )
         .order_by(BatchRow.done_at.desc())
-        .limit(newest)
+        .limit(2 * _REMEMBERED)
     )
-    return [(done_at - sent_at).total_seconds() for sent_at, done_at in rows if sent_at and done_at]
+    similar = [
+        ((running - sent).total_seconds(), (done - sent).total_seconds())
+        for size, sent, running, done in rows
+        if sent and running and done and batch.size <= 2 * size <= 4 * batch.size
+    ]
+    return similar[:_REMEMBERED]
 
 
 async def counts(tx: Transaction) -> dict[str, int]:

@@ -75,6 +75,7 @@ async def reschedule(
     summary_reads: int | None = None,
     completed_at: datetime | None = None,
     progress_at: datetime | None = None,
+    seen_running_at: datetime | None = None,
     failing_since: datetime | None = None,
     unreadable_seconds: float = 0.0,
 ) -> None:
@@ -89,6 +90,7 @@ async def reschedule(
         "summary_reads": summary_reads,
         "completed_at": completed_at,
         "progress_at": progress_at,
+        "seen_running_at": seen_running_at,
     }
     await locks.requests(tx, batch.request_id)
     await tx.execute(
@@ -111,6 +113,26 @@ async def looked_up(tx: Transaction, batch: Batch) -> None:
         update(BatchRow)
         .where(*same_attempt(batch), BatchRow.state == BatchState.DONE.value)
         .values(due_at=None, owner="", lease_until=None)
+    )
+
+
+async def postpone_polls(tx: Transaction, tenant_id: str, until: datetime) -> None:
+    """Poll no batch of the tenant before `until`: the SIP Gateway throttles.
+
+    A transaction of its own, for it changes batches of several requests: what another one is changing
+    just now is skipped, and postponed by its own poll.
+    """
+    due = await tx.execute(
+        select(BatchRow.id)
+        .where(
+            BatchRow.tenant_id == tenant_id,
+            BatchRow.state == BatchState.SUBMITTED.value,
+            BatchRow.due_at < until,
+        )
+        .with_for_update(skip_locked=True)
+    )
+    await tx.execute(
+        update(BatchRow).where(BatchRow.id.in_(due.scalars().all())).values(due_at=until)
     )
 
 

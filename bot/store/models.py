@@ -211,6 +211,8 @@ class BatchRow(Base):
     #: submitted: next poll; unknown: next reconciliation; done: to be looked up before a retry
     due_at: Mapped[datetime | None]
     progress_at: Mapped[datetime | None]  #: of the latest news
+    #: when a poll, or the answer to its submit, last showed it running
+    seen_running_at: Mapped[datetime | None]
     ended: Mapped[int] = mapped_column(default=0)  #: phones that have ended
     failing_since: Mapped[datetime | None]  #: first failed read of this spell; None after a success
     #: how long Offhook has been polling in vain since the last success; its own absence not counted
@@ -227,6 +229,7 @@ class BatchRow(Base):
     __table_args__ = (
         Index(None, "state", "due_at"),
         Index(None, "tenant_id", "region", "state"),
+        Index(None, "tenant_id", "region", "done_at"),
         Index(None, "request_id"),
     )
 

@@ -189,13 +189,14 @@ async def mark_unreachable(
     )
 
 
-async def mark_reachable(tx: Transaction, request_id: str) -> None:
-    """The SIP Gateway answers again."""
-    await tx.execute(
+async def mark_reachable(tx: Transaction, request_id: str) -> bool:
+    """The SIP Gateway answers. Returns True if it did not before."""
+    marked = await tx.execute(
         update(RequestRow)
         .where(RequestRow.id == request_id, RequestRow.unreachable_since.is_not(None))
         .values(version=RequestRow.version + 1, unreachable_since=None, refused="")
     )
+    return marked.rowcount == 1
 
 
 async def counts(tx: Transaction) -> dict[str, int]:

@@ -44,6 +44,17 @@ async def regions_with_work(
     return [(tenant_id, Region(region)) for tenant_id, region in rows]
 
 
+async def full_regions(tx: Transaction) -> set[tuple[str, Region]]:
+    """Tenants and regions without a free slot: there is no need to take the write turn for them."""
+    rows = await tx.execute(
+        select(BatchRow.tenant_id, BatchRow.region)
+        .where(BatchRow.state.in_(state.value for state in SLOT_HOLDING_STATES))
+        .group_by(BatchRow.tenant_id, BatchRow.region)
+        .having(func.count() >= MAX_BATCHES_PER_REGION)
+    )
+    return {(tenant_id, Region(region)) for tenant_id, region in rows}
+
+
 async def next_to_send(
     tx: Transaction,
     tenant_id: str,

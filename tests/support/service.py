@@ -71,15 +71,15 @@ class Process:
         return await self.process.wait()
 
 
-async def start(settings: Mapping[str, str], factor: float) -> Process:
-    """Start the service and wait until it listens."""
+async def start(settings: Mapping[str, str], factor: float, tree: Path = ROOT) -> Process:
+    """Start the service of `tree` and wait until it listens."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "tests.support.service",
         str(factor),
         env=dict(settings),
-        cwd=ROOT,
+        cwd=tree,
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
@@ -93,8 +93,10 @@ async def start(settings: Mapping[str, str], factor: float) -> Process:
 
 
 @asynccontextmanager
-async def started(settings: Mapping[str, str], factor: float) -> AsyncGenerator[Process]:
-    service = await start(settings, factor)
+async def started(
+    settings: Mapping[str, str], factor: float, tree: Path = ROOT
+) -> AsyncGenerator[Process]:
+    service = await start(settings, factor, tree)
     try:
         yield service
     finally:
