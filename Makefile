@@ -37,8 +37,9 @@ demo: $(RUNTIME)
 run: $(RUN) $(CHAT)
 	@$(PY) -m bot playground
 
+# Half of the time, a test waits for timers and other processes: more workers than CI has cores.
 test: $(DEV) $(CHAT) $(SCHEMA) browser
-	$(PY) -m pytest -n 2
+	$(PY) -m pytest -n 4 --dist worksteal
 
 check: $(BENCH)
 	$(PY) -m ruff format --check .

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import sys
 import time
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -23,7 +24,6 @@ from bot.directory.client import SCOPE as GRAPH_SCOPE
 from bot.directory.graph import GraphDirectory
 from bot.doctor import Finding, RunChecks
 from bot.doctor.clients import GatewayAccess, Scopes
-from bot.doctor.run import Doctor
 from bot.gateway import SipGateway
 from bot.gateway.configapi import SCOPE, ConfigApiGateway
 from bot.gateway.powershell import MAX_PROCESSES, PowerShellGateway
@@ -39,11 +39,16 @@ from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.runner.worker import Worker
 from bot.settings.clouds import WITHOUT_BOT_FILES
-from bot.settings.model import METRICS_OFF, METRICS_ON, Exports, Gateway, RunAs, Settings
+from bot.settings.model import (
+    METRICS_OFF,
+    METRICS_ON,
+    Exports,
+    Gateway,
+    RunAs,
+    Settings,
+)
 from bot.signin.digest import Digests
 from bot.signin.timing import Timing
-from bot.simulator.scenario import Scenario
-from bot.simulator.server import Simulator
 from bot.store.connect import database_of
 from bot.store.database import Database
 from bot.teams.edge import open_edge
@@ -55,6 +60,10 @@ from bot.words import Words
 from cards.escape import single_line
 
 log = structlog.get_logger()
+
+# A click hands over to the database's thread and back dozens of times. While a large file is read in
+# another thread, each time waits for that one to yield: Python's 5 ms add up to half a second.
+_SWITCH_SECONDS = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,7 @@ async def running(
     tests and benchmarks, where time runs faster.
     Raises `DatabaseError`, `CredentialError`, `ScenarioError`, or `ListenError`.
     """
+    sys.setswitchinterval(_SWITCH_SECONDS)
     timing = timing or Timing(poll_first_seconds=settings.poll_seconds)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(database_of(settings, busy_seconds=busy_seconds))
@@ -120,7 +130,9 @@ async def running(
         files = ChatFiles(settings, await stack.enter_async_context(files_session(settings)))
         # Sentences quote what people wrote: on one line, without invisible characters.
         words = Words(escape=single_line)
-        projection = Projection(words, runs_as_approver=delegations is not None)
+        projection = Projection(
+            words, runs_as_approver=delegations is not None, approvals=settings.approvals
+        )
         notifications = Notifications(settings.approvals, settings.notifications, words)
         owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
         digests = Digests(settings.digest_key.get_secret_value().encode())
@@ -172,6 +184,7 @@ async def running(
                 four_eyes=settings.four_eyes,
                 approval_ttl=settings.approval_ttl,
                 exports=settings.exports,
+                lookup_seconds=timing.lookup_seconds,
                 chat_files=settings.cloud not in WITHOUT_BOT_FILES,
             ),
             clock=utc_now,
@@ -223,17 +236,19 @@ def _run_checks(
     app: Tokens,
 ) -> RunChecks:
     configapi_url, graph_url = urls
-    scopes = Scopes(SCOPE, GRAPH_SCOPE, f"{settings.hosts.bot}/.default")
-    doctor = Doctor(
-        settings,
-        database,
-        scopes,
-        app,
-        GraphDirectory(session, graph_url, app, scope=settings.graph_scope),
-    )
     as_approver = settings.proves_itself and settings.run_as is RunAs.APPROVER
 
     async def run_checks(approver: Tokens | None) -> Sequence[Finding]:
+        # Imported when somebody asks: its checks need Alembic, among others.
+        from bot.doctor.run import Doctor
+
+        doctor = Doctor(
+            settings,
+            database,
+            Scopes(SCOPE, GRAPH_SCOPE, f"{settings.hosts.bot}/.default"),
+            app,
+            GraphDirectory(session, graph_url, app, scope=settings.graph_scope),
+        )
         tokens = approver if as_approver else app
         if tokens is None:
             return await doctor.run(None)
@@ -292,6 +307,10 @@ async def _remote_services(settings: Settings, stack: AsyncExitStack) -> tuple[s
         return settings.hosts.configapi, settings.hosts.graph
     if settings.configapi_url and settings.graph_url:
         return settings.configapi_url, settings.graph_url
+    # Imported here, since production never does.
+    from bot.simulator.scenario import Scenario
+    from bot.simulator.server import Simulator
+
     scenario = Scenario.load(settings.scenario) if settings.scenario else Scenario()
     simulator = await stack.enter_async_context(Simulator(scenario))
     return settings.configapi_url or simulator.configapi_url, (

@@ -12,14 +12,14 @@ from microsoft_teams.cards.core import (
     ToggleInput,
 )
 
-from bot.phones.issue import SIGN_OUT_NOTICES
+from bot.phones.issue import RETRY_NOTICES, SIGN_OUT_NOTICES
 from bot.signin.request import RequestState
-from cards import accounts, lists, status
+from cards import accounts, lists, overlaps, status
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, callout, facts, heading, text, timestamp
 from cards.escape import Markup
 from cards.types import Panel, Verb
-from cards.validation import region_facts
+from cards.validation import export_issues_button, region_facts
 
 _SAMPLE_SIZE = 5  # phones shown while the phone panel is closed
 _DIGEST_CHARS = 12  # hex digits: enough to compare by eye
@@ -37,6 +37,8 @@ def _waiting(context: CardContext) -> CardParts:
     body: list[CardElement] = [
         *accounts.approval_warning(context),
         *_sign_out_warning(context),
+        *_overlaps(context),
+        *_attempt_before(context),
         facts(_request_facts(context)),
         *_what_was_checked(context),
         *_phones(context),
@@ -71,6 +73,7 @@ def _waiting(context: CardContext) -> CardParts:
                 digest=snapshot.digest,
             ),
             *_phones_button(context),
+            *([export_issues_button(context)] if snapshot.overlaps else []),
         ],
     )
 
@@ -81,6 +84,13 @@ def _what_was_checked(context: CardContext) -> list[CardElement]:
     return [*accounts.notices(context), *accounts.scope_of_checks(context)]
 
 
+def _overlaps(context: CardContext) -> list[CardElement]:
+    """What is in common with other requests. The reason, further down, explains it, unless it is new."""
+    wanted = context.snapshot.reason_wanted_since
+    what_next = "overlap-held-up" if wanted else "overlap-explained"
+    return overlaps.box(context, what_next, approver=context.view.for_approvers)
+
+
 def _sign_out_warning(context: CardContext) -> list[CardElement]:
     """What the requester was told about phones that the sign-in may sign out."""
     notices = [n for n in context.snapshot.roster.notices if n.code in SIGN_OUT_NOTICES]
@@ -88,6 +98,12 @@ def _sign_out_warning(context: CardContext) -> list[CardElement]:
         return []
     sentences = [text(context.message(f"notice-{n.code}", **n.arguments)) for n in notices]
     return [callout([*sentences, *_shared_accounts(context)], "warning")]
+
+
+def _attempt_before(context: CardContext) -> list[TextBlock]:
+    """Of a retry: what is known of the phones and passwords of the request that it retries."""
+    notices = [n for n in context.snapshot.roster.notices if n.code in RETRY_NOTICES]
+    return [text(context.message(f"notice-{n.code}", **n.arguments)) for n in notices]
 
 
 def _shared_accounts(context: CardContext) -> list[TextBlock]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from microsoft_teams.cards.core import (
     Action,
@@ -17,11 +17,12 @@ from microsoft_teams.cards.core import (
 from bot.signin.batch import SLOT_HOLDING_STATES, BatchState
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
-from bot.signin.snapshot import RegionProgress, RequestSnapshot, Tally
+from bot.signin.snapshot import RegionProgress, RegionWait, RequestSnapshot, SlotHolder, Tally
 from cards import lists, status
 from cards.causes import cause_groups
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, callout, heading, progress_bar, text, timestamp
+from cards.escape import Markup
 from cards.lists import phone_status_label
 from cards.types import Panel, Verb
 
@@ -123,16 +124,53 @@ def _callouts(context: CardContext) -> list[CardElement]:
             text(context.message("note-refused", message=gateway_message)),
         ]
         callouts.append(callout(sentences, "attention"))
+    callouts += [callout(_wait(context, wait), "warning") for wait in snapshot.waits]
     if snapshot.unreachable_since:
         since = timestamp(snapshot.unreachable_since)
         sentence = text(context.message("note-unreachable", since=since))
         callouts.append(callout([sentence], "warning"))
-    if snapshot.questions:
-        sentence = text(context.message("note-reconciliation", batches=len(snapshot.questions)))
-        callouts.append(callout([sentence], "warning"))
+    unreadable = sum(bool(question.remote_batch_id) for question in snapshot.questions)
+    for message, batches in (
+        ("note-reconciliation", len(snapshot.questions) - unreadable),
+        ("note-unreadable", unreadable),
+    ):
+        if batches:
+            callouts.append(callout([text(context.message(message, batches=batches))], "warning"))
     if snapshot.stalled:
         callouts.append(callout(_stalled_batches(context), "warning"))
     return callouts
+
+
+def _wait(context: CardContext, wait: RegionWait) -> list[TextBlock]:
+    """Why nothing is sent in a region, and what somebody has to do about it."""
+    taken = context.message(
+        "wait-slots", region=wait.region.value, holders=_holders(context, wait.holders)
+    )
+    sentences = [bold(taken)]
+    for message, holders in (
+        ("wait-signed-out", [each for each in wait.holders if each.signed_out]),
+        ("wait-question", [each for each in wait.holders if each.asks]),
+    ):
+        if holders:
+            arguments = {"holders": _holders(context, holders), "requests": len(holders)}
+            sentences.append(text(context.message(message, **arguments), spacing="Small"))
+    if len(sentences) == 1:
+        sentences.append(text(context.words("wait-how"), spacing="Small"))
+    return sentences
+
+
+def _holders(context: CardContext, holders: Sequence[SlotHolder]) -> Markup:
+    """Requests by their ids; those that whoever sees the card may not see, by their number only."""
+    requester_id = context.snapshot.requester.object_id
+    named = [
+        context.message("wait-request", request=each.request_id)
+        for each in holders
+        if context.view.for_approvers or each.requester_id == requester_id
+    ]
+    others = len(holders) - len(named)
+    if others:
+        named.append(context.message("wait-others", requests=others))
+    return Markup(", ".join(named))
 
 
 def _stalled_batches(context: CardContext) -> list[TextBlock]:
@@ -232,6 +270,8 @@ def _not_running(context: CardContext) -> CardParts:
     if snapshot.state in status.RESULT_STATES:
         body += counters(context, snapshot.phones_by_status)
         current_state = context.message("current-state", request=snapshot.id)
-        body += [text(context.words("results-final")), text(current_state)]
+        if not snapshot.phones_by_status.unconfirmed:
+            body.append(text(context.words("results-final")))
+        body.append(text(current_state))
     body += status.timeline(context)
     return CardParts(status.headline(context), status.style(snapshot), (), body)

@@ -1,4 +1,5 @@
-"""The reconciliation card: asks an approver whether a batch of unknown outcome ran."""
+"""The reconciliation card: asks an approver whether a batch of unknown outcome ran, or whether to go on
+with one whose status cannot be read."""
 
 from __future__ import annotations
 
@@ -26,13 +27,72 @@ def build(context: CardContext) -> CardParts:
     question = next((q for q in snapshot.questions if q.batch_id == context.view.batch_id), None)
     if question is None or snapshot.state is not RequestState.RUNNING:
         return _answered(context)
-    return _open(context, question)
+    return (_unreadable if question.remote_batch_id else _open)(context, question)
+
+
+def _facts(context: CardContext, question: ReconciliationQuestion) -> CardElement:
+    rows = context.message("rows-from-to", first=question.first_row, last=question.last_row)
+    sent_at = timestamp(question.sent_at) if question.sent_at else EMPTY
+    pairs = [
+        (context.words("fact-sent-at"), sent_at),
+        (context.words("fact-region"), question.region.value),
+        (context.words("fact-rows"), rows),
+        (context.words("fact-file"), context.markdown_value(context.snapshot.roster.file_name)),
+    ]
+    if question.remote_batch_id:
+        batch_id = context.markdown_value(question.remote_batch_id)
+        pairs.append((context.words("label-batch-id"), batch_id))
+    return facts(pairs)
+
+
+def _unreadable(context: CardContext, question: ReconciliationQuestion) -> CardParts:
+    """The SIP Gateway has the batch, and does not say how it stands: go on, or end it?"""
+    error = context.message(
+        "reconciliation-unreadable-error", error=context.free_text(question.error)
+    )
+    command = context.single_line_message(
+        "reconciliation-unreadable-command", batch=question.remote_batch_id
+    )
+    return CardParts(
+        headline=Headline(
+            "reconciliation-unreadable-headline",
+            {"phones": question.phones, "region": question.region.value},
+        ),
+        style="warning",
+        header=[
+            text(context.words("reconciliation-unreadable-reason"), spacing="Small"),
+            text(error, spacing="Small"),
+        ],
+        body=[
+            _facts(context, question),
+            heading(context.words("reconciliation-how-heading")),
+            text(context.words("reconciliation-unreadable-how")),
+            code_block(command),
+        ],
+        actions=[
+            _answer_button(context, question, "check", context.words("button-keep-checking")),
+            ShowCardAction(
+                title=context.words("button-give-up"),
+                style="destructive",
+                card=AdaptiveCard(
+                    version="1.5",
+                    body=[text(context.message("reconciliation-give-up", phones=question.phones))],
+                    actions=[
+                        _answer_button(
+                            context,
+                            question,
+                            "give_up",
+                            context.words("button-give-up-now"),
+                            style="destructive",
+                        )
+                    ],
+                ),
+            ),
+        ],
+    )
 
 
 def _open(context: CardContext, question: ReconciliationQuestion) -> CardParts:
-    rows = context.message("rows-from-to", first=question.first_row, last=question.last_row)
-    sent_at = timestamp(question.sent_at) if question.sent_at else EMPTY
-    file_name = context.markdown_value(context.snapshot.roster.file_name)
     return CardParts(
         headline=Headline(
             "reconciliation-headline", {"phones": question.phones, "region": question.region.value}
@@ -40,14 +100,7 @@ def _open(context: CardContext, question: ReconciliationQuestion) -> CardParts:
         style="warning",
         header=_reason(context, question),
         body=[
-            facts(
-                [
-                    (context.words("fact-sent-at"), sent_at),
-                    (context.words("fact-region"), question.region.value),
-                    (context.words("fact-rows"), rows),
-                    (context.words("fact-file"), file_name),
-                ]
-            ),
+            _facts(context, question),
             heading(context.words("reconciliation-how-heading")),
             *_phones_to_check(context, question),
             text(context.words("reconciliation-how")),

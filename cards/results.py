@@ -26,7 +26,8 @@ def _final(context: CardContext) -> CardParts:
     tally = snapshot.phones_by_status
     cancelled = snapshot.state is RequestState.CANCELLED
     left = tally.total - tally.signed_in
-    header: list[CardElement] = [text(context.words("results-final"), spacing="Small")]
+    final = "results-final-so-far" if tally.unconfirmed else "results-final"
+    header: list[CardElement] = [text(context.words(final), spacing="Small")]
     if left:
         not_signed_in = "results-not-confirmed" if tally.unconfirmed else "results-not-signed-in"
         header.insert(0, bold(context.message(not_signed_in, left=left)))

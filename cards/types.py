@@ -50,6 +50,7 @@ class View:
     panel: Panel = Panel.NONE
     page: int = 1  #: of the open panel, from 1
     batch_id: int = 0  #: the batch that a reconciliation card asks about; 0 on other cards
+    for_approvers: bool = False  #: shown to approvers only, who may see every request
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,10 @@ from bot.phones.region import Region
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RosterSummary
-from cards import accounts, lists, status
+from cards import accounts, lists, overlaps, status
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import action_row, bold, callout, facts, heading, text
+from cards.escape import single_line
 from cards.types import Panel, Verb
 
 _MAX_NOTICES = 6
@@ -51,6 +52,7 @@ def _draft(context: CardContext) -> CardParts:
             *_what_was_checked(context),
             *_notices(context),
             *_issues_section(context),
+            *_overlaps(context),
             *_request_form(context),
         ],
         actions=_actions(context),
@@ -129,6 +131,26 @@ def requestable(roster: RosterSummary) -> bool:
     return not accounts.checking(roster) and bool(roster.ready or accounts.includable(roster))
 
 
+def _overlaps(context: CardContext) -> list[CardElement]:
+    """What is in common with other requests, which the reason has to explain."""
+    what_next = "overlap-wanted" if context.snapshot.reason_wanted_since else "overlap-explain"
+    return overlaps.box(context, what_next, approver=False)
+
+
+def _reason_input(context: CardContext) -> TextInput:
+    overlapping = bool(context.snapshot.overlaps)
+    return TextInput(
+        id="reason",
+        label=context.words("label-reason-overlap" if overlapping else "label-reason"),
+        placeholder=context.words("placeholder-reason"),
+        value=single_line(context.snapshot.reason, context.budget.free_text_chars) or None,
+        max_length=300,
+        is_multiline=True,
+        is_required=True,
+        error_message=context.words("error-reason"),
+    )
+
+
 def _request_form(context: CardContext) -> list[CardElement]:
     """The inputs of *Request approval*, or what to do instead if no row is ready."""
     roster = context.snapshot.roster
@@ -158,17 +180,7 @@ def _request_form(context: CardContext) -> list[CardElement]:
                 error_message=context.words("error-region"),
             )
         )
-    form.append(
-        TextInput(
-            id="reason",
-            label=context.words("label-reason"),
-            placeholder=context.words("placeholder-reason"),
-            max_length=300,
-            is_multiline=True,
-            is_required=True,
-            error_message=context.words("error-reason"),
-        )
-    )
+    form.append(_reason_input(context))
     if roster.not_ready:
         form.append(
             ToggleInput(
@@ -229,11 +241,13 @@ def _actions(context: CardContext) -> list[Action]:
 
 def _export_button(context: CardContext) -> list[Action]:
     """Empty if there are no issues to export."""
-    if not context.snapshot.roster.issues.total:
+    if not context.snapshot.roster.issues.total and not context.snapshot.overlaps:
         return []
-    return [
-        context.execute_action(Verb.EXPORT, context.words("button-export-issues"), what="issues")
-    ]
+    return [export_issues_button(context)]
+
+
+def export_issues_button(context: CardContext) -> Action:
+    return context.execute_action(Verb.EXPORT, context.words("button-export-issues"), what="issues")
 
 
 def _issues_button(context: CardContext) -> list[Action]:
@@ -256,6 +270,12 @@ def _requested(context: CardContext) -> CardParts:
         if context.view.panel is Panel.ISSUES:
             body += _issues_section(context)
         if snapshot.state is RequestState.WAITING:
+            if snapshot.reason_wanted_since:
+                body += [*_overlaps(context), _reason_input(context)]
+                explain = context.words("button-explain")
+                actions.append(
+                    context.execute_action(Verb.REQUEST_APPROVAL, explain, with_inputs=True)
+                )
             title = context.words("button-withdraw")
             actions.append(context.execute_action(Verb.WITHDRAW, title, style="destructive"))
         actions += [*_issues_button(context), *_export_button(context)]

@@ -18,6 +18,9 @@ param appType string
 @description('true if the client secret is in the key vault.')
 param withSecret string
 
+@description('Name of the secret in the key vault that holds the key of the digests.')
+param digestKeyName string
+
 param oauthConnection string
 param tenantIds string
 param requesters string
@@ -26,6 +29,9 @@ param runAs string
 param approvals string
 param notifications string
 
+@description('Age of ended requests to delete whenever the app starts, such as 90d; empty: none.')
+param purgeOlderThan string = ''
+
 var tags = {
   'azd-env-name': environmentName
   'azd-service-name': 'bot'
@@ -33,6 +39,7 @@ var tags = {
 var port = 3978
 // Debian's CA bundle: libpq verifies the server's name and certificate against it.
 var authorities = '/etc/ssl/certs/ca-certificates.crt'
+var vaultSecrets = 'https://${name}${environment().suffixes.keyvaultDns}/secrets'
 var sizes = {
   small: {
     cpu: '0.5'
@@ -101,13 +108,19 @@ resource bot 'Microsoft.App/containerApps@2025-01-01' = {
           identity: botIdentity.id
         }
       ]
-      secrets: withSecret == 'true' ? [
+      secrets: concat([
         {
-          name: 'app-password'
-          keyVaultUrl: 'https://${name}${environment().suffixes.keyvaultDns}/secrets/app-password'
+          name: 'digest-key'
+          keyVaultUrl: '${vaultSecrets}/${digestKeyName}'
           identity: botIdentity.id
         }
-      ] : []
+      ], withSecret == 'true' ? [
+        {
+          name: 'app-password'
+          keyVaultUrl: '${vaultSecrets}/app-password'
+          identity: botIdentity.id
+        }
+      ] : [])
       ingress: {
         external: true
         targetPort: port
@@ -127,7 +140,7 @@ resource bot 'Microsoft.App/containerApps@2025-01-01' = {
             'python'
             'prepare_database.py'
           ]
-          args: [
+          args: concat([
             '--host'
             server.properties.fullyQualifiedDomainName
             '--administrator'
@@ -138,7 +151,7 @@ resource bot 'Microsoft.App/containerApps@2025-01-01' = {
             botIdentity.name
             '--service-object-id'
             botIdentity.properties.principalId
-          ]
+          ], empty(purgeOlderThan) ? [] : ['--purge-older-than', purgeOlderThan])
           resources: {
             cpu: json('0.25')
             memory: '0.5Gi'
@@ -205,6 +218,10 @@ resource bot 'Microsoft.App/containerApps@2025-01-01' = {
             {
               name: 'OFFHOOK_APPROVERS'
               value: approvers
+            }
+            {
+              name: 'OFFHOOK_DIGEST_KEY'
+              secretRef: 'digest-key'
             }
             {
               name: 'OFFHOOK_RUN_AS'

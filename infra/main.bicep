@@ -32,6 +32,10 @@ param appId string = ''
 @secure()
 param appPassword string = ''
 
+@description('Which key binds approvals to what runs, as a number. A new number makes a new key: see docs/operations.md.')
+@minLength(1)
+param digestKeyNumber string = '1'
+
 @description('Who may request a sign-in: object IDs of users or groups, comma-separated, or * for everyone in the tenant.')
 @minLength(1)
 param requesters string
@@ -71,6 +75,7 @@ var tags = {
 }
 var name = 'offhook-${uniqueString(subscription().id, environmentName, location)}'
 var withSecret = !empty(appPassword)
+var digestKeyName = 'digest-key-${digestKeyNumber}'
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
   name: 'rg-offhook-${environmentName}'
@@ -138,7 +143,7 @@ module database 'modules/database.bicep' = {
   }
 }
 
-module vault 'modules/vault.bicep' = if (withSecret) {
+module vault 'modules/vault.bicep' = {
   name: 'vault'
   scope: group
   params: {
@@ -149,6 +154,16 @@ module vault 'modules/vault.bicep' = if (withSecret) {
     subnetId: network.outputs.endpointSubnetId
     readerPrincipalId: identities.outputs.botPrincipalId
     workspaceId: monitoring.outputs.workspaceId
+    digestKeyName: digestKeyName
+  }
+}
+
+module secret 'modules/app-password.bicep' = if (withSecret) {
+  name: 'app-password'
+  scope: group
+  params: {
+    name: vault.outputs.name
+    readerPrincipalId: identities.outputs.botPrincipalId
     appPassword: appPassword
   }
 }
@@ -208,4 +223,5 @@ output DEPLOY_SIZE string = size
 output DEPLOY_IDENTITY_PRINCIPAL_ID string = identities.outputs.botPrincipalId
 output OFFHOOK_OAUTH_CONNECTION string = bot.outputs.connectionName
 output DEPLOY_SUBJECT string = bot.outputs.subjectIdentifier
+output DEPLOY_DIGEST_KEY_NAME string = digestKeyName
 output DEPLOY_WITH_SECRET string = withSecret ? 'true' : 'false'

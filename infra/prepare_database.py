@@ -1,5 +1,6 @@
 """Prepares the database before the service starts: its schema, and a login with the least privileges.
 
+With `--purge-older-than`, it also deletes old requests, which the service's login may not.
 Runs in the init container of infra/bot.bicep as the server's Entra administrator, an identity that the
 service itself cannot use. Idempotent, and safe to run on any number of replicas at once.
 
@@ -9,7 +10,9 @@ https://learn.microsoft.com/azure/postgresql/flexible-server/how-to-manage-azure
 from __future__ import annotations
 
 import argparse
+import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import LiteralString
 from urllib.parse import quote
 
@@ -19,7 +22,9 @@ from azure.identity import ManagedIdentityCredential
 from psycopg import sql
 
 from bot import logs
-from bot.store.database import migrate_to_head
+from bot.cli.purge import parse_age
+from bot.store.database import Database, migrate_to_head
+from bot.store.purge import purge
 
 DATABASE = "offhook"
 SCOPE = "https://ossrdbms-aad.database.windows.net/.default"
@@ -55,13 +60,27 @@ def prepare(url: Callable[[str], str], service: str, object_id: str) -> None:
     log.info("database.prepared")
 
 
-# The login may read and change rows, but only read the schema version.
+async def purge_requests(url: str, age: timedelta) -> None:
+    """Deletes what ended longer ago than `age`. `url` has a login that owns the tables."""
+    database = Database(url)
+    try:
+        async with database.write() as tx:
+            deleted = await purge(tx, datetime.now(UTC) - age)
+    finally:
+        await database.close()
+    log.info("database.purged", requests=deleted)
+
+
+# The login may read and change rows, but only read the schema version, and only read and append to the
+# audit. It may not delete requests either, since a request takes its audit events along.
 _GRANTS = (
     sql.SQL("REVOKE ALL ON DATABASE {database} FROM PUBLIC"),
     sql.SQL("GRANT CONNECT ON DATABASE {database} TO {service}"),
     sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {service}"),
     sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {service}"),
     sql.SQL("REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {service}"),
+    sql.SQL("REVOKE UPDATE, DELETE ON events FROM {service}"),
+    sql.SQL("REVOKE DELETE ON requests FROM {service}"),
 )
 
 
@@ -80,7 +99,9 @@ def main() -> None:
     parser.add_argument("--administrator-client-id", required=True, help="its client ID")
     parser.add_argument("--service", required=True, help="name of the service's identity")
     parser.add_argument("--service-object-id", required=True, help="its object ID")
+    parser.add_argument("--purge-older-than", help="age of requests to delete, such as 90d")
     arguments = parser.parse_args()
+    purge_age = parse_age(arguments.purge_older_than) if arguments.purge_older_than else None
     logs.configure()
     with ManagedIdentityCredential(client_id=arguments.administrator_client_id) as credential:
         token = credential.get_token(SCOPE).token
@@ -91,6 +112,8 @@ def main() -> None:
         return f"postgresql://{login}@{arguments.host}:5432/{database}?{tls}"
 
     prepare(url, arguments.service, arguments.service_object_id)
+    if purge_age is not None:
+        asyncio.run(purge_requests(url(DATABASE), purge_age))
 
 
 if __name__ == "__main__":

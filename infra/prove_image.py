@@ -104,19 +104,14 @@ def instructions(dockerfile: Path) -> Iterator[tuple[str, str]]:
 def build(dockerfile: Path, context: Path, work: Path) -> Stage:
     """Executes the instructions and returns the last stage, which is the image."""
     stages: dict[str, Stage] = {}
-    arguments: dict[str, str] = {}
     stage: Stage | None = None
     for name, rest in instructions(dockerfile):
         print(f"  {name} {rest[:100]}", flush=True)
-        if name == "ARG" and stage is None:
-            key, _, value = rest.partition("=")
-            arguments[key] = value
-            continue
         if name == "FROM":
-            image, _, label = rest.partition(" AS ")
-            base = re.sub(r"\$\{(\w+)\}", lambda match: arguments[match[1]], image)
+            base, _, label = rest.partition(" AS ")
             stage = Stage(work / f"stage{len(stages)}")
-            subprocess.run(["cp", "-a", str(base_of(base, work)), str(stage.root)], check=True)
+            root = stages[base].root if base in stages else base_of(base, work)
+            subprocess.run(["cp", "-a", str(root), str(stage.root)], check=True)
             stages[label or str(len(stages))] = stage
             continue
         if stage is None:
@@ -170,7 +165,7 @@ def copy(stage: Stage, arguments: list[str], context: Path, stages: Mapping[str,
 
 def base_of(image: str, work: Path) -> Path:
     """Returns a Debian with the release and the Python version that the image's tag names."""
-    match = re.fullmatch(r"python:(\d+\.\d+)-slim-(\w+)", image)
+    match = re.fullmatch(r"python:(\d+\.\d+)-slim-(\w+)@sha256:[0-9a-f]{64}", image)
     if match is None:
         raise SystemExit(f"unsupported base image: {image}")
     version, release = match[1], match[2]

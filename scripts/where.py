@@ -35,6 +35,7 @@ PLACES = (
     ),
     Place("Split a request into batches of one region", "bot/signin/batch.py", "plan"),
     Place("Explain an error message of the SIP Gateway", "bot/signin/outcome.py", "explain"),
+    Place("Judge whether an account's password was reset", "bot/signin/passwords.py", "of_account"),
     Place("Choose the time of the next poll", "bot/signin/timing.py", "next_poll_seconds"),
     Place(
         "Approve a request: digest, batches, notifications",
@@ -58,7 +59,15 @@ PLACES = (
         "Notifications",
     ),
     Place("Refuse a change of state that no table allows", "bot/store/transitions.py", "apply"),
-    Place("Serialize writers on SQLite and PostgreSQL", "bot/store/database.py", "Database.write"),
+    Place(
+        "Begin write transactions, one at a time on SQLite",
+        "bot/store/database.py",
+        "Database.write",
+    ),
+    Place(
+        "Lock requests and slots, in an order without deadlocks", "bot/store/locks.py", "requests"
+    ),
+    Place("Choose the next post of each conversation", "bot/store/posts.py", "next_due"),
     Place(
         "Keep a stale replica from writing (lease and fencing)", "bot/store/leases.py", "require"
     ),
@@ -71,6 +80,10 @@ PLACES = (
     ),
     Place("Accept a file consent once", "bot/store/file_consents.py", "take"),
     Place("Record an audit event", "bot/store/audit.py", "record"),
+    Place("Record a denied action, within limits", "bot/lifecycle/denials.py", "record"),
+    Place("Find phones that other requests have, too", "bot/store/overlaps.py", "find"),
+    Place("Decide whether such an overlap is explained", "bot/signin/overlap.py", "judge"),
+    Place("Know what the service's login may not do", "bot/store/health.py", "WITHHELD"),
     Place(
         "Submit a batch once, and read what its answer proves",
         "bot/runner/submission.py",
@@ -82,6 +95,7 @@ PLACES = (
         "Reconciliation",
     ),
     Place("Poll a batch; notice that it has stalled", "bot/runner/polling.py", "Polling"),
+    Place("Look up phones without a result before a retry", "bot/runner/lookups.py", "Lookups"),
     Place("Expire requests and remind approvers", "bot/runner/deadlines.py", "Deadlines"),
     Place("Send messages and keep posted cards current", "bot/runner/publisher.py", "Publisher"),
     Place("Stay below Teams' rate limits", "bot/runner/rate_limit.py", "RateLimit"),

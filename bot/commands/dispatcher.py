@@ -31,7 +31,17 @@ from bot.commands.chat import (
     Sender,
     TextAnswer,
 )
-from bot.commands.context import ClickAnswer, Context, ShowCard, Turn, denial, say, show, turn_of
+from bot.commands.context import (
+    ClickAnswer,
+    Context,
+    ShowCard,
+    Turn,
+    audit_denial,
+    denial,
+    say,
+    show,
+    turn_of,
+)
 from bot.commands.inputs import LARGEST_ID, Inputs
 from bot.identity.delegations import Proof
 from bot.phones import roster
@@ -175,6 +185,9 @@ class Dispatcher:
             # Where the card is posted, a button says why it is not for this person.
             explains = card is not None and turn.actor.may_request and action.verb in _EXPLAINING
             if not explains or request.tenant_id != turn.actor.tenant_id:
+                if action.verb in CLICK_HANDLERS and not repeated:
+                    reason = decision.reason.value
+                    await audit_denial(context, turn, action.verb, reason, request)
                 return TextAnswer(denial(context, decision))
         if action.verb not in set(Verb):
             return TextAnswer(context.words("unknown-action", request=request.id))
@@ -195,6 +208,7 @@ class Dispatcher:
             panel=Panel(card.panel) if card else Panel.NONE,
             page=card.page if card else 1,
             batch_id=card.batch_id if card else inputs.number("batch", 0, largest=LARGEST_ID),
+            for_approvers=turn.actor.may_approve,
         )
         kind = CardKind(card.kind) if card else status.kind_for(turn, request)
         if verb in CLICK_HANDLERS:
@@ -206,7 +220,7 @@ class Dispatcher:
             if card is None:
                 kind = kind_of_button
         elif verb is Verb.PAGE and not repeated:
-            view = await status.turn_page(self._context, card, inputs)
+            view = await status.turn_page(self._context, turn, card, inputs)
         return await self._card(request.id, kind, view)
 
     async def _card(self, request_id: str, kind: CardKind, view: View) -> Answer:

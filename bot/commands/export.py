@@ -5,26 +5,31 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from bot.commands.chat import FileConsent, FileTransferError, Json, TextAnswer
-from bot.commands.context import ClickAnswer, Context, Turn, denial, say, visible
+from bot.commands.context import ClickAnswer, Context, Turn, denied_click, say, visible
 from bot.commands.inputs import Inputs
 from bot.lifecycle import exports
 from bot.phones.formula import escape_formula
-from bot.phones.issue import Issue, Severity
+from bot.phones.issue import Column, Issue, Severity
 from bot.phones.provisioning import url_for
 from bot.settings.model import Exports
+from bot.signin.overlap import may_name
 from bot.signin.policy import Denied, may_see
+from bot.signin.request import Person
 from bot.signin.snapshot import PhoneSnapshot
-from bot.store import file_consents, posts, snapshots
+from bot.store import file_consents, overlaps, posts, snapshots
 from bot.store.file_consents import Offer
+from bot.store.overlaps import OverlappingRow
 from bot.store.posts import NewPost
 from bot.store.requests import Request
 from bot.words import Words
 from cards import static
+from cards.types import Verb
 
 log = structlog.get_logger()
 
@@ -44,6 +49,18 @@ HEADER = (
 ISSUES_HEADER = ("Row", "Column", "Value", "Severity", "Issue", "Fix")
 _CONSENT = "application/vnd.microsoft.teams.card.file.consent"
 _INFO = "application/vnd.microsoft.teams.card.file.info"
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Whom an export is for."""
+
+    person: Person
+    approver: bool  #: may know the ids of all requests of the tenant
+
+
+def _reader(turn: Turn) -> Reader:
+    return Reader(turn.actor.person, approver=turn.actor.may_approve)
 
 
 async def results_csv(context: Context, request: Request) -> bytes:
@@ -102,8 +119,8 @@ def _result(words: Words, phone: PhoneSnapshot, tenant_id: str) -> tuple[str, ..
     )
 
 
-async def issues_csv(context: Context, request: Request) -> bytes:
-    """Every issue of the file, in row order. UTF-8 with BOM."""
+async def issues_csv(context: Context, request: Request, reader: Reader) -> bytes:
+    """Every issue of the file in row order, then every row that another request has, too. UTF-8 with BOM."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(ISSUES_HEADER)
@@ -118,23 +135,46 @@ async def issues_csv(context: Context, request: Request) -> bytes:
                 context.words.part(f"issue-{issue.code}", "fix", **issue.arguments),
             )
             writer.writerow(map(escape_formula, cells))
+        async for overlapping in overlaps.all_rows(tx, request.id):
+            writer.writerow(map(escape_formula, _overlapping(context.words, overlapping, reader)))
     return out.getvalue().encode("utf-8-sig")
+
+
+def _overlapping(words: Words, overlapping: OverlappingRow, reader: Reader) -> tuple[str, ...]:
+    other = overlapping.other
+    named = may_name(other, reader.person.object_id, approver=reader.approver)
+    of_account = overlapping.column is Column.USERNAME
+    message = "overlap-row-account" if of_account else "overlap-row-phone"
+    arguments: Mapping[str, str | int] = {
+        "known": int(named),
+        "request": other.request_id if named else "",
+        "state": other.state.value,
+        "when": f"{other.since:%Y-%m-%d %H:%M} UTC",
+    }
+    return (
+        str(overlapping.row),
+        overlapping.column.value,
+        overlapping.value,
+        Severity.WARNING.value,
+        words(message, **arguments),
+        words.part(message, "fix"),
+    )
 
 
 def file_name(request_id: str, what: str) -> str:
     return f"offhook-{request_id}-{what}.csv"
 
 
-async def content(context: Context, request: Request, what: str) -> bytes:
+async def content(context: Context, request: Request, what: str, reader: Reader) -> bytes:
     if what == ISSUES:
-        return await issues_csv(context, request)
+        return await issues_csv(context, request, reader)
     return await results_csv(context, request)
 
 
 async def export(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     """Offer the file. Nothing waits for the answer, so none is missed."""
     if isinstance(decision := may_see(turn.actor, request.facts), Denied):
-        return TextAnswer(denial(context, decision))
+        return await denied_click(context, turn, Verb.EXPORT, request, decision)
     what = ISSUES if inputs.text("what", 16) == ISSUES else RESULTS
     if not turn.personal:
         return TextAnswer(context.words("export-elsewhere", request=request.id))
@@ -151,7 +191,7 @@ async def export(context: Context, turn: Turn, request: Request, inputs: Inputs)
             await exports.record_offer(tx, request.id, what, actor=turn.actor.person, now=now)
         context.changed()
         return TextAnswer(context.words("export-below"))
-    data = await content(context, request, what)
+    data = await content(context, request, what, _reader(turn))
     await _offer(context, turn, request, what, name, len(data))
     return TextAnswer(context.words("export-below"))
 
@@ -208,7 +248,7 @@ async def consented(context: Context, turn: Turn, consent: FileConsent) -> None:
     if consent.upload is None:
         await say(context, where, context.words("export-declined"))
         return
-    request = await visible(context, turn, offer.request_id)
+    request = await visible(context, turn, offer.request_id, change="export")
     if request is None:
         await say(context, where, context.words("denied-no-such-request"))
         return
@@ -223,7 +263,9 @@ async def _save(
     try:
         if not context.files.allows(link):
             raise FileTransferError("not-allowed")
-        await context.files.upload(upload_info, await content(context, request, what))
+        await context.files.upload(
+            upload_info, await content(context, request, what, _reader(turn))
+        )
     except FileTransferError as error:
         log.warning("export.save_failed", request=request.id, reason=error.code)
         text = _not_saved(context.words, request, what, error)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import structlog
 
 from bot.commands.chat import FileTransferError, IncomingFile
-from bot.commands.context import Context, Turn, denial, say, show
+from bot.commands.context import Context, Turn, audit_denial, denial, say, show
 from bot.commands.inputs import cleaned
 from bot.lifecycle import requests as lifecycle
 from bot.phones import roster
@@ -24,8 +24,7 @@ _MAX_NAME = 200  # characters
 
 
 async def take_file(context: Context, turn: Turn, file: IncomingFile) -> None:
-    if isinstance(decision := may_submit_file(turn.actor), Denied):
-        await say(context, turn.conversation, denial(context, decision))
+    if not await _may_submit(context, turn):
         return
     name = cleaned(file.name, _MAX_NAME)
     try:
@@ -37,9 +36,18 @@ async def take_file(context: Context, turn: Turn, file: IncomingFile) -> None:
     await _draft(context, turn, name, lambda: roster.read(content, name))
 
 
-async def take_text(context: Context, turn: Turn, text: str) -> None:
-    if isinstance(decision := may_submit_file(turn.actor), Denied):
+async def _may_submit(context: Context, turn: Turn) -> bool:
+    """Says in the conversation why not."""
+    decision = may_submit_file(turn.actor)
+    if isinstance(decision, Denied):
+        await audit_denial(context, turn, "file", decision.reason.value)
         await say(context, turn.conversation, denial(context, decision))
+        return False
+    return True
+
+
+async def take_text(context: Context, turn: Turn, text: str) -> None:
+    if not await _may_submit(context, turn):
         return
     await _draft(context, turn, context.words("pasted-table"), lambda: roster.read_text(text))
 

@@ -1,4 +1,5 @@
-"""An approver settles a batch of unknown outcome: check again, it ran, or it did not run."""
+"""An approver settles a batch of unknown outcome (check again, it ran, or it did not run), or one whose
+status cannot be read (keep checking, or give up)."""
 
 from __future__ import annotations
 
@@ -16,6 +17,7 @@ from bot.signin.policy import Denied
 from bot.store import batches
 from bot.store.batches import Batch
 from bot.store.requests import Request
+from cards.types import Verb
 
 _TIMEOUT_SECONDS = 6.0  # whoever clicked waits for the answer, and their client not much longer
 
@@ -23,16 +25,19 @@ _TIMEOUT_SECONDS = 6.0  # whoever clicked waits for the answer, and their client
 async def reconcile(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     decision = policy.may_reconcile(turn.actor, request.facts, four_eyes=context.rules.four_eyes)
     if isinstance(decision, Denied):
-        return denied_click(context, decision)
+        return await denied_click(context, turn, Verb.RECONCILE, request, decision)
     async with context.database.read() as tx:
         batch = await batches.load(tx, inputs.number("batch", 0, largest=LARGEST_ID))
     if (
         batch is None
         or batch.request_id != request.id
-        or batch.state is not BatchState.NEEDS_PERSON
         or batch.attempt != inputs.number("attempt", 0)
     ):
         return SHOW_CARD  # settled meanwhile, as the card says
+    if batch.state is BatchState.SUBMITTED and batch.unreadable_asked:
+        return await _unreadable(context, turn, batch, inputs.text("answer", 16))
+    if batch.state is not BatchState.NEEDS_PERSON:
+        return SHOW_CARD
     match inputs.text("answer", 16):
         case "check":
             return await _check_again(context, turn, batch)
@@ -42,6 +47,21 @@ async def reconcile(context: Context, turn: Turn, request: Request, inputs: Inpu
             return await _ran(context, turn, batch, inputs.text("batch_id", 200))
         case _:
             return TextAnswer(context.words("reconcile-what"))
+
+
+async def _unreadable(context: Context, turn: Turn, batch: Batch, answer: str) -> ClickAnswer:
+    """Poll on, or give up, a batch whose status cannot be read. It ran, so no other answer fits."""
+    actor, now = turn.actor.person, context.clock()
+    async with context.database.write() as tx:
+        match answer:
+            case "check":
+                await lifecycle.keep_polling(tx, batch, actor=actor, now=now)
+            case "give_up":
+                await lifecycle.give_up(tx, context.notifications, batch, actor=actor, now=now)
+            case _:
+                return TextAnswer(context.words("reconcile-what-unreadable"))
+    context.changed()
+    return SHOW_CARD
 
 
 async def _check_again(context: Context, turn: Turn, batch: Batch) -> ClickAnswer:
@@ -72,9 +92,10 @@ async def _ran(context: Context, turn: Turn, batch: Batch, remote_batch_id: str)
         return TextAnswer(words("reconcile-taken", batch=remote_batch_id))
     gateway = context.gateway
     if context.delegations is not None:
-        gateway = context.delegations.client(batch.request_id)
-    if gateway is None:
-        return TextAnswer(words("reconcile-signed-out", batch=remote_batch_id))
+        delegation = context.delegations.for_reads(batch.request_id, batch.tenant_id)
+        if delegation is None:
+            return TextAnswer(words("reconcile-signed-out", batch=remote_batch_id))
+        gateway = delegation.client
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             report = await gateway.status(remote_batch_id)

@@ -1,13 +1,26 @@
-"""Retry the phones that were not signed in: by a click, or by the command `retry <id>`."""
+"""Retry the phones that were not signed in: by a click, or by the command `retry <id>`.
+
+Those that ended without a result are first looked up once more, in the background (`bot.runner.lookups`).
+"""
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from bot.commands.chat import TextAnswer
-from bot.commands.context import ClickAnswer, Context, Turn, denial, say, visible_or_say
+from bot.commands.context import (
+    ClickAnswer,
+    Context,
+    Turn,
+    audit_denial,
+    denial,
+    say,
+    visible_or_say,
+)
 from bot.commands.inputs import Inputs
 from bot.lifecycle import requests as lifecycle
 from bot.signin.policy import Denied, may_retry
-from bot.store import drafts
+from bot.store import asked_retries, drafts, locks
 from bot.store.drafts import NewRequest
 from bot.store.requests import Request
 
@@ -17,7 +30,7 @@ async def retry_failed(context: Context, turn: Turn, request: Request, _: Inputs
 
 
 async def command(context: Context, turn: Turn, argument: str) -> None:
-    request = await visible_or_say(context, turn, argument)
+    request = await visible_or_say(context, turn, argument, change="retry")
     if request is not None:
         await say(context, turn.conversation, await _retry(context, turn, request))
 
@@ -26,6 +39,7 @@ async def _retry(context: Context, turn: Turn, request: Request) -> str:
     """Draft a new request, in the conversation that asks; returns what to say about it."""
     decision = may_retry(turn.actor, request.facts)
     if isinstance(decision, Denied):
+        await audit_denial(context, turn, "retry", decision.reason.value, request)
         return denial(context, decision)
     new = NewRequest(
         request.tenant_id,
@@ -35,12 +49,23 @@ async def _retry(context: Context, turn: Turn, request: Request) -> str:
         context.rules.four_eyes,
     )
     async with context.database.write() as tx:
+        await locks.requests(tx, request.id)
         existing = await drafts.retry_of(tx, request.id)
         if existing is not None:
             return context.words("retry-exists", request=existing)
-        retry = await lifecycle.draft_retry(
-            tx, context.notifications, new, request, context.clock()
+        now = context.clock()
+        until = now + timedelta(seconds=context.rules.lookup_seconds)
+        phones = await asked_retries.phones_of(tx, request.id) or await asked_retries.ask(
+            tx, new, request.id, until=until, now=now
         )
+        retry = (
+            None
+            if phones
+            else await lifecycle.draft_retry(tx, context.notifications, new, request, now)
+        )
+    if phones:
+        context.changed()  # the worker looks them up, and drafts the retry afterwards
+        return context.words("retry-looking-up", request=request.id, phones=phones)
     if retry is None:
         return context.words("retry-nothing", request=request.id)
     context.changed()

@@ -12,7 +12,7 @@ from bot.store.requests import Request
 from cards.types import CardKind, Panel, View
 
 
-async def turn_page(context: Context, card: Post | None, inputs: Inputs) -> View:
+async def turn_page(context: Context, turn: Turn, card: Post | None, inputs: Inputs) -> View:
     """Turn a posted card to the panel and page that a click asks for; the publisher updates it for
     everyone. `card` is None if the client did not say which message was clicked."""
     name = inputs.text("panel", 16)
@@ -22,7 +22,12 @@ async def turn_page(context: Context, card: Post | None, inputs: Inputs) -> View
         async with context.database.write() as tx:
             await posts.turn(tx, card.id, panel=panel.value, page=page)
         context.changed()
-    return View(panel=panel, page=page, batch_id=card.batch_id if card else 0)
+    return View(
+        panel=panel,
+        page=page,
+        batch_id=card.batch_id if card else 0,
+        for_approvers=turn.actor.may_approve,
+    )
 
 
 def kind_for(turn: Turn, request: Request) -> CardKind:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from bot.doctor import Finding, failed, ok, unknown
+from bot.doctor import Finding, failed, ok, unknown, warning
 from bot.settings.clouds import WITHOUT_SIP_GATEWAY
 from bot.settings.model import REQUESTER_CHAT, Settings
 from bot.settings.unknown import unknown_settings, variable_names
@@ -72,6 +72,10 @@ async def database(examined: Database) -> Finding:
             return failed(check, "found-database-busy")
         case Writing.REFUSED:
             return failed(check, "found-database-read-only")
+        case _ if not health_report.audit_protected:
+            return warning(
+                check, "found-database-audit-unprotected", revision=health_report.revision
+            )
         case _:
             return ok(
                 check,

@@ -5,7 +5,7 @@ Independent of chat, requests and the database.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -63,7 +63,7 @@ class GatewayError(Exception):
     |   +-- ThrottledError         429, or the region has no free slot
     |   +-- BatchRejectedError     the batch itself was rejected; resubmitting it will not help
     |   +-- AccessDeniedError      401 or 403: the identity lacks permission
-    |   +-- UnreachableError       submit only: no connection, so no byte of the batch was sent
+    |   +-- UnreachableError       submit only: it ended before a byte of the batch was sent
     +-- OutcomeUnknownError        submit only: it may have run; never resubmit automatically
     +-- UnavailableError           reads only: no response, or a 5xx; retry later
     +-- UnknownBatchError          reads only: the SIP Gateway has no such batch
@@ -101,7 +101,7 @@ class AccessDeniedError(NotRunError):
 
 
 class UnreachableError(NotRunError):
-    """A submit found no connection; no byte of the batch was sent."""
+    """A submit ended before a byte of the batch was sent, as without a connection."""
 
 
 class OutcomeUnknownError(GatewayError):
@@ -116,6 +116,14 @@ class UnknownBatchError(GatewayError):
     """The SIP Gateway has no batch with this ID."""
 
 
+#: Awaited with everything ready, directly before the first byte of a batch leaves.
+BeforeSending = Callable[[], Awaitable[object]]
+
+
+async def unrecorded() -> None:
+    """For a submit that nobody has to know about before it is sent."""
+
+
 class SipGateway(Protocol):
     """Bulk sign-in. Submits are never retried; reads may be, within their own timeout."""
 
@@ -124,8 +132,13 @@ class SipGateway(Protocol):
         """Seconds after which a submit without a response raises `OutcomeUnknownError`."""
         ...
 
-    async def submit(self, region: Region, phones: Sequence[Phone]) -> str:
+    async def submit(
+        self, region: Region, phones: Sequence[Phone], before_sending: BeforeSending = unrecorded
+    ) -> str:
         """Submit one batch and return the SIP Gateway's batch ID. Not idempotent.
+
+        No byte of the batch leaves until `before_sending` has returned. What it raises is raised from
+        here, and nothing is sent. It is awaited again before a batch is sent anew, after a 401.
 
         Raises a `NotRunError` (`ThrottledError`, `BatchRejectedError`, `AccessDeniedError` or
         `UnreachableError`) when nothing ran, and `OutcomeUnknownError` when it may have.

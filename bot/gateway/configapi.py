@@ -24,12 +24,15 @@ from bot.gateway import (
     AccessDeniedError,
     BatchReport,
     BatchSummary,
+    BeforeSending,
     GatewayError,
     OutcomeUnknownError,
     UnavailableError,
     UnreachableError,
+    unrecorded,
     wire,
 )
+from bot.gateway.body import Body
 from bot.gateway.failure import Failure
 from bot.gateway.redact import redacted
 from bot.gateway.retry import call_with_retries
@@ -107,15 +110,18 @@ class ConfigApiGateway:
     def submit_timeout(self) -> float:
         return self._submit_timeout
 
-    async def submit(self, region: Region, phones: Sequence[Phone]) -> str:
+    async def submit(
+        self, region: Region, phones: Sequence[Phone], before_sending: BeforeSending = unrecorded
+    ) -> str:
         url = self._url(CREATE).with_query(TargetRegion=region.value)
-        body = [{"Username": each.username, "HardwareId": each.hardware_id} for each in phones]
+        rows = [{"Username": each.username, "HardwareId": each.hardware_id} for each in phones]
         deadline = _now() + self._submit_timeout
         # Leave the SIP Gateway time to respond: a batch sent too close to the deadline would end as
         # an unknown outcome and need reconciliation.
         ready_by = _now() + self._submit_timeout / 3
         for refresh in (False, True):
             headers = await self._submit_headers(refresh, ready_by)
+            body = Body(json.dumps(rows).encode(), before_sending)
             response = await self._exchange("POST", url, headers, deadline, body)
             if response.status != 401:
                 break
@@ -271,12 +277,12 @@ class ConfigApiGateway:
         url: URL,
         headers: Mapping[str, str],
         deadline: float,
-        body: object = None,
+        body: Body | None = None,
     ) -> _Response:
         """Send one request and read the whole response.
 
-        Raises `UnreachableError` when there was never a connection, and `OutcomeUnknownError` for any
-        later failure.
+        Raises `UnreachableError` when there was never a connection or no byte of `body` was sent,
+        `OutcomeUnknownError` for any later failure, and what stopped `body` from being sent.
         """
         correlation_id = str(uuid4())
         started = _now()
@@ -286,7 +292,7 @@ class ConfigApiGateway:
                 self._session.request(
                     method,
                     url,
-                    json=body,
+                    data=body,
                     headers={
                         **headers,
                         "Accept": "application/json",
@@ -308,12 +314,18 @@ class ConfigApiGateway:
             raise UnreachableError(
                 f"no connection to {url.host}", correlation_id=correlation_id
             ) from error
-        except TimeoutError as error:
-            message = f"no response within {_now() - started:.0f} s"
-            raise OutcomeUnknownError(message, correlation_id=correlation_id) from error
         except (aiohttp.ClientError, OSError) as error:
-            message = f"the connection broke ({type(error).__name__})"
-            raise OutcomeUnknownError(message, correlation_id=correlation_id) from error
+            if body is not None and body.error is not None:
+                raise body.error from error
+            timed_out = isinstance(error, TimeoutError)
+            broke = f"the connection broke ({type(error).__name__})"
+            message = f"no response within {_now() - started:.0f} s" if timed_out else broke
+            unsent = body is not None and body.withdraw()
+            kind = UnreachableError if unsent else OutcomeUnknownError
+            raise kind(message, correlation_id=correlation_id) from error
+        finally:
+            if body is not None:
+                body.withdraw()
         call = url.path.rpartition("/")[2]
         if warning:
             text = wire.clean(warning)
@@ -325,7 +337,7 @@ class ConfigApiGateway:
                 status=response.status,
                 seconds=round(_now() - started, 3),
                 correlation_id=correlation_id,
-                request=None if body is None else redacted(json.dumps(body).encode()),
+                request=None if body is None else redacted(body.content),
                 response=redacted(response.body),
             )
         return response

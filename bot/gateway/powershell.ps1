@@ -6,8 +6,12 @@ Input: -Action and -Region take values from a closed list. Everything else comes
 variables: OFFHOOK_MARK, OFFHOOK_GRAPH_TOKEN, OFFHOOK_TEAMS_TOKEN and, for a status, OFFHOOK_BATCH_ID.
 The phones to submit are in devices.csv in the working directory.
 
+Just before the cmdlet, the script waits for the line "go" on stdin. Whoever started it may have died while
+the module was loading: then stdin is at its end, and nothing is called.
+
 Output: one JSON object in ASCII per event, after OFFHOOK_MARK on its line. Anything else on stdout comes
 from modules or the host and is ignored.
+  {"event": "ready"}             connected, waiting for the line on stdin
   {"event": "asking"}            written just before the cmdlet is called; without it, nothing ran
   {"event": "answered", "answer": ...}
   {"event": "failed", "stage": "checking" | "connecting" | "asking", "message": ..., "kinds": [...],
@@ -81,6 +85,10 @@ try {
 
     $stage = 'connecting'
     Connect-MicrosoftTeams -AccessTokens $tokens -LogLevel None -ErrorAction Stop | Out-Null
+
+    Write-Event @{ event = 'ready' }
+    $order = [Console]::In.ReadLine()
+    if ($order -ne 'go') { throw 'Offhook did not give the go-ahead.' }
 
     $stage = 'asking'
     Write-Event @{ event = 'asking' }

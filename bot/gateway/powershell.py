@@ -1,8 +1,9 @@
 """SIP Gateway client through Microsoft's PowerShell module, one `pwsh` process per action.
 
-The process runs `powershell.ps1`, which writes marked events to stdout. It writes one just before it
-calls the cmdlet: a process that ends without that event changed nothing; after it, only the result
-tells. A process per action costs seconds and about 300 MB, but sessions, and so tokens, are never
+The process runs `powershell.ps1`, which writes marked events to stdout. Once connected, it waits for the
+go-ahead on stdin, so that it calls nothing after Offhook has died or given up. It writes an event just
+before it calls the cmdlet: a process that ends without that event changed nothing; after it, only the
+result tells. A process per action costs seconds and about 300 MB, but sessions, and so tokens, are never
 shared.
 
 Problems that an administrator has to fix (no `pwsh`, no module, a refused connection) raise
@@ -33,11 +34,13 @@ from bot.gateway import (
     AccessDeniedError,
     BatchReport,
     BatchSummary,
+    BeforeSending,
     GatewayError,
     OutcomeUnknownError,
     UnavailableError,
     UnknownBatchError,
     UnreachableError,
+    unrecorded,
     wire,
 )
 from bot.gateway.configapi import SCOPE as TEAMS_SCOPE
@@ -51,6 +54,7 @@ from bot.phones.region import Region
 from bot.signin.request import Phone
 
 SCRIPT = Path(__file__).with_name("powershell.ps1")
+GO_AHEAD = b"go\n"  # as powershell.ps1 expects it
 PHONES_FILE = "devices.csv"  # as powershell.ps1 names it, in the process's working directory
 GRAPH_SCOPE = "https://graph.microsoft.com/.default"  # public cloud
 MAX_PROCESSES = 2  # at about 300 MB each
@@ -100,6 +104,8 @@ class _Action:
     region: Region | None = None
     #: Submit only.
     phones: Sequence[Phone] = ()
+    #: Submit only: awaited before the go-ahead.
+    before_sending: BeforeSending = unrecorded
     #: Status only.
     remote_batch_id: str = ""
 
@@ -137,12 +143,16 @@ class PowerShellGateway:
     def submit_timeout(self) -> float:
         return self._submit_timeout
 
-    async def submit(self, region: Region, phones: Sequence[Phone]) -> str:
+    async def submit(
+        self, region: Region, phones: Sequence[Phone], before_sending: BeforeSending = unrecorded
+    ) -> str:
         now = asyncio.get_running_loop().time()
         ready_by, deadline = now + self._submit_timeout * 2 / 3, now + self._submit_timeout
         try:
             transcript = await self._run_action(
-                _Action("submit", region=region, phones=phones), ready_by, deadline
+                _Action("submit", region=region, phones=phones, before_sending=before_sending),
+                ready_by,
+                deadline,
             )
             if not transcript.called:
                 raise transcript.error_before_call()
@@ -219,7 +229,9 @@ class PowerShellGateway:
                     async with start_process(
                         self._command(action), folder=folder, environment=environment
                     ) as process:
-                        await _read_transcript(process, transcript, ready_by, deadline)
+                        await _read_transcript(
+                            process, transcript, action.before_sending, ready_by, deadline
+                        )
             except ProcessStartError as error:
                 message = f"PowerShell cannot be started on this host: {self._pwsh}: {error}"
                 raise AccessDeniedError(message, correlation_id=transcript.run_id) from error
@@ -269,13 +281,28 @@ class PowerShellGateway:
 
 
 async def _read_transcript(
-    process: Process, transcript: Transcript, ready_by: float, deadline: float
+    process: Process,
+    transcript: Transcript,
+    before_sending: BeforeSending,
+    ready_by: float,
+    deadline: float,
 ) -> None:
-    """Read events into `transcript` until the script has reported its result or time is up."""
+    """Read events into `transcript` until the script has reported its result or time is up.
+
+    Gives the go-ahead once, after `before_sending`, and never after `ready_by`.
+    """
+    go_given = False
     try:
         async with asyncio.timeout_at(ready_by) as limit:
             while not transcript.finished and (line := await process.read_line()):
                 transcript.feed(line)
+                if transcript.ready and not go_given:
+                    await before_sending()
+                    # After a pause of this process, the event may be handled before the timeout.
+                    if asyncio.get_running_loop().time() >= ready_by:
+                        raise TimeoutError
+                    go_given = True
+                    await process.write(GO_AHEAD)
                 if transcript.called:
                     limit.reschedule(deadline)
     except TimeoutError:

@@ -1,14 +1,22 @@
-"""Subprocesses that never outlive their context, including any children. POSIX only."""
+"""Subprocesses that never outlive their context, including any children. POSIX only.
+
+Nothing can tidy up after this process is killed. On Linux, the kernel then kills the program itself.
+Elsewhere, the program finds its stdin at the end.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
+import shutil
 import signal
+import sys
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+LAUNCHER = Path(__file__).with_name("die_with_parent.py")
 MAX_OUTPUT = 16 * 1024 * 1024  # bytes of stdout, in total
 MAX_LINE = 4 * 1024 * 1024  # bytes
 _STDERR_TAIL_BYTES = 4096
@@ -24,9 +32,11 @@ class Process:
     """A running program in its own process group."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdout is not None  # noqa: S101 - both are pipes
+        assert process.stdin is not None  # noqa: S101 - all are pipes
+        assert process.stdout is not None  # noqa: S101
         assert process.stderr is not None  # noqa: S101
         self._process = process
+        self._stdin = process.stdin
         self._stdout = process.stdout
         self._stderr_tail = bytearray()
         self._remaining_bytes = MAX_OUTPUT
@@ -57,6 +67,12 @@ class Process:
         self.kill()
         return b""
 
+    async def write(self, text: bytes) -> None:
+        """Write to the program's stdin; has no effect if it has exited."""
+        with suppress(ConnectionError):
+            self._stdin.write(text)
+            await self._stdin.drain()
+
     async def wait(self) -> None:
         """Wait for the program to exit, discarding the rest of its stdout."""
         while await self.read_line():
@@ -72,6 +88,7 @@ class Process:
     async def close(self) -> None:
         """Kill the process group and close its pipes."""
         self.kill()
+        self._stdin.close()
         with suppress(TimeoutError):
             async with asyncio.timeout(_CLOSE_SECONDS):
                 while await self._stdout.read(_CHUNK):  # a pipe closes only when read to its end
@@ -94,10 +111,16 @@ async def start_process(
 
     Raises `ProcessStartError` when the program cannot be started.
     """
+    program = _find_program(command[0], environment)
+    launcher: tuple[str, ...] = ()
+    if sys.platform == "linux":
+        launcher = (sys.executable, "-IS", str(LAUNCHER), str(os.getpid()))
     try:
         process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
+            *launcher,
+            program,
+            *command[1:],
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             limit=MAX_LINE,
@@ -114,3 +137,10 @@ async def start_process(
         yield running
     finally:
         await running.close()
+
+
+def _find_program(name: str, environment: Mapping[str, str]) -> str:
+    """The program's path. Raises `ProcessStartError` when there is none or it is not executable."""
+    if found := shutil.which(name, path=environment.get("PATH")):
+        return found
+    raise ProcessStartError(os.strerror(errno.EACCES if Path(name).is_file() else errno.ENOENT))

@@ -36,6 +36,8 @@ class Transcript:
 
     def __init__(self, run_id: str, mark: str, secrets: Sequence[str]) -> None:
         self.run_id = run_id
+        #: True once the script is connected and waits for the go-ahead.
+        self.ready = False
         #: True from just before the cmdlet is called. While False, nothing can have run.
         self.called = False
         #: The cmdlet's result as JSON; None unless it succeeded.
@@ -66,6 +68,8 @@ class Transcript:
             return
         fields = cast("dict[str, object]", event) if isinstance(event, dict) else {}
         match fields.get("event"):
+            case "ready":
+                self.ready = True
             case "asking":
                 self.called = True
             case "answered":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Generic, TypeVar
@@ -144,14 +144,19 @@ class DelegationDenied:
 Outcome = ApproverTokens | SignInRequired | InvalidProof | DelegationDenied
 
 
-@dataclass(slots=True)
-class _Delegation(Generic[Client]):
-    """The tokens delegated to one request, and a client that uses them."""
+@dataclass(slots=True, eq=False)
+class Delegation(Generic[Client]):
+    """The tokens delegated to one request, and a client that uses them. Equal only to itself: a later
+    one of the same request is another."""
 
+    request_id: str
     tokens: ApproverTokens
     client: Client
     #: True once the SIP Gateway has denied access with these tokens.
     denied: bool = False
+    #: False once the SIP Gateway has denied it a batch of another request, which says nothing about
+    #: its own.
+    lendable: bool = True
 
     @property
     def usable(self) -> bool:
@@ -181,7 +186,7 @@ class Delegations(Generic[Client]):
         self._scope = scope
         self.lease_seconds = lease_seconds
         self._tokens: dict[tuple[str, str], ApproverTokens] = {}
-        self._delegations: dict[str, _Delegation[Client]] = {}
+        self._delegations: dict[str, Delegation[Client]] = {}
         self._exchanges: dict[tuple[str, str, str], asyncio.Task[Outcome]] = {}
 
     # -- acquiring tokens ------------------------------------------------------------------------
@@ -298,43 +303,63 @@ class Delegations(Generic[Client]):
 
     def delegate(self, request_id: str, tokens: ApproverTokens) -> None:
         """Run the request with these tokens from now on, replacing any earlier delegation."""
-        self._delegations[request_id] = _Delegation(tokens, self._client_for(tokens))
+        self._delegations[request_id] = Delegation(request_id, tokens, self._client_for(tokens))
 
-    def deny(self, request_id: str) -> None:
+    def deny(self, delegation: Delegation[Client]) -> None:
         """Record that the SIP Gateway denied access; the approver's tokens are not reused."""
-        delegation = self._delegations.get(request_id)
-        if delegation is not None:
-            delegation.denied = True
-            if self._tokens.get(delegation.tokens.principal.key) is delegation.tokens:
-                del self._tokens[delegation.tokens.principal.key]
+        delegation.denied = True
+        if self._tokens.get(delegation.tokens.principal.key) is delegation.tokens:
+            del self._tokens[delegation.tokens.principal.key]
+
+    def current(self) -> list[Delegation[Client]]:
+        """All delegations, the unusable ones included until they are released."""
+        return list(self._delegations.values())
 
     def held(self) -> frozenset[str]:
         """IDs of the requests with a usable delegation in this replica."""
-        return frozenset(
-            request for request, delegation in self._delegations.items() if delegation.usable
-        )
+        return frozenset(each.request_id for each in self.current() if each.usable)
 
-    def lost(self) -> frozenset[str]:
-        """IDs of the requests whose delegation was denied or has lost its tokens."""
-        return frozenset(self._delegations) - self.held()
+    def lending_tenants(self) -> frozenset[str]:
+        """IDs of the tenants with a delegation that may also read batches of other requests."""
+        return frozenset(each.tokens.principal.tenant_id for each in self._lenders())
 
-    def client(self, request_id: str) -> Client | None:
-        """The client that acts for the request's approver. Returns None without a usable delegation."""
+    def for_request(self, request_id: str) -> Delegation[Client] | None:
+        """The delegation of the request's approver. Returns None without a usable one."""
         delegation = self._delegations.get(request_id)
-        return delegation.client if delegation is not None and delegation.usable else None
+        return delegation if delegation is not None and delegation.usable else None
 
-    async def release(self, request_ids: Collection[str]) -> None:
-        """Drop the requests' delegations, and close tokens that no request uses or that are stale."""
-        freed = [self._delegations.pop(request_id).tokens for request_id in request_ids]
+    def for_reads(self, request_id: str, tenant_id: str) -> Delegation[Client] | None:
+        """The request's own delegation, or else one lent by another request of the same tenant.
+
+        For reads only: a submit runs with the permissions of the request's own approver or not at all.
+        """
+        own = self.for_request(request_id)
+        if own is not None:
+            return own
+        lenders = (each for each in self._lenders() if each.tokens.principal.tenant_id == tenant_id)
+        return next(lenders, None)
+
+    def _lenders(self) -> Iterator[Delegation[Client]]:
+        return (each for each in self.current() if each.usable and each.lendable)
+
+    async def release(self, delegations: Collection[Delegation[Client]]) -> None:
+        """Drop these delegations, and close tokens that no request uses or that are stale.
+
+        A delegation granted to the same request since then stays.
+        """
+        for each in delegations:
+            if self._delegations.get(each.request_id) is each:
+                del self._delegations[each.request_id]
         stale = [each for each in self._tokens.values() if not each.fresh]
         for tokens in stale:
             del self._tokens[tokens.principal.key]
         reusable = {id(each) for each in self._tokens.values()}
+        freed = [each.tokens for each in delegations]
         await self._close_unused([each for each in (*freed, *stale) if id(each) not in reusable])
 
-    async def _close_unused(self, delegations: Collection[ApproverTokens]) -> None:
+    async def _close_unused(self, unneeded: Collection[ApproverTokens]) -> None:
         delegated = {id(delegation.tokens) for delegation in self._delegations.values()}
-        for tokens in delegations:
+        for tokens in unneeded:
             if id(tokens) not in delegated:
                 await tokens.aclose()
 

@@ -1,7 +1,8 @@
 """Transitions of batches, fenced by lease and attempt.
 
 A write about a submit carries the batch's `attempt`: an answer that arrives after another replica took
-over is recorded only while it is still about the same attempt.
+over is recorded only while it is still about the same attempt. Each transition locks the request first:
+it ends with its last batch, whichever replica that is on.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import ColumnElement, insert, select, update
 
 from bot.lifecycle import phones
 from bot.lifecycle.ending import end_if_over
@@ -22,7 +23,7 @@ from bot.signin.digest import UNKEYED, Digests
 from bot.signin.outcome import PhoneResult
 from bot.signin.request import Person, Phone
 from bot.signin.transition import Transition
-from bot.store import audit, batches, leases, requests, slots, transitions
+from bot.store import audit, batches, leases, locks, requests, slots, transitions
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
 from bot.store.models import BatchRow, PhoneRow
@@ -84,29 +85,36 @@ async def claim(
     lease_until: datetime,
     only: Collection[str] | None = None,
 ) -> list[Batch]:
-    """planned -> intent, for as many batches as the region has free slots; oldest approval first.
+    """planned -> intent, for as many batches as the region has free slots; requests take turns.
 
-    Opens its own transaction: slots are counted and filled in one, and writers take turns, so no two
+    Opens its own transaction: slots are counted and filled in one, under the region's lock, so no two
     replicas fill the last slot. `only`: batches of these requests, None for all. Returns the batches
     that `owner` has to send before `lease_until`.
     """
     async with database.write() as tx:
-        batch_ids = await slots.next_to_send(tx, tenant_id, region, now, only=only)
-        if not batch_ids:
+        await locks.slots(tx, tenant_id, region)
+        chosen = await slots.next_to_send(tx, tenant_id, region, now, only=only)
+        if not chosen:
             return []
+        batch_ids = list(chosen)
+        await locks.requests(tx, *chosen.values())
         await transitions.apply(
             tx,
             BatchRow,
             states.CLAIM,
             BatchRow.id.in_(batch_ids),
             attempt=BatchRow.attempt + 1,
+            unsent_attempt=BatchRow.attempt + 1,
             owner=owner,
             lease_until=lease_until,
             sent_at=now,
             not_before=None,
             last_error="",
         )
-        claimed = await batches.select_where(tx, BatchRow.id.in_(batch_ids))
+        # One that was cancelled or acknowledged before the lock has left `planned`, and is not claimed.
+        claimed = await batches.select_where(
+            tx, BatchRow.id.in_(batch_ids), BatchRow.state == BatchState.INTENT.value
+        )
         for batch in claimed:
             await phones.send(tx, batch)
         for request_id in {batch.request_id for batch in claimed}:
@@ -114,11 +122,29 @@ async def claim(
         return claimed
 
 
+async def mark_sending(tx: Transaction, batch: Batch, *, owner: str, now: datetime) -> bool:
+    """An intent's first byte is about to leave: from here on, only an answer tells what became of it.
+
+    Returns False if `owner` no longer holds the batch: then it must not be sent.
+    """
+    marked = await tx.execute(
+        update(BatchRow)
+        .where(*leases.held(batch, owner), BatchRow.lease_until > now)
+        .values(unsent_attempt=None)
+    )
+    return marked.rowcount == 1
+
+
 async def _transition(
-    tx: Transaction, batch: Batch, transition: Transition[BatchState], **columns: Any
+    tx: Transaction,
+    batch: Batch,
+    transition: Transition[BatchState],
+    *where: ColumnElement[bool],
+    **columns: Any,
 ) -> bool:
+    """Compare-and-set under the request's lock, which the caller holds."""
     changed = await transitions.apply(
-        tx, BatchRow, transition, *leases.same_attempt(batch), **columns
+        tx, BatchRow, transition, *leases.same_attempt(batch), *where, **columns
     )
     return changed == 1
 
@@ -131,6 +157,7 @@ async def _submitted(
     now: datetime,
     **columns: Any,
 ) -> bool:
+    await locks.remote_batch_ids(tx, batch.tenant_id)
     if remote_batch_id.casefold() in await batches.known_remote_batch_ids(tx, batch.tenant_id):
         return False  # no two batches are one in the SIP Gateway
     if not await _transition(
@@ -139,7 +166,10 @@ async def _submitted(
         transition,
         remote_batch_id=remote_batch_id,
         progress_at=now,
+        seen_running_at=now,
         failing_since=None,
+        unreadable_seconds=0.0,
+        unreadable_asked=False,
         polls=0,
         not_before=None,
         last_error="",
@@ -166,6 +196,7 @@ async def acknowledge(
     An acknowledgment overrides every doubt, even after the lease expired and even an approver's "did
     not run", as long as the batch has not been claimed again. Returns False once it has moved on.
     """
+    await locks.requests(tx, batch.request_id)
     stored = await batches.load(tx, batch.id)
     if stored is not None and (stored.attempt, stored.remote_batch_id) == (
         batch.attempt,
@@ -191,6 +222,7 @@ async def confirm_ran(
 
     Returns False when the question was answered meanwhile.
     """
+    await locks.requests(tx, batch.request_id)
     confirmed = await _submitted(
         tx, batch, states.CONFIRM_RAN, remote_batch_id, now, owner="", lease_until=now, due_at=now
     )
@@ -211,7 +243,7 @@ async def _planned_again(
     tx: Transaction,
     batch: Batch,
     transition: Transition[BatchState],
-    *,
+    *where: ColumnElement[bool],
     not_before: datetime,
     error: str,
     **request_columns: Any,
@@ -220,6 +252,7 @@ async def _planned_again(
         tx,
         batch,
         transition,
+        *where,
         **_RELEASED,
         sent_at=None,
         due_at=None,
@@ -250,12 +283,35 @@ async def requeue(
     `not_before`: when it may be sent again. `request_columns`: what else changes about the request,
     such as why it is held up. Returns False when the batch has already moved on.
     """
+    await locks.requests(tx, batch.request_id)
     requeued = await _planned_again(
         tx, batch, states.REQUEUE, not_before=not_before, error=error, **request_columns
     )
     if requeued:
         await end_if_over(tx, notify, batch.request_id, now)
     return requeued
+
+
+async def release_unsent(
+    tx: Transaction, notify: Notifications, batch: Batch, *, now: datetime
+) -> bool:
+    """intent -> planned: the lease expired before `mark_sending`, so nothing was sent, nor will be.
+
+    Whoever held it can no longer mark it. Returns False when the batch has already moved on, or was
+    marked after all.
+    """
+    await locks.requests(tx, batch.request_id)
+    released = await _planned_again(
+        tx,
+        batch,
+        states.RELEASE_UNSENT,
+        BatchRow.unsent_attempt == batch.attempt,
+        not_before=now,
+        error="",
+    )
+    if released:
+        await end_if_over(tx, notify, batch.request_id, now)
+    return released
 
 
 async def confirm_not_run(
@@ -265,6 +321,7 @@ async def confirm_not_run(
 
     Returns False when the question was answered meanwhile.
     """
+    await locks.requests(tx, batch.request_id)
     confirmed = await _planned_again(tx, batch, states.CONFIRM_NOT_RUN, not_before=now, error="")
     if confirmed:
         await audit.record(tx, batch.request_id, "batch did not run", now, actor, batch=batch.id)
@@ -280,6 +337,7 @@ async def reject(
 
     Returns False when the batch has already moved on.
     """
+    await locks.requests(tx, batch.request_id)
     rejected = await _transition(
         tx,
         batch,
@@ -302,6 +360,7 @@ async def mark_unknown(tx: Transaction, batch: Batch, *, due_at: datetime, error
 
     Returns False when the batch has already moved on.
     """
+    await locks.requests(tx, batch.request_id)
     marked = await _transition(
         tx,
         batch,
@@ -321,6 +380,7 @@ async def check_again(tx: Transaction, batch: Batch, *, actor: Person, now: date
 
     Returns False when the question was answered meanwhile.
     """
+    await locks.requests(tx, batch.request_id)
     marked = await _transition(
         tx, batch, states.CHECK_AGAIN, **_RELEASED, summary_reads=0, due_at=now, last_error=""
     )
@@ -344,6 +404,7 @@ async def ask_approver(
     `error`: why the summaries could not be read, "" if they could. Returns False when `owner` no
     longer holds the batch.
     """
+    await locks.requests(tx, batch.request_id)
     asked = await transitions.apply(
         tx,
         BatchRow,
@@ -361,6 +422,95 @@ async def ask_approver(
     return asked == 1
 
 
+async def ask_about_unreadable(
+    tx: Transaction,
+    notify: Notifications,
+    batch: Batch,
+    *,
+    owner: str,
+    error: str,
+    now: datetime,
+) -> bool:
+    """Ask an approver, once, whether to go on with a submitted batch whose status cannot be read.
+
+    It stays submitted, and Offhook keeps polling it: the first success settles the question. `error`:
+    why it cannot be read. Returns False if an approver was asked before.
+    """
+    await locks.requests(tx, batch.request_id)
+    asked = await tx.execute(
+        update(BatchRow)
+        .where(*leases.held(batch, owner), ~BatchRow.unreadable_asked)
+        .values(unreadable_asked=True, last_error=error)
+    )
+    request = await requests.load(tx, batch.request_id)
+    if asked.rowcount != 1 or request is None:
+        return False
+    await requests.touch(tx, batch.request_id)
+    await notify.reconciliation_asked(tx, request, batch.id, now)
+    return True
+
+
+async def keep_polling(tx: Transaction, batch: Batch, *, actor: Person, now: datetime) -> bool:
+    """An approver wants a batch polled on whose status cannot be read; they are asked again later.
+
+    Returns False when the question was answered meanwhile.
+    """
+    await locks.requests(tx, batch.request_id)
+    kept = await tx.execute(
+        update(BatchRow)
+        .where(
+            *leases.same_attempt(batch),
+            BatchRow.state == BatchState.SUBMITTED.value,
+            BatchRow.unreadable_asked,
+        )
+        .values(unreadable_asked=False, unreadable_seconds=0.0, last_error="")
+    )
+    if kept.rowcount == 1:
+        await audit.record(tx, batch.request_id, "batch to be polled", now, actor, batch=batch.id)
+        await requests.touch(tx, batch.request_id)
+    return kept.rowcount == 1
+
+
+async def give_up(
+    tx: Transaction, notify: Notifications, batch: Batch, *, actor: Person, now: datetime
+) -> bool:
+    """An approver ends a batch whose status cannot be read, without results for its open phones.
+
+    Returns False when the question was answered meanwhile, or a poll is just being recorded.
+    """
+    if not batch.unreadable_asked:
+        return False
+    given_up = await complete(tx, notify, batch, owner=batch.owner, now=now)
+    if given_up:
+        await audit.record(tx, batch.request_id, "batch given up", now, actor, batch=batch.id)
+    return given_up
+
+
+async def report_late(
+    tx: Transaction, notify: Notifications, batch: Batch, remote_batch_id: str, now: datetime
+) -> bool:
+    """The SIP Gateway took a batch that has moved on since, so that nobody follows it: say so, once.
+
+    That is, an approver said that it did not run, and then it was cancelled or sent again. Returns
+    False if another batch has this id, or there is nobody left to tell.
+    """
+    await locks.requests(tx, batch.request_id)
+    request = await requests.load(tx, batch.request_id)
+    stored = await batches.load(tx, batch.id)
+    known = await batches.known_remote_batch_ids(tx, batch.tenant_id)
+    if request is None or stored is None or remote_batch_id.casefold() in known:
+        return False
+    sent_again = stored.attempt > batch.attempt
+    if not await audit.record_once(
+        tx, batch.request_id, "batch ran after all", now, batch=batch.id, remote_id=remote_batch_id
+    ):
+        return False
+    await notify.ran_after_all(
+        tx, request, batch.region, batch.size, remote_batch_id, now, sent_again=sent_again
+    )
+    return True
+
+
 async def report(
     tx: Transaction,
     batch: Batch,
@@ -373,6 +523,7 @@ async def report(
 
     Returns how many of its phones have ended. Raises `LeaseLostError` if `owner` no longer holds it.
     """
+    await locks.requests(tx, batch.request_id)
     await leases.require(tx, batch, owner)
     newly_ended, ended = await phones.report(tx, batch, results)
     if newly_ended:
@@ -389,6 +540,7 @@ async def mark_stalled(
     tx: Transaction, notify: Notifications, batch: Batch, *, owner: str, now: datetime
 ) -> None:
     """Tell the requester, once, that a submitted batch makes no progress."""
+    await locks.requests(tx, batch.request_id)
     marked = await tx.execute(
         update(BatchRow).where(*leases.held(batch, owner), ~BatchRow.stalled).values(stalled=True)
     )
@@ -405,6 +557,7 @@ async def complete(
 
     Returns False when `owner` no longer holds the batch.
     """
+    await locks.requests(tx, batch.request_id)
     completed = await transitions.apply(
         tx,
         BatchRow,
@@ -423,7 +576,10 @@ async def complete(
 
 
 async def cancel_planned(tx: Transaction, request_id: str) -> None:
-    """planned -> cancelled, for every batch of the request that was not sent."""
+    """planned -> cancelled, for every batch of the request that was not sent.
+
+    The caller holds the request's lock.
+    """
     planned = await tx.execute(
         select(BatchRow.id).where(
             BatchRow.request_id == request_id, BatchRow.state == BatchState.PLANNED.value

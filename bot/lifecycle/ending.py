@@ -21,7 +21,9 @@ async def end_if_over(
 ) -> RequestState:
     """running -> finished or cancelled, once every batch is done or cancelled.
 
-    Returns the state the request is in afterwards. Raises LookupError if there is no such request.
+    The caller holds the request's lock: its last two batches may end on two replicas at once, and the
+    second to end has to see the first. Returns the state the request is in afterwards. Raises
+    LookupError if there is no such request.
     """
     request = await requests.load(tx, request_id)
     if request is None:

@@ -47,6 +47,10 @@ class Notifications:
     async def approval_requested(self, tx: Transaction, request: Request, now: datetime) -> None:
         await self._post_card(tx, request, CardKind.APPROVAL, self._approvals_of(request), now)
 
+    async def reason_wanted(self, tx: Transaction, request: Request, now: datetime) -> None:
+        text = self.words("notification-reason-wanted", request=request.id)
+        await self._tell_requester(tx, request, text, now)
+
     async def reminded(self, tx: Transaction, request: Request, now: datetime) -> None:
         left = (request.expires_at - now).total_seconds() if request.expires_at else 0
         text = self.words(
@@ -100,11 +104,41 @@ class Notifications:
             batch_id=batch_id,
         )
 
+    async def nothing_to_retry(
+        self, tx: Transaction, request: Request, conversation_id: str, now: datetime
+    ) -> None:
+        """To whoever asked for the retry, where they asked."""
+        text = self.words("retry-nothing", request=request.id)
+        await self._post_text(tx, request, conversation_id, text, now)
+
     async def stalled(
         self, tx: Transaction, request: Request, region: Region, now: datetime
     ) -> None:
         text = self.words("notification-stalled", request=request.id, region=region.value)
         await self._tell_requester(tx, request, text, now)
+
+    async def ran_after_all(
+        self,
+        tx: Transaction,
+        request: Request,
+        region: Region,
+        phones: int,
+        remote_batch_id: str,
+        now: datetime,
+        *,
+        sent_again: bool,
+    ) -> None:
+        """To the approvers, one of whom said that it did not run, and to the requester."""
+        text = self.words(
+            "notification-ran-after-all",
+            request=request.id,
+            region=region.value,
+            phones=phones,
+            batch=remote_batch_id,
+            again=int(sent_again),
+        )
+        for conversation_id in {self._approvals_of(request), request.conversation_id}:
+            await self._post_text(tx, request, conversation_id, text, now)
 
     async def ended(
         self,
@@ -131,7 +165,8 @@ class Notifications:
     async def dead_letter(self, tx: Transaction, post: Post, now: datetime) -> None:
         """Give up a post that cannot be delivered. If it was a card that asks approvers for something,
         the requester is told that it reaches nobody."""
-        await posts.give_up(tx, post)
+        if not await posts.give_up(tx, post):
+            return
         state = _ASKS_IN.get(CardKind(post.kind)) if post.kind else None
         request = await requests.load(tx, post.request_id)
         if (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, bindparam, select
 
@@ -56,6 +57,69 @@ async def leave_unconfirmed(tx: Transaction, batch: Batch) -> None:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look-up found. All are numbers of phones."""
+
+    phones: int  #: that had no result
+    signed_in: int
+    failed: int
+
+
+async def look_up(
+    tx: Transaction, batch: Batch, results: Mapping[tuple[str, str], PhoneResult]
+) -> Found:
+    """unconfirmed -> signed_in or failed, if the SIP Gateway has a result after all.
+
+    `results` are by `phone_key`.
+    """
+    rows = (
+        await tx.execute(
+            select(PhoneRow.number, PhoneRow.username, PhoneRow.hardware_id).where(
+                *_of(batch), PhoneRow.status == PhoneStatus.UNCONFIRMED.value
+            )
+        )
+    ).all()
+    signed_in, failed = _ended(
+        ((row.number, row.username, row.hardware_id) for row in rows), results
+    )
+    this_row = (PhoneRow.request_id == batch.request_id, PhoneRow.number == bindparam("row"))
+    if signed_in:
+        await transitions.apply(
+            tx, PhoneRow, outcome.LOOK_UP_SIGNED_IN, *this_row, each=signed_in, cause=""
+        )
+    if failed:
+        await transitions.apply(
+            tx,
+            PhoneRow,
+            outcome.LOOK_UP_FAILED,
+            *this_row,
+            each=failed,
+            message=bindparam("text"),
+            cause=bindparam("code"),
+        )
+    return Found(len(rows), len(signed_in), len(failed))
+
+
+def _ended(
+    phones: Iterable[tuple[int, str, str]], results: Mapping[tuple[str, str], PhoneResult]
+) -> tuple[list[Mapping[str, object]], list[Mapping[str, object]]]:
+    """Bind parameters of the phones, given as (row, account, hardware ID), that have a result: those
+    signed in, and those that failed."""
+    signed_in: list[Mapping[str, object]] = []
+    failed: list[Mapping[str, object]] = []
+    for number, username, hardware_id in phones:
+        result = results.get(phone_key(username, hardware_id))
+        if result is None or result.status not in TERMINAL_PHONE_STATUSES:
+            continue
+        if result.status is PhoneStatus.SIGNED_IN:
+            signed_in.append({"row": number})
+        else:
+            code = explain(result.message).cause.code
+            failed.append({"row": number, "text": result.message, "code": code})
+    return signed_in, failed
+
+
 async def report(
     tx: Transaction, batch: Batch, results: Mapping[tuple[str, str], PhoneResult]
 ) -> tuple[int, int]:
@@ -71,22 +135,11 @@ async def report(
             )
         )
     ).all()
-    signed_in: list[Mapping[str, object]] = []
-    failed: list[Mapping[str, object]] = []
-    ended = 0
-    for row in rows:
-        status = PhoneStatus(row.status)
-        if status is not PhoneStatus.IN_PROGRESS:
-            ended += status in TERMINAL_PHONE_STATUSES
-            continue
-        result = results.get(phone_key(row.username, row.hardware_id))
-        if result is None or result.status not in TERMINAL_PHONE_STATUSES:
-            continue
-        if result.status is PhoneStatus.SIGNED_IN:
-            signed_in.append({"row": row.number})
-        else:
-            code = explain(result.message).cause.code
-            failed.append({"row": row.number, "text": result.message, "code": code})
+    ended = sum(PhoneStatus(row.status) in TERMINAL_PHONE_STATUSES for row in rows)
+    in_progress = (row for row in rows if row.status == PhoneStatus.IN_PROGRESS.value)
+    signed_in, failed = _ended(
+        ((row.number, row.username, row.hardware_id) for row in in_progress), results
+    )
     this_row = (PhoneRow.request_id == batch.request_id, PhoneRow.number == bindparam("row"))
     if signed_in:
         await transitions.apply(tx, PhoneRow, outcome.REPORT_SIGNED_IN, *this_row, each=signed_in)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -12,12 +13,11 @@ from bot.phones.issue import Issue, Severity
 from bot.preflight import findings
 from bot.preflight.summary import summarize
 from bot.preflight.verdict import LEFT_OUT, AccountReport, Result, Verdict
-from bot.signin.request import Person, RequestState
-from bot.store import account_checks, audit, drafts
+from bot.signin.request import RequestState
+from bot.store import account_checks, audit, drafts, locks, overlaps, requests
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.models import AccountCheckRow, PhoneRow, RequestRow
-from bot.store.requests import Request
 from bot.words import Words
 
 
@@ -48,12 +48,11 @@ async def record(
 
     Returns False when another replica checks them now, or nobody needs to: nothing is stored.
     """
+    await locks.requests(tx, request_id)
     if not await account_checks.renew(tx, request_id, owner=owner, now=now, until=until):
         return False
     await account_checks.record(tx, request_id, reports, now)
-    await tx.execute(
-        update(RequestRow).where(RequestRow.id == request_id).values(version=RequestRow.version + 1)
-    )
+    await requests.touch(tx, request_id, state_version=RequestRow.version + 1)
     return True
 
 
@@ -71,6 +70,7 @@ async def complete(
     `words`: without escaping. Returns False when the request has moved on, or another replica
     completes it.
     """
+    await locks.requests(tx, request_id)
     changed = await tx.execute(
         update(RequestRow)
         .where(
@@ -85,12 +85,15 @@ async def complete(
             preflight_until=None,
             accounts_checked_at=now,
             version=RequestRow.version + 1,
+            state_version=RequestRow.version + 1,
         )
     )
     if changed.rowcount != 1:
         return False
     reports = await account_checks.reports(tx, request_id)
-    await _leave_out(tx, request_id, reports)
+    warnings = await _give_issues(tx, request_id, reports)
+    await leave_out(tx, request_id, warnings=RequestRow.warnings + warnings)
+    await _keep_overlaps(tx, request_id, now)
     found = list(
         findings.notices(
             tenant,
@@ -105,41 +108,56 @@ async def complete(
     return True
 
 
-async def _leave_out(
+async def _give_issues(
     tx: Transaction, request_id: str, reports: Mapping[str, AccountReport]
-) -> None:
-    """Give each row the issues of its account; rows of accounts that fail are not ready any more."""
+) -> int:
+    """Give each ready row the issues of its account. Returns how many are warnings."""
     rows = await tx.execute(
-        select(PhoneRow.number, PhoneRow.username)
+        select(PhoneRow.number, PhoneRow.account)
         .where(PhoneRow.request_id == request_id, PhoneRow.ready)
         .order_by(PhoneRow.number)
     )
     issues: list[Issue] = []
-    for number, username in rows:
-        if report := reports.get(username.casefold()):
+    for number, account in rows:
+        if report := reports.get(account):
             issues += findings.issues(report, number)
     await drafts.insert_issues(tx, request_id, issues)
+    return sum(issue.severity is Severity.WARNING for issue in issues)
+
+
+async def _keep_overlaps(tx: Transaction, request_id: str, now: datetime) -> None:
+    """Show what the rows that are still ready have in common with other requests."""
+    request = await requests.load(tx, request_id)
+    if request is not None:
+        found = await overlaps.find(
+            tx, request_id, now, tenant_id=request.tenant_id, retry_of=request.retry_of
+        )
+        await overlaps.save(tx, request_id, found)
+
+
+async def leave_out(tx: Transaction, request_id: str, **columns: Any) -> None:
+    """Rows of accounts that fail are not ready; none is included any more. Sets `columns`, too."""
+    await tx.execute(
+        update(AccountCheckRow)
+        .where(AccountCheckRow.request_id == request_id, AccountCheckRow.included)
+        .values(included=False)
+    )
     failing = select(AccountCheckRow.account).where(
         AccountCheckRow.request_id == request_id,
         AccountCheckRow.result.in_([result.value for result in LEFT_OUT]),
     )
     await tx.execute(
         update(PhoneRow)
-        .where(
-            PhoneRow.request_id == request_id,
-            PhoneRow.ready,
-            func.lower(PhoneRow.username).in_(failing),
-        )
+        .where(PhoneRow.request_id == request_id, PhoneRow.ready, PhoneRow.account.in_(failing))
         .values(ready=False, left_out=True)
     )
-    warnings = sum(issue.severity is Severity.WARNING for issue in issues)
-    await _count_ready(tx, request_id, warnings=RequestRow.warnings + warnings)
+    await _count_ready(tx, request_id, guarded_accounts=0, **columns)
 
 
 async def _count_ready(tx: Transaction, request_id: str, **columns: Any) -> None:
     counted = (
         await tx.execute(
-            select(func.count(), func.count(func.distinct(func.lower(PhoneRow.username)))).where(
+            select(func.count(), func.count(func.distinct(PhoneRow.account))).where(
                 PhoneRow.request_id == request_id, PhoneRow.ready
             )
         )
@@ -151,22 +169,25 @@ async def _count_ready(tx: Transaction, request_id: str, **columns: Any) -> None
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Included:
+    """What a requester takes along although the checks left it out."""
+
+    rows: int = 0
+    accounts: int = 0
+    guarded: Sequence[str] = ()  #: accounts that look like people's, case-folded
+
+
 async def include(
-    tx: Transaction,
-    request: Request,
-    *,
-    failed: bool,
-    named: Collection[str],
-    actor: Person,
-    now: datetime,
-) -> int:
-    """Take accounts of a draft along that the checks left out; returns how many.
+    tx: Transaction, request_id: str, *, failed: bool, named: Collection[str]
+) -> Included:
+    """Take accounts of a draft along that the checks left out.
 
     `failed`: all that would fail. `named`: guarded accounts, each by its UPN in any case. Refused
     accounts are never included. Raises `UnknownAccountError` for a name that is not a guarded account
     of this request.
     """
-    of_request = AccountCheckRow.request_id == request.id
+    of_request = AccountCheckRow.request_id == request_id
     is_guarded = AccountCheckRow.result == Result.GUARDED.value
     wanted = {name.casefold() for name in named}
     rows = await tx.execute(
@@ -179,29 +200,20 @@ async def include(
     chosen = is_guarded & AccountCheckRow.account.in_(wanted)
     if failed:
         chosen |= AccountCheckRow.result == Result.FAILED.value
-    included = await tx.execute(
+    accounts = await tx.execute(
         update(AccountCheckRow).where(of_request, chosen).values(included=True)
     )
-    if not included.rowcount:
-        return 0
+    if not accounts.rowcount:
+        return Included()
     taken_along = select(AccountCheckRow.account).where(of_request, AccountCheckRow.included)
-    await tx.execute(
+    phones = await tx.execute(
         update(PhoneRow)
         .where(
-            PhoneRow.request_id == request.id,
+            PhoneRow.request_id == request_id,
             PhoneRow.left_out,
-            func.lower(PhoneRow.username).in_(taken_along),
+            PhoneRow.account.in_(taken_along),
         )
         .values(ready=True, left_out=False)
     )
-    await _count_ready(tx, request.id, guarded_accounts=len(wanted))
-    await audit.record(
-        tx,
-        request.id,
-        "accounts included",
-        now,
-        actor,
-        accounts=included.rowcount,
-        guarded=sorted(wanted),
-    )
-    return included.rowcount
+    await _count_ready(tx, request_id, guarded_accounts=len(wanted))
+    return Included(phones.rowcount, accounts.rowcount, sorted(wanted))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,13 +12,15 @@ from sqlalchemy import ColumnElement, update
 from bot.lifecycle import batches, preflight
 from bot.lifecycle.ending import end_if_over
 from bot.lifecycle.notifications import Notifications
+from bot.phones.issue import Notice
 from bot.phones.region import Region
 from bot.phones.roster import Roster
 from bot.signin import request as states
 from bot.signin.digest import UNKEYED, Digests, equal
+from bot.signin.overlap import Overlap, Verdict, judge
 from bot.signin.request import Person, RequestState
 from bot.signin.transition import Transition
-from bot.store import audit, drafts, requests, transitions
+from bot.store import audit, drafts, locks, overlaps, requests, transitions
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.drafts import NewRequest
@@ -29,6 +31,7 @@ from bot.store.requests import Request
 # has not looked for hours does not look sooner for being told every hour. None in the last hour.
 _NEXT_REMINDER = 0.75
 _LAST_REMINDER = timedelta(hours=1)
+_AUDITED_OVERLAPS = 20  # other requests named in one event; all of them are counted
 
 
 class RegionMissingError(Exception):
@@ -37,6 +40,10 @@ class RegionMissingError(Exception):
 
 class NothingReadyError(Exception):
     """No row is ready."""
+
+
+class OverlapUnexplainedError(Exception):
+    """Other requests have the same phones or accounts, and the requester gave no reason."""
 
 
 class DigestMismatchError(Exception):
@@ -60,6 +67,7 @@ async def draft(
     request_id = await drafts.insert_roster(tx, new, roster, now)
     if check_accounts:
         await preflight.begin(tx, request_id)
+    found = await _keep_overlaps(tx, request_id, now, tenant_id=new.tenant_id)
     await audit.record(
         tx,
         request_id,
@@ -68,6 +76,7 @@ async def draft(
         new.requester,
         file=new.file_name,
         rows=len(roster.rows),
+        **_counted(found),
     )
     await notify.drafted(tx, new.tenant_id, new.conversation_id, request_id, now)
     return request_id
@@ -79,6 +88,14 @@ class Retry:
     phones: int
 
 
+class RetryExistsError(Exception):
+    """Another request took over the phones that were not signed in."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(request_id)
+        self.request_id = request_id
+
+
 async def draft_retry(
     tx: Transaction,
     notify: Notifications,
@@ -87,19 +104,81 @@ async def draft_retry(
     now: datetime,
     *,
     check_accounts: bool = False,
+    found: Sequence[Notice] = (),
 ) -> Retry | None:
-    """-> draft, from the phones of `failed` that were not signed in; None if there are none."""
-    drafted = await drafts.insert_retry(tx, new, failed.id, now, batch_size=failed.batch_size)
+    """-> draft, from the phones of `failed` that were not signed in; None if there are none.
+
+    `found`: what came of looking up those without a result. Raises `RetryExistsError` if another request
+    took them over.
+    """
+    await locks.requests(tx, failed.id)
+    existing = await drafts.retry_of(tx, failed.id)
+    if existing is not None:
+        raise RetryExistsError(existing)
+    drafted = await drafts.insert_retry(
+        tx, new, failed.id, now, batch_size=failed.batch_size, found=found
+    )
     if drafted is None:
         return None
     request_id, phones = drafted
     if check_accounts:
         await preflight.begin(tx, request_id)
+    overlapping = await _keep_overlaps(
+        tx, request_id, now, tenant_id=new.tenant_id, retry_of=failed.id
+    )
     await audit.record(
-        tx, request_id, "drafted", now, new.requester, retry_of=failed.id, rows=phones
+        tx,
+        request_id,
+        "drafted",
+        now,
+        new.requester,
+        retry_of=failed.id,
+        rows=phones,
+        **_counted(overlapping),
     )
     await notify.drafted(tx, new.tenant_id, new.conversation_id, request_id, now)
     return Retry(request_id, phones)
+
+
+async def _keep_overlaps(
+    tx: Transaction, request_id: str, now: datetime, *, tenant_id: str, retry_of: str = ""
+) -> list[Overlap]:
+    """Find what the request has in common with others and show it from now on."""
+    found = await overlaps.find(tx, request_id, now, tenant_id=tenant_id, retry_of=retry_of)
+    await overlaps.save(tx, request_id, found)
+    return found
+
+
+async def _overlaps(tx: Transaction, request: Request, now: datetime) -> list[Overlap]:
+    return await overlaps.find(
+        tx, request.id, now, tenant_id=request.tenant_id, retry_of=request.retry_of
+    )
+
+
+def _counted(found: Sequence[Overlap]) -> dict[str, Any]:
+    """The audit's account of overlaps. Empty if there are none."""
+    if not found:
+        return {}
+    lines = [
+        {"request": each.request_id, "accounts": each.accounts, "phones": each.phones}
+        for each in found[:_AUDITED_OVERLAPS]
+    ]
+    return {"overlaps": len(found), "overlapping": lines}
+
+
+async def _want_reason(
+    tx: Transaction, request: Request, found: Sequence[Overlap], now: datetime, actor: Person
+) -> None:
+    """Show what is found, and hold the request up until its requester explains it."""
+    await overlaps.save(tx, request.id, found)
+    await requests.touch(
+        tx,
+        request.id,
+        reason_wanted_since=now,
+        overlaps_version=RequestRow.version + 1,
+        state_version=RequestRow.version + 1,
+    )
+    await audit.record(tx, request.id, "overlap found", now, actor, **_counted(found))
 
 
 async def _transition(
@@ -142,10 +221,29 @@ async def request_approval(
     `region`: for the rows whose file gave none. `ttl`: how long approvers have. `batch_size`: phones per
     batch at most, None for what the draft says. `include_failed`, `include_guarded`: accounts to take along
     although the checks left them out, see `preflight.include`.
-    Returns False when the request has already moved on. Raises `RegionMissingError`,
-    `UnknownAccountError`, or `NothingReadyError`.
+    Returns False when the request has already moved on, or when others have the same phones or accounts
+    and the draft's card did not show it; then it does now. Raises `RegionMissingError`,
+    `UnknownAccountError`, `NothingReadyError`, and `OverlapUnexplainedError` if the card did show it and
+    `reason` is blank.
     """
     batch_size = batch_size or request.batch_size
+    await locks.requests(tx, request.id)
+    current = await requests.load(tx, request.id)
+    if current is None or current.state is not RequestState.DRAFT:
+        return False
+    included = await preflight.include(tx, request.id, failed=include_failed, named=include_guarded)
+    if not current.ready_rows + included.rows:
+        raise NothingReadyError(request.id)
+    found = await _overlaps(tx, request, now)
+    match judge(found, await overlaps.shown(tx, request.id), reason):
+        case Verdict.NEW:
+            await preflight.leave_out(tx, request.id)  # chosen again, with the reason
+            await _want_reason(tx, request, found, now, actor)
+            return False
+        case Verdict.UNEXPLAINED:
+            raise OverlapUnexplainedError(request.id)
+        case Verdict.CLEAR | Verdict.EXPLAINED:
+            await overlaps.save(tx, request.id, found)
     if not await _transition(
         tx,
         request,
@@ -156,22 +254,79 @@ async def request_approval(
         expires_at=now + ttl,
         remind_at=now + ttl / 2,
         batch_size=batch_size,
+        reason_wanted_since=None,
+        overlaps_version=RequestRow.version + 1 if found else 0,
     ):
         return False
-    included = await preflight.include(
-        tx, request, failed=include_failed, named=include_guarded, actor=actor, now=now
-    )
-    if not request.ready_rows + included:
-        raise NothingReadyError(request.id)
     if region is not None:
         await requests.set_region(tx, request.id, region)
     if await requests.without_region(tx, request.id):
         raise RegionMissingError(request.id)
     sealed = digests.request(await requests.phones(tx, request.id), batch_size=batch_size)
     await tx.execute(update(RequestRow).where(RequestRow.id == request.id).values(digest=sealed))
-    await audit.record(tx, request.id, "asked", now, actor, reason=reason, digest=sealed)
+    await audit.record(
+        tx, request.id, "asked", now, actor, reason=reason, digest=sealed, **_counted(found)
+    )
+    if included.accounts:
+        await audit.record(
+            tx,
+            request.id,
+            "accounts included",
+            now,
+            actor,
+            accounts=included.accounts,
+            guarded=included.guarded,
+        )
     await notify.approval_requested(tx, request, now)
     return True
+
+
+async def explain_overlap(
+    tx: Transaction,
+    notify: Notifications,
+    request: Request,
+    *,
+    reason: str,
+    actor: Person,
+    now: datetime,
+) -> bool:
+    """Give the reason that a waiting request's overlap wants; its state stays, and approvers get its card.
+
+    Returns False when the request has moved on, needs no reason, or has an overlap that its card did not
+    show; then it does now. Raises `OverlapUnexplainedError` if `reason` is blank.
+    """
+    if not reason.strip():
+        raise OverlapUnexplainedError(request.id)
+    await locks.requests(tx, request.id)
+    current = await _waiting(tx, request, now)
+    if current is None or current.reason_wanted_since is None:
+        return False
+    found = await _overlaps(tx, request, now)
+    if judge(found, await overlaps.shown(tx, request.id), reason) is Verdict.NEW:
+        await _want_reason(tx, request, found, now, actor)
+        return False
+    await overlaps.save(tx, request.id, found)
+    await requests.touch(
+        tx,
+        request.id,
+        reason=reason,
+        reason_wanted_since=None,
+        overlaps_version=RequestRow.version + 1,
+        state_version=RequestRow.version + 1,
+    )
+    await audit.record(
+        tx, request.id, "overlap explained", now, actor, reason=reason, **_counted(found)
+    )
+    await notify.approval_requested(tx, request, now)
+    return True
+
+
+async def _waiting(tx: Transaction, request: Request, now: datetime) -> Request | None:
+    """The request as it is now; None unless it waits and its time is not over."""
+    current = await requests.load(tx, request.id)
+    if current is None or current.state is not RequestState.WAITING:
+        return None
+    return current if current.expires_at is not None and current.expires_at > now else None
 
 
 async def approve(
@@ -188,9 +343,19 @@ async def approve(
     """waiting -> running, with its batches planned.
 
     `delegation_until`: until when the approver's delegation is vouched for, None without one.
-    Returns False when the request has already moved on or its time is over. Raises
+    Returns False when the request has already moved on or its time is over, or when an approved request
+    has some of its phones or accounts and the requester has not explained it; then its cards show it, and
+    the requester is told. Approvals of a tenant take turns, so of two the second sees the first. Raises
     `DigestMismatchError` if the rows differ from those that approval was requested for.
     """
+    await locks.approvals(tx, request.tenant_id)
+    await locks.requests(tx, request.id)
+    current = await _waiting(tx, request, now)
+    if current is None or current.overlaps_version != request.overlaps_version:
+        return False
+    found = await _overlaps(tx, request, now)
+    if await _hold_up(tx, notify, current, found, actor=actor, now=now):
+        return False
     if not await _transition(
         tx,
         request,
@@ -202,6 +367,7 @@ async def approve(
         decided_at=now,
         comment=comment,
         delegation_until=delegation_until,
+        reason_wanted_since=None,
     ):
         return False
     computed = digests.request(await requests.phones(tx, request.id), batch_size=request.batch_size)
@@ -209,9 +375,41 @@ async def approve(
         raise DigestMismatchError(request.id)
     await batches.plan(tx, request, digests)
     await audit.record(
-        tx, request.id, "approved", now, actor, comment=comment, digest=request.digest
+        tx,
+        request.id,
+        "approved",
+        now,
+        actor,
+        comment=comment,
+        digest=request.digest,
+        **_counted(found),
+        **({"delegated": True} if delegation_until else {}),
     )
     await notify.approved(tx, request, actor, now)
+    return True
+
+
+async def _hold_up(
+    tx: Transaction,
+    notify: Notifications,
+    request: Request,
+    found: Sequence[Overlap],
+    *,
+    actor: Person,
+    now: datetime,
+) -> bool:
+    """Whether an approved request that the requester has not explained holds up the approval.
+
+    One that waits holds up nobody: its own approval will find this one.
+    """
+    approved = [each for each in found if each.approved]
+    verdict = judge(approved, await overlaps.shown(tx, request.id), request.reason)
+    wanted = request.reason_wanted_since is not None
+    if verdict is Verdict.CLEAR or (verdict is Verdict.EXPLAINED and not wanted):
+        return False
+    if not wanted or verdict is Verdict.NEW:
+        await _want_reason(tx, request, found, now, actor)
+        await notify.reason_wanted(tx, request, now)
     return True
 
 

@@ -27,6 +27,10 @@ class Severity(StrEnum):
 SIGN_OUT_NOTICES = ("accounts-on-several", "signed-in-elsewhere")
 
 
+#: Codes of the notices about a retry that approvers see as well: what the attempt before has done.
+RETRY_NOTICES = ("looked-up", "not-looked-up", "passwords")
+
+
 class Column(StrEnum):
     """Known columns, by the names in the template."""
 

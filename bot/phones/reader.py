@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bot.phones import encoding, workbook
+from bot.phones import encoding
 from bot.phones.errors import UnreadableFileError
 from bot.phones.issue import Notice
 
@@ -68,6 +68,9 @@ def read(data: bytes, is_expected: RowPredicate) -> Table:
     if len(data) > MAX_BYTES:
         raise UnreadableFileError("too-large", limit=MAX_BYTES // 1024 // 1024)
     if data.startswith(_ZIP):
+        # Imported here: openpyxl takes memory that most services never need.
+        from bot.phones import workbook
+
         rows, notices = workbook.read(data, is_expected)
         return Table(rows, notices)
     if data.startswith(_OLE):

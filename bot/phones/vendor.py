@@ -12,8 +12,6 @@ from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
 
-import netaddr
-
 
 class Vendor(StrEnum):
     """Vendors of supported devices, by display name."""
@@ -98,6 +96,9 @@ def usual_ports(hardware_id: str) -> int:
 
 @lru_cache(maxsize=4096)
 def _vendor(prefix: str) -> Vendor | None:
+    # Imported here: it reads the whole registry, which takes longer than the rest of the start.
+    import netaddr
+
     try:
         organization = str(netaddr.OUI(prefix).registration()["org"])
     except netaddr.NotRegisteredError:

@@ -12,12 +12,10 @@ from typing import TypeVar
 
 from bot.gateway import GatewayError
 from bot.lifecycle.notifications import Notifications
-from bot.phones.region import Region
 from bot.runner.gateways import Gateways
 from bot.runner.outages import Outages
 from bot.signin.digest import UNKEYED, Digests
 from bot.signin.timing import Timing
-from bot.store import batches
 from bot.store.database import UNUSABLE, Database, Transaction
 
 Recorded = TypeVar("Recorded")
@@ -68,15 +66,9 @@ class WorkerContext:
                 return recorded
 
 
-async def expected_seconds(tx: Transaction, region: Region) -> float | None:
-    """How long a batch takes in this region: the shortest of the newest ones, since measured durations
-    include the lag of our own polls. None before the first batch has finished."""
-    return min(await batches.durations(tx, region), default=None)
-
-
 def jitter(seconds: float) -> float:
-    """`seconds`, give or take 5 %, so that polls do not bunch up."""
-    return seconds * random.uniform(0.95, 1.05)  # noqa: S311
+    """`seconds`, less up to 5 %, so that polls do not bunch up."""
+    return seconds * random.uniform(0.95, 1.0)  # noqa: S311
 
 
 def traceable(error: GatewayError) -> str:

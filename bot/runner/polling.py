@@ -11,13 +11,15 @@ from bot.gateway import (
     AccessDeniedError,
     BatchReport,
     GatewayError,
+    ThrottledError,
     UnknownBatchError,
 )
 from bot.lifecycle import batches as lifecycle
-from bot.runner.context import WorkerContext, expected_seconds, jitter, traceable
-from bot.signin.outcome import PhoneResult, PhoneStatus
+from bot.runner.context import WorkerContext, jitter, traceable
+from bot.runner.gateways import Access
+from bot.signin.outcome import TERMINAL_PHONE_STATUSES, PhoneResult, PhoneStatus
 from bot.signin.request import phone_key
-from bot.signin.timing import next_poll_seconds
+from bot.signin.timing import Window, next_poll_seconds, retry_seconds
 from bot.store import leases, requests
 from bot.store.batches import Batch
 from bot.store.database import Transaction
@@ -61,29 +63,40 @@ class Polling:
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
 
-    async def poll(self, batch: Batch) -> None:
+    async def poll(self, batch: Batch, past: Window | None) -> None:
+        """`past`: when it is expected to end, from earlier batches."""
         context = self._context
-        gateway = context.gateways.for_reads(batch)
-        if gateway is None:
+        access = context.gateways.for_reads(batch)
+        if access is None:
             return
         try:
-            report = await gateway.status(batch.remote_batch_id)
+            report = await access.gateway.status(batch.remote_batch_id)
         except GatewayError as error:
-            await self.failed(batch, error)
+            await self.failed(batch, access, error)
             return
         context.outages.recovered("", batch.request_id, batch.id)
         try:
             async with context.database.write() as tx:
-                await self._record(tx, batch, report)
+                visible = await self._record(tx, batch, report, past)
         except LeaseLostError:
             return  # another replica polls it
-        context.changed()
+        if visible:
+            context.changed()
 
-    async def _record(self, tx: Transaction, batch: Batch, report: BatchReport) -> None:
+    async def _record(
+        self, tx: Transaction, batch: Batch, report: BatchReport, past: Window | None
+    ) -> bool:
+        """Returns False if nothing changed that people can see."""
         context, now = self._context, self._context.clock()
-        ended = await lifecycle.report(tx, batch, results(report), owner=context.owner, now=now)
-        await requests.mark_reachable(tx, batch.request_id)
-        completed = is_completed(report)
+        by_phone, completed, ended = results(report), is_completed(report), batch.ended
+        # Most polls bring no news: the phones need not be read for that.
+        if completed or ended != sum(
+            result.status in TERMINAL_PHONE_STATUSES for result in by_phone.values()
+        ):
+            ended = await lifecycle.report(tx, batch, by_phone, owner=context.owner, now=now)
+        recovered = await requests.mark_reachable(tx, batch.request_id)
+        if batch.unreadable_asked:
+            await requests.touch(tx, batch.request_id)  # the question has settled itself
         grace_over = (
             batch.completed_at is not None
             and (now - batch.completed_at).total_seconds() >= context.timing.grace_seconds
@@ -99,29 +112,39 @@ class Polling:
             or (silent and self._silent_seconds(batch, now) >= context.timing.abandoned_seconds)
         ):
             await self._complete(tx, batch)
-            return
+            return True
+        wait = next_poll_seconds(
+            context.timing,
+            elapsed=(now - batch.sent_at).total_seconds() if batch.sent_at else 0,
+            silent=self._silent_seconds(batch, now) if silent else 0,
+            ended=ended,
+            size=batch.size,
+            past=past,
+        )
         await self._reschedule(
             tx,
             batch,
-            ended=ended,
+            wait,
             completed_at=now if completed and batch.completed_at is None else None,
             progress_at=batch.progress_at if silent else now,
+            seen_running_at=now,
         )
         if silent and self._silent_seconds(batch, now) >= context.timing.stalled_seconds:
             await lifecycle.mark_stalled(
                 tx, context.notifications, batch, owner=context.owner, now=now
             )
+            return True
+        return recovered or not silent or batch.unreadable_asked
 
-    async def failed(self, batch: Batch, error: GatewayError) -> None:
+    async def failed(self, batch: Batch, access: Access, error: GatewayError) -> None:
         """The status could not be read. The batch keeps running; only its status is unavailable."""
         context, now = self._context, self._context.clock()
         denied = isinstance(error, AccessDeniedError)
-        if denied and context.gateways.readable is not None:
-            in_use = context.gateways.drop_delegation(batch)
-            columns = {"refused": traceable(error)} if in_use else {}
-            async with context.database.write() as tx:
-                await requests.touch(tx, batch.request_id, **columns)
-            context.changed()
+        if denied and access.delegation is not None:
+            if context.gateways.denied(batch, access):
+                async with context.database.write() as tx:
+                    await requests.touch(tx, batch.request_id, refused=traceable(error))
+                context.changed()
             return  # polled again with the next delegation
         key = (
             batch.id if isinstance(error, UnknownBatchError) else batch.request_id if denied else ""
@@ -138,19 +161,41 @@ class Polling:
             await requests.mark_unreachable(
                 tx, batch.request_id, now, refused=traceable(error) if denied else ""
             )
-            # Counted from the first failure of this spell: the time that nobody asked says nothing.
-            failing_since = batch.failing_since or now
-            failing_seconds = (now - failing_since).total_seconds()
-            gone = isinstance(error, UnknownBatchError)
-            if gone and failing_seconds >= context.timing.abandoned_seconds:
-                await self._complete(tx, batch)
-            else:
-                await self._reschedule(tx, batch, ended=batch.ended, failing_since=failing_since)
-                if failing_seconds >= context.timing.stalled_seconds:
-                    await lifecycle.mark_stalled(
-                        tx, context.notifications, batch, owner=context.owner, now=now
-                    )
+            await self._record_failure(tx, batch, error)
+        if isinstance(error, ThrottledError) and error.retry_after is not None:
+            # Calls are limited per tenant: its other batches would fare the same.
+            async with context.database.write() as tx:
+                until = context.after(error.retry_after)
+                await leases.postpone_polls(tx, batch.tenant_id, until)
         context.changed()
+
+    async def _record_failure(self, tx: Transaction, batch: Batch, error: GatewayError) -> None:
+        context, now = self._context, self._context.clock()
+        gone = isinstance(error, UnknownBatchError)
+        if gone and batch.unreadable_seconds >= context.timing.abandoned_seconds:
+            await self._complete(tx, batch)
+            return
+        # Counted from the first failure of this spell: the time that nobody asked says nothing.
+        failing_since = batch.failing_since or now
+        failing_seconds = (now - failing_since).total_seconds()
+        wait = retry_seconds(context.timing, failing=failing_seconds)
+        await self._reschedule(tx, batch, wait, failing_since=failing_since)
+        if failing_seconds >= context.timing.stalled_seconds:
+            await lifecycle.mark_stalled(
+                tx, context.notifications, batch, owner=context.owner, now=now
+            )
+        if (
+            batch.unreadable_seconds >= context.timing.unreadable_seconds
+            and await lifecycle.ask_about_unreadable(
+                tx,
+                context.notifications,
+                batch,
+                owner=context.owner,
+                error=traceable(error),
+                now=now,
+            )
+        ):
+            log.warning("batch.approver_asked", request=batch.request_id, batch=batch.id)
 
     async def _complete(self, tx: Transaction, batch: Batch) -> None:
         context = self._context
@@ -165,23 +210,16 @@ class Polling:
         self,
         tx: Transaction,
         batch: Batch,
+        wait: float,
         *,
-        ended: int,
         completed_at: datetime | None = None,
         progress_at: datetime | None = None,
+        seen_running_at: datetime | None = None,
         failing_since: datetime | None = None,
     ) -> None:
-        context, now = self._context, self._context.clock()
-        wait = jitter(
-            next_poll_seconds(
-                context.timing,
-                elapsed=(now - batch.sent_at).total_seconds() if batch.sent_at else 0,
-                polls=batch.polls + 1,
-                ended=ended,
-                size=batch.size,
-                expected=await expected_seconds(tx, batch.region),
-            )
-        )
+        """Poll the batch again in about `wait` seconds."""
+        context = self._context
+        wait = jitter(wait)
         await leases.reschedule(
             tx,
             batch,
@@ -191,7 +229,10 @@ class Polling:
             polls=batch.polls + 1,
             completed_at=completed_at,
             progress_at=progress_at,
+            seen_running_at=seen_running_at,
             failing_since=failing_since,
+            # The wait that begins now: if Offhook is down meanwhile, no more than that counts.
+            unreadable_seconds=batch.unreadable_seconds + wait if failing_since else 0.0,
         )
 
     @staticmethod

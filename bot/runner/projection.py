@@ -9,6 +9,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from bot.runner.messages import Attachment, Message
+from bot.settings.model import REQUESTER_CHAT
 from bot.signin.request import TERMINAL_REQUEST_STATES
 from bot.store import requests, snapshots
 from bot.store.database import Transaction
@@ -32,6 +33,7 @@ class Projected:
 class Projection:
     words: Words
     runs_as_approver: bool = False  #: sign-ins use the permissions of the approver
+    approvals: str = REQUESTER_CHAT  #: where approval cards go: a channel id, or `requester-chat`
 
     async def card(
         self, tx: Transaction, request_id: str, kind: CardKind, view: View
@@ -64,7 +66,13 @@ class Projection:
         """The message of a post as committed. Returns None if its request is gone."""
         if not post.kind:
             return Projected(_fixed(post), 0, final=True)
-        view = View(panel=Panel(post.panel), page=post.page, batch_id=post.batch_id)
+        view = View(
+            panel=Panel(post.panel),
+            page=post.page,
+            batch_id=post.batch_id,
+            # The approval cards of all requests are there.
+            for_approvers=post.rate_limit_key == self.approvals,
+        )
         try:
             return await self.card(tx, post.request_id, CardKind(post.kind), view)
         except SQLAlchemyError:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ from bot.signin.timing import Timing
 from bot.store import conversations, posts, publisher_leases
 from bot.store.conversations import ConversationReference
 from bot.store.database import UNUSABLE, Database, Transaction
-from bot.store.posts import Post
+from bot.store.posts import DuePost, Post
 
 log = structlog.get_logger()
 
@@ -48,10 +48,18 @@ class _Conversation:
     closed_until: float = 0.0  #: throttled, failing, or another replica's
     leased_until: float = 0.0  #: end of this replica's lease
 
-    def wait(self, post: Post, now: float) -> float:
-        """Seconds until the post may be delivered."""
-        wait = max(self.rate_limit.wait(now), self.closed_until - now)
-        return max(wait, self.update_after - now) if post.activity_id else wait
+    def wait(self, now: float) -> float:
+        """Seconds until a message may be sent; 0 or less if it may go now."""
+        return max(self.rate_limit.wait(now), self.closed_until - now)
+
+    def update_wait(self, now: float) -> float:
+        """Seconds until a card may be updated."""
+        return max(self.wait(now), self.update_after - now)
+
+    def is_idle(self, now: float) -> bool:
+        """Whether a new one would do as well."""
+        limits = max(self.update_after, self.closed_until, self.leased_until)
+        return limits <= now and self.rate_limit.is_idle(now)
 
 
 class Publisher:
@@ -102,44 +110,47 @@ class Publisher:
 
     async def _round(self) -> float:
         """Start what can be delivered now; returns the seconds until more can be."""
+        now, moment = self._clock(), self._monotonic()
+        self._forget_idle(moment)
         # Noted before the read: a delivery that ends meanwhile would still look undelivered in what was
         # read. Its end wakes the loop.
         in_flight = frozenset(self._deliveries)
+        free = _MAX_CONCURRENT_CONVERSATIONS - len(in_flight)
+        app_wait = self._app_rate_limit.wait(moment)
+        if free <= 0 or app_wait > 0:
+            return max(app_wait, 0.01) if free > 0 else self._timing.idle_seconds
+        sends = {key: known.wait(moment) for key, known in self._conversations.items()}
+        updates = {key: known.update_wait(moment) for key, known in self._conversations.items()}
         async with self._database.read() as tx:
-            due = await posts.due(tx)
-        by_conversation: dict[str, list[Post]] = defaultdict(list)
-        for post in due:
-            by_conversation[post.rate_limit_key].append(post)
-        pause = self._timing.idle_seconds
-        for key, waiting in by_conversation.items():
-            if key not in in_flight:
-                pause = min(pause, self._start_first(key, waiting))
-        return max(pause, 0.01)
-
-    def _start_first(self, key: str, waiting: Iterable[Post]) -> float:
-        """Start the conversation's first post that may go; returns the seconds until another may."""
-        soonest = self._timing.idle_seconds
-        if len(self._deliveries) >= _MAX_CONCURRENT_CONVERSATIONS:
-            return soonest  # the end of any delivery wakes the loop
-        now, moment = self._clock(), self._monotonic()
-        for post in waiting:
-            wait = max(
-                self._conversations[key].wait(post, moment), self._app_rate_limit.wait(moment)
+            due = await posts.next_due(
+                tx,
+                now,
+                limit=free,
+                closed=in_flight.union(key for key, wait in sends.items() if wait > 0),
+                closed_to_updates=[key for key, wait in updates.items() if wait > 0],
             )
-            if post.not_before is not None:
-                wait = max(wait, (post.not_before - now).total_seconds())
-            if wait <= 0:
-                self._deliveries[key] = asyncio.create_task(self._deliver(key, post))
-                return soonest
-            soonest = min(soonest, wait)
-            if not post.activity_id and not post.attempts:
-                # Sends keep their order; one that failed before lets the others pass.
-                break
-        return soonest
+            retry_at = await posts.next_retry_at(tx, now)
+        for post in due:
+            key = post.rate_limit_key
+            self._deliveries[key] = asyncio.create_task(self._deliver(key, post))
+        waits = [wait for wait in (*sends.values(), *updates.values()) if wait > 0]
+        if retry_at is not None:
+            waits.append((retry_at - now).total_seconds())
+        return max(min([self._timing.idle_seconds, *waits]), 0.01)
 
-    async def _deliver(self, key: str, post: Post) -> None:
+    def _forget_idle(self, moment: float) -> None:
+        """Keep only the conversations that were written to lately, or hold a lease or have to wait."""
+        idle = [
+            key
+            for key, known in self._conversations.items()
+            if key not in self._deliveries and known.is_idle(moment)
+        ]
+        for key in idle:
+            del self._conversations[key]
+
+    async def _deliver(self, key: str, post: DuePost) -> None:
         try:
-            await self._attempt(self._conversations[key], post)
+            await self._attempt(self._conversations[key], key, post.id)
         except Exception:
             log.exception(
                 "publisher.delivery_failed", post=post.id, kind=post.kind, request=post.request_id
@@ -180,15 +191,14 @@ class Publisher:
         left = conversation.leased_until - self._monotonic()
         return left > self._timing.lease_margin_seconds / 4
 
-    async def _attempt(self, conversation: _Conversation, waiting: Post) -> None:
-        if not await self._hold(conversation, waiting.rate_limit_key):
+    async def _attempt(self, conversation: _Conversation, key: str, post_id: int) -> None:
+        if not await self._hold(conversation, key):
             return
         async with self._database.read() as tx:
             # Read anew under the lease: another replica may have delivered it.
-            still_due = await posts.due(tx, only=waiting.id)
-            if not still_due:
+            post = await posts.load_due(tx, post_id)
+            if post is None:
                 return
-            post = still_due[0]
             projected = await self._projection.post(tx, post)
             reference = await conversations.load(tx, post.tenant_id, post.conversation_id)
         if projected is None or reference is None:
@@ -280,12 +290,12 @@ class Publisher:
                 self._database_outages.recovered()
                 return
 
-    def _backoff(self, post: Post) -> float:
+    def _backoff(self, post: Post | DuePost) -> float:
         seconds = min(
             _MAX_BACKOFF_SECONDS, self._timing.card_seconds * 2.0 ** min(post.attempts, 10)
         )
         return seconds * random.uniform(0.8, 1.2)  # noqa: S311
 
-    async def _retry_later(self, post: Post, seconds: float) -> None:
+    async def _retry_later(self, post: Post | DuePost, seconds: float) -> None:
         async with self._database.write() as tx:
-            await posts.later(tx, post, self._clock() + timedelta(seconds=seconds))
+            await posts.later(tx, post.id, self._clock() + timedelta(seconds=seconds))

@@ -29,6 +29,11 @@ class RateLimit:
                 wait = max(wait, self._moments[-most] + seconds - now)
         return wait
 
+    def is_idle(self, now: float) -> bool:
+        """Whether no window holds an operation any more."""
+        longest, _ = max(self.windows)
+        return not self._moments or self._moments[-1] <= now - longest
+
     def count(self, now: float) -> None:
         """Count one operation at `now`."""
         longest, most = max(self.windows)

@@ -84,17 +84,17 @@ class Reconciliation:
 
     async def reconcile(self, batch: Batch) -> None:
         context = self._context
-        gateway = context.gateways.for_reads(batch)
-        if gateway is None:
+        access = context.gateways.for_reads(batch)
+        if access is None:
             return
         async with context.database.read() as tx:
             phones = await batches.phones(tx, batch)
             known = await batches.known_remote_batch_ids(tx, batch.tenant_id)
         try:
-            match = await find(gateway, batch, phones, known)
+            match = await find(access.gateway, batch, phones, known)
         except AccessDeniedError as error:
-            if context.gateways.readable is not None:
-                await self._polling.failed(batch, error)
+            if access.delegation is not None:
+                await self._polling.failed(batch, access, error)
                 return
             self._unavailable(batch, error)
             # Asking again will not help.

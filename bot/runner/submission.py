@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -16,12 +17,13 @@ from bot.gateway import (
     UnreachableError,
 )
 from bot.lifecycle import batches as lifecycle
-from bot.runner.context import WorkerContext, expected_seconds, jitter, traceable
+from bot.runner.context import WorkerContext, jitter, traceable
+from bot.runner.gateways import Access
 from bot.signin.outcome import CHANGED_MESSAGE
-from bot.signin.timing import next_poll_seconds
 from bot.store import batches, requests
 from bot.store.batches import Batch
 from bot.store.database import UNUSABLE, Transaction
+from bot.store.leases import LeaseLostError
 
 log = structlog.get_logger()
 
@@ -55,22 +57,69 @@ class Submission:
                 batch, "the lease was too short to send", context.timing.poll_first_seconds
             )
             return
-        gateway = context.gateways.for_submit(batch)
-        if gateway is None:
+        access = context.gateways.for_submit(batch)
+        if access is None:
             await self._requeue(batch, "no delegation is held", 0)
             return
+        sending = False
+
+        async def before_sending() -> None:
+            nonlocal sending
+            await self._mark_sending(batch, answer_by)
+            sending = True
+
         try:
-            remote_batch_id = await gateway.submit(batch.region, phones)
+            remote_batch_id = await access.gateway.submit(batch.region, phones, before_sending)
+        except LeaseLostError:
+            await self._requeue(
+                batch, "the lease ended before it was sent", context.timing.poll_first_seconds
+            )
         except NotRunError as error:
-            await self._not_run(batch, error)
+            await self._not_run(batch, access, error)
         except OutcomeUnknownError as error:
             await self.mark_unknown(batch, error.message)
         except Exception as error:
-            await self.mark_unknown(batch, f"{type(error).__name__}: {error}")
+            message = f"{type(error).__name__}: {error}"
+            if sending:
+                await self.mark_unknown(batch, message)
+            else:
+                await self._requeue(batch, message, context.timing.throttled_seconds)
             raise
         else:
             context.outages.recovered()
             await self.acknowledged(batch, remote_batch_id)
+
+    async def _mark_sending(self, batch: Batch, answer_by: datetime) -> None:
+        """Record that the batch is about to be sent, by a gateway that gives up at `answer_by`.
+
+        Raises what means that it must not be sent: `LeaseLostError`, or `NotRunError` if the mark
+        cannot be recorded.
+        """
+        context = self._context
+        try:
+            async with context.database.write() as tx:
+                marked = await lifecycle.mark_sending(
+                    tx, batch, owner=context.owner, now=context.clock()
+                )
+        except UNUSABLE as error:
+            raise NotRunError(f"the database failed ({type(error).__name__})") from error
+        # Without time for an answer, the process was paused: others may act on the batch meanwhile.
+        if not marked or context.clock() >= answer_by:
+            raise LeaseLostError(batch.id)
+
+    async def lapsed(self, batch: Batch) -> None:
+        """The lease of an intent expired. It is sent anew if no byte of it can have left."""
+        if not batch.unsent:
+            await self.mark_unknown(batch, "the submit's lease expired")
+            return
+        context = self._context
+        async with context.database.write() as tx:
+            released = await lifecycle.release_unsent(
+                tx, context.notifications, batch, now=context.clock()
+            )
+        if released:
+            log.warning("batch.released_unsent", request=batch.request_id, batch=batch.id)
+            context.changed()
 
     async def acknowledged(self, batch: Batch, remote_batch_id: str) -> None:
         """The SIP Gateway has the batch: by its answer, or found in its summaries."""
@@ -84,13 +133,8 @@ class Submission:
         )
 
         async def acknowledge(tx: Transaction) -> bool:
-            expected = await expected_seconds(tx, batch.region)
-            wait = jitter(
-                next_poll_seconds(
-                    context.timing, elapsed=0, polls=0, ended=0, size=batch.size, expected=expected
-                )
-            )
-            return await lifecycle.acknowledge(
+            wait = jitter(context.timing.poll_first_seconds)
+            if await lifecycle.acknowledge(
                 tx,
                 batch,
                 remote_batch_id,
@@ -98,10 +142,15 @@ class Submission:
                 lease_until=context.lease_until(wait),
                 due_at=context.after(wait),
                 now=context.clock(),
+            ):
+                return True
+            # The batch has moved on, so what runs in the SIP Gateway is not followed.
+            await lifecycle.report_late(
+                tx, context.notifications, batch, remote_batch_id, context.clock()
             )
+            return False
 
         recorded = await context.record(acknowledge)
-        # Not recorded: the batch has moved on, so what runs in the SIP Gateway is not followed.
         (log.info if recorded else log.error)(
             "batch.submitted",
             request=batch.request_id,
@@ -137,7 +186,7 @@ class Submission:
         )
         context.changed()
 
-    async def _not_run(self, batch: Batch, error: NotRunError) -> None:
+    async def _not_run(self, batch: Batch, access: Access, error: NotRunError) -> None:
         context = self._context
         details = {
             "request": batch.request_id,
@@ -158,7 +207,7 @@ class Submission:
             )
             context.changed()
         elif isinstance(error, AccessDeniedError):
-            await self._denied(batch, error)
+            await self._denied(batch, access, error)
         elif isinstance(error, ThrottledError):
             wait = error.retry_after
             await self._requeue(
@@ -169,12 +218,11 @@ class Submission:
                 batch, error.message, context.timing.throttled_seconds, unreachable=True
             )
 
-    async def _denied(self, batch: Batch, error: AccessDeniedError) -> None:
+    async def _denied(self, batch: Batch, access: Access, error: AccessDeniedError) -> None:
         context = self._context
-        delegated = context.gateways.delegations is not None
-        in_use = context.gateways.drop_delegation(batch)
+        in_use = context.gateways.denied(batch, access)
         # With a delegation it is sent again as soon as an approver grants another.
-        wait = 0 if delegated else context.timing.denied_seconds
+        wait = context.timing.denied_seconds if access.delegation is None else 0
         refused: dict[str, Any] = {"refused": traceable(error)} if in_use else {}
         await self._requeue(batch, error.message, wait, **refused)
 

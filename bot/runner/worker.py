@@ -1,7 +1,8 @@
 """The worker: claims batches, submits and polls them, and reconciles those of unknown outcome.
 
 It keeps nothing that matters in memory. Whenever it dies, the next worker continues from the tables: an
-intent without an answer is of unknown outcome, a submitted batch is simply polled.
+intent is sent anew if no byte of it had left, else its outcome is unknown; a submitted batch is simply
+polled.
 """
 
 from __future__ import annotations
@@ -9,19 +10,24 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
+from bot.gateway import SipGateway
+from bot.identity.delegations import Delegations
 from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import delegations as delegation_requests
 from bot.phones.region import Region
 from bot.runner.context import WorkerContext
+from bot.runner.lookups import Lookups
 from bot.runner.loop import Loop
 from bot.runner.polling import Polling
 from bot.runner.reconciliation import Reconciliation
 from bot.runner.submission import Submission
 from bot.signin.batch import BatchState
-from bot.store import batches, delegation_leases, leases, slots
+from bot.signin.timing import Window, window
+from bot.store import batches, delegation_leases, leases, locks, requests, slots
 from bot.store.batches import Batch
 
 _MAX_CONCURRENT_READS = 16
@@ -35,6 +41,7 @@ class Worker:
         self._context = context
         self._submission = Submission(context)
         self._polling = Polling(context)
+        self._lookups = Lookups(context)
         self._reconciliation = Reconciliation(context, self._submission, self._polling)
         self._loop = Loop("worker", pause_seconds=context.timing.idle_seconds)
         self._heartbeat_at: datetime | None = None  # next one; None before the first
@@ -43,6 +50,9 @@ class Worker:
         #: by kind, batch id and attempt: a late submit does not keep a new claim from being sent
         self._tasks: dict[tuple[str, int, int], asyncio.Task[None]] = {}
         self._reads = asyncio.Semaphore(_MAX_CONCURRENT_READS)
+        self._claiming: asyncio.Task[None] | None = (
+            None  # the latest claim, with the start of its submits
+        )
 
     def wake(self) -> None:
         """Something was approved, answered or cancelled: start the next round now."""
@@ -57,6 +67,8 @@ class Worker:
             await self._drain()
 
     async def _drain(self) -> None:
+        if self._claiming is not None:
+            await asyncio.wait([self._claiming])
         for (kind, *_), task in self._tasks.items():
             if kind != _SUBMIT:
                 task.cancel()
@@ -72,33 +84,40 @@ class Worker:
             self._leases_are_stale = False
         await self._heartbeat()
         now = context.clock()
+        sendable, readable = context.gateways.sendable, context.gateways.readable
         async with context.database.read() as tx:
             lapsed = await batches.lapsed_intents(tx, now)
-            regions = await slots.regions_with_work(tx, now, only=context.gateways.sendable)
-            due = await batches.due(
-                tx, owner=context.owner, now=now, only=context.gateways.readable
-            )
+            regions = await slots.regions_with_work(tx, now, only=sendable)
+            full = await slots.full_regions(tx) if regions else set[tuple[str, Region]]()
+            due = [
+                batch
+                for batch in await batches.due(tx, owner=context.owner, now=now, only=readable)
+                if (_FOLLOW, batch.id, batch.attempt) not in self._tasks
+            ]
+            past = {
+                batch.id: window(await batches.durations(tx, batch))
+                for batch in due
+                if batch.state is BatchState.SUBMITTED
+            }
+            due_at = await batches.next_due_at(tx, now, sendable=sendable, readable=readable)
         for batch in lapsed:
             if (_SUBMIT, batch.id, batch.attempt) not in self._tasks:
-                await self._submission.mark_unknown(batch, "the submit's lease expired")
+                await self._submission.lapsed(batch)
         for tenant_id, region in regions:
-            await self._claim(tenant_id, region)
+            if (tenant_id, region) not in full:
+                # To its end even if the worker is stopped meanwhile: a claim that is committed and not
+                # sent would become a question for an approver.
+                self._claiming = asyncio.create_task(self._claim(tenant_id, region))
+                await asyncio.shield(self._claiming)
+        await self._lookups.draft()
         for batch in due:
-            self._start(_FOLLOW, batch, self._follow)
-        return await self._seconds_until_due()
-
-    async def _seconds_until_due(self) -> float:
-        context = self._context
-        async with context.database.read() as tx:
-            due_at = await batches.next_due_at(
-                tx, sendable=context.gateways.sendable, readable=context.gateways.readable
-            )
+            self._start(_FOLLOW, batch, partial(self._follow, past=past.get(batch.id)))
+        # What is due and not done (another replica's, or without a free slot) is looked at again then.
+        # The end of any task starts a round at once.
         if due_at is None:
             return context.timing.idle_seconds
         wait = (due_at - context.clock()).total_seconds()
-        # Due, and yet nothing could be done (another replica's, or no free slot): do not spin.
-        shortest = context.timing.poll_first_seconds / 4
-        return min(context.timing.idle_seconds, wait if wait > 0 else shortest)
+        return min(context.timing.idle_seconds, max(0, wait))
 
     def _start(self, kind: str, batch: Batch, work: Callable[[Batch], Awaitable[None]]) -> None:
         key = (kind, batch.id, batch.attempt)
@@ -135,14 +154,17 @@ class Worker:
         if claimed:
             context.changed()
 
-    async def _follow(self, batch: Batch) -> None:
+    async def _follow(self, batch: Batch, *, past: Window | None) -> None:
         async with self._reads:
             if not await self._acquire(batch):
                 return
-            if batch.state is BatchState.UNKNOWN:
-                await self._reconciliation.reconcile(batch)
-            else:
-                await self._polling.poll(batch)
+            match batch.state:
+                case BatchState.UNKNOWN:
+                    await self._reconciliation.reconcile(batch)
+                case BatchState.DONE:
+                    await self._lookups.look_up(batch)
+                case _:
+                    await self._polling.poll(batch, past)
 
     async def _acquire(self, batch: Batch) -> bool:
         """Hold the batch's lease for as long as a read may take. Returns False if another replica does."""
@@ -156,25 +178,44 @@ class Worker:
                 tx, batch, owner=context.owner, now=now, lease_until=context.lease_until()
             )
 
+    async def _end_lost(self, delegations: Delegations[SipGateway]) -> None:
+        """Vouch no longer for delegations that the SIP Gateway denied or that have expired."""
+        lost = [each.request_id for each in delegations.current() if not each.usable]
+        async with self._context.database.write() as tx:
+            await locks.requests(tx, *lost)
+            # Read again: whoever grants another delegation from here on waits for this transaction.
+            still = {each.request_id for each in delegations.current() if not each.usable}
+            await delegation_leases.end(tx, still.intersection(lost))
+
     async def _heartbeat(self) -> None:
         """Vouch for the delegations held here, and ask for those that no replica holds."""
         context, now = self._context, self._context.clock()
         delegations = context.gateways.delegations
         if delegations is None:
             return
-        lost = delegations.lost()
+        lost = any(not each.usable for each in delegations.current())
         if not lost and self._heartbeat_at is not None and now < self._heartbeat_at:
             return
-        held, lease_seconds = delegations.held(), delegations.lease_seconds
+        lease_seconds = delegations.lease_seconds
+        current = delegations.current()
+        held = {each.request_id for each in current if each.usable}
+        # Each locks several requests in order, so each is a transaction of its own.
+        if lost:
+            await self._end_lost(delegations)
         async with context.database.write() as tx:
-            await delegation_leases.end(tx, lost)
             running = await delegation_leases.heartbeat(tx, held, context.after(lease_seconds))
+        async with context.database.write() as tx:
             wanted = await delegation_requests.ask(
                 tx, context.notifications, now, context.gateways.states_needing_delegation
             )
         for request_id in wanted:
             log.info("delegation.wanted", request=request_id)
-        await delegations.release((held - frozenset(running)) | lost)
+        if wanted:
+            async with context.database.write() as tx:
+                await requests.touch_waiting(tx, wanted)
+        await delegations.release(
+            [each for each in current if not each.usable or each.request_id not in running]
+        )
         self._heartbeat_at = now + timedelta(seconds=lease_seconds / 3)
         if wanted:
             context.changed()

@@ -52,6 +52,8 @@ ACKNOWLEDGE = _transition("acknowledge", [*_UNSETTLED, BatchState.PLANNED], Batc
 # A refusal is a proof, too: nothing of this attempt ran.
 REJECT = _transition("reject", _UNSETTLED, BatchState.DONE)
 REQUEUE = _transition("requeue", _UNSETTLED, BatchState.PLANNED)
+# A lease that expired before the mark that precedes the first byte: nothing of this attempt was sent.
+RELEASE_UNSENT = _transition("release_unsent", [BatchState.INTENT], BatchState.PLANNED)
 MARK_UNKNOWN = _transition("mark_unknown", [BatchState.INTENT], BatchState.UNKNOWN)
 ASK_APPROVER = _transition("ask_approver", [BatchState.UNKNOWN], BatchState.NEEDS_PERSON)
 CHECK_AGAIN = _transition("check_again", [BatchState.NEEDS_PERSON], BatchState.UNKNOWN)
@@ -66,6 +68,7 @@ TRANSITIONS = (
     ACKNOWLEDGE,
     REJECT,
     REQUEUE,
+    RELEASE_UNSENT,
     MARK_UNKNOWN,
     ASK_APPROVER,
     CHECK_AGAIN,

@@ -37,8 +37,10 @@ LEAVE_UNCONFIRMED = _transition(
     "leave_unconfirmed", PhoneStatus.IN_PROGRESS, PhoneStatus.UNCONFIRMED
 )
 
-#: Every change of a phone's status that can happen; a phone of a new request is `pending`.
-TRANSITIONS = (
+LOOK_UP_SIGNED_IN = _transition("look_up", PhoneStatus.UNCONFIRMED, PhoneStatus.SIGNED_IN)
+LOOK_UP_FAILED = _transition("look_up", PhoneStatus.UNCONFIRMED, PhoneStatus.FAILED)
+
+_WHILE_RUNNING = (
     SEND,
     TAKE_BACK,
     REPORT_SIGNED_IN,
@@ -47,7 +49,10 @@ TRANSITIONS = (
     LEAVE_OUT,
     LEAVE_UNCONFIRMED,
 )
-TERMINAL_PHONE_STATUSES = terminal(PhoneStatus, TRANSITIONS)
+#: Every change of a phone's status that can happen; a phone of a new request is `pending`.
+TRANSITIONS = (*_WHILE_RUNNING, LOOK_UP_SIGNED_IN, LOOK_UP_FAILED)
+#: Final while its request runs. One that ended `unconfirmed` is looked up again before a retry.
+TERMINAL_PHONE_STATUSES = terminal(PhoneStatus, _WHILE_RUNNING)
 #: What "Retry failed" takes along.
 RETRYABLE_PHONE_STATUSES = TERMINAL_PHONE_STATUSES - {PhoneStatus.SIGNED_IN}
 

@@ -46,6 +46,7 @@ class RequestFacts:
     requester_id: str  #: object id
     expires_at: datetime | None = None  #: UTC; None while draft
     cancelling: bool = False  #: cancellation was requested
+    reason_wanted: bool = False  #: an overlap has to be explained before it can be approved
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +86,17 @@ def may_see(actor: Actor, request: RequestFacts) -> Decision:
 
 
 def may_request_approval(actor: Actor, request: RequestFacts) -> Decision:
-    """Ask for approval of a draft."""
+    """Ask for approval of a draft, or explain an overlap that holds up the approval."""
     if request.tenant_id != actor.tenant_id:
         return Denied(DenialReason.NO_SUCH_REQUEST)
     if actor.person.object_id != request.requester_id:
         return Denied(DenialReason.NOT_YOURS)
     if not actor.may_request:
         return Denied(DenialReason.NOT_REQUESTER)
-    return ALLOWED if request.state is RequestState.DRAFT else Denied(DenialReason.NOT_A_DRAFT)
+    explains = request.state is RequestState.WAITING and request.reason_wanted
+    if request.state is RequestState.DRAFT or explains:
+        return ALLOWED
+    return Denied(DenialReason.NOT_A_DRAFT)
 
 
 def may_withdraw(actor: Actor, request: RequestFacts) -> Decision:

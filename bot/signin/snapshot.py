@@ -14,6 +14,7 @@ from bot.phones.issue import Issue, Notice
 from bot.phones.region import Region
 from bot.signin.batch import MAX_PHONES_PER_BATCH, BatchState
 from bot.signin.outcome import Cause, PhoneStatus
+from bot.signin.overlap import Overlap
 from bot.signin.request import Person, RequestState
 
 Item = TypeVar("Item")
@@ -120,7 +121,8 @@ class CauseGroup:
 
 @dataclass(frozen=True, slots=True)
 class ReconciliationQuestion:
-    """A batch of unknown outcome that only an approver can settle."""
+    """A batch of unknown outcome that only an approver can settle, or (with a `remote_batch_id`) a
+    submitted one whose status cannot be read: to be polled on, or given up?"""
 
     batch_id: int
     region: Region
@@ -129,8 +131,27 @@ class ReconciliationQuestion:
     first_row: int
     last_row: int
     attempt: int = 1  #: which submit of the batch the question is about
-    error: str = ""  #: why the summaries could not be read, "" if they could
+    error: str = ""  #: why the summaries or the status could not be read, "" if they could
     examples: Sequence[str] = ()  #: UPNs of its first phones, up to three
+    remote_batch_id: str = ""  #: "" if its outcome is unknown
+
+
+@dataclass(frozen=True, slots=True)
+class SlotHolder:
+    """Another request whose batches take slots of a region."""
+
+    request_id: str
+    requester_id: str  #: object id
+    signed_out: bool  #: nobody is signed in for it
+    asks: bool  #: an approver has to answer a question about a batch of it in the region
+
+
+@dataclass(frozen=True, slots=True)
+class RegionWait:
+    """A region in which nothing of the request is sent yet, since others take all of its slots."""
+
+    region: Region
+    holders: Sequence[SlotHolder]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +195,7 @@ class RequestSnapshot:
     phones: Page[PhoneSnapshot]  #: as the card's filter and page select
     four_eyes: bool
     created_at: datetime
+    waits: Sequence[RegionWait] = ()  #: while running
     unsettled: Sequence[int] = ()  #: ids of batches of unknown outcome that Offhook is checking
     batch_size: int = MAX_PHONES_PER_BATCH  #: phones per batch, at most
     digest: str = ""  #: `Digests.request`; "" while draft
@@ -190,6 +212,8 @@ class RequestSnapshot:
     refused: str = ""  #: why the SIP Gateway denies access right now, in its own words
     unreachable_since: datetime | None = None  #: since when polls fail; the phones keep going
     delegation_wanted_since: datetime | None = None  #: since when no approver's delegation is held
+    overlaps: Sequence[Overlap] = ()  #: with other requests, the most pressing first
+    reason_wanted_since: datetime | None = None  #: since when they have to be explained
 
     @property
     def phones_by_status(self) -> Tally:

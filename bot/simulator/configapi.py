@@ -13,7 +13,7 @@ import re
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -60,11 +60,13 @@ class Batch:
     seconds: float
     #: Whether the second half of the items never ends.
     stuck: bool
+    #: Whether all items end together.
+    at_once: bool
 
     def done(self, now: float) -> int:
-        """Number of items that have ended by `now` (`time.monotonic()`); they end in order."""
+        """Number of items that have ended by `now` (`time.monotonic()`), in order."""
         share = 1.0 if self.seconds == 0 else min((now - self.started) / self.seconds, 1.0)
-        ended = int(share * len(self.items))
+        ended = int(share) * len(self.items) if self.at_once else int(share * len(self.items))
         return min(ended, len(self.items) // 2) if self.stuck else ended
 
     def running(self, now: float) -> bool:
@@ -101,6 +103,7 @@ class ConfigApi:
         #: Most batches running at once, by region.
         self.peak: Counter[Region] = Counter()
         self.last_headers: dict[Call, Mapping[str, str]] = {}
+        self._batch_seconds = scenario.batch_seconds
         self._faults = faults
         self._signal = Signal()
         self._outcomes = {key.casefold(): value for key, value in scenario.outcomes.items()}
@@ -116,6 +119,12 @@ class ConfigApi:
         Raises `TimeoutError` after `timeout` seconds.
         """
         await self._signal.until(lambda: len(self.submits) >= number or None, timeout)
+
+    def finish(self) -> None:
+        """End the batches that run, and from now on each batch as soon as it is accepted."""
+        self._batch_seconds = 0
+        ended = {each.id: replace(each, seconds=0) for each in self.batches.values()}
+        self.batches.update(ended)
 
     def routes(self) -> web.RouteTableDef:
         routes = web.RouteTableDef()
@@ -240,12 +249,18 @@ class ConfigApi:
             outcomes=tuple(self._outcome(item, phones) for item in items),
             started=time.monotonic(),
             created_at=datetime.now(UTC),
-            seconds=self.scenario.batch_seconds,
+            seconds=self._seconds(number),
             stuck=number in self.scenario.stuck,
+            at_once=self.scenario.at_once,
         )
         self.batches[batch.id] = batch
         self.peak[region] = max(self.peak[region], self._running(region))
         return batch
+
+    def _seconds(self, number: int) -> float:
+        spread = self.scenario.batch_spread
+        chance = random.Random(f"{self.scenario.seed} {number}").uniform(1 - spread, 1 + spread)
+        return self._batch_seconds * chance
 
     def _outcome(self, item: Item, phones: Counter[str]) -> str:
         """The outcome for one phone: by its hardware ID's format, by the scenario, or by chance.

@@ -26,6 +26,21 @@ class Faults:
         """Add a rule. Earlier calls do not count toward its `nth`."""
         self._rules.append(fault)
 
+    def remove(self, fault: Fault) -> None:
+        """End a fault."""
+        gone = self._rules.index(fault)
+        del self._rules[gone]
+        self._matches = {
+            index - (index > gone): matches
+            for index, matches in self._matches.items()
+            if index != gone
+        }
+
+    def clear(self) -> None:
+        """Drop all rules: from here on, every call succeeds."""
+        self._rules.clear()
+        self._matches.clear()
+
     def next(self, call: Call, region: Region | None = None) -> Fault | None:
         """Count this call and return the first fault that applies to it. Returns None when none does."""
         matched: Fault | None = None

@@ -297,6 +297,10 @@ class Scenario(_Model):
     latency: Seconds = 0.0
     #: Duration of a batch; its phones end one after the other.
     batch_seconds: Seconds = 2.0
+    #: By what share durations vary, evenly around `batch_seconds`; the same in every run of a seed.
+    batch_spread: Share = 0.0
+    #: Whether the phones of a batch end together with it, instead of one after the other.
+    at_once: bool = False
     #: Outcomes per attempt, by account or hardware ID; the last one repeats.
     outcomes: Mapping[str, Outcomes] = Field(default_factory=dict)
     #: Probability of each outcome for all other phones.

@@ -40,13 +40,13 @@ async def begin(tx: Transaction, request_id: str) -> int:
     """Note the accounts of the ready rows as unchecked. Returns how many they are."""
     await tx.execute(delete(AccountCheckRow).where(AccountCheckRow.request_id == request_id))
     rows = await tx.execute(
-        select(PhoneRow.username)
+        select(PhoneRow.account, PhoneRow.username)
         .where(PhoneRow.request_id == request_id, PhoneRow.ready)
         .order_by(PhoneRow.number)
     )
     accounts: dict[str, str] = {}
-    for username in rows.scalars():
-        accounts.setdefault(username.casefold(), username)
+    for account, username in rows:
+        accounts.setdefault(account, username)
     unchecked = [
         {"request_id": request_id, "account": account, "number": number, "username": username}
         for number, (account, username) in enumerate(accounts.items())

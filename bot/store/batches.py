@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
@@ -15,7 +15,24 @@ from bot.signin.request import Phone
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, PhoneRow
 
-_FOLLOWED = (BatchState.SUBMITTED.value, BatchState.UNKNOWN.value)
+_REMEMBERED = 20  # finished batches from which the duration of the next is estimated
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Batches that a replica can read: of these requests, and of any request of these tenants."""
+
+    request_ids: Collection[str]
+    tenant_ids: Collection[str]
+
+    @property
+    def condition(self) -> ColumnElement[bool]:
+        return or_(
+            BatchRow.request_id.in_(self.request_ids), BatchRow.tenant_id.in_(self.tenant_ids)
+        )
+
+
+_FOLLOWED = (BatchState.SUBMITTED.value, BatchState.UNKNOWN.value, BatchState.DONE.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +46,7 @@ class Batch:
     size: int  #: phones
     state: BatchState
     attempt: int  #: submits so far; the fencing token of every write about one of them
+    unsent_attempt: int | None  #: the attempt of which no byte has left; None once one may have
     owner: str  #: replica that holds the lease, "" if none
     lease_until: datetime | None  #: until when `owner` may act; None if nobody holds a lease
     remote_batch_id: str  #: "" until the SIP Gateway gave one
@@ -38,10 +56,17 @@ class Batch:
     progress_at: datetime | None  #: of the latest news
     completed_at: datetime | None  #: when the SIP Gateway first called it complete
     ended: int  #: phones that have ended
+    unreadable_seconds: float  #: spent polling in vain since the last success
+    unreadable_asked: bool  #: a person was asked what to do about that
     stalled: bool  #: people were told that it makes no progress
-    due_at: datetime | None  #: of the next poll or reconciliation; None if neither
+    due_at: datetime | None  #: of the next poll, reconciliation or look-up; None if none
     failing_since: datetime | None  #: first failed read of this spell; None after a success
     digest: str  #: of its phones as they were planned; see `Digests.match_batch`
+
+    @property
+    def unsent(self) -> bool:
+        """True while it is certain that no byte of the latest attempt has left."""
+        return self.unsent_attempt == self.attempt
 
 
 _COLUMNS = tuple(getattr(BatchRow, field.name) for field in fields(Batch))
@@ -80,58 +105,74 @@ def of_requests(request_ids: Collection[str] | None) -> tuple[ColumnElement[bool
     return () if request_ids is None else (BatchRow.request_id.in_(request_ids),)
 
 
+def _within(reach: Reach | None) -> tuple[ColumnElement[bool], ...]:
+    return () if reach is None else (reach.condition,)
+
+
 async def lapsed_intents(tx: Transaction, now: datetime) -> list[Batch]:
-    """Intents whose lease has expired: whether they were sent is unknown."""
+    """Intents whose lease has expired: `unsent` ones were not sent, of the others it is unknown."""
     return await select_where(
         tx, BatchRow.state == BatchState.INTENT.value, BatchRow.lease_until <= now
     )
 
 
 async def due(
-    tx: Transaction, *, owner: str, now: datetime, only: Collection[str] | None = None
+    tx: Transaction, *, owner: str, now: datetime, only: Reach | None = None
 ) -> list[Batch]:
-    """Submitted batches to poll and unknown ones to reconcile, that `owner` or nobody holds."""
+    """Submitted batches to poll, unknown ones to reconcile, and done ones to look up before a retry,
+    that `owner` or nobody holds.
+
+    `only`: batches within reach; None for all.
+    """
     return await select_where(
         tx,
         BatchRow.state.in_(_FOLLOWED),
         BatchRow.due_at <= now,
-        *of_requests(only),
+        *_within(only),
         or_(BatchRow.owner == owner, BatchRow.lease_until.is_(None), BatchRow.lease_until <= now),
     )
 
 
 async def next_due_at(
     tx: Transaction,
+    now: datetime,
     *,
     sendable: Collection[str] | None = None,
-    readable: Collection[str] | None = None,
+    readable: Reach | None = None,
 ) -> datetime | None:
-    """When the next batch is due; None if none is.
+    """When the next batch will be due that is not yet; None if none will.
 
-    `sendable`, `readable`: the requests whose batches can be sent and polled, None for all.
+    `sendable`: the requests whose batches can be sent; `readable`: the batches that can be polled.
+    None for all.
     """
-    polls = await tx.execute(
-        select(func.min(BatchRow.due_at)).where(
-            BatchRow.state.in_(_FOLLOWED), *of_requests(readable)
-        )
+    polls = select(func.min(BatchRow.due_at)).where(
+        BatchRow.state.in_(_FOLLOWED), BatchRow.due_at > now, *_within(readable)
     )
-    leases = await tx.execute(
-        select(func.min(BatchRow.lease_until)).where(BatchRow.state == BatchState.INTENT.value)
+    leases = select(func.min(BatchRow.lease_until)).where(
+        BatchRow.state == BatchState.INTENT.value, BatchRow.lease_until > now
     )
-    backoffs = await tx.execute(
-        select(func.min(BatchRow.not_before)).where(
-            BatchRow.state == BatchState.PLANNED.value, *of_requests(sendable)
-        )
+    backoffs = select(func.min(BatchRow.not_before)).where(
+        BatchRow.state == BatchState.PLANNED.value,
+        BatchRow.not_before > now,
+        *of_requests(sendable),
     )
-    moments = (polls.scalar(), leases.scalar(), backoffs.scalar())
-    return min((moment for moment in moments if moment), default=None)
+    moments = await tx.execute(
+        select(*(each.scalar_subquery() for each in (polls, leases, backoffs)))
+    )
+    return min((moment for moment in moments.one() if moment), default=None)
+
+
+def asks_approver() -> ColumnElement[bool]:
+    """Batches of unknown outcome, and submitted ones that have been unreadable for too long."""
+    unreadable = and_(BatchRow.state == BatchState.SUBMITTED.value, BatchRow.unreadable_asked)
+    return or_(BatchRow.state == BatchState.NEEDS_PERSON.value, unreadable)
 
 
 async def needing_person(tx: Transaction, request_id: str) -> list[int]:
-    """Ids of the batches whose outcome an approver has to settle."""
+    """Ids of the batches about which an approver is asked."""
     rows = await tx.execute(
         select(BatchRow.id)
-        .where(BatchRow.request_id == request_id, BatchRow.state == BatchState.NEEDS_PERSON.value)
+        .where(BatchRow.request_id == request_id, asks_approver())
         .order_by(BatchRow.id)
     )
     return list(rows.scalars())
@@ -147,20 +188,28 @@ async def known_remote_batch_ids(tx: Transaction, tenant_id: str) -> set[str]:
     return {remote_batch_id.casefold() for remote_batch_id in rows.scalars()}
 
 
-async def durations(tx: Transaction, region: Region, *, newest: int = 5) -> list[float]:
-    """Seconds that the newest finished batches of a region took."""
+async def durations(tx: Transaction, batch: Batch) -> list[tuple[float, float]]:
+    """How long the newest finished batches of the tenant and region took that are of a similar size.
+
+    For each, the seconds after its submit when it was last seen running and first seen ended.
+    """
     rows = await tx.execute(
-        select(BatchRow.sent_at, BatchRow.done_at)
+        select(BatchRow.size, BatchRow.sent_at, BatchRow.seen_running_at, BatchRow.done_at)
         .where(
-            BatchRow.region == region.value,
-            BatchRow.state == BatchState.DONE.value,
-            BatchRow.remote_batch_id != "",
+            BatchRow.tenant_id == batch.tenant_id,
+            BatchRow.region == batch.region.value,
             BatchRow.done_at.is_not(None),
+            BatchRow.seen_running_at.is_not(None),
         )
         .order_by(BatchRow.done_at.desc())
-        .limit(newest)
+        .limit(2 * _REMEMBERED)
     )
-    return [(done_at - sent_at).total_seconds() for sent_at, done_at in rows if sent_at and done_at]
+    similar = [
+        ((running - sent).total_seconds(), (done - sent).total_seconds())
+        for size, sent, running, done in rows
+        if sent and running and done and batch.size <= 2 * size <= 4 * batch.size
+    ]
+    return similar[:_REMEMBERED]
 
 
 async def counts(tx: Transaction) -> dict[str, int]:

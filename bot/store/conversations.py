@@ -10,6 +10,7 @@ from enum import StrEnum
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from bot.store import locks
 from bot.store.database import Transaction
 from bot.store.models import ConversationRow
 
@@ -73,6 +74,8 @@ async def remember(tx: Transaction, reference: ConversationReference, now: datet
         "seen_at": now,
         "removed_at": None,
     }
+    if reference.channel_id or reference.team_id:
+        await locks.channels(tx, reference.tenant_id)
     insert_into = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
     await tx.execute(
         insert_into(ConversationRow)

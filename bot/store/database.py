@@ -23,13 +23,17 @@ from bot.store import migrate
 Transaction = AsyncConnection
 Password = Callable[[], Awaitable[str]]
 _WRITES = "offhook_writes"
+#: Connections to PostgreSQL per process. Times the replicas, they have to fit into its `max_connections`.
+POOL_SIZE = 8
+#: Write transactions at a time per process on PostgreSQL: readers find a connection even while each of
+#: them waits for a lock.
+MAX_WRITERS = 6
 # Limits come with the transaction, since a pooler in transaction mode keeps no session. A writer that
-# is paused in the middle of a transaction loses it to `idle_in_transaction_session_timeout`, so others
-# wait no longer than that.
-_TAKE_TURN = text(
+# is paused in the middle of a transaction loses it to `idle_in_transaction_session_timeout`, so those
+# that need its locks wait no longer than that.
+_LIMIT_TIME = text(
     "SELECT set_config('lock_timeout', '20s', true), set_config('statement_timeout', '30s', true),"
-    " set_config('idle_in_transaction_session_timeout', '15s', true),"
-    " pg_advisory_xact_lock(hashtextextended('offhook/write', 0))"
+    " set_config('idle_in_transaction_session_timeout', '15s', true)"
 )
 _ADDRESS = "it must begin with sqlite:/// or postgresql://"
 #: Blocking drivers, for what happens before the service serves.
@@ -105,8 +109,8 @@ def describe_error(error: DBAPIError | OSError | sqlite3.Error) -> str:
 class Database:
     """One engine. `read()` and `write()` are the only ways to get a connection.
 
-    SQLite runs in WAL mode, and writers take its one write lock at once (BEGIN IMMEDIATE); on
-    PostgreSQL they take one advisory lock. So what a transaction has read still holds when it writes.
+    SQLite runs in WAL mode, and writers take its one write lock at once (BEGIN IMMEDIATE). On
+    PostgreSQL they run side by side, and lock what has to hold until they end: see `bot.store.locks`.
     """
 
     def __init__(
@@ -121,13 +125,18 @@ class Database:
         self.url = url
         self._password = password
         self.sqlite = parsed.get_backend_name() == "sqlite"
-        arguments: dict[str, Any] = {"timeout": busy_seconds} if self.sqlite else dict(_POSTGRESQL)
         # Other writers of this process wait here rather than in threads on SQLite's lock, or each
         # on a connection to PostgreSQL.
-        self._one_writer = asyncio.Lock()
-        self._engine = create_async_engine(
-            parsed, connect_args=arguments, pool_pre_ping=not self.sqlite, hide_parameters=True
-        )
+        self._writers = asyncio.Semaphore(1 if self.sqlite else MAX_WRITERS)
+        options: dict[str, Any] = {"connect_args": {"timeout": busy_seconds}}
+        if not self.sqlite:
+            options = {
+                "connect_args": dict(_POSTGRESQL),
+                "pool_pre_ping": True,
+                "pool_size": POOL_SIZE,
+                "max_overflow": 0,
+            }
+        self._engine = create_async_engine(parsed, hide_parameters=True, **options)
         hide_values(self._engine.sync_engine)
         if self.sqlite:
             _prepare_sqlite(self._engine.sync_engine)
@@ -209,14 +218,17 @@ class Database:
     async def write(self) -> AsyncGenerator[Transaction]:
         """A transaction that is committed at the end, or rolled back by an exception.
 
-        Writers take turns over all replicas, so what one has read still holds when it writes, and no
-        two wait for each other's rows.
+        What it has read may change before it writes, unless it holds the lock of `bot.store.locks`.
         """
-        async with self._one_writer, self._engine.connect() as plain:
-            connection = await plain.execution_options(**{_WRITES: True})
+        async with self._writers, self._engine.connect() as plain:
+            options: dict[str, Any] = {_WRITES: True}
+            if not self.sqlite:
+                # Each statement sees what was committed before it, and so what a lock has waited for.
+                options["isolation_level"] = "READ COMMITTED"
+            connection = await plain.execution_options(**options)
             async with connection.begin():
                 if not self.sqlite:
-                    await connection.execute(_TAKE_TURN)
+                    await connection.execute(_LIMIT_TIME)
                 yield connection
                 if commits := _commits.get():
                     commits.count += 1

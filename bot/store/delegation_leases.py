@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import case, update
+from sqlalchemy import case, select, update
 
 from bot.signin.request import RequestState
+from bot.store import locks
 from bot.store.database import Transaction
 from bot.store.models import RequestRow
 
 
 async def heartbeat(tx: Transaction, request_ids: Collection[str], until: datetime) -> list[str]:
     """Renew the leases of delegations held here; returns the requests that still run."""
+    await locks.requests(tx, *request_ids)
     was_wanted = case((RequestRow.delegation_wanted_since.is_not(None), 1), else_=0)
     rows = await tx.execute(
         update(RequestRow)
@@ -28,9 +30,21 @@ async def heartbeat(tx: Transaction, request_ids: Collection[str], until: dateti
     return list(rows.scalars())
 
 
+async def tenants(tx: Transaction, now: datetime) -> frozenset[str]:
+    """Ids of the tenants for which some replica holds a delegation."""
+    rows = await tx.execute(
+        select(RequestRow.tenant_id)
+        .where(RequestRow.state == RequestState.RUNNING.value, RequestRow.delegation_until > now)
+        .distinct()
+    )
+    return frozenset(rows.scalars())
+
+
 async def end(tx: Transaction, request_ids: Collection[str] | None = None) -> None:
     """No delegation is held any more for these requests; None: for any."""
     of_requests = () if request_ids is None else (RequestRow.id.in_(request_ids),)
+    if request_ids is not None:
+        await locks.requests(tx, *request_ids)
     await tx.execute(
         update(RequestRow)
         .where(RequestRow.delegation_until.is_not(None), *of_requests)

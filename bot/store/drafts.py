@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +16,8 @@ from bot.phones.validation import RosterRow
 from bot.phones.vendor import kind_of
 from bot.signin.batch import MAX_PHONES_PER_BATCH, smaller_size
 from bot.signin.outcome import CAUSES, RETRYABLE_PHONE_STATUSES, UNKNOWN, PhoneStatus, Retry
-from bot.signin.request import NOTHING_RAN, Person, RequestState, new_id
+from bot.signin.passwords import PasswordReset, of_account
+from bot.signin.request import NOTHING_RAN, Person, RequestState, new_id, phone_key
 from bot.store.database import Transaction
 from bot.store.models import IssueRow, PhoneRow, RequestRow
 
@@ -51,11 +53,19 @@ async def insert_roster(tx: Transaction, new: NewRequest, roster: Roster, now: d
 
 
 async def insert_retry(
-    tx: Transaction, new: NewRequest, failed_request_id: str, now: datetime, *, batch_size: int
+    tx: Transaction,
+    new: NewRequest,
+    failed_request_id: str,
+    now: datetime,
+    *,
+    batch_size: int,
+    found: Sequence[Notice] = (),
 ) -> tuple[str, int] | None:
     """Copy the phones of a request, run in batches of `batch_size`, that were not signed in.
 
-    The retry keeps the batch size, or proposes a smaller one if that was a cause of failure.
+    Notices say what is known: what the request before did to the passwords, and what came of looking up
+    phones without a result (`found`). The retry keeps the batch size, or proposes a smaller one if that
+    was a cause of failure.
 
     Rows keep their numbers and regions, so that people find them in the file they know.
     Returns the new request's id and its number of phones; None if there are no such phones.
@@ -72,10 +82,15 @@ async def insert_retry(
     if not rows:
         return None
     usernames = [row.username for row in rows]
-    elsewhere = await _signed_in_before(tx, failed_request_id, usernames)
+    attempts = await _attempts(tx, failed_request_id, usernames)
+    signed_in = PhoneStatus.SIGNED_IN
+    elsewhere = sum(any(status is signed_in for status, _ in each) for each in attempts.values())
     notices = list(accounts_on_several(usernames))
     if elsewhere:
         notices.append(Notice("signed-in-elsewhere", {"accounts": elsewhere}))
+    notices += found
+    resets = Counter(of_account(each).value for each in attempts.values())
+    notices.append(Notice("passwords", {each.value: resets[each.value] for each in PasswordReset}))
     if _too_large(row.cause for row in rows):
         batch_size = smaller_size(batch_size)
         notices.append(Notice("smaller-batches", {"size": batch_size}))
@@ -89,7 +104,7 @@ async def insert_retry(
         retry_of=failed_request_id,
         batch_size=batch_size,
     )
-    copied = ("number", "username", "hardware_id", "region", "region_given", "kind")
+    copied = ("number", "username", "account", "hardware_id", "region", "region_given", "kind")
     phones = [
         {
             "request_id": request_id,
@@ -108,19 +123,26 @@ def _too_large(causes: Iterable[str]) -> bool:
     return any(CAUSES.get(cause, UNKNOWN).retry is Retry.SMALLER for cause in causes)
 
 
-async def _signed_in_before(tx: Transaction, request_id: str, usernames: Iterable[str]) -> int:
-    """How many of the accounts are signed in on a phone of this request or of those it retried."""
-    signed_in: set[str] = set()
+async def _attempts(
+    tx: Transaction, request_id: str, usernames: Iterable[str]
+) -> dict[str, set[tuple[PhoneStatus, str]]]:
+    """What became of the phones of each of these accounts, as status and cause, in this request and in
+    those that it retried; by the account, casefolded."""
+    attempts: dict[str, set[tuple[PhoneStatus, str]]] = {
+        username.casefold(): set() for username in usernames
+    }
     while request_id:
         rows = await tx.execute(
-            select(PhoneRow.username).where(
-                PhoneRow.request_id == request_id, PhoneRow.status == PhoneStatus.SIGNED_IN.value
+            select(PhoneRow.username, PhoneRow.status, PhoneRow.cause).where(
+                PhoneRow.request_id == request_id, PhoneRow.ready
             )
         )
-        signed_in.update(username.casefold() for username in rows.scalars())
+        for username, status, cause in rows:
+            if (outcomes := attempts.get(username.casefold())) is not None:
+                outcomes.add((PhoneStatus(status), cause))
         before = await tx.execute(select(RequestRow.retry_of).where(RequestRow.id == request_id))
         request_id = before.scalar() or ""
-    return len(signed_in.intersection(username.casefold() for username in usernames))
+    return attempts
 
 
 async def _insert_request(
@@ -166,6 +188,7 @@ def _phone(request_id: str, row: RosterRow) -> dict[str, Any]:
         "request_id": request_id,
         "number": row.number,
         "username": row.username,
+        "account": phone_key(row.username, row.hardware_id)[0] if row.ready else "",
         "hardware_id": row.hardware_id,
         "region": row.region.value if row.region else "",
         "region_given": row.region is not None,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from alembic.runtime.migration import MigrationContext
@@ -18,6 +19,13 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from bot.store import migrate
 from bot.store.database import BLOCKING, DatabaseError, engine_url, hide_values
 from bot.store.models import Base
+
+PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
+#: What the service does without, by table, so that its login cannot change the audit. Deleting a request
+#: deletes its events, with the rights of the tables' owner: only `purge` does, with a login of its own.
+WITHHELD: Mapping[str, Sequence[str]] = MappingProxyType(
+    {"events": ("UPDATE", "DELETE", "TRUNCATE"), "requests": ("DELETE", "TRUNCATE")}
+)
 
 
 class Writing(StrEnum):
@@ -39,6 +47,9 @@ class Health:
     schema: Schema
     revision: str  #: of the schema, "" if there is none
     writing: Writing | None  #: None if there is no schema to write to
+    audit_protected: bool = (
+        True  #: False if this login of PostgreSQL can change or delete audit events
+    )
 
 
 def exists(url: str) -> bool:
@@ -62,9 +73,10 @@ def examine(url: str, *, seconds: float = 3.0) -> Health:
             schema = _schema(revision)
             connection.rollback()
             writing = None if schema is Schema.MISSING else _writing(connection)
+            protected = schema is not Schema.CURRENT or _audit_protected(connection)
     except SQLAlchemyError as error:
         raise DatabaseError(_reason(error)) from error
-    return Health(backend, schema, revision, writing)
+    return Health(backend, schema, revision, writing, protected)
 
 
 def _file(url: str) -> Path:
@@ -118,10 +130,23 @@ def _writing(connection: Connection) -> Writing:
         return Writing.ALLOWED
     allowed = "current_setting('transaction_read_only') = 'off'"
     for table in Base.metadata.sorted_tables:
-        for right in ("SELECT", "INSERT", "UPDATE", "DELETE"):
-            allowed += f" AND has_table_privilege('{table.name}', '{right}')"
+        for privilege in PRIVILEGES:
+            if privilege not in WITHHELD.get(table.name, ()):
+                allowed += f" AND has_table_privilege('{table.name}', '{privilege}')"
     found = connection.execute(text(f"SELECT {allowed}")).scalar_one()
     return Writing.ALLOWED if found else Writing.REFUSED
+
+
+def _audit_protected(connection: Connection) -> bool:
+    """True on SQLite, whose file has no logins."""
+    if connection.dialect.name == "sqlite":
+        return True
+    held = " OR ".join(
+        f"has_table_privilege('{table}', '{privilege}')"
+        for table, privileges in WITHHELD.items()
+        for privilege in privileges
+    )
+    return not connection.execute(text(f"SELECT {held}")).scalar_one()
 
 
 def _reason(error: SQLAlchemyError) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 
 from bot.signin.batch import BatchState
+from bot.store import locks
 from bot.store.batches import Batch
 from bot.store.database import Transaction
 from bot.store.models import BatchRow
@@ -31,8 +32,10 @@ def held(batch: Batch, owner: str) -> tuple[ColumnElement[bool], ...]:
 
 
 async def require(tx: Transaction, batch: Batch, owner: str) -> None:
-    """Raises `LeaseLostError` unless `owner` still holds the batch."""
-    if (await tx.execute(select(BatchRow.id).where(*held(batch, owner)))).one_or_none() is None:
+    """Raises `LeaseLostError` unless `owner` holds the batch, which no other can take before the end of
+    the transaction."""
+    row = select(BatchRow.id).where(*held(batch, owner)).with_for_update(key_share=True)
+    if (await tx.execute(row)).one_or_none() is None:
         raise LeaseLostError(batch.id)
 
 
@@ -72,19 +75,24 @@ async def reschedule(
     summary_reads: int | None = None,
     completed_at: datetime | None = None,
     progress_at: datetime | None = None,
+    seen_running_at: datetime | None = None,
     failing_since: datetime | None = None,
+    unreadable_seconds: float = 0.0,
 ) -> None:
-    """Nothing new: only when the batch is next due.
+    """Nothing new: only when the batch is next due. Locks the request, since more may follow about it.
 
-    `failing_since`: since when its reads have failed; None: the latest one succeeded. Other columns
-    that are not given stay as they are.
+    `failing_since`: since when its reads have failed, and `unreadable_seconds`: for how long of that
+    Offhook asked; None and 0: the latest one succeeded. Other columns that are not given stay as they
+    are.
     """
     counters = {
         "polls": polls,
         "summary_reads": summary_reads,
         "completed_at": completed_at,
         "progress_at": progress_at,
+        "seen_running_at": seen_running_at,
     }
+    await locks.requests(tx, batch.request_id)
     await tx.execute(
         update(BatchRow)
         .where(*held(batch, owner))
@@ -92,13 +100,47 @@ async def reschedule(
             due_at=due_at,
             lease_until=lease_until,
             failing_since=failing_since,
+            unreadable_seconds=unreadable_seconds,
+            unreadable_asked=BatchRow.unreadable_asked if unreadable_seconds else False,
             **{name: value for name, value in counters.items() if value is not None},
         )
     )
 
 
+async def looked_up(tx: Transaction, batch: Batch) -> None:
+    """A done batch has been looked up: it is not due any more, and nobody's."""
+    await tx.execute(
+        update(BatchRow)
+        .where(*same_attempt(batch), BatchRow.state == BatchState.DONE.value)
+        .values(due_at=None, owner="", lease_until=None)
+    )
+
+
+async def postpone_polls(tx: Transaction, tenant_id: str, until: datetime) -> None:
+    """Poll no batch of the tenant before `until`: the SIP Gateway throttles.
+
+    A transaction of its own, for it changes batches of several requests: what another one is changing
+    just now is skipped, and postponed by its own poll.
+    """
+    due = await tx.execute(
+        select(BatchRow.id)
+        .where(
+            BatchRow.tenant_id == tenant_id,
+            BatchRow.state == BatchState.SUBMITTED.value,
+            BatchRow.due_at < until,
+        )
+        .with_for_update(skip_locked=True)
+    )
+    await tx.execute(
+        update(BatchRow).where(BatchRow.id.in_(due.scalars().all())).values(due_at=until)
+    )
+
+
 async def make_due(tx: Transaction, request_id: str, now: datetime) -> None:
-    """Let any replica that can act on the request's batches take them, and do so at once."""
+    """Let any replica that can act on the request's batches take them, and do so at once.
+
+    The caller holds the request's lock.
+    """
     of_request = BatchRow.request_id == request_id
     await tx.execute(
         update(BatchRow)
@@ -111,8 +153,8 @@ async def make_due(tx: Transaction, request_id: str, now: datetime) -> None:
     await tx.execute(
         update(BatchRow)
         .where(of_request, BatchRow.state == BatchState.SUBMITTED.value)
-        # Nobody has been able to read it until now, so its silence says nothing.
-        .values(due_at=now, failing_since=now)
+        # Nobody has been able to read it since it was due, so its silence says nothing.
+        .values(due_at=now, failing_since=func.coalesce(BatchRow.failing_since, BatchRow.due_at))
     )
     await tx.execute(
         update(BatchRow)

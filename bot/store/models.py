@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import (
@@ -10,6 +12,7 @@ from sqlalchemy import (
     BigInteger,
     DateTime,
     Dialect,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -18,6 +21,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     false,
+    text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -55,6 +59,12 @@ class Base(DeclarativeBase):
 BigId = BigInteger().with_variant(Integer, "sqlite")
 
 
+# An index of ready rows only, on either database.
+_READY: Mapping[str, Any] = MappingProxyType(
+    {"postgresql_where": text("ready"), "sqlite_where": text("ready = 1")}
+)
+
+
 class RequestRow(Base):
     __tablename__ = "requests"
 
@@ -62,7 +72,8 @@ class RequestRow(Base):
     tenant_id: Mapped[str] = mapped_column(String(36))
     state: Mapped[str] = mapped_column(String(16))
     version: Mapped[int] = mapped_column(default=1)  #: grows with every change a card can show
-    state_version: Mapped[int] = mapped_column(default=1)  #: `version` at the last transition
+    #: `version` at the last transition, or change of the overlaps: what every card shows
+    state_version: Mapped[int] = mapped_column(default=1)
     requester_id: Mapped[str] = mapped_column(String(64))
     requester_name: Mapped[str] = mapped_column(Text)
     conversation_id: Mapped[str] = mapped_column(Text)  #: where the request was made
@@ -99,12 +110,15 @@ class RequestRow(Base):
     #: `Preflight`: whether its accounts are checked; "off" for what was drafted before there were checks
     preflight: Mapped[str] = mapped_column(String(12), default="off", server_default="off")
     preflight_owner: Mapped[str] = mapped_column(String(40), default="", server_default="")
-    preflight_until: Mapped[
-        datetime | None
-    ]  #: until when `preflight_owner` may check; None if nobody
+    #: until when `preflight_owner` may check; None if nobody
+    preflight_until: Mapped[datetime | None]
     accounts_checked_at: Mapped[datetime | None]  #: when the last of its accounts was checked
     #: accounts that look like people's, included by name
     guarded_accounts: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: `version` at which the overlaps, or the reason for them, changed last; 0 without overlaps
+    overlaps_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: since when an overlap that the requester has not explained holds up the approval
+    reason_wanted_since: Mapped[datetime | None]
 
     __table_args__ = (
         Index(None, "tenant_id", "created_at"),
@@ -122,6 +136,8 @@ class PhoneRow(Base):
     )
     number: Mapped[int] = mapped_column(primary_key=True)  #: as spreadsheets number the row
     username: Mapped[str] = mapped_column(Text)
+    #: the username as `phone_key` has it if the row is ready, else ""
+    account: Mapped[str] = mapped_column(Text, default="", server_default="")
     hardware_id: Mapped[str] = mapped_column(Text)
     region: Mapped[str] = mapped_column(String(8), default="")
     region_given: Mapped[bool] = mapped_column(default=False)  #: by the file, not chosen on a card
@@ -134,7 +150,29 @@ class PhoneRow(Base):
     kind: Mapped[str] = mapped_column(String(40), default="")  #: `DeviceKind`, from OUI and port
     batch_id: Mapped[int | None] = mapped_column(BigId)
 
-    __table_args__ = (Index(None, "batch_id"),)
+    __table_args__ = (
+        Index(None, "batch_id"),
+        # What `bot.store.overlaps` looks up. Other rows' values may be too long to index.
+        Index(None, "account", "request_id", **_READY),
+        Index(None, "hardware_id", "request_id", **_READY),
+    )
+
+
+class OverlapRow(Base):
+    """What a request has in common with one other, as its requester or approvers were shown it last."""
+
+    __tablename__ = "overlaps"
+
+    request_id: Mapped[str] = mapped_column(
+        ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True
+    )
+    other_id: Mapped[str] = mapped_column(String(8), primary_key=True)
+    requester_id: Mapped[str] = mapped_column(String(64))  #: of the other request
+    state: Mapped[str] = mapped_column(String(16))  #: of the other request, when it was found
+    since: Mapped[datetime]
+    accounts: Mapped[int]
+    phones: Mapped[int]
+    examples: Mapped[list[Any]]  #: UPNs of the first rows that overlap
 
 
 class IssueRow(Base):
@@ -188,6 +226,9 @@ class BatchRow(Base):
     state: Mapped[str] = mapped_column(String(16))
     #: submits so far; the fencing token: an answer is recorded only for its own attempt
     attempt: Mapped[int] = mapped_column(default=0)
+    #: set to `attempt` by the claim, None from just before the first byte leaves. A replica of an older
+    #: version sets neither, so that its attempts never count as unsent.
+    unsent_attempt: Mapped[int | None]
     owner: Mapped[str] = mapped_column(String(40), default="")
     lease_until: Mapped[datetime | None]
     not_before: Mapped[datetime | None]  #: planned: earliest time of the next submit
@@ -197,10 +238,17 @@ class BatchRow(Base):
     summary_reads: Mapped[int] = mapped_column(
         default=0
     )  # unknown: how often the summaries were read
-    due_at: Mapped[datetime | None]  #: submitted: next poll; unknown: next reconciliation
+    #: submitted: next poll; unknown: next reconciliation; done: to be looked up before a retry
+    due_at: Mapped[datetime | None]
     progress_at: Mapped[datetime | None]  #: of the latest news
+    #: when a poll, or the answer to its submit, last showed it running
+    seen_running_at: Mapped[datetime | None]
     ended: Mapped[int] = mapped_column(default=0)  #: phones that have ended
     failing_since: Mapped[datetime | None]  #: first failed read of this spell; None after a success
+    #: how long Offhook has been polling in vain since the last success; its own absence not counted
+    unreadable_seconds: Mapped[float] = mapped_column(Double, default=0.0, server_default="0")
+    #: whether a person was asked what to do about that
+    unreadable_asked: Mapped[bool] = mapped_column(default=False, server_default=false())
     stalled: Mapped[bool] = mapped_column(default=False)
     completed_at: Mapped[datetime | None]  #: when the SIP Gateway first called it complete
     done_at: Mapped[datetime | None]
@@ -211,8 +259,29 @@ class BatchRow(Base):
     __table_args__ = (
         Index(None, "state", "due_at"),
         Index(None, "tenant_id", "region", "state"),
+        Index(None, "tenant_id", "region", "done_at"),
         Index(None, "request_id"),
     )
+
+
+class AskedRetryRow(Base):
+    """A retry that somebody asked for, until the phones without a result have been looked up."""
+
+    __tablename__ = "asked_retries"
+
+    #: of the request whose phones are retried
+    request_id: Mapped[str] = mapped_column(
+        ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True
+    )
+    requester_id: Mapped[str] = mapped_column(String(64))
+    requester_name: Mapped[str] = mapped_column(Text)
+    conversation_id: Mapped[str] = mapped_column(Text)  #: where they asked
+    four_eyes: Mapped[bool]
+    until: Mapped[datetime]  #: the retry is drafted then, whatever was found
+    phones: Mapped[int]  #: to be looked up
+    looked_up: Mapped[int] = mapped_column(default=0)  #: phones of batches that could be read
+    signed_in: Mapped[int] = mapped_column(default=0)  #: found so
+    failed: Mapped[int] = mapped_column(default=0)  #: found so
 
 
 class ConversationRow(Base):
@@ -299,16 +368,17 @@ class PublisherLeaseRow(Base):
 
 
 class EventRow(Base):
-    """The audit: who did what to a request, and when. Appended and purged, never changed."""
+    """The audit: who did what to a request or was denied it. Appended and purged, never changed."""
 
     __tablename__ = "events"
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
-    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"))
+    #: None for a denied action that would have made a request
+    request_id: Mapped[str | None] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"))
     at: Mapped[datetime]
     actor_id: Mapped[str] = mapped_column(String(64), default="")
     actor_name: Mapped[str] = mapped_column(Text, default="")
     action: Mapped[str] = mapped_column(String(32))
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
-    __table_args__ = (Index(None, "request_id", "at"),)
+    __table_args__ = (Index(None, "request_id", "at"), Index(None, "actor_id", "at"))

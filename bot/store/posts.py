@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Text, and_, case, func, insert, or_, select, update
 
 from bot.store.conversations import THREAD_SEPARATOR
 from bot.store.database import Transaction
@@ -51,13 +51,40 @@ class Post:
         return self.conversation_id.split(THREAD_SEPARATOR)[0]
 
 
+@dataclass(frozen=True, slots=True)
+class DuePost:
+    """What it takes to choose a post for delivery: not its content, which may be large."""
+
+    id: int
+    rate_limit_key: str  #: `Post.rate_limit_key`
+    activity_id: str  #: "" if it is to be sent, else it is to be updated
+    kind: str
+    request_id: str
+    attempts: int
+
+
 _COLUMNS = tuple(getattr(PostRow, column.name) for column in fields(Post))
+_DUE_COLUMNS = (
+    PostRow.id,
+    PostRow.activity_id,
+    PostRow.kind,
+    PostRow.request_id,
+    PostRow.attempts,
+)
 
 # These cards show a request's state but not its phones' progress, unless turned to the phones. Updating
 # them at every poll would delay the progress card.
 _SHOWS_STATE_ONLY = and_(
     PostRow.kind.in_(["validation", "approval"]), PostRow.panel.in_(["", "issues"])
 )
+_SHOWN = case((_SHOWS_STATE_ONLY, RequestRow.state_version), else_=RequestRow.version)
+_IS_BEHIND = and_(
+    PostRow.request_id != "",
+    PostRow.kind != "",
+    or_(PostRow.shown_version < _SHOWN, PostRow.shown_revision < PostRow.revision),
+)
+# Not sent yet, or showing an outdated version; of posts joined with their requests, if any.
+_IS_DUE = (PostRow.live, or_(PostRow.activity_id == "", _IS_BEHIND))
 
 
 async def add(tx: Transaction, post: NewPost, now: datetime) -> int:
@@ -78,30 +105,69 @@ async def add(tx: Transaction, post: NewPost, now: datetime) -> int:
     return added.scalar_one()
 
 
-async def due(tx: Transaction, *, only: int | None = None) -> list[Post]:
-    """Live posts that are not sent yet or show an outdated version: sends first and in order, then the
-    cards furthest behind, so that the cards of one conversation take turns.
+async def next_due(
+    tx: Transaction,
+    now: datetime,
+    *,
+    limit: int,
+    closed: Collection[str] = (),
+    closed_to_updates: Collection[str] = (),
+) -> list[DuePost]:
+    """The next post of each conversation that has one to deliver now, in at most `limit` conversations.
 
-    Includes posts that must wait (`not_before`), since the caller needs to know until when. `only`:
-    none but the post of this id.
+    Sends come first and in order, then the cards furthest behind, so that the cards of one conversation
+    take turns. A send that failed before lets the others pass. Conversations are named by their
+    `rate_limit_key`; nothing is due in those that are `closed`, and no update in those that are
+    `closed_to_updates`.
     """
-    shows = case((_SHOWS_STATE_ONLY, RequestRow.state_version), else_=RequestRow.version)
-    behind = and_(
-        PostRow.request_id != "",
-        PostRow.kind != "",
-        or_(PostRow.shown_version < shows, PostRow.shown_revision < PostRow.revision),
+    order = (PostRow.activity_id != "", PostRow.shown_version, PostRow.id)
+    key = _rate_limit_key(tx)
+    place = func.row_number().over(partition_by=key, order_by=order)
+    due = (
+        select(PostRow.id, key.label("rate_limit_key"), place.label("place"))
+        .outerjoin(RequestRow, RequestRow.id == PostRow.request_id)
+        .where(
+            *_IS_DUE,
+            or_(PostRow.not_before.is_(None), PostRow.not_before <= now),
+            key.not_in(closed),
+            or_(PostRow.activity_id == "", key.not_in(closed_to_updates)),
+        )
+        .subquery()
     )
+    rows = await tx.execute(
+        select(due.c.rate_limit_key, *_DUE_COLUMNS)
+        .join(PostRow, PostRow.id == due.c.id)
+        .where(due.c.place == 1)
+        .order_by(*order)
+        .limit(limit)
+    )
+    return [DuePost(**row) for row in rows.mappings()]
+
+
+async def load_due(tx: Transaction, post_id: int) -> Post | None:
+    """Returns None unless the post is still to be sent or to be updated."""
     rows = await tx.execute(
         select(*_COLUMNS)
         .outerjoin(RequestRow, RequestRow.id == PostRow.request_id)
-        .where(
-            PostRow.live,
-            or_(PostRow.activity_id == "", behind),
-            *(() if only is None else (PostRow.id == only,)),
-        )
-        .order_by(PostRow.activity_id != "", PostRow.shown_version, PostRow.id)
+        .where(PostRow.id == post_id, *_IS_DUE)
     )
-    return [Post(**row) for row in rows.mappings()]
+    row = rows.mappings().one_or_none()
+    return None if row is None else Post(**row)
+
+
+async def next_retry_at(tx: Transaction, now: datetime) -> datetime | None:
+    """When the next post that failed before may be delivered; None if none waits."""
+    rows = await tx.execute(
+        select(func.min(PostRow.not_before)).where(PostRow.live, PostRow.not_before > now)
+    )
+    return rows.scalar_one()
+
+
+def _rate_limit_key(tx: Transaction) -> ColumnElement[str]:
+    """`Post.rate_limit_key`, as an expression."""
+    position = func.instr if tx.dialect.name == "sqlite" else func.strpos
+    end = position(PostRow.conversation_id + THREAD_SEPARATOR, THREAD_SEPARATOR)
+    return func.substr(PostRow.conversation_id, 1, end - 1, type_=Text())
 
 
 async def sent(
@@ -145,11 +211,11 @@ def _shown(post: Post, version: int, *, final: bool) -> dict[str, Any]:
     }
 
 
-async def later(tx: Transaction, post: Post, not_before: datetime) -> None:
+async def later(tx: Transaction, post_id: int, not_before: datetime) -> None:
     """Record a failed delivery, to be retried."""
     await tx.execute(
         update(PostRow)
-        .where(PostRow.id == post.id)
+        .where(PostRow.id == post_id)
         .values(attempts=PostRow.attempts + 1, not_before=not_before)
     )
 
@@ -163,9 +229,12 @@ async def resend(tx: Transaction, post: Post) -> None:
     )
 
 
-async def give_up(tx: Transaction, post: Post) -> None:
-    """Dead letter: never deliver or update it again."""
-    await tx.execute(update(PostRow).where(PostRow.id == post.id).values(live=False))
+async def give_up(tx: Transaction, post: Post) -> bool:
+    """Dead letter: never deliver or update it again. Returns False if it was given up before."""
+    given_up = await tx.execute(
+        update(PostRow).where(PostRow.id == post.id, PostRow.live).values(live=False)
+    )
+    return given_up.rowcount == 1
 
 
 async def live_in(tx: Transaction, tenant_id: str, conversation_ids: Collection[str]) -> list[Post]:
@@ -202,6 +271,15 @@ async def turn(tx: Transaction, post_id: int, *, panel: str, page: int) -> None:
         update(PostRow)
         .where(PostRow.id == post_id)
         .values(panel=panel, page=page, revision=PostRow.revision + 1, live=True)
+    )
+
+
+async def revive(tx: Transaction, request_id: str) -> None:
+    """Keep the request's posted cards current again: what they show has changed after its end."""
+    await tx.execute(
+        update(PostRow)
+        .where(PostRow.request_id == request_id, PostRow.kind != "", PostRow.activity_id != "")
+        .values(live=True)
     )
 
 

@@ -36,7 +36,3 @@ async def acquire(
 async def release(tx: Transaction, owner: str) -> None:
     """End all leases of a replica, which stops."""
     await tx.execute(delete(PublisherLeaseRow).where(PublisherLeaseRow.owner == owner))
-
-
-async def delete_expired(tx: Transaction, before: datetime) -> None:
-    await tx.execute(delete(PublisherLeaseRow).where(PublisherLeaseRow.lease_until < before))

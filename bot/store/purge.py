@@ -1,18 +1,25 @@
-"""Deleting what has been kept long enough."""
+"""Deleting what has been kept long enough.
+
+Rows that another transaction holds are left for the next time, so that this one waits for nobody. Only
+posts of deleted requests are waited for, in order of their ids.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import delete, select
+from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
-from bot.store import file_consents, publisher_leases, received_activities
+from bot.store import file_consents, received_activities
 from bot.store.database import Transaction
 from bot.store.models import (
     ConversationRow,
+    EventRow,
     FileConsentRow,
     PostRow,
+    PublisherLeaseRow,
     ReceivedActivityRow,
     RequestRow,
 )
@@ -22,40 +29,52 @@ _CHUNK = 500  # requests per DELETE
 
 async def purge(tx: Transaction, before: datetime) -> int:
     """Delete requests that ended before `before`, drafts created before it, all that belongs to them,
-    and conversations that have been silent as long. Returns the number of requests deleted."""
+    audit events of no request, and conversations that have been silent as long. Returns the number of
+    requests deleted."""
     ended = [state.value for state in TERMINAL_REQUEST_STATES]
     rows = await tx.execute(
-        select(RequestRow.id).where(
+        select(RequestRow.id)
+        .where(
             (RequestRow.state.in_(ended) & (RequestRow.finished_at < before))
             | ((RequestRow.state == RequestState.DRAFT.value) & (RequestRow.created_at < before))
         )
+        .with_for_update(skip_locked=True)
     )
     request_ids = list(rows.scalars())
     for start in range(0, len(request_ids), _CHUNK):
         chunk = request_ids[start : start + _CHUNK]
-        await tx.execute(delete(PostRow).where(PostRow.request_id.in_(chunk)))
+        of_chunk = PostRow.request_id.in_(chunk)
+        await tx.execute(select(PostRow.id).where(of_chunk).order_by(PostRow.id).with_for_update())
+        await tx.execute(delete(PostRow).where(of_chunk))
         await tx.execute(delete(RequestRow).where(RequestRow.id.in_(chunk)))
-    await tx.execute(delete(PostRow).where(~PostRow.live, PostRow.created_at < before))
+    await tx.execute(delete(EventRow).where(EventRow.request_id.is_(None), EventRow.at < before))
+    await _delete_unlocked(tx, PostRow.id, ~PostRow.live, PostRow.created_at < before)
     # A conversation that has been silent as long, and where nothing is to be sent or kept current.
     live = select(PostRow.conversation_id).where(PostRow.live)
-    await tx.execute(
-        delete(ConversationRow).where(
-            ConversationRow.seen_at < before,
-            ConversationRow.removed_at.is_(
-                None
-            ),  # or it would be forgotten that nothing goes there
-            ConversationRow.id.not_in(live),
-        )
+    await _delete_unlocked(
+        tx,
+        ConversationRow.id,
+        ConversationRow.seen_at < before,
+        ConversationRow.removed_at.is_(None),  # or it would be forgotten that nothing goes there
+        ConversationRow.id.not_in(live),
     )
-    await publisher_leases.delete_expired(tx, before)
-    await tx.execute(delete(FileConsentRow).where(FileConsentRow.created_at < before))
+    await _delete_unlocked(tx, PublisherLeaseRow.key, PublisherLeaseRow.lease_until < before)
+    await _delete_unlocked(tx, FileConsentRow.id, FileConsentRow.created_at < before)
     return len(request_ids)
 
 
 async def sweep(tx: Transaction, now: datetime) -> None:
     """Delete what serves for a day only: unanswered offers of files, and which activities were received."""
     offers_end, activities_end = now - file_consents.VALID, now - received_activities.KEPT
-    await tx.execute(delete(FileConsentRow).where(FileConsentRow.created_at <= offers_end))
-    await tx.execute(
-        delete(ReceivedActivityRow).where(ReceivedActivityRow.received_at < activities_end)
+    await _delete_unlocked(tx, FileConsentRow.id, FileConsentRow.created_at <= offers_end)
+    await _delete_unlocked(
+        tx, ReceivedActivityRow.id, ReceivedActivityRow.received_at < activities_end
     )
+
+
+async def _delete_unlocked(
+    tx: Transaction, key: InstrumentedAttribute[str | int], *conditions: ColumnElement[bool]
+) -> None:
+    """Delete the rows that meet all `conditions` and that no other transaction holds."""
+    free = select(key).where(*conditions).with_for_update(skip_locked=True)
+    await tx.execute(delete(key.property.columns[0].table).where(key.in_(free)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 from sqlalchemy import Row, func, select, update
 
 from bot.phones.region import Region
+from bot.signin.batch import BatchState
 from bot.signin.policy import RequestFacts
 from bot.signin.request import Person, Phone, RequestState
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
-from bot.store.models import PhoneRow, RequestRow
+from bot.store.models import BatchRow, PhoneRow, RequestRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,10 @@ class Request:
     expires_at: datetime | None  #: UTC; None while draft
     cancel_asked_at: datetime | None  #: UTC; None unless cancellation was requested
     batch_size: int  #: phones per batch, at most
+    retry_of: str  #: id of the request whose phones these are that were not signed in; "" if none
+    reason: str  #: the requester's; "" while draft
+    reason_wanted_since: datetime | None  #: UTC; None unless an overlap has to be explained
+    overlaps_version: int  #: `version` at which overlaps or their reason changed last, 0 without
     checking_accounts: bool = False  #: its accounts have not all been checked yet
     guarded_accounts: int = 0  #: accounts that look like people's, included by name
 
@@ -45,6 +51,7 @@ class Request:
             self.requester.object_id,
             self.expires_at,
             self.cancel_asked_at is not None,
+            self.reason_wanted_since is not None,
         )
 
 
@@ -61,6 +68,9 @@ def header(row: Row[Any]) -> dict[str, Any]:
         "expires_at": row.expires_at,
         "cancel_asked_at": row.cancel_asked_at,
         "batch_size": row.batch_size,
+        "retry_of": row.retry_of,
+        "reason": row.reason,
+        "reason_wanted_since": row.reason_wanted_since,
     }
 
 
@@ -77,6 +87,7 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
         file_name=row.file_name,
         ready_rows=row.ready_rows,
         total_rows=row.total_rows,
+        overlaps_version=row.overlaps_version,
         checking_accounts=row.preflight == Preflight.CHECKING.value,
         guarded_accounts=row.guarded_accounts,
     )
@@ -112,21 +123,25 @@ async def set_region(tx: Transaction, request_id: str, region: Region) -> None:
 
 
 async def due_to_expire(tx: Transaction, now: datetime) -> list[str]:
+    """Ids of the waiting requests whose time is over, the longest overdue first."""
     rows = await tx.execute(
-        select(RequestRow.id).where(
-            RequestRow.state == RequestState.WAITING.value, RequestRow.expires_at <= now
-        )
+        select(RequestRow.id)
+        .where(RequestRow.state == RequestState.WAITING.value, RequestRow.expires_at <= now)
+        .order_by(RequestRow.expires_at, RequestRow.id)
     )
     return list(rows.scalars())
 
 
 async def due_to_remind(tx: Transaction, now: datetime) -> list[str]:
+    """Ids of the waiting requests whose approvers are to be reminded, the longest due first."""
     rows = await tx.execute(
-        select(RequestRow.id).where(
+        select(RequestRow.id)
+        .where(
             RequestRow.state == RequestState.WAITING.value,
             RequestRow.remind_at <= now,
             RequestRow.expires_at > now,
         )
+        .order_by(RequestRow.remind_at, RequestRow.id)
     )
     return list(rows.scalars())
 
@@ -137,6 +152,26 @@ async def touch(tx: Transaction, request_id: str, **columns: Any) -> None:
         update(RequestRow)
         .where(RequestRow.id == request_id)
         .values(version=RequestRow.version + 1, **columns)
+    )
+
+
+async def touch_waiting(tx: Transaction, request_ids: Collection[str]) -> None:
+    """A sign-in was lost or granted for these requests: cards of requests of the same tenants that have
+    something to send may say why it waits. Locks several requests, so it is a transaction of its own."""
+    tenants = select(RequestRow.tenant_id).where(RequestRow.id.in_(request_ids))
+    planned = select(BatchRow.request_id).where(
+        BatchRow.tenant_id.in_(tenants), BatchRow.state == BatchState.PLANNED.value
+    )
+    waiting = await tx.execute(
+        select(RequestRow.id)
+        .where(RequestRow.state == RequestState.RUNNING.value, RequestRow.id.in_(planned))
+        .order_by(RequestRow.id)
+        .with_for_update(key_share=True)
+    )
+    await tx.execute(
+        update(RequestRow)
+        .where(RequestRow.id.in_(waiting.scalars().all()))
+        .values(version=RequestRow.version + 1)
     )
 
 
@@ -159,13 +194,14 @@ async def mark_unreachable(
     )
 
 
-async def mark_reachable(tx: Transaction, request_id: str) -> None:
-    """The SIP Gateway answers again."""
-    await tx.execute(
+async def mark_reachable(tx: Transaction, request_id: str) -> bool:
+    """The SIP Gateway answers. Returns True if it did not before."""
+    marked = await tx.execute(
         update(RequestRow)
         .where(RequestRow.id == request_id, RequestRow.unreachable_since.is_not(None))
         .values(version=RequestRow.version + 1, unreachable_since=None, refused="")
     )
+    return marked.rowcount == 1
 
 
 async def counts(tx: Transaction) -> dict[str, int]:

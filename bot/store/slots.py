@@ -6,6 +6,7 @@ from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.orm import aliased
 
 from bot.phones.region import Region
 from bot.signin.batch import MAX_BATCHES_PER_REGION, SLOT_HOLDING_STATES, BatchState
@@ -15,6 +16,7 @@ from bot.store.database import Transaction
 from bot.store.models import BatchRow, RequestRow
 
 _DOUBTFUL = (BatchState.UNKNOWN, BatchState.NEEDS_PERSON)
+_OtherRow = aliased(BatchRow)  # of the same request and region
 _MAX_DOUBTFUL = 2  # of a region, before no more is sent there
 
 
@@ -34,9 +36,23 @@ async def regions_with_work(
     `only`: batches of these requests; None for all.
     """
     rows = await tx.execute(
-        select(BatchRow.tenant_id, BatchRow.region).where(*_sendable(now, only)).distinct()
+        select(BatchRow.tenant_id, BatchRow.region)
+        .where(*_sendable(now, only))
+        .distinct()
+        .order_by(BatchRow.tenant_id, BatchRow.region)
     )
     return [(tenant_id, Region(region)) for tenant_id, region in rows]
+
+
+async def full_regions(tx: Transaction) -> set[tuple[str, Region]]:
+    """Tenants and regions without a free slot: there is no need to take the write turn for them."""
+    rows = await tx.execute(
+        select(BatchRow.tenant_id, BatchRow.region)
+        .where(BatchRow.state.in_(state.value for state in SLOT_HOLDING_STATES))
+        .group_by(BatchRow.tenant_id, BatchRow.region)
+        .having(func.count() >= MAX_BATCHES_PER_REGION)
+    )
+    return {(tenant_id, Region(region)) for tenant_id, region in rows}
 
 
 async def next_to_send(
@@ -46,8 +62,11 @@ async def next_to_send(
     now: datetime,
     *,
     only: Collection[str] | None = None,
-) -> list[int]:
-    """Ids of the batches that fill the region's free slots, oldest approval first.
+) -> dict[int, str]:
+    """The batches that fill the region's free slots, by id, each with the id of its request.
+
+    Requests take turns: the one with the fewest open batches in the region is next; of several, the one
+    that has waited longest since its latest submit there, or since its approval if it had none.
 
     None while the region is held: by a batch that was put back and has to wait (the SIP Gateway
     throttles, denies or does not answer: others would fare the same), or by two of unknown outcome.
@@ -62,7 +81,7 @@ async def next_to_send(
         by_state.get(state, 0) for state in SLOT_HOLDING_STATES
     )
     if free_slots <= 0 or doubtful >= _MAX_DOUBTFUL:
-        return []
+        return {}
     put_back = await tx.execute(
         select(func.count()).where(
             *of_region,
@@ -72,12 +91,24 @@ async def next_to_send(
         )
     )
     if put_back.scalar_one():
-        return []
+        return {}
+    in_slot = _OtherRow.state.in_([state.value for state in SLOT_HOLDING_STATES])
+    others = (_OtherRow.request_id == BatchRow.request_id, _OtherRow.region == region.value)
+    open_batches = select(func.count()).where(*others, in_slot).scalar_subquery()
+    latest_submit = select(func.max(_OtherRow.sent_at)).where(*others).scalar_subquery()
+    place_in_request = func.row_number().over(
+        partition_by=BatchRow.request_id, order_by=BatchRow.id
+    )
     rows = await tx.execute(
-        select(BatchRow.id)
+        select(BatchRow.id, BatchRow.request_id)
         .join(RequestRow, RequestRow.id == BatchRow.request_id)
         .where(*_sendable(now, only), *of_region, RequestRow.state == RequestState.RUNNING.value)
-        .order_by(RequestRow.decided_at, BatchRow.id)
+        .order_by(
+            open_batches + place_in_request,
+            func.coalesce(latest_submit, RequestRow.decided_at),
+            RequestRow.decided_at,
+            BatchRow.id,
+        )
         .limit(free_slots)
     )
-    return list(rows.scalars())
+    return {row.id: row.request_id for row in rows}

@@ -12,7 +12,12 @@ from sqlalchemy.orm import InstrumentedAttribute
 from bot.phones.issue import Column, Issue, Notice, Severity
 from bot.phones.region import Region
 from bot.preflight.verdict import Result
-from bot.signin.batch import BatchState, plan
+from bot.signin.batch import (
+    MAX_BATCHES_PER_REGION,
+    SLOT_HOLDING_STATES,
+    BatchState,
+    plan,
+)
 from bot.signin.outcome import CAUSES, UNKNOWN, PhoneStatus
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import (
@@ -23,12 +28,14 @@ from bot.signin.snapshot import (
     PhoneSnapshot,
     ReconciliationQuestion,
     RegionProgress,
+    RegionWait,
     RequestSnapshot,
     RosterSummary,
+    SlotHolder,
     StalledBatch,
     Tally,
 )
-from bot.store import account_checks, requests
+from bot.store import account_checks, batches, overlaps, requests
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, IssueRow, PhoneRow, RequestRow
@@ -64,10 +71,9 @@ async def load(
         questions=await _questions(tx, request_id),
         unsettled=await _unsettled(tx, request_id),
         stalled=await _stalled(tx, request_id),
+        waits=await _waits(tx, row),
         phones=await _phones(tx, request_id, 1 if issues else page, only_failed=only_failed),
         created_at=row.created_at,
-        reason=row.reason,
-        retry_of=row.retry_of,
         asked_at=row.asked_at,
         decided_by=_person(row.decided_by_id, row.decided_by_name),
         decided_at=row.decided_at,
@@ -77,6 +83,7 @@ async def load(
         refused=row.refused,
         unreachable_since=row.unreachable_since,
         delegation_wanted_since=row.delegation_wanted_since,
+        overlaps=await overlaps.shown(tx, request_id),
     )
 
 
@@ -187,18 +194,18 @@ async def _regions(tx: Transaction, request: Row[Any]) -> list[RegionProgress]:
     by_region: dict[str, dict[str, int]] = defaultdict(dict)
     for region, status, count in phones:
         by_region[region][status] = count
-    batches: dict[str, dict[BatchState, int]] = defaultdict(dict)
+    by_state: dict[str, dict[BatchState, int]] = defaultdict(dict)
     for region, state, count in await tx.execute(
         select(BatchRow.region, BatchRow.state, func.count())
         .where(BatchRow.request_id == request.id)
         .group_by(BatchRow.region, BatchRow.state)
     ):
-        batches[region][BatchState(state)] = count
-    if not batches:
+        by_state[region][BatchState(state)] = count
+    if not by_state:
         # Before the approval there are no batches yet, but their number is known.
-        batches.update(await _planned(tx, request, by_region))
+        by_state.update(await _planned(tx, request, by_region))
     return [
-        RegionProgress(Region(region), Tally(**by_region[region]), batches.get(region, {}))
+        RegionProgress(Region(region), Tally(**by_region[region]), by_state.get(region, {}))
         for region in sorted(by_region)
     ]
 
@@ -259,7 +266,7 @@ async def _causes(tx: Transaction, request_id: str) -> list[CauseGroup]:
 async def _questions(tx: Transaction, request_id: str) -> list[ReconciliationQuestion]:
     rows = await tx.execute(
         select(BatchRow.__table__)
-        .where(BatchRow.request_id == request_id, BatchRow.state == BatchState.NEEDS_PERSON.value)
+        .where(BatchRow.request_id == request_id, batches.asks_approver())
         .order_by(BatchRow.id)
     )
     return [
@@ -272,6 +279,7 @@ async def _questions(tx: Transaction, request_id: str) -> list[ReconciliationQue
             last_row=row.last_row,
             attempt=row.attempt,
             error=row.last_error,
+            remote_batch_id=row.remote_batch_id,
             examples=await _examples(tx, PhoneRow.batch_id == row.id),
         )
         for row in rows
@@ -284,6 +292,53 @@ async def _unsettled(tx: Transaction, request_id: str) -> Sequence[int]:
         select(BatchRow.id).where(BatchRow.request_id == request_id, unknown).order_by(BatchRow.id)
     )
     return rows.scalars().all()
+
+
+async def _waits(tx: Transaction, request: Row[Any]) -> list[RegionWait]:
+    if request.state != RequestState.RUNNING.value:
+        return []
+    planned = await tx.execute(
+        select(BatchRow.region)
+        .where(BatchRow.request_id == request.id, BatchRow.state == BatchState.PLANNED.value)
+        .distinct()
+    )
+    asks = func.max(case((batches.asks_approver(), 1), else_=0))
+    rows = await tx.execute(
+        select(
+            BatchRow.region,
+            RequestRow.id,
+            RequestRow.requester_id,
+            RequestRow.delegation_wanted_since,
+            asks.label("asks"),
+            func.count().label("slots"),
+        )
+        .join(RequestRow, RequestRow.id == BatchRow.request_id)
+        .where(
+            BatchRow.tenant_id == request.tenant_id,
+            BatchRow.region.in_(planned.scalars().all()),
+            BatchRow.state.in_([state.value for state in SLOT_HOLDING_STATES]),
+        )
+        .group_by(
+            BatchRow.region,
+            RequestRow.id,
+            RequestRow.requester_id,
+            RequestRow.delegation_wanted_since,
+        )
+        .order_by(BatchRow.region, RequestRow.id)
+    )
+    holders: dict[str, list[SlotHolder]] = defaultdict(list)
+    slots: Counter[str] = Counter()
+    for row in rows:
+        slots[row.region] += row.slots
+        signed_out = row.delegation_wanted_since is not None
+        holder = SlotHolder(row.id, row.requester_id, signed_out=signed_out, asks=bool(row.asks))
+        holders[row.region].append(holder)
+    return [
+        RegionWait(Region(region), of_region)
+        for region, of_region in holders.items()
+        if slots[region] >= MAX_BATCHES_PER_REGION
+        and request.id not in {holder.request_id for holder in of_region}
+    ]
 
 
 async def _examples(tx: Transaction, *conditions: Condition) -> Sequence[str]:

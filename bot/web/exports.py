@@ -46,7 +46,9 @@ class ExportLinks:
             if request is None:
                 raise web.HTTPNotFound(text=context.words("export-link-old"))
             name = export.file_name(request.id, what)
-            body = await export.content(context, request, what)
+            # Whoever opens the link, so it names only what is this person's own.
+            reader = export.Reader(person, approver=False)
+            body = await export.content(context, request, what, reader)
             async with context.database.write() as tx:
                 await exports.record_delivery(
                     tx, request.id, what, actor=person, now=context.clock()

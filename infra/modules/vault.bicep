@@ -1,4 +1,4 @@
-// Deployed only if there is a client secret: a vault without a public address that holds this one secret.
+// A vault without a public address, and in it the key of the digests, generated here and seen by nobody.
 
 param name string
 param location string
@@ -6,16 +6,17 @@ param tags object
 param networkId string
 param subnetId string
 
-@description('Object ID of the identity that may read this secret and nothing else.')
+@description('Object ID of the identity that may read the key and nothing else.')
 param readerPrincipalId string
 
 param workspaceId string
 
-@secure()
-param appPassword string
+@description('Name of the key of the digests. A name that the vault does not have yet gets a new key.')
+param digestKeyName string
 
-@description('When the secret in the vault expires, in seconds since 1970. The secret on the app registration expires independently.')
-param expires int = dateTimeToEpoch(dateTimeAdd(utcNow(), 'P1Y'))
+@description('Value of a new key; it is not used if the vault has one of that name.')
+@secure()
+param newDigestKey string = '${newGuid()}${newGuid()}' // checkov:skip=CKV_AZURE_131:Random, not hardcoded: newGuid() makes a new value at each deployment.
 
 var secretsUser = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '4633458b-17de-408a-b874-0445c86b69e6')
 
@@ -41,22 +42,21 @@ resource vault 'Microsoft.KeyVault/vaults@2024-11-01' = {
   }
 }
 
-resource secret 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {
+// Approvals in progress hold only as long as the key does not change, so a deployment must keep it.
+@onlyIfNotExists()
+resource digestKey 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {
+  // checkov:skip=CKV_AZURE_41:An expiry would stop approved batches on that day; docs/operations.md says how to rotate the key.
   parent: vault
-  name: 'app-password'
+  name: digestKeyName
   properties: {
-    value: appPassword
-    contentType: 'client secret of the bot'
-    attributes: {
-      enabled: true
-      exp: expires
-    }
+    value: newDigestKey
+    contentType: 'key of the digests'
   }
 }
 
 resource read 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(secret.id, readerPrincipalId, secretsUser)
-  scope: secret
+  name: guid(digestKey.id, readerPrincipalId, secretsUser)
+  scope: digestKey
   properties: {
     roleDefinitionId: secretsUser
     principalId: readerPrincipalId
@@ -133,3 +133,5 @@ resource logs 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
     ]
   }
 }
+
+output name string = vault.name

@@ -31,7 +31,7 @@ CHAT = Chat("a:admin")
 KILLS = int(os.environ.get("OFFHOOK_CHAOS_KILLS", "4"))
 KILLS_PER_JOB = 4
 SEED = int(os.environ.get("OFFHOOK_CHAOS_SEED", "1"))
-TIMEOUT_SECONDS = 120.0
+TIMEOUT_SECONDS = 600.0
 FIELDS = ("Username", "HardwareId", "Region", "Status", "Error")
 
 

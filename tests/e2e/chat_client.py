@@ -12,6 +12,8 @@ from typing import Any, cast
 
 from playwright.async_api import Browser, Locator, Page, Route, expect
 
+from tests.support.waiting import PATIENCE
+
 PERSONAL = "Personal Chat"
 FILE = "application/vnd.microsoft.teams.file.download.info"
 
@@ -39,6 +41,7 @@ class ChatClient:
     async def open(cls, browser: Browser, url: str, *, user: str | None = None) -> ChatClient:
         """Opens the client as its configured user, or as the one named `user`."""
         page = await browser.new_page(viewport={"width": 1400, "height": 1000})
+        page.set_default_timeout(PATIENCE * 1000)
         response = await page.request.get(f"{url}/_internal/v1/config")
         content = cast(dict[str, Any], await response.json())
         if user is not None:
@@ -118,13 +121,13 @@ class ChatClient:
         """The newest card that contains `text`."""
         return self.cards.filter(has_text=text).last
 
-    async def wait_for_card(self, text: str, *, seconds: float = 15) -> Locator:
+    async def wait_for_card(self, text: str) -> Locator:
         card = self.card(text)
-        await card.wait_for(timeout=seconds * 1000)
+        await card.wait_for()
         return card
 
-    async def wait_for_text(self, text: str, *, seconds: float = 15) -> None:
-        await expect(self.page.locator("body")).to_contain_text(text, timeout=seconds * 1000)
+    async def wait_for_text(self, text: str) -> None:
+        await expect(self.page.locator("body")).to_contain_text(text)
 
     async def text(self) -> str:
         return await self.page.locator("body").inner_text()

@@ -8,9 +8,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import pytest
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
 from bot.cli.playground import chat_client
+from tests.support.waiting import PATIENCE
 
 _BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -28,7 +29,10 @@ async def browser(browser_path: str) -> AsyncIterator[Browser]:
     # Chromium's sandbox does not start as root, and CI runs as root.
     arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
     async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=browser_path, args=arguments)
+        expect.set_options(timeout=PATIENCE * 1000)
+        browser = await playwright.chromium.launch(
+            executable_path=browser_path, args=arguments, timeout=PATIENCE * 1000
+        )
         yield browser
         await browser.close()
 

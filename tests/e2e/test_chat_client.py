@@ -31,6 +31,7 @@ from bot.teams.edge import open_edge
 from bot.teams.files import ChatFiles, files_session
 from bot.words import Words
 from tests.e2e.chat_client import ChatClient
+from tests.support.waiting import until
 
 pytestmark = pytest.mark.e2e
 
@@ -166,9 +167,8 @@ async def test_chat_client_shows_updates_to_other_users(
     await alex.go_to("Telephony - Approvals")
     megan = await ChatClient.open(browser, url, user="Megan Bowen")
     await megan.go_to("Telephony - Approvals")
-    async with asyncio.timeout(10):
-        while not (channel := echo.chat.conversations.get("19:approvals@thread.tacv2")):
-            await asyncio.sleep(0.01)
+    await until(lambda: "19:approvals@thread.tacv2" in echo.chat.conversations)
+    channel = echo.chat.conversations["19:approvals@thread.tacv2"]
     assert channel.kind is ConversationKind.CHANNEL
 
     await echo.chat.say(channel, "Approve?")

@@ -25,7 +25,6 @@ PHONES = "\n".join(
         "[click](https://evil.example)@contoso.com;80-5E-C0-AA-BB-05",
     ]
 )
-TIMEOUT_SECONDS = 30.0
 
 
 @pytest.fixture
@@ -54,9 +53,9 @@ async def _approve(chat: ChatClient, approval: Locator, button: str) -> None:
 
 
 async def test_pasted_table_is_signed_in_after_approval(chat: ChatClient) -> None:
-    await chat.wait_for_text("help", seconds=TIMEOUT_SECONDS)  # the welcome
+    await chat.wait_for_text("help")  # the welcome
     await chat.send_text(PHONES)
-    validation = await chat.wait_for_card("3 of 5 rows are ready", seconds=TIMEOUT_SECONDS)
+    validation = await chat.wait_for_card("3 of 5 rows are ready")
     await expect(validation).to_contain_text("The username contains a space")
     # Pasted Markdown is shown and has no effect.
     await expect(validation).to_contain_text("[click](https://evil.example)")
@@ -70,12 +69,12 @@ async def test_pasted_table_is_signed_in_after_approval(chat: ChatClient) -> Non
     await chat.tick("Leave out the 2 rows with errors", validation)
     await chat.click("Request approval", validation)
 
-    approval = await chat.wait_for_card("Approve the sign-in of 3 phones?", seconds=TIMEOUT_SECONDS)
+    approval = await chat.wait_for_card("Approve the sign-in of 3 phones?")
     await expect(approval).to_contain_text("resets the passwords of 3 accounts")
     await expect(approval).to_contain_text("New lobby in Oslo")
     await _approve(chat, approval, "Approve and reset 3 passwords")
 
-    results = await chat.wait_for_card("2 of 3 phones are signed in", seconds=TIMEOUT_SECONDS)
+    results = await chat.wait_for_card("2 of 3 phones are signed in")
     await expect(results).to_contain_text("no tenant ID, or the wrong one")
     await expect(results).to_contain_text(
         f"http://emea.ipp.sdg.teams.microsoft.com/tenantid/{playground.TENANT}"
@@ -87,16 +86,14 @@ async def test_pasted_table_is_signed_in_after_approval(chat: ChatClient) -> Non
 
 async def test_results_export_downloads_a_csv(chat: ChatClient) -> None:
     await chat.send_text("Username,HardwareId,Region\nlobby@contoso.com,80-5E-C0-AA-BB-01,NOAM")
-    validation = await chat.wait_for_card(
-        "The only row in this file is ready", seconds=TIMEOUT_SECONDS
-    )
+    validation = await chat.wait_for_card("The only row in this file is ready")
     await chat.fill("Reason, for the approver", "test", validation)
     await chat.click("Request approval", validation)
-    approval = await chat.wait_for_card("Approve the sign-in of 1 phone?", seconds=TIMEOUT_SECONDS)
+    approval = await chat.wait_for_card("Approve the sign-in of 1 phone?")
     await _approve(chat, approval, "Approve and reset 1 password")
-    results = await chat.wait_for_card("These numbers are final", seconds=TIMEOUT_SECONDS)
+    results = await chat.wait_for_card("These numbers are final")
     await results.get_by_role("button", name="Export as CSV").click()
-    download = await chat.wait_for_card("offhook-", seconds=TIMEOUT_SECONDS)
+    download = await chat.wait_for_card("offhook-")
     async with chat.page.context.expect_event(
         "request", lambda request: "/exports/" in request.url
     ) as opened:
@@ -110,4 +107,4 @@ async def test_results_export_downloads_a_csv(chat: ChatClient) -> None:
 
 async def test_client_users_exist_in_the_directory(chat: ChatClient) -> None:
     await chat.send_text("whoami")
-    await chat.wait_for_card(f"You are {chat.me.name}", seconds=TIMEOUT_SECONDS)
+    await chat.wait_for_card(f"You are {chat.me.name}")

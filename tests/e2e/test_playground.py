@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from yarl import URL
 
+from tests.support.waiting import PATIENCE
+
 pytestmark = pytest.mark.e2e
 
 
@@ -30,7 +32,7 @@ async def playground(tmp_path: Path) -> AsyncIterator[tuple[asyncio.subprocess.P
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         line = (await process.stdout.readline()).decode()
     (url,) = [word for word in line.split() if word.startswith("http")]
     yield process, URL(url)
@@ -57,7 +59,7 @@ async def test_playground_leaves_nothing_listening_when_stopped(
     assert await listens("127.0.0.1", url.port)
     assert not await listens("127.0.0.2", url.port), "reachable from other machines"
     process.send_signal(stop_signal)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         assert await process.wait() == (-stop_signal if stop_signal is signal.SIGKILL else 0)
         while await listens("127.0.0.1", url.port):
             await asyncio.sleep(0.02)

@@ -15,6 +15,8 @@ from tests.infra.tools import passes
 
 IMAGE = (INFRA / "Dockerfile").read_text()
 WITH_POWERSHELL = (INFRA / "Dockerfile.powershell").read_text()
+SAVE_MODULE = (INFRA / "save-module.ps1").read_text()
+PINNED = re.compile(r"[\w./-]+:[\w.-]+@sha256:[0-9a-f]{64}")
 COMPOSE: dict[str, Any] = yaml.safe_load((INFRA / "compose.yaml").read_text())
 
 
@@ -29,10 +31,45 @@ def test_images_run_as_unprivileged_user(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [IMAGE, WITH_POWERSHELL], ids=["image", "with PowerShell"])
-def test_base_images_have_a_version(text: str) -> None:
-    bases = re.findall(r"^ARG \w+=(\S+:\S+)$", text, re.MULTILINE)
-    assert bases
-    assert not any(base.endswith(":latest") for base in bases)
+def test_base_images_are_pinned_by_digest(text: str) -> None:
+    bases = re.findall(r"^FROM (\S+)", text, re.MULTILINE)
+    stages = set(re.findall(r"^FROM .+ AS (\w+)$", text, re.MULTILINE))
+    pinned = [base for base in bases if base not in {*stages, "${OFFHOOK}"}]
+    assert len(pinned) == 1
+    assert PINNED.fullmatch(pinned[0])
+
+
+def test_compose_images_are_pinned_by_digest_unless_built() -> None:
+    pulled = [each["image"] for each in COMPOSE["services"].values() if "build" not in each]
+    assert pulled
+    assert all(PINNED.fullmatch(image) for image in pulled)
+
+
+def test_module_is_unpacked_only_with_given_checksum() -> None:
+    """Without the argument, the checksum is empty and matches no package."""
+    assert re.search(r"^ARG MICROSOFT_TEAMS_SHA256$", WITH_POWERSHELL, re.MULTILINE)
+    assert (
+        "/save-module.ps1 -Path /opt/modules -Sha256 $env:MICROSOFT_TEAMS_SHA256" in WITH_POWERSHELL
+    )
+    assert not re.search(r"(Save|Install)-(Module|PSResource)", WITH_POWERSHELL)
+    steps = [
+        "$ErrorActionPreference = 'Stop'",
+        'Save-PSResource -Name MicrosoftTeams -Version "$Version"',
+        "Get-FileHash",
+        "if ($actual -ne $Sha256) {",
+        "throw",
+        "ExtractToDirectory",
+    ]
+    places = [SAVE_MODULE.index(step) for step in steps]
+    assert places == sorted(places)
+    assert SAVE_MODULE.count("ExtractToDirectory") == 1
+
+
+def test_image_contains_no_installer_and_no_setuid_program() -> None:
+    final = IMAGE.rpartition("FROM base")[2]
+    assert "rm -rf /usr/local/bin/pip*" in final
+    assert "-perm /6000 -exec chmod a-s" in final
+    assert not re.search(r"apt-get|curl|wget", IMAGE)
 
 
 def test_dockerfiles_need_no_buildkit() -> None:
@@ -53,7 +90,7 @@ def test_dockerignore_allows_everything_that_is_copied() -> None:
     assert "*" in rules
     copied = [
         source
-        for line in re.findall(r"^COPY (?!--from)(.+)$", IMAGE, re.MULTILINE)
+        for line in re.findall(r"^COPY (?!--from)(.+)$", IMAGE + WITH_POWERSHELL, re.MULTILINE)
         for source in line.split()[:-1]
     ]
     assert copied

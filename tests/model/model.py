@@ -5,7 +5,10 @@ action bears the name of the function that does it, or begins with `gateway:` or
 
 Two facts about time are built in. A lease outlasts a submit, so none runs out while bytes are on their
 way, except when a process that is alone with its database ends them all (`expire_all`). And the summaries
-are read for longer than a submit takes before an approver is asked.
+are read for longer than a submit takes before an approver is asked. Before it has marked its submit, a
+worker need not know that its lease ran out: clocks differ.
+
+A worker of an older version marks nothing, and asks about every intent whose lease ran out.
 """
 
 from __future__ import annotations
@@ -37,12 +40,13 @@ class Task(IntEnum):
 
     NONE = 0
     CLAIMED = 1  # nothing has been sent yet
-    LATE = 2  # nor can it be: the lease ran out before
-    SENT = 3  # the bytes are on their way
-    ACKNOWLEDGED = 4  # from here on the answer is there, and not yet recorded
-    REJECTED = 5
-    NOT_RUN = 6  # throttled, denied, or no connection
-    LOST = 7  # no answer will come
+    MARKED = 2  # nor now, but the mark says that it may have been
+    LATE = 3  # nor can it be: the lease ran out before
+    SENT = 4  # the bytes are on their way
+    ACKNOWLEDGED = 5  # from here on the answer is there, and not yet recorded
+    REJECTED = 6
+    NOT_RUN = 7  # throttled, denied, or no connection
+    LOST = 8  # no answer will come
 
 
 class Submit(NamedTuple):
@@ -53,6 +57,7 @@ class Submit(NamedTuple):
 class _Fields(NamedTuple):
     state: BatchState = BatchState.PLANNED
     owner: int = NOBODY  #: who holds a lease that has not run out
+    unsent: bool = False  #: of an intent: its claim is recorded as not sent yet
     submits: tuple[Submit, Submit] = (Submit(), Submit())  #: by worker
     orphaned: bool = False  #: bytes are on their way whose sender has died
     accepted: int = 0  #: how often it ran
@@ -76,6 +81,10 @@ class Batch:
     @property
     def owner(self) -> int:
         return self.fields.owner
+
+    @property
+    def unsent(self) -> bool:
+        return self.fields.unsent
 
     @property
     def submits(self) -> tuple[Submit, Submit]:
@@ -150,6 +159,10 @@ class Rules:
     slot_holding: frozenset[BatchState] = SLOT_HOLDING_STATES
     fenced: bool = True  #: writes about an older attempt change nothing
     checks_lease: bool = True  #: a worker looks at its lease before it sends
+    marks: bool = True  #: a worker marks its submit before it sends
+    mark_fenced: bool = True  #: only while it holds the batch
+    release_checks_mark: bool = True  #: what may have been sent is not released
+    claim_tells_version: bool = True  #: a claim that will not be marked is not recorded as unsent
 
 
 def tables() -> dict[str, BatchTransition]:
@@ -194,6 +207,7 @@ _BATCHES = "bot.lifecycle.batches."
 class Model:
     rules: Rules
     alone: bool = False  #: one worker at a time, whose start ends all leases, as on SQLite
+    older: frozenset[int] = frozenset()  #: workers of a version that knows of no mark
     approver_errs: bool = False  #: once
     mishaps: int = ANY_NUMBER  #: crashes, pauses, and answers or submits that are lost
     batches: int = BATCHES
@@ -237,7 +251,7 @@ class Model:
         if batch.owner != NOBODY and not batch.on_its_way:
             submits = batch.submits[batch.owner].task is not Task.NONE
             paused = around.alive[batch.owner] and submits
-            yield Step("environment: lease runs out", _lapsed(batch), mishap=paused)
+            yield Step("environment: lease runs out", _lapsed(batch, self.older), mishap=paused)
 
     def _claim(self, batch: Batch, worker: int, around: Surroundings) -> Iterator[Step]:
         claimed = self._become("CLAIM", batch)
@@ -251,6 +265,7 @@ class Model:
             _BATCHES + "claim",
             after.but(
                 owner=worker,
+                unsent=worker not in self.older or not self.rules.claim_tells_version,
                 submits=(submits[0], submits[1]),
                 accepted_now=False,
                 asked=False,
@@ -264,13 +279,13 @@ class Model:
         match submit.task:
             case Task.NONE:
                 if batch.state is BatchState.INTENT and batch.owner == NOBODY:
-                    yield from self._mark_unknown(batch)
-            case Task.CLAIMED | Task.LATE:
-                if submit.task is Task.CLAIMED or not self.rules.checks_lease:
-                    sent = batch.with_submit(worker, submit._replace(task=Task.SENT))
-                    yield Step("bot.runner.submission.Submission.submit", sent)
-                else:
-                    yield from self._requeue(done, around, stale=submit.stale)
+                    yield from self._lapsed_intent(batch, worker, around)
+            case Task.CLAIMED:
+                yield from self._mark_sending(batch, worker, around)
+            case Task.MARKED:
+                yield self._send(batch, worker)
+            case Task.LATE if not self.rules.checks_lease:
+                yield self._send(batch, worker)
             case Task.SENT:
                 pass
             case Task.ACKNOWLEDGED:
@@ -279,10 +294,39 @@ class Model:
                 after, edges = self._recorded("REJECT", done, stale=submit.stale)
                 after = after.unowned() if edges else after
                 yield Step(_BATCHES + "reject", after, edges, bool(edges))
-            case Task.NOT_RUN:
+            case Task.NOT_RUN | Task.LATE:
                 yield from self._requeue(done, around, stale=submit.stale)
             case Task.LOST:
                 yield from self._mark_unknown(done, stale=submit.stale)
+
+    def _mark_sending(self, batch: Batch, worker: int, around: Surroundings) -> Iterator[Step]:
+        submit = batch.submits[worker]
+        held = batch.state is BatchState.INTENT and batch.owner == worker and not submit.stale
+        if worker in self.older or not self.rules.marks:
+            yield self._send(batch, worker)
+        elif held or not self.rules.mark_fenced:
+            marked = batch.but(unsent=False)
+            marked = marked.with_submit(worker, submit._replace(task=Task.MARKED))
+            yield Step(_BATCHES + "mark_sending", marked)
+        else:
+            yield from self._requeue(
+                batch.with_submit(worker, Submit()), around, stale=submit.stale
+            )
+
+    @staticmethod
+    def _send(batch: Batch, worker: int) -> Step:
+        sent = batch.with_submit(worker, batch.submits[worker]._replace(task=Task.SENT))
+        return Step("bot.runner.submission.Submission.submit", sent)
+
+    def _lapsed_intent(self, batch: Batch, worker: int, around: Surroundings) -> Iterator[Step]:
+        unsent = batch.unsent or not self.rules.release_checks_mark
+        if worker in self.older or not unsent:
+            yield from self._mark_unknown(batch)
+            return
+        released = self._become("RELEASE_UNSENT", batch)
+        if released is not None:
+            after, edges = self._left_out(*released, around.cancelling)
+            yield Step(_BATCHES + "release_unsent", after, edges, True)
 
     def _recorded(self, name: str, batch: Batch, *, stale: bool) -> tuple[Batch, tuple[Edge, ...]]:
         """The batch after an answer, unchanged if the answer comes too late."""
@@ -447,22 +491,24 @@ class Model:
             elif not self.alone:
                 yield "environment: start", _alive(state, worker, True, state.batches), ()
             elif not any(state.alive):
-                batches = tuple(_lapsed(batch) for batch in state.batches)
+                batches = tuple(_lapsed(batch, self.older) for batch in state.batches)
                 yield "bot.store.leases.expire_all", _alive(state, worker, True, batches), ()
 
 
 @cache
-def _lapsed(batch: Batch) -> Batch:
+def _lapsed(batch: Batch, older: frozenset[int]) -> Batch:
     """The lease ran out; a worker that had not sent by then was paused."""
     for worker in WORKERS:
         submit = batch.submits[worker]
-        if submit.task is Task.CLAIMED:
+        if submit.task is Task.MARKED or (submit.task is Task.CLAIMED and worker in older):
             batch = batch.with_submit(worker, submit._replace(task=Task.LATE))
     return batch.unowned()
 
 
 def _relevant(batch: Batch) -> Batch:
     """Without what makes no difference any more."""
+    if batch.unsent and batch.state is not BatchState.INTENT:
+        batch = batch.but(unsent=False)
     if batch.asked and not batch.running:
         batch = batch.but(asked=False)
     if batch.state in TERMINAL_BATCH_STATES and batch.accepted_now:

@@ -40,13 +40,16 @@ def _rank(state: State) -> tuple[object, ...]:
 
 
 class _Canonical:
-    """States that differ only in names are one: batches are sorted, workers exchanged."""
+    """States that differ only in names are one: batches are sorted, workers exchanged if alike."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, workers_alike: bool) -> None:
+        self._workers_alike = workers_alike
         self._swapped: dict[Batch, Batch] = {}
 
     def __call__(self, state: State) -> State:
         plain = state._replace(batches=tuple(sorted(state.batches, key=_NUMBER)))
+        if not self._workers_alike:
+            return plain
         mirrored = State(
             state.request,
             state.cancelling,
@@ -68,7 +71,7 @@ def explore(model: Model, only: Collection[str] = ()) -> Explored:
     `only`: names of the invariants to check, () for all.
     """
     explored = Explored()
-    canonical = _Canonical()
+    canonical = _Canonical(workers_alike=not model.older)
     first = canonical(model.initial())
     numbers: dict[State, int] = {first: 0}
     states = [first]

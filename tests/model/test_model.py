@@ -31,6 +31,12 @@ MODELS = {
     "any number of mishaps to two batches, one worker at a time": Model(
         REAL, batches=2, slots=1, alone=True, approver_errs=True
     ),
+    "an older worker beside a newer one": Model(
+        REAL, batches=1, older=frozenset({1}), approver_errs=True
+    ),
+    "an older worker beside a newer one, two batches": Model(
+        REAL, mishaps=MISHAPS, batches=2, slots=1, older=frozenset({1}), approver_errs=True
+    ),
 }
 
 
@@ -115,15 +121,22 @@ def _without_slot(state: BatchState) -> Rules:
 
 
 MISTAKES: Mapping[str, tuple[Rules, str]] = {
-    "a lapsed intent is planned again": (
+    "a lapsed marked intent is planned again": (
         _table("MARK_UNKNOWN", after=BatchState.PLANNED),
         "never_twice",
     ),
-    "a lapsed intent is done": (
+    "a lapsed marked intent is released": (
+        replace(REAL, release_checks_mark=False),
+        "never_twice",
+    ),
+    "a lapsed marked intent is done": (
         _table("MARK_UNKNOWN", after=BatchState.DONE),
         "nothing_runs_unseen",
     ),
-    "a lapsed intent stays one": (_table("MARK_UNKNOWN", before=()), "trapped"),
+    "a lapsed marked intent stays one": (_table("MARK_UNKNOWN", before=()), "trapped"),
+    "a lapsed unmarked intent stays one": (_table("RELEASE_UNSENT", before=()), "trapped"),
+    "what was released can still be marked": (replace(REAL, mark_fenced=False), "never_twice"),
+    "the mark comes after the send": (replace(REAL, marks=False), "never_twice"),
     "an intent is claimed again": (_also_from("CLAIM", BatchState.INTENT), "never_twice"),
     "an unknown batch is claimed again": (_also_from("CLAIM", BatchState.UNKNOWN), "never_twice"),
     "a batch is claimed before an approver answers": (
@@ -174,6 +187,10 @@ MISTAKES: Mapping[str, tuple[Rules, str]] = {
     "a submitted batch holds no slot": (_without_slot(BatchState.SUBMITTED), "slots_kept"),
     "late answers are recorded": (replace(REAL, fenced=False), "never_twice"),
     "a paused worker sends": (replace(REAL, checks_lease=False), "never_twice"),
+    "what an older worker claimed counts as unsent": (
+        replace(REAL, claim_tells_version=False),
+        "never_twice",
+    ),
 }
 
 
@@ -182,7 +199,13 @@ def test_model_catches_mistake_in_the_rules(mistake: str) -> None:
     rules, expected = MISTAKES[mistake]
     # The one invariant that the mistake is about; the search ends at the first state that breaks it.
     only = () if expected == "trapped" else (expected,)
-    explored = explore(Model(rules, mishaps=2, batches=1 if expected != "slots_kept" else 3), only)
+    model = Model(
+        rules,
+        mishaps=2,
+        batches=1 if expected != "slots_kept" else 3,
+        older=frozenset({1}) if not rules.claim_tells_version else frozenset(),
+    )
+    explored = explore(model, only)
     if expected == "trapped":
         assert explored.trapped is not None
     else:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import pytest
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, update
 
 from bot.gateway import ThrottledError
 from bot.runner.submission import Submission
@@ -54,9 +55,28 @@ def _resubmit_lost_answers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Submission, "mark_unknown", requeue)
 
 
+def _no_mark(patch: pytest.MonkeyPatch) -> None:
+    async def nothing(*_: object) -> None:
+        pass
+
+    patch.setattr(Submission, "_mark_sending", nothing)
+
+
+def _mark_whatever_happened(patch: pytest.MonkeyPatch) -> None:
+    async def mark(submission: Submission, batch: Batch, _: datetime) -> None:
+        async with submission._context.database.write() as tx:  # pyright: ignore[reportPrivateUsage]
+            await tx.execute(
+                update(BatchRow).where(BatchRow.id == batch.id).values(unsent_attempt=None)
+            )
+
+    patch.setattr(Submission, "_mark_sending", mark)
+
+
 async def _throttled(submission: Submission, batch: Batch) -> None:
     error = ThrottledError("planted", retry_after=0)
-    await submission._not_run(batch, error)  # pyright: ignore[reportPrivateUsage]
+    access = submission._context.gateways.for_submit(batch)  # pyright: ignore[reportPrivateUsage]
+    assert access is not None
+    await submission._not_run(batch, access, error)  # pyright: ignore[reportPrivateUsage]
 
 
 def _match_any_phones(patch: pytest.MonkeyPatch) -> None:
@@ -84,6 +104,10 @@ FAULTS = {
     ),
     "lapsed_intent_resubmitted": Fault(
         _resubmit_lapsed_intents, stories.crash_after_a_submit, "ran and becomes planned"
+    ),
+    "mark_left_out": Fault(_no_mark, stories.sign_in_of_two_phones, "recorded as unsent"),
+    "mark_not_fenced": Fault(
+        _mark_whatever_happened, stories.paused_before_the_mark, "batch that it does not hold"
     ),
     "lost_answer_resubmitted": Fault(
         _resubmit_lost_answers, stories.lost_answer, "ran and becomes planned"

@@ -17,17 +17,18 @@ from bot.gateway import (
     BatchRejectedError,
     BatchReport,
     BatchSummary,
+    BeforeSending,
     GatewayError,
     OutcomeUnknownError,
     PhoneReport,
-    SipGateway,
     ThrottledError,
     UnavailableError,
     UnknownBatchError,
     UnreachableError,
+    unrecorded,
 )
 from bot.phones.region import Region
-from bot.runner.gateways import Gateways
+from bot.runner.gateways import Access, Gateways
 from bot.signin.batch import MAX_BATCHES_PER_REGION
 from bot.signin.request import Phone
 from bot.store.batches import Batch
@@ -252,12 +253,16 @@ class LedgerGateway:
     def submit_timeout(self) -> float:
         return self.ledger.submit_timeout
 
-    async def submit(self, region: Region, phones: Sequence[Phone]) -> str:
+    async def submit(
+        self, region: Region, phones: Sequence[Phone], before_sending: BeforeSending = unrecorded
+    ) -> str:
         assert self.process is not None
         assert self.batch is not None
         assert region is self.batch.region
+        called_at = self.ledger.clock()
+        await before_sending()
         stop = self.process.hold(f"submit {self.batch.id}")
-        call = Call(self.process, self.batch, tuple(phones), self.ledger.clock(), stop)
+        call = Call(self.process, self.batch, tuple(phones), called_at, stop)
         self.ledger.calls.append(call)
         self.ledger.on_submit(call)
         answer: str = await stop.released
@@ -282,5 +287,5 @@ class LedgerGateways(Gateways):
         self._ledger = ledger
         self._process = process
 
-    def for_submit(self, batch: Batch) -> SipGateway:
-        return LedgerGateway(self._ledger, self._process, batch)
+    def for_submit(self, batch: Batch) -> Access:
+        return Access(LedgerGateway(self._ledger, self._process, batch))

@@ -53,9 +53,9 @@ class Oracles:
         raise structlog.DropEvent
 
     def _submit(self, call: Call) -> None:
-        """A submit leaves: its intent is committed, and held for as long as an answer may take."""
+        """A submit leaves: its intent is committed and marked, and held until its answer is due."""
         row = self.observer.committed.batches[call.batch.id]
-        answer_by = self.clock() + timedelta(seconds=self.ledger.submit_timeout)
+        answer_by = call.called_at + timedelta(seconds=self.ledger.submit_timeout)
         if (
             (row.state, row.attempt, row.owner)
             != (BatchState.INTENT, call.batch.attempt, call.process.name)
@@ -63,6 +63,8 @@ class Oracles:
             or row.lease_until <= answer_by
         ):
             self.observer.fail(f"{call.process.name} submits a batch that it does not hold: {row}")
+        if row.unsent_attempt == row.attempt:
+            self.observer.fail(f"batch {call.batch.id} is submitted and recorded as unsent")
         if self.observer.committed.requests[row.request_id].state is not RequestState.RUNNING:
             self.observer.fail(f"batch {call.batch.id} is submitted without an approval")
 
@@ -106,6 +108,8 @@ class Oracles:
             case BatchState.PLANNED | BatchState.CANCELLED | BatchState.DONE if (
                 was.state in _UNSETTLED
             ):
+                if was.state is BatchState.INTENT and was.unsent_attempt == was.attempt:
+                    self.did["intent ended unsent"] += 1
                 if ran is not None and key not in self.denied_wrongly:
                     self.observer.fail(f"batch {batch_id} ran and becomes {now.state}")
                 if self.ledger.in_doubt(key):

@@ -60,6 +60,9 @@ class Process:
         """The stops at which the process can go on by itself, oldest first."""
         return [stop for stop in self.stops if not stop.held]
 
+    def stopped_at(self, label: str) -> list[Stop]:
+        return [stop for stop in self.ready if stop.label == label]
+
     async def release(
         self, stop: Stop, *, result: object = None, error: BaseException | None = None
     ) -> None:

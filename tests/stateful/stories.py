@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bot.phones.region import Region
+from bot.signin.batch import BatchState
 from tests.stateful.ledger import Call, Fate
+from tests.stateful.tables import BatchImage
 from tests.stateful.world import World
 
 TWO_PHONES = [Region.EMEA] * 2
@@ -39,6 +41,28 @@ async def crash_after_a_submit(world: World) -> None:
     world.start(sole=False)
     for _ in range(5):
         await world.work(61)
+
+
+async def paused_before_the_mark(world: World) -> None:
+    """A worker sleeps with everything ready to send, and another one releases the batch and sends it."""
+    await world.ask(TWO_PHONES)
+    first = world.start(sole=False)
+    await first.begin_round()
+    while not _intents(world):
+        await first.process.release(first.process.ready[0])
+    while reads := first.process.stopped_at("read"):
+        await first.process.release(reads[0])
+    (_mark,) = first.process.stopped_at("write")
+    first.process.paused = True
+    world.start(sole=False)
+    await world.work(121)
+    world.ledger.arrive(await _sent(world), Fate.ACKNOWLEDGED)
+    first.process.paused = False
+    await world.work(0)
+    (call,) = world.ledger.calls
+    await world.answer(call, Fate.ACKNOWLEDGED)
+    assert world.did["intent ended unsent"] == 1
+    assert not await world.people.questions()
 
 
 async def lost_answer(world: World) -> None:
@@ -91,3 +115,8 @@ async def _sent(world: World) -> Call:
     await world.work(0)
     (call,) = [call for call in world.ledger.calls if call not in before]
     return call
+
+
+def _intents(world: World) -> list[BatchImage]:
+    images = world.observer.committed.batches.values()
+    return [image for image in images if image.state is BatchState.INTENT]

@@ -28,6 +28,7 @@ class BatchImage(NamedTuple):
     region: str
     state: BatchState
     attempt: int
+    unsent_attempt: int | None
     owner: str
     lease_until: datetime | None
     remote_batch_id: str
@@ -96,6 +97,7 @@ async def _batches(tx: Transaction) -> Mapping[int, BatchImage]:
             BatchRow.region,
             BatchRow.state,
             BatchRow.attempt,
+            BatchRow.unsent_attempt,
             BatchRow.owner,
             BatchRow.lease_until,
             BatchRow.remote_batch_id,
@@ -107,6 +109,7 @@ async def _batches(tx: Transaction) -> Mapping[int, BatchImage]:
             row.region,
             BatchState(row.state),
             row.attempt,
+            row.unsent_attempt,
             row.owner,
             row.lease_until,
             row.remote_batch_id,

@@ -12,7 +12,7 @@ from bot.runner.deadlines import Deadlines
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.signin.request import RequestState
-from bot.store import conversations, posts
+from bot.store import conversations
 from bot.store.posts import Post
 from tests.stateful.chat import Chatroom
 from tests.stateful.databases import ObservedDatabase
@@ -20,6 +20,7 @@ from tests.stateful.ledger import Call, Fate
 from tests.stateful.oracles import Oracles
 from tests.stateful.people import REFERENCE, WORDS, People, commands
 from tests.stateful.replica import TIMING, Clock, Replica
+from tests.support import outbox
 from tests.support.jobs import NOTIFY
 
 
@@ -137,7 +138,7 @@ class World:
         due: list[Post] = []
         for _ in range(200):
             async with self.database.read() as tx:
-                due = await posts.due(tx)
+                due = await outbox.due(tx)
             if not due:
                 return
             await self.publish()

@@ -9,8 +9,10 @@ Models and errors are those of the MicrosoftTeams module 7.7.0 and the generator
 from __future__ import annotations
 
 import csv
+import ctypes
 import json
 import os
+import select
 import shlex
 import signal
 import socket
@@ -79,9 +81,10 @@ class Behavior(NamedTuple):
     noise: bool = False
     #: Errors have a code and a message, but no HTTP status.
     plain_errors: bool = False
-    #: hang (with a child), kill, exit, crash, flood, garbage, forge or long-line; "" for none.
+    #: hang (with a child), kill, exit, crash, flood, garbage, forge or long-line; wait until the parent
+    #: is gone, or outlive it, if the kernel would not kill this process; "" for none.
     fault: str = ""
-    #: Where `fault` occurs: start, connecting, asking, asked or answered.
+    #: Where `fault` occurs: start, connecting, ready, asking, asked or answered.
     at: str = ""
     #: Error message of Connect-MicrosoftTeams; "" to connect.
     connect_error: str = ""
@@ -157,6 +160,7 @@ class Session:
         self.answer: Any = None
         self.version = ""
         self.imported = self.connected = False
+        self.order = ""
         self.steps: list[Step] = []
 
     def note(self, what: str, **more: Any) -> None:
@@ -182,14 +186,19 @@ class Session:
             case _:
                 refuse(f"unexpected arguments: {arguments}")
 
+    def has_input(self) -> bool:
+        """Whether there is something on standard input; its end does not count."""
+        readable, _, _ = select.select([0], [], [], 0)
+        return bool(readable) and bool(os.read(0, 1))
+
     def check_environment(self) -> None:
         unexpected = set(self.environment) - ENVIRONMENT
         if unexpected:
             refuse(f"unexpected environment: {sorted(unexpected)}")
         if os.getsid(0) != os.getpid() or os.getpgid(0) != os.getpid():
             refuse("not in its own process group")
-        if sys.stdin.read():
-            refuse("standard input is not empty")
+        if self.has_input():
+            refuse("something on standard input before the script asks for it")
         folder = Path.cwd()
         if stat.S_IMODE(folder.stat().st_mode) != 0o700 or self.environment["TMPDIR"] != str(
             folder
@@ -259,6 +268,8 @@ class Session:
             if step.kind == "throw":
                 message = step.value.strip("'\"").replace("$($module.Version)", self.version)
                 raise ThrownError(message, "RuntimeException")
+            if step[:3] == ("set", "$order", "[ Console ] ::In.ReadLine ( )"):
+                self.order = sys.stdin.readline().removesuffix("\n")
             if step.kind == "set" and step.name == "$stage":
                 self.stage = step.value.strip("'")
             if step.kind == "entry" and (step.name, step.path[-1]) == ("event", "@{Write-Event"):
@@ -273,6 +284,8 @@ class Session:
                 return not self.version
             case "if $module .Version -lt [ version ] '5.6.0'":
                 return _number(self.version) < (5, 6, 0)
+            case "if $order -ne 'go'":
+                return self.order != "go"
             case "if $stage -ne 'checking'":
                 return self.stage != "checking"
             case (
@@ -293,8 +306,10 @@ class Session:
             self.strike("asked")
             self.write({"event": name, "answer": self.answer})
         else:
+            if name == "ready" and self.has_input():
+                refuse("the go-ahead was given before the script is ready")
             self.write({"event": name})
-            self.strike("asking")
+            self.strike(name)
 
     def command(self, step: Step) -> None:
         given = step.parameters
@@ -356,7 +371,7 @@ class Session:
         self.noise("WARNING: this module will be updated soon\n")
 
     def ready(self, given: Mapping[str, str]) -> None:
-        if not self.connected or self.stage != "asking":
+        if not self.connected or self.stage != "asking" or self.order != "go":
             refuse("the cmdlet is called before the session is ready")
         if given.get("ErrorAction") != "Stop":
             refuse("an error in the cmdlet would not stop the script")
@@ -491,8 +506,11 @@ class Session:
         self.note(str(event["event"]))
         self.noise("\x1b[33;1mWARNING: something about a deprecated thing\x1b[0m ")
         end = " \x1b[0mVERBOSE: and more\r\n" if self.config["noise"] else "\n"
-        sys.stdout.write(f"{self.mark} {json.dumps(event)}{end}")
-        sys.stdout.flush()
+        try:
+            sys.stdout.write(f"{self.mark} {json.dumps(event)}{end}")
+            sys.stdout.flush()
+        except BrokenPipeError:  # .NET's console ignores it
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115
 
     def noise(self, text: str) -> None:
         if self.config["noise"]:
@@ -505,39 +523,54 @@ class Session:
         if self.config["at"] != at:
             return
         match self.config["fault"]:
-            case "hang":
-                child = os.fork()
-                if child:
-                    self.note("hanging", child=child)
-                time.sleep(3600)
-            case "kill":
-                os.kill(os.getpid(), signal.SIGKILL)
-            case "exit":
-                os._exit(0)
-            case "crash":
-                token = self.environment["OFFHOOK_TEAMS_TOKEN"]
-                sys.stderr.write(f"\x1b[31;1mUnhandled exception.\x1b[0m {token}\r\n   at Main()\n")
-                sys.stderr.flush()
-                os._exit(134)
+            case "hang" | "wait" | "outlive" as fault:
+                self.hang(fault)
+            case "exit" | "kill" | "crash" | "garbage" | "forge" as fault:
+                self.end(fault)
             case "flood":
                 while True:
                     sys.stdout.write("noise " * 10_000 + "\n")
             case "long-line":
                 sys.stdout.write("noise " * 1_000_000 + "\n")
+            case fault:
+                refuse(f"no such fault: {fault}")
+
+    def hang(self, fault: str) -> None:
+        if fault == "hang":
+            child = os.fork()
+            if child:
+                self.note("hanging", child=child)
+            time.sleep(3600)
+        if fault == "outlive":  # as on a system where the kernel does not kill it with its parent
+            ctypes.CDLL(None).prctl(1, 0)  # PR_SET_PDEATHSIG: none
+        parent = os.getppid()
+        self.note("hanging")
+        while os.getppid() == parent:
+            time.sleep(0.01)
+
+    def end(self, fault: str) -> NoReturn:
+        code = 0
+        match fault:
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "crash":
+                token = self.environment["OFFHOOK_TEAMS_TOKEN"]
+                sys.stderr.write(f"\x1b[31;1mUnhandled exception.\x1b[0m {token}\r\n   at Main()\n")
+                sys.stderr.flush()
+                code = 134
             case "garbage":
                 sys.stdout.buffer.write(b"\xff\xfe{\x00]" * 100 + b"\n" + self.mark.encode())
                 sys.stdout.write(' {"event": "answered", "answer": {"Batch\n')
                 sys.stdout.flush()
-                os._exit(0)
             case "forge":
                 sys.stdout.write(
                     '0123456789abcdef {"event": "answered", "answer": {"BatchId": "1"}}\n'
                 )
                 sys.stdout.write('{"event": "answered", "answer": {"BatchId": "1"}}\n')
                 sys.stdout.flush()
-                os._exit(0)
-            case fault:
-                refuse(f"no such fault: {fault}")
+            case _:
+                pass
+        os._exit(code)
 
 
 def _parse_response(response: bytes) -> tuple[int, str, dict[str, str], str]:

@@ -27,8 +27,8 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def roster(phones: int, *regions: Region | None) -> Roster:
-    """Ready rows, one account each, cycling through the regions."""
+def roster(phones: int, *regions: Region | None, first: int = 0) -> Roster:
+    """Ready rows, one account each, cycling through the regions. `first`: number of the first phone."""
     rows = [
         RosterRow(
             number=number + 2,
@@ -37,7 +37,7 @@ def roster(phones: int, *regions: Region | None) -> Roster:
             region=regions[number % len(regions)] if regions else Region.EMEA,
             ready=True,
         )
-        for number in range(phones)
+        for number in range(first, first + phones)
     ]
     return Roster("phones.csv", rows, (), ())
 
@@ -46,13 +46,22 @@ def roster(phones: int, *regions: Region | None) -> Roster:
 NOTIFY = Notifications(REQUESTER_CHAT, REQUESTER_CHAT, Words())
 
 
-def new_request() -> NewRequest:
-    return NewRequest(TENANT, ADMIN, CHAT, "phones.csv", four_eyes=True)
+def new_request(tenant_id: str = TENANT) -> NewRequest:
+    return NewRequest(tenant_id, ADMIN, CHAT, "phones.csv", four_eyes=True)
 
 
-async def draft(database: Database, phones: int, *regions: Region | None) -> str:
+async def draft(
+    database: Database,
+    phones: int,
+    *regions: Region | None,
+    first: int = 0,
+    tenant_id: str = TENANT,
+) -> str:
+    new = new_request(tenant_id)
     async with database.write() as tx:
-        return await lifecycle.draft(tx, NOTIFY, new_request(), roster(phones, *regions), utc_now())
+        return await lifecycle.draft(
+            tx, NOTIFY, new, roster(phones, *regions, first=first), utc_now()
+        )
 
 
 async def load(database: Database, request_id: str) -> Request:
@@ -99,9 +108,15 @@ async def cancel(database: Database, request_id: str) -> bool:
         return await lifecycle.cancel(tx, NOTIFY, request, actor=ADMIN, now=utc_now())
 
 
-async def approved(database: Database, phones: int, *regions: Region | None) -> str:
+async def approved(
+    database: Database,
+    phones: int,
+    *regions: Region | None,
+    first: int = 0,
+    tenant_id: str = TENANT,
+) -> str:
     """A running request: drafted, approval requested, approved."""
-    request_id = await draft(database, phones, *regions)
+    request_id = await draft(database, phones, *regions, first=first, tenant_id=tenant_id)
     assert await request_approval(database, request_id)
     assert await approve(database, request_id)
     return request_id

@@ -24,7 +24,7 @@ _TOKEN = re.compile(
 _COMMAND = re.compile(r"[A-Z][a-z]+-[A-Z]\w+")
 _PARAMETER = re.compile(r"-[A-Z]\w+")
 _KEYWORDS = (
-    *("try", "catch", "finally", "if", "elseif", "else", "foreach", "for", "switch"),
+    *("try", "catch", "finally", "if", "elseif", "else", "foreach", "for", "while", "switch"),
     *("function", "param"),
 )
 

@@ -31,6 +31,7 @@ from bot.simulator.entra import APP_ID, SECRET
 from bot.simulator.files import ServedFile
 from bot.simulator.scenario import PEOPLE, Connector, Person, Scenario
 from bot.simulator.server import Simulator
+from tests.support.waiting import PATIENCE
 from tests.support.worker_harness import FAST
 
 ALEX, MEGAN, ADELE, ISAIAH = PEOPLE[:4]
@@ -40,7 +41,6 @@ DATABASE = "offhook.db"
 _TEMPLATE = "Copy these lines into a file"  # in the answer to `template`
 
 TIMING = replace(FAST, idle_seconds=0.2)  # idle rounds would cost more than the work itself
-TIMEOUT_SECONDS = 20.0  # of a test that waits for a message
 
 Predicate = Callable[[Posted], bool]
 Json = Mapping[str, Any]
@@ -142,9 +142,20 @@ class RunningBot:
         self.url = ""
         self._running = AsyncExitStack()
 
-    async def start(self, timing: Timing = TIMING, *, busy_seconds: float = 5.0) -> None:
+    async def start(
+        self,
+        timing: Timing = TIMING,
+        *,
+        busy_seconds: float = PATIENCE,
+        submit_timeout: float = PATIENCE,
+    ) -> None:
         service = await self._running.enter_async_context(
-            running(self.settings, timing=timing, submit_timeout=0.5, busy_seconds=busy_seconds)
+            running(
+                self.settings,
+                timing=timing,
+                submit_timeout=submit_timeout,
+                busy_seconds=busy_seconds,
+            )
         )
         self.url = service.url
 
@@ -162,7 +173,7 @@ class RunningBot:
     # -- what people see -------------------------------------------------------------------------
 
     async def wait_for(self, predicate: Predicate, *, since: int = 0) -> Posted:
-        return await self.teams.connector.wait_for(predicate, TIMEOUT_SECONDS, since=since)
+        return await self.teams.connector.wait_for(predicate, PATIENCE, since=since)
 
     async def wait_for_text(self, text: str, *, chat: Chat | None = None, since: int = 0) -> Posted:
         """Wait for a message that contains `text`, in `chat` or anywhere."""

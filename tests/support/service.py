@@ -19,9 +19,9 @@ from bot.settings.model import Settings
 from bot.signin.timing import Timing
 from bot.simulator.client import TENANT
 from bot.simulator.server import Simulator
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
-_START_SECONDS = 60
 
 
 async def serve(factor: float) -> None:
@@ -71,19 +71,19 @@ class Process:
         return await self.process.wait()
 
 
-async def start(settings: Mapping[str, str], factor: float) -> Process:
-    """Start the service and wait until it listens."""
+async def start(settings: Mapping[str, str], factor: float, tree: Path = ROOT) -> Process:
+    """Start the service of `tree` and wait until it listens."""
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "tests.support.service",
         str(factor),
         env=dict(settings),
-        cwd=ROOT,
+        cwd=tree,
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    async with asyncio.timeout(_START_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         line = (await process.stdout.readline()).decode()
     _, found, url = line.strip().partition("listening on ")
     if not found:
@@ -93,8 +93,10 @@ async def start(settings: Mapping[str, str], factor: float) -> Process:
 
 
 @asynccontextmanager
-async def started(settings: Mapping[str, str], factor: float) -> AsyncGenerator[Process]:
-    service = await start(settings, factor)
+async def started(
+    settings: Mapping[str, str], factor: float, tree: Path = ROOT
+) -> AsyncGenerator[Process]:
+    service = await start(settings, factor, tree)
     try:
         yield service
     finally:

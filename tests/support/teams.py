@@ -34,6 +34,7 @@ class RecordingChat:
     error: Exception | None = None  #: raised by messages, actions, consents and sign-ins
     fault_error: Exception | None = None  #: raised by `fault`
     hold: asyncio.Event | None = None  #: if set, calls wait until it is set
+    held: int = 0  #: calls that have waited or wait
     remembered: list[ConversationReference] = field(default_factory=list[ConversationReference])
     installs: list[tuple[ConversationReference, Sender]] = field(
         default_factory=list[tuple[ConversationReference, Sender]]
@@ -52,6 +53,7 @@ class RecordingChat:
 
     async def _work(self) -> None:
         if self.hold is not None:
+            self.held += 1
             await self.hold.wait()
         if self.error is not None:
             raise self.error

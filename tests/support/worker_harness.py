@@ -7,8 +7,10 @@ import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 import aiohttp
+from sqlalchemy import update
 
 from bot.gateway.configapi import ConfigApiGateway
 from bot.identity.tokens import FixedToken
@@ -22,7 +24,9 @@ from bot.simulator.scenario import Scenario
 from bot.simulator.server import Simulator
 from bot.store import snapshots
 from bot.store.database import Database
+from bot.store.models import BatchRow
 from tests.support import jobs
+from tests.support.waiting import PATIENCE, Clock
 
 FAST = replace(
     Timing().scaled(0.01),
@@ -33,7 +37,7 @@ FAST = replace(
     stalled_seconds=60.0,
     abandoned_seconds=120.0,
 )
-PATIENCE = 20.0  # seconds until a test that waits for an event fails
+SUBMIT_TIMEOUT = 60.0  # seconds; only reached by a test that advances the loop's clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +48,22 @@ class World:
     timing: Timing
     changed: asyncio.Event
 
-    def worker(self, digests: Digests = UNKEYED) -> Worker:
-        return Worker(
-            WorkerContext(
-                self.database,
-                Gateways(self.gateway),
-                jobs.NOTIFY,
-                self.timing,
-                owner=uuid.uuid4().hex,
-                clock=jobs.utc_now,
-                changed=self.changed.set,
-                digests=digests,
-            )
+    clock: Callable[[], datetime] = jobs.utc_now
+
+    def context(self, digests: Digests = UNKEYED) -> WorkerContext:
+        return WorkerContext(
+            self.database,
+            Gateways(self.gateway),
+            jobs.NOTIFY,
+            self.timing,
+            owner=uuid.uuid4().hex,
+            clock=self.clock,
+            changed=self.changed.set,
+            digests=digests,
         )
+
+    def worker(self, digests: Digests = UNKEYED) -> Worker:
+        return Worker(self.context(digests))
 
     @asynccontextmanager
     async def working(self, digests: Digests = UNKEYED) -> AsyncGenerator[Worker]:
@@ -89,17 +96,32 @@ class World:
                 await self.changed.wait()
 
 
+async def expire_leases(database: Database) -> None:
+    """Let the leases of stopped workers expire."""
+    async with database.write() as tx:
+        await tx.execute(
+            update(BatchRow)
+            .where(BatchRow.lease_until.is_not(None))
+            .values(lease_until=jobs.utc_now() - timedelta(seconds=1))
+        )
+
+
+async def time_out_submit(world: World, clock: Clock) -> None:
+    """Let the first submit time out, once the SIP Gateway has received it."""
+    await world.simulator.configapi.wait_for_submits(1, PATIENCE)
+    clock.advance(SUBMIT_TIMEOUT)
+
+
 @asynccontextmanager
 async def opened(
-    database: Database, scenario: Scenario, *, timing: Timing = FAST, submit_timeout: float = 0.5
+    database: Database, scenario: Scenario, *, timing: Timing = FAST
 ) -> AsyncGenerator[World]:
     async with Simulator(scenario) as simulator, aiohttp.ClientSession() as session:
         gateway = ConfigApiGateway(
             session,
             simulator.configapi_url,
             FixedToken(),
-            submit_timeout=submit_timeout,
-            read_timeout=2.0,
+            submit_timeout=SUBMIT_TIMEOUT,
             pauses=(0.01,),
         )
         yield World(database, simulator, gateway, timing, asyncio.Event())

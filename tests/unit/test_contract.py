@@ -79,7 +79,7 @@ def _audit_actions() -> list[str]:
             for path in (ROOT / "bot/lifecycle").glob("*.py")
             for call in ast.walk(ast.parse(path.read_text("utf-8")))
             if isinstance(call, ast.Call)
-            and ast.unparse(call.func) == "audit.record"
+            and ast.unparse(call.func) in ("audit.record", "audit.record_once")
             and isinstance(call.args[2], ast.Constant)
             and isinstance(call.args[2].value, str)
         }

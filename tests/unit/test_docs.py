@@ -19,6 +19,7 @@ from typer.main import get_command
 from bot.cli import app
 from bot.settings.model import Settings
 from bot.store.models import Base
+from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted(ROOT.joinpath("docs").glob("*.md")))
@@ -26,7 +27,6 @@ PAGES = (ROOT / "README.md", *sorted(ROOT.joinpath("docs").glob("*.md")))
 _RUN = re.compile(r"<!-- runs, exit code (\d) -->\n```sh\n(.*?)```", re.DOTALL)
 _FENCED = re.compile(r"^```sh\n(.*?)^```", re.DOTALL | re.MULTILINE)
 _PROGRAM = "python -m bot "
-_TIMEOUT_SECONDS = 60
 
 
 def _text(page: Path) -> str:
@@ -60,7 +60,7 @@ def test_commands_on_pages_return_documented_exit_code(
         env={**environment, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
-        timeout=_TIMEOUT_SECONDS,
+        timeout=PATIENCE,
         check=False,
     )
     assert process.returncode == code, process.stdout + process.stderr

@@ -72,6 +72,56 @@ fact-rows = Rows
 fact-left-out = Left out
 no-reason = No reason given
 
+## Overlap: phones and accounts that another request has, too
+
+overlap-heading = Some of these phones or accounts are in another request, too.
+overlap-line = { $known ->
+        [0] Another request
+       *[other] Request { $request }
+    }, { $state ->
+        [waiting] waiting for approval since { $when }
+        [running] running since { $when }
+        [finished] finished on { $when }
+       *[cancelled] canceled on { $when }
+    }: { $accounts ->
+        [0] no account
+        [one] { $accounts } account
+       *[other] { $accounts } accounts
+    } and { $phones ->
+        [0] no phone
+        [one] { $phones } phone
+       *[other] { $phones } phones
+    } in common.
+overlap-examples = In this file, for example: { $names }
+overlap-more = And { $requests ->
+        [one] one more request.
+       *[other] { $requests } more requests.
+    }
+overlap-explain = Their passwords would be reset twice. If that is what you want, say why in the reason: the approver reads it. Otherwise, remove the rows and send the file again. Export issues as CSV lists every row.
+overlap-wanted = This was found after the file was checked, so nothing was started. Their passwords would be reset twice. If that is what you want, say why in the reason: the approver reads it. Otherwise, discard or withdraw this request.
+overlap-explained = The requester was shown this and gave the reason below. Approving resets these passwords again.
+overlap-held-up = Not approved: this was found after the reason below was given. Offhook asked the requester to give a reason for it or to withdraw the request. Until then, it can't be approved.
+overlap-row-account = This account is in { $known ->
+        [0] another request
+       *[other] request { $request }
+    }, too: { $state ->
+        [waiting] waiting for approval since { $when }
+        [running] running since { $when }
+        [finished] finished on { $when }
+       *[cancelled] canceled on { $when }
+    }.
+    .fix = Remove the row if the account is to be signed in only once.
+overlap-row-phone = This phone is in { $known ->
+        [0] another request
+       *[other] request { $request }
+    }, too: { $state ->
+        [waiting] waiting for approval since { $when }
+        [running] running since { $when }
+        [finished] finished on { $when }
+       *[cancelled] canceled on { $when }
+    }.
+    .fix = Remove the row if the phone is to be signed in only once.
+
 ## Request status, for cards whose original purpose has passed
 
 status-draft = Approval has not been requested yet.
@@ -143,6 +193,7 @@ label-region = Region for { $rows ->
     } without one
 placeholder-region = Select a region
 error-region = Select the region where the phones were provisioned.
+label-reason-overlap = Reason, and why these phones or accounts are signed in again
 label-reason = Reason, for the approver
 placeholder-reason = For example: new lobby phones in Berlin, CHG0042
 error-reason = Enter a reason. The approver will see it.
@@ -222,11 +273,27 @@ phones-none = None.
 failures-heading = What went wrong
 note-refused-heading = The SIP Gateway is refusing requests.
 note-refused = The SIP Gateway says: "{ $message }" Nothing is lost. Offhook asks again every few minutes. If this lasts, ask an approver to send checks.
+wait-slots = Waiting: the three slots of { $region } are taken by { $holders }.
+wait-request = request { $request }
+wait-others = { $requests ->
+        [one] another request
+       *[other] { $requests } other requests
+    }
+wait-signed-out = Nobody is signed in for { $holders }. Someone who can approve { $requests ->
+        [one] it
+       *[other] them
+    } has to select Sign in to continue on its progress card.
+wait-question = An approver has to answer a card about { $holders }.
+wait-how = Sending starts as they finish.
 note-unreachable = The SIP Gateway has not responded since { $since }. Phones already sent are still being processed; Offhook keeps checking.
 note-reconciliation = Offhook can't tell whether { $batches ->
         [one] { $batches } batch
        *[other] { $batches } batches
     } ran. An approver has to answer on a separate card.
+note-unreadable = Offhook has tried for a day to read how { $batches ->
+        [one] { $batches } batch stands
+       *[other] { $batches } batches stand
+    }. An approver has to say on a separate card whether to go on.
 note-stalled = { $batches ->
         [one] { $batches } batch has
        *[other] { $batches } batches have
@@ -282,6 +349,7 @@ results-not-confirmed = { $left ->
        *[other] { $left } phones are not confirmed as signed in. See the reasons and fixes below.
     }
 results-final = These numbers are final.
+results-final-so-far = Nothing more is sent. Before a retry, Offhook asks the SIP Gateway once more about phones without a result.
 results-not-yet = The sign-in is still running. These numbers are not final.
 next-heading = What to do next
 next-fix = { $phones ->
@@ -293,8 +361,8 @@ next-smaller = Wait an hour before you retry the phones that Active Directory sl
        *[other] { $size } phones.
     }
 next-unconfirmed = { $phones ->
-        [one] { $phones } phone has no result and may be signed in. Check it before you retry.
-       *[other] { $phones } phones have no result and may be signed in. Check them before you retry.
+        [one] { $phones } phone has no result and may be signed in. Retry first asks the SIP Gateway about it once more. Check the phone if there is no answer.
+       *[other] { $phones } phones have no result and may be signed in. Retry first asks the SIP Gateway about them once more. Check those for which there is no answer.
     }
 next-retry = Retry creates a new request for the { $phones ->
         [one] phone that is
@@ -354,9 +422,21 @@ reconciliation-not-run-cancelling = The request is being canceled, so { $phones 
         [one] this phone is
        *[other] these { $phones } phones are
     } not sent again. Make sure that the batch did not run.
+reconciliation-unreadable-headline = Go on checking this batch of { $phones ->
+        [one] { $phones } phone
+       *[other] { $phones } phones
+    } in { $region }?
+reconciliation-unreadable-reason = The SIP Gateway has this batch, but Offhook has tried for a day to read its status, in vain. Nothing is sent again either way. Until this is decided, the batch takes one of the region's three slots.
+reconciliation-unreadable-error = The reason: { $error }
+reconciliation-unreadable-how = Read its status in PowerShell:
+reconciliation-unreadable-command = (Get-CsSdgBulkSignInRequestStatus -Batchid { $batch }).BatchItem
+reconciliation-give-up = { $phones ->
+        [one] The phone ends without a result if it has none yet.
+       *[other] The phones that have no result yet end without one.
+    } Their passwords may have been reset. A retry looks them up once more.
 reconciliation-checking = Offhook is checking this batch again.
 reconciliation-checking-how = Offhook is reading the SIP Gateway's list of batches again. If that doesn't settle it, this card asks again.
-reconciliation-answered = The outcome of this batch is known. The request { $cancelling ->
+reconciliation-answered = This question is settled. The request { $cancelling ->
         [0] continues.
        *[other] is being canceled.
     }
@@ -367,6 +447,7 @@ error-batch-id = Enter the batch ID.
 ## Buttons
 
 button-request-approval = Request approval
+button-explain = Give this reason
 button-discard = Discard
 button-withdraw = Withdraw
 button-export-issues = Export issues as CSV
@@ -398,6 +479,9 @@ button-previous = Previous
 button-next = Next
 button-refresh = Refresh
 button-check = Check again
+button-keep-checking = Keep checking
+button-give-up = Stop checking…
+button-give-up-now = Stop checking: end it without results
 button-ran = It ran…
 button-ran-now = It ran: track it
 button-not-run = It did not run…

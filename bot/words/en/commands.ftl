@@ -16,6 +16,7 @@ ask-leave-out = { $rows ->
         [one] { $rows } row is not ready and can't be sent. Select the check box to leave it out
        *[other] { $rows } rows are not ready and can't be sent. Select the check box to leave them out
     }, or fix the file and send it again.
+ask-overlap = Some of these phones or accounts are in another request, too, as the card shows. Say in the reason why they are to be signed in again.
 ask-region = Some rows have no region. Select the region where their phones were provisioned.
 ask-batch-size = Enter the phones per batch as a number from 1 to { $limit }.
 approve-acknowledge = Select the check box first: approving resets the passwords of these accounts.
@@ -24,12 +25,20 @@ approve-changed = The rows don't match the ones that approval was requested for,
 cancel-asked = Request { $request } is being canceled. Phones already sent will run to completion, because the SIP Gateway can't stop them.
 retry-exists = There is already a request for these phones: { $request }. Send status { $request } to see it.
 retry-nothing = Every phone in request { $request } is signed in. There is nothing to retry.
+retry-looking-up = { $phones ->
+        [one] { $phones } phone of request { $request } ended without a result. I'm asking
+       *[other] { $phones } phones of request { $request } ended without a result. I'm asking
+    } the SIP Gateway about { $phones ->
+        [one] it
+       *[other] them
+    } once more. The retry follows here within a minute or so.
 retry-drafted = Request { $request } has the { $phones ->
         [one] phone that was
        *[other] { $phones } phones that were
     } not signed in. It is below and needs its own approval.
 
 reconcile-what = Select one of the three answers.
+reconcile-what-unreadable = Select one of the two answers.
 reconcile-no-id = Enter the batch ID that PowerShell shows: Get-CsSdgBulkSignInRequestsSummary.
 reconcile-taken = Batch ID { $batch } already belongs to another Offhook batch. Check the ID.
 reconcile-no-answer = The SIP Gateway gave no usable answer about batch { $batch }: { $message }. Check the ID and try again.

@@ -78,6 +78,8 @@ found-cloud-without-sip-gateway = According to Microsoft, SIP Gateway is not ava
     .fix = Check Microsoft's page Plan for SIP Gateway before you go on. If the tenant is in another cloud, such as GCC, set Offhook to the public cloud.
 
 found-database = The { $backend } database can be read and written, and its schema is up to date: { $revision }.
+found-database-audit-unprotected = The PostgreSQL database can be read and written, and its schema is up to date: { $revision }. But Offhook's login could change or delete the audit.
+    .fix = Give the login only the rights that the operations guide lists under Audit, and run migrations and purge with the login that owns the tables.
 found-database-trouble = The database can't be used: { $message }
     .fix = Check that the address in the settings is right, that the server or file exists, and that Offhook can reach it.
 found-database-new = The database has no schema yet.

@@ -1,7 +1,7 @@
 # Delegation: a request runs with the permissions of the approver who approved it, or of the approver
 # who signed in for it later. Only the button says "Sign in".
 
-sign-in-why = Sign in so that the phones are signed in with your permissions. Offhook has no permissions of its own and forgets yours when this request ends.
+sign-in-why = Sign in so that the phones are signed in with your permissions. Offhook has no permissions of its own and forgets yours when this request ends. Until then, it also uses them to read results of other requests for which nobody is signed in.
 sign-in-button = Sign in
 sign-in-done = You are signed in. Go back to the card and select the button again.
 sign-in-wrong-code = This sign-in was canceled, or its code was wrong or expired. Nothing was changed. Select the button again to sign in.
@@ -25,6 +25,6 @@ progress-sign-in = Waiting for an approver to sign in. { $ended } of { $total ->
     } done.
 note-sign-in-heading = No approver's permissions have been available since { $since }.
 note-sign-in-refused = The SIP Gateway refused the approver's permissions: "{ $message }" Often, a role activation has expired.
-note-sign-in = Phones already sent are still being processed, and nothing is sent twice. The request continues as soon as someone who can approve it selects Sign in to continue.
+note-sign-in = Phones already sent are still being processed, and nothing is sent twice. While an approver is signed in for another request, Offhook reads their results with that approver's permissions. The request continues as soon as someone who can approve it selects Sign in to continue.
 button-sign-in = Sign in to continue
 reconcile-signed-out = No approver's permissions are available for this request, so I can't look up batch { $batch }. Select Sign in to continue on the request's progress card, then try again.

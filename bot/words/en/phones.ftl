@@ -109,6 +109,24 @@ notice-signed-in-elsewhere = { $accounts ->
         [one] One of these accounts is
        *[other] { $accounts } of these accounts are
     } already signed in on another phone. This retry resets the password again, which may sign out that phone.
+notice-looked-up = Offhook asked the SIP Gateway once more about { $phones ->
+        [one] the phone
+       *[other] the { $phones } phones
+    } without a result: { $signed_in ->
+        [0] none is signed in
+       *[other] { $signed_in } signed in after all, and not in this retry
+    }{ $failed ->
+        [0] { "" }
+       *[other] , { $failed } failed
+    }{ $open ->
+        [0] .
+       *[other] , { $open } still without a result.
+    }
+notice-not-looked-up = { $phones ->
+        [one] { $phones } phone ended without a result, and the SIP Gateway could not be asked about it
+       *[other] { $phones } phones ended without a result, and the SIP Gateway could not be asked about them
+    } again. They may be signed in: check them first.
+notice-passwords = What is known of the passwords of these accounts before this retry: { $reset } surely reset, { $maybe } maybe reset, { $not_reset } surely not reset.
 notice-smaller-batches = The last batches were too large for an on-premises Active Directory. This retry proposes at most { $size ->
         [one] one phone
        *[other] { $size } phones

@@ -7,6 +7,7 @@ notification-reminder = Request { $request } by { $requester } is still waiting 
         [one] an hour
        *[other] { $hours } hours
     }. Decide on the approval card, or send status { $request }.
+notification-reason-wanted = Request { $request } was not approved, and nothing was started: another request with some of its phones or accounts was approved after you requested approval. Give a reason on the card above, or withdraw the request. To get the card again, send status { $request } to Offhook.
 notification-started = Request { $request }: { $approver } approved the sign-in of { $phones ->
         [one] { $phones } phone
        *[other] { $phones } phones
@@ -16,6 +17,16 @@ notification-rejected-with-comment = { $approver } rejected request { $request }
 notification-expired = Request { $request } expired before anyone approved it. Nothing was changed. To request approval again, send the file again.
 notification-undeliverable = Request { $request }: Offhook could not deliver the card that asks the approvers for a decision. Ask your Offhook operator to add Offhook there. Until then, an approver can decide by sending status { $request } to Offhook.
 notification-stalled = Request { $request }: a batch in { $region } has stalled. The SIP Gateway has reported no progress for an hour. Offhook keeps checking its phones.
+notification-ran-after-all = Request { $request }: the SIP Gateway did take a batch of { $phones ->
+        [one] { $phones } phone
+       *[other] { $phones } phones
+    } in { $region } after all, although it was answered that this batch did not run. { $phones ->
+        [one] The password of its account has probably been reset
+       *[other] The passwords of its accounts have probably been reset
+    }{ $again ->
+        [0] . Offhook does not follow this batch.
+       *[other] , and the batch was sent again since, so it runs twice. Offhook follows the second one only.
+    } To see its result, run Get-CsSdgBulkSignInRequestStatus -Batchid { $batch } in PowerShell.
 notification-finished = Request { $request } by { $requester } has finished: { $signed_in } of { $total ->
         [one] { $total } phone
        *[other] { $total } phones

@@ -12,18 +12,11 @@ import pytest
 import structlog
 
 from bot.runner import publisher
-from bot.store.database import migrate_to_head
-from tests.support.running_bot import DATABASE, RunningBot, open_bot
+from bot.teams import endpoint
+from tests.support.running_bot import RunningBot, open_bot
+from tests.support.waiting import PATIENCE
 
 MakeBot = Callable[..., Awaitable[RunningBot]]
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An empty database to copy: migrations take most of the time to start."""
-    path = tmp_path_factory.mktemp("migrated") / DATABASE
-    migrate_to_head(f"sqlite:///{path}")
-    return path
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +42,12 @@ def plain_logs() -> Iterator[None]:
     )
     yield
     structlog.configure(**before)
+
+
+@pytest.fixture(autouse=True)
+def patient_clients(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody is told that the answer takes too long, only because the machine is busy."""
+    monkeypatch.setattr(endpoint, "_ANSWER_SECONDS", PATIENCE)
 
 
 @pytest.fixture

@@ -32,7 +32,6 @@ from tests.support.running_bot import (
     CHAT,
     ISAIAH,
     MEGAN,
-    TIMEOUT_SECONDS,
     Answer,
     RunningBot,
     has_button,
@@ -40,6 +39,7 @@ from tests.support.running_bot import (
     request_id_of,
     text_of,
 )
+from tests.support.waiting import PATIENCE
 from tests.support.worker_harness import FAST
 
 GROUP = "aaaaaaaa-0000-4000-8000-00000000000a"
@@ -452,7 +452,7 @@ async def run_deadlines(bot: RunningBot, *, hours_ahead: float) -> None:
         changed=lambda: None,
     )
     loop = asyncio.create_task(deadlines.run())
-    async with asyncio.timeout(TIMEOUT_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         await round_complete.wait()
     loop.cancel()
     with suppress(asyncio.CancelledError):

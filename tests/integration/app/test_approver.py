@@ -12,7 +12,6 @@ from typing import Any, cast
 import jwt
 import pytest
 
-from bot.identity import delegations
 from bot.simulator.client import TENANT, Chat, button, texts, verbs
 from bot.simulator.connector import Posted
 from bot.simulator.entra import SECRET
@@ -31,6 +30,7 @@ from tests.support.running_bot import (
     phones_csv,
     text_of,
 )
+from tests.support.waiting import PATIENCE, Clock, until
 
 YES = {"acknowledge": "true"}
 LOGIN_REQUEST = "application/vnd.microsoft.activity.loginRequest"
@@ -115,11 +115,11 @@ async def test_job_runs_with_delegation_of_approver(bot: RunningBot) -> None:
 
 async def test_approver_is_not_asked_to_sign_in_again_for_second_job(bot: RunningBot) -> None:
     await approve(bot, await bot.submit_for_approval(phones_csv(1)), **sso(bot, MEGAN))
-    await bot.wait_until_settled()
+    await bot.wait_for_results()
     answer = await approve(bot, await bot.submit_for_approval(phones_csv(1, start=9)))
     assert answer.body["statusCode"] == 200
     assert bot.gateway.entra.calls[Call.EXCHANGE] == 1
-    await bot.wait_until_settled()
+    await bot.gateway.configapi.wait_for_submits(2, PATIENCE)
     assert submitters(bot) == [MEGAN.object_id] * 2
 
 
@@ -261,12 +261,15 @@ async def test_approval_can_be_repeated_when_token_service_fails(
 
 
 async def test_approval_is_answered_when_token_service_times_out(
-    bot: RunningBot, monkeypatch: pytest.MonkeyPatch
+    bot: RunningBot, clock: Clock
 ) -> None:
-    monkeypatch.setattr(delegations, "_ACQUIRE_SECONDS", 0.2)
     approval = await bot.submit_for_approval(phones_csv(1))
+    calls = bot.gateway.entra.calls[Call.TOKEN]
     bot.gateway.faults.add(Fault(call=Call.TOKEN, fault=FaultKind.TIMEOUT_LOST))
-    answer = await approve(bot, approval, **sso(bot, MEGAN))
+    approving = asyncio.create_task(approve(bot, approval, **sso(bot, MEGAN)))
+    await until(lambda: bot.gateway.entra.calls[Call.TOKEN] > calls)
+    clock.advance(6)
+    answer = await approving
     assert "did not respond" in answer.body["value"]
     await assert_still_waiting(bot, approval)
 
@@ -330,11 +333,12 @@ async def test_delegation_is_dropped_when_gateway_denies_access(
 
 
 async def test_job_waits_for_delegation_after_restart(make_bot: MakeBot) -> None:
-    bot = await make_bot(as_approver=True, gateway=Scenario(batch_seconds=2.0))
+    bot = await make_bot(as_approver=True, gateway=Scenario(batch_seconds=600))
     approval = await bot.submit_for_approval(phones_csv(250))
     await approve(bot, approval, **sso(bot, MEGAN))
-    await bot.gateway.configapi.wait_for_submits(3, 10)
+    await bot.gateway.configapi.wait_for_submits(3, PATIENCE)
     await bot.stop()
+    bot.gateway.configapi.finish()
     since = bot.now
     await bot.start()
     card = await bot.wait_for_button("sign_in", since=since)
@@ -351,11 +355,12 @@ async def test_job_waits_for_delegation_after_restart(make_bot: MakeBot) -> None
 async def test_submitted_batches_are_polled_as_app_after_restart(
     make_bot: MakeBot,
 ) -> None:
-    bot = await make_bot(as_approver=True, follow_as_app=True, gateway=Scenario(batch_seconds=1.0))
+    bot = await make_bot(as_approver=True, follow_as_app=True, gateway=Scenario(batch_seconds=600))
     approval = await bot.submit_for_approval(phones_csv(150))
     await approve(bot, approval, **sso(bot, MEGAN))
-    await bot.gateway.configapi.wait_for_submits(2, 10)
+    await bot.gateway.configapi.wait_for_submits(2, PATIENCE)
     await bot.stop()
+    bot.gateway.configapi.finish()
     since = bot.now
     await bot.start()
     results = await bot.wait_for_results(since=since)
@@ -389,7 +394,7 @@ async def test_sign_in_outside_a_card_is_exchanged_once(bot: RunningBot) -> None
     assert (await send("signin/verifyState", {"state": code}))[0] == 200
     answer = await approve(bot, await bot.submit_for_approval(phones_csv(1)))
     assert answer.body["statusCode"] == 200
-    await bot.wait_until_settled()
+    await bot.wait_for_results()
 
 
 async def test_tokens_are_in_no_log_message_or_database(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import re
@@ -15,8 +16,8 @@ import pytest
 from bot.simulator.client import elements, texts
 from bot.simulator.connector import Posted
 from bot.simulator.files import ServedFile
-from bot.teams import files
 from tests.support.running_bot import ALEX, CHAT, RunningBot, has_button, phones_csv, text_of
+from tests.support.waiting import Clock, until
 
 HEADER = b"Username,HardwareId,Region\r\n"
 TECHNICAL = re.compile(r"Traceback|Error\b|Exception|\{ ?\$|<class|None\b", re.ASCII)
@@ -135,7 +136,7 @@ async def test_unreadable_file_is_answered_with_reason_and_fix(bot: RunningBot, 
         (ServedFile(b"", status=403), "my permission to read it has expired"),
         (ServedFile(b"", status=500), "did not respond as expected"),
         (ServedFile(phones_csv(1), size=6_000_000), "is larger than 5 MB"),
-        (ServedFile(phones_csv(1), pause=5.0), "within"),
+        (ServedFile(phones_csv(1), pause=60.0), "within"),
         (
             ServedFile(b"", redirect="https://evil.example.com/x"),
             "it is stored at evil.example.com",
@@ -148,13 +149,13 @@ async def test_unreadable_file_is_answered_with_reason_and_fix(bot: RunningBot, 
     ),
 )
 async def test_file_download_failure_is_answered_with_reason(
-    bot: RunningBot, monkeypatch: pytest.MonkeyPatch, served: ServedFile, text: str
+    bot: RunningBot, clock: Clock, served: ServedFile, text: str
 ) -> None:
-    with monkeypatch.context() as patch:
-        if served.pause:  # the others must not depend on the machine's speed
-            patch.setattr(files, "_DOWNLOAD_SECONDS", 0.3)
-        await bot.send_files(("phones.csv", served))
-        await bot.wait_for_text(text, chat=CHAT)
+    sending = asyncio.create_task(bot.send_files(("phones.csv", served)))
+    if served.pause:
+        await until(lambda: bot.teams.files.fetched)
+        clock.advance(10)
+    await sending
     answer = await only_answer(bot)
     assert text in text_of(answer)
     assert "tempauth" not in json.dumps(answer.versions)

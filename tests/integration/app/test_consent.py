@@ -19,11 +19,11 @@ from tests.support.running_bot import (
     CHANNEL,
     CHAT,
     MEGAN,
-    TIMEOUT_SECONDS,
     RunningBot,
     phones_csv,
     request_id_of,
 )
+from tests.support.waiting import PATIENCE
 
 INFO = "application/vnd.microsoft.teams.card.file.info"
 NOT_VALID = "This offer to save a file is no longer valid."
@@ -111,7 +111,7 @@ async def test_consent_is_refused_from_another_person_or_conversation(
     await bot.received(chat, by=by)
     assert files_shown(bot) == []
     upload = await answer(bot, context_of(card))
-    assert await bot.teams.files.uploaded(upload, TIMEOUT_SECONDS), "the offer still stands"
+    assert await bot.teams.files.uploaded(upload, PATIENCE), "the offer still stands"
 
 
 @pytest.mark.parametrize("restarted", [False, True])
@@ -121,7 +121,7 @@ async def test_consent_counts_once_also_after_restart(bot: RunningBot, restarted
         await bot.stop()
         await bot.start()
     first = await answer(bot, context_of(card))
-    assert await bot.teams.files.uploaded(first, TIMEOUT_SECONDS)
+    assert await bot.teams.files.uploaded(first, PATIENCE)
     await bot.wait_for(lambda message: has_attachment(message, INFO))
     if restarted:
         await bot.stop()

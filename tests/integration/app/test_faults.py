@@ -21,6 +21,7 @@ from bot.simulator.client import Chat
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from tests.integration.app.conftest import MakeBot
 from tests.support.running_bot import ALEX, CHANNEL, CHAT, MEGAN, RunningBot, phones_csv, text_of
+from tests.support.waiting import PATIENCE
 
 REFERENCE = re.compile(r"Something went wrong on my side, .* this reference ID: ([0-9a-f]{8})")
 Logs = list[MutableMapping[str, Any]]
@@ -39,7 +40,9 @@ def logged_references(logs: Logs, event: str) -> list[str]:
 @asynccontextmanager
 async def locked(path: Path) -> AsyncGenerator[None]:
     """Holds the write lock, as another process does that writes to the database."""
-    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+    with closing(
+        sqlite3.connect(path, PATIENCE, isolation_level=None, check_same_thread=False)
+    ) as other:
         await asyncio.to_thread(other.execute, "BEGIN IMMEDIATE")
         yield
         other.execute("ROLLBACK")
@@ -114,9 +117,9 @@ async def test_approval_is_refused_when_rows_were_tampered_with(bot: RunningBot)
 
 @pytest.fixture
 async def impatient_bot(make_bot: MakeBot) -> RunningBot:
-    """A service that waits only 0.1 seconds for a locked database."""
+    """A service that waits only 0.1 seconds for a locked database, and soon asks what came of a batch."""
     bot = await make_bot(started=False)
-    await bot.start(busy_seconds=0.1)
+    await bot.start(busy_seconds=0.1, submit_timeout=0.5)
     return bot
 
 
@@ -148,7 +151,7 @@ async def test_job_submits_each_batch_once_when_database_is_locked_meanwhile(
     bot = impatient_bot
     approval = await bot.submit_for_approval(phones_csv(350))
     await bot.approve(approval)
-    await bot.gateway.configapi.wait_for_submits(1, 10)
+    await bot.gateway.configapi.wait_for_submits(1, PATIENCE)
     async with locked(bot.database):
         for _ in range(3):  # meanwhile the answers in flight arrive
             since = bot.now
@@ -186,8 +189,8 @@ async def test_job_finishes_after_service_stops_while_database_is_locked(
 ) -> None:
     bot = impatient_bot
     await bot.approve(await bot.submit_for_approval(phones_csv(350)))
-    await bot.gateway.configapi.wait_for_submits(1, 10)
-    async with locked(bot.database), asyncio.timeout(10):
+    await bot.gateway.configapi.wait_for_submits(1, PATIENCE)
+    async with locked(bot.database), asyncio.timeout(PATIENCE):
         await bot.say("help", chat=Chat("a:megan"), by=MEGAN)
         await bot.stop()
     await bot.start()
@@ -200,7 +203,7 @@ async def test_job_finishes_after_service_starts_while_database_is_locked(
 ) -> None:
     bot = await make_bot(gateway=Scenario(batch_seconds=0.5))
     await bot.approve(await bot.submit_for_approval(phones_csv(350)))
-    await bot.gateway.configapi.wait_for_submits(1, 10)
+    await bot.gateway.configapi.wait_for_submits(1, PATIENCE)
     await bot.stop()
     async with locked(bot.database):
         await bot.start(busy_seconds=0.1)

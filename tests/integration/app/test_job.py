@@ -22,13 +22,13 @@ from tests.support.running_bot import (
     CHANNEL,
     CHAT,
     MEGAN,
-    TIMEOUT_SECONDS,
     RunningBot,
     has_button,
     phones_csv,
     request_id_of,
     text_of,
 )
+from tests.support.waiting import PATIENCE
 
 INFO = "application/vnd.microsoft.teams.card.file.info"
 HEADER = "Username,HardwareId,Region,Status,Error,Cause,Fix,BatchId,ProvisioningUrl"
@@ -117,7 +117,7 @@ async def test_export_lists_every_row_and_can_be_submitted_again(make_bot: MakeB
     bot = await make_bot(gateway=FAILURES)
     results = await bot.run_job(MIXED)
     upload = await export(bot, results)
-    data = await bot.teams.files.uploaded(upload, TIMEOUT_SECONDS)
+    data = await bot.teams.files.uploaded(upload, PATIENCE)
     info = await bot.wait_for(lambda message: has_attachment(message, INFO))
     (attachment,) = attachments(info)
     assert attachment["name"].endswith("-results.csv")
@@ -178,7 +178,7 @@ async def test_export_can_be_repeated_when_file_was_not_saved(
     message = await bot.wait_for_text(text, chat=CHAT, since=since)
     assert "elect the export button" in text_of(message)
     upload = await export(bot, results)
-    assert await bot.teams.files.uploaded(upload, TIMEOUT_SECONDS)
+    assert await bot.teams.files.uploaded(upload, PATIENCE)
 
 
 async def test_unanswered_export_blocks_nothing(bot: RunningBot) -> None:
@@ -200,7 +200,7 @@ async def test_issues_can_be_exported_before_approval(bot: RunningBot) -> None:
     assert answer.text
     consent = await bot.wait_for(lambda message: has_attachment(message, CONSENT))
     _, upload = await bot.client.answer_consent(ALEX, CHAT, consent, accept=True)
-    data = await bot.teams.files.uploaded(upload, TIMEOUT_SECONDS)
+    data = await bot.teams.files.uploaded(upload, PATIENCE)
     rows = list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
     assert rows[-1]["Row"] == "5"
     assert rows[-1]["Value"] == "'=cmd|' /C calc'!A0"

@@ -11,7 +11,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.integration.app.conftest import MakeBot
-from tests.support.running_bot import ALEX, CHAT, TIMEOUT_SECONDS, RunningBot, phones_csv
+from tests.support.running_bot import ALEX, CHAT, RunningBot, phones_csv
+from tests.support.waiting import PATIENCE
 
 
 async def get(bot: RunningBot, path: str) -> tuple[int, str, str]:
@@ -40,7 +41,7 @@ async def test_probes_answer_503_while_database_is_unusable(bot: RunningBot) -> 
         assert (status, text) == (503, "the database does not answer")
     assert (await get(bot, "/livez"))[0] == 200
     await asyncio.to_thread(execute, bot.database, *restore)
-    async with asyncio.timeout(TIMEOUT_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while (await get(bot, "/readyz"))[0] != 200:
             await asyncio.sleep(0.05)  # answers may be a second old
     assert await bot.run_job(phones_csv(1))
@@ -63,7 +64,7 @@ async def test_metrics_count_requests_batches_and_undelivered_posts(bot: Running
     await bot.run_job(phones_csv(150))
     await bot.wait_for_text("has finished")
     await bot.submit_for_approval(phones_csv(1, start=150))
-    async with asyncio.timeout(TIMEOUT_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         # A post is recorded as delivered a moment after it arrives, and metrics may be a second old.
         while (metrics := await scrape(bot))["offhook_outbox", ""] or not metrics[
             "offhook_requests", "waiting"
@@ -75,7 +76,7 @@ async def test_metrics_count_requests_batches_and_undelivered_posts(bot: Running
     assert metrics["offhook_batches", "done"] == 2
     await bot.teams.__aexit__(None, None, None)
     await bot.say("help", chat=CHAT)
-    async with asyncio.timeout(TIMEOUT_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while (await scrape(bot))["offhook_outbox", ""] != 1:
             await asyncio.sleep(0.05)
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.runner import publisher
 from bot.runner.rate_limit import APP, CONVERSATION
@@ -19,13 +22,13 @@ from tests.support.running_bot import (
     CHANNEL,
     CHAT,
     MEGAN,
-    TIMEOUT_SECONDS,
     TIMING,
     RunningBot,
     is_settled,
     phones_csv,
     text_of,
 )
+from tests.support.waiting import PATIENCE, until
 
 
 async def test_publisher_sends_every_message_once_and_in_order(bot: RunningBot) -> None:
@@ -162,6 +165,10 @@ async def test_publisher_resends_card_when_deleted(bot: RunningBot) -> None:
     ]  # as many as usual: one was replaced
 
 
+def dead_letters(logs: Sequence[Mapping[str, Any]]) -> set[int]:
+    return {line["post"] for line in logs if line["event"] == "publisher.dead_lettered"}
+
+
 @pytest.mark.parametrize("fault", ["blocked", "missing"])
 async def test_publisher_gives_up_on_unreachable_conversation_only(
     bot: RunningBot, fault: str
@@ -169,10 +176,13 @@ async def test_publisher_gives_up_on_unreachable_conversation_only(
     approval = await bot.submit_for_approval(phones_csv(2))
     unreachable: set[str] = getattr(bot.teams.connector, fault)
     unreachable.update((approval.conversation_id, CHANNEL.id))
-    await bot.approve(approval)
-    assert "2 phones are signed in" in text_of(await bot.wait_for_results())
-    chat = bot.teams.connector.in_conversation(CHAT.id)
-    await bot.wait_for(lambda message: all(map(is_settled, chat)))
+    with capture_logs() as logs:
+        await bot.approve(approval)
+        assert "2 phones are signed in" in text_of(await bot.wait_for_results())
+        chat = bot.teams.connector.in_conversation(CHAT.id)
+        await bot.wait_for(lambda message: all(map(is_settled, chat)))
+        # The approval card, and that the job has started and has finished.
+        await until(lambda: len(dead_letters(logs)) == 3)
     calls = bot.teams.connector.calls.copy()
     await bot.received()
     assert bot.teams.connector.calls[Call.UPDATE] == calls[Call.UPDATE]  # it is a dead letter
@@ -185,13 +195,14 @@ async def test_publisher_gives_up_on_unreachable_conversation_only(
 
 async def test_publisher_updates_every_card_after_restart(make_bot: MakeBot) -> None:
     """Stopped in the middle of a job, the service continues with the same cards."""
-    bot = await make_bot(gateway=Scenario(batch_seconds=0.5))
+    bot = await make_bot(gateway=Scenario(batch_seconds=600))
     approval = await bot.submit_for_approval(phones_csv(500))
     await bot.approve(approval)
-    await bot.gateway.configapi.wait_for_submits(3, TIMEOUT_SECONDS)
+    await bot.gateway.configapi.wait_for_submits(3, PATIENCE)
     progress = await bot.wait_for_button("cancel")
     await bot.stop()
-    assert len(bot.gateway.configapi.submits) < 5
+    assert len(bot.gateway.configapi.submits) == 3
+    bot.gateway.configapi.finish()
     await bot.start()
     results = await bot.wait_for_results()
     assert "500 phones are signed in" in text_of(results)

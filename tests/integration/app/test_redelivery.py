@@ -21,13 +21,13 @@ from tests.support.running_bot import (
     ALEX,
     CHAT,
     MEGAN,
-    TIMEOUT_SECONDS,
     RunningBot,
     chat_of,
     has_button,
     phones_csv,
     request_id_of,
 )
+from tests.support.waiting import PATIENCE
 
 TABLE = phones_csv(1).decode()
 
@@ -177,7 +177,7 @@ async def test_received_activities_are_forgotten_after_a_day(bot: RunningBot) ->
         connection.execute(text(old))
         assert connection.execute(text(count)).scalar_one() == 1
     await bot.start()
-    async with asyncio.timeout(TIMEOUT_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         connection = engine.connect()
         while connection.execute(text(count)).scalar_one():
             connection.rollback()

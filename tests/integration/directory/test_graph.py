@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,7 @@ from bot.directory.graph import GraphDirectory
 from bot.identity.tokens import FixedToken
 from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
 from bot.simulator.server import Simulator
+from tests.support.waiting import Clock, until
 
 ALEX = PEOPLE[0]
 STRANGER = "5f0c7a3e-1d1a-4a5e-9f50-2b8f5c3a9d10"
@@ -27,7 +29,7 @@ def group(number: int) -> str:
 @asynccontextmanager
 async def in_front_of(url: str) -> AsyncGenerator[GraphDirectory, None]:
     async with aiohttp.ClientSession() as session:
-        yield GraphDirectory(session, url, FixedToken(), timeout=0.5)
+        yield GraphDirectory(session, url, FixedToken())
 
 
 async def test_profile_is_found_by_object_id() -> None:
@@ -97,13 +99,22 @@ async def test_groups_among_is_empty_when_user_is_not_found() -> None:
         (FaultKind.GARBAGE, r"not JSON"),
     ],
 )
-async def test_directory_is_unavailable_when_graph_fails(fault: FaultKind, message: str) -> None:
+async def test_directory_is_unavailable_when_graph_fails(
+    fault: FaultKind, message: str, clock: Clock
+) -> None:
     rules = tuple(Fault(call=call, fault=fault, times=0) for call in (Call.USERS, Call.GROUPS))
     async with Simulator(Scenario(faults=rules)) as far, in_front_of(far.graph_url) as directory:
-        with pytest.raises(DirectoryUnavailableError, match=message):
-            await directory.profile(ALEX.object_id)
-        with pytest.raises(DirectoryUnavailableError, match=message):
-            await directory.groups_among(ALEX.object_id, [group(1)])
+        reads = {
+            Call.USERS: directory.profile(ALEX.object_id),
+            Call.GROUPS: directory.groups_among(ALEX.object_id, [group(1)]),
+        }
+        for call, work in reads.items():
+            read = asyncio.ensure_future(work)
+            await until(lambda call=call: far.graph.calls[call])
+            if fault is FaultKind.TIMEOUT_LOST:
+                clock.advance(60)
+            with pytest.raises(DirectoryUnavailableError, match=message):
+                await read
 
 
 async def test_directory_is_unavailable_when_connection_is_refused() -> None:

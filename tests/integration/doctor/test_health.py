@@ -76,16 +76,15 @@ def test_examine_changes_nothing(tmp_path: Path) -> None:
     after.close()
 
 
-@pytest.mark.parametrize("new_database_url", ["postgresql"], indirect=True)
-def test_writing_is_refused_when_role_is_read_only(database_url: str) -> None:
-    migrate_to_head(database_url)
+def test_writing_is_refused_when_role_is_read_only(postgres_url: str) -> None:
+    migrate_to_head(postgres_url)
     execute(
-        database_url,
+        postgres_url,
         "DROP ROLE IF EXISTS reader",
         "CREATE ROLE reader LOGIN",
         "GRANT SELECT ON ALL TABLES IN SCHEMA public TO reader",
     )
-    found = examine(database_url.replace("//postgres@", "//reader@"))
+    found = examine(postgres_url.replace("//postgres@", "//reader@"))
     assert found.schema is Schema.CURRENT
     assert found.writing is Writing.REFUSED
 

@@ -5,12 +5,14 @@ The contract tests run against all of them; add a new backend to `BACKENDS`.
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TypeVar
 
 import aiohttp
 
@@ -18,15 +20,28 @@ from bot.gateway import SipGateway
 from bot.gateway.configapi import ConfigApiGateway
 from bot.gateway.powershell import PowerShellGateway
 from bot.identity.tokens import FixedToken
-from bot.simulator.scenario import Scenario
+from bot.simulator.scenario import Call, Scenario
 from bot.simulator.server import Simulator
 from tests.support import fake_pwsh
+from tests.support.waiting import Clock, until
+
+TIMEOUT = 60.0  # seconds, of all calls
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class SimulatedBackend:
     gateway: SipGateway
     simulator: Simulator
+
+    async def timed_out(self, clock: Clock, call: Call, work: Awaitable[Result]) -> Result:
+        """What comes of `work` when its time is up after the SIP Gateway has got another `call`."""
+        calls = self.simulator.configapi.calls
+        before = calls[call]
+        pending = asyncio.ensure_future(work)
+        await until(lambda: calls[call] > before or pending.done())
+        clock.advance(TIMEOUT)
+        return await pending
 
 
 Backend = Callable[[Scenario], AbstractAsyncContextManager[SimulatedBackend]]
@@ -39,8 +54,8 @@ async def configapi(scenario: Scenario) -> AsyncGenerator[SimulatedBackend, None
             session,
             simulator.configapi_url,
             FixedToken(),
-            submit_timeout=0.4,
-            read_timeout=0.4,
+            submit_timeout=TIMEOUT,
+            read_timeout=TIMEOUT,
             pauses=(0.01, 0.02),
         )
         yield SimulatedBackend(gateway, simulator)
@@ -48,18 +63,14 @@ async def configapi(scenario: Scenario) -> AsyncGenerator[SimulatedBackend, None
 
 @asynccontextmanager
 async def powershell(scenario: Scenario) -> AsyncGenerator[SimulatedBackend, None]:
-    """The cmdlets, in a fake `pwsh` that acts out the script.
-
-    Starting it can take long on a busy machine, so timeouts are short only where a call never returns.
-    """
-    hangs = any("timeout" in rule.fault for rule in scenario.faults)
+    """The cmdlets, in a fake `pwsh` that acts out the script."""
     with tempfile.TemporaryDirectory() as folder:
         async with Simulator(scenario) as simulator:
             gateway = PowerShellGateway(
                 FixedToken(),
                 pwsh=str(fake_pwsh.install(Path(folder), simulator.configapi_url)),
-                submit_timeout=3.0 if hangs else 60.0,
-                read_timeout=1.0 if hangs else 60.0,
+                submit_timeout=TIMEOUT,
+                read_timeout=TIMEOUT,
                 pauses=(0.01, 0.02),
             )
             yield SimulatedBackend(gateway, simulator)

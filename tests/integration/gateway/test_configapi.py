@@ -34,31 +34,31 @@ from bot.settings.clouds import HOSTS, Cloud
 from bot.signin.request import Phone
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from bot.simulator.server import Simulator
+from tests.support.waiting import Clock, until
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 PHONES = [Phone("lobby@contoso.com", "00-04-F2-00-00-01", Region.EMEA)]
+TIMEOUT = 60.0  # seconds, of all calls; a third of it to get ready for a submit
 BATCH = "7d0b1f9e-53a1-4c55-9d5c-0123456789ab"
 
 
 @asynccontextmanager
 async def in_front_of(
-    url: str, tokens: Tokens | None = None, *, timeout: float = 2.0
+    url: str, tokens: Tokens | None = None
 ) -> AsyncGenerator[ConfigApiGateway, None]:
     async with aiohttp.ClientSession() as session:
         yield ConfigApiGateway(
             session,
             url,
             tokens or FixedToken(),
-            submit_timeout=timeout,
-            read_timeout=timeout,
+            submit_timeout=TIMEOUT,
+            read_timeout=TIMEOUT,
             pauses=(0.01,),
         )
 
 
 @asynccontextmanager
-async def answering(
-    handler: Handler, *, timeout: float = 2.0
-) -> AsyncGenerator[ConfigApiGateway, None]:
+async def answering(handler: Handler) -> AsyncGenerator[ConfigApiGateway, None]:
     """A gateway in front of a server without discovery that responds by `handler`."""
 
     async def route(request: web.Request) -> web.StreamResponse:
@@ -68,7 +68,7 @@ async def answering(
     app.router.add_route("*", "/{path:.*}", route)
     async with (
         TestServer(app) as server,
-        in_front_of(str(server.make_url("/")), timeout=timeout) as it,
+        in_front_of(str(server.make_url("/"))) as it,
     ):
         yield it
 
@@ -154,12 +154,16 @@ async def test_discovered_host_is_ignored_when_malformed(host: object) -> None:
     "fault",
     [FaultKind.SERVER_ERROR, FaultKind.THROTTLED, FaultKind.DROP_LOST, FaultKind.TIMEOUT_LOST],
 )
-async def test_submit_does_not_run_when_discovery_fails(fault: FaultKind) -> None:
+async def test_submit_does_not_run_when_discovery_fails(fault: FaultKind, clock: Clock) -> None:
     rule = Fault(call=Call.DISCOVERY, fault=fault, times=0)
     scenario = Scenario(faults=(rule,))
-    async with Simulator(scenario) as far, in_front_of(far.configapi_url, timeout=0.6) as gateway:
+    async with Simulator(scenario) as far, in_front_of(far.configapi_url) as gateway:
+        submit = asyncio.create_task(gateway.submit(Region.EMEA, PHONES))
+        await until(lambda: far.configapi.calls[Call.DISCOVERY])
+        if fault is FaultKind.TIMEOUT_LOST:
+            clock.advance(TIMEOUT / 3)
         with pytest.raises((UnreachableError, ThrottledError)):
-            await gateway.submit(Region.EMEA, PHONES)
+            await submit
         assert not far.configapi.submits
 
 
@@ -205,7 +209,7 @@ async def test_nothing_is_sent_when_there_is_no_token(
 ) -> None:
     async with (
         Simulator() as far,
-        in_front_of(far.configapi_url, NoTokens(error), timeout=0.3) as gateway,
+        in_front_of(far.configapi_url, NoTokens(error)) as gateway,
     ):
         with pytest.raises(of_submit, match=str(error)):
             await gateway.submit(Region.EMEA, PHONES)
@@ -422,30 +426,77 @@ async def test_batch_id_is_escaped_in_the_url() -> None:
     assert batch_ids == [odd]
 
 
-async def test_submit_is_unreachable_when_discovery_hangs() -> None:
+async def test_submit_is_unreachable_when_discovery_hangs(clock: Clock) -> None:
+    asked = asyncio.Event()
+
     async def hang(_: web.Request) -> web.Response:
-        await asyncio.sleep(3600)
+        asked.set()
+        await asyncio.Event().wait()
         return web.Response()
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", hang)
     async with (
         TestServer(app, shutdown_timeout=0) as server,
-        in_front_of(str(server.make_url("/")), timeout=0.3) as gateway,
+        in_front_of(str(server.make_url("/"))) as gateway,
     ):
+        submit = asyncio.create_task(gateway.submit(Region.EMEA, PHONES))
+        await asked.wait()
+        clock.advance(TIMEOUT / 3)
         with pytest.raises(UnreachableError):
-            await gateway.submit(Region.EMEA, PHONES)
+            await submit
 
 
-async def test_submit_times_out_when_response_trickles() -> None:
+@asynccontextmanager
+async def silent(accepted: asyncio.Event) -> AsyncGenerator[str, None]:
+    """The URL of a server that accepts connections and never reads from or writes to them."""
+    closing = asyncio.Event()
+
+    async def keep(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        accepted.set()
+        await closing.wait()
+        writer.close()
+
+    server = await asyncio.start_server(keep, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        closing.set()
+
+
+@pytest.mark.parametrize("call", [STATUS, SUMMARIES])
+async def test_read_is_unavailable_when_connection_stays_silent(call: str, clock: Clock) -> None:
+    accepted = asyncio.Event()
+    async with silent(accepted) as url, in_front_of(url) as gateway:
+        read = asyncio.ensure_future(
+            gateway.status(BATCH) if call == STATUS else gateway.summaries()
+        )
+        await accepted.wait()
+        clock.advance(TIMEOUT)
+        with pytest.raises(UnavailableError):
+            await read
+
+
+async def test_submit_is_unreachable_when_connection_stays_silent(clock: Clock) -> None:
+    """It ends before the batch is sent, with the discovery of its host."""
+    accepted = asyncio.Event()
+    async with silent(accepted) as url, in_front_of(url) as gateway:
+        submit = asyncio.create_task(gateway.submit(Region.EMEA, PHONES))
+        await accepted.wait()
+        clock.advance(TIMEOUT)
+        with pytest.raises(UnreachableError):
+            await submit
+
+
+async def test_submit_times_out_when_response_trickles(clock: Clock) -> None:
     async def drip(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
         await response.prepare(request)
         while True:
             await response.write(b" ")
             await asyncio.sleep(0.02)
+            clock.advance(TIMEOUT / 10)
 
-    async with answering(drip, timeout=0.3) as gateway:
+    async with answering(drip) as gateway:
         with pytest.raises(OutcomeUnknownError, match="no response"):
             await gateway.submit(Region.EMEA, PHONES)
 
@@ -473,3 +524,59 @@ def test_every_cloud_has_its_own_hosts(cloud: Cloud) -> None:
     assert all(url.startswith("https://") for url in urls)
     others = [each.configapi for other, each in HOSTS.items() if other is not cloud]
     assert hosts.configapi not in others
+
+
+async def test_submit_is_unreachable_when_mark_takes_too_long(clock: Clock) -> None:
+    """It is certain that nothing was sent, whatever the mark becomes later."""
+    asked = asyncio.Event()
+
+    async def never() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    async with Simulator() as far, in_front_of(far.configapi_url) as gateway:
+        submit = asyncio.create_task(gateway.submit(Region.EMEA, PHONES, never))
+        await asked.wait()
+        clock.advance(TIMEOUT)
+        with pytest.raises(UnreachableError):
+            await submit
+        assert await gateway.submit(Region.EMEA, PHONES)
+        assert len(far.configapi.submits) == 1
+
+
+async def test_submit_is_unreachable_when_tls_cannot_be_set_up() -> None:
+    """Discovery is not asked: the fault is in the connection for the submit itself."""
+    marks: list[None] = []
+
+    async def before_sending() -> None:
+        marks.append(None)
+
+    async with answering(always(200, json.dumps({"batchId": BATCH}))) as gateway:
+        assert await gateway.submit(Region.EMEA, PHONES, before_sending)
+        gateway._base = gateway._base.with_scheme("https")  # pyright: ignore[reportPrivateUsage]
+        with pytest.raises(UnreachableError):
+            await gateway.submit(Region.EMEA, PHONES, before_sending)
+    assert len(marks) == 1
+
+
+async def test_submit_is_unreachable_when_proxy_refuses_the_connection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    proxy = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    port = proxy.sockets[0].getsockname()[1]
+    monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    async with proxy, aiohttp.ClientSession(trust_env=True) as session:
+        gateway = ConfigApiGateway(
+            session, "https://gateway.invalid", FixedToken(), submit_timeout=2.0, pauses=()
+        )
+        gateway._discovered = True  # pyright: ignore[reportPrivateUsage]
+        with pytest.raises(UnreachableError):
+            await gateway.submit(Region.EMEA, PHONES)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from collections.abc import Awaitable
+from datetime import UTC, datetime
 
 import pytest
 
@@ -31,7 +32,8 @@ from bot.simulator.scenario import (
     Summaries,
     Wire,
 )
-from tests.integration.gateway.backends import BACKENDS, Backend
+from tests.integration.gateway.backends import BACKENDS, TIMEOUT, Backend
+from tests.support.waiting import PATIENCE, Clock
 
 
 @pytest.fixture(params=sorted(BACKENDS))
@@ -50,9 +52,13 @@ def phones(count: int, region: Region = Region.EMEA) -> list[Phone]:
     ]
 
 
+def hangs(fault: FaultKind) -> bool:
+    return fault in (FaultKind.TIMEOUT_LOST, FaultKind.TIMEOUT_ACCEPTED)
+
+
 async def wait_until_ended(gateway: SipGateway, batch_id: str) -> BatchReport:
     """Poll until every phone of the batch has ended, and return the report."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while True:
             report = await gateway.status(batch_id)
             if all(item.status in {"success", "failed"} for item in report.items):
@@ -119,7 +125,7 @@ async def test_status_passes_unknown_states_through(backend: Backend) -> None:
     names = Statuses(
         queued="Zurückgestellt", running="Zurückgestellt", item_waiting="🕐", item_running="Q"
     )
-    async with backend(Scenario(batch_seconds=60, statuses=names)) as far:
+    async with backend(Scenario(batch_seconds=6000, statuses=names)) as far:
         report = await far.gateway.status(await far.gateway.submit(Region.EMEA, phones(20)))
         assert report.status == "Zurückgestellt"
         assert {item.status for item in report.items} == {"🕐", "Q"}
@@ -137,7 +143,7 @@ async def test_summaries_have_region_time_and_phone_count(backend: Backend) -> N
             7,
         )
         assert summary.created_at is not None
-        assert before <= summary.created_at <= before + timedelta(seconds=5)
+        assert before <= summary.created_at <= datetime.now(UTC)
 
 
 async def test_summaries_have_none_for_missing_details(backend: Backend) -> None:
@@ -176,12 +182,15 @@ async def test_status_raises_when_batch_is_unknown(backend: Backend) -> None:
     ],
 )
 async def test_submit_is_sent_once_when_it_fails(
-    backend: Backend, fault: FaultKind, error: type[GatewayError], ran: bool
+    backend: Backend, fault: FaultKind, error: type[GatewayError], ran: bool, clock: Clock
 ) -> None:
     rule = Fault(call=Call.CREATE_BATCH, fault=fault, times=0)
     async with backend(Scenario(faults=(rule,))) as far:
+        submit = far.gateway.submit(Region.EMEA, phones(2))
+        if hangs(fault):
+            submit = far.timed_out(clock, Call.CREATE_BATCH, submit)
         with pytest.raises(error) as raised:
-            await far.gateway.submit(Region.EMEA, phones(2))
+            await submit
         assert type(raised.value) is error
         assert raised.value.correlation_id
         configapi = far.simulator.configapi
@@ -216,7 +225,7 @@ async def test_throttled_error_has_retry_after(backend: Backend) -> None:
 
 
 async def test_fourth_batch_in_a_region_is_throttled(backend: Backend) -> None:
-    async with backend(Scenario(batch_seconds=60)) as far:
+    async with backend(Scenario(batch_seconds=6000)) as far:
         for _ in range(3):
             await far.gateway.submit(Region.EMEA, phones(1))
         with pytest.raises(ThrottledError):
@@ -271,7 +280,7 @@ async def test_read_is_retried_after_transient_failure(
     ],
 )
 async def test_read_raises_when_failure_persists(
-    backend: Backend, fault: FaultKind, error: type[GatewayError]
+    backend: Backend, fault: FaultKind, error: type[GatewayError], clock: Clock
 ) -> None:
     rules = (
         Fault(call=Call.BATCH_STATUS, fault=fault, times=0),
@@ -279,12 +288,14 @@ async def test_read_raises_when_failure_persists(
     )
     async with backend(Scenario(faults=rules)) as far:
         batch_id = await far.gateway.submit(Region.EMEA, phones(1))
-        with pytest.raises(error) as raised:
-            await far.gateway.status(batch_id)
-        assert type(raised.value) is error
-        with pytest.raises(error) as raised:
-            await far.gateway.summaries()
-        assert type(raised.value) is error
+        reads: tuple[tuple[Call, Awaitable[object]], ...] = (
+            (Call.BATCH_STATUS, far.gateway.status(batch_id)),
+            (Call.BATCH_SUMMARIES, far.gateway.summaries()),
+        )
+        for call, read in reads:
+            with pytest.raises(error) as raised:
+                await (far.timed_out(clock, call, read) if hangs(fault) else read)
+            assert type(raised.value) is error
 
 
 async def test_read_is_not_retried_when_retry_after_exceeds_timeout(backend: Backend) -> None:
@@ -297,15 +308,14 @@ async def test_read_is_not_retried_when_retry_after_exceeds_timeout(backend: Bac
         assert far.simulator.configapi.calls[Call.BATCH_STATUS] == 1
 
 
-async def test_submit_times_out_within_submit_timeout(backend: Backend) -> None:
+async def test_submit_times_out_within_submit_timeout(backend: Backend, clock: Clock) -> None:
+    """A batch's lease is sized to outlast this timeout, so no response may come later."""
     rule = Fault(call=Call.CREATE_BATCH, fault=FaultKind.TIMEOUT_LOST)
     async with backend(Scenario(faults=(rule,))) as far:
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        submit = far.gateway.submit(Region.EMEA, phones(1))
+        assert far.gateway.submit_timeout == TIMEOUT
         with pytest.raises(OutcomeUnknownError):
-            await far.gateway.submit(Region.EMEA, phones(1))
-        # A batch's lease is sized to outlast this timeout, so no response may come later.
-        assert loop.time() - started <= far.gateway.submit_timeout + 1
+            await far.timed_out(clock, Call.CREATE_BATCH, submit)
 
 
 async def test_gateway_raises_when_connection_is_refused_and_recovers(backend: Backend) -> None:
@@ -317,3 +327,45 @@ async def test_gateway_raises_when_connection_is_refused_and_recovers(backend: B
             await far.gateway.summaries()
         async with far.simulator:
             assert await far.gateway.submit(Region.EMEA, phones(1))
+
+
+class StopError(Exception):
+    """What keeps a batch from being sent."""
+
+
+@pytest.mark.parametrize("error", [StopError(), ConnectionResetError()])
+async def test_submit_sends_nothing_when_stopped_before(backend: Backend, error: Exception) -> None:
+    async def stop() -> None:
+        raise error
+
+    async with backend(Scenario()) as far:
+        with pytest.raises(type(error)) as raised:
+            await far.gateway.submit(Region.EMEA, phones(2), stop)
+        assert raised.value is error
+        assert Call.CREATE_BATCH not in far.simulator.configapi.calls
+        assert await far.gateway.submit(Region.EMEA, phones(2))
+
+
+async def test_submit_is_asked_for_once_before_anything_is_sent(backend: Backend) -> None:
+    sent: list[int] = []
+    async with backend(Scenario()) as far:
+
+        async def before_sending() -> None:
+            sent.append(far.simulator.configapi.calls[Call.CREATE_BATCH])
+
+        await far.gateway.submit(Region.EMEA, phones(2), before_sending)
+        assert sent == [0]
+        assert far.simulator.configapi.calls[Call.CREATE_BATCH] == 1
+
+
+async def test_submit_is_asked_for_again_after_refused_token(backend: Backend) -> None:
+    fault = Fault(call=Call.CREATE_BATCH, fault=FaultKind.UNAUTHORIZED)
+    asked = 0
+
+    async def before_sending() -> None:
+        nonlocal asked
+        asked += 1
+
+    async with backend(Scenario(faults=(fault,))) as far:
+        assert await far.gateway.submit(Region.EMEA, phones(2), before_sending)
+    assert asked == 2

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import sys
 import tempfile
+import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +28,7 @@ from bot.gateway import (
 )
 from bot.gateway.powershell import GRAPH_SCOPE, SCRIPT, TEAMS_SCOPE, PowerShellGateway
 from bot.gateway.process import Process
+from bot.gateway.transcript import Transcript
 from bot.identity.tokens import Tokens
 from bot.phones.region import Region
 from bot.signin.request import Phone
@@ -33,12 +37,12 @@ from bot.simulator.server import Simulator
 from tests.support import fake_pwsh
 from tests.support.fake_pwsh import Behavior
 from tests.support.powershell_script import Step, read
+from tests.support.waiting import PATIENCE, Clock
 
 BATCH = "7d0b1f9e-53a1-4c55-9d5c-0123456789ab"
 PHONES = [Phone("lobby@contoso.com", "00-04-F2-00-00-01", Region.EMEA)]
 GRAPH_TOKEN = "eyJ0eXAiOiJKV1QiLCJncmFwaA.eyJhdWQiOiJncmFwaA.c2lnbmF0dXJlLWdyYXBo"
 TEAMS_TOKEN = "eyJ0eXAiOiJKV1QiLCJ0ZWFtcw.eyJhdWQiOiJ0ZWFtcw.c2lnbmF0dXJlLXRlYW1z"
-PATIENCE = 60.0  # seconds; starting a process can take long on a busy machine
 
 
 class TwoTokens:
@@ -73,16 +77,14 @@ class Bench:
         behavior: Behavior | None = None,
         *,
         tokens: Tokens | None = None,
-        timeout: float = PATIENCE,
-        read_timeout: float = PATIENCE,
         at_once: int = 2,
     ) -> PowerShellGateway:
         launcher = fake_pwsh.install(self.folder, self.simulator.configapi_url, behavior)
         return PowerShellGateway(
             tokens or self.tokens,
             pwsh=str(launcher),
-            submit_timeout=timeout,
-            read_timeout=read_timeout,
+            submit_timeout=PATIENCE,
+            read_timeout=PATIENCE,
             slots=asyncio.Semaphore(at_once),
             pauses=(),
         )
@@ -166,14 +168,18 @@ def test_script_checks_connects_reports_then_calls(script: list[Step]) -> None:
     assert order == [
         *("Get-Module", "Sort-Object", "Select-Object", "Import-Module"),
         *("Connect-MicrosoftTeams", "Out-Null"),
-        "Write-Event",
+        *("Write-Event", "Write-Event"),
         "New-CsSdgBulkSignInRequest",
         "Get-CsSdgBulkSignInRequestStatus",
         "Get-CsSdgBulkSignInRequestsSummary",
         "Write-Event",
     ]
     throws = [step.path[-1] for step in script if step.kind == "throw"]
-    assert throws == ["if $null -eq $module", "if $module .Version -lt [ version ] '5.6.0'"]
+    assert throws == [
+        "if $null -eq $module",
+        "if $module .Version -lt [ version ] '5.6.0'",
+        "if $order -ne 'go'",
+    ]
 
 
 def test_script_always_disconnects(script: list[Step]) -> None:
@@ -398,47 +404,113 @@ async def test_exit_message_is_one_line(bench: Bench) -> None:
 
 
 @pytest.mark.parametrize(
-    ("at", "timeout", "of_submit"),
+    ("at", "seconds", "of_submit"),
     [
-        ("start", 1.0, UnreachableError),
-        ("connecting", 1.0, UnreachableError),
-        ("asking", 4.0, OutcomeUnknownError),
+        ("start", PATIENCE * 2 / 3, UnreachableError),
+        ("connecting", PATIENCE * 2 / 3, UnreachableError),
+        ("asking", PATIENCE, OutcomeUnknownError),
     ],
 )
 async def test_process_and_children_are_killed_on_timeout(
-    bench: Bench, at: str, timeout: float, of_submit: type[GatewayError]
+    bench: Bench, at: str, seconds: float, of_submit: type[GatewayError], clock: Clock
 ) -> None:
-    gateway = bench.gateway(Behavior(fault="hang", at=at), timeout=timeout)
-    started = asyncio.get_running_loop().time()
+    submit = asyncio.create_task(submitted(bench.gateway(Behavior(fault="hang", at=at))))
+    await bench.until("hanging")
+    clock.advance(seconds)
     with pytest.raises(GatewayError, match="took too long") as raised:
-        await submitted(gateway)
+        await submit
     assert type(raised.value) is of_submit
-    # Once the cmdlet was called, the SIP Gateway gets the whole timeout.
-    assert at != "asking" or asyncio.get_running_loop().time() - started >= timeout
     assert not any(_lives(run["pid"]) for run in bench.runs)
     await bench.nothing_left()
 
 
+async def test_gateway_gets_the_whole_timeout_once_the_cmdlet_was_called(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    called = asyncio.Event()
+    feed = Transcript.feed
+
+    def feed_and_notify(transcript: Transcript, line: bytes) -> None:
+        feed(transcript, line)
+        if transcript.called:
+            called.set()
+
+    monkeypatch.setattr(Transcript, "feed", feed_and_notify)
+    submit = asyncio.create_task(submitted(bench.gateway(Behavior(fault="hang", at="asking"))))
+    await called.wait()
+    clock.advance(PATIENCE * 2 / 3)
+    assert not (await asyncio.wait([submit], timeout=0.1))[0]
+    clock.advance(PATIENCE / 3)
+    with pytest.raises(OutcomeUnknownError):
+        await submit
+
+
 async def test_unread_asking_event_counts_after_timeout(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
     """The cmdlet was called, but the gateway was too busy to read the event in time."""
     killed = asyncio.Event()
-    read_line, kill = Process.read_line, Process.kill
+    read_line, kill, write = Process.read_line, Process.kill, Process.write
+    go_given = False
 
     async def read_line_after_kill(process: Process) -> bytes:
-        await killed.wait()
+        if go_given:
+            await killed.wait()
         return await read_line(process)
+
+    async def write_and_notify(process: Process, text: bytes) -> None:
+        nonlocal go_given
+        go_given = True
+        await write(process, text)
 
     def kill_and_notify(process: Process) -> None:
         kill(process)
         killed.set()
 
     monkeypatch.setattr(Process, "read_line", read_line_after_kill)
+    monkeypatch.setattr(Process, "write", write_and_notify)
     monkeypatch.setattr(Process, "kill", kill_and_notify)
-    gateway = bench.gateway(Behavior(fault="hang", at="asking"), timeout=4)
+    submit = asyncio.create_task(submitted(bench.gateway(Behavior(fault="hang", at="asking"))))
+    await bench.until("hanging")
+    clock.advance(PATIENCE)
     with pytest.raises(OutcomeUnknownError):
-        await submitted(gateway)
+        await submit
+
+
+async def test_submit_waits_until_it_may_be_sent(bench: Bench) -> None:
+    """A process whose Offhook was killed gets no answer, and so never calls the cmdlet."""
+    asked, may_send = asyncio.Event(), asyncio.Event()
+
+    async def before_sending() -> None:
+        asked.set()
+        await may_send.wait()
+
+    submit = bench.gateway().submit(Region.EMEA, PHONES, before_sending)
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as tasks:
+        submitting = tasks.create_task(submit)
+        await asked.wait()
+        assert bench.did() == ["started", "ready"]
+        may_send.set()
+    assert submitting.result() == bench.simulator.configapi.submits[0].batch_id
+    assert bench.did()[2] == "asking"
+
+
+async def test_submit_is_not_sent_when_permission_comes_too_late(
+    bench: Bench, clock: Clock
+) -> None:
+    asked = asyncio.Event()
+
+    async def never() -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    submit = asyncio.create_task(bench.gateway().submit(Region.EMEA, PHONES, never))
+    await asked.wait()
+    clock.advance(PATIENCE)
+    with pytest.raises(UnreachableError, match="took too long"):
+        await submit
+    assert "asking" not in bench.did()
+    assert bench.simulator.configapi.submits == []
 
 
 async def test_child_is_killed_when_it_outlives_a_successful_run(bench: Bench) -> None:
@@ -458,10 +530,70 @@ async def test_cancellation_leaves_no_process_and_no_file(bench: Bench, at: str)
     await bench.nothing_left()
 
 
-async def test_read_timeout_leaves_no_process_and_no_file(bench: Bench) -> None:
-    gateway = bench.gateway(Behavior(fault="hang", at="start"), read_timeout=1.5)
+@asynccontextmanager
+async def killed_while_submitting(bench: Bench, behavior: Behavior) -> AsyncGenerator[None]:
+    """kill -9 of a process that submits, once its `pwsh` hangs."""
+    launcher = fake_pwsh.install(bench.folder, bench.simulator.configapi_url, behavior)
+    (bench.folder / "killed").mkdir()  # nobody removes its files
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.support.submit_by_powershell", str(launcher)),
+        cwd=fake_pwsh.ROOT,
+        env={**os.environ, "TMPDIR": str(bench.folder / "killed")},
+    )
+    try:
+        await bench.until("hanging")
+        assert _lives(bench.runs[0]["pid"])
+    finally:
+        process.kill()
+        await process.wait()
+    yield
+
+
+@pytest.mark.parametrize("at", ["start", "connecting"])
+async def test_nothing_is_submitted_after_kill_9_when_powershell_outlives_it(
+    bench: Bench, at: str
+) -> None:
+    async with killed_while_submitting(bench, Behavior(fault="outlive", at=at)):
+        await bench.until("disconnected")
+    await bench.nothing_left()
+    assert "asking" not in bench.did()
+    assert not bench.simulator.configapi.submits
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a process with its parent")
+@pytest.mark.parametrize("at", ["start", "connecting", "ready", "asking"])
+async def test_powershell_dies_with_kill_9_of_its_parent(bench: Bench, at: str) -> None:
+    async with killed_while_submitting(bench, Behavior(fault="wait", at=at)):
+        await bench.nothing_left()
+    assert bench.did()[-1] == "hanging"
+    assert not bench.simulator.configapi.submits
+
+
+async def test_go_ahead_is_never_given_after_its_time(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gateway was paused for so long that the event and the timeout are there together."""
+    read_line, loop = Process.read_line, asyncio.get_running_loop()
+
+    async def read_line_and_pause(process: Process) -> bytes:
+        line = await read_line(process)
+        monkeypatch.setattr(loop, "time", lambda: time.monotonic() + 1.5 * PATIENCE)
+        return line
+
+    monkeypatch.setattr(Process, "read_line", read_line_and_pause)
+    with pytest.raises(UnreachableError, match="took too long"):
+        await submitted(bench.gateway())
+    assert "asking" not in bench.did()
+    assert not bench.simulator.configapi.submits
+
+
+async def test_read_timeout_leaves_no_process_and_no_file(bench: Bench, clock: Clock) -> None:
+    gateway = bench.gateway(Behavior(fault="hang", at="start"))
+    read = asyncio.create_task(gateway.status(BATCH))
+    await bench.until("hanging")
+    clock.advance(PATIENCE)
     with pytest.raises(UnavailableError, match="took too long"):
-        await gateway.status(BATCH)
+        await read
 
 
 async def test_slots_cap_concurrent_processes(bench: Bench) -> None:

@@ -281,9 +281,7 @@ async def test_nothing_is_sent_when_tls_certificate_is_untrusted(
     )
     with pytest.raises(ConnectionError):
         await CredentialTokens(Credentials(settings, session).app()).token(SCOPE)
-    gateway = ConfigApiGateway(
-        session, untrusted, FixedToken(), submit_timeout=2, read_timeout=2, pauses=()
-    )
+    gateway = ConfigApiGateway(session, untrusted, FixedToken(), pauses=())
     with pytest.raises(UnreachableError):
         await gateway.submit(Region.EMEA, [Phone("a@b.com", "80-5E-C0-00-00-01", Region.EMEA)])
     with pytest.raises(UnavailableError):

@@ -125,6 +125,77 @@ async def test_claim_counts_unknown_batch_as_slot_holder(database: Database) -> 
     assert await claim(database) == []
 
 
+# -- what is certain about an intent -------------------------------------------------------------------
+
+
+async def mark_sending(
+    database: Database, batch: Batch, owner: str = "a", wait: timedelta = timedelta(0)
+) -> bool:
+    async with database.write() as tx:
+        return await lifecycle.mark_sending(tx, batch, owner=owner, now=jobs.utc_now() + wait)
+
+
+async def release_unsent(database: Database, batch: Batch) -> bool:
+    async with database.write() as tx:
+        return await lifecycle.release_unsent(tx, jobs.NOTIFY, batch, now=jobs.utc_now())
+
+
+async def test_claim_is_unsent_until_it_is_marked(database: Database) -> None:
+    await jobs.approved(database, 100)
+    (batch,) = await claim(database)
+    assert batch.unsent
+    assert await mark_sending(database, batch)
+    assert not (await load(database, batch.id)).unsent
+    assert await mark_sending(database, batch), "a refused token is refreshed, and it is sent again"
+
+
+async def test_mark_is_refused_unless_its_owner_holds_the_lease(database: Database) -> None:
+    await jobs.approved(database, 100)
+    (batch,) = await claim(database)
+    assert not await mark_sending(database, batch, owner="b")
+    assert not await mark_sending(database, batch, wait=2 * MINUTE)
+    assert (await load(database, batch.id)).unsent
+
+
+async def test_released_batch_can_be_marked_for_a_new_claim_only(database: Database) -> None:
+    await jobs.approved(database, 100)
+    (stale,) = await claim(database)
+    assert await release_unsent(database, stale)
+    assert not await mark_sending(database, stale)
+    (batch,) = await claim(database)
+    assert (batch.id, batch.attempt) == (stale.id, stale.attempt + 1)
+    assert not await mark_sending(database, stale)
+    assert (await load(database, batch.id)).unsent
+    assert await mark_sending(database, batch)
+
+
+async def test_marked_batch_is_not_released(database: Database) -> None:
+    """Also when whoever releases it has read it before the mark."""
+    await jobs.approved(database, 100)
+    (unmarked,) = await claim(database)
+    assert await mark_sending(database, unmarked)
+    assert not await release_unsent(database, unmarked)
+    assert (await load(database, unmarked.id)).state is BatchState.INTENT
+
+
+async def test_mark_and_release_at_once_have_one_winner(database: Database) -> None:
+    await jobs.approved(database, 300)
+    for batch in await claim(database):
+        marked, released = await asyncio.gather(
+            mark_sending(database, batch), release_unsent(database, batch)
+        )
+        assert marked is not released
+
+
+async def test_batch_released_after_a_cancel_is_not_sent(database: Database) -> None:
+    request_id = await jobs.approved(database, 100)
+    (batch,) = await claim(database)
+    assert await jobs.cancel(database, request_id)
+    assert await release_unsent(database, batch)
+    assert (await load(database, batch.id)).state is BatchState.CANCELLED
+    assert (await snapshot_of(database, request_id)).state is RequestState.CANCELLED
+
+
 # -- fencing by attempt --------------------------------------------------------------------------------
 
 

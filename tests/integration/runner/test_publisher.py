@@ -15,7 +15,8 @@ from bot.store import conversations, posts
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database
 from tests.support import jobs, rows
-from tests.support.worker_harness import FAST, PATIENCE
+from tests.support.waiting import PATIENCE
+from tests.support.worker_harness import FAST
 
 
 class FailingMessenger:

@@ -7,20 +7,25 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 
+import pytest
 from sqlalchemy import text
 
+from bot.lifecycle import batches as lifecycle
+from bot.phones.region import Region
 from bot.runner.messages import Message, Sent
-from bot.runner.projection import Projection
+from bot.runner.projection import Projected, Projection
 from bot.runner.publisher import Publisher
-from bot.store import conversations, posts, publisher_leases
+from bot.store import conversations, locks, posts, publisher_leases
+from bot.store import database as store
 from bot.store.conversations import ConversationKind, ConversationReference
-from bot.store.database import Database
+from bot.store.database import Database, Transaction
 from bot.store.models import PublisherLeaseRow
 from tests.support import jobs
-from tests.support.worker_harness import FAST, PATIENCE
+from tests.support.waiting import PATIENCE
+from tests.support.worker_harness import FAST
 
 MESSAGES, CONVERSATIONS = 60, 6
 TIMING = replace(FAST, lease_margin_seconds=30.0)
@@ -58,9 +63,9 @@ def publisher(database: Database, messenger: RecordingMessenger, owner: str) -> 
     )
 
 
-async def add_messages(database: Database) -> None:
+async def add_messages(database: Database, messages: int = MESSAGES) -> None:
     async with database.write() as tx:
-        for number in range(MESSAGES):
+        for number in range(messages):
             conversation_id = f"a:chat-{number % CONVERSATIONS}"
             reference = ConversationReference(
                 jobs.TENANT,
@@ -127,6 +132,77 @@ async def test_publisher_takes_over_only_when_the_lease_has_expired(database: Da
             )
 
 
+class Time:
+    """One clock for UTC and for the monotonic time, set by hand."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._start = jobs.utc_now()
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+    def utc(self) -> datetime:
+        return self._start + timedelta(seconds=self.seconds)
+
+
+@dataclass(frozen=True)
+class PausedProjection(Projection):
+    """Stops a publisher between taking its lease and sending, as SIGSTOP would."""
+
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    resumed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def post(self, tx: Transaction, post: posts.Post) -> Projected | None:
+        self.entered.set()
+        await self.resumed.wait()
+        return await super().post(tx, post)
+
+
+async def test_publisher_paused_past_its_lease_does_not_send_what_another_has_sent(
+    postgres_url: str,
+) -> None:
+    replicas = Database(postgres_url), Database(postgres_url)
+    for replica in replicas:
+        await replica.open()
+    finished = asyncio.Event()
+    messenger = RecordingMessenger(lambda _: finished.set())
+    time = Time()
+    paused = PausedProjection(jobs.NOTIFY.words)
+
+    def start(database: Database, projection: Projection, owner: str) -> asyncio.Task[None]:
+        publisher = Publisher(
+            database,
+            messenger,
+            projection,
+            jobs.NOTIFY,
+            timing=TIMING,
+            owner=owner,
+            clock=time.utc,
+            monotonic=time.monotonic,
+        )
+        return asyncio.create_task(publisher.run())
+
+    async def stop(publisher: asyncio.Task[None]) -> None:
+        publisher.cancel()
+        with suppress(asyncio.CancelledError):
+            await publisher
+
+    await add_messages(replicas[0], 1)
+    async with asyncio.timeout(PATIENCE):
+        first = start(replicas[0], paused, "a")
+        await paused.entered.wait()
+        time.seconds += TIMING.lease_margin_seconds + 1
+        second = start(replicas[1], Projection(jobs.NOTIFY.words), "b")
+        await finished.wait()
+        await stop(second)
+        paused.resumed.set()
+        await stop(first)  # lets the delivery that was paused come to its end
+    assert messenger.sent == ["message 0"]
+    for replica in replicas:
+        await replica.close()
+
+
 async def test_card_that_cannot_be_drawn_becomes_a_text_with_its_reference(
     database: Database,
 ) -> None:
@@ -161,28 +237,32 @@ async def test_card_that_cannot_be_drawn_becomes_a_text_with_its_reference(
 
 
 async def test_paused_writer_does_not_stop_the_others(
-    postgres_url: str, monkeypatch: object
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A replica paused in the middle of a transaction loses it, and with it the writers' lock."""
-    from bot.store import database as module
-
+    """A replica paused in the middle of a transaction loses it, and with it the locks it held."""
     paused, other = Database(postgres_url), Database(postgres_url)
     await paused.open()
-    shorter = str(module._TAKE_TURN).replace("15s", "300ms")  # pyright: ignore[reportPrivateUsage]
-    monkeypatch.setattr(module, "_TAKE_TURN", text(shorter))  # type: ignore[attr-defined]  # pyright: ignore
+    request_id = await jobs.approved(paused, 3)
+    limits = str(store._LIMIT_TIME)  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(store, "_LIMIT_TIME", text(limits.replace("15s", "300ms")))
     entered = asyncio.Event()
     finish = asyncio.Event()
 
     async def pause() -> None:
         async with paused.write() as tx:
-            await tx.execute(text("SELECT 1"))
+            await locks.slots(tx, jobs.TENANT, Region.EMEA)
+            await locks.requests(tx, request_id)
             entered.set()
             await finish.wait()
 
     task = asyncio.create_task(pause())
     await entered.wait()
-    async with asyncio.timeout(PATIENCE), other.write() as tx:
-        await tx.execute(text("SELECT 1"))
+    now = jobs.utc_now()
+    async with asyncio.timeout(PATIENCE):
+        claimed = await lifecycle.claim(
+            other, jobs.TENANT, Region.EMEA, owner="b", now=now, lease_until=now
+        )
+        assert [batch.request_id for batch in claimed] == [request_id]
     finish.set()
     with suppress(Exception):
         await task

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -24,6 +25,7 @@ from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
 from bot.store.models import BatchRow
 from tests.support import jobs, worker_harness
+from tests.support.waiting import Clock
 from tests.support.worker_harness import FAST, World
 
 DAY = timedelta(days=1)
@@ -91,7 +93,9 @@ async def test_batch_is_not_abandoned_while_the_sip_gateway_is_unavailable(
     assert snapshot.phones_by_status.signed_in == 20
 
 
-async def test_approver_is_asked_when_summaries_stay_unreadable(database: Database) -> None:
+async def test_approver_is_asked_when_summaries_stay_unreadable(
+    database: Database, clock: Clock
+) -> None:
     timing = replace(FAST, stalled_seconds=0.5)
     faults = (
         Fault(call=Call.CREATE_BATCH, fault=FaultKind.TIMEOUT_ACCEPTED),
@@ -102,6 +106,7 @@ async def test_approver_is_asked_when_summaries_stay_unreadable(database: Databa
         here.working(),
     ):
         request_id = await jobs.approved(database, 20)
+        await worker_harness.time_out_submit(here, clock)
         snapshot = await here.until(request_id, lambda s: bool(s.questions))
     assert snapshot.questions[0].error
 
@@ -219,7 +224,7 @@ class SummariesOnly:
         self.asked: list[str] = []
         self._count = count
 
-    async def submit(self, region: Region, phones: object) -> str:
+    async def submit(self, region: Region, phones: object, before_sending: object = None) -> str:
         raise AssertionError(region)
 
     async def status(self, remote_batch_id: str) -> BatchReport:
@@ -243,3 +248,25 @@ async def test_find_is_not_conclusive_when_candidates_are_cut(database: Database
     (batch,) = await claim(database)
     with pytest.raises(TooManyCandidatesError):
         await find(SummariesOnly(51), batch, [], set())
+
+
+async def test_throttled_poll_holds_the_polls_of_all_batches_of_the_tenant(
+    database: Database,
+) -> None:
+    faults = Fault(call=Call.BATCH_STATUS, fault=FaultKind.THROTTLED, times=0, retry_after=600)
+    async with worker_harness.opened(database, scenario(faults)) as here, here.working():
+        request_id = await jobs.approved(database, 300)
+        await here.until(request_id, lambda s: s.unreachable_since is not None)
+        async with asyncio.timeout(worker_harness.PATIENCE):
+            while await due_within(database, timedelta(seconds=300)):
+                here.changed.clear()
+                await here.changed.wait()
+    # Each batch may have been polled once before the first answer was recorded.
+    assert here.simulator.configapi.calls[Call.BATCH_STATUS] <= 3
+
+
+async def due_within(database: Database, seconds: timedelta) -> int:
+    """How many batches are due, or will be soon."""
+    async with database.read() as tx:
+        due_at = (await tx.execute(select(BatchRow.due_at))).scalars()
+        return sum(at is None or at < jobs.utc_now() + seconds for at in due_at)

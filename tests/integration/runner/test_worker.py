@@ -6,10 +6,12 @@ import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
+import aiohttp
 import pytest
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
+from bot.gateway.configapi import ConfigApiGateway
 from bot.lifecycle import batches as lifecycle
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
@@ -18,9 +20,11 @@ from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario, Statuses, Summaries, Wire
 from bot.store import batches
+from bot.store.batches import Batch
 from bot.store.database import Database
 from bot.store.models import BatchRow, PhoneRow
 from tests.support import jobs, worker_harness
+from tests.support.waiting import PATIENCE, Clock
 
 QUICK = Scenario(batch_seconds=0.2)
 
@@ -100,11 +104,13 @@ RESPONSE_LOST = [
 
 @pytest.mark.parametrize("fault", RESPONSE_LOST)
 async def test_reconciliation_matches_batch_in_summaries_when_response_is_lost(
-    database: Database, fault: FaultKind
+    database: Database, fault: FaultKind, clock: Clock
 ) -> None:
     scenario = with_faults(Fault(call=Call.CREATE_BATCH, fault=fault))
     async with worker_harness.opened(database, scenario) as here, here.working():
         request_id = await jobs.approved(database, 20)
+        if fault is FaultKind.TIMEOUT_ACCEPTED:
+            await worker_harness.time_out_submit(here, clock)
         snapshot = await here.until(request_id, ended)
     assert snapshot.phones_by_status.signed_in == 20
     assert len(here.simulator.configapi.submits) == 1
@@ -120,11 +126,13 @@ SUBMIT_LOST = [FaultKind.TIMEOUT_LOST, FaultKind.DROP_LOST, FaultKind.SERVER_ERR
 
 @pytest.mark.parametrize("fault", SUBMIT_LOST)
 async def test_batch_of_unknown_outcome_is_resubmitted_only_after_approver_confirms(
-    database: Database, fault: FaultKind
+    database: Database, fault: FaultKind, clock: Clock
 ) -> None:
     scenario = with_faults(Fault(call=Call.CREATE_BATCH, fault=fault))
     async with worker_harness.opened(database, scenario) as here, here.working() as worker:
         request_id = await jobs.approved(database, 20)
+        if fault is FaultKind.TIMEOUT_LOST:
+            await worker_harness.time_out_submit(here, clock)
         snapshot = await here.until(request_id, asks)
         assert len(here.simulator.configapi.submits) == 1
         question = snapshot.questions[0]
@@ -141,13 +149,16 @@ async def test_batch_of_unknown_outcome_is_resubmitted_only_after_approver_confi
     assert here.simulator.configapi.run_twice == []
 
 
-async def test_reconciliation_reads_summaries_again_when_they_lag(database: Database) -> None:
+async def test_reconciliation_reads_summaries_again_when_they_lag(
+    database: Database, clock: Clock
+) -> None:
     scenario = with_faults(
         Fault(call=Call.CREATE_BATCH, fault=FaultKind.TIMEOUT_ACCEPTED),
         summaries=Summaries(lag=0.4),
     )
     async with worker_harness.opened(database, scenario) as here, here.working():
         request_id = await jobs.approved(database, 20)
+        await worker_harness.time_out_submit(here, clock)
         snapshot = await here.until(request_id, ended)
     assert snapshot.phones_by_status.signed_in == 20
     assert len(here.simulator.configapi.submits) == 1
@@ -290,14 +301,36 @@ async def test_batch_planned_before_digests_is_submitted_without_key(database: D
     assert snapshot.phones_by_status.signed_in == 2
 
 
-async def test_lapsed_intent_becomes_unknown_and_is_not_resubmitted(database: Database) -> None:
+async def claimed_by_the_dead(database: Database) -> Batch:
+    """A claim whose owner died."""
+    now = jobs.utc_now()
+    (batch,) = await lifecycle.claim(
+        database, jobs.TENANT, Region.EMEA, owner="dead", now=now, lease_until=now
+    )
+    return batch
+
+
+async def test_lapsed_intent_is_submitted_anew_when_nothing_was_sent(database: Database) -> None:
     async with worker_harness.opened(database, QUICK) as here:
         request_id = await jobs.approved(database, 20)
-        now = jobs.utc_now()
-        claimed = await lifecycle.claim(
-            database, jobs.TENANT, Region.EMEA, owner="dead", now=now, lease_until=now
-        )
-        assert [batch.size for batch in claimed] == [20]
+        batch = await claimed_by_the_dead(database)
+        with capture_logs() as logs:
+            async with here.working():
+                snapshot = await here.until(request_id, ended)
+    assert snapshot.phones_by_status.signed_in == 20
+    assert len(here.simulator.configapi.submits) == 1
+    events = {each["event"] for each in logs if each.get("batch") == batch.id}
+    assert "batch.released_unsent" in events
+    assert "batch.marked_unknown" not in events
+
+
+async def test_lapsed_intent_becomes_unknown_when_it_may_have_been_sent(database: Database) -> None:
+    async with worker_harness.opened(database, QUICK) as here:
+        request_id = await jobs.approved(database, 20)
+        batch = await claimed_by_the_dead(database)
+        async with database.write() as tx:
+            before = jobs.utc_now() - timedelta(minutes=1)
+            assert await lifecycle.mark_sending(tx, batch, owner="dead", now=before)
         async with here.working():
             snapshot = await here.until(request_id, asks)
     assert here.simulator.configapi.submits == []
@@ -305,12 +338,57 @@ async def test_lapsed_intent_becomes_unknown_and_is_not_resubmitted(database: Da
     assert snapshot.questions[0].attempt == 1
 
 
+@pytest.mark.parametrize("unsent_attempt", [None, 1])
+async def test_lapsed_intent_becomes_unknown_when_an_older_version_claimed_it(
+    database: Database, unsent_attempt: int | None
+) -> None:
+    """It counts attempts, and leaves the mark as it was."""
+    async with worker_harness.opened(database, QUICK) as here:
+        request_id = await jobs.approved(database, 20)
+        await claimed_by_the_dead(database)
+        async with database.write() as tx:
+            await tx.execute(update(BatchRow).values(attempt=2, unsent_attempt=unsent_attempt))
+        async with here.working():
+            snapshot = await here.until(request_id, asks)
+    assert here.simulator.configapi.submits == []
+    assert snapshot.questions[0].attempt == 2
+
+
+class BrokenTokens:
+    """Fails in a way that no client expects, once."""
+
+    def __init__(self) -> None:
+        self.failures = 0
+
+    async def token(self, scope: str, *, refresh: bool = False) -> str:
+        if not self.failures:
+            self.failures += 1
+            raise RuntimeError(scope)
+        return "local"
+
+
+async def test_unexpected_error_before_the_first_byte_asks_nobody(database: Database) -> None:
+    tokens = BrokenTokens()
+    async with (
+        worker_harness.opened(database, QUICK) as here,
+        aiohttp.ClientSession() as session,
+    ):
+        gateway = ConfigApiGateway(session, here.simulator.configapi_url, tokens, submit_timeout=2)
+        request_id = await jobs.approved(database, 20)
+        with capture_logs() as logs:
+            async with replace(here, gateway=gateway).working():
+                snapshot = await here.until(request_id, ended)
+    assert tokens.failures == 1
+    assert snapshot.phones_by_status.signed_in == 20
+    assert "batch.marked_unknown" not in {each["event"] for each in logs}
+
+
 async def test_worker_does_not_submit_when_lease_is_too_short(database: Database) -> None:
     """A process that was paused holds a claim that another replica may have acted on."""
     async with worker_harness.opened(database, QUICK) as here:
         request_id = await jobs.approved(database, 20)
         # The lease ends before an answer could arrive.
-        timing = replace(worker_harness.FAST, lease_margin_seconds=-0.6)
+        timing = replace(worker_harness.FAST, lease_margin_seconds=-worker_harness.SUBMIT_TIMEOUT)
         async with replace(here, timing=timing).working():
             await here.until(request_id, lambda s: s.version > 4)
     assert here.simulator.configapi.submits == []
@@ -333,12 +411,7 @@ async def test_worker_resumes_after_restart_without_resubmitting(database: Datab
         for _ in range(3):
             async with here.working():
                 await here.until(request_id, lambda s: BatchState.SUBMITTED in s.regions[0].batches)
-            async with database.write() as tx:  # let the stopped worker's leases expire
-                await tx.execute(
-                    update(BatchRow)
-                    .where(BatchRow.lease_until.is_not(None))
-                    .values(lease_until=jobs.utc_now() - timedelta(seconds=1))
-                )
+            await worker_harness.expire_leases(database)
         async with here.working():
             snapshot = await here.until(request_id, ended)
     assert snapshot.phones_by_status.signed_in == 700
@@ -405,7 +478,7 @@ async def test_outage_is_logged_once_when_gateway_is_down_for_several_batches(
 
 async def polled_batches(here: worker_harness.World, database: Database, *, polls: int) -> int:
     """Wait until each batch has been polled `polls` times; returns the number of batches."""
-    async with asyncio.timeout(worker_harness.PATIENCE):
+    async with asyncio.timeout(PATIENCE):
         while True:
             here.changed.clear()
             async with database.read() as tx:

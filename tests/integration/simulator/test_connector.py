@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from bot.simulator.connector import ADAPTIVE_CARD, SENDS, Budget, Posted
 from bot.simulator.scenario import PEOPLE, Call, Connector, Fault, FaultKind, Scenario
 from bot.simulator.server import Simulator
+from tests.support.waiting import PATIENCE
 
 CHANNEL = "19:lobby@thread.tacv2"
 
@@ -308,7 +309,7 @@ async def test_wait_for_returns_matching_message(session: aiohttp.ClientSession)
 
     async with Simulator() as far:
         bot = Bot(session, far)
-        waiting = asyncio.create_task(far.connector.wait_for(is_changed, 5))
+        waiting = asyncio.create_task(far.connector.wait_for(is_changed, PATIENCE))
         _, sent, _ = await bot.send("19:a")
         assert not waiting.done()
         await bot.update("19:a", sent["id"])

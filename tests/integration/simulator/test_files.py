@@ -9,6 +9,7 @@ import pytest
 
 from bot.simulator.files import ServedFile
 from bot.simulator.server import Simulator
+from tests.support.waiting import PATIENCE
 
 
 async def test_file_is_served_at_its_url(session: aiohttp.ClientSession) -> None:
@@ -49,7 +50,7 @@ async def test_upload_is_stored(session: aiohttp.ClientSession) -> None:
     async with Simulator() as far:
         info = far.files.accept("results.csv")
         assert (info["name"], info["fileType"]) == ("results.csv", "csv")
-        waiting = asyncio.create_task(far.files.uploaded(info["uniqueId"], 5))
+        waiting = asyncio.create_task(far.files.uploaded(info["uniqueId"], PATIENCE))
         headers = {"Content-Range": "bytes 0-4/5"}
         async with session.put(info["uploadUrl"], data=b"hello", headers=headers) as answer:
             assert answer.status == 201
@@ -69,7 +70,7 @@ async def test_upload_is_accepted_in_ranges(session: aiohttp.ClientSession) -> N
             async with session.put(info["uploadUrl"], data=data, headers=headers) as answer:
                 statuses.append(answer.status)
         assert statuses == [202, 416, 201]
-        assert len(await far.files.uploaded(info["uniqueId"], 1)) == part + 10
+        assert len(await far.files.uploaded(info["uniqueId"], PATIENCE)) == part + 10
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Opening a database, transactions that take turns, and transactions whose task is cancelled."""
+"""Opening a database, its writers and connections, and transactions whose task is cancelled."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from bot.store.database import Database, DatabaseError
+from bot.store.database import MAX_WRITERS, POOL_SIZE, Database, DatabaseError
+from tests.support.waiting import PATIENCE
 
-_WAITING = text("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted")
+_CONNECTIONS = text(
+    "SELECT count(*) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND backend_type = 'client backend'"
+)
 
 
 async def test_open_raises_when_another_service_uses_sqlite_file(tmp_path: Path) -> None:
@@ -32,33 +36,46 @@ async def test_database_raises_for_unsupported_backend() -> None:
         Database("mysql://here/there")
 
 
-async def test_second_replica_writes_after_first_commits(postgres_url: str) -> None:
-    """Writers take turns over all replicas, so no two wait for each other's rows."""
-    first, second = Database(postgres_url), Database(postgres_url)
-    await first.open()
-    order: list[str] = []
-    inside = asyncio.Event()
+async def test_writers_of_sqlite_take_turns(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path}/offhook.db")
+    await database.open()
+    inside = 0
 
-    async def one() -> None:
-        async with first.write():
-            order.append("first is in")
-            inside.set()
-            async with asyncio.timeout(20):
-                while True:
-                    async with first.read() as tx:
-                        if (await tx.execute(_WAITING)).scalar_one():
-                            break
-            order.append("first is out")
+    async def write() -> None:
+        nonlocal inside
+        async with database.write() as tx:
+            inside += 1
+            assert inside == 1
+            await tx.execute(text("UPDATE requests SET version = 1"))
+            inside -= 1
 
-    async def other() -> None:
-        await inside.wait()
-        async with second.write():
-            order.append("second is in")
+    await asyncio.gather(*(write() for _ in range(10)))
+    await database.close()
 
-    await asyncio.gather(one(), other())
-    assert order == ["first is in", "first is out", "second is in"]
-    await first.close()
-    await second.close()
+
+async def test_process_takes_no_more_connections_than_its_pool(postgres_url: str) -> None:
+    """Times the replicas, they have to fit into PostgreSQL's `max_connections`."""
+    database = Database(postgres_url)
+    await database.open()
+    together = asyncio.Barrier(MAX_WRITERS)
+    most = 0
+
+    async def write(number: int) -> None:
+        nonlocal most
+        async with database.write():
+            if number < MAX_WRITERS:
+                await together.wait()
+            async with database.read() as tx:
+                most = max(most, (await tx.execute(_CONNECTIONS)).scalar_one())
+
+    async def read() -> None:
+        async with database.read() as tx:
+            await tx.execute(text("SELECT 1"))
+
+    writers = (write(number) for number in range(4 * MAX_WRITERS))
+    await asyncio.gather(*writers, *(read() for _ in range(4 * POOL_SIZE)))
+    assert MAX_WRITERS < most <= POOL_SIZE
+    await database.close()
 
 
 async def test_cancelled_transaction_does_not_block_next_write(database: Database) -> None:
@@ -78,5 +95,5 @@ async def test_cancelled_transaction_does_not_block_next_write(database: Databas
         cancelled.cancel()
         with suppress(asyncio.CancelledError):
             await cancelled
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await write()

@@ -279,3 +279,8 @@ async def test_open_upgrades_first_release_and_again_does_nothing(
             assert columns_of(expected, read_rows(connection)) == expected
             head = ScriptDirectory.from_config(migrate.configuration()).get_current_head()
             assert MigrationContext.configure(connection).get_current_revision() == head
+
+
+def test_newest_revision_is_the_head_of_the_migrations() -> None:
+    head = ScriptDirectory.from_config(migrate.configuration()).get_current_head()
+    assert migrate.newest_revision() == head

@@ -7,7 +7,7 @@ import pytest
 from bot.lifecycle import requests as lifecycle
 from bot.store import posts, requests
 from bot.store.database import Database
-from tests.support import jobs
+from tests.support import jobs, outbox
 
 
 async def test_due_skips_cards_that_show_only_state_when_phones_make_progress(
@@ -17,12 +17,12 @@ async def test_due_skips_cards_that_show_only_state_when_phones_make_progress(
     request_id = await jobs.approved(database, 3)
     now = jobs.utc_now()
     async with database.write() as tx:
-        for post in await posts.due(tx):  # those of the request's own transitions
+        for post in await outbox.due(tx):  # those of the request's own transitions
             await posts.give_up(tx, post)
         for kind in ("validation", "progress"):
             new = posts.NewPost(jobs.TENANT, jobs.CHAT, kind=kind, request_id=request_id)
             await posts.add(tx, new, now)
-        unsent = await posts.due(tx)
+        unsent = await outbox.due(tx)
         assert [post.kind for post in unsent] == ["validation", "progress"]
         shown = await requests.load(tx, request_id) or pytest.fail("no request")
         for post in unsent:
@@ -34,17 +34,17 @@ async def test_due_skips_cards_that_show_only_state_when_phones_make_progress(
                 version=shown.version,
                 final=False,
             )
-        assert await posts.due(tx) == []
+        assert await outbox.due(tx) == []
         await requests.touch(tx, request_id)  # a poll brought news
-        assert [post.kind for post in await posts.due(tx)] == ["progress"]
+        assert [post.kind for post in await outbox.due(tx)] == ["progress"]
         validation, _ = unsent
         await posts.turn(tx, validation.id, panel="phones", page=1)
-        assert [post.kind for post in await posts.due(tx)] == ["validation", "progress"]
+        assert [post.kind for post in await outbox.due(tx)] == ["validation", "progress"]
         await posts.turn(tx, validation.id, panel="", page=1)
-        turned = (await posts.due(tx))[0]
+        turned = (await outbox.due(tx))[0]
         await posts.updated(tx, turned, version=shown.version, final=False)
-        assert [post.kind for post in await posts.due(tx)] == ["progress"]
+        assert [post.kind for post in await outbox.due(tx)] == ["progress"]
         request = await requests.load(tx, request_id) or pytest.fail("no request")
         assert await lifecycle.cancel(tx, jobs.NOTIFY, request, actor=jobs.ADMIN, now=now)
-        behind = [post.kind for post in await posts.due(tx) if post.activity_id]
+        behind = [post.kind for post in await outbox.due(tx) if post.activity_id]
         assert behind == ["validation", "progress"]

@@ -8,7 +8,7 @@ from bot.lifecycle import requests as lifecycle
 from bot.store import posts, requests
 from bot.store.database import Database
 from bot.store.purge import purge
-from tests.support import jobs, rows
+from tests.support import jobs, outbox, rows
 
 
 async def test_purge_deletes_old_drafts_and_spares_open_requests(database: Database) -> None:
@@ -49,8 +49,8 @@ async def test_purge_deletes_old_posts_of_no_request_unless_live(database: Datab
         new = posts.NewPost(jobs.TENANT, jobs.CHAT, content={"text": "hello"})
         for _ in range(2):
             await posts.add(tx, new, jobs.utc_now())
-        delivered, _ = await posts.due(tx)
+        delivered, _ = await outbox.due(tx)
         await posts.give_up(tx, delivered)
         assert await purge(tx, jobs.utc_now() + timedelta(seconds=1)) == 0
-        assert [post.id for post in await posts.due(tx)] == [delivered.id + 1]
+        assert [post.id for post in await outbox.due(tx)] == [delivered.id + 1]
     assert len((await rows.dump(database))["posts"]) == 1

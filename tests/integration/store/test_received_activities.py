@@ -41,11 +41,9 @@ async def _claim(database: Database, key: str) -> bool:
         return await received_activities.claim(tx, key, jobs.utc_now())
 
 
-async def test_activity_is_claimed_once_by_replicas_at_the_same_time(
-    database: Database, database_url: str
-) -> None:
+async def test_activity_is_claimed_once_by_replicas_at_the_same_time(database: Database) -> None:
     key = received_activities.key(PERSONAL, "1")
-    other = Database(database_url)
+    other = Database(database.url)
     replicas = [database, other] * 3
     claims = await asyncio.gather(*(_claim(replica, key) for replica in replicas))
     await other.close()

@@ -19,9 +19,9 @@ from bot.runner.messages import (
     UndeliverableError,
 )
 from bot.store.conversations import ConversationKind, ConversationReference
-from bot.teams import connector as module
 from bot.teams.connector import ConnectorMessenger
 from tests.support.teams import TENANT, FakeConnector
+from tests.support.waiting import Clock, until
 
 CARD = {"type": "AdaptiveCard", "version": "1.5", "body": [{"type": "TextBlock", "text": "Hällo"}]}
 
@@ -169,12 +169,14 @@ async def test_send_returns_no_activity_id_when_response_has_none(
 
 
 async def test_send_fails_when_connector_times_out(
-    messenger: ConnectorMessenger, connector: FakeConnector, monkeypatch: pytest.MonkeyPatch
+    messenger: ConnectorMessenger, connector: FakeConnector, clock: Clock
 ) -> None:
-    monkeypatch.setattr(module, "_CALL_SECONDS", 0.05)
     connector.hold = asyncio.Event()
+    send = asyncio.create_task(messenger.send(reference(connector), Message(text="x")))
+    await until(lambda: connector.calls)
+    clock.advance(15)
     with pytest.raises(ChatUnavailableError):
-        await messenger.send(reference(connector), Message(text="x"))
+        await send
     assert len(connector.calls) == 1
 
 
@@ -214,8 +216,6 @@ async def test_sends_to_different_conversations_run_concurrently(
         asyncio.create_task(messenger.send(conversation, Message(text="x")))
         for conversation in conversations
     ]
-    async with asyncio.timeout(5):
-        while len(connector.calls) < len(conversations):
-            await asyncio.sleep(0)
+    await until(lambda: len(connector.calls) == len(conversations))
     connector.hold.set()
     assert len(await asyncio.gather(*sends)) == 20

@@ -12,9 +12,9 @@ import structlog
 from bot.commands.chat import CardAnswer, TextAnswer
 from bot.settings.model import Settings
 from bot.store.conversations import ConversationKind, ConversationReference
-from bot.teams import endpoint
 from tests.integration.teams.conftest import Post, Serve
 from tests.support.teams import ALEX, TENANT, FakeConnector, RecordingChat, activity, click
+from tests.support.waiting import Clock, until
 
 SERVICE = "http://127.0.0.1:9/connector"
 
@@ -322,28 +322,28 @@ async def test_click_fault_is_answered_with_reference(post: Post, chat: Recordin
 
 
 async def test_slow_turn_is_answered_early_and_continues(
-    post: Post, chat: RecordingChat, monkeypatch: pytest.MonkeyPatch
+    post: Post, chat: RecordingChat, clock: Clock
 ) -> None:
-    monkeypatch.setattr(endpoint, "_ANSWER_SECONDS", 0.01)
     chat.hold = asyncio.Event()
-    assert (await post(activity(SERVICE))).status == 200
-    response = await post(click(SERVICE))
-    assert "still working on it" in (await response.json())["value"]
+    message = asyncio.ensure_future(post(activity(SERVICE)))
+    clicked = asyncio.ensure_future(post(click(SERVICE)))
+    await until(lambda: chat.held == 2)
+    clock.advance(8)
+    assert (await message).status == 200
+    assert "still working on it" in (await (await clicked).json())["value"]
     assert not chat.messages
     assert not chat.actions
     chat.hold.set()
-    async with asyncio.timeout(5):
-        while not (chat.messages and chat.actions):
-            await asyncio.sleep(0)
+    await until(lambda: chat.messages and chat.actions)
 
 
 async def test_slow_click_fault_is_reported_in_conversation(
-    post: Post, chat: RecordingChat, monkeypatch: pytest.MonkeyPatch
+    post: Post, chat: RecordingChat, clock: Clock
 ) -> None:
-    monkeypatch.setattr(endpoint, "_ANSWER_SECONDS", 0.01)
     chat.hold, chat.error = asyncio.Event(), RuntimeError("late")
-    await post(click(SERVICE))
+    clicked = asyncio.ensure_future(post(click(SERVICE)))
+    await until(lambda: chat.held)
+    clock.advance(8)
+    await clicked
     chat.hold.set()
-    async with asyncio.timeout(5):
-        while not chat.faults:
-            await asyncio.sleep(0)
+    await until(lambda: chat.faults)

@@ -18,6 +18,7 @@ from bot.teams import files
 from bot.teams.files import ChatFiles, PublicAddresses, files_session
 from bot.words import Words
 from tests.integration.teams.conftest import served
+from tests.support.waiting import Clock
 
 
 class FileHost:
@@ -29,6 +30,7 @@ class FileHost:
         self.uploads: list[bytes] = []
         self.upload_status = 201
         self.hold = asyncio.Event()
+        self.waiting = asyncio.Event()  #: set once somebody waits for the slow file
 
     def app(self) -> web.Application:
         app = web.Application(client_max_size=64 * 1024**2)
@@ -70,6 +72,7 @@ class FileHost:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(b"U")
+        self.waiting.set()
         await self.hold.wait()
         return response
 
@@ -174,10 +177,12 @@ async def test_download_stops_after_too_many_redirects(
 
 
 async def test_download_times_out_when_host_is_slow(
-    chat_files: ChatFiles, host: FileHost, monkeypatch: pytest.MonkeyPatch
+    chat_files: ChatFiles, host: FileHost, clock: Clock
 ) -> None:
-    monkeypatch.setattr(files, "_DOWNLOAD_SECONDS", 0.05)
-    assert await download_error(chat_files, f"{host.url}/slow") == "too-slow"
+    download = asyncio.create_task(download_error(chat_files, f"{host.url}/slow"))
+    await host.waiting.wait()
+    clock.advance(10)
+    assert await download == "too-slow"
 
 
 async def test_download_fails_when_host_is_unreachable(chat_files: ChatFiles) -> None:

@@ -21,10 +21,10 @@ from bot.teams.activities import Activity
 from bot.web.server import listen
 from tests.integration.teams.conftest import Post, Serve
 from tests.support.teams import RecordingChat, activity
+from tests.support.waiting import PATIENCE, Clock, until
 
 SERVICE = "http://127.0.0.1:9/connector"
 JSON = {"Content-Type": "application/json"}
-TIMEOUT_SECONDS = 10.0
 
 
 @asynccontextmanager
@@ -40,7 +40,7 @@ async def half_sent(url: str, **headers: str) -> AsyncGenerator[asyncio.StreamRe
 
 
 async def status_of(reader: asyncio.StreamReader) -> int:
-    async with asyncio.timeout(TIMEOUT_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         return int((await reader.readline()).split()[1])
 
 
@@ -86,7 +86,7 @@ async def test_body_is_refused_when_encoded(
 async def test_body_is_refused_when_it_does_not_arrive_in_time(
     serve: Serve, local: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "_BODY_SECONDS", 0.01)
+    monkeypatch.setattr(admission, "_BODY_SECONDS", 0.01)  # whatever it is: the rest never arrives
     async with half_sent(await serve(local)) as answer:
         assert await status_of(answer) == 408
 
@@ -158,14 +158,12 @@ async def _assert_limited(
 
     monkeypatch.setattr(admission, limit, 1)
     chat.hold = asyncio.Event()
-    async with asyncio.timeout(TIMEOUT_SECONDS), asyncio.TaskGroup() as group:
+    async with asyncio.timeout(PATIENCE), asyncio.TaskGroup() as group:
         first = group.create_task(send())
-        while not chat.remembered:
-            await asyncio.sleep(0)
+        await until(lambda: chat.remembered)
         refused = await post(activity(SERVICE))
         others = [group.create_task(send(**unlimited))] if unlimited else []
-        while len(chat.remembered) < 1 + len(others):
-            await asyncio.sleep(0)
+        await until(lambda: len(chat.remembered) == 1 + len(others))
         chat.hold.set()
     assert refused.status == status
     assert int(refused.headers["Retry-After"]) > 0
@@ -174,15 +172,17 @@ async def _assert_limited(
 
 
 async def test_slow_turn_counts_as_under_way_after_its_answer(
-    post: Post, chat: RecordingChat, monkeypatch: pytest.MonkeyPatch
+    post: Post, chat: RecordingChat, monkeypatch: pytest.MonkeyPatch, clock: Clock
 ) -> None:
-    monkeypatch.setattr("bot.teams.endpoint._ANSWER_SECONDS", 0.01)
     monkeypatch.setattr(admission, "_MAX_PER_SENDER", 1)
     chat.hold = asyncio.Event()
-    assert (await post(activity(SERVICE))).status == 200
+    slow = asyncio.ensure_future(post(activity(SERVICE)))
+    await until(lambda: chat.held)
+    clock.advance(8)
+    assert (await slow).status == 200
     assert (await post(activity(SERVICE))).status == 429
     chat.hold.set()
-    async with asyncio.timeout(TIMEOUT_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         while (await post(activity(SERVICE))).status == 429:
             await asyncio.sleep(0)
 

@@ -17,6 +17,7 @@ from bot.phones.region import Region
 from bot.phones.vendor import DeviceKind
 from bot.signin.batch import BatchState
 from bot.signin.outcome import CAUSES, UNKNOWN, Cause, PhoneStatus
+from bot.signin.overlap import ENDED_STATES, OPEN_STATES, Overlap
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import (
     CauseGroup,
@@ -110,6 +111,16 @@ GROUPS = st.builds(
     vendors=st.dictionaries(st.sampled_from(DeviceKind).map(str), st.integers(1, 9)),
 )
 STALLED = st.builds(StalledBatch, st.sampled_from(Region), LONG, COUNT, st.just(WHEN))
+OVERLAPS = st.builds(
+    Overlap,
+    request_id=st.just("M2N8P4QR"),
+    requester_id=st.sampled_from(("", "someone")),
+    state=st.sampled_from(sorted(OPEN_STATES | ENDED_STATES)),
+    since=st.just(WHEN),
+    accounts=COUNT,
+    phones=COUNT,
+    examples=st.lists(LONG, min_size=3, max_size=3),
+)
 TALLIES = st.builds(Tally, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT)
 
 
@@ -164,6 +175,8 @@ def snapshots(draw: st.DrawFn) -> RequestSnapshot:
         four_eyes=draw(st.booleans()),
         created_at=WHEN,
         digest="9f86d081884c7d659a2f",
+        overlaps=draw(st.lists(OVERLAPS, max_size=2)) * 3,
+        reason_wanted_since=draw(when),
         reason=draw(LONG),
         retry_of=draw(st.sampled_from(("", "M2N8P4QR"))),
         asked_at=draw(when),
@@ -209,10 +222,13 @@ def test_card_of_any_request_is_inert_and_fits(
     assert rendered.summary == single_line(rendered.summary, 1000)
 
 
-def largest(character: str, state: RequestState, cause: Cause) -> RequestSnapshot:
+def largest(
+    character: str, state: RequestState, cause: Cause, *, unreadable: bool = False
+) -> RequestSnapshot:
     """A request with 300 times `character` for every value, and every list full."""
     value = character * 300
     person = Person(value, value)
+    remote_batch_id = value if unreadable else ""
     code = max(message_arguments("issue"), key=lambda each: len(message_arguments("issue")[each]))
     issue_arguments = {
         name: 20_000 if number else value
@@ -246,7 +262,9 @@ def largest(character: str, state: RequestState, cause: Cause) -> RequestSnapsho
         regions=[RegionProgress(r, tally, dict.fromkeys(BatchState, 99)) for r in Region],
         causes=[CauseGroup(cause, 9999, value, [value] * 3, kinds)] * 64,
         questions=[
-            ReconciliationQuestion(7, Region.EMEA, 100, WHEN, 2, 20_001, 1, value, [value] * 3)
+            ReconciliationQuestion(
+                7, Region.EMEA, 100, WHEN, 2, 20_001, 1, value, [value] * 3, remote_batch_id
+            )
         ]
         * 60,
         stalled=[StalledBatch(Region.EMEA, value, 100, WHEN)] * 60,
@@ -272,8 +290,8 @@ def largest(character: str, state: RequestState, cause: Cause) -> RequestSnapsho
 @pytest.mark.parametrize("character", ["😀", "_", '"', "\\", "中", "<", "W"])
 @pytest.mark.parametrize("state", RequestState)
 def test_card_of_the_largest_request_fits(character: str, state: RequestState) -> None:
-    for cause in (UNKNOWN, CAUSES["ip-not-trusted"]):
-        snapshot = largest(character, state, cause)
+    for cause, unreadable in ((UNKNOWN, False), (CAUSES["ip-not-trusted"], True)):
+        snapshot = largest(character, state, cause, unreadable=unreadable)
         for kind in CardKind:
             for panel in Panel:
                 view = View(panel, 2, 7)

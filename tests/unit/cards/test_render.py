@@ -11,6 +11,7 @@ from itertools import product
 import pytest
 
 from bot.phones import roster
+from bot.phones.issue import Notice
 from bot.phones.roster import Roster
 from bot.signin.batch import BatchState
 from bot.signin.request import Person, RequestState
@@ -406,16 +407,21 @@ def test_results_show_totals_causes_fixes_and_urls() -> None:
     for part in (
         "230 of 244 phones are signed in.",
         "14 phones are not confirmed as signed in.",
-        "These numbers are final.",
+        "Nothing more is sent. Before a retry, Offhook asks the SIP Gateway once more",
         "3 phones: The phone's provisioning URL has no tenant ID, or the wrong one.",
         "Set the provisioning URL with your tenant ID on the phone",
         "For one of them, the SIP Gateway saw the IP address 203.0.113.7. The export has the others.",
         f"http://emea.ipp.sdg.teams.microsoft.com/tenantid/{snapshots.TENANT}/$PSN.xml",
         "Retry the 14 phones not confirmed",
-        "1 phone has no result and may be signed in. Check it before you retry.",
+        "1 phone has no result and may be signed in. Retry first asks the SIP Gateway about it once",
         "8 phones need a fix first",
     ):
         assert part in text
+
+
+def test_results_are_final_once_every_phone_has_a_result() -> None:
+    text = card_text(RESULTS, finished_with(Tally(signed_in=3, failed=1)))
+    assert "These numbers are final." in text
 
 
 def finished_with(tally: Tally) -> RequestSnapshot:
@@ -426,7 +432,7 @@ def finished_with(tally: Tally) -> RequestSnapshot:
 def test_results_do_not_call_phones_without_a_result_not_signed_in() -> None:
     text = card_text(RESULTS, finished_with(Tally(failed=1, unconfirmed=2)))
     assert "No phone is confirmed as signed in." in text
-    assert "2 phones have no result and may be signed in. Check them before you retry." in text
+    assert "2 phones have no result and may be signed in. Retry first asks the SIP Gateway" in text
     assert "not signed in" not in text
 
 
@@ -482,6 +488,34 @@ def test_reconciliation_offers_three_answers() -> None:
     assert "Rows 104 to 146 in the file" in text
 
 
+def test_reconciliation_offers_to_go_on_or_stop_when_status_is_unreadable() -> None:
+    unreadable = replace(asked().questions[0], remote_batch_id="AB-12", error="503 (17)")
+    snapshot = replace(asked(), questions=[unreadable])
+    card = render_card(RECONCILIATION, snapshot).card
+    answers = reading.of_type(card, "Action.Execute")
+    assert [answer["data"]["answer"] for answer in answers] == ["check", "give_up"]
+    text = reading.text(card)
+    assert "Go on checking this batch of 42 phones in EMEA?" in text
+    assert "The reason: 503 (17)" in text
+    assert "-Batchid AB-12" in text
+    assert "Nothing is sent again either way." in text
+    progress = card_text(PROGRESS, snapshot)
+    assert "has tried for a day to read how 1 batch stands" in progress
+    assert "can't tell whether" not in progress
+
+
+def test_approval_of_retry_says_what_the_attempt_before_did() -> None:
+    notices = [
+        Notice("passwords", {"reset": 1, "maybe": 5, "not_reset": 2}),
+        Notice("looked-up", {"phones": 9, "signed_in": 3, "failed": 1, "open": 5}),
+    ]
+    waiting = example(WAITING)
+    retry = replace(waiting, roster=replace(waiting.roster, notices=notices))
+    text = card_text(APPROVAL, retry)
+    assert "1 surely reset, 5 maybe reset, 2 surely not reset." in text
+    assert "3 signed in after all, and not in this retry, 1 failed, 5 still without" in text
+
+
 def test_reconciliation_names_phones_to_check() -> None:
     text = card_text(RECONCILIATION, asked())
     first, second, third = asked().questions[0].examples
@@ -516,7 +550,7 @@ def test_reconciliation_is_read_only_once_answered() -> None:
     for snapshot, batch_id in ((example(RUNNING), 2), (asked(), 3)):
         card = render_card(RECONCILIATION, snapshot, batch_id=batch_id).card
         text = reading.text(card)
-        assert "The outcome of this batch is known. The request continues." in text
+        assert "This question is settled. The request continues." in text
         assert "send status K7QF2M9X to Offhook" in text
         assert not reading.verbs(card)
 
@@ -534,7 +568,7 @@ def test_reconciliation_does_not_claim_an_outcome_while_checking_again() -> None
 def test_reconciliation_does_not_say_that_a_canceled_request_continues() -> None:
     snapshot = replace(example(RUNNING), cancel_asked_at=snapshots.NOON)
     text = card_text(RECONCILIATION, snapshot)
-    assert "The outcome of this batch is known. The request is being canceled." in text
+    assert "This question is settled. The request is being canceled." in text
 
 
 # All kinds

@@ -1,6 +1,6 @@
 """What is known about each account of a request before its password is reset.
 
-Revision: 0012, after 0006.
+Revision: 0011, after 0010.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from bot.store.models import UtcDateTime
 
-revision = "0012"
-down_revision = "0006"
+revision = "0011"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,41 @@
+// Deployed only if there is a client secret: puts it into the key vault.
+
+param name string
+
+@description('Object ID of the identity that may read this secret.')
+param readerPrincipalId string
+
+@secure()
+param appPassword string
+
+@description('When the secret in the vault expires, in seconds since 1970. The secret on the app registration expires independently.')
+param expires int = dateTimeToEpoch(dateTimeAdd(utcNow(), 'P1Y'))
+
+var secretsUser = subscriptionResourceId('Microsoft.Authorization/roleDefinitions', '4633458b-17de-408a-b874-0445c86b69e6')
+
+resource vault 'Microsoft.KeyVault/vaults@2024-11-01' existing = {
+  name: name
+}
+
+resource secret 'Microsoft.KeyVault/vaults/secrets@2024-11-01' = {
+  parent: vault
+  name: 'app-password'
+  properties: {
+    value: appPassword
+    contentType: 'client secret of the bot'
+    attributes: {
+      enabled: true
+      exp: expires
+    }
+  }
+}
+
+resource read 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
+  name: guid(secret.id, readerPrincipalId, secretsUser)
+  scope: secret
+  properties: {
+    roleDefinitionId: secretsUser
+    principalId: readerPrincipalId
+    principalType: 'ServicePrincipal'
+  }
+}
