@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import sys
 import time
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,6 +21,7 @@ from bot.commands.context import Context, Rules
 from bot.commands.dispatcher import Dispatcher
 from bot.commands.roles import Roles
 from bot.directory.client import SCOPE as GRAPH_SCOPE
+from bot.directory.client import GraphClient
 from bot.directory.graph import GraphDirectory
 from bot.doctor import Finding, RunChecks
 from bot.doctor.clients import GatewayAccess, Scopes
@@ -34,7 +35,9 @@ from bot.identity.tokens import CredentialTokens, FixedToken, Tokens
 from bot.lifecycle.notifications import Notifications
 from bot.runner.context import WorkerContext
 from bot.runner.deadlines import Deadlines
+from bot.runner.facts import TenantReader
 from bot.runner.gateways import Gateways
+from bot.runner.preflight import Preflight
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.runner.worker import Worker
@@ -146,6 +149,24 @@ async def running(
             clock=utc_now,
             monotonic=time.monotonic,
         )
+        preflight: Preflight | None = None
+        if settings.checks_accounts:
+            preflight = Preflight(
+                database,
+                _reader_of(settings, session, (configapi_url, graph_url), tokens),
+                settings.scope,
+                Words(),
+                owner=owner,
+                idle_seconds=timing.idle_seconds,
+                clock=utc_now,
+                changed=publisher.wake,
+            )
+
+        def drafted() -> None:
+            publisher.wake()
+            if preflight is not None:
+                preflight.wake()
+
         worker = Worker(
             WorkerContext(
                 database,
@@ -154,13 +175,14 @@ async def running(
                 timing,
                 owner=owner,
                 clock=utc_now,
-                changed=publisher.wake,
+                changed=drafted,
                 digests=digests,
+                check_accounts=preflight is not None,
             )
         )
 
         def changed() -> None:
-            publisher.wake()
+            drafted()
             worker.wake()
 
         deadlines = Deadlines(
@@ -186,6 +208,7 @@ async def running(
                 exports=settings.exports,
                 lookup_seconds=timing.lookup_seconds,
                 chat_files=settings.cloud not in WITHOUT_BOT_FILES,
+                check_accounts=preflight is not None,
             ),
             clock=utc_now,
             changed=changed,
@@ -203,7 +226,10 @@ async def running(
         names = "OFFHOOK_HOST or OFFHOOK_PORT"
         url = await listen(application, settings.host, settings.port, stack, settings=names)
         links.base_url = url
-        await _start((worker.run(), publisher.run(), deadlines.run()), stack)
+        loops = [worker.run(), publisher.run(), deadlines.run()]
+        if preflight is not None:
+            loops.append(preflight.run())
+        await _start(loops, stack)
         log.info(
             "service.started",
             url=url,
@@ -257,6 +283,23 @@ def _run_checks(
         return await doctor.run(GatewayAccess(tokens, gateway, configapi))
 
     return run_checks
+
+
+def _reader_of(
+    settings: Settings, session: aiohttp.ClientSession, urls: tuple[str, str], app: Tokens
+) -> Callable[[str], TenantReader | None]:
+    """Readers with the app's own permissions, which reach its own tenant; in `local`, every tenant."""
+    configapi_url, graph_url = urls
+    home = TenantReader(
+        GraphClient(session, graph_url, app, scope=settings.graph_scope),
+        ConfigApiGateway(session, configapi_url, app),
+    )
+
+    def reader_of(tenant_id: str) -> TenantReader | None:
+        is_home = settings.local or tenant_id.lower() == settings.home_tenant.lower()
+        return home if is_home else None
+
+    return reader_of
 
 
 async def _serve_metrics(

@@ -40,6 +40,7 @@ class Rules:
         60.0  #: how long a retry waits for phones without a result to be looked up
     )
     chat_files: bool = True  #: whether the cloud lets bots receive and send files
+    check_accounts: bool = False  #: whether the accounts of a new draft are checked
 
 
 @dataclass(frozen=True, slots=True)

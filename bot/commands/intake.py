@@ -73,7 +73,12 @@ async def _draft_now(context: Context, turn: Turn, name: str, read: Callable[[],
     )
     async with context.database.write() as tx:
         request_id = await lifecycle.draft(
-            tx, context.notifications, new, validated, context.clock()
+            tx,
+            context.notifications,
+            new,
+            validated,
+            context.clock(),
+            check_accounts=context.rules.check_accounts,
         )
     log.info("request.drafted", request=request_id, rows=len(validated.rows))
     context.changed()

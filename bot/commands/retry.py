@@ -61,7 +61,14 @@ async def _retry(context: Context, turn: Turn, request: Request) -> str:
         retry = (
             None
             if phones
-            else await lifecycle.draft_retry(tx, context.notifications, new, request, now)
+            else await lifecycle.draft_retry(
+                tx,
+                context.notifications,
+                new,
+                request,
+                now,
+                check_accounts=context.rules.check_accounts,
+            )
         )
     if phones:
         context.changed()  # the worker looks them up, and drafts the retry afterwards

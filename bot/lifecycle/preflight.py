@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import func, select, update
 
@@ -92,7 +91,12 @@ async def complete(
         return False
     reports = await account_checks.reports(tx, request_id)
     warnings = await _give_issues(tx, request_id, reports)
-    await leave_out(tx, request_id, warnings=RequestRow.warnings + warnings)
+    await tx.execute(
+        update(RequestRow)
+        .where(RequestRow.id == request_id)
+        .values(warnings=RequestRow.warnings + warnings)
+    )
+    await leave_out(tx, request_id)
     await _keep_overlaps(tx, request_id, now)
     found = list(
         findings.notices(
@@ -135,8 +139,8 @@ async def _keep_overlaps(tx: Transaction, request_id: str, now: datetime) -> Non
         await overlaps.save(tx, request_id, found)
 
 
-async def leave_out(tx: Transaction, request_id: str, **columns: Any) -> None:
-    """Rows of accounts that fail are not ready; none is included any more. Sets `columns`, too."""
+async def leave_out(tx: Transaction, request_id: str) -> None:
+    """Rows of accounts that fail are not ready; none is included any more."""
     await tx.execute(
         update(AccountCheckRow)
         .where(AccountCheckRow.request_id == request_id, AccountCheckRow.included)
@@ -151,10 +155,10 @@ async def leave_out(tx: Transaction, request_id: str, **columns: Any) -> None:
         .where(PhoneRow.request_id == request_id, PhoneRow.ready, PhoneRow.account.in_(failing))
         .values(ready=False, left_out=True)
     )
-    await _count_ready(tx, request_id, guarded_accounts=0, **columns)
+    await _count_ready(tx, request_id, guarded=0)
 
 
-async def _count_ready(tx: Transaction, request_id: str, **columns: Any) -> None:
+async def _count_ready(tx: Transaction, request_id: str, *, guarded: int) -> None:
     counted = (
         await tx.execute(
             select(func.count(), func.count(func.distinct(PhoneRow.account))).where(
@@ -165,7 +169,7 @@ async def _count_ready(tx: Transaction, request_id: str, **columns: Any) -> None
     await tx.execute(
         update(RequestRow)
         .where(RequestRow.id == request_id)
-        .values(ready_rows=counted[0], accounts=counted[1], **columns)
+        .values(ready_rows=counted[0], accounts=counted[1], guarded_accounts=guarded)
     )
 
 
@@ -215,5 +219,5 @@ async def include(
         )
         .values(ready=True, left_out=False)
     )
-    await _count_ready(tx, request_id, guarded_accounts=len(wanted))
+    await _count_ready(tx, request_id, guarded=len(wanted))
     return Included(phones.rowcount, accounts.rowcount, sorted(wanted))

@@ -52,7 +52,14 @@ async def look_up(
         await posts.revive(tx, batch.request_id)
 
 
-async def draft(tx: Transaction, notify: Notifications, asked: AskedRetry, now: datetime) -> bool:
+async def draft(
+    tx: Transaction,
+    notify: Notifications,
+    asked: AskedRetry,
+    now: datetime,
+    *,
+    check_accounts: bool = False,
+) -> bool:
     """-> draft, from what is still not signed in; or say that nothing is left.
 
     Returns False if another replica was first.
@@ -64,7 +71,13 @@ async def draft(tx: Transaction, notify: Notifications, asked: AskedRetry, now: 
     if request is None or await drafts.retry_of(tx, request.id) is not None:
         return True
     drafted = await request_lifecycle.draft_retry(
-        tx, notify, asked.new, request, now, found=_notices(asked)
+        tx,
+        notify,
+        asked.new,
+        request,
+        now,
+        found=_notices(asked),
+        check_accounts=check_accounts,
     )
     if drafted is None:
         await notify.nothing_to_retry(tx, request, asked.new.conversation_id, now)

@@ -23,9 +23,9 @@ from bot.preflight.facts import (
     UnknownReason,
     Value,
 )
-from bot.preflight.scope import AccountScope
 from bot.preflight.similar import nearest
 from bot.preflight.verdict import AccountReport, Check, Result, Verdict, passed, unknown
+from bot.settings.scope import AccountScope
 
 NO_SUGGESTION = "none"  #: argument of `account-not-found` if no existing name is near
 GLOBAL = "global"  #: name of the policy that applies where no other is assigned
@@ -143,9 +143,19 @@ def _conditional_access(facts: AccountFacts) -> Verdict:
     return _judge(Check.CONDITIONAL_ACCESS, demanding, finding)
 
 
+def allows_common_area(tenant: TenantFacts) -> bool:
+    """True if the tenant's Global IP phone policy is known to be right for phones."""
+    modes = tenant.ip_phone_policies
+    return not isinstance(modes, Unknown) and _is_common_area(modes.get(GLOBAL, ""))
+
+
+def _is_common_area(mode: str) -> bool:
+    return mode.casefold() == _COMMON_AREA
+
+
 def _ip_phone_policy(facts: AccountFacts, tenant: TenantFacts) -> Verdict:
     def finding(mode: str) -> _Finding:
-        if mode.casefold() == _COMMON_AREA:
+        if _is_common_area(mode):
             return None
         return "no-common-area-policy", Result.FAILED, {"policy": _policy_name(facts, which)}
 

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from bot.preflight.facts import AccountFacts, Known, Unknown
-from bot.preflight.scope import AccountScope
 from bot.preflight.verdict import Check, Result, Verdict, passed, unknown
+from bot.settings.scope import AccountScope
 
 #: How recent an interactive sign-in must be to look like a person's.
 RECENT = timedelta(days=30)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from bot.preflight.facts import AccountFacts, TenantFacts
-from bot.preflight.scope import AccountScope
+from bot.settings.scope import AccountScope
 
 
 class FactReader(Protocol):
@@ -14,7 +14,7 @@ class FactReader(Protocol):
 
     def accounts(
         self, usernames: Sequence[str], scope: AccountScope
-    ) -> AsyncIterator[Sequence[AccountFacts]]:
+    ) -> AsyncGenerator[Sequence[AccountFacts]]:
         """The facts on all accounts, some at a time, in their order. Ends within minutes."""
         ...
 

@@ -31,6 +31,7 @@ class WorkerContext:
     clock: Callable[[], datetime]  #: UTC
     changed: Callable[[], None]  #: called after every commit that people may see
     digests: Digests = UNKEYED  #: what batches are checked against before they are sent
+    check_accounts: bool = False  #: whether the accounts of a new draft are checked
     outages: Outages = field(default_factory=lambda: Outages("gateway"))
     database_outages: Outages = field(default_factory=lambda: Outages("database"))
     stopping: asyncio.Event = field(

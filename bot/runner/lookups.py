@@ -59,7 +59,9 @@ class Lookups:
             if not (over or self._out_of_reach(each, vouched)):
                 continue
             async with context.database.write() as tx:
-                if await lifecycle.draft(tx, context.notifications, each, now):
+                if await lifecycle.draft(
+                    tx, context.notifications, each, now, check_accounts=context.check_accounts
+                ):
                     log.info("retry.drafted", request=each.request_id)
             context.changed()
 

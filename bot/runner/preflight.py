@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,8 +14,8 @@ from bot.lifecycle import preflight as lifecycle
 from bot.preflight import checks
 from bot.preflight.facts import AccountFacts, TenantFacts, Unknown, UnknownReason
 from bot.preflight.reader import FactReader
-from bot.preflight.scope import AccountScope
 from bot.runner.loop import Loop
+from bot.settings.scope import AccountScope
 from bot.store import account_checks
 from bot.store.account_checks import Draft
 from bot.store.database import UNUSABLE, Database
@@ -135,11 +135,12 @@ class Preflight:
         reader = self.reader_of(draft.tenant_id)
         if reader is not None:
             try:
-                async for chunk in reader.accounts(usernames, self.scope):
-                    if not await self._record(draft, chunk, tenant):
-                        return False
-                    for facts in chunk:
-                        left.pop(facts.username, None)
+                async with aclosing(reader.accounts(usernames, self.scope)) as chunks:
+                    async for chunk in chunks:
+                        if not await self._record(draft, chunk, tenant):
+                            return False
+                        for facts in chunk:
+                            left.pop(facts.username, None)
             except UNUSABLE:
                 raise  # the draft is taken up again when the database is back
             except Exception:

@@ -16,6 +16,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from bot.settings.clouds import HOSTS, Cloud, Hosts
+from bot.settings.scope import AccountScope, parse_scope
 
 REQUESTER_CHAT = "requester-chat"
 EVERYONE = "*"
@@ -259,6 +260,12 @@ class Settings(BaseSettings):
                 self._check_base_url(name, url)
         return self
 
+    @field_validator("accounts")
+    @classmethod
+    def _check_accounts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        parse_scope(value)
+        return value
+
     @field_validator("metrics")
     @classmethod
     def _check_metrics(cls, value: str) -> str:
@@ -395,6 +402,16 @@ class Settings(BaseSettings):
     def home_tenant(self) -> str:
         """ID of the app's own tenant, the first; "" in `local` if there is none."""
         return next(iter(self.tenant_ids), "")
+
+    @property
+    def scope(self) -> AccountScope:
+        """The accounts that may be signed in."""
+        return parse_scope(self.accounts)
+
+    @property
+    def checks_accounts(self) -> bool:
+        """Whether accounts are checked before approval can be requested."""
+        return self.preflight is Preflight.ON
 
     @property
     def signed(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from bot.preflight.facts import (
     PolicyType,
     TenantFacts,
 )
-from bot.preflight.scope import AccountScope
+from bot.settings.scope import AccountScope
 
 #: An account that is right for a phone.
 HEALTHY = AccountFacts(
@@ -65,7 +65,7 @@ class Reader:
 
     async def accounts(
         self, usernames: Sequence[str], scope: AccountScope
-    ) -> AsyncIterator[Sequence[AccountFacts]]:
+    ) -> AsyncGenerator[Sequence[AccountFacts]]:
         for at in range(0, len(usernames), self.size):
             await self.before_chunk()
             chunk = usernames[at : at + self.size]

@@ -336,6 +336,9 @@ async def open_bot(
             "tenant_ids": (TENANT,),
             "approvals": CHANNEL.id,
             "notifications": CHANNEL.id,
+            # Most tests are about other things, with accounts that the simulated tenant may not have:
+            # `tests/integration/app/test_preflight.py` has it on.
+            "preflight": "off",
             **settings,
         }
         if as_approver:

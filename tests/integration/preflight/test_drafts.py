@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -16,9 +16,9 @@ from bot.lifecycle.requests import NothingReadyError
 from bot.phones.issue import Severity
 from bot.preflight.facts import AccountFacts, Plans, TenantFacts, Unknown, UnknownReason
 from bot.preflight.reader import FactReader
-from bot.preflight.scope import AccountScope
 from bot.preflight.verdict import Result
 from bot.runner.preflight import LEASE, Preflight
+from bot.settings.scope import AccountScope
 from bot.signin.request import RequestState
 from bot.signin.snapshot import AccountChecks, RequestSnapshot
 from bot.store import account_checks, snapshots
@@ -312,19 +312,28 @@ async def test_withdrawn_draft_is_not_checked_further(database: Database) -> Non
     assert (await checks_of(database, request_id)).checked == 0
 
 
+@dataclass
+class Slow(Reader):
+    """Does not answer for large drafts until told to."""
+
+    answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def accounts(
+        self, usernames: Sequence[str], scope: AccountScope
+    ) -> AsyncGenerator[Sequence[AccountFacts]]:
+        if len(usernames) > 1:
+            await self.answer.wait()
+        async for chunk in super().accounts(usernames, scope):
+            yield chunk
+
+
 async def test_large_draft_does_not_hold_up_a_small_one(database: Database) -> None:
     large, small = await draft(database, 9), await draft(database, 1)
-    small_done = asyncio.Event()
-
-    async def wait_for_small() -> None:
-        if len(reader.asked) > 1:
-            await small_done.wait()
-
-    reader = Reader(size=1, before_chunk=wait_for_small)
+    reader = Slow()
     task = asyncio.create_task(runner(database, reader).run())
     await until_complete(database, small)
     assert not (await checks_of(database, large)).complete
-    small_done.set()
+    reader.answer.set()
     await until_complete(database, large)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
@@ -333,7 +342,7 @@ async def test_large_draft_does_not_hold_up_a_small_one(database: Database) -> N
 class Broken(Reader):
     async def accounts(
         self, usernames: Sequence[str], scope: AccountScope
-    ) -> AsyncIterator[Sequence[AccountFacts]]:
+    ) -> AsyncGenerator[Sequence[AccountFacts]]:
         async for chunk in super().accounts(usernames[:2], scope):
             yield chunk
         raise RuntimeError("a fault")

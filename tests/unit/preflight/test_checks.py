@@ -23,9 +23,9 @@ from bot.preflight.facts import (
     Unknown,
     UnknownReason,
 )
-from bot.preflight.scope import AccountScope
 from bot.preflight.summary import Gap, summarize
 from bot.preflight.verdict import AccountReport, Check, Result, Verdict, gravest
+from bot.settings.scope import AccountScope
 from bot.words import Words
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -8,25 +8,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.preflight import scope, similar
+from bot.preflight import similar
 from bot.preflight.clocks import DEADLINE, SAFE, SETTLES, Window, window
-from bot.preflight.scope import AccountScope, ScopeError
+from bot.settings.scope import AccountScope, ScopeError, parse_scope
 
 GROUP = "AAAAAAAA-2222-3333-4444-555555555555"
 
 
 def test_scope_tells_object_ids_from_patterns() -> None:
-    parsed = scope.parse([f" {GROUP} ", "Lobby.*@Contoso.com"])
+    parsed = parse_scope([f" {GROUP} ", "Lobby.*@Contoso.com"])
 
     assert parsed == AccountScope(frozenset({GROUP.lower()}), frozenset({"lobby.*@contoso.com"}))
     assert not parsed.everything
-    assert scope.parse([]).everything
+    assert parse_scope([]).everything
 
 
 @pytest.mark.parametrize("entry", ["", "lobby", "a@b@c", "a b@c", "*", "1234", "@contoso.com"])
 def test_scope_refuses_what_is_neither(entry: str) -> None:
     with pytest.raises(ScopeError, match="neither"):
-        scope.parse([entry])
+        parse_scope([entry])
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_scope_refuses_what_is_neither(entry: str) -> None:
     ],
 )
 def test_only_the_star_stands_for_other_text(pattern: str, principal: str, expected: bool) -> None:
-    assert scope.parse([pattern]).matches(principal) is expected
+    assert parse_scope([pattern]).matches(principal) is expected
 
 
 @given(st.text(max_size=40))

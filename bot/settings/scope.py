@@ -41,7 +41,7 @@ class AccountScope:
         ]
 
 
-def parse(entries: Iterable[str]) -> AccountScope:
+def parse_scope(entries: Iterable[str]) -> AccountScope:
     """The scope of the setting's entries. Raises `ScopeError`."""
     ids: set[str] = set()
     patterns: set[str] = set()
