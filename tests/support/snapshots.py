@@ -16,6 +16,7 @@ from bot.signin.batch import MAX_PHONES_PER_BATCH, BatchState
 from bot.signin.outcome import NO_RESULT, NOT_RUN, PhoneStatus, explain
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import (
+    AccountChecks,
     CauseGroup,
     Page,
     PhoneSnapshot,
@@ -220,6 +221,25 @@ def _with_history(draft: RequestSnapshot) -> RequestSnapshot:
             snapshot, cancelled_by=ALEX, cancel_asked_at=NOON + timedelta(minutes=30)
         )
     return snapshot if state is RequestState.RUNNING else replace(snapshot, finished_at=ended)
+
+
+def with_account_checks(snapshot: RequestSnapshot) -> RequestSnapshot:
+    """The same with accounts of every verdict; those of people are included, but for one."""
+    checks = AccountChecks(
+        complete=True,
+        total=9,
+        refused=1,
+        guarded=2,
+        failed=2,
+        warnings=1,
+        unknown=1,
+        passed=2,
+        included=1,
+        guarded_accounts=["lobby.01@contoso.com"],
+        included_accounts=["lobby.02@contoso.com"],
+        checked_at=NOON,
+    )
+    return replace(snapshot, roster=replace(snapshot.roster, account_checks=checks))
 
 
 def with_every_problem(running: RequestSnapshot) -> RequestSnapshot:

@@ -86,9 +86,13 @@ def _audit_actions() -> list[str]:
     )
 
 
+_STORED = ("phones", "preflight")  # catalogs with sentences about rows
+
+
 def _stored_messages() -> list[str]:
     """Rows keep the codes of issues and notices; their sentences are looked up when they are shown."""
-    catalog = (ROOT / "bot/words/en/phones.ftl").read_text("utf-8")
+    words = ROOT / "bot/words/en"
+    catalog = "\n".join((words / f"{name}.ftl").read_text("utf-8") for name in _STORED)
     return sorted(set(re.findall(r"^((?:issue|notice)-[\w-]+) =", catalog, re.MULTILINE)))
 
 
@@ -107,7 +111,8 @@ def _cards() -> Iterator[Mapping[str, Any]]:
     for state in RequestState:
         for regions_known in (True, False):
             plain = snapshots.snapshot(state, regions_known=regions_known)
-            for snapshot in (plain, snapshots.with_every_problem(plain)):
+            checked = snapshots.with_account_checks(plain)
+            for snapshot in (plain, checked, snapshots.with_every_problem(plain)):
                 batch_id = snapshot.questions[0].batch_id if snapshot.questions else 0
                 for kind in CardKind:
                     for panel in Panel:
@@ -160,7 +165,15 @@ PRESENT = {
     "choices": lambda: (
         {
             name: _values(getattr(model, name))
-            for name in ("Environment", "Gateway", "AppType", "DatabaseAuth", "RunAs", "Exports")
+            for name in (
+                "Environment",
+                "Gateway",
+                "AppType",
+                "DatabaseAuth",
+                "RunAs",
+                "Exports",
+                "Preflight",
+            )
         }
         | {"Cloud": _values(Cloud)}
     ),

@@ -98,7 +98,7 @@ notice-unknown-cloud = Not checked: { $checks }. This cloud does not offer it.
 notice-unknown-license = Not checked: { $checks }. The tenant has no Microsoft Entra ID license that includes it.
 notice-unknown-unavailable = Not checked: { $checks }. Microsoft did not answer in time.
 notice-unknown-unreadable = Not checked: { $checks }. Microsoft's answer could not be understood.
-notice-unknown-approver = Not checked yet: { $checks }. Only an approver may read this; it is checked at the approval.
+notice-unknown-approver = Not checked: { $checks }. Offhook itself may not read this in your tenant, so whoever approves should look.
 notice-unknown-not-read = Not checked: { $checks }.
 
 ## Cards

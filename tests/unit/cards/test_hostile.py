@@ -20,6 +20,7 @@ from bot.signin.outcome import CAUSES, UNKNOWN, Cause, PhoneStatus
 from bot.signin.overlap import ENDED_STATES, OPEN_STATES, Overlap
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import (
+    AccountChecks,
     CauseGroup,
     Page,
     PhoneSnapshot,
@@ -111,6 +112,26 @@ GROUPS = st.builds(
     vendors=st.dictionaries(st.sampled_from(DeviceKind).map(str), st.integers(1, 9)),
 )
 STALLED = st.builds(StalledBatch, st.sampled_from(Region), LONG, COUNT, st.just(WHEN))
+#: Names of existing accounts: Entra ID allows these characters, and 113 of them at most.
+UPNS = st.lists(
+    st.text("aW0'.-_!#^~", min_size=1, max_size=64).map(lambda local: f"{local}@{'w' * 48}"),
+    max_size=10,
+    unique=True,
+)
+ACCOUNT_CHECKS = st.builds(
+    AccountChecks,
+    complete=st.booleans(),
+    total=COUNT,
+    refused=COUNT,
+    guarded=COUNT,
+    failed=COUNT,
+    warnings=COUNT,
+    unknown=COUNT,
+    passed=COUNT,
+    included=COUNT,
+    guarded_accounts=UPNS,
+    included_accounts=UPNS,
+)
 OVERLAPS = st.builds(
     Overlap,
     request_id=st.just("M2N8P4QR"),
@@ -142,6 +163,7 @@ def snapshots(draw: st.DrawFn) -> RequestSnapshot:
         notices=list(islice(cycle([draw(notices())]), 12)),
         issues=Page(list(islice(cycle(issue), 10)), draw(st.integers(1, 3)), 10, 30),
         shared_accounts=draw(st.lists(LONG, max_size=3)),
+        account_checks=draw(st.none() | ACCOUNT_CHECKS),
     )
     regions = [
         RegionProgress(region, draw(TALLIES), dict.fromkeys(BatchState, draw(COUNT)))
@@ -258,6 +280,19 @@ def largest(
             [],
             Page([issue] * 10, 2, 10, 30),
             [value] * 3,
+            AccountChecks(
+                True,
+                9999,
+                9999,
+                9999,
+                9999,
+                9999,
+                9999,
+                9999,
+                9999,
+                [f"{number}{'_' * 63}@{'w' * 48}" for number in range(10)],
+                [f"{number}{'_' * 63}@{'w' * 48}" for number in range(10)],
+            ),
         ),
         regions=[RegionProgress(r, tally, dict.fromkeys(BatchState, 99)) for r in Region],
         causes=[CauseGroup(cause, 9999, value, [value] * 3, kinds)] * 64,
