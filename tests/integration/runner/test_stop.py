@@ -89,6 +89,7 @@ async def test_stop_leaves_no_unsent_intent_whenever_it_comes_during_a_claim(
             states = await batch_states(database, request_id)
             assert states == {BatchState.SUBMITTED}, f"stopped at step {step} of the claim"
             monkeypatch.setattr(lifecycle, "claim", claim)
+            await worker_harness.expire_leases(database)
             async with here.working():
                 await here.until(request_id, lambda each: each.state is RequestState.FINISHED)
             if waits[0] < step:
