@@ -37,11 +37,13 @@ from bot.simulator.client import (
     TeamsClient,
     button,
     has_attachment,
+    texts,
     verbs,
 )
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import PEOPLE, Person, Scenario
 from bot.simulator.server import Simulator
+from bot.simulator.tenant import Account
 from cards.types import Verb
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lobby-phones.csv"
@@ -55,8 +57,16 @@ _BATCH_SECONDS = 15.0
 _SHARES = {
     "device-offline": 0.02,
     "ip-not-trusted": 0.012,
-    "no-phone-number": 0.012,
     "no-tenant-tag": 0.008,
+}
+# What the checks of accounts find before anything is sent. The shares above are of what only the sign-in
+# can tell.
+_ACCOUNTS = {
+    "aufzug.duesseldorf.01@contoso.com": Account(mailbox=True),
+    "aufzug.duesseldorf.02@contoso.com": Account(roles=("Teams Administrator",)),
+    "besprechung.duesseldorf.01@contoso.com": Account(enabled=False),
+    "besprechung.duesseldorf.02@contoso.com": Account(exists=False),
+    "besprechung.duesseldorf.2@contoso.com": Account(),
 }
 _ADMIN, _APPROVER = PEOPLE[0], PEOPLE[1]
 _CHAT = Chat("a:admin-and-offhook")
@@ -77,7 +87,7 @@ def run(csv: Path | None, *, console: Console) -> int:
 
 
 async def _run(file: Path, console: Console) -> int:
-    scenario = Scenario(batch_seconds=_BATCH_SECONDS, shares=_SHARES)
+    scenario = Scenario(batch_seconds=_BATCH_SECONDS, shares=_SHARES, accounts=_ACCOUNTS)
     try:
         async with (
             Simulator(scenario) as simulator,
@@ -165,9 +175,11 @@ class _Play:
         link = self._simulator.files.add(self._file.name, self._file.read_bytes())
         await self._deliver(self._client.drop(_ADMIN, _CHAT, (self._file.name, link)))
         posted = await self._next(lambda each: each.conversation_id == _CHAT.id)
-        self._show(posted)
         if posted.card is None:
+            self._show(posted)
             raise DemoError("the bot did not answer the file with a card")
+        await self._next(lambda each: each is posted and not _is_checking(each), since=0)
+        self._show(posted)
         return posted
 
     async def _request_approval(self, validation: Posted) -> Posted:
@@ -312,6 +324,11 @@ def _save(name: str, content: bytes) -> Path:
     path = (FOLDER / name).absolute()
     path.write_bytes(content)
     return path
+
+
+def _is_checking(posted: Posted) -> bool:
+    """Whether the card will change by itself, as its accounts are being checked."""
+    return any(line.startswith("Checking ") for line in texts(posted.card).splitlines())
 
 
 def _is_running(posted: Posted) -> bool:

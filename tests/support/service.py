@@ -47,6 +47,8 @@ def environment(simulator: Simulator, folder: Path, **more: str) -> dict[str, st
         "OFFHOOK_CONFIGAPI_URL": simulator.configapi_url,
         "OFFHOOK_GRAPH_URL": simulator.graph_url,
         "OFFHOOK_TENANT_IDS": TENANT,
+        # Tests that kill the service here are about batches; those of checks have their own.
+        "OFFHOOK_PREFLIGHT": "off",
         **more,
     }
 
