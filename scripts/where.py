@@ -170,6 +170,8 @@ def _defined(body: list[ast.stmt], prefix: str) -> Iterator[str]:
             yield from _defined(node.body, f"{prefix}{node.name}.")
         elif isinstance(node, ast.Assign):
             yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            yield f"{prefix}{node.target.id}"
 
 
 def table() -> str:

@@ -77,6 +77,7 @@ class Doctor:
             safeguards.run_as(self.settings),
             safeguards.exports(self.settings),
             safeguards.digest_key(self.settings),
+            safeguards.accounts(self.settings),
         ]
         return [*on_host, *guarded, bot, *gateway, *graph, chat]
 

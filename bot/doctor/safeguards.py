@@ -68,6 +68,19 @@ def digest_key(settings: Settings) -> Finding:
     return warning(check, "found-digest-key-missing", setting=setting)
 
 
+def accounts(settings: Settings) -> Finding:
+    """Check that accounts are checked before a sign-in, and that not any account may be signed in."""
+    check = "accounts"
+    if not settings.checks_accounts:
+        return warning(check, "found-accounts-unchecked", setting="OFFHOOK_PREFLIGHT")
+    entries, setting = len(settings.accounts), "OFFHOOK_ACCOUNTS"
+    if entries:
+        return ok(check, "found-accounts", entries=entries, setting=setting)
+    if settings.local:
+        return ok(check, "found-accounts-local", setting=setting)
+    return warning(check, "found-accounts-any", setting=setting)
+
+
 def exports(settings: Settings) -> Finding:
     """Check that exports reach only the person who asked for them."""
     check = "exports"

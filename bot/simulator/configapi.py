@@ -280,7 +280,7 @@ class ConfigApi:
         if failure := self._accounts.failure(item.username):
             return message(failure)
         if not self.scenario.trusted_addresses:
-            return message("ip-not-trusted")
+            return MESSAGES["ip-not-trusted"]
         if self.scenario.shares:
             seed = f"{self.scenario.seed} {account} {phone} {attempt}"
             chance = random.Random(seed).random()

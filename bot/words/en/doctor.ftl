@@ -9,6 +9,7 @@ check-approvers = Approvers
 check-run-as = Permissions of a sign-in
 check-exports = Exports
 check-digest-key = Protection of approvals
+check-accounts = Allowed accounts
 check-token-bot = Token for the Bot Framework
 check-token-configapi = Token for the Teams ConfigAPI
 check-token-graph = Token for Microsoft Graph
@@ -127,6 +128,16 @@ found-digest-key = What was approved is protected by { $setting }, a key outside
 found-digest-key-local = { $setting } is not set. Production should have it.
 found-digest-key-missing = { $setting } is not set: whoever can write to the database can change what was approved.
     .fix = Set { $setting } to a random secret of at least 16 characters, kept outside the database, when no request is waiting or running.
+
+found-accounts = { $setting } limits which accounts may be signed in ({ $entries ->
+    [one] 1 entry
+   *[other] { $entries } entries
+}).
+found-accounts-local = { $setting } is not set. Production should have it.
+found-accounts-any = { $setting } is not set: any account may be signed in that is not an administrator's, a guest's, or a person's.
+    .fix = Set { $setting } to the groups or administrative units of your phones' accounts, or to patterns of their names.
+found-accounts-unchecked = { $setting } is off: accounts are not checked before their passwords are reset, and nothing keeps people's and administrators' accounts out.
+    .fix = Set { $setting } to on.
 
 found-token = The token was issued.
 found-token-dummy = This is the dummy token of the local environment. It works only with the simulator.

@@ -35,6 +35,7 @@ CHECKS = [
         "run-as",
         "exports",
         "digest-key",
+        "accounts",
     ),
     *("token-bot", "token-configapi", "roles", "configapi", "bulk-sign-in"),
     *("tenant-switch", "trusted-addresses", "token-graph", "graph-users", "graph-groups", "teams"),

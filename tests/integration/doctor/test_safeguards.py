@@ -10,7 +10,7 @@ from bot.doctor import FindingState
 from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
 from tests.integration.doctor.conftest import MakeHarness
 
-SAFEGUARDS = ("four-eyes", "requesters", "approvers", "run-as", "exports", "digest-key")
+SAFEGUARDS = ("four-eyes", "requesters", "approvers", "run-as", "exports", "digest-key", "accounts")
 ALEX, MEGAN = PEOPLE[0], PEOPLE[1]
 GUEST = MEGAN.model_copy(update={"guest": True})
 
@@ -28,6 +28,7 @@ async def test_safeguards_are_ok_when_settings_are_defaults(make_harness: MakeHa
         ({"approvers": (ALEX.object_id, "*")}, "approvers", "found-approvers-everyone"),
         ({"run_as": "app"}, "run-as", "found-run-as-app"),
         ({"exports": "link"}, "exports", "found-exports-link"),
+        ({"preflight": "off"}, "accounts", "found-accounts-unchecked"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
