@@ -127,6 +127,10 @@ PLACES = (
         "Delegations",
     ),
     Place("Check an approver's Entra roles", "bot/identity/entra_roles.py", "missing_roles"),
+    Place("Decide what a fact means for the sign-in", "bot/preflight/checks.py", "account"),
+    Place("Keep people's and administrators' accounts out", "bot/preflight/guard.py", "verdicts"),
+    Place("Check the accounts of drafts", "bot/runner/preflight.py", "Preflight"),
+    Place("Leave out or include accounts", "bot/lifecycle/preflight.py", "include"),
     Place("Read accounts from Graph for pre-flight", "bot/directory/accounts.py", "AccountReader"),
     Place(
         "Put many Graph reads into few calls; wait when throttled",
