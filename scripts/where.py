@@ -83,7 +83,7 @@ PLACES = (
     Place("Record a denied action, within limits", "bot/lifecycle/denials.py", "record"),
     Place("Find phones that other requests have, too", "bot/store/overlaps.py", "find"),
     Place("Decide whether such an overlap is explained", "bot/signin/overlap.py", "judge"),
-    Place("Know what the service's login may not do", "bot/store/health.py", "WITHHELD"),
+    Place("Know what the service's login may not do", "bot/store/health.py", "examine"),
     Place(
         "Submit a batch once, and read what its answer proves",
         "bot/runner/submission.py",

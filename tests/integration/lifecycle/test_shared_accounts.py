@@ -107,7 +107,10 @@ async def test_retry_warns_when_an_account_is_signed_in_on_another_phone(
     request_id = await draft(database, ["A@contoso.com", "a@contoso.com", "b@contoso.com"])
     await end(database, request_id, {2})
     retried = await retry(database, request_id)
-    assert await notices(database, retried) == [Notice("signed-in-elsewhere", {"accounts": 1})]
+    assert await notices(database, retried) == [
+        Notice("signed-in-elsewhere", {"accounts": 1}),
+        Notice("passwords", {"reset": 1, "maybe": 1, "not_reset": 0}),
+    ]
 
 
 async def test_retry_warns_when_the_sign_in_is_of_a_request_further_back(
@@ -121,10 +124,13 @@ async def test_retry_warns_when_the_sign_in_is_of_a_request_further_back(
     assert await notices(database, second) == [
         Notice("accounts-on-several", {"accounts": 1, "phones": 2}),
         Notice("signed-in-elsewhere", {"accounts": 1}),
+        Notice("passwords", {"reset": 1, "maybe": 0, "not_reset": 0}),
     ]
 
 
 async def test_retry_does_not_warn_when_every_account_has_one_phone(database: Database) -> None:
     request_id = await draft(database, ["a@contoso.com", "b@contoso.com"])
     await end(database, request_id, {2})
-    assert await notices(database, await retry(database, request_id)) == []
+    assert await notices(database, await retry(database, request_id)) == [
+        Notice("passwords", {"reset": 0, "maybe": 1, "not_reset": 0})
+    ]

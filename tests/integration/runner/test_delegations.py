@@ -228,6 +228,7 @@ async def orphaned(world: World, replicas: Replicas, phones: int) -> str:
         request_id, lambda each: each.regions[0].batches.get(BatchState.SUBMITTED) == 3
     )
     await replica.stop()
+    await expire_leases(world.database)
     return request_id
 
 
@@ -248,6 +249,7 @@ async def test_submitted_batches_are_followed_with_delegation_of_another_request
     waiting = await world.snapshot(request_id)
     assert waiting.waits == [RegionWait(Region.EMEA, [holder(orphan_id, signed_out=True)])]
     assert waiting.version > version  # so its card says so
+    world.simulator.configapi.finish()
     await replica.sign_in(request_id)
     await world.until(request_id, lambda each: each.state is RequestState.FINISHED)
     orphan = await world.until(orphan_id, lambda each: each.phones_by_status.signed_in == 300)
@@ -270,6 +272,7 @@ async def test_lent_delegation_serves_its_own_request_when_another_batch_is_deni
     request_id = await jobs.approved(world.database, 50, first=1000)
     replica = replicas.start()
     await world.until(orphan_id, lambda each: each.delegation_wanted_since is not None)
+    world.simulator.configapi.finish()
     await replica.sign_in(request_id)
     while replica.delegations.lending_tenants():
         await replica.heartbeats(1)
@@ -299,6 +302,7 @@ async def test_delegation_granted_while_an_older_one_is_released_is_kept(
     newer = replica.delegations.for_request(request_id)
     assert newer is not None
     assert newer is not older
+    world.simulator.configapi.finish()
     await world.until(request_id, lambda each: each.state is RequestState.FINISHED)
     assert len(world.simulator.configapi.submits) == 5
 
