@@ -82,7 +82,7 @@ async def test_regions_with_work_are_in_order_of_tenant_and_region(database: Dat
 
 async def test_deadlines_come_in_their_own_order(database: Database) -> None:
     now = jobs.utc_now()
-    request_ids = [await jobs.draft(database, 1) for _ in range(6)]
+    request_ids = [await jobs.draft(database, 1, first=number) for number in range(6)]
     for number, request_id in enumerate(request_ids):
         assert await jobs.request_approval(database, request_id)
         async with database.write() as tx:

@@ -329,9 +329,11 @@ class Writers:
             )
 
     def _channel(self) -> ConversationReference:
-        name = f"19:{self.random.randrange(3)}"
+        tenant_id = self.random.choice(TENANTS[:2])
+        # Teams gives no two tenants a conversation of the same ID.
+        name = f"19:{tenant_id}-{self.random.randrange(3)}"
         return ConversationReference(
-            self.random.choice(TENANTS[:2]),
+            tenant_id,
             f"{name};messageid={self.random.randrange(3)}",
             ConversationKind.CHANNEL,
             "https://x",
