@@ -21,8 +21,8 @@ OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 
 def _statement() -> str:
     blocks = re.findall(r"```sql\n(.*?)```", OPERATIONS.read_text("utf-8"), re.DOTALL)
-    assert len(blocks) == 1
-    return str(blocks[0]).strip().rstrip(";")
+    (statement,) = (block for block in blocks if "UPDATE batches" in block)
+    return str(statement).strip().rstrip(";")
 
 
 async def _restore_state_before_submit(database: Database) -> None:
