@@ -272,7 +272,6 @@ async def test_lent_delegation_serves_its_own_request_when_another_batch_is_deni
     request_id = await jobs.approved(world.database, 50, first=1000)
     replica = replicas.start()
     await world.until(orphan_id, lambda each: each.delegation_wanted_since is not None)
-    world.simulator.configapi.finish()
     await replica.sign_in(request_id)
     while replica.delegations.lending_tenants():
         await replica.heartbeats(1)
@@ -281,6 +280,7 @@ async def test_lent_delegation_serves_its_own_request_when_another_batch_is_deni
     for each in (orphan_id, request_id):
         assert (await world.snapshot(each)).refused == ""
     assert (await world.snapshot(request_id)).delegation_wanted_since is None
+    world.simulator.configapi.finish()
     await replica.sign_in(orphan_id)
     await world.until(orphan_id, lambda each: each.state is RequestState.FINISHED)
     await world.until(request_id, lambda each: each.state is RequestState.FINISHED)
