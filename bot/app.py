@@ -149,23 +149,23 @@ async def running(
             clock=utc_now,
             monotonic=time.monotonic,
         )
-        preflight: Preflight | None = None
-        if settings.checks_accounts:
-            preflight = Preflight(
-                database,
-                _reader_of(settings, session, (configapi_url, graph_url), tokens),
-                settings.scope,
-                Words(),
-                owner=owner,
-                idle_seconds=timing.idle_seconds,
-                clock=utc_now,
-                changed=publisher.wake,
-            )
+        # Off, it still ends the checks of drafts that were begun while it was on: as not known.
+        preflight = Preflight(
+            database,
+            _reader_of(settings, session, (configapi_url, graph_url), tokens)
+            if settings.checks_accounts
+            else lambda _: None,
+            settings.scope,
+            Words(),
+            owner=owner,
+            idle_seconds=timing.idle_seconds,
+            clock=utc_now,
+            changed=publisher.wake,
+        )
 
         def drafted() -> None:
             publisher.wake()
-            if preflight is not None:
-                preflight.wake()
+            preflight.wake()
 
         worker = Worker(
             WorkerContext(
@@ -177,7 +177,7 @@ async def running(
                 clock=utc_now,
                 changed=drafted,
                 digests=digests,
-                check_accounts=preflight is not None,
+                check_accounts=settings.checks_accounts,
             )
         )
 
@@ -208,7 +208,7 @@ async def running(
                 exports=settings.exports,
                 lookup_seconds=timing.lookup_seconds,
                 chat_files=settings.cloud not in WITHOUT_BOT_FILES,
-                check_accounts=preflight is not None,
+                check_accounts=settings.checks_accounts,
             ),
             clock=utc_now,
             changed=changed,
@@ -226,9 +226,7 @@ async def running(
         names = "OFFHOOK_HOST or OFFHOOK_PORT"
         url = await listen(application, settings.host, settings.port, stack, settings=names)
         links.base_url = url
-        loops = [worker.run(), publisher.run(), deadlines.run()]
-        if preflight is not None:
-            loops.append(preflight.run())
+        loops = (worker.run(), publisher.run(), deadlines.run(), preflight.run())
         await _start(loops, stack)
         log.info(
             "service.started",

@@ -18,6 +18,7 @@ from bot.commands.context import (
 )
 from bot.commands.inputs import Inputs
 from bot.identity.delegations import ApproverTokens
+from bot.lifecycle import preflight
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.preflight import UnknownAccountError
 from bot.lifecycle.requests import (
@@ -49,6 +50,11 @@ async def request_approval(
         return await denied_click(context, turn, Verb.REQUEST_APPROVAL, request, decision)
     if request.state is RequestState.WAITING:
         return await _explain_overlap(context, turn, request, inputs)
+    if context.rules.check_accounts and request.accounts_unchecked and request.ready_rows:
+        async with context.database.write() as tx:
+            await preflight.begin(tx, request.id)
+        context.changed()
+        return TextAnswer(context.words("ask-checking"))
     if request.checking_accounts:
         return TextAnswer(context.words("ask-checking"))
     # The card requires the tick; a script that sends no box leaves the other rows out anyway.

@@ -463,7 +463,15 @@ async def keep_polling(tx: Transaction, batch: Batch, *, actor: Person, now: dat
             BatchRow.state == BatchState.SUBMITTED.value,
             BatchRow.unreadable_asked,
         )
-        .values(unreadable_asked=False, unreadable_seconds=0.0, last_error="")
+        # Nobody's any more: a poll in flight knows the old count, and must not write it back.
+        .values(
+            unreadable_asked=False,
+            unreadable_seconds=0.0,
+            last_error="",
+            due_at=now,
+            owner="",
+            lease_until=None,
+        )
     )
     if kept.rowcount == 1:
         await audit.record(tx, batch.request_id, "batch to be polled", now, actor, batch=batch.id)
@@ -478,9 +486,11 @@ async def give_up(
 
     Returns False when the question was answered meanwhile, or a poll is just being recorded.
     """
-    if not batch.unreadable_asked:
+    await locks.requests(tx, batch.request_id)
+    current = await batches.load(tx, batch.id)
+    if current is None or not current.unreadable_asked or current.attempt != batch.attempt:
         return False
-    given_up = await complete(tx, notify, batch, owner=batch.owner, now=now)
+    given_up = await complete(tx, notify, current, owner=current.owner, now=now)
     if given_up:
         await audit.record(tx, batch.request_id, "batch given up", now, actor, batch=batch.id)
     return given_up

@@ -25,13 +25,27 @@ class UnknownAccountError(Exception):
 
 
 async def begin(tx: Transaction, request_id: str) -> None:
-    """Have the accounts of a new draft checked. A draft without a ready row has none."""
-    if await account_checks.begin(tx, request_id):
-        await tx.execute(
-            update(RequestRow)
-            .where(RequestRow.id == request_id)
-            .values(preflight=Preflight.CHECKING.value)
+    """Have the accounts of a draft checked: a new one, or one that was made without.
+
+    A draft without a ready row has none.
+    """
+    await locks.requests(tx, request_id)
+    begun = await tx.execute(
+        update(RequestRow)
+        .where(
+            RequestRow.id == request_id,
+            RequestRow.state == RequestState.DRAFT.value,
+            RequestRow.preflight == Preflight.OFF.value,
+            RequestRow.ready_rows > 0,
         )
+        .values(
+            preflight=Preflight.CHECKING.value,
+            version=RequestRow.version + 1,
+            state_version=RequestRow.version + 1,
+        )
+    )
+    if begun.rowcount == 1:
+        await account_checks.begin(tx, request_id)
 
 
 async def record(
@@ -89,6 +103,7 @@ async def complete(
     )
     if changed.rowcount != 1:
         return False
+    await account_checks.leave_unknown(tx, request_id, now)
     reports = await account_checks.reports(tx, request_id)
     warnings = await _give_issues(tx, request_id, reports)
     await tx.execute(

@@ -36,10 +36,10 @@ _ENABLED = "enabled"
 def account(
     facts: AccountFacts, tenant: TenantFacts, scope: AccountScope, now: datetime
 ) -> AccountReport:
-    """All verdicts on one account; only the first if it does not exist. `now` is UTC."""
+    """All verdicts on one account; of one that is not found, whether it is allowed. `now` is UTC."""
     exists = _exists(facts)
     if exists.result is not Result.PASSED:
-        return AccountReport(facts.username, (exists,))
+        return AccountReport(facts.username, (exists, guard.scope_of_name(facts, scope)))
     return AccountReport(
         facts.username,
         (

@@ -39,6 +39,16 @@ def _guest(facts: AccountFacts) -> Verdict:
     return Verdict(Check.GUEST, Result.REFUSED, "guest") if facts.guest else passed(Check.GUEST)
 
 
+def scope_of_name(facts: AccountFacts, scope: AccountScope) -> Verdict:
+    """The same for an account that was not found, or could not be looked up: only its name in the file
+    can tell whether it is allowed."""
+    if scope.everything or scope.matches(facts.username):
+        return passed(Check.SCOPE)
+    if scope.ids and isinstance(facts.found, Unknown):
+        return unknown(Check.SCOPE, facts.found)
+    return Verdict(Check.SCOPE, Result.REFUSED, "outside-scope")
+
+
 def _scope(facts: AccountFacts, scope: AccountScope) -> Verdict:
     """The directory's UPN counts, not the file's spelling of it."""
     if scope.everything or scope.matches(facts.principal):

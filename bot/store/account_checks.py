@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, bindparam, delete, func, insert, or_, sele
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.preflight.facts import Unknown, UnknownReason
-from bot.preflight.verdict import AccountReport, Check, Result, Verdict
+from bot.preflight.verdict import AccountReport, Check, Result, Verdict, unknown
 from bot.signin.request import RequestState
 from bot.store.database import Transaction
 from bot.store.models import AccountCheckRow, PhoneRow, RequestRow
@@ -130,6 +130,16 @@ async def record(
     )
     if found:
         await tx.execute(statement, found, execution_options={"synchronize_session": False})
+
+
+async def leave_unknown(tx: Transaction, request_id: str, now: datetime) -> None:
+    """Accounts without a verdict are not known: none passes without an answer."""
+    why = unknown(Check.EXISTS, Unknown(UnknownReason.NOT_READ))
+    await tx.execute(
+        update(AccountCheckRow)
+        .where(AccountCheckRow.request_id == request_id, AccountCheckRow.result == "")
+        .values(result=Result.UNKNOWN.value, verdicts=[_document(why)], checked_at=now)
+    )
 
 
 async def reports(tx: Transaction, request_id: str) -> Mapping[str, AccountReport]:

@@ -276,11 +276,13 @@ async def turn(tx: Transaction, post_id: int, *, panel: str, page: int) -> None:
 
 async def revive(tx: Transaction, request_id: str) -> None:
     """Keep the request's posted cards current again: what they show has changed after its end."""
-    await tx.execute(
-        update(PostRow)
+    cards = await tx.execute(
+        select(PostRow.id)
         .where(PostRow.request_id == request_id, PostRow.kind != "", PostRow.activity_id != "")
-        .values(live=True)
+        .order_by(PostRow.id)  # as everybody locks several posts
+        .with_for_update()
     )
+    await tx.execute(update(PostRow).where(PostRow.id.in_(cards.scalars().all())).values(live=True))
 
 
 async def backlog(tx: Transaction) -> int:

@@ -41,6 +41,7 @@ class Request:
     reason_wanted_since: datetime | None  #: UTC; None unless an overlap has to be explained
     overlaps_version: int  #: `version` at which overlaps or their reason changed last, 0 without
     checking_accounts: bool = False  #: its accounts have not all been checked yet
+    accounts_unchecked: bool = False  #: it was drafted while accounts were not checked
     guarded_accounts: int = 0  #: accounts that look like people's, included by name
 
     @property
@@ -89,6 +90,7 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
         total_rows=row.total_rows,
         overlaps_version=row.overlaps_version,
         checking_accounts=row.preflight == Preflight.CHECKING.value,
+        accounts_unchecked=row.preflight == Preflight.OFF.value,
         guarded_accounts=row.guarded_accounts,
     )
 

@@ -207,11 +207,31 @@ def test_policy_is_not_known_when_assignment_or_content_is_not(policy_type: Poli
     assert verdict_on(check, unreadable).unknown == NO_PERMISSION
 
 
-def test_account_that_does_not_exist_gets_no_further_verdict() -> None:
+def test_account_that_does_not_exist_is_only_judged_by_its_name() -> None:
     report = checks.account(replace(GOOD, found=False), TENANT, AccountScope(), NOW)
 
-    assert [each.check for each in report.verdicts] == [Check.EXISTS]
+    assert [each.check for each in report.verdicts] == [Check.EXISTS, Check.SCOPE]
     assert report.result is Result.FAILED
+
+
+@pytest.mark.parametrize(
+    ("found", "scope", "result"),
+    [
+        (False, AccountScope(), Result.FAILED),
+        (False, AccountScope(patterns=frozenset({"lobby.*@contoso.com"})), Result.FAILED),
+        (False, AccountScope(patterns=frozenset({"phone.*@contoso.com"})), Result.REFUSED),
+        (False, AccountScope(ids=frozenset({GROUP})), Result.REFUSED),
+        (NO_PERMISSION, AccountScope(), Result.UNKNOWN),
+        (NO_PERMISSION, AccountScope(patterns=frozenset({"phone.*@contoso.com"})), Result.REFUSED),
+        (NO_PERMISSION, AccountScope(ids=frozenset({GROUP})), Result.UNKNOWN),
+    ],
+)
+def test_account_that_is_not_found_must_still_be_allowed(
+    found: object, scope: AccountScope, result: Result
+) -> None:
+    report = checks.account(replace(GOOD, found=found), TENANT, scope, NOW)  # pyright: ignore[reportArgumentType]
+
+    assert report.result is result
 
 
 def test_missing_account_gets_the_nearest_name_as_suggestion() -> None:
