@@ -56,7 +56,7 @@ class ObservedDatabase(Database):
         if not self.sqlite:
             async with super().write() as tx:
                 for name in Base.metadata.tables:
-                    await tx.execute(text(f"ALTER TABLE {name} SET (autovacuum_enabled = off)"))
+                    await tx.execute(text(f'ALTER TABLE "{name}" SET (autovacuum_enabled = off)'))
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Transaction]:
@@ -76,7 +76,8 @@ class ObservedDatabase(Database):
                 for table in reversed(Base.metadata.sorted_tables):
                     await tx.execute(delete(table))
             else:
-                await tx.execute(text(f"TRUNCATE {', '.join(tables)} RESTART IDENTITY"))
+                names = ", ".join(f'"{table}"' for table in tables)
+                await tx.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
 
     def check_idle(self) -> None:
         """A process that was killed held no transaction: it only ever stops between two."""

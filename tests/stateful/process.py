@@ -28,6 +28,9 @@ class Stop:
 class Process:
     name: str
     tasks: Callable[[], Iterable[AnyTask]]  #: those that the replica has started
+    waits: Callable[[AnyTask], bool] = lambda _: (
+        False
+    )  #: whether one only waits for another of them
     stops: list[Stop] = field(default_factory=list[Stop])
     paused: bool = False
     dead: bool = False
@@ -84,7 +87,9 @@ class Process:
         while True:
             stopped = {stop.task for stop in self.stops}
             on_their_way = {
-                task for task in (*self.tasks(), *tasks) if not task.done() and task not in stopped
+                task
+                for task in (*self.tasks(), *tasks)
+                if not task.done() and task not in stopped and not self.waits(task)
             }
             if not on_their_way:
                 return

@@ -46,7 +46,7 @@ class Replica:
     ) -> None:
         self._round_task: AnyTask | None = None
         self._shutdown: AnyTask | None = None
-        self.process = Process(name, self._tasks)
+        self.process = Process(name, self._tasks, self._waits)
         self.database = ReplicaDatabase(database, self.process, sole=sole)
         self.worker = Worker(
             WorkerContext(
@@ -63,7 +63,18 @@ class Replica:
     def _tasks(self) -> Iterable[AnyTask]:
         # The endless loop is left out, since it waits in real time: its rounds are called one by one.
         of_worker = self.worker._tasks.values()  # pyright: ignore[reportPrivateUsage]
-        return of_worker if self._round_task is None else (self._round_task, *of_worker)
+        apart = (self._round_task, self._claiming)
+        return (*(task for task in apart if task is not None), *of_worker)
+
+    @property
+    def _claiming(self) -> AnyTask | None:
+        """The latest claim: a task of its own, since it outlives the round that made it."""
+        return self.worker._claiming  # pyright: ignore[reportPrivateUsage]
+
+    def _waits(self, task: AnyTask) -> bool:
+        """True for a round that waits for its claim."""
+        claiming = self._claiming
+        return task is self._round_task and claiming is not None and not claiming.done()
 
     @property
     def alive(self) -> bool:
