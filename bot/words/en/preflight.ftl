@@ -116,12 +116,12 @@ accounts-guarded-lead = { $refused ->
     [one] 1 account looks like a person's.{" "}
    *[other] { $guarded } accounts look like people's.{" "}
 }{ $included ->
-    [0] Offhook leaves them out.
+    [0] Left out.
    *[other] Those named below are included.
 }
 accounts-failed-lead = { $failed ->
-    [one] The sign-in of 1 account will fail. It is left out.
-   *[other] The sign-in of { $failed } accounts will fail. They are left out.
+    [one] The sign-in of 1 account will probably fail. It is left out.
+   *[other] The sign-in of { $failed } accounts will probably fail. They are left out.
 }
 fact-accounts = Accounts
 accounts-checked = { $total ->
@@ -136,10 +136,10 @@ accounts-checked = { $total ->
    *[other] , { $unknown } not fully known
 }{ $failing ->
     [0] {""}
-   *[other] , { $failing } that cannot be signed in as they are
+   *[other] , { $failing } with a problem that leaves them out unless included
 }
-accounts-checked-phones-not = The accounts were checked, the phones were not: only the sign-in can tell whether a phone is online and known to the SIP Gateway.
-label-include-failed = Accounts whose sign-in will fail
+accounts-checked-phones-not = The accounts were checked, but not the phones: only the sign-in can tell whether a phone is online and known to the SIP Gateway.
+label-include-failed = Accounts whose sign-in will probably fail
 toggle-include-failed = { $failed ->
     [one] Include 1 account although its sign-in will probably fail
    *[other] Include { $failed } accounts although their sign-in will probably fail
@@ -153,8 +153,8 @@ ask-checking = The accounts are still being checked. Try again in a moment.
 ask-include-reason = Say in the reason why these accounts are right in spite of their checks.
 ask-not-guarded = { $account } is not an account that can be included by name. Open the card again.
 approval-included = { $included ->
-    [one] 1 account is included although its check failed. The reason above must say why.
-   *[other] { $included } accounts are included although their checks failed. The reason above must say why.
+    [one] 1 account is included although its check failed. The reason below must say why.
+   *[other] { $included } accounts are included although their checks failed. The reason below must say why.
 }
 approval-guarded = These look like people's accounts: { $names }. Their owners will lose their passwords.
 label-confirm-guarded = Accounts that look like people's

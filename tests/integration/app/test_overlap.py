@@ -10,6 +10,7 @@ from tests.support.running_bot import (
     ALEX,
     MEGAN,
     RunningBot,
+    has_button,
     phones_csv,
     request_id_of,
     text_of,
@@ -53,8 +54,12 @@ async def test_new_overlap_stops_approve_until_the_requester_gives_a_reason(
     assert request_id_of(own) == first_id
     since = bot.now
     await bot.click(ALEX, own, "request_approval", {"reason": "the batch of the morning failed"})
-    again = await bot.wait_for_button("approve", since=since)
-    assert "the batch of the morning failed" in text_of(again)
+    again = await bot.wait_for(
+        lambda message: (
+            has_button(message, "approve") and "the batch of the morning failed" in text_of(message)
+        ),
+        since=since,
+    )
     since = bot.now
     await bot.approve(again)
     await bot.wait_for_results(since=since)

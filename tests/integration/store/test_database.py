@@ -60,13 +60,20 @@ async def test_process_takes_no_more_connections_than_its_pool(postgres_url: str
     together = asyncio.Barrier(MAX_WRITERS)
     most = 0
 
+    async def connections() -> int:
+        async with database.read() as tx:
+            return (await tx.execute(_CONNECTIONS)).scalar_one()
+
+    async with asyncio.timeout(PATIENCE):
+        while await connections() > 1:  # that of the migration may still be closing
+            pass
+
     async def write(number: int) -> None:
         nonlocal most
         async with database.write():
             if number < MAX_WRITERS:
                 await together.wait()
-            async with database.read() as tx:
-                most = max(most, (await tx.execute(_CONNECTIONS)).scalar_one())
+            most = max(most, await connections())
 
     async def read() -> None:
         async with database.read() as tx:
