@@ -180,7 +180,7 @@ async def test_one_account_on_every_row_of_both_files_counts_once(database: Data
     assert await in_common(database, request_id) == {other: (1, 0)}
 
 
-@pytest.mark.parametrize("new_database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 async def test_find_looks_up_both_keys_by_index(database: Database) -> None:
     request_id = await draft(database, [("anna", 1)])
     async with database.read() as tx:
