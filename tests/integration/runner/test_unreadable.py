@@ -64,10 +64,12 @@ class Unreadable:
         for _ in range(times):
             polls = (await self.batch()).polls
             self.clock.advance(INTERVAL * 1.1)  # intervals vary by 5 %
+            worker.wake()
             async with asyncio.timeout(PATIENCE):
                 while (await self.batch()).polls == polls:
-                    worker.wake()  # a poll without news wakes nobody
-                    await asyncio.sleep(0.005)
+                    self.world.changed.clear()
+                    if (await self.batch()).polls == polls:
+                        await self.world.changed.wait()
         return await self.world.snapshot(self.request_id)
 
     async def answer(self, *, give_up: bool) -> bool:
