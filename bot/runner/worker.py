@@ -85,6 +85,8 @@ class Worker:
         await self._heartbeat()
         now = context.clock()
         sendable, readable = context.gateways.sendable, context.gateways.readable
+        # Taken before the read: what a task records while this round reads, the round does not see.
+        busy = set(self._tasks)
         async with context.database.read() as tx:
             lapsed = await batches.lapsed_intents(tx, now)
             regions = await slots.regions_with_work(tx, now, only=sendable)
@@ -92,7 +94,7 @@ class Worker:
             due = [
                 batch
                 for batch in await batches.due(tx, owner=context.owner, now=now, only=readable)
-                if (_FOLLOW, batch.id, batch.attempt) not in self._tasks
+                if (_FOLLOW, batch.id, batch.attempt) not in busy
             ]
             past = {
                 batch.id: window(await batches.durations(tx, batch))
@@ -101,7 +103,7 @@ class Worker:
             }
             due_at = await batches.next_due_at(tx, now, sendable=sendable, readable=readable)
         for batch in lapsed:
-            if (_SUBMIT, batch.id, batch.attempt) not in self._tasks:
+            if (_SUBMIT, batch.id, batch.attempt) not in busy:
                 await self._submission.lapsed(batch)
         for tenant_id, region in regions:
             if (tenant_id, region) not in full:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import aiohttp
 import pytest
 from sqlalchemy import select, update
 from structlog.testing import capture_logs
 
+from bot.gateway import BatchReport
 from bot.gateway.configapi import ConfigApiGateway
 from bot.lifecycle import batches as lifecycle
 from bot.phones.region import Region
@@ -21,10 +22,10 @@ from bot.signin.snapshot import RequestSnapshot
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario, Statuses, Summaries, Wire
 from bot.store import batches
 from bot.store.batches import Batch
-from bot.store.database import Database
+from bot.store.database import Database, Transaction
 from bot.store.models import BatchRow, PhoneRow
 from tests.support import jobs, worker_harness
-from tests.support.waiting import PATIENCE, Clock
+from tests.support.waiting import PATIENCE, Clock, until
 
 QUICK = Scenario(batch_seconds=0.2)
 
@@ -58,6 +59,44 @@ async def test_worker_signs_in_or_explains_every_phone(database: Database) -> No
     }
     assert here.simulator.configapi.run_twice == []
     assert len(here.simulator.configapi.submits) == 4
+
+
+async def test_batch_is_polled_once_when_a_poll_ends_while_the_next_round_reads(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a round has read of a batch is old as soon as a poll under way is recorded."""
+    status, lapsed_intents = ConfigApiGateway.status, batches.lapsed_intents
+    read_again = asyncio.Event()
+    polls = 0
+
+    async def held_status(gateway: ConfigApiGateway, remote_batch_id: str) -> BatchReport:
+        nonlocal polls
+        polls += 1
+        await read_again.wait()
+        return await status(gateway, remote_batch_id)
+
+    async def read_until_the_poll_is_over(tx: Transaction, now: datetime) -> list[Batch]:
+        found = await lapsed_intents(tx, now)  # the round sees what was committed until here
+        if polls:
+            read_again.set()
+            await until(lambda: not tasks)
+        return found
+
+    monkeypatch.setattr(ConfigApiGateway, "status", held_status)
+    monkeypatch.setattr(batches, "lapsed_intents", read_until_the_poll_is_over)
+    async with worker_harness.opened(database, Scenario(batch_seconds=600)) as here:
+        await jobs.approved(database, 2)
+        worker = here.worker()
+        tasks = worker._tasks  # pyright: ignore[reportPrivateUsage]
+        await worker._round()  # pyright: ignore[reportPrivateUsage]
+        await until(lambda: not tasks)  # it is submitted
+        async with database.write() as tx:
+            await tx.execute(update(BatchRow).values(due_at=jobs.utc_now()))
+        await worker._round()  # pyright: ignore[reportPrivateUsage]
+        await until(lambda: polls)
+        await worker._round()  # pyright: ignore[reportPrivateUsage]
+        assert not tasks
+    assert polls == 1
 
 
 async def test_worker_runs_at_most_three_concurrent_batches_per_region(database: Database) -> None:
