@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -206,3 +207,25 @@ async def test_card_says_so_if_accounts_are_not_checked(make_bot: MakeBot) -> No
 
     assert "The accounts and the phones have not been checked." in text_of(card)
     assert has_button(card, "request_approval")
+
+
+async def test_draft_made_while_checks_were_off_is_checked_before_it_is_requested(
+    make_bot: MakeBot,
+) -> None:
+    bot = await make_bot(gateway=tenant(), preflight="on")
+    card = await checked(bot, phones_csv(5))
+    with sqlite3.connect(bot.database) as connection:  # as it would have been stored
+        connection.execute("UPDATE requests SET preflight = 'off'")
+        connection.execute("UPDATE phones SET ready = 1, left_out = 0")
+        connection.execute("UPDATE requests SET ready_rows = 5, accounts = 5")
+        connection.execute("DELETE FROM account_checks")
+    since = bot.now
+
+    answer = await bot.click(ALEX, card, "request_approval", {**YES, "reason": "new lobby"})
+
+    assert answer.text == "The accounts are still being checked. Try again in a moment."
+    again = await bot.wait_for(is_checked, since=since)
+    since = bot.now
+    await bot.approve(await bot.request_approval(again))
+    await bot.wait_for_results(since=since)
+    assert submitted(bot) == [HEALTHY]

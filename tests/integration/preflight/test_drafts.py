@@ -400,3 +400,40 @@ async def test_verdicts_survive_storage(database: Database) -> None:
     assert report.result is Result.REFUSED
     assert [each.code for each in report.problems] == ["holds-role", "synchronized"]
     assert [each.unknown for each in report.verdicts if each.unknown] == [UNREADABLE["mfa"]]
+
+
+async def test_account_without_a_verdict_is_not_known(database: Database) -> None:
+    request_id = await draft(database, 2)
+    now = jobs.utc_now()
+    async with database.write() as tx:
+        assert await account_checks.renew(tx, request_id, owner="a", now=now, until=now + LEASE)
+        assert await lifecycle.complete(tx, request_id, (), Words(), owner="a", now=now)
+
+    checks = await checks_of(database, request_id)
+
+    assert (checks.unknown, checks.passed) == (2, 0)
+
+
+async def test_draft_that_was_made_without_checks_is_checked_once(database: Database) -> None:
+    request_id = await jobs.draft(database, 2)
+    assert (await jobs.load(database, request_id)).accounts_unchecked
+
+    for _ in range(2):
+        async with database.write() as tx:
+            await lifecycle.begin(tx, request_id)
+    await check(database, Reader({"lobby0@contoso.com": ADMINISTRATOR}), request_id)
+    async with database.write() as tx:
+        await lifecycle.begin(tx, request_id)
+
+    checks = await checks_of(database, request_id)
+    assert (checks.complete, checks.refused, checks.passed) == (True, 1, 1)
+
+
+async def test_request_that_waits_for_approval_is_not_checked_anew(database: Database) -> None:
+    request_id = await jobs.draft(database, 2)
+    assert await jobs.request_approval(database, request_id)
+
+    async with database.write() as tx:
+        await lifecycle.begin(tx, request_id)
+
+    assert (await snapshot_of(database, request_id)).roster.account_checks is None

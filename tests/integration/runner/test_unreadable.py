@@ -11,6 +11,7 @@ import pytest
 
 from bot.lifecycle import batches as lifecycle
 from bot.runner.worker import Worker
+from bot.signin.batch import BatchState
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
@@ -159,3 +160,23 @@ async def test_batch_is_polled_on_or_given_up_as_approver_answers(unreadable: Un
     actions = rows.column((await rows.dump(unreadable.world.database))["events"], "action")
     assert {"batch to be polled", "batch given up"} <= set(actions)
     assert len(unreadable.world.simulator.configapi.submits) == 1
+
+
+async def test_answer_that_comes_second_changes_nothing(unreadable: Unreadable) -> None:
+    """Both approvers, and a poll under way, saw the batch before the first answer."""
+    async with unreadable.world.working() as worker:
+        assert (await unreadable.poll(worker, 9)).questions
+    asked, now = await unreadable.batch(), unreadable.clock()
+    assert await unreadable.answer(give_up=False)
+
+    async with unreadable.world.database.write() as tx:
+        given_up = await lifecycle.give_up(tx, jobs.NOTIFY, asked, actor=jobs.APPROVER, now=now)
+    async with unreadable.world.database.write() as tx:
+        asked_again = await lifecycle.ask_about_unreadable(
+            tx, jobs.NOTIFY, asked, owner=asked.owner, error="500", now=now
+        )
+
+    assert (given_up, asked_again) == (False, False)
+    batch = await unreadable.batch()
+    assert (batch.state, batch.unreadable_asked) == (BatchState.SUBMITTED, False)
+    assert batch.unreadable_seconds == 0

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, select, text, update
 
 from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import delegations as delegation_requests
@@ -32,6 +32,7 @@ from bot.store.batches import Batch
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import MAX_WRITERS, POOL_SIZE, Database
 from bot.store.file_consents import Offer
+from bot.store.models import PostRow
 from bot.store.purge import purge
 from tests.support import jobs, rows
 from tests.support.replicas import Replica, overlapping, replicas, until_blocked
@@ -236,6 +237,35 @@ async def test_message_in_a_thread_does_not_deadlock_with_removal_from_its_team(
         await until_blocked(one, removing)
         await conversations.remember(tx, thread.channel, now)
     assert await removing == {thread.conversation_id, thread.channel.conversation_id}
+
+
+async def test_cards_that_are_revived_do_not_deadlock_with_posts_that_are_given_up(
+    two: tuple[Replica, Replica],
+) -> None:
+    """Whoever locks several posts does so by ID, wherever the database stores them."""
+    one, other = two
+    request_id = await jobs.draft(one, 1)
+    new = posts.NewPost(jobs.TENANT, jobs.CHAT, kind="progress", request_id=request_id)
+    async with one.write() as tx:
+        await tx.execute(delete(PostRow))
+        for _ in range(2):
+            await posts.add(tx, new, jobs.utc_now())
+    async with one.write() as tx:
+        await tx.execute(update(PostRow).values(activity_id="sent"))
+        first, second = (await tx.execute(select(PostRow.id).order_by(PostRow.id))).scalars().all()
+    async with one.write() as tx:  # stored behind the second from now on
+        await tx.execute(update(PostRow).where(PostRow.id == first).values(attempts=1))
+
+    async def revive() -> None:
+        async with other.write() as tx:
+            await posts.revive(tx, request_id)
+
+    async with one.write() as tx:
+        await tx.execute(update(PostRow).where(PostRow.id == first).values(live=False))
+        reviving = asyncio.create_task(revive())
+        await until_blocked(one, reviving)
+        await tx.execute(update(PostRow).where(PostRow.id == second).values(live=False))
+    await reviving
 
 
 def channel(name: str, tenant_id: str = jobs.TENANT) -> ConversationReference:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from bot.phones.issue import Severity
 from bot.preflight import checks, findings, guard
 from bot.preflight.facts import (
-    AccountFacts,
     CallingPolicy,
     ConditionalAccessHit,
     MfaState,
@@ -27,44 +26,21 @@ from bot.preflight.summary import Gap, summarize
 from bot.preflight.verdict import AccountReport, Check, Result, Verdict, gravest
 from bot.settings.scope import AccountScope
 from bot.words import Words
+from tests.support.facts import HEALTHY
+from tests.support.facts import TENANT as SET_UP
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 GROUP = "11111111-2222-3333-4444-555555555555"
 NO_PERMISSION = Unknown(UnknownReason.PERMISSION, "Policy.Read.All")
 
-GOOD = AccountFacts(
-    username="Lobby.01@contoso.com",
-    found=True,
-    object_id="00000000-0000-0000-0000-000000000001",
-    principal="lobby.01@contoso.com",
-    display_name="Lobby 01",
-    enabled=True,
-    guest=False,
-    plans=Plans(teams_phone=True, mailbox=False, desktop_apps=False),
-    synchronized=False,
-    restricted=False,
-    must_change_password=False,
-    last_interactive_sign_in=None,
-    mfa=MfaState.DISABLED,
-    roles=(),
-    eligible_roles=(),
-    member_of=frozenset(),
-    resource_account=False,
-    phone_numbers=("+4930123",),
-    policies={PolicyType.IP_PHONE: "CommonAreaPhone", PolicyType.CALLING: None},
-    conditional_access=(),
-)
-TENANT = TenantFacts(
-    bulk_sign_in=True,
-    trusted_addresses=2,
-    security_defaults=False,
-    ip_phone_policies={"global": "UserSignIn", "commonareaphone": "CommonAreaPhoneSignin"},
+GOOD = replace(HEALTHY, username="Lobby.01@contoso.com")
+TENANT = replace(
+    SET_UP,
     calling_policies={
         "global": CallingPolicy(sip_devices=True, call_redirect="Enabled"),
         "closed": CallingPolicy(sip_devices=False, call_redirect="Enabled"),
         "noredirect": CallingPolicy(sip_devices=True, call_redirect="Disabled"),
     },
-    gateway_principals={"0ab9de21": True},
 )
 
 
