@@ -253,8 +253,8 @@ async def test_cards_that_are_revived_do_not_deadlock_with_posts_that_are_given_
     async with one.write() as tx:
         await tx.execute(update(PostRow).values(activity_id="sent"))
         first, second = (await tx.execute(select(PostRow.id).order_by(PostRow.id))).scalars().all()
-    async with one.write() as tx:  # stored behind the second from now on
-        await tx.execute(update(PostRow).where(PostRow.id == first).values(attempts=1))
+    async with one.write() as tx:  # stored behind the second from now on, also in the indexes
+        await tx.execute(update(PostRow).where(PostRow.id == first).values(live=False))
 
     async def revive() -> None:
         async with other.write() as tx:
@@ -315,6 +315,25 @@ async def test_one_of_two_overlapping_decisions_counts(
     )
     counted = await events(one, request_id)
     assert counted.total() == 3, counted  # drafted, asked, and one decision
+
+
+async def test_one_of_two_overlapping_approvals_of_the_same_phones_counts(
+    two: tuple[Replica, Replica],
+) -> None:
+    """The second sees the first, which its requester did not know to be approved."""
+    one, other = two
+    request_ids = [await jobs.draft(one, 5) for _ in range(2)]
+    for request_id in request_ids:
+        if not await jobs.request_approval(
+            one, request_id
+        ):  # its card shows the overlap from now on
+            assert await jobs.request_approval(one, request_id)
+    first, second = request_ids
+
+    approved = await overlapping(one, jobs.approve(one, first), jobs.approve(other, second))
+
+    assert approved == (True, False)
+    assert (await jobs.load(one, second)).reason_wanted_since is not None
 
 
 async def test_reminder_is_sent_once_by_overlapping_replicas(two: tuple[Replica, Replica]) -> None:
