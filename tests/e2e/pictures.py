@@ -64,7 +64,7 @@ async def _run_request(chat: ChatClient, link: str, folder: Path) -> None:
     validation = await chat.wait_for_card("rows are ready")
     await _take_picture(validation, folder / "validation.png")
     await chat.fill("Reason, for the approver", "New lobby phones, CHG0042", validation)
-    await chat.tick("Leave out the 15 rows with errors", validation)
+    await chat.tick("Leave out the 15 rows that are not ready", validation)
     await chat.click("Request approval", validation)
     approval = await chat.wait_for_card("Approve the sign-in of")
     await chat.click("Approve…", approval)

@@ -66,7 +66,7 @@ async def test_pasted_table_is_signed_in_after_approval(chat: ChatClient) -> Non
     await expect(validation).to_contain_text("region", ignore_case=True)
     await chat.fill("Reason, for the approver", "New lobby in Oslo", validation)
     await chat.choose("Region for the 3 rows without one", "EMEA", validation)
-    await chat.tick("Leave out the 2 rows with errors", validation)
+    await chat.tick("Leave out the 2 rows that are not ready", validation)
     await chat.click("Request approval", validation)
 
     approval = await chat.wait_for_card("Approve the sign-in of 3 phones?")

@@ -40,7 +40,7 @@ def test_pasting_in_a_channel_needs_the_mention_wherever_it_is_offered() -> None
     assert "mention me in that message" in reading.text(static.help(Words()).card)
 
 
-def test_validation_card_says_that_ready_is_about_the_file_only() -> None:
+def test_validation_card_without_account_checks_says_that_ready_is_about_the_file_only() -> None:
     def card_text(state: RequestState) -> str:
         snapshot = snapshots.snapshot(state)
         view = View()
@@ -50,7 +50,8 @@ def test_validation_card_says_that_ready_is_about_the_file_only() -> None:
     sentence = "Ready means only that the row is written correctly."
     assert sentence in card_text(RequestState.DRAFT)
     assert sentence not in card_text(RequestState.WAITING)
-    assert "Ready is about the file only." in page("admins.md")
+    assert "only the file is checked" in page("admins.md")
+    assert "Nobody can look up whether a phone is provisioned and online." in page("admins.md")
 
 
 def test_pages_name_one_tenant_and_who_can_consent() -> None:

@@ -15,8 +15,8 @@ rows = { $rows ->
        *[other] { $rows } rows
     }
 rows-with-errors = { $rows ->
-        [one] { $rows } row with an error
-       *[other] { $rows } rows with errors
+        [one] { $rows } row that is not ready
+       *[other] { $rows } rows that are not ready
     }
 rows-ready = { $rows ->
         [0] None
@@ -92,13 +92,13 @@ overlap-line = { $known ->
         [one] { $phones } phone
        *[other] { $phones } phones
     } in common.
-overlap-examples = In this file, for example: { $names }
+overlap-examples = For example: { $names }
 overlap-more = And { $requests ->
         [one] one more request.
        *[other] { $requests } more requests.
     }
-overlap-explain = Their passwords would be reset twice. If that is what you want, say why in the reason: the approver reads it. Otherwise, remove the rows and send the file again. Export issues as CSV lists every row.
-overlap-wanted = This was found after the file was checked, so nothing was started. Their passwords would be reset twice. If that is what you want, say why in the reason: the approver reads it. Otherwise, discard or withdraw this request.
+overlap-explain = The passwords would be reset again. If that is what you want, say why in the reason: the approver reads it. Otherwise, remove the rows and send the file again. Export issues as CSV lists every row.
+overlap-wanted = This was found after the file was checked, so nothing was started. The passwords would be reset again. If that is what you want, say why in the reason: the approver reads it. Otherwise, discard or withdraw this request.
 overlap-explained = The requester was shown this and gave the reason below. Approving resets these passwords again.
 overlap-held-up = Not approved: this was found after the reason below was given. Offhook asked the requester to give a reason for it or to withdraw the request. Until then, it can't be approved.
 overlap-row-account = This account is in { $known ->
@@ -175,8 +175,8 @@ validation-headline = { $ready ->
     }
 validation-file-only = Ready means only that the row is written correctly. The accounts and the phones have not been checked.
 validation-left-out = { $rows ->
-        [one] { $rows } row has an error and will not be sent.
-       *[other] { $rows } rows have errors and will not be sent.
+        [one] { $rows } row is not ready and will not be sent.
+       *[other] { $rows } rows are not ready and will not be sent.
     }
 validation-next-step = Next step
 validation-next-step-how = Fix the rows in your file, save it, and send it here again.
@@ -184,6 +184,7 @@ validation-again = To request approval again, send the file again.
 issues-heading = Issues
 request-approval-heading = Request approval
 request-approval-effect = Once approved, the sign-in resets the { $accounts ->
+        [0] passwords of the accounts that you include below. Anyone using them is locked out.
         [one] password of { $accounts } account. Anyone using it is locked out.
        *[other] passwords of { $accounts } accounts. Anyone using them is locked out.
     } This can't be undone.
@@ -199,8 +200,8 @@ placeholder-reason = For example: new lobby phones in Berlin, CHG0042
 error-reason = Enter a reason. The approver will see it.
 label-leave-out = Rows that are not ready
 toggle-leave-out = { $rows ->
-        [one] Leave out the row with an error
-       *[other] Leave out the { $rows } rows with errors
+        [one] Leave out the row that is not ready
+       *[other] Leave out the { $rows } rows that are not ready
     }
 button-options = Batch size
 label-batch-size = Phones per batch, at most
@@ -284,7 +285,7 @@ wait-signed-out = Nobody is signed in for { $holders }. Someone who can approve 
        *[other] them
     } has to select Sign in to continue on its progress card.
 wait-question = An approver has to answer a card about { $holders }.
-wait-how = Sending starts as they finish.
+wait-how = Sending starts when one of their batches ends.
 note-unreachable = The SIP Gateway has not responded since { $since }. Phones already sent are still being processed; Offhook keeps checking.
 note-reconciliation = Offhook can't tell whether { $batches ->
         [one] { $batches } batch
@@ -431,9 +432,9 @@ reconciliation-unreadable-error = The reason: { $error }
 reconciliation-unreadable-how = Read its status in PowerShell:
 reconciliation-unreadable-command = (Get-CsSdgBulkSignInRequestStatus -Batchid { $batch }).BatchItem
 reconciliation-give-up = { $phones ->
-        [one] The phone ends without a result if it has none yet.
-       *[other] The phones that have no result yet end without one.
-    } Their passwords may have been reset. A retry looks them up once more.
+        [one] The phone ends without a result if it has none yet. The password of its account may have been reset. A retry asks about it once more.
+       *[other] The phones that have no result yet end without one. The passwords of their accounts may have been reset. A retry asks about them once more.
+    }
 reconciliation-checking = Offhook is checking this batch again.
 reconciliation-checking-how = Offhook is reading the SIP Gateway's list of batches again. If that doesn't settle it, this card asks again.
 reconciliation-answered = This question is settled. The request { $cancelling ->

@@ -114,7 +114,7 @@ notice-looked-up = Offhook asked the SIP Gateway once more about { $phones ->
        *[other] the { $phones } phones
     } without a result: { $signed_in ->
         [0] none is signed in
-       *[other] { $signed_in } signed in after all, and not in this retry
+       *[other] { $signed_in } signed in after all and left out of this retry
     }{ $failed ->
         [0] { "" }
        *[other] , { $failed } failed

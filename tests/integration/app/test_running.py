@@ -331,7 +331,7 @@ async def test_retry_looks_up_phones_without_a_result_first(make_bot: MakeBot) -
     assert "5 phones" in answers[0]
     assert "The retry follows here" in answers[0]
     draft = await bot.wait_for_button("request_approval", since=since)
-    assert "5 signed in after all, and not in this retry." in text_of(draft)
+    assert "5 signed in after all and left out of this retry." in text_of(draft)
     assert "0 surely reset, 1 maybe reset, 0 surely not reset." in text_of(draft)
     await bot.wait_for(
         lambda each: (

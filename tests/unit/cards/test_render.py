@@ -128,7 +128,7 @@ def test_validation_starts_with_the_headline() -> None:
     header = card["body"][0]
     assert [block["text"] for block in header["items"] if block["type"] == "TextBlock"] == [
         "244 of 259 rows are ready.",
-        "15 rows have errors and will not be sent.",
+        "15 rows are not ready and will not be sent.",
     ]
 
 
@@ -158,7 +158,7 @@ def test_validation_requires_acknowledging_rows_left_out() -> None:
     (toggle,) = reading.of_type(render_card(VALIDATION, example(DRAFT)).card, "Input.Toggle")
     assert toggle["id"] == "acknowledge"
     assert toggle["isRequired"]
-    assert toggle["title"] == "Leave out the 15 rows with errors"
+    assert toggle["title"] == "Leave out the 15 rows that are not ready"
 
 
 def read_csv(rows: str) -> Roster:
@@ -217,7 +217,7 @@ def test_approval_shows_requester_reason_phones_and_expiry() -> None:
         "Reason New lobby phones in Berlin and Boston, CHG0042",
         "File lobby-phones.csv",
         "EMEA 152 phones in 2 batches",
-        "Left out 15 rows with errors",
+        "Left out 15 rows that are not ready",
         "Fingerprint 9f86d081884c",
         "Expires {{DATE(2026-11-24T12:04:00Z,SHORT)}} {{TIME(2026-11-24T12:04:00Z)}}",
         "First 5 of 244 phones",
@@ -513,7 +513,7 @@ def test_approval_of_retry_says_what_the_attempt_before_did() -> None:
     retry = replace(waiting, roster=replace(waiting.roster, notices=notices))
     text = card_text(APPROVAL, retry)
     assert "1 surely reset, 5 maybe reset, 2 surely not reset." in text
-    assert "3 signed in after all, and not in this retry, 1 failed, 5 still without" in text
+    assert "3 signed in after all and left out of this retry, 1 failed, 5 still without" in text
 
 
 def test_reconciliation_names_phones_to_check() -> None:

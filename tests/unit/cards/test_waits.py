@@ -30,7 +30,7 @@ def text_of(*holders: SlotHolder, for_approvers: bool = False) -> str:
 def test_progress_names_the_requesters_own_request() -> None:
     text = text_of(OWN)
     assert "Waiting: the three slots of EMEA are taken by request AAAA2222." in text
-    assert "Sending starts as they finish." in text
+    assert "Sending starts when one of their batches ends." in text
 
 
 @pytest.mark.parametrize("for_approvers", [False, True])
