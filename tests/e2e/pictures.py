@@ -61,7 +61,7 @@ async def take_pictures(folder: Path) -> None:
 
 async def _run_request(chat: ChatClient, link: str, folder: Path) -> None:
     await chat.inject_file(EXAMPLE.name, link)
-    validation = await chat.wait_for_card("rows are ready")
+    validation = await chat.wait_for_card("The accounts were checked")
     await _take_picture(validation, folder / "validation.png")
     await chat.fill("Reason, for the approver", "New lobby phones, CHG0042", validation)
     await chat.tick("Leave out the 15 rows that are not ready", validation)

@@ -56,7 +56,7 @@ device-poly-ata = Poly ATAs
 ## Fact labels
 
 fact-ready = Ready
-fact-not-ready = With errors
+fact-not-ready = Not ready
 fact-warnings = With warnings
 fact-notes = With notes
 fact-no-region = Without a region
