@@ -28,6 +28,7 @@ from tests.support import jobs, worker_harness
 from tests.support.waiting import PATIENCE, Clock, until
 
 QUICK = Scenario(batch_seconds=0.2)
+SLOW = Scenario(batch_seconds=600)  # a batch ends when the test says so
 
 
 def ended(snapshot: RequestSnapshot) -> bool:
@@ -84,7 +85,7 @@ async def test_batch_is_polled_once_when_a_poll_ends_while_the_next_round_reads(
 
     monkeypatch.setattr(ConfigApiGateway, "status", held_status)
     monkeypatch.setattr(batches, "lapsed_intents", read_until_the_poll_is_over)
-    async with worker_harness.opened(database, Scenario(batch_seconds=600)) as here:
+    async with worker_harness.opened(database, SLOW) as here:
         await jobs.approved(database, 2)
         worker = here.worker()
         tasks = worker._tasks  # pyright: ignore[reportPrivateUsage]
@@ -100,8 +101,10 @@ async def test_batch_is_polled_once_when_a_poll_ends_while_the_next_round_reads(
 
 
 async def test_worker_runs_at_most_three_concurrent_batches_per_region(database: Database) -> None:
-    async with worker_harness.opened(database, QUICK) as here, here.working():
+    async with worker_harness.opened(database, SLOW) as here, here.working():
         request_id = await jobs.approved(database, 900, Region.EMEA, Region.APAC)
+        await here.simulator.configapi.wait_for_submits(6, PATIENCE)
+        here.simulator.configapi.finish()
         await here.until(request_id, ended)
     assert here.simulator.configapi.peak == {Region.EMEA: 3, Region.APAC: 3}
     assert here.simulator.configapi.run_twice == []
@@ -434,10 +437,11 @@ async def test_worker_does_not_submit_when_lease_is_too_short(database: Database
 
 
 async def test_cancelled_request_follows_submitted_batches_to_their_end(database: Database) -> None:
-    async with worker_harness.opened(database, Scenario(batch_seconds=0.6)) as here, here.working():
+    async with worker_harness.opened(database, SLOW) as here, here.working():
         request_id = await jobs.approved(database, 500)
         await here.until(request_id, lambda s: s.phones_by_status.in_progress == 300)
         assert await jobs.cancel(database, request_id)
+        here.simulator.configapi.finish()
         snapshot = await here.until(request_id, ended)
     assert snapshot.state is RequestState.CANCELLED
     tally = snapshot.phones_by_status
@@ -445,12 +449,13 @@ async def test_cancelled_request_follows_submitted_batches_to_their_end(database
 
 
 async def test_worker_resumes_after_restart_without_resubmitting(database: Database) -> None:
-    async with worker_harness.opened(database, Scenario(batch_seconds=0.5)) as here:
+    async with worker_harness.opened(database, SLOW) as here:
         request_id = await jobs.approved(database, 700)
         for _ in range(3):
             async with here.working():
                 await here.until(request_id, lambda s: BatchState.SUBMITTED in s.regions[0].batches)
             await worker_harness.expire_leases(database)
+        here.simulator.configapi.finish()
         async with here.working():
             snapshot = await here.until(request_id, ended)
     assert snapshot.phones_by_status.signed_in == 700
@@ -462,8 +467,11 @@ async def test_submit_is_tried_again_while_gateway_is_down(database: Database) -
         await here.simulator.__aexit__(None, None, None)
         async with here.working():
             request_id = await jobs.approved(database, 20)
-            snapshot = await here.until(request_id, lambda s: s.unreachable_since is not None)
-            assert snapshot.phones_by_status.pending == 20
+            # Between two attempts: nothing of it is being sent.
+            snapshot = await here.until(
+                request_id,
+                lambda s: s.unreachable_since is not None and s.phones_by_status.pending == 20,
+            )
             assert snapshot.refused == ""
             since, later = snapshot.unreachable_since, snapshot.version + 6
             snapshot = await here.until(request_id, lambda s: s.version >= later)
