@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -66,12 +66,16 @@ class Unreadable:
             polls = (await self.batch()).polls
             self.clock.advance(INTERVAL * 1.1)  # intervals vary by 5 %
             worker.wake()
-            async with asyncio.timeout(PATIENCE):
-                while (await self.batch()).polls == polls:
-                    self.world.changed.clear()
-                    if (await self.batch()).polls == polls:
-                        await self.world.changed.wait()
+            await self.until(lambda batch, polls=polls: batch.polls != polls)
         return await self.world.snapshot(self.request_id)
+
+    async def until(self, fits: Callable[[Batch], object]) -> None:
+        """Wait until the batch is as wanted. Not every change of a batch changes a card, so it is read
+        again and again.
+        """
+        async with asyncio.timeout(PATIENCE):
+            while not fits(await self.batch()):
+                await asyncio.sleep(0.005)
 
     async def answer(self, *, give_up: bool) -> bool:
         batch, now = await self.batch(), self.clock()
@@ -93,13 +97,10 @@ async def unreadable(database: Database) -> AsyncIterator[Unreadable]:
         clock = Clock()
         world = replace(opened, clock=clock)
         request_id = await jobs.approved(database, 20)
+        unreadable = Unreadable(world, clock, request_id)
         async with world.working():
-            await world.until(request_id, lambda each: each.phones_by_status.in_progress == 20)
-            async with asyncio.timeout(PATIENCE):
-                while not (await Unreadable(world, clock, request_id).batch()).remote_batch_id:
-                    world.changed.clear()
-                    await world.changed.wait()
-        yield Unreadable(world, clock, request_id)
+            await unreadable.until(lambda batch: batch.remote_batch_id)
+        yield unreadable
 
 
 async def test_approver_is_asked_once_when_status_is_unreadable_for_a_day(
