@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 
 from bot.preflight.facts import PolicyType
@@ -67,7 +68,7 @@ _S = ChangeState
 INTEND = _transition("intend", [_S.PLANNED], _S.INTENT)
 KEEP = _transition("keep", [_S.PLANNED], _S.KEPT)
 APPLY = _transition("apply_change", [_S.INTENT], _S.APPLIED)
-SHOW = _transition("show_change", [_S.INTENT, _S.APPLIED], _S.SHOWN)
+SHOW = _transition("show_change", [_S.APPLIED], _S.SHOWN)
 FAIL = _transition("fail_change", [_S.PLANNED, _S.INTENT], _S.FAILED)
 GIVE_UP = _transition("give_up_change", [_S.INTENT, _S.APPLIED], _S.UNSHOWN)
 UNDO = _transition("undo", [_S.SHOWN, _S.UNSHOWN], _S.UNDOING)
@@ -123,3 +124,4 @@ class Change:
     before: str | None
     after: str
     state: ChangeState
+    since: datetime | None = None  #: UTC time of the write whose effect is waited for

@@ -15,7 +15,7 @@ class Step(StrEnum):
     INTEND = "intend"  # record what is there now; then write
     WRITE = "write"
     WAIT = "wait"  # written: read it again later
-    SHOWN = "shown"  # it is as wanted, and Offhook may have written it
+    SHOWN = "shown"  # it is as wanted, and Offhook wrote it or may have
     CHANGED_SINCE = "changed-since"  # it is not what the approver was shown: leave it
     LEAVE = "leave"  # somebody else changed it: do not set it back
 

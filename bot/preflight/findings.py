@@ -8,9 +8,11 @@ from bot.phones.issue import Column, Issue, Notice, Severity
 from bot.preflight.summary import Gap
 from bot.preflight.verdict import LEFT_OUT, AccountReport, Check, Result, Verdict
 
-ISSUE_PREFIX = "account-"
-_TENANT_PREFIX = "tenant-"
-_GAP_PREFIX = "unknown-"
+ISSUE_PREFIX = "account-"  #: of the issues' codes
+#: of the notices' codes: on the tenant, and on what is not known
+TENANT_PREFIX = "tenant-"
+GAP_PREFIX = "unknown-"
+NOTICE_PREFIXES = (TENANT_PREFIX, GAP_PREFIX)
 
 
 def issues(report: AccountReport, row: int) -> Iterator[Issue]:
@@ -35,10 +37,10 @@ def notices(
     """
     for verdict in tenant:
         if verdict.result in (Result.FAILED, Result.WARNING):
-            yield Notice(_TENANT_PREFIX + verdict.code, verdict.arguments)
+            yield Notice(TENANT_PREFIX + verdict.code, verdict.arguments)
     for gap in gaps:
         yield Notice(
-            _GAP_PREFIX + gap.reason.value,
+            GAP_PREFIX + gap.reason.value,
             {
                 "checks": ", ".join(map(name_of, gap.checks)),
                 "detail": gap.detail,
