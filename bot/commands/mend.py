@@ -65,7 +65,7 @@ async def draft(context: Context, turn: Turn, request: Request, _: Inputs) -> Cl
         return TextAnswer(context.words("mend-off"))
     try:
         async with context.database.write() as tx:
-            await lifecycle.draft(
+            await lifecycle.draft_mend(
                 tx,
                 context.notifications,
                 request,
@@ -96,7 +96,7 @@ async def request_approval(
         return TextAnswer(context.words("mend-want-reason"))
     try:
         async with context.database.write() as tx:
-            await lifecycle.request_approval(
+            await lifecycle.request_mend(
                 tx,
                 context.notifications,
                 request,
@@ -121,7 +121,7 @@ async def withdraw(context: Context, turn: Turn, request: Request, inputs: Input
     if isinstance(decision, Denied):
         return await denied_click(context, turn, Verb.MEND_WITHDRAW, request, decision)
     async with context.database.write() as tx:
-        await lifecycle.withdraw(tx, mend, actor=turn.actor.person, now=context.clock())
+        await lifecycle.withdraw_mend(tx, mend, actor=turn.actor.person, now=context.clock())
     context.changed()
     return SHOW_CARD
 
@@ -175,7 +175,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
     now = context.clock()
     try:
         async with context.database.write() as tx:
-            approved = await lifecycle.approve(
+            approved = await lifecycle.approve_mend(
                 tx,
                 mend,
                 comment=inputs.text("comment", _MAX_TEXT),
@@ -211,7 +211,7 @@ async def reject(context: Context, turn: Turn, request: Request, inputs: Inputs)
     if isinstance(decision, Denied):
         return await denied_click(context, turn, Verb.MEND_REJECT, request, decision)
     async with context.database.write() as tx:
-        await lifecycle.reject(
+        await lifecycle.reject_mend(
             tx,
             context.notifications,
             request,
@@ -273,7 +273,7 @@ async def undo(context: Context, turn: Turn, request: Request, inputs: Inputs) -
     now = context.clock()
     try:
         async with context.database.write() as tx:
-            undoing = await lifecycle.undo(
+            undoing = await lifecycle.undo_mend(
                 tx,
                 mend,
                 actor=turn.actor.person,

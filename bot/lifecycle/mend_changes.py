@@ -6,13 +6,14 @@ What is changed for whom, with what was before and what comes after, is audited 
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 
 from bot.mending import change as states
-from bot.mending.change import Change, ChangeState
+from bot.mending.change import Change, ChangeKind, ChangeState
 from bot.signin.transition import Transition
 from bot.store import audit, locks, requests, transitions
 from bot.store.database import Transaction
@@ -134,6 +135,36 @@ async def give_up_change(
     return given_up
 
 
+async def leave_changes(tx: Transaction, mend: Mend, kinds: Collection[ChangeKind]) -> int:
+    """shown or unshown -> left, of these kinds: an undo of the mend does not set them back.
+
+    Returns how many. Called with the mend's request locked.
+    """
+    return await transitions.apply(
+        tx,
+        MendChangeRow,
+        states.LEAVE_UNASKED,
+        MendChangeRow.mend_id == mend.id,
+        MendChangeRow.kind.in_([kind.value for kind in kinds]),
+    )
+
+
+async def undo_changes(tx: Transaction, mend: Mend, now: datetime) -> int:
+    """shown or unshown -> undoing: an undo of the mend sets them back.
+
+    Returns how many. Called with the mend's request locked.
+    """
+    return await transitions.apply(
+        tx,
+        MendChangeRow,
+        states.UNDO,
+        MendChangeRow.mend_id == mend.id,
+        since=now,
+        error="",
+        detail="",
+    )
+
+
 async def restore_change(
     tx: Transaction, mend: Mend, change: Change, *, owner: str, now: datetime
 ) -> bool:
@@ -181,7 +212,7 @@ async def fail_undo(
     owner: str,
     now: datetime,
 ) -> bool:
-    """undoing or restored -> undo-failed: it was refused, or does not show in time."""
+    """undoing or restored -> undo_failed: it was refused, or does not show in time."""
     failed = await _transition(
         tx, mend, change, states.FAIL_UNDO, owner, error=error, detail=detail
     )

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, select, update
 
-from bot.lifecycle import preflight
+from bot.lifecycle import mend_changes, preflight
 from bot.lifecycle.notifications import Notifications
 from bot.mending import change as change_states
 from bot.mending import mend as states
@@ -68,7 +68,7 @@ def _parts(changes: Sequence[Any]) -> list[list[str]]:
     return [[each.kind.value, each.account, each.replaces, each.after] for each in changes]
 
 
-async def draft(
+async def draft_mend(
     tx: Transaction,
     notify: Notifications,
     request: Request,
@@ -126,7 +126,7 @@ async def _want_no_other(
         raise MendConflictError(*conflict)
 
 
-async def request_approval(
+async def request_mend(
     tx: Transaction,
     notify: Notifications,
     request: Request,
@@ -173,7 +173,7 @@ async def request_approval(
     return True
 
 
-async def approve(
+async def approve_mend(
     tx: Transaction,
     mend: Mend,
     *,
@@ -230,7 +230,7 @@ async def approve(
     return True
 
 
-async def reject(
+async def reject_mend(
     tx: Transaction,
     notify: Notifications,
     request: Request,
@@ -264,7 +264,7 @@ async def reject(
     return rejected
 
 
-async def withdraw(tx: Transaction, mend: Mend, *, actor: Person, now: datetime) -> bool:
+async def withdraw_mend(tx: Transaction, mend: Mend, *, actor: Person, now: datetime) -> bool:
     """draft or waiting -> withdrawn. Returns False when the mend has already moved on."""
     await locks.requests(tx, mend.request_id)
     withdrawn = await _transition(tx, mend, states.WITHDRAW, finished_at=now)
@@ -273,7 +273,7 @@ async def withdraw(tx: Transaction, mend: Mend, *, actor: Person, now: datetime)
     return withdrawn
 
 
-async def expire(
+async def expire_mend(
     tx: Transaction, notify: Notifications, request: Request, mend: Mend, now: datetime
 ) -> bool:
     """waiting -> expired, once its time is over. Returns False before, or if it has moved on."""
@@ -285,7 +285,7 @@ async def expire(
     return expired
 
 
-async def finish(
+async def finish_mend(
     tx: Transaction,
     notify: Notifications,
     request: Request,
@@ -401,7 +401,7 @@ async def tell_rechecked(
     return told.rowcount == 1
 
 
-async def undo(
+async def undo_mend(
     tx: Transaction,
     mend: Mend,
     *,
@@ -435,27 +435,9 @@ async def undo(
         rechecking=False,
     ):
         return False
-    of_mend = MendChangeRow.mend_id == mend.id
-    staying = [kind.value for kind in change_states.CREATIONS]
-    if not switch_off:
-        staying.append(ChangeKind.BULK_SIGN_IN.value)
-    await transitions.apply(
-        tx,
-        MendChangeRow,
-        change_states.LEAVE_UNASKED,
-        of_mend,
-        MendChangeRow.kind.in_(staying),
-    )
-    undone = await transitions.apply(
-        tx,
-        MendChangeRow,
-        change_states.UNDO,
-        of_mend,
-        MendChangeRow.kind.not_in(staying),
-        since=now,
-        error="",
-        detail="",
-    )
+    staying = [*change_states.CREATIONS, *([] if switch_off else [ChangeKind.BULK_SIGN_IN])]
+    await mend_changes.leave_changes(tx, mend, staying)
+    undone = await mend_changes.undo_changes(tx, mend, now)
     await audit.record(
         tx,
         mend.request_id,
@@ -580,16 +562,15 @@ async def end_pass(
     owner: str,
     due_at: datetime,
     progressed: bool,
-    refused: str | None = None,
+    refused: str,
 ) -> None:
-    """All that can be done now is done; the next pass is due then. `refused`: why Teams denied access,
-    "" if it did not, None if it was not asked."""
-    values: dict[str, Any] = {"due_at": due_at, "passes": 0 if progressed else MendRow.passes + 1}
-    if refused is not None:
-        values["refused"] = refused
+    """All that can be done now is done; the next pass is due then. `refused`: why Teams denied access, ""
+    if it did not."""
     await locks.requests(tx, mend.request_id)
     ended = await tx.execute(
-        update(MendRow).where(MendRow.id == mend.id, MendRow.owner == owner).values(**values)
+        update(MendRow)
+        .where(MendRow.id == mend.id, MendRow.owner == owner)
+        .values(due_at=due_at, passes=0 if progressed else MendRow.passes + 1, refused=refused)
     )
-    if ended.rowcount and refused is not None:
+    if ended.rowcount:
         await requests.touch(tx, mend.request_id)

@@ -55,7 +55,7 @@ class ChangeState(StrEnum):
     RESTORED = "restored"  # set back; does not show yet
     UNDONE = "undone"  # read back as it was before
     LEFT = "left"  # not set back: somebody else changed it since, or nobody asked to
-    UNDO_FAILED = "undo-failed"  # refused, or does not show in time
+    UNDO_FAILED = "undo_failed"  # refused, or does not show in time
 
 
 def _transition(
@@ -71,8 +71,8 @@ APPLY = _transition("apply_change", [_S.INTENT], _S.APPLIED)
 SHOW = _transition("show_change", [_S.APPLIED], _S.SHOWN)
 FAIL = _transition("fail_change", [_S.PLANNED, _S.INTENT], _S.FAILED)
 GIVE_UP = _transition("give_up_change", [_S.INTENT, _S.APPLIED], _S.UNSHOWN)
-UNDO = _transition("undo", [_S.SHOWN, _S.UNSHOWN], _S.UNDOING)
-LEAVE_UNASKED = _transition("undo", [_S.SHOWN, _S.UNSHOWN], _S.LEFT)
+UNDO = _transition("undo_changes", [_S.SHOWN, _S.UNSHOWN], _S.UNDOING)
+LEAVE_UNASKED = _transition("leave_changes", [_S.SHOWN, _S.UNSHOWN], _S.LEFT)
 RESTORE = _transition("restore_change", [_S.UNDOING], _S.RESTORED)
 SHOW_UNDONE = _transition("show_undone", [_S.RESTORED], _S.UNDONE)
 LEAVE = _transition("leave_change", [_S.UNDOING], _S.LEFT)

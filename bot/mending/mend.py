@@ -28,13 +28,13 @@ def _transition(name: str, before: Iterable[MendState], after: MendState) -> Tra
     return Transition(name, frozenset(before), after)
 
 
-REQUEST = _transition("request_approval", [MendState.DRAFT], MendState.WAITING)
-APPROVE = _transition("approve", [MendState.WAITING], MendState.RUNNING)
-REJECT = _transition("reject", [MendState.WAITING], MendState.REJECTED)
-WITHDRAW = _transition("withdraw", [MendState.DRAFT, MendState.WAITING], MendState.WITHDRAWN)
-EXPIRE = _transition("expire", [MendState.WAITING], MendState.EXPIRED)
-FINISH = _transition("finish", [MendState.RUNNING], MendState.FINISHED)
-UNDO = _transition("undo", [MendState.FINISHED], MendState.UNDOING)
+REQUEST = _transition("request_mend", [MendState.DRAFT], MendState.WAITING)
+APPROVE = _transition("approve_mend", [MendState.WAITING], MendState.RUNNING)
+REJECT = _transition("reject_mend", [MendState.WAITING], MendState.REJECTED)
+WITHDRAW = _transition("withdraw_mend", [MendState.DRAFT, MendState.WAITING], MendState.WITHDRAWN)
+EXPIRE = _transition("expire_mend", [MendState.WAITING], MendState.EXPIRED)
+FINISH = _transition("finish_mend", [MendState.RUNNING], MendState.FINISHED)
+UNDO = _transition("undo_mend", [MendState.FINISHED], MendState.UNDOING)
 FINISH_UNDO = _transition("finish_undo", [MendState.UNDOING], MendState.UNDONE)
 
 #: Every change of a mend's state that can happen; a new mend is a `draft`.

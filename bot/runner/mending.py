@@ -243,7 +243,9 @@ class Mending:
             request = await requests.load(tx, mend.request_id)
             if request is None:
                 return True
-            end = lifecycle.finish if mend.state is MendState.RUNNING else lifecycle.finish_undo
+            end = (
+                lifecycle.finish_mend if mend.state is MendState.RUNNING else lifecycle.finish_undo
+            )
             finished = await end(tx, self.notifications, request, mend, owner=self.owner, now=now)
         if finished:
             log.info("mend.finished", mend=mend.id, request=mend.request_id, was=mend.state.value)
@@ -258,7 +260,9 @@ class Mending:
             request = None if mend is None else await requests.load(tx, mend.request_id)
             if mend is None or request is None:
                 return
-            expired = await lifecycle.expire(tx, self.notifications, request, mend, self.clock())
+            expired = await lifecycle.expire_mend(
+                tx, self.notifications, request, mend, self.clock()
+            )
         if expired:
             self.changed()
 

@@ -36,7 +36,7 @@ LOBBY = [f"lobby{n}@contoso.com" for n in range(50)]
 
 
 def tenant(*accounts: str, account: Account = PLAIN, **scenario: Any) -> Scenario:
-    return Scenario(batch_seconds=0.1, accounts={each: account for each in accounts}, **scenario)
+    return Scenario(batch_seconds=0.1, accounts=dict.fromkeys(accounts, account), **scenario)
 
 
 def is_checked(message: Posted) -> bool:
@@ -243,7 +243,9 @@ async def test_policy_of_that_name_with_other_content_is_not_touched_and_nothing
     make_bot: MakeBot, content: Mapping[str, Any], differs: str
 ) -> None:
     defaults = Scenario()
-    extended = {name: {**getattr(defaults, name), **policies} for name, policies in content.items()}
+    extended: dict[str, Any] = {
+        name: {**getattr(defaults, name), **policies} for name, policies in content.items()
+    }
     bot = await make_bot(gateway=tenant(LOBBY[0], **extended), preflight="on")
     card = await asked(bot, await checked(bot, phones_csv(2)))
     before = bot.gateway.accounts.policies.configurations()
