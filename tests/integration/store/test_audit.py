@@ -5,21 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
-from collections.abc import Awaitable, Callable
-from datetime import timedelta
-from typing import Any
+from datetime import UTC, datetime
 
 import pytest
 import structlog
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Executable, delete, insert, select, update
 from structlog.testing import capture_logs
 
 from bot.lifecycle import denials
 from bot.signin.policy import Actor
 from bot.signin.request import Person
-from bot.store import audit, audit_reading, chain
+from bot.store import audit, audit_reading, chain, posts
 from bot.store.chain import Anchor, Break, Fault
-from bot.store.database import Database, Transaction
+from bot.store.database import Database
 from bot.store.models import EventRow, LinkRow
 from bot.store.purge import purge
 from tests.support import jobs, rows
@@ -155,62 +153,33 @@ async def test_processes_do_not_fork_the_chain(database: Database) -> None:
     assert await verified(database) is None
 
 
-Tampering = Callable[[Transaction], Awaitable[Any]]
 MIDDLE = 3  # of five
-
-
-OF_MIDDLE = select(LinkRow.event_id).where(LinkRow.seq == MIDDLE).scalar_subquery()
+LINK = update(LinkRow).where(LinkRow.seq == MIDDLE)
+OF_LINK = EventRow.id == select(LinkRow.event_id).where(LinkRow.seq == MIDDLE).scalar_subquery()
+EVENT = update(EventRow).where(OF_LINK)
 
 
 @pytest.mark.parametrize(
     ("fault", "tamper"),
     [
-        (
-            Fault.CHANGED,
-            lambda tx: tx.execute(
-                update(LinkRow).where(LinkRow.seq == MIDDLE).values(entry=LinkRow.entry + " ")
-            ),
-        ),
-        (
-            Fault.CHANGED,
-            lambda tx: tx.execute(
-                update(LinkRow).where(LinkRow.seq == MIDDLE).values(hash="0" * 64)
-            ),
-        ),
-        (
-            Fault.EVENT_CHANGED,
-            lambda tx: tx.execute(
-                update(EventRow).where(EventRow.id == OF_MIDDLE).values(actor_name="Eve")
-            ),
-        ),
-        (
-            Fault.EVENT_CHANGED,
-            lambda tx: tx.execute(
-                update(EventRow)
-                .where(EventRow.id == OF_MIDDLE)
-                .values(at=jobs.utc_now() - timedelta(days=1))
-            ),
-        ),
-        (
-            Fault.EVENT_DELETED,
-            lambda tx: tx.execute(delete(EventRow).where(EventRow.id == OF_MIDDLE)),
-        ),
+        (Fault.CHANGED, LINK.values(entry=LinkRow.entry + " ")),
+        (Fault.CHANGED, LINK.values(hash="0" * 64)),
+        (Fault.EVENT_CHANGED, EVENT.values(actor_name="Eve")),
+        (Fault.EVENT_CHANGED, EVENT.values(at=datetime(2026, 1, 1, tzinfo=UTC))),
+        (Fault.EVENT_CHANGED, EVENT.values(reference="12345678")),
+        (Fault.EVENT_DELETED, delete(EventRow).where(OF_LINK)),
         (
             Fault.VALUE_DELETED,
-            lambda tx: tx.execute(
-                update(EventRow)
-                .where(EventRow.id == OF_MIDDLE)
-                .values(actor_id="", actor_name="", detail={}, salts={})
-            ),
+            EVENT.values(actor_id="", actor_name="", detail={}, salts={}),
         ),
     ],
 )
 async def test_tampering_is_found_at_its_link(
-    database: Database, fault: Fault, tamper: Tampering
+    database: Database, fault: Fault, tamper: Executable
 ) -> None:
     await record(database, 5)
     async with database.write() as tx:
-        await tamper(tx)
+        await tx.execute(tamper)
     found = await verified(database)
     assert found is not None
     assert (found.seq, found.fault) == (MIDDLE, fault)
@@ -259,3 +228,33 @@ async def test_purged_audit_still_verifies_and_keeps_its_facts(database: Databas
     found = await verified(database)
     assert found is not None
     assert found.fault is Fault.EVENT_DELETED
+
+
+def _decide_forever(url: str) -> None:
+    """A message and its audit event per transaction."""
+
+    async def run() -> None:
+        database = Database(url)
+        while True:
+            async with database.write() as tx:
+                new = posts.NewPost(jobs.TENANT, jobs.CHAT, content={"text": "decided"})
+                await posts.add(tx, new, jobs.utc_now())
+                await audit.record(tx, None, "decided", jobs.utc_now(), ADA)
+
+    asyncio.run(run())
+
+
+async def test_killed_process_leaves_no_decision_without_its_link(database: Database) -> None:
+    processes = multiprocessing.get_context("spawn")
+    for kills in range(1, 4):
+        writer = processes.Process(target=_decide_forever, args=(database.url,))
+        writer.start()
+        head = None
+        while head is None or head.seq < 20 * kills:
+            async with database.read() as tx:
+                head = await audit.head(tx)
+        writer.kill()
+        await asyncio.to_thread(writer.join)
+        assert await verified(database) is None
+        tables = await rows.dump(database)
+        assert len(tables["posts"]) == len(tables["events"]) == len(tables["audit_chain"])

@@ -64,11 +64,10 @@ def upgrade() -> None:
 def _chain_what_is_there() -> None:
     """All of an old event's detail may name people: the chain only commits to it."""
     connection = op.get_bind()
+    requests = sa.table("requests", sa.column("id"), sa.column("tenant_id"))
+    tenant = sa.select(requests.c.tenant_id).where(requests.c.id == _EVENTS.c.request_id)
     connection.execute(
-        sa.text(
-            "UPDATE events SET tenant_id = coalesce("
-            "(SELECT tenant_id FROM requests WHERE requests.id = events.request_id), '')"
-        )
+        sa.update(_EVENTS).values(tenant_id=sa.func.coalesce(tenant.scalar_subquery(), ""))
     )
     head, last = None, 0
     while rows := connection.execute(
@@ -76,8 +75,10 @@ def _chain_what_is_there() -> None:
     ).all():
         events = [_event(row) for row in rows]
         connection.execute(
-            sa.update(_EVENTS).where(_EVENTS.c.id == sa.bindparam("of")),
-            [{"of": event.id, "salts": dict(event.salts)} for event in events],
+            sa.update(_EVENTS)
+            .where(_EVENTS.c.id == sa.bindparam("of"))
+            .values(salts=sa.bindparam("made", type_=sa.JSON)),
+            [{"of": event.id, "made": dict(event.salts)} for event in events],
         )
         links = list(chain.appended(head, events))
         prevs = [head.hash if head else chain.NOTHING, *(link.hash for link in links)]
