@@ -163,10 +163,6 @@ async def running(
             changed=publisher.wake,
         )
 
-        def drafted() -> None:
-            publisher.wake()
-            preflight.wake()
-
         worker = Worker(
             WorkerContext(
                 database,
@@ -175,14 +171,16 @@ async def running(
                 timing,
                 owner=owner,
                 clock=utc_now,
-                changed=drafted,
+                changed=publisher.wake,
+                drafted=preflight.wake,
                 digests=digests,
                 check_accounts=settings.checks_accounts,
             )
         )
 
         def changed() -> None:
-            drafted()
+            publisher.wake()
+            preflight.wake()
             worker.wake()
 
         deadlines = Deadlines(

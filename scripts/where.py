@@ -112,6 +112,7 @@ PLACES = (
         "bot/commands/reconcile.py",
         "reconcile",
     ),
+    Place("Write the cmdlets that fix accounts", "bot/preflight/script.py", "powershell"),
     Place("Write the results CSV, safe for spreadsheets", "bot/commands/export.py", "results_csv"),
     Place("Resolve who is a requester or an approver", "bot/commands/roles.py", "Roles"),
     Place("Authenticate an incoming activity", "bot/teams/auth.py", "RequestAuth"),
