@@ -2,7 +2,7 @@
 
 The events that are there already become the first links, in their order.
 
-Revision: 0016, after 0011.
+Revision: 0012, after 0011.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from alembic import op
 from bot.store import chain
 from bot.store.models import UtcDateTime
 
-revision = "0016"
+revision = "0012"
 down_revision = "0011"
 branch_labels = None
 depends_on = None
