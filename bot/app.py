@@ -180,10 +180,6 @@ async def running(
             changed=publisher.wake,
         )
 
-        def drafted() -> None:
-            publisher.wake()
-            preflight.wake()
-
         worker = Worker(
             WorkerContext(
                 database,
@@ -192,12 +188,12 @@ async def running(
                 timing,
                 owner=owner,
                 clock=utc_now,
-                changed=drafted,
+                changed=publisher.wake,
+                drafted=preflight.wake,
                 digests=digests,
                 check_accounts=settings.checks_accounts,
             )
         )
-
         mending = Mending(
             database,
             notifications,
@@ -206,11 +202,13 @@ async def running(
             timing,
             owner=owner,
             clock=utc_now,
-            changed=drafted,
+            changed=publisher.wake,
+            recheck=preflight.wake,
         )
 
         def changed() -> None:
-            drafted()
+            publisher.wake()
+            preflight.wake()
             worker.wake()
             mending.wake()
 

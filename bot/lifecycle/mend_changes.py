@@ -79,8 +79,8 @@ async def apply_change(
             mend.request_id,
             "mend changed",
             now,
-            before=change.before,
-            after=change.after,
+            was=change.before,
+            becomes=change.after,
             **_audited(mend, change),
         )
     return applied
@@ -176,8 +176,8 @@ async def restore_change(
             mend.request_id,
             "mend restored",
             now,
-            before=change.after,
-            after=change.before,
+            was=change.after,
+            becomes=change.before,
             **_audited(mend, change),
         )
     return restored

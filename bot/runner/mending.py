@@ -44,7 +44,8 @@ class Mending:
     timing: Timing
     owner: str  #: this replica
     clock: Callable[[], datetime]  #: UTC
-    changed: Callable[[], None]  #: wakes the publisher and the checks of accounts
+    changed: Callable[[], None]  #: wakes the publisher
+    recheck: Callable[[], None]  #: wakes the checks of accounts
     _under_way: dict[int, asyncio.Task[None]] = field(
         default_factory=dict[int, "asyncio.Task[None]"]
     )
@@ -250,6 +251,7 @@ class Mending:
         if finished:
             log.info("mend.finished", mend=mend.id, request=mend.request_id, was=mend.state.value)
             self.changed()
+            self.recheck()
         return finished
 
     # -- what is due -----------------------------------------------------------------------------

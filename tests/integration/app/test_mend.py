@@ -118,9 +118,7 @@ async def test_mend_is_asked_approved_shown_rechecked_and_undone(make_bot: MakeB
     await bot.wait_for_text("Undoing the mend for request", since=since)
     assert policies(bot, LOBBY[0]) == ("", "")
     assert bot.gateway.accounts.policies.bulk_sign_in  # nobody asked to turn it off
-    changed = [
-        (each["account"], each["kind"], each["before"]) for each in audit(bot, "mend changed")
-    ]
+    changed = [(each["account"], each["kind"], each["was"]) for each in audit(bot, "mend changed")]
     assert sorted(changed, key=str) == sorted(
         [
             ("", "create-ip-phone", None),
@@ -387,6 +385,14 @@ async def test_draft_can_be_requested_after_its_accounts_were_mended(make_bot: M
     since = bot.now
     await approved(bot, card)
     await bot.wait_for_text("were checked again", since=since)
+    await bot.wait_for(
+        lambda message: (
+            message is draft
+            and is_checked(message)
+            and not has_button(message, "mend")
+            and "3 rows" in text_of(message)
+        )
+    )
 
     since = bot.now
     await bot.approve(await bot.request_approval(draft))

@@ -1,6 +1,6 @@
 """Mends: requests to change accounts, with their changes.
 
-Revision: 0013, after 0011.
+Revision: 0013, after 0012.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from bot.store.models import BigId, UtcDateTime
 
 revision = "0013"
-down_revision = "0011"
+down_revision = "0012"
 branch_labels = None
 depends_on = None
 
