@@ -41,6 +41,8 @@ class Verb(StrEnum):
     REFRESH = "refresh"
     RECONCILE = "reconcile"
     SIGN_IN = "sign_in"
+    CONTINUE_WITHOUT = "continue_without"
+    CHECK_ACCOUNTS = "check_accounts"
 
 
 @dataclass(frozen=True, slots=True)

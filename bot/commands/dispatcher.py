@@ -16,6 +16,7 @@ from bot.commands import (
     delegation,
     export,
     history,
+    hold,
     intake,
     reconcile,
     retry,
@@ -83,6 +84,8 @@ CLICK_HANDLERS: Mapping[Verb, tuple[ClickHandler, CardKind]] = MappingProxyType(
         Verb.REJECT: (approval.reject, CardKind.APPROVAL),
         Verb.CANCEL: (cancel.cancel, CardKind.PROGRESS),
         Verb.SIGN_IN: (delegation.delegate, CardKind.PROGRESS),
+        Verb.CONTINUE_WITHOUT: (hold.continue_without, CardKind.PROGRESS),
+        Verb.CHECK_ACCOUNTS: (hold.check_accounts, CardKind.PROGRESS),
         Verb.RETRY_FAILED: (retry.retry_failed, CardKind.RESULTS),
         Verb.RECONCILE: (reconcile.reconcile, CardKind.RECONCILIATION),
         Verb.EXPORT: (export.export, CardKind.RESULTS),
@@ -90,7 +93,17 @@ CLICK_HANDLERS: Mapping[Verb, tuple[ClickHandler, CardKind]] = MappingProxyType(
 )
 
 #: Their handlers deny a click of somebody who may not see the request with a reason of its own.
-_EXPLAINING = frozenset({Verb.APPROVE, Verb.REJECT, Verb.CANCEL, Verb.RECONCILE, Verb.SIGN_IN})
+_EXPLAINING = frozenset(
+    {
+        Verb.APPROVE,
+        Verb.REJECT,
+        Verb.CANCEL,
+        Verb.RECONCILE,
+        Verb.SIGN_IN,
+        Verb.CONTINUE_WITHOUT,
+        Verb.CHECK_ACCOUNTS,
+    }
+)
 
 
 class Dispatcher:

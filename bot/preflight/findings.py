@@ -9,6 +9,8 @@ from bot.preflight.summary import Gap
 from bot.preflight.verdict import LEFT_OUT, AccountReport, Check, Result, Verdict
 
 ISSUE_PREFIX = "account-"
+#: of the message that says what is wrong with an account
+MESSAGE_PREFIX = f"issue-{ISSUE_PREFIX}"
 _TENANT_PREFIX = "tenant-"
 _GAP_PREFIX = "unknown-"
 
