@@ -11,6 +11,7 @@ from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import ColumnElement, and_, select, update
 
 from bot.lifecycle import batches, phones
@@ -30,6 +31,8 @@ from bot.store.database import Transaction
 from bot.store.models import PhoneRow, RequestRow
 from bot.store.requests import Request
 from bot.words import Words
+
+log = structlog.get_logger()
 
 #: For how long what was found about accounts and tenant is good enough to send.
 FRESH = timedelta(minutes=30)
@@ -181,6 +184,7 @@ async def _start(
         await batches.plan(tx, request, digests)
         await notify.started(tx, request, request.approver, request.ready_rows - left_out, now)
     else:
+        log.error("request.digest_mismatched", request=request.id, differs="rows")
         await phones.leave_out(tx, unplanned(request.id), cause=CHANGED, message=CHANGED_MESSAGE)
     await end_if_over(tx, notify, request.id, now)
 

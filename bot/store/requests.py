@@ -216,3 +216,13 @@ async def counts(tx: Transaction) -> dict[str, int]:
     """Requests by state, for the metrics."""
     rows = await tx.execute(select(RequestRow.state, func.count()).group_by(RequestRow.state))
     return {row.state: row[1] for row in rows}
+
+
+async def hold_counts(tx: Transaction) -> dict[str, int]:
+    """Requests by what holds them, for the metrics."""
+    rows = await tx.execute(
+        select(RequestRow.hold, func.count())
+        .where(RequestRow.state == RequestState.RUNNING.value, RequestRow.hold != "")
+        .group_by(RequestRow.hold)
+    )
+    return {row.hold: row[1] for row in rows}
