@@ -172,10 +172,6 @@ async def running(
             lease=timedelta(seconds=timing.lease_margin_seconds),
         )
 
-        def drafted() -> None:
-            publisher.wake()
-            preflight.wake()
-
         worker = Worker(
             WorkerContext(
                 database,
@@ -184,14 +180,16 @@ async def running(
                 timing,
                 owner=owner,
                 clock=utc_now,
-                changed=drafted,
+                changed=publisher.wake,
+                drafted=preflight.wake,
                 digests=digests,
                 check_accounts=settings.checks_accounts,
             )
         )
 
         def changed() -> None:
-            drafted()
+            publisher.wake()
+            preflight.wake()
             worker.wake()
 
         deadlines = Deadlines(

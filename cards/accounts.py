@@ -124,6 +124,18 @@ def include_inputs(context: CardContext) -> list[CardElement]:
     return inputs
 
 
+def export_buttons(context: CardContext) -> list[Action]:
+    """The buttons for the files that help to mend accounts."""
+    checks = context.snapshot.roster.account_checks
+    if checks is None:
+        return []
+    return [
+        context.execute_action(Verb.EXPORT, context.words(f"button-export-{what}"), what=what)
+        for what, useful in (("script", checks.scripted), ("numbers", checks.lacks_numbers))
+        if useful
+    ]
+
+
 def approval_warning(context: CardContext) -> list[CardElement]:
     """What an approver must know before anything else: accounts included in spite of their checks."""
     checks = context.snapshot.roster.account_checks
