@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -37,7 +37,7 @@ from bot.identity.tokens import CredentialTokens, FixedToken, Tokens
 from bot.lifecycle.notifications import Notifications
 from bot.runner.context import WorkerContext
 from bot.runner.deadlines import Deadlines
-from bot.runner.facts import TenantReader
+from bot.runner.facts import ApproverReaders, TenantReader
 from bot.runner.gateways import Gateways
 from bot.runner.mending import Mending
 from bot.runner.preflight import Preflight
@@ -166,7 +166,7 @@ async def running(
             clock=utc_now,
             monotonic=time.monotonic,
         )
-        # Off, it still ends the checks of drafts that were begun while it was on: as not known.
+        # Off, it still ends the checks that were begun while it was on: as not known.
         preflight = Preflight(
             database,
             _reader_of(settings, session, (configapi_url, graph_url), tokens)
@@ -178,6 +178,15 @@ async def running(
             idle_seconds=timing.idle_seconds,
             clock=utc_now,
             changed=publisher.wake,
+            notifications=notifications,
+            started=lambda: worker.wake(),
+            digests=digests,
+            approvers=_approver_readers(
+                settings, session, (configapi_url, graph_url), tokens, delegations
+            )
+            if delegations is not None and settings.checks_accounts
+            else None,
+            lease=timedelta(seconds=timing.lease_margin_seconds),
         )
 
         worker = Worker(
@@ -324,10 +333,32 @@ def _reader_of(
     )
 
     def reader_of(tenant_id: str) -> TenantReader | None:
-        is_home = settings.local or tenant_id.lower() == settings.home_tenant.lower()
-        return home if is_home else None
+        return home if _is_home(settings, tenant_id) else None
 
     return reader_of
+
+
+def _approver_readers(
+    settings: Settings,
+    session: aiohttp.ClientSession,
+    urls: tuple[str, str],
+    app: Tokens,
+    delegations: Delegations[SipGateway],
+) -> ApproverReaders:
+    """Readers with the rights of approvers. Graph is read with the app's own, as far as those reach."""
+    configapi_url, graph_url = urls
+    graph = GraphClient(session, graph_url, app, scope=settings.graph_scope)
+    return ApproverReaders(
+        delegations,
+        app,
+        lambda tenant_id: graph if _is_home(settings, tenant_id) else None,
+        partial(ConfigApiGateway, session, configapi_url),
+    )
+
+
+def _is_home(settings: Settings, tenant_id: str) -> bool:
+    """Whether the app's own permissions reach the tenant."""
+    return settings.local or tenant_id.lower() == settings.home_tenant.lower()
 
 
 async def _serve_metrics(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, ToggleInput
 
-from bot.signin.snapshot import AccountChecks, RosterSummary
-from cards.context import CardContext
+from bot.signin.request import Hold
+from bot.signin.snapshot import AccountChecks, RequestSnapshot, RosterSummary
+from cards.context import CardContext, Headline
 from cards.elements import bold, callout, text
 from cards.escape import Markup
 from cards.types import Verb
 
-_CODES = ("tenant-", "unknown-")  # of notices on the tenant, and on what is not known
+_TENANT, _GAPS = "tenant-", "unknown-"  # codes of notices on the tenant, and on what is not known
 
 
 def checking(roster: RosterSummary) -> bool:
@@ -82,7 +83,7 @@ def notices(context: CardContext) -> list[CardElement]:
     return [
         text(f"• {context.message(f'notice-{notice.code}', **notice.arguments)}", spacing="Small")
         for notice in context.snapshot.roster.notices
-        if notice.code.startswith(_CODES)
+        if notice.code.startswith((_TENANT, _GAPS))
     ]
 
 
@@ -167,3 +168,56 @@ def confirm_inputs(context: CardContext) -> list[CardElement]:
 
 def _names(context: CardContext, checks: AccountChecks) -> Markup:
     return Markup(", ".join(map(context.markdown_value, checks.included_accounts)))
+
+
+def hold_headline(snapshot: RequestSnapshot) -> Headline | None:
+    """Why nothing of a running request is sent yet. None if nothing holds it."""
+    hold = snapshot.hold
+    if hold is None:
+        return None
+    if hold.state is Hold.HELD:
+        return Headline("progress-held", {"accounts": hold.accounts})
+    return Headline("progress-checking", {"checked": hold.checked, "total": hold.total})
+
+
+def new_failures(context: CardContext) -> list[CardElement]:
+    """What holds a request: failures that its approver did not see, and what to decide about them."""
+    hold = context.snapshot.hold
+    if hold is None or hold.state is not Hold.HELD:
+        return []
+    sentences = [text(sentence) for sentence in _of_rechecks(context, _TENANT)]
+    for each in hold.failures:
+        problem = Markup(context.message(f"issue-account-{each.code}", **each.arguments))
+        line = context.message("hold-account", account=each.username, problem=problem)
+        sentences.append(text(line, spacing="Small"))
+    if more := hold.accounts - len(hold.failures):
+        sentences.append(text(context.message("hold-more", more=more), spacing="Small"))
+    sentences.append(bold(context.message("hold-how", accounts=hold.accounts)))
+    return [callout(sentences, "attention")]
+
+
+def rechecked(context: CardContext) -> list[CardElement]:
+    """What else came of checking the accounts again: what changed, and what is not known."""
+    sentences = _of_rechecks(context, "rechecked", _GAPS)
+    return [text(sentence, subtle=True, spacing="Small") for sentence in sentences]
+
+
+def _of_rechecks(context: CardContext, *codes: str) -> list[str]:
+    return [
+        context.message(f"notice-{notice.code}", **notice.arguments)
+        for notice in context.snapshot.rechecked
+        if notice.code.startswith(codes)
+    ]
+
+
+def hold_buttons(context: CardContext) -> list[Action]:
+    """What an approver can decide about a request that is held, besides canceling it."""
+    hold = context.snapshot.hold
+    if hold is None or hold.state is not Hold.HELD:
+        return []
+    buttons: list[Action] = []
+    if hold.phones < context.snapshot.phones_by_status.total:
+        title = context.message("button-continue-without", accounts=hold.accounts)
+        buttons.append(context.execute_action(Verb.CONTINUE_WITHOUT, title, style="destructive"))
+    title = context.words("button-check-accounts")
+    return [*buttons, context.execute_action(Verb.CHECK_ACCOUNTS, title, style="positive")]

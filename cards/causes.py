@@ -7,7 +7,7 @@ import re
 from microsoft_teams.cards.core import CardElement, Container
 
 from bot.phones.provisioning import ProvisioningUrl, all_urls
-from bot.signin.outcome import REFUSED, UNKNOWN, explain
+from bot.signin.outcome import FAILED_CHECK, REFUSED, UNKNOWN, explain
 from bot.signin.snapshot import CauseGroup
 from bot.words import Words
 from cards.context import CardContext
@@ -41,6 +41,8 @@ def _cause_group(context: CardContext, group: CauseGroup) -> Container:
         items.append(
             text(context.message("cause-gateway-message", message=gateway_message), spacing="Small")
         )
+    if group.cause is FAILED_CHECK and group.message:
+        items.append(text(context.free_text(group.message), spacing="Small"))
     address = explain(group.message).address
     if address:
         seen = context.message("cause-address", address=address, count=group.count)

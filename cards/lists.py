@@ -14,7 +14,7 @@ from microsoft_teams.cards.core import (
 )
 
 from bot.phones.issue import Issue, Severity
-from bot.signin.outcome import NOT_RUN, UNKNOWN, PhoneStatus
+from bot.signin.outcome import FAILED_CHECK, NOT_RUN, UNKNOWN, PhoneStatus
 from bot.signin.snapshot import Page, PhoneSnapshot
 from cards.context import CardContext
 from cards.elements import EMPTY, SYMBOLS, action_row, bold, table, text, text_runs
@@ -86,7 +86,7 @@ def phone_region_table(context: CardContext, shown: Sequence[PhoneSnapshot]) -> 
 
 def _phone_status_row(context: CardContext, phone: PhoneSnapshot) -> _Row:
     lines = _phone_lines(context, phone)
-    if phone.cause == UNKNOWN and phone.message:
+    if phone.cause in (UNKNOWN, FAILED_CHECK) and phone.message:
         lines.append(text_runs(context.single_line_value(phone.message), monospace=False))
     elif phone.cause not in (None, NOT_RUN):
         lines.append(text(context.words(f"cause-{phone.cause.code}"), spacing="Small"))

@@ -18,7 +18,7 @@ from bot.signin.batch import SLOT_HOLDING_STATES, BatchState
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RegionProgress, RegionWait, RequestSnapshot, SlotHolder, Tally
-from cards import lists, status
+from cards import accounts, lists, status
 from cards.causes import cause_groups
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, callout, heading, progress_bar, text, timestamp
@@ -43,8 +43,8 @@ def _running(context: CardContext) -> CardParts:
     if context.view.panel in (Panel.PHONES, Panel.FAILED):
         body += [heading(context.words("phones-heading")), *lists.phones_page(context)]
     else:
-        body += [*_regions(context), *failures_section(context)]
-    actions = lists.panel_buttons(context)
+        body += [*_regions(context), *failures_section(context), *accounts.rechecked(context)]
+    actions = [*accounts.hold_buttons(context), *lists.panel_buttons(context)]
     if snapshot.delegation_wanted_since:
         title = context.words("button-sign-in")
         actions.insert(0, context.execute_action(Verb.SIGN_IN, title, style="positive"))
@@ -52,7 +52,8 @@ def _running(context: CardContext) -> CardParts:
         actions.append(_cancel_button(context, tally))
     actions.append(context.execute_action(Verb.REFRESH, context.words("button-refresh")))
     return CardParts(
-        headline=Headline(_headline_id(snapshot), status.tally_arguments(tally)),
+        headline=accounts.hold_headline(snapshot)
+        or Headline(_headline_id(snapshot), status.tally_arguments(tally)),
         style=status.style(snapshot),
         header=[text(context.words("progress-updates"), spacing="Small")],
         body=body,
@@ -103,7 +104,7 @@ def _bar(tally: Tally) -> CardElement:
 def _callouts(context: CardContext) -> list[CardElement]:
     """Everything that delays or blocks the request."""
     snapshot = context.snapshot
-    callouts: list[CardElement] = []
+    callouts: list[CardElement] = [*accounts.new_failures(context)]
     if status.cancellation_requested(snapshot):
         callouts.append(callout(status.timeline(context)[-1:], "warning"))
     if snapshot.delegation_wanted_since:

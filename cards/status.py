@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from microsoft_teams.cards.core import ContainerStyle, TextBlock
 
-from bot.signin.request import RequestState
+from bot.signin.request import Hold, RequestState
 from bot.signin.snapshot import RequestSnapshot, Tally
 from bot.words import Words
 from cards.context import CardContext, Headline
@@ -42,6 +42,8 @@ def style(snapshot: RequestSnapshot) -> ContainerStyle:
     tally = snapshot.phones_by_status
     if snapshot.state is RequestState.FINISHED and tally.signed_in < tally.total:
         return "warning" if tally.signed_in else "attention"
+    if snapshot.hold is not None and snapshot.hold.state is Hold.HELD:
+        return "attention"
     return "warning" if cancellation_requested(snapshot) else _STYLES[snapshot.state]
 
 

@@ -50,6 +50,8 @@ class Verb(StrEnum):
     MEND_REJECT = "mend_reject"
     MEND_SIGN_IN = "mend_sign_in"
     MEND_UNDO = "mend_undo"
+    CONTINUE_WITHOUT = "continue_without"
+    CHECK_ACCOUNTS = "check_accounts"
 
 
 @dataclass(frozen=True, slots=True)

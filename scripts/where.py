@@ -133,7 +133,17 @@ PLACES = (
     Place("Check an approver's Entra roles", "bot/identity/entra_roles.py", "missing_roles"),
     Place("Decide what a fact means for the sign-in", "bot/preflight/checks.py", "account"),
     Place("Keep people's and administrators' accounts out", "bot/preflight/guard.py", "verdicts"),
+    Place(
+        "Tell new failures from those an approver saw", "bot/preflight/changes.py", "new_failures"
+    ),
     Place("Check the accounts of drafts", "bot/runner/preflight.py", "Preflight"),
+    Place("Hold an approved request for new failures", "bot/lifecycle/holds.py", "complete"),
+    Place("Let an approver continue without accounts", "bot/commands/hold.py", "continue_without"),
+    Place(
+        "Read settings with an approver's rights",
+        "bot/runner/facts.py",
+        "ApproverReaders.reader_of",
+    ),
     Place("Leave out or include accounts", "bot/lifecycle/preflight.py", "include"),
     Place("Read accounts from Graph for pre-flight", "bot/directory/accounts.py", "AccountReader"),
     Place(

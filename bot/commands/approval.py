@@ -184,6 +184,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
                 now=now,
                 delegation_until=delegation.vouched_until(context, now),
                 digests=context.digests,
+                check_accounts=context.rules.check_accounts,
             )
     except DigestMismatchError:
         return await _changed(context, turn, request, "rows")

@@ -41,7 +41,8 @@ class Rules:
         60.0  #: how long a retry waits for phones without a result to be looked up
     )
     chat_files: bool = True  #: whether the cloud lets bots receive and send files
-    check_accounts: bool = False  #: whether the accounts of a new draft are checked
+    #: whether accounts are checked: of a new draft, and once more at the approval
+    check_accounts: bool = False
     mends: bool = False  #: whether accounts can be mended
 
 

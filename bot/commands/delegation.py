@@ -95,6 +95,22 @@ def vouched_until(context: Context, now: datetime) -> datetime | None:
     return now + timedelta(seconds=context.delegations.lease_seconds)
 
 
+async def renew(context: Context, turn: Turn, verb: Verb, request: Request) -> ClickAnswer | None:
+    """Let the request go on with the access of whoever clicked, if it needs an approver's and has none.
+
+    Returns the answer to the click if it cannot have that; else None.
+    """
+    delegations = context.delegations
+    if delegations is None or request.id in delegations.held():
+        return None
+    outcome = await delegations.acquire(principal(turn), turn.proof)
+    if not isinstance(outcome, ApproverTokens):
+        await audit_denied(context, turn, verb, request, outcome)
+        return answer(context, outcome)
+    await _grant(context, turn, request, outcome)
+    return None
+
+
 async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) -> ClickAnswer:
     """Let a running request go on with the access of whoever clicked."""
     decision = policy.may_delegate(turn.actor, request.facts, four_eyes=context.rules.four_eyes)
@@ -106,8 +122,17 @@ async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) ->
     if not isinstance(outcome, ApproverTokens):
         await audit_denied(context, turn, Verb.SIGN_IN, request, outcome)
         return answer(context, outcome)
+    await _grant(context, turn, request, outcome)
+    context.changed()
+    return SHOW_CARD
+
+
+async def _grant(context: Context, turn: Turn, request: Request, tokens: ApproverTokens) -> None:
+    """Run the request with these tokens from now on, unless it has ended."""
+    if context.delegations is None:
+        return
     now = context.clock()
-    context.delegations.delegate(request.id, outcome)
+    context.delegations.delegate(request.id, tokens)
     async with context.database.write() as tx:
         granted = await lifecycle.grant(
             tx,
@@ -120,8 +145,6 @@ async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) ->
         async with context.database.write() as tx:
             await requests.touch_waiting(tx, [request.id])
         log.info("delegation.granted", request=request.id, approver=turn.actor.person.object_id)
-    context.changed()
-    return SHOW_CARD
 
 
 async def signed_in(context: Context, turn: Turn) -> Answer:

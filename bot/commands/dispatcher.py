@@ -16,6 +16,7 @@ from bot.commands import (
     delegation,
     export,
     history,
+    hold,
     intake,
     mend,
     reconcile,
@@ -84,6 +85,8 @@ CLICK_HANDLERS: Mapping[Verb, tuple[ClickHandler, CardKind]] = MappingProxyType(
         Verb.REJECT: (approval.reject, CardKind.APPROVAL),
         Verb.CANCEL: (cancel.cancel, CardKind.PROGRESS),
         Verb.SIGN_IN: (delegation.delegate, CardKind.PROGRESS),
+        Verb.CONTINUE_WITHOUT: (hold.continue_without, CardKind.PROGRESS),
+        Verb.CHECK_ACCOUNTS: (hold.check_accounts, CardKind.PROGRESS),
         Verb.RETRY_FAILED: (retry.retry_failed, CardKind.RESULTS),
         Verb.RECONCILE: (reconcile.reconcile, CardKind.RECONCILIATION),
         Verb.EXPORT: (export.export, CardKind.RESULTS),
@@ -109,6 +112,8 @@ _EXPLAINING = frozenset(
         Verb.MEND_REJECT,
         Verb.MEND_SIGN_IN,
         Verb.MEND_UNDO,
+        Verb.CONTINUE_WITHOUT,
+        Verb.CHECK_ACCOUNTS,
     }
 )
 

@@ -33,17 +33,23 @@ class Configurations(Protocol):
         ...
 
 
-async def read(configurations: Configurations, facts: TenantFacts) -> TenantFacts:
+async def read(
+    configurations: Configurations,
+    facts: TenantFacts,
+    *,
+    denied: UnknownReason = UnknownReason.APPROVER,
+) -> TenantFacts:
     """`facts` with what the ConfigAPI has, in four calls. Raises nothing.
 
-    Who lacks an Entra role for reading leaves the facts to an approver's identity.
+    `denied`: why a fact is not known if its reader lacks an Entra role for it. By default it is left
+    to an approver's identity.
     """
 
     async def fact(kind: str, parse: Callable[[Sequence[Instance]], Known[Fact]]) -> Known[Fact]:
         try:
             return parse(await configurations.configurations(kind))
         except AccessDeniedError as error:
-            return Unknown(UnknownReason.APPROVER, error.message)
+            return Unknown(denied, error.message)
         except GatewayError as error:
             return Unknown(UnknownReason.UNAVAILABLE, error.message)
 

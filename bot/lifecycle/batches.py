@@ -20,7 +20,7 @@ from bot.phones.region import Region
 from bot.signin import batch as states
 from bot.signin.batch import BatchState
 from bot.signin.digest import UNKEYED, Digests
-from bot.signin.outcome import PhoneResult
+from bot.signin.outcome import PhoneResult, PhoneStatus
 from bot.signin.request import Person, Phone
 from bot.signin.transition import Transition
 from bot.store import audit, batches, leases, locks, requests, slots, transitions
@@ -33,10 +33,17 @@ _RELEASED: Mapping[str, Any] = {"owner": "", "lease_until": None, "failing_since
 
 
 async def plan(tx: Transaction, request: Request, digests: Digests = UNKEYED) -> None:
-    """-> planned, for all batches of an approved request, each with the digest of what it may send."""
+    """-> planned, for all batches of an approved request, each with the digest of what it may send.
+
+    Phones that were left out before stay so.
+    """
     rows = await tx.execute(
         select(PhoneRow.number, PhoneRow.username, PhoneRow.hardware_id, PhoneRow.region)
-        .where(PhoneRow.request_id == request.id, PhoneRow.ready)
+        .where(
+            PhoneRow.request_id == request.id,
+            PhoneRow.ready,
+            PhoneRow.status == PhoneStatus.PENDING.value,
+        )
         .order_by(PhoneRow.number)
     )
     by_number = {
@@ -596,5 +603,5 @@ async def cancel_planned(tx: Transaction, request_id: str) -> None:
         )
     )
     batch_ids = list(planned.scalars())
-    await phones.leave_out(tx, batch_ids)
+    await phones.leave_out(tx, PhoneRow.batch_id.in_(batch_ids))
     await transitions.apply(tx, BatchRow, states.CANCEL_PLANNED, BatchRow.id.in_(batch_ids))

@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from bot.lifecycle.notifications import Notifications
 from bot.signin import request as states
 from bot.signin.batch import TERMINAL_BATCH_STATES, BatchState
-from bot.signin.request import RequestState
+from bot.signin.request import Hold, RequestState
 from bot.signin.snapshot import Tally
 from bot.store import audit, requests, snapshots, transitions
 from bot.store.database import Transaction
@@ -19,7 +19,7 @@ from bot.store.models import BatchRow, RequestRow
 async def end_if_over(
     tx: Transaction, notify: Notifications, request_id: str, now: datetime
 ) -> RequestState:
-    """running -> finished or cancelled, once every batch is done or cancelled.
+    """running -> finished or cancelled, once every batch is done or cancelled, and nothing holds it.
 
     The caller holds the request's lock: its last two batches may end on two replicas at once, and the
     second to end has to see the first. Returns the state the request is in afterwards. Raises
@@ -34,10 +34,12 @@ async def end_if_over(
         .group_by(BatchRow.state)
     )
     states_of_batches = {BatchState(state) for state, _ in batches}
-    if request.state is not RequestState.RUNNING or states_of_batches - TERMINAL_BATCH_STATES:
+    still_open = request.hold is not Hold.NONE or states_of_batches - TERMINAL_BATCH_STATES
+    if request.state is not RequestState.RUNNING or still_open:
         return request.state
-    # A cancellation too late to stop any batch did not cancel the request.
-    cancelled = BatchState.CANCELLED in states_of_batches
+    # A cancellation too late to stop any batch did not cancel the request. One that was held has none.
+    stopped_before = not states_of_batches and request.cancel_asked_at is not None
+    cancelled = BatchState.CANCELLED in states_of_batches or stopped_before
     transition = states.END_CANCELLED if cancelled else states.END_FINISHED
     ended = await transitions.apply(
         tx,

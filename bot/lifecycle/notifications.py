@@ -78,16 +78,27 @@ class Notifications:
         )
         await self._post_text(tx, request, self._approvals_of(request), text, now)
 
-    async def approved(
-        self, tx: Transaction, request: Request, approver: Person, now: datetime
-    ) -> None:
+    async def approved(self, tx: Transaction, request: Request, now: datetime) -> None:
         await self._post_card(tx, request, CardKind.PROGRESS, request.conversation_id, now)
+
+    async def held(self, tx: Transaction, request: Request, now: datetime) -> None:
+        """A new message, since updating a card notifies nobody; its card has the buttons."""
+        await self._post_card(tx, request, CardKind.PROGRESS, self._approvals_of(request), now)
+
+    async def started(
+        self,
+        tx: Transaction,
+        request: Request,
+        approver: Person | None,
+        phones: int,
+        now: datetime,
+    ) -> None:
         text = self.words(
             "notification-started",
             request=request.id,
             approver=self._name(approver),
             requester=self._name(request.requester),
-            phones=request.ready_rows,
+            phones=phones,
         )
         await self._tell_channel(tx, request, text, now)
 
@@ -230,9 +241,9 @@ class Notifications:
     def _approvals_of(self, request: Request) -> str:
         return request.conversation_id if self.approvals == REQUESTER_CHAT else self.approvals
 
-    def _name(self, person: Person) -> str:
+    def _name(self, person: Person | None) -> str:
         """Chat clients do not always send a name."""
-        return person.name or self.words("someone")
+        return (person.name if person else "") or self.words("someone")
 
     async def _post_card(
         self,

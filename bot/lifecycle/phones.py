@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, bindparam, select
@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, bindparam, select
 from bot.signin import outcome
 from bot.signin.outcome import (
     TERMINAL_PHONE_STATUSES,
+    Cause,
     PhoneResult,
     PhoneStatus,
     explain,
@@ -44,10 +45,20 @@ async def fail_all(tx: Transaction, batch: Batch, message: str) -> None:
     )
 
 
-async def leave_out(tx: Transaction, batch_ids: Sequence[int]) -> None:
-    """pending -> not_run: the request was cancelled before these batches were sent."""
-    of_batches = PhoneRow.batch_id.in_(batch_ids)
-    await transitions.apply(tx, PhoneRow, outcome.LEAVE_OUT, of_batches, cause=outcome.NOT_RUN.code)
+async def leave_out(
+    tx: Transaction,
+    which: ColumnElement[bool],
+    *,
+    cause: Cause = outcome.NOT_RUN,
+    message: str = "",
+) -> None:
+    """pending -> not_run: these phones are not sent.
+
+    The request was cancelled before, or what is said by `cause` and `message`.
+    """
+    await transitions.apply(
+        tx, PhoneRow, outcome.LEAVE_OUT, which, cause=cause.code, message=message
+    )
 
 
 async def leave_unconfirmed(tx: Transaction, batch: Batch) -> None:

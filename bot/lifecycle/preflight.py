@@ -155,6 +155,11 @@ async def complete(
             preflight_owner="",
             preflight_until=None,
             accounts_checked_at=now,
+            tenant_verdicts=[
+                account_checks.document_of(each)
+                for each in tenant
+                if each.result is not Result.PASSED
+            ],
             version=RequestRow.version + 1,
             state_version=RequestRow.version + 1,
         )

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, update
 
-from bot.lifecycle import batches, preflight
+from bot.lifecycle import batches, holds, phones, preflight
 from bot.lifecycle.ending import end_if_over
 from bot.lifecycle.notifications import Notifications
 from bot.phones.issue import Notice
@@ -18,7 +18,7 @@ from bot.phones.roster import Roster
 from bot.signin import request as states
 from bot.signin.digest import UNKEYED, Digests, equal
 from bot.signin.overlap import Overlap, Verdict, judge
-from bot.signin.request import Person, RequestState
+from bot.signin.request import Hold, Person, RequestState
 from bot.signin.transition import Transition
 from bot.store import audit, drafts, locks, overlaps, requests, transitions
 from bot.store.account_checks import Preflight
@@ -339,10 +339,12 @@ async def approve(
     now: datetime,
     delegation_until: datetime | None = None,
     digests: Digests = UNKEYED,
+    check_accounts: bool = False,
 ) -> bool:
-    """waiting -> running, with its batches planned.
+    """waiting -> running, with its batches planned; or held until its accounts are checked once more.
 
     `delegation_until`: until when the approver's delegation is vouched for, None without one.
+    `check_accounts`: have its accounts checked again where that is due, see `holds.begin`.
     Returns False when the request has already moved on or its time is over, or when an approved request
     has some of its phones or accounts and the requester has not explained it; then its cards show it, and
     the requester is told. Approvals of a tenant take turns, so of two the second sees the first. Raises
@@ -373,7 +375,9 @@ async def approve(
     computed = digests.request(await requests.phones(tx, request.id), batch_size=request.batch_size)
     if not equal(computed, request.digest):
         raise DigestMismatchError(request.id)
-    await batches.plan(tx, request, digests)
+    held = check_accounts and await holds.begin(tx, current, now)
+    if not held:
+        await batches.plan(tx, request, digests)
     await audit.record(
         tx,
         request.id,
@@ -385,7 +389,9 @@ async def approve(
         **_counted(found),
         **({"delegated": True} if delegation_until else {}),
     )
-    await notify.approved(tx, request, actor, now)
+    await notify.approved(tx, request, now)
+    if not held:
+        await notify.started(tx, request, actor, request.ready_rows, now)
     return True
 
 
@@ -501,9 +507,11 @@ async def cancel(
         cancelled_by_id=actor.object_id,
         cancelled_by_name=actor.name,
         cancel_asked_at=now,
+        hold=Hold.NONE.value,
     )
     if cancelled:
         await audit.record(tx, request.id, "cancel asked", now, actor)
         await batches.cancel_planned(tx, request.id)
+        await phones.leave_out(tx, holds.unplanned(request.id))
         await end_if_over(tx, notify, request.id, now)
     return cancelled

@@ -23,6 +23,9 @@ class UnknownReason(StrEnum):
     UNAVAILABLE = "unavailable"  # down or throttled until the time for reading was over
     UNREADABLE = "unreadable"  # an answer that is not understood
     APPROVER = "approver"  # only readable with an approver's roles
+    DELEGATION = (
+        "delegation"  # the approver's roles did not allow it either, or their sign-in ended
+    )
     NOT_READ = "not-read"  # not asked, for instance since something else failed before
 
 

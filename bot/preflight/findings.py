@@ -9,6 +9,8 @@ from bot.preflight.summary import Gap
 from bot.preflight.verdict import LEFT_OUT, AccountReport, Check, Result, Verdict
 
 ISSUE_PREFIX = "account-"  #: of the issues' codes
+#: of the message that says what is wrong with an account
+MESSAGE_PREFIX = f"issue-{ISSUE_PREFIX}"
 #: of the notices' codes: on the tenant, and on what is not known
 TENANT_PREFIX = "tenant-"
 GAP_PREFIX = "unknown-"

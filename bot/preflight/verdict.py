@@ -97,6 +97,11 @@ def gravest(results: Sequence[Result]) -> Result:
     return min(results, key=_GRAVITY.index, default=Result.PASSED)
 
 
+def graver(one: Result, other: Result) -> bool:
+    """Whether one result stops more than the other."""
+    return _GRAVITY.index(one) < _GRAVITY.index(other)
+
+
 @dataclass(frozen=True, slots=True)
 class AccountReport:
     """All verdicts on one account of the file."""

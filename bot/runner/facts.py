@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 
 from bot.directory import tenant as graph_tenant
 from bot.directory.accounts import MAX_SIMILAR, AccountReader
 from bot.directory.client import GraphClient
-from bot.gateway import policies
+from bot.gateway import SipGateway, policies
 from bot.gateway.policies import Configurations
+from bot.identity.delegations import Delegations
+from bot.identity.tokens import Tokens
 from bot.preflight.checks import allows_common_area
 from bot.preflight.facts import AccountFacts, PolicyType, TenantFacts, Unknown, UnknownReason
 from bot.settings.scope import AccountScope
+from bot.store.account_checks import Job
 
 READ_SECONDS = 300.0  #: for all accounts of a draft
 #: Why it is not known whether an account has an IP phone policy of its own.
@@ -21,16 +24,24 @@ NOT_LISTED = Unknown(UnknownReason.UNREADABLE, PolicyType.IP_PHONE.value)
 
 
 class TenantReader:
-    """A `bot.preflight.reader.FactReader` with one identity."""
+    """A `bot.preflight.reader.FactReader`. Settings may be read with another identity than accounts."""
 
-    def __init__(self, graph: GraphClient, configurations: Configurations) -> None:
+    def __init__(
+        self,
+        graph: GraphClient,
+        configurations: Configurations,
+        *,
+        denied: UnknownReason = UnknownReason.APPROVER,
+    ) -> None:
+        """`denied`: why it is not known what the ConfigAPI denies to the identity of `configurations`."""
         self._graph = graph
         self._configurations = configurations
+        self._denied = denied
         self._settings = TenantFacts()  # as read last
         self._lists_ip_phone = False
 
     async def tenant(self) -> TenantFacts:
-        settings = await policies.read(self._configurations, TenantFacts())
+        settings = await policies.read(self._configurations, TenantFacts(), denied=self._denied)
         self._settings = await graph_tenant.read(self._graph, settings)
         return self._settings
 
@@ -64,3 +75,37 @@ class TenantReader:
         if listed is not None or self._lists_ip_phone or allows_common_area(self._settings):
             return facts
         return replace(facts, policies={**facts.policies, PolicyType.IP_PHONE: NOT_LISTED})
+
+
+class ApproverReaders:
+    """Readers for requests that run with the rights of their approver.
+
+    `home` reads accounts with the app's own permissions: facts of the tenant of a request, None for one
+    out of their reach. `configurations` makes a client for the settings, with the given tokens.
+    """
+
+    def __init__(
+        self,
+        delegations: Delegations[SipGateway],
+        app: Tokens,
+        graph_of: Callable[[str], GraphClient | None],
+        configurations: Callable[[Tokens], Configurations],
+    ) -> None:
+        self._delegations = delegations
+        self._app = app
+        self._graph_of = graph_of
+        self._configurations = configurations
+
+    def held(self) -> Collection[str]:
+        """Requests with a delegation in this replica."""
+        return self._delegations.held()
+
+    def reader_of(self, job: Job) -> TenantReader | None:
+        """A reader with the delegation of the request; without one, what the app may not read is not
+        known."""
+        graph = self._graph_of(job.tenant_id)
+        if graph is None:
+            return None
+        delegation = self._delegations.for_request(job.request_id)
+        tokens = self._app if delegation is None else delegation.tokens
+        return TenantReader(graph, self._configurations(tokens), denied=UnknownReason.DELEGATION)

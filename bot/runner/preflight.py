@@ -1,4 +1,5 @@
-"""Check the accounts of drafts, some at a time; any replica resumes where another left off."""
+"""Check the accounts of drafts, and of approved requests once more; any replica resumes where another
+left off."""
 
 from __future__ import annotations
 
@@ -10,22 +11,27 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot.lifecycle import holds
 from bot.lifecycle import preflight as lifecycle
+from bot.lifecycle.notifications import Notifications
 from bot.preflight import checks
 from bot.preflight.facts import AccountFacts, TenantFacts, Unknown, UnknownReason
 from bot.preflight.reader import FactReader
+from bot.runner.facts import ApproverReaders
 from bot.runner.loop import Loop
 from bot.settings.scope import AccountScope
+from bot.signin.digest import UNKEYED, Digests
+from bot.signin.request import Hold
 from bot.store import account_checks
-from bot.store.account_checks import Draft
+from bot.store.account_checks import Job
 from bot.store.database import UNUSABLE, Database
 from bot.words import Words
 
 log = structlog.get_logger()
 
-#: Drafts that are checked at the same time, so that a large one does not hold up small ones.
-MAX_DRAFTS = 3
-#: For how long a replica may check a draft without a sign of life before another takes over.
+#: Requests that are checked at the same time, so that a large one does not hold up small ones.
+MAX_JOBS = 3
+#: For how long a replica may check a request without a sign of life before another takes over.
 LEASE = timedelta(seconds=60)
 #: For how long what a tenant's settings say is used again.
 TENANT_FACTS_KEPT = timedelta(minutes=10)
@@ -42,7 +48,8 @@ class _Kept:
 
 @dataclass
 class Preflight:
-    """Reads facts with the app's own permissions. What it cannot read is not known, and said."""
+    """Reads facts with the app's own permissions; once more after the approval, with the rights of the
+    approver where they are needed. What it cannot read is not known, and said."""
 
     database: Database
     #: facts of a tenant; None for a tenant that the app's own permissions do not reach
@@ -53,7 +60,13 @@ class Preflight:
     idle_seconds: float  #: between looks at the database while nothing is to be checked
     clock: Callable[[], datetime]  #: UTC
     changed: Callable[[], None]  #: wakes the publisher
-    heartbeat_seconds: float = LEASE.total_seconds() / 3
+    notifications: Notifications
+    started: Callable[[], None]  #: wakes the worker: there are batches to send
+    digests: Digests = UNKEYED  #: what an approved request is compared with before it starts
+    approvers: ApproverReaders | None = None  #: None: requests run as the app
+    lease: timedelta = LEASE
+    #: None: a third of the lease
+    heartbeat_seconds: float | None = None
     _tenants: dict[str, _Kept] = field(default_factory=dict[str, _Kept])
     _under_way: dict[str, asyncio.Task[None]] = field(
         default_factory=dict[str, "asyncio.Task[None]"]
@@ -74,50 +87,57 @@ class Preflight:
             await asyncio.gather(*self._under_way.values(), return_exceptions=True)
 
     async def _round(self) -> float:
-        """Start to check the next drafts."""
-        while len(self._under_way) < MAX_DRAFTS:
+        """Start to check the next requests."""
+        while len(self._under_way) < MAX_JOBS:
             now = self.clock()
             async with self.database.read() as tx:
-                draft = await account_checks.next_to_check(
-                    tx, owner=self.owner, now=now, under_way=self._under_way
+                job = await account_checks.next_to_check(
+                    tx,
+                    owner=self.owner,
+                    now=now,
+                    under_way=self._under_way,
+                    delegated=self.approvers.held() if self.approvers else (),
                 )
-            if draft is None:
+            if job is None:
                 break
-            if await self._renew(draft):
-                task = asyncio.create_task(self._check(draft), name=f"preflight {draft.request_id}")
-                self._under_way[draft.request_id] = task
+            if await self._renew(job):
+                task = asyncio.create_task(self._check(job), name=f"preflight {job.request_id}")
+                self._under_way[job.request_id] = task
         return self.idle_seconds
 
-    async def _check(self, draft: Draft) -> None:
+    async def _check(self, job: Job) -> None:
         try:
-            async with self._heartbeat(draft):
-                tenant = await self._tenant(draft)
-                if await self._check_accounts(draft, tenant):
-                    await self._complete(draft, tenant)
+            async with self._heartbeat(job):
+                reader = self._reader(job)
+                tenant = await self._tenant(job, reader)
+                if await self._check_accounts(job, reader, tenant):
+                    await (self._decide if job.again else self._complete)(job, tenant)
         except Exception:
-            log.exception("preflight.failed", request=draft.request_id)
+            log.exception("preflight.failed", request=job.request_id)
         finally:
-            del self._under_way[draft.request_id]
+            del self._under_way[job.request_id]
             self._loop.wake()
 
-    async def _renew(self, draft: Draft) -> bool:
+    async def _renew(self, job: Job) -> bool:
         now = self.clock()
         async with self.database.write() as tx:
             return await account_checks.renew(
-                tx, draft.request_id, owner=self.owner, now=now, until=now + LEASE
+                tx, job.request_id, owner=self.owner, now=now, until=now + self.lease
             )
 
     @asynccontextmanager
-    async def _heartbeat(self, draft: Draft) -> AsyncGenerator[None]:
+    async def _heartbeat(self, job: Job) -> AsyncGenerator[None]:
         """Keep the lease while remote services take their time."""
+
+        pause = self.heartbeat_seconds or self.lease.total_seconds() / 3
 
         async def renew() -> None:
             while True:
-                await asyncio.sleep(self.heartbeat_seconds)
+                await asyncio.sleep(pause)
                 try:
-                    await self._renew(draft)
+                    await self._renew(job)
                 except UNUSABLE:  # the next verdicts find out
-                    log.warning("preflight.heartbeat_failed", request=draft.request_id)
+                    log.warning("preflight.heartbeat_failed", request=job.request_id)
 
         task = asyncio.create_task(renew())
         try:
@@ -127,65 +147,90 @@ class Preflight:
             with suppress(asyncio.CancelledError):
                 await task
 
-    async def _check_accounts(self, draft: Draft, tenant: TenantFacts) -> bool:
+    def _reader(self, job: Job) -> FactReader | None:
+        if job.again and self.approvers is not None:
+            return self.approvers.reader_of(job)
+        return self.reader_of(job.tenant_id)
+
+    async def _check_accounts(
+        self, job: Job, reader: FactReader | None, tenant: TenantFacts
+    ) -> bool:
         """Returns False when another replica checks them now, or nobody needs to."""
         async with self.database.read() as tx:
-            usernames = await account_checks.unchecked(tx, draft.request_id, _ALL)
+            usernames = await account_checks.unchecked(tx, job.request_id, _ALL)
         left = dict.fromkeys(usernames)
-        reader = self.reader_of(draft.tenant_id)
         if reader is not None:
             try:
                 async with aclosing(reader.accounts(usernames, self.scope)) as chunks:
                     async for chunk in chunks:
-                        if not await self._record(draft, chunk, tenant):
+                        if not await self._record(job, chunk, tenant):
                             return False
                         for facts in chunk:
                             left.pop(facts.username, None)
             except UNUSABLE:
-                raise  # the draft is taken up again when the database is back
+                raise  # the request is taken up again when the database is back
             except Exception:
-                # A fault of ours must not keep a draft waiting forever: it is told as not known.
-                log.exception("preflight.read_failed", request=draft.request_id)
+                # A fault of ours must not keep a request waiting forever: it is told as not known.
+                log.exception("preflight.read_failed", request=job.request_id)
         if not left:
             return True
         why = _FAULT if reader else _OUT_OF_REACH
-        return await self._record(draft, [AccountFacts(each, why) for each in left], tenant)
+        return await self._record(job, [AccountFacts(each, why) for each in left], tenant)
 
-    async def _record(
-        self, draft: Draft, facts: Sequence[AccountFacts], tenant: TenantFacts
-    ) -> bool:
+    async def _record(self, job: Job, facts: Sequence[AccountFacts], tenant: TenantFacts) -> bool:
         now = self.clock()
         reports = [checks.account(each, tenant, self.scope, now) for each in facts]
         async with self.database.write() as tx:
             stored = await lifecycle.record(
-                tx, draft.request_id, reports, owner=self.owner, now=now, until=now + LEASE
+                tx, job.request_id, reports, owner=self.owner, now=now, until=now + self.lease
             )
         if stored:
             self.changed()
         return stored
 
-    async def _complete(self, draft: Draft, tenant: TenantFacts) -> None:
+    async def _complete(self, job: Job, tenant: TenantFacts) -> None:
         async with self.database.write() as tx:
             completed = await lifecycle.complete(
                 tx,
-                draft.request_id,
+                job.request_id,
                 checks.tenant(tenant),
                 self.words,
                 owner=self.owner,
                 now=self.clock(),
             )
         if completed:
-            log.info("accounts.checked", request=draft.request_id)
+            log.info("accounts.checked", request=job.request_id)
             self.changed()
 
-    async def _tenant(self, draft: Draft) -> TenantFacts:
+    async def _decide(self, job: Job, tenant: TenantFacts) -> None:
+        async with self.database.write() as tx:
+            hold = await holds.complete(
+                tx,
+                self.notifications,
+                job.request_id,
+                checks.tenant(tenant),
+                self.words,
+                owner=self.owner,
+                now=self.clock(),
+                digests=self.digests,
+            )
+        if hold is not None:
+            log.info("accounts.checked_again", request=job.request_id, held=hold is Hold.HELD)
+            self.changed()
+            self.started()
+
+    async def _tenant(self, job: Job, reader: FactReader | None) -> TenantFacts:
+        """The tenant's settings; after the approval as they are now, and with the approver's rights."""
+        if reader is None:
+            return TenantFacts()
+        if job.again:
+            return await reader.tenant()
         now = self.clock()
-        kept = self._tenants.get(draft.tenant_id)
+        kept = self._tenants.get(job.tenant_id)
         if kept is not None and now - kept.read_at < TENANT_FACTS_KEPT:
-            stale = draft.facts_stale_at is not None and kept.read_at <= draft.facts_stale_at
+            stale = job.facts_stale_at is not None and kept.read_at <= job.facts_stale_at
             if not stale:
                 return kept.facts
-        reader = self.reader_of(draft.tenant_id)
-        facts = await reader.tenant() if reader else TenantFacts()
-        self._tenants[draft.tenant_id] = _Kept(facts, now)
+        facts = await reader.tenant()
+        self._tenants[job.tenant_id] = _Kept(facts, now)
         return facts

@@ -93,6 +93,7 @@ NO_RESULT = Cause("no-result", Retry.AFTER_FIX)
 NOT_RUN = Cause("not-run", Retry.AS_IT_STANDS)
 REFUSED = Cause("refused")  # the SIP Gateway rejected the whole batch, with a message of its own
 CHANGED = Cause("changed-after-approval")  # not sent: its phones are not those that were approved
+FAILED_CHECK = Cause("failed-check")  # left out by an approver: its account failed its second check
 #: Offhook's own message about the phones of such a batch.
 CHANGED_MESSAGE = "Not sent: this batch was changed after its approval."
 
@@ -126,6 +127,7 @@ CAUSES = {
         NOT_RUN,
         REFUSED,
         CHANGED,
+        FAILED_CHECK,
     )
 }
 _ADDRESS = re.compile(r"\b(?:\d{1,3}\.){3}\d{1,3}\b")

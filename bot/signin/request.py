@@ -22,6 +22,14 @@ class RequestState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class Hold(StrEnum):
+    """Whether nothing of a running request is sent yet. The values are stored."""
+
+    NONE = ""
+    CHECKING = "checking"  # its accounts are checked once more
+    HELD = "held"  # they have failures that its approver did not see: somebody has to decide
+
+
 def _transition(
     name: str, before: Iterable[RequestState], after: RequestState
 ) -> Transition[RequestState]:

@@ -15,7 +15,7 @@ from bot.phones.region import Region
 from bot.signin.batch import MAX_PHONES_PER_BATCH, BatchState
 from bot.signin.outcome import Cause, PhoneStatus
 from bot.signin.overlap import Overlap
-from bot.signin.request import Person, RequestState
+from bot.signin.request import Hold, Person, RequestState
 
 Item = TypeVar("Item")
 
@@ -61,6 +61,27 @@ class AccountChecks:
         return (
             self.refused + self.guarded + self.failed + self.warnings + self.unknown + self.passed
         )
+
+
+@dataclass(frozen=True, slots=True)
+class NewFailure:
+    """An account that fails its second check for a reason that its approver did not see."""
+
+    username: str
+    code: str  #: names the message `issue-account-<code>`
+    arguments: Mapping[str, str | int]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountHold:
+    """Why nothing of an approved request is sent yet: its accounts are or were checked once more."""
+
+    state: Hold
+    total: int  #: accounts to be checked again
+    checked: int  #: of these, so far
+    accounts: int = 0  #: that fail for a new reason
+    phones: int = 0  #: of these accounts
+    failures: Sequence[NewFailure] = ()  #: of the first ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +239,8 @@ class RequestSnapshot:
     delegation_wanted_since: datetime | None = None  #: since when no approver's delegation is held
     overlaps: Sequence[Overlap] = ()  #: with other requests, the most pressing first
     reason_wanted_since: datetime | None = None  #: since when they have to be explained
+    hold: AccountHold | None = None  #: None unless it holds the request
+    rechecked: Sequence[Notice] = ()  #: what came of checking accounts again at the approval
 
     @property
     def phones_by_status(self) -> Tally:

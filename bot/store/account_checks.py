@@ -8,13 +8,26 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.preflight import findings, script
+from bot.preflight.changes import Recheck, may_change
 from bot.preflight.facts import Unknown, UnknownReason
 from bot.preflight.verdict import LEFT_OUT, AccountReport, Check, Result, Verdict, unknown
-from bot.signin.request import RequestState
+from bot.signin.outcome import PhoneStatus
+from bot.signin.request import Hold, RequestState
 from bot.store.database import Transaction
 from bot.store.models import AccountCheckRow, IssueRow, PhoneRow, RequestRow
 
@@ -30,11 +43,13 @@ class Preflight(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class Job:
     """A request whose accounts are to be checked."""
 
     request_id: str
     tenant_id: str
+    #: as its approver, since it was approved; else before approval can be requested
+    again: bool = False
     facts_stale_at: datetime | None = None  #: facts read before do not count; None if all do
 
 
@@ -59,28 +74,53 @@ async def begin(tx: Transaction, request_id: str) -> int:
 
 
 async def next_to_check(
-    tx: Transaction, *, owner: str, now: datetime, under_way: Collection[str]
-) -> Draft | None:
-    """The oldest draft with unchecked accounts, besides those `under_way`, that no other replica holds.
+    tx: Transaction,
+    *,
+    owner: str,
+    now: datetime,
+    under_way: Collection[str],
+    delegated: Collection[str] = (),
+) -> Job | None:
+    """The oldest request with unchecked accounts, besides those `under_way`, that no other replica holds.
 
-    Returns None if there is none.
+    `delegated`: requests with an approver's delegation here. What another replica has a delegation for
+    is left to that one. Returns None if there is none.
     """
+    elsewhere = and_(
+        RequestRow.hold == Hold.CHECKING.value,
+        RequestRow.delegation_until > now,
+        RequestRow.id.not_in(delegated),
+    )
     row = (
         await tx.execute(
-            select(RequestRow.id, RequestRow.tenant_id, RequestRow.facts_stale_at)
-            .where(*_open_to(owner, now), RequestRow.id.not_in(under_way))
+            select(RequestRow.id, RequestRow.tenant_id, RequestRow.hold, RequestRow.facts_stale_at)
+            .where(
+                *_open_to(owner, now),
+                RequestRow.id.not_in(under_way),
+                or_(RequestRow.delegation_until.is_(None), ~elsewhere),
+            )
             .order_by(RequestRow.created_at, RequestRow.id)
             .limit(1)
         )
     ).one_or_none()
-    return Draft(row.id, row.tenant_id, row.facts_stale_at) if row else None
+    if row is None:
+        return None
+    return Job(row.id, row.tenant_id, row.hold == Hold.CHECKING.value, row.facts_stale_at)
 
 
 def _open_to(owner: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
-    """Drafts that are being checked, by `owner` or by nobody."""
+    """Requests whose accounts are being checked, by `owner` or by nobody."""
     return (
-        RequestRow.preflight == Preflight.CHECKING.value,
-        RequestRow.state == RequestState.DRAFT.value,
+        or_(
+            and_(
+                RequestRow.preflight == Preflight.CHECKING.value,
+                RequestRow.state == RequestState.DRAFT.value,
+            ),
+            and_(
+                RequestRow.hold == Hold.CHECKING.value,
+                RequestRow.state == RequestState.RUNNING.value,
+            ),
+        ),
         or_(
             RequestRow.preflight_owner == owner,
             RequestRow.preflight_until.is_(None),
@@ -99,6 +139,143 @@ async def renew(
         .values(preflight_owner=owner, preflight_until=until)
     )
     return renewed.rowcount == 1
+
+
+def _is_planned(request_id: str) -> ColumnElement[bool]:
+    """Accounts of phones that are still to be sent."""
+    return AccountCheckRow.account.in_(
+        select(PhoneRow.account).where(
+            PhoneRow.request_id == request_id,
+            PhoneRow.ready,
+            PhoneRow.status == PhoneStatus.PENDING.value,
+        )
+    )
+
+
+async def begin_again(tx: Transaction, request_id: str, checked_before: datetime) -> int:
+    """Note as unchecked again what was checked before that time, is not known, or stops the request.
+
+    What the approver saw is kept for comparison. Returns how many accounts are to be checked.
+    """
+    rows = await tx.execute(
+        select(AccountCheckRow.account, AccountCheckRow.checked_at, AccountCheckRow.stops)
+        .add_columns(AccountCheckRow.verdicts)
+        .where(
+            AccountCheckRow.request_id == request_id,
+            _is_planned(request_id),
+            or_(
+                AccountCheckRow.result != Result.PASSED.value,
+                AccountCheckRow.checked_at <= checked_before,
+            ),
+        )
+    )
+    accounts = [
+        row.account
+        for row in rows
+        if row.stops
+        or row.checked_at is None
+        or row.checked_at <= checked_before
+        or may_change(map(verdict_of, row.verdicts))
+    ]
+    first = AccountCheckRow.approved_result == ""
+    for start in range(0, len(accounts), _CHUNK):
+        await tx.execute(
+            update(AccountCheckRow)
+            .where(
+                AccountCheckRow.request_id == request_id,
+                AccountCheckRow.account.in_(accounts[start : start + _CHUNK]),
+            )
+            .values(
+                approved_result=case(
+                    (first & (AccountCheckRow.result == ""), Result.UNKNOWN.value),
+                    (first, AccountCheckRow.result),
+                    else_=AccountCheckRow.approved_result,
+                ),
+                approved_verdicts=case(
+                    (first, AccountCheckRow.verdicts), else_=AccountCheckRow.approved_verdicts
+                ),
+                result="",
+                checked_at=None,
+                stops=False,
+            )
+        )
+    return len(accounts)
+
+
+async def rechecked(tx: Transaction, request_id: str) -> list[Recheck]:
+    """The accounts that were checked again, in the file's order."""
+    return await _rechecked(tx, AccountCheckRow.request_id == request_id, None)
+
+
+async def stopping(tx: Transaction, request_id: str, limit: int | None = None) -> list[Recheck]:
+    """The first accounts that stop the request; None: all."""
+    return await _rechecked(
+        tx, (AccountCheckRow.request_id == request_id) & AccountCheckRow.stops, limit
+    )
+
+
+async def _rechecked(
+    tx: Transaction, which: ColumnElement[bool], limit: int | None
+) -> list[Recheck]:
+    rows = await tx.execute(
+        select(AccountCheckRow.__table__)
+        .where(which, AccountCheckRow.approved_result != "")
+        .order_by(AccountCheckRow.number)
+        .limit(limit)
+    )
+    return [
+        Recheck(
+            row.account,
+            row.username,
+            [verdict_of(each) for each in row.approved_verdicts],
+            [verdict_of(each) for each in row.verdicts],
+            included=row.included,
+        )
+        for row in rows
+    ]
+
+
+async def mark_stopping(tx: Transaction, request_id: str, accounts: Sequence[str]) -> None:
+    """Note the accounts, case-folded, that stop the request."""
+    for start in range(0, len(accounts), _CHUNK):
+        await tx.execute(
+            update(AccountCheckRow)
+            .where(
+                AccountCheckRow.request_id == request_id,
+                AccountCheckRow.account.in_(accounts[start : start + _CHUNK]),
+            )
+            .values(stops=True)
+        )
+
+
+async def checked_again(tx: Transaction, request_id: str) -> tuple[int, int]:
+    """How many accounts have been checked again, and how many are to be."""
+    row = (
+        await tx.execute(
+            select(
+                func.count().filter(AccountCheckRow.result != ""),
+                func.count(),
+            ).where(AccountCheckRow.request_id == request_id, AccountCheckRow.approved_result != "")
+        )
+    ).one()
+    return row[0], row[1]
+
+
+async def stopped_phones(tx: Transaction, request_id: str) -> tuple[int, int]:
+    """How many accounts stop the request, and how many phones they are on."""
+    row = (
+        await tx.execute(
+            select(func.count(func.distinct(PhoneRow.account)), func.count())
+            .select_from(PhoneRow)
+            .join(
+                AccountCheckRow,
+                (AccountCheckRow.request_id == PhoneRow.request_id)
+                & (AccountCheckRow.account == PhoneRow.account),
+            )
+            .where(PhoneRow.request_id == request_id, PhoneRow.ready, AccountCheckRow.stops)
+        )
+    ).one()
+    return row[0], row[1]
 
 
 async def unchecked(tx: Transaction, request_id: str, limit: int) -> list[str]:
@@ -120,7 +297,7 @@ async def record(
         {
             "of_account": report.username.casefold(),
             "result": report.result.value,
-            "verdicts": [_document(v) for v in report.verdicts if v.result is not Result.PASSED],
+            "verdicts": [document_of(v) for v in report.verdicts if v.result is not Result.PASSED],
             "checked_at": now,
         }
         for report in reports
@@ -155,7 +332,7 @@ async def leave_unknown(tx: Transaction, request_id: str, now: datetime) -> None
     await tx.execute(
         update(AccountCheckRow)
         .where(AccountCheckRow.request_id == request_id, AccountCheckRow.result == "")
-        .values(result=Result.UNKNOWN.value, verdicts=[_document(why)], checked_at=now)
+        .values(result=Result.UNKNOWN.value, verdicts=[document_of(why)], checked_at=now)
     )
 
 
@@ -170,7 +347,7 @@ async def reports(tx: Transaction, request_id: str) -> Mapping[str, AccountRepor
         .order_by(AccountCheckRow.number)
     )
     return {
-        row.account: AccountReport(row.username, [_verdict(each) for each in row.verdicts])
+        row.account: AccountReport(row.username, [verdict_of(each) for each in row.verdicts])
         for row in rows
     }
 
@@ -253,7 +430,7 @@ async def counts(tx: Transaction, request_id: str) -> Mapping[Result, int]:
     return {Result(result): count for result, count in rows}
 
 
-def _document(verdict: Verdict) -> dict[str, Any]:
+def document_of(verdict: Verdict) -> dict[str, Any]:
     document: dict[str, Any] = {"check": verdict.check.value, "result": verdict.result.value}
     if verdict.code:
         document |= {"code": verdict.code, "arguments": dict(verdict.arguments)}
@@ -262,7 +439,7 @@ def _document(verdict: Verdict) -> dict[str, Any]:
     return document
 
 
-def _verdict(document: Mapping[str, Any]) -> Verdict:
+def verdict_of(document: Mapping[str, Any]) -> Verdict:
     why = document.get("reason")
     return Verdict(
         Check(document["check"]),

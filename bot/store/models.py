@@ -116,6 +116,14 @@ class RequestRow(Base):
     accounts_checked_at: Mapped[datetime | None]  #: when the last of its accounts was checked
     #: accounts that look like people's, included by name
     guarded_accounts: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: what was found about the tenant along with the accounts: verdicts that are not passed
+    tenant_verdicts: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    #: `Hold`: whether nothing of a running request is sent, since its accounts are checked again
+    hold: Mapped[str] = mapped_column(String(12), default="", server_default="")
+    #: `version` at which new failures held it last; 0 if none did
+    hold_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: what came of checking accounts again at the approval
+    recheck_notices: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     #: `version` at which the overlaps, or the reason for them, changed last; 0 without overlaps
     overlaps_version: Mapped[int] = mapped_column(default=0, server_default="0")
     #: since when an overlap that the requester has not explained holds up the approval
@@ -214,6 +222,11 @@ class AccountCheckRow(Base):
     checked_at: Mapped[datetime | None]
     #: left out by its verdicts, but signed in since the requester said so
     included: Mapped[bool] = mapped_column(default=False)
+    #: `result` and `verdicts` as its approver saw them, once it is to be checked again; "" before
+    approved_result: Mapped[str] = mapped_column(String(12), default="", server_default="")
+    approved_verdicts: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    #: fails for a reason that its approver did not see, so that nothing of the request is sent
+    stops: Mapped[bool] = mapped_column(default=False, server_default=false())
 
     __table_args__ = (Index(None, "request_id", "number"),)
 

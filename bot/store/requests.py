@@ -12,7 +12,7 @@ from sqlalchemy import Row, func, select, update
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
 from bot.signin.policy import RequestFacts
-from bot.signin.request import Person, Phone, RequestState
+from bot.signin.request import Hold, Person, Phone, RequestState
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, PhoneRow, RequestRow
@@ -43,6 +43,9 @@ class Request:
     checking_accounts: bool = False  #: its accounts have not all been checked yet
     accounts_unchecked: bool = False  #: it was drafted while accounts were not checked
     guarded_accounts: int = 0  #: accounts that look like people's, included by name
+    approver: Person | None = None  #: who approved or rejected it
+    hold: Hold = Hold.NONE
+    hold_version: int = 0  #: `version` at which new failures held it last, 0 if none did
 
     @property
     def facts(self) -> RequestFacts:
@@ -92,6 +95,9 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
         checking_accounts=row.preflight == Preflight.CHECKING.value,
         accounts_unchecked=row.preflight == Preflight.OFF.value,
         guarded_accounts=row.guarded_accounts,
+        approver=Person(row.decided_by_id, row.decided_by_name) if row.decided_by_id else None,
+        hold=Hold(row.hold),
+        hold_version=row.hold_version,
     )
 
 
@@ -210,3 +216,13 @@ async def counts(tx: Transaction) -> dict[str, int]:
     """Requests by state, for the metrics."""
     rows = await tx.execute(select(RequestRow.state, func.count()).group_by(RequestRow.state))
     return {row.state: row[1] for row in rows}
+
+
+async def hold_counts(tx: Transaction) -> dict[str, int]:
+    """Requests by what holds them, for the metrics."""
+    rows = await tx.execute(
+        select(RequestRow.hold, func.count())
+        .where(RequestRow.state == RequestState.RUNNING.value, RequestRow.hold != "")
+        .group_by(RequestRow.hold)
+    )
+    return {row.hold: row[1] for row in rows}

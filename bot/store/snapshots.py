@@ -20,11 +20,13 @@ from bot.signin.batch import (
     plan,
 )
 from bot.signin.outcome import CAUSES, UNKNOWN, PhoneStatus
-from bot.signin.request import Person, RequestState
+from bot.signin.request import Hold, Person, RequestState
 from bot.signin.snapshot import (
     AccountChecks,
+    AccountHold,
     CauseGroup,
     HistoryLine,
+    NewFailure,
     Page,
     PhoneSnapshot,
     ReconciliationQuestion,
@@ -44,10 +46,10 @@ from bot.store.models import BatchRow, IssueRow, PhoneRow, RequestRow
 PAGE_SIZE = 10  # items per page
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
 _MAX_CAUSES = 30  # more than anyone reads; the export has them all
-MAX_NAMED = 10  #: guarded accounts that can be included: each is confirmed by name
+MAX_NAMED = 10  #: guarded accounts that can be included, each confirmed by name; failures listed
 _MAX_EXAMPLES = 3  # accounts named per cause or batch
 _BEFORE_APPROVAL = (RequestState.DRAFT.value, RequestState.WAITING.value)
-_OWN_TEXT = ("unknown", "refused")  # causes grouped by the SIP Gateway's own text
+_OWN_TEXT = ("unknown", "refused", "failed-check")  # causes grouped by the message
 
 
 async def load(
@@ -86,6 +88,8 @@ async def load(
         unreachable_since=row.unreachable_since,
         delegation_wanted_since=row.delegation_wanted_since,
         overlaps=await overlaps.shown(tx, request_id),
+        hold=await _hold(tx, row),
+        rechecked=[Notice(n["code"], n["arguments"]) for n in row.recheck_notices],
     )
 
 
@@ -167,6 +171,21 @@ async def _account_checks(tx: Transaction, request: Row[Any]) -> AccountChecks |
         scripted=bool(mendable) or not script.TENANT_CODES.isdisjoint(tenant),
         lacks_numbers=script.NO_NUMBER in mendable,
     )
+
+
+async def _hold(tx: Transaction, request: Row[Any]) -> AccountHold | None:
+    state = Hold(request.hold)
+    if state is Hold.NONE:
+        return None
+    checked, total = await account_checks.checked_again(tx, request.id)
+    if state is Hold.CHECKING:
+        return AccountHold(state, total, checked)
+    accounts, phones = await account_checks.stopped_phones(tx, request.id)
+    failures = [
+        NewFailure(each.username, each.failures[0].code, each.failures[0].arguments)
+        for each in await account_checks.stopping(tx, request.id, MAX_NAMED)
+    ]
+    return AccountHold(state, total, checked, accounts, phones, failures)
 
 
 def _notice(document: Mapping[str, Any]) -> Notice:

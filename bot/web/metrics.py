@@ -5,19 +5,25 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from bot.signin.batch import BatchState
-from bot.signin.request import RequestState
+from bot.signin.request import Hold, RequestState
 from bot.store import batches, posts, requests
 from bot.store.database import Database
 
 
 class Metrics:
-    """Counts of requests, batches, and undelivered posts."""
+    """Counts of requests, held ones, batches, and undelivered posts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._registry = CollectorRegistry()
         self._requests = Gauge(
             "offhook_requests", "Requests by state", ["state"], registry=self._registry
+        )
+        self._holds = Gauge(
+            "offhook_holds",
+            "Approved requests of which nothing is sent yet",
+            ["state"],
+            registry=self._registry,
         )
         self._batches = Gauge(
             "offhook_batches", "Batches by state", ["state"], registry=self._registry
@@ -28,10 +34,13 @@ class Metrics:
         """The metrics in Prometheus's text format."""
         async with self._database.read() as tx:
             request_counts = await requests.counts(tx)
+            hold_counts = await requests.hold_counts(tx)
             batch_counts = await batches.counts(tx)
             undelivered = await posts.backlog(tx)
         for state in RequestState:
             self._requests.labels(state.value).set(request_counts.get(state.value, 0))
+        for hold in (Hold.CHECKING, Hold.HELD):
+            self._holds.labels(hold.value).set(hold_counts.get(hold.value, 0))
         for batch_state in BatchState:
             self._batches.labels(batch_state.value).set(batch_counts.get(batch_state.value, 0))
         self._outbox.set(undelivered)

@@ -61,6 +61,8 @@ cause-not-run = Not sent, because the request was canceled. Nothing was changed.
     .fix = Retry whenever you want.
 cause-refused = The SIP Gateway refused the whole batch. Nothing was changed.
     .fix = Follow the SIP Gateway's message, then retry.
+cause-failed-check = Left out by an approver: the account failed its check after the approval. Its password was not reset.
+    .fix = Fix what the check found, then retry.
 cause-changed-after-approval = The batch is not the one that was approved, so Offhook did not send it.
     .fix = Tell your Offhook operator, who has to find out what wrote to the database. Then send the file again instead of retrying.
 

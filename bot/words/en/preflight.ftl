@@ -99,6 +99,7 @@ notice-unknown-license = Not checked: { $checks }. The tenant has no Microsoft E
 notice-unknown-unavailable = Not checked: { $checks }. Microsoft did not answer in time.
 notice-unknown-unreadable = Not checked: { $checks }. Microsoft's answer could not be understood.
 notice-unknown-approver = Not checked: { $checks }. Offhook itself may not read this in your tenant, so whoever approves should look.
+notice-unknown-delegation = Not checked: { $checks }. The approver's roles did not allow reading this, or their sign-in ended.
 notice-unknown-not-read = Not checked: { $checks }.
 
 ## Script: comments of the PowerShell script that mends what the checks found
@@ -218,3 +219,39 @@ toggle-confirm-guarded = I confirm that these accounts are for phones: { $names 
 approve-confirm-guarded = Confirm by name the accounts that look like people's, or reject the request.
 button-export-script = Get script
 button-export-numbers = Get CSV for numbers
+
+## The second check, after the approval
+
+progress-checking = Approved. Before anything is sent, { $total ->
+    [0] the tenant's settings are checked again.
+    [one] 1 account is checked again: { $checked } done.
+   *[other] { $total } accounts are checked again: { $checked } done.
+}
+progress-held = Stopped before anything was sent: { $accounts ->
+    [0] the tenant has a problem that the approval did not show.
+    [one] 1 account has a problem that the approval did not show.
+   *[other] { $accounts } accounts have a problem that the approval did not show.
+}
+hold-account = { $account }: { $problem }
+hold-more = { $more ->
+    [one] 1 more account has such a problem.
+   *[other] { $more } more accounts have such a problem.
+}
+hold-how = No password has been reset. An approver can { $accounts ->
+    [0] check again once this is fixed, continue anyway, or cancel the request.
+    [one] continue without this account, check again once it is fixed, or cancel the request.
+   *[other] continue without these accounts, check again once they are fixed, or cancel the request.
+}
+button-continue-without = { $accounts ->
+    [0] Continue anyway
+    [one] Continue without this account
+   *[other] Continue without these { $accounts } accounts
+}
+button-check-accounts = Check again
+notice-rechecked = Checked again after the approval: { $warnings ->
+    [one] 1 account has a new warning
+   *[other] { $warnings } accounts have a new warning
+}, more is known of { $known }, and { $mended ->
+    [one] 1 problem was fixed.
+   *[other] { $mended } problems were fixed.
+}

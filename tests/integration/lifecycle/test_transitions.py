@@ -30,7 +30,7 @@ from bot.signin.transition import State, Transition
 from bot.store import batches, requests, transitions
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
-from bot.store.models import BatchRow, UtcDateTime
+from bot.store.models import BatchRow, PhoneRow, UtcDateTime
 from bot.store.requests import Request
 from tests.support import jobs, rows
 from tests.support.rows import Tables
@@ -511,7 +511,9 @@ PHONE_CALLS: Mapping[Transition[PhoneStatus], PhoneCall] = MappingProxyType(
         phone_states.REPORT_SIGNED_IN: _reporting(PhoneStatus.SIGNED_IN),
         phone_states.REPORT_FAILED: _reporting(PhoneStatus.FAILED),
         phone_states.FAIL_ALL: lambda tx, batch: phone_lifecycle.fail_all(tx, batch, "no"),
-        phone_states.LEAVE_OUT: lambda tx, batch: phone_lifecycle.leave_out(tx, [batch.id]),
+        phone_states.LEAVE_OUT: lambda tx, batch: phone_lifecycle.leave_out(
+            tx, PhoneRow.batch_id == batch.id
+        ),
         phone_states.LEAVE_UNCONFIRMED: phone_lifecycle.leave_unconfirmed,
         phone_states.LOOK_UP_SIGNED_IN: _looking_up(PhoneStatus.SIGNED_IN),
         phone_states.LOOK_UP_FAILED: _looking_up(PhoneStatus.FAILED),

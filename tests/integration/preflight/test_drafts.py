@@ -59,6 +59,8 @@ def runner(
         idle_seconds=0.01,
         clock=clock or Clock(),
         changed=lambda: None,
+        notifications=jobs.NOTIFY,
+        started=lambda: None,
         heartbeat_seconds=heartbeat_seconds,
     )
 

@@ -103,6 +103,7 @@ def test_every_cause_has_one_code_and_words() -> None:
         "not-run",
         "refused",
         "changed-after-approval",
+        "failed-check",
     }
     for code, cause in CAUSES.items():
         assert cause.code == code

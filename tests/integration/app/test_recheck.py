@@ -1,0 +1,279 @@
+"""Accounts that are checked again at the approval, in chat: what stops the request, and who decides."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+
+import pytest
+
+from bot.simulator.connector import Posted
+from bot.simulator.scenario import Call, Fault, FaultKind
+from bot.simulator.tenant import PERMISSIONS, Account, GraphApi
+from tests.integration.app.conftest import MakeBot
+from tests.integration.app.test_preflight import checked, submitted, tenant
+from tests.support.running_bot import (
+    ADELE,
+    ALEX,
+    CHAT,
+    MEGAN,
+    RunningBot,
+    phones_csv,
+    request_id_of,
+    text_of,
+)
+from tests.support.waiting import PATIENCE
+
+FIRST, SECOND, THIRD = (f"lobby{n}@contoso.com" for n in range(3))
+HELD = "Stopped before anything was sent"
+
+
+async def age(bot: RunningBot) -> None:
+    """Let an hour pass since the accounts were checked."""
+
+    def write() -> None:
+        with sqlite3.connect(bot.database, timeout=PATIENCE) as connection:
+            for table, column in (
+                ("account_checks", "checked_at"),
+                ("requests", "accounts_checked_at"),
+            ):
+                connection.execute(f"UPDATE {table} SET {column} = datetime({column}, '-1 hour')")
+
+    await asyncio.to_thread(write)  # the service writes, too, in this thread's loop
+
+
+async def approvable(bot: RunningBot, phones: int = 3) -> Posted:
+    """An approval card whose accounts were checked an hour ago."""
+    approval = await bot.request_approval(await checked(bot, phones_csv(phones)))
+    await age(bot)
+    return approval
+
+
+async def held(bot: RunningBot, since: int) -> Posted:
+    return await bot.wait_for(lambda message: HELD in text_of(message), since=since)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        (Account(enabled=False), f"{FIRST}: The account is disabled."),
+        (Account(exists=False), f"{FIRST}: The account does not exist in this tenant."),
+        (Account(roles=("User Administrator",)), f"{FIRST}: The account is an administrator"),
+        (Account(mailbox=True), f"{FIRST}: The account has a mailbox"),
+    ],
+)
+async def test_account_changed_since_its_check_stops_the_request_until_it_is_left_out(
+    make_bot: MakeBot, changed: Account, sentence: str
+) -> None:
+    bot = await make_bot(gateway=tenant({}), preflight="on")
+    approval = await approvable(bot)
+    bot.gateway.accounts.set(FIRST, changed)
+    since = bot.now
+
+    await bot.approve(approval)
+
+    card = await held(bot, since)
+    assert sentence in text_of(card)
+    assert bot.gateway.configapi.submits == []
+    since = bot.now
+    await bot.click(MEGAN, card, "continue_without")
+    results = await bot.wait_for_results(since=since)
+    assert submitted(bot) == [SECOND, THIRD]
+    assert "Left out by an approver" in text_of(results)
+
+
+async def test_fresh_and_known_accounts_are_not_checked_again(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=tenant({}), preflight="on")
+    approval = await bot.request_approval(await checked(bot, phones_csv(3)))
+    bot.gateway.accounts.set(FIRST, Account(enabled=False))
+    before = bot.gateway.graph.calls.total()
+
+    since = bot.now
+    await bot.approve(approval)
+    await bot.wait_for_results(since=since)
+
+    assert bot.gateway.graph.calls.total() == before
+
+
+async def test_request_starts_by_itself_if_nothing_has_changed(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=tenant({}), preflight="on")
+    approval = await approvable(bot)
+
+    since = bot.now
+    await bot.approve(approval)
+    await bot.wait_for_results(since=since)
+
+    assert submitted(bot) == [FIRST, SECOND, THIRD]
+    assert not any(HELD in text_of(each) for each in bot.teams.connector.messages)
+
+
+async def test_mended_accounts_pass_when_they_are_checked_again(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=tenant({}), preflight="on")
+    approval = await approvable(bot)
+    bot.gateway.accounts.set(FIRST, Account(enabled=False))
+    since = bot.now
+    await bot.approve(approval)
+    card = await held(bot, since)
+    bot.gateway.accounts.set(FIRST, Account())
+
+    since = bot.now
+    await bot.click(MEGAN, card, "check_accounts")
+    await bot.wait_for_results(since=since)
+
+    assert submitted(bot) == [FIRST, SECOND, THIRD]
+
+
+async def test_held_request_is_canceled_without_a_phone_sent(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=tenant({}), preflight="on")
+    approval = await approvable(bot)
+    bot.gateway.accounts.set(FIRST, Account(enabled=False))
+    since = bot.now
+    await bot.approve(approval)
+    card = await held(bot, since)
+
+    since = bot.now
+    await bot.click(ALEX, card, "cancel")
+    results = await bot.wait_for_results(since=since)
+
+    assert "canceled" in text_of(results).lower()
+    assert bot.gateway.configapi.submits == []
+
+
+async def test_only_somebody_who_may_approve_decides(make_bot: MakeBot) -> None:
+    bot = await make_bot(
+        gateway=tenant({}), preflight="on", approvers=(MEGAN.object_id, ALEX.object_id)
+    )
+    approval = await approvable(bot)
+    bot.gateway.accounts.set(FIRST, Account(enabled=False))
+    since = bot.now
+    await bot.approve(approval)
+    card = await held(bot, since)
+
+    for verb in ("continue_without", "check_accounts"):
+        requester = await bot.click(ALEX, card, verb)
+        assert requester.text
+        stranger = await bot.click(ADELE, card, verb)
+        assert stranger.text
+    assert bot.gateway.configapi.submits == []
+    with sqlite3.connect(bot.database) as connection:
+        (hold,) = connection.execute("SELECT hold FROM requests").fetchone()
+        denied = connection.execute(
+            "SELECT count(*) FROM events WHERE action = 'denied'"
+        ).fetchone()
+    assert (hold, denied) == ("held", (4,))
+
+
+async def test_click_on_a_card_from_before_the_latest_check_changes_nothing(
+    make_bot: MakeBot,
+) -> None:
+    bot = await make_bot(gateway=tenant({}), preflight="on")
+    approval = await approvable(bot)
+    bot.gateway.accounts.set(FIRST, Account(enabled=False))
+    since = bot.now
+    await bot.approve(approval)
+    card = await held(bot, since)
+    data = {"request": request_id_of(card), "version": _version(bot)}
+    bot.gateway.accounts.set(SECOND, Account(enabled=False))
+    await age(bot)
+    since = bot.now
+    await bot.click(MEGAN, card, "check_accounts")
+    await bot.wait_for(
+        lambda message: f"{SECOND}: The account is disabled." in text_of(message), since=since
+    )
+
+    answer = await bot.send_action(MEGAN, "continue_without", data, activity_id=card.activity_id)
+
+    assert f"{SECOND}: The account is disabled." in str(answer.card)
+    assert bot.gateway.configapi.submits == []
+
+
+def _version(bot: RunningBot) -> int:
+    with sqlite3.connect(bot.database) as connection:
+        return int(connection.execute("SELECT version FROM requests").fetchone()[0])
+
+
+async def test_phones_left_out_are_retried_later(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=tenant({}), preflight="on")
+    approval = await approvable(bot)
+    bot.gateway.accounts.set(FIRST, Account(enabled=False))
+    since = bot.now
+    await bot.approve(approval)
+    card = await held(bot, since)
+    since = bot.now
+    await bot.click(MEGAN, card, "continue_without")
+    await bot.wait_for_results(since=since)
+    bot.gateway.accounts.set(FIRST, Account())
+
+    since = bot.now
+    await bot.say(f"retry {request_id_of(card)}")
+    retry = await bot.wait_for_button("request_approval", since=since)
+    since = bot.now
+    await bot.approve(await bot.request_approval(retry))
+    await bot.wait_for_results(since=since)
+
+    assert submitted(bot) == [FIRST, SECOND, THIRD]
+
+
+async def test_missing_permission_is_told_and_does_not_stop(make_bot: MakeBot) -> None:
+    graph = GraphApi(permissions=PERMISSIONS - {"AuditLog.Read.All"})
+    bot = await make_bot(gateway=tenant({}, graph=graph), preflight="on")
+    approval = await bot.request_approval(await checked(bot, phones_csv(3)))
+
+    since = bot.now
+    await bot.approve(approval)
+    await bot.wait_for_results(since=since)
+
+    assert submitted(bot) == [FIRST, SECOND, THIRD]
+    with sqlite3.connect(bot.database) as connection:
+        (notices,) = connection.execute("SELECT recheck_notices FROM requests").fetchone()
+    assert "AuditLog.Read.All" in notices
+
+
+async def test_policy_changed_since_the_check_stops_the_request(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=tenant({}), preflight="on")
+    approval = await approvable(bot)
+    bot.gateway.configapi.scenario = tenant({}, bulk_sign_in=False)
+    since = bot.now
+
+    await bot.approve(approval)
+
+    card = await held(bot, since)
+    assert "Bulk sign-in is turned off for this tenant." in text_of(card)
+    since = bot.now
+    await bot.click(MEGAN, card, "continue_without")
+    await bot.wait_for_results(since=since)
+
+
+async def test_graph_that_is_down_at_the_approval_does_not_stop_the_request(
+    make_bot: MakeBot,
+) -> None:
+    bot = await make_bot(gateway=tenant({}), preflight="on")
+    approval = await approvable(bot)
+    down = Fault(call=Call.GRAPH_BATCH, fault=FaultKind.UNAVAILABLE, times=0)
+    bot.gateway.faults.add(down)
+
+    since = bot.now
+    await bot.approve(approval)
+    await bot.wait_for_results(since=since)
+
+    assert submitted(bot) == [FIRST, SECOND, THIRD]
+
+
+async def test_replica_that_starts_later_resumes_the_check_and_the_hold(
+    make_bot: MakeBot,
+) -> None:
+    bot = await make_bot(gateway=tenant({}), preflight="on")
+    approval = await approvable(bot)
+    bot.gateway.accounts.set(FIRST, Account(enabled=False))
+    since = bot.now
+    await bot.approve(approval)
+    card = await held(bot, since)
+    await bot.stop()
+    await bot.start()
+
+    await bot.say(f"status {request_id_of(card)}", by=MEGAN, chat=CHAT)
+    assert bot.gateway.configapi.submits == []
+    since = bot.now
+    await bot.click(MEGAN, card, "continue_without")
+    await bot.wait_for_results(since=since)
+    assert submitted(bot) == [SECOND, THIRD]
