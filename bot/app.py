@@ -134,7 +134,10 @@ async def running(
         # Sentences quote what people wrote: on one line, without invisible characters.
         words = Words(escape=single_line)
         projection = Projection(
-            words, runs_as_approver=delegations is not None, approvals=settings.approvals
+            words,
+            runs_as_approver=delegations is not None,
+            approvals=settings.approvals,
+            clock=utc_now,
         )
         notifications = Notifications(settings.approvals, settings.notifications, words)
         owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
@@ -237,6 +240,19 @@ async def running(
 
 
 @asynccontextmanager
+async def reading_facts(settings: Settings) -> AsyncGenerator[TenantReader]:
+    """A reader of the home tenant with the app's own permissions, and no running service.
+
+    Raises `ScenarioError` or `CredentialError`.
+    """
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(_session(settings))
+        urls = await _remote_services(settings, stack)
+        tokens = await _tokens(await _credentials(settings, session, stack), stack)
+        yield _home_reader(settings, session, urls, tokens)
+
+
+@asynccontextmanager
 async def examining(settings: Settings) -> AsyncGenerator[RunChecks]:
     """The doctor with its own clients and no running service.
 
@@ -285,17 +301,23 @@ def _reader_of(
     settings: Settings, session: aiohttp.ClientSession, urls: tuple[str, str], app: Tokens
 ) -> Callable[[str], TenantReader | None]:
     """Readers with the app's own permissions, which reach its own tenant; in `local`, every tenant."""
-    configapi_url, graph_url = urls
-    home = TenantReader(
-        GraphClient(session, graph_url, app, scope=settings.graph_scope),
-        ConfigApiGateway(session, configapi_url, app),
-    )
+    home = _home_reader(settings, session, urls, app)
 
     def reader_of(tenant_id: str) -> TenantReader | None:
         is_home = settings.local or tenant_id.lower() == settings.home_tenant.lower()
         return home if is_home else None
 
     return reader_of
+
+
+def _home_reader(
+    settings: Settings, session: aiohttp.ClientSession, urls: tuple[str, str], app: Tokens
+) -> TenantReader:
+    configapi_url, graph_url = urls
+    return TenantReader(
+        GraphClient(session, graph_url, app, scope=settings.graph_scope),
+        ConfigApiGateway(session, configapi_url, app),
+    )
 
 
 async def _serve_metrics(
