@@ -73,11 +73,15 @@ def _style(roster: RosterSummary) -> ContainerStyle:
 
 
 def _notices(context: CardContext) -> list[CardElement]:
-    """The first notices on the file."""
-    return [
+    """The first notices on the file, and how many there are besides."""
+    notices = context.snapshot.roster.notices
+    lines: list[CardElement] = [
         text(f"• {context.message(f'notice-{notice.code}', **notice.arguments)}", spacing="Small")
-        for notice in context.snapshot.roster.notices[:_MAX_NOTICES]
+        for notice in notices[:_MAX_NOTICES]
     ]
+    if (more := len(notices) - _MAX_NOTICES) > 0:
+        lines.append(text(context.message("notices-more", count=more), spacing="Small"))
+    return lines
 
 
 def _counts(context: CardContext) -> list[CardElement]:

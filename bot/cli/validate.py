@@ -185,6 +185,8 @@ def _print_accounts(checked: CheckedRoster | None, words: Words, console: Consol
         warnings=warnings,
         unknown=unknown,
         failing=refused + guarded + failed,
+        decided=0,
+        included=0,
     )
     print_line(console, f"{words('fact-accounts')}: {counts}", "bold")
 

@@ -35,6 +35,7 @@ phones-in-batches = { $phones ->
         [one] { $batches } batch
        *[other] { $batches } batches
     }
+notices-more = And { $count } more.
 page-of = { $first } to { $last } of { $total }
 column-row = Row
 column-issue = Issue and fix
