@@ -152,6 +152,7 @@ async def running(
             runs_as_approver=delegations is not None,
             approvals=settings.approvals,
             mends=settings.mends_accounts,
+            clock=utc_now,
         )
         notifications = Notifications(settings.approvals, settings.notifications, words)
         owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
@@ -278,6 +279,19 @@ async def running(
 
 
 @asynccontextmanager
+async def reading_facts(settings: Settings) -> AsyncGenerator[TenantReader]:
+    """A reader of the home tenant with the app's own permissions, and no running service.
+
+    Raises `ScenarioError` or `CredentialError`.
+    """
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(_session(settings))
+        urls = await _remote_services(settings, stack)
+        tokens = await _tokens(await _credentials(settings, session, stack), stack)
+        yield _home_reader(settings, session, urls, tokens)
+
+
+@asynccontextmanager
 async def examining(settings: Settings) -> AsyncGenerator[RunChecks]:
     """The doctor with its own clients and no running service.
 
@@ -326,11 +340,7 @@ def _reader_of(
     settings: Settings, session: aiohttp.ClientSession, urls: tuple[str, str], app: Tokens
 ) -> Callable[[str], TenantReader | None]:
     """Readers with the app's own permissions, which reach its own tenant; in `local`, every tenant."""
-    configapi_url, graph_url = urls
-    home = TenantReader(
-        GraphClient(session, graph_url, app, scope=settings.graph_scope),
-        ConfigApiGateway(session, configapi_url, app),
-    )
+    home = _home_reader(settings, session, urls, app)
 
     def reader_of(tenant_id: str) -> TenantReader | None:
         return home if _is_home(settings, tenant_id) else None
@@ -359,6 +369,16 @@ def _approver_readers(
 def _is_home(settings: Settings, tenant_id: str) -> bool:
     """Whether the app's own permissions reach the tenant."""
     return settings.local or tenant_id.lower() == settings.home_tenant.lower()
+
+
+def _home_reader(
+    settings: Settings, session: aiohttp.ClientSession, urls: tuple[str, str], app: Tokens
+) -> TenantReader:
+    configapi_url, graph_url = urls
+    return TenantReader(
+        GraphClient(session, graph_url, app, scope=settings.graph_scope),
+        ConfigApiGateway(session, configapi_url, app),
+    )
 
 
 async def _serve_metrics(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, ToggleInput
 
-from bot.signin.request import Hold
+from bot.signin.request import Hold, RequestState
 from bot.signin.snapshot import AccountChecks, RequestSnapshot, RosterSummary
 from cards.context import CardContext, Headline
 from cards.elements import bold, callout, text
@@ -67,6 +67,8 @@ def facts_of_checks(context: CardContext) -> list[tuple[str, str]]:
         warnings=checks.warnings,
         unknown=checks.unknown,
         failing=checks.refused + checks.guarded + checks.failed,
+        decided=int(context.snapshot.state is not RequestState.DRAFT),
+        included=checks.included,
     )
     return [(context.words("fact-accounts"), result)]
 

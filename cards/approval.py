@@ -14,7 +14,7 @@ from microsoft_teams.cards.core import (
 
 from bot.phones.issue import RETRY_NOTICES, SIGN_OUT_NOTICES
 from bot.signin.request import RequestState
-from cards import accounts, lists, overlaps, status
+from cards import accounts, lists, overlaps, status, windows
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, callout, facts, heading, text, timestamp
 from cards.escape import Markup
@@ -37,6 +37,7 @@ def _waiting(context: CardContext) -> CardParts:
     body: list[CardElement] = [
         *accounts.approval_warning(context),
         *_sign_out_warning(context),
+        *_window_warning(context),
         *_overlaps(context),
         *_attempt_before(context),
         facts(_request_facts(context)),
@@ -100,6 +101,11 @@ def _sign_out_warning(context: CardContext) -> list[CardElement]:
     return [callout([*sentences, *_shared_accounts(context)], "warning")]
 
 
+def _window_warning(context: CardContext) -> list[CardElement]:
+    lines = windows.lead(context)
+    return [callout(lines, "warning")] if lines else []
+
+
 def _attempt_before(context: CardContext) -> list[TextBlock]:
     """Of a retry: what is known of the phones and passwords of the request that it retries."""
     notices = [n for n in context.snapshot.roster.notices if n.code in RETRY_NOTICES]
@@ -125,6 +131,7 @@ def _request_facts(context: CardContext) -> list[tuple[str, str]]:
         (context.words("fact-reason"), reason),
         (context.words("fact-file"), context.markdown_value(roster.file_name)),
         *accounts.facts_of_checks(context),
+        *windows.facts_of_windows(context),
         *region_facts(context),
     ]
     pairs.append((context.words("label-batch-size"), str(snapshot.batch_size)))

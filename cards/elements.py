@@ -145,7 +145,7 @@ def progress_bar(good: int, bad: int, in_progress: int, total: int) -> ProgressB
         fallback=ColumnSet(
             columns=[
                 Column(
-                    width=max(1, round(100 * count / total)),
+                    width=max(1, 100 * count // total),
                     style=style,
                     min_height="8px",
                     spacing="None",

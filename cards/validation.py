@@ -19,7 +19,7 @@ from bot.phones.region import Region
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RosterSummary
-from cards import accounts, lists, mend, overlaps, status
+from cards import accounts, lists, mend, overlaps, status, windows
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import action_row, bold, callout, facts, heading, text
 from cards.escape import single_line
@@ -37,7 +37,7 @@ def build(context: CardContext) -> CardParts:
 
 def _draft(context: CardContext) -> CardParts:
     roster = context.snapshot.roster
-    lead: list[CardElement] = accounts.lead(context)
+    lead: list[CardElement] = [*accounts.lead(context), *windows.lead(context)]
     if roster.ready and roster.not_ready:
         lead.append(bold(context.message("validation-left-out", rows=roster.not_ready)))
     return CardParts(
@@ -74,11 +74,15 @@ def _style(roster: RosterSummary) -> ContainerStyle:
 
 
 def _notices(context: CardContext) -> list[CardElement]:
-    """The first notices on the file."""
-    return [
+    """The first notices on the file, and how many there are besides."""
+    notices = context.snapshot.roster.notices
+    lines: list[CardElement] = [
         text(f"• {context.message(f'notice-{notice.code}', **notice.arguments)}", spacing="Small")
-        for notice in context.snapshot.roster.notices[:_MAX_NOTICES]
+        for notice in notices[:_MAX_NOTICES]
     ]
+    if (more := len(notices) - _MAX_NOTICES) > 0:
+        lines.append(text(context.message("notices-more", count=more), spacing="Small"))
+    return lines
 
 
 def _counts(context: CardContext) -> list[CardElement]:
@@ -99,6 +103,7 @@ def _counts(context: CardContext) -> list[CardElement]:
         if rows
     ]
     pairs += accounts.facts_of_checks(context)
+    pairs += windows.facts_of_windows(context)
     pairs += region_facts(context)
     if roster.without_region:
         pairs.append(
@@ -244,7 +249,8 @@ def _actions(context: CardContext) -> list[Action]:
 
 def _export_button(context: CardContext) -> list[Action]:
     """Empty if there are no issues to export."""
-    if not context.snapshot.roster.issues.total and not context.snapshot.overlaps:
+    roster = context.snapshot.roster
+    if not roster.issues.total and not context.snapshot.overlaps and not windows.lead(context):
         return []
     return [export_issues_button(context)]
 

@@ -112,6 +112,8 @@ PLACES = (
         "bot/commands/reconcile.py",
         "reconcile",
     ),
+    Place("Read a time of provisioning", "bot/phones/provisioned.py", "parse"),
+    Place("Count phones that are too early or too late", "bot/store/windows.py", "count"),
     Place("Write the cmdlets that fix accounts", "bot/preflight/script.py", "powershell"),
     Place("Write the results CSV, safe for spreadsheets", "bot/commands/export.py", "results_csv"),
     Place("Resolve who is a requester or an approver", "bot/commands/roles.py", "Roles"),

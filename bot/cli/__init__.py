@@ -100,7 +100,12 @@ def _playground() -> None:
 
 @app.command("validate")
 def _validate(
-    file: Annotated[Path, typer.Argument(help="A CSV or XLSX file.")], as_json: Json = False
+    file: Annotated[Path, typer.Argument(help="A CSV or XLSX file.")],
+    accounts: Annotated[
+        bool,
+        typer.Option("--accounts", help="Check the accounts, too, with the app's permissions."),
+    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Validate a file without sending anything.
 
@@ -108,7 +113,7 @@ def _validate(
     """
     from bot.cli import validate
 
-    raise typer.Exit(validate.run(file, as_json=as_json, console=Console()))
+    raise typer.Exit(validate.run(file, accounts=accounts, as_json=as_json, console=Console()))
 
 
 @app.command("urls")

@@ -1,10 +1,15 @@
 """`python -m bot validate FILE`: validates a file of phones without sending anything.
 
-Exit codes: 0 every row is ready, 1 some rows are not, 2 the file cannot be read.
+With `--accounts`, the accounts are looked up with the app's own permissions, and rows whose accounts would
+be left out are not ready.
+
+Exit codes: 0 every row is ready, 1 some rows are not, 2 the file cannot be read, or the settings do not allow
+a check of the accounts.
 
 With `--json`, one object. If the file can be read: `file`, `rows`, `ready`, `not_ready`, `notices`
-(sentences), and `issues` (errors first), each with `row`, `column`, `value`, `severity`, `code`, `message`,
-and `fix`. Otherwise: `file`, and `error` with `code`, `message`, and `fix`.
+(sentences), `accounts` (how many have which result; null if they were not checked), and `issues` (errors
+first), each with `row`, `column`, `value`, `severity`, `code`, `message`, and `fix`. Otherwise: `file`, and
+`error` with `code`, `message`, and `fix`.
 """
 
 from __future__ import annotations
@@ -12,7 +17,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -22,8 +27,12 @@ from bot.phones import roster
 from bot.phones.issue import Issue, Severity
 from bot.phones.reader import MAX_BYTES
 from bot.phones.roster import Roster, UnreadableFileError
+from bot.preflight.verdict import Result
 from bot.words import Words
 from bot.words.terminal import escape_terminal
+
+if TYPE_CHECKING:
+    from bot.cli.account_checks import CheckedRoster
 
 READY = 0
 NOT_READY = 1
@@ -33,8 +42,11 @@ _STYLES = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.NOTE: "cy
 _ICONS = {Severity.ERROR: "✗", Severity.WARNING: "!", Severity.NOTE: "i"}
 
 
-def run(path: Path, *, as_json: bool, console: Console) -> int:
-    """Prints the validation of the file at `path` and returns the exit code."""
+def run(path: Path, *, accounts: bool = False, as_json: bool, console: Console) -> int:
+    """Prints the validation of the file at `path` and returns the exit code.
+
+    `accounts`: check them, too. Raises UsageError when the settings do not allow that.
+    """
     try:
         validated = roster.read(content(path), path.name)
     except UnreadableFileError as error:
@@ -43,10 +55,19 @@ def run(path: Path, *, as_json: bool, console: Console) -> int:
         else:
             _print_error(path, error, Words(escape=escape_terminal), console)
         return UNREADABLE
+    checked: CheckedRoster | None = None
+    if accounts:
+        # Imported when somebody asks: it brings along everything that speaks to remote services.
+        from bot.cli import account_checks
+
+        checked = account_checks.check(validated, Words())
+        validated = checked.roster
     if as_json:
-        _print_json(_document(path, validated, Words()), console)
+        _print_json(_document(path, validated, checked, Words()), console)
     else:
-        _print_roster(path, validated, Words(escape=escape_terminal), console)
+        words = Words(escape=escape_terminal)
+        _print_roster(path, validated, words, console)
+        _print_accounts(checked, words, console)
     return NOT_READY if validated.not_ready else READY
 
 
@@ -81,7 +102,9 @@ def _error_document(path: Path, error: UnreadableFileError, words: Words) -> dic
     }
 
 
-def _document(path: Path, validated: Roster, words: Words) -> dict[str, Any]:
+def _document(
+    path: Path, validated: Roster, checked: CheckedRoster | None, words: Words
+) -> dict[str, Any]:
     def issue(issue: Issue) -> dict[str, Any]:
         message, fix = _issue_and_fix(issue, words)
         return {
@@ -100,6 +123,11 @@ def _document(path: Path, validated: Roster, words: Words) -> dict[str, Any]:
         "ready": validated.ready,
         "not_ready": validated.not_ready,
         "notices": [words(f"notice-{n.code}", **n.arguments) for n in validated.notices],
+        "accounts": (
+            None
+            if checked is None
+            else {result.value: checked.results.get(result, 0) for result in Result}
+        ),
         "issues": [issue(each) for each in validated.issues],
     }
 
@@ -129,6 +157,38 @@ def _print_roster(path: Path, validated: Roster, words: Words, console: Console)
         not_ready=validated.not_ready,
     )
     print_line(console, sentence, "bold")
+
+
+def _print_accounts(checked: CheckedRoster | None, words: Words, console: Console) -> None:
+    """The accounts by verdict, in the words of the card."""
+    if checked is None:
+        print_line(console, words("validate-accounts-not-checked"), "dim")
+        return
+    if checked.simulated:
+        print_line(console, words("validate-accounts-simulated"), "yellow")
+    refused, guarded, failed, warnings, unknown, passed = (
+        checked.results.get(each, 0)
+        for each in (
+            *(Result.REFUSED, Result.GUARDED, Result.FAILED),
+            *(Result.WARNING, Result.UNKNOWN, Result.PASSED),
+        )
+    )
+    if refused + guarded:
+        sentence = words("accounts-guarded-lead", refused=refused, guarded=guarded, included=0)
+        print_line(console, sentence, "bold")
+    if failed:
+        print_line(console, words("accounts-failed-lead", failed=failed), "bold")
+    counts = words(
+        "accounts-checked",
+        total=sum(checked.results.values()),
+        passed=passed,
+        warnings=warnings,
+        unknown=unknown,
+        failing=refused + guarded + failed,
+        decided=0,
+        included=0,
+    )
+    print_line(console, f"{words('fact-accounts')}: {counts}", "bold")
 
 
 def _print_issues(issues: Sequence[Issue], words: Words, console: Console) -> None:

@@ -41,6 +41,8 @@ class IncomingMessage:
     files: Sequence[IncomingFile] = ()
     #: number of files shared where Teams gives the bot no access to them (group chats, channels)
     unreachable_files: int = 0
+    #: IANA name of the sender's time zone, as the client says; "" if it does not. Hostile.
+    timezone: str = ""
 
 
 @dataclass(frozen=True, slots=True)

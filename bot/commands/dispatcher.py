@@ -173,7 +173,7 @@ class Dispatcher:
         context = self._context
         turn = await turn_of(context, message.sender, message.conversation)
         for file in message.files:
-            await intake.take_file(context, turn, file)
+            await intake.take_file(context, turn, file, message.timezone)
         if message.unreachable_files:
             sentence = "file-no-table" if turn.personal else "file-only-personal"
             if not context.rules.chat_files:
@@ -182,7 +182,7 @@ class Dispatcher:
         if message.files or message.unreachable_files:
             return
         if roster.looks_like_csv(message.text):
-            await intake.take_text(context, turn, message.text)
+            await intake.take_text(context, turn, message.text, message.timezone)
             return
         await self._command(turn, message.text)
 

@@ -9,6 +9,7 @@ import csv
 import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
@@ -20,13 +21,13 @@ from bot.lifecycle import exports
 from bot.phones.formula import escape_formula
 from bot.phones.issue import Column, Issue, Severity
 from bot.phones.provisioning import url_for
-from bot.preflight import findings, numbers, script
+from bot.preflight import clocks, findings, numbers, script
 from bot.settings.model import Exports
 from bot.signin.overlap import may_name
 from bot.signin.policy import Denied, may_see
-from bot.signin.request import Person
+from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import PhoneSnapshot
-from bot.store import account_checks, drafts, file_consents, overlaps, posts, snapshots
+from bot.store import account_checks, drafts, file_consents, overlaps, posts, snapshots, windows
 from bot.store.file_consents import Offer
 from bot.store.overlaps import OverlappingRow
 from bot.store.posts import NewPost
@@ -52,6 +53,9 @@ HEADER = (
     "Fix",
     "BatchId",
     "ProvisioningUrl",
+    "Provisioned",
+    "Deadline",
+    "AccountCheck",
 )
 ISSUES_HEADER = ("Row", "Column", "Value", "Severity", "Issue", "Fix")
 _CONSENT = "application/vnd.microsoft.teams.card.file.consent"
@@ -85,8 +89,19 @@ async def results_csv(context: Context, request: Request) -> bytes:
                 if ready
                 else _not_ready(context.words, phone, issues)
             )
-            writer.writerow(map(escape_formula, cells))
+            writer.writerow(map(escape_formula, (*cells, *_clock(phone), phone.account_check)))
     return out.getvalue().encode("utf-8-sig")
+
+
+def _clock(phone: PhoneSnapshot) -> tuple[str, str]:
+    """When the phone was provisioned, and its deadline; in UTC, so that both read the same anywhere."""
+    if phone.provisioned_at is None:
+        return "", ""
+    return _utc(phone.provisioned_at), _utc(phone.provisioned_at + clocks.DEADLINE)
+
+
+def _utc(when: datetime) -> str:
+    return f"{when:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _not_ready(words: Words, phone: PhoneSnapshot, issues: Sequence[Issue]) -> tuple[str, ...]:
@@ -127,7 +142,8 @@ def _result(words: Words, phone: PhoneSnapshot, tenant_id: str) -> tuple[str, ..
 
 
 async def issues_csv(context: Context, request: Request, reader: Reader) -> bytes:
-    """Every issue of the file in row order, then every row that another request has, too. UTF-8 with BOM."""
+    """Every issue of the file in row order, then every row that another request has, too, then every phone
+    that is too early or late, if it is not sent yet. UTF-8 with BOM."""
     out = io.StringIO(newline="")
     writer = csv.writer(out)
     writer.writerow(ISSUES_HEADER)
@@ -144,7 +160,27 @@ async def issues_csv(context: Context, request: Request, reader: Reader) -> byte
             writer.writerow(map(escape_formula, cells))
         async for overlapping in overlaps.all_rows(tx, request.id):
             writer.writerow(map(escape_formula, _overlapping(context.words, overlapping, reader)))
+        if request.state in (RequestState.DRAFT, RequestState.WAITING):
+            now = context.clock()
+            async for row, provisioned_at in windows.outside(tx, request.id, now):
+                cells = _outside_window(context.words, row, provisioned_at, now)
+                writer.writerow(map(escape_formula, cells))
     return out.getvalue().encode("utf-8-sig")
+
+
+def _outside_window(
+    words: Words, row: int, provisioned_at: datetime, now: datetime
+) -> tuple[str, ...]:
+    window = clocks.window(provisioned_at, now).value
+    deadline = f"{provisioned_at + clocks.DEADLINE:%Y-%m-%d %H:%M} UTC"
+    return (
+        str(row),
+        Column.PROVISIONED.value,
+        _utc(provisioned_at),
+        Severity.WARNING.value,
+        words(f"window-row-{window}"),
+        words.part(f"window-row-{window}", "fix", deadline=deadline),
+    )
 
 
 def _overlapping(words: Words, overlapping: OverlappingRow, reader: Reader) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from bot.commands.inputs import cleaned
 from bot.lifecycle import requests as lifecycle
 from bot.phones import roster
 from bot.phones.errors import UnreadableFileError
+from bot.phones.provisioned import zone_named
 from bot.phones.roster import Roster
 from bot.signin.policy import Denied, may_submit_file
 from bot.store.drafts import NewRequest
@@ -23,7 +24,7 @@ log = structlog.get_logger()
 _MAX_NAME = 200  # characters
 
 
-async def take_file(context: Context, turn: Turn, file: IncomingFile) -> None:
+async def take_file(context: Context, turn: Turn, file: IncomingFile, timezone: str) -> None:
     if not await _may_submit(context, turn):
         return
     name = cleaned(file.name, _MAX_NAME)
@@ -33,7 +34,8 @@ async def take_file(context: Context, turn: Turn, file: IncomingFile) -> None:
         log.info("intake.file_unavailable", reason=error.code)
         await _show_unusable(context, turn, name, f"file-{error.code}", error.arguments)
         return
-    await _draft(context, turn, name, lambda: roster.read(content, name))
+    zone = zone_named(timezone)
+    await _draft(context, turn, name, lambda: roster.read(content, name, zone))
 
 
 async def _may_submit(context: Context, turn: Turn) -> bool:
@@ -46,10 +48,11 @@ async def _may_submit(context: Context, turn: Turn) -> bool:
     return True
 
 
-async def take_text(context: Context, turn: Turn, text: str) -> None:
+async def take_text(context: Context, turn: Turn, text: str, timezone: str = "") -> None:
     if not await _may_submit(context, turn):
         return
-    await _draft(context, turn, context.words("pasted-table"), lambda: roster.read_text(text))
+    zone, name = zone_named(timezone), context.words("pasted-table")
+    await _draft(context, turn, name, lambda: roster.read_text(text, zone))
 
 
 async def _draft(context: Context, turn: Turn, name: str, read: Callable[[], Roster]) -> None:

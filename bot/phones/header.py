@@ -26,6 +26,11 @@ _COLUMN_NAMES: Mapping[str, Column] = MappingProxyType(
         "macid": Column.HARDWARE_ID,
         "macaddress": Column.HARDWARE_ID,
         "region": Column.REGION,
+        "provisioned": Column.PROVISIONED,
+        "provisionedat": Column.PROVISIONED,
+        "provisionedon": Column.PROVISIONED,
+        "provisioningdate": Column.PROVISIONED,
+        "provisioningtime": Column.PROVISIONED,
     }
 )
 # Names that can mean something else, such as a display name or a serial number: they name a column only
@@ -42,7 +47,12 @@ _LOOSE_NAMES: Mapping[str, Column] = MappingProxyType(
     }
 )
 # Further columns of Offhook's export, which can be uploaded again unchanged.
-_EXPORT_COLUMNS = frozenset({"status", "error", "cause", "fix", "batchid", "provisioningurl"})
+_EXPORT_COLUMNS = frozenset(
+    {
+        *("status", "error", "cause", "fix", "batchid", "provisioningurl"),
+        *("deadline", "accountcheck"),
+    }
+)
 _NON_WORD = re.compile(r"[\W_]+")
 _REQUIRED = frozenset({Column.USERNAME, Column.HARDWARE_ID})
 _MAX_LISTED = 5  # ignored columns listed by name

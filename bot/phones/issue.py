@@ -37,6 +37,7 @@ class Column(StrEnum):
     USERNAME = "Username"
     HARDWARE_ID = "HardwareId"
     REGION = "Region"
+    PROVISIONED = "Provisioned"
 
 
 @dataclass(frozen=True, slots=True)

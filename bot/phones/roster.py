@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
+from zoneinfo import ZoneInfo
 
 from bot.phones import header, reader
 from bot.phones.errors import UnreadableFileError as UnreadableFileError
@@ -64,25 +65,29 @@ class Roster:
         return sum(issue.severity is Severity.NOTE for issue in self.issues)
 
 
-def read(data: bytes, name: str) -> Roster:
-    """The roster in a CSV or XLSX file. `name` is for display. Raises `UnreadableFileError`."""
+def read(data: bytes, name: str, zone: ZoneInfo | None = None) -> Roster:
+    """The roster in a CSV or XLSX file. `name` is for display.
+
+    `zone`: of times that name none; UTC if it is not known. Raises `UnreadableFileError`.
+    """
     table = reader.read(data, header.is_header)
     _, first = _first_filled_row(table.rows)
     notices = [*table.notices, *header.ignored_columns(first)]
-    return _roster(name, table.rows, header.locate_columns(first), notices)
+    return _roster(name, table.rows, header.locate_columns(first), notices, zone)
 
 
-def read_text(text: str) -> Roster:
+def read_text(text: str, zone: ZoneInfo | None = None) -> Roster:
     """The roster in a chat message: a typed or pasted table, with or without code fence and header.
 
-    Raises `UnreadableFileError`.
+    `zone`: of times that name none; UTC if it is not known. Raises `UnreadableFileError`.
     """
     rows = reader.parse(_unwrap(text), _starts_table)
     number, first = _first_filled_row(rows)
     if header.is_phone(first):
         rows = itertools.chain([(number, first)], rows)
-        return _roster("", rows, header.assumed_columns(first), [Notice("header-missing")])
-    return _roster("", rows, header.locate_columns(first), list(header.ignored_columns(first)))
+        return _roster("", rows, header.assumed_columns(first), [Notice("header-missing")], zone)
+    ignored = list(header.ignored_columns(first))
+    return _roster("", rows, header.locate_columns(first), ignored, zone)
 
 
 def looks_like_csv(text: str) -> bool:
@@ -142,8 +147,9 @@ def _roster(
     rows: Iterator[tuple[int, Sequence[str]]],
     columns: Mapping[Column, int],
     notices: Sequence[Notice],
+    zone: ZoneInfo | None,
 ) -> Roster:
-    result = validate(rows, columns)
+    result = validate(rows, columns, zone)
     if not result.rows:
         raise UnreadableFileError("no-rows")
     return Roster(name, result.rows, result.issues, [*notices, *result.notices])

@@ -7,16 +7,20 @@ path of two pattern matches; only the others are parsed in detail.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
 from operator import itemgetter
 from types import MappingProxyType
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from bot.phones import hardware_id as hardware_ids
+from bot.phones import provisioned as times
 from bot.phones import region as regions
 from bot.phones import username as usernames
 from bot.phones.errors import UnreadableFileError
 from bot.phones.formula import unescape_formula
 from bot.phones.issue import Column, Issue, Notice, Severity, accounts_on_several
+from bot.phones.provisioned import Provisioned
 from bot.phones.region import Region
 from bot.phones.value import Flaw, shorten, trim
 from bot.phones.vendor import carries_handsets, usual_ports
@@ -37,6 +41,8 @@ class RosterRow(NamedTuple):
     region: Region | None
     #: Whether the row can be submitted.
     ready: bool
+    #: UTC time at which the phone was provisioned; None if the file gives none, or an unusable one.
+    provisioned: datetime | None = None
 
 
 class ValidatedRows(NamedTuple):
@@ -49,13 +55,15 @@ class ValidatedRows(NamedTuple):
 
 
 def validate(
-    numbered_rows: Iterator[tuple[int, Sequence[str]]], columns: Mapping[Column, int]
+    numbered_rows: Iterator[tuple[int, Sequence[str]]],
+    columns: Mapping[Column, int],
+    zone: ZoneInfo | None = None,
 ) -> ValidatedRows:
-    """Validate the rows, skipping blank ones.
+    """Validate the rows, skipping blank ones. `zone`: of times that name none; UTC if it is not known.
 
     Raises `UnreadableFileError` when there are more than `MAX_ROWS`, or when reading them does.
     """
-    validator = _Validator()
+    validator = _Validator(zone)
     rows = validator.validate_rows(numbered_rows, columns)
     validator.find_duplicate_hardware_ids(rows)
     validator.find_repeated_accounts(rows)
@@ -74,12 +82,15 @@ def _as_given(cell: str) -> str:
 
 
 class _Validator:
-    def __init__(self) -> None:
+    def __init__(self, zone: ZoneInfo | None) -> None:
         self.issues: list[Issue] = []
         self._respelled_count = 0
         # Message arguments for the first hardware ID that was respelled.
         self._respelled_example: Mapping[str, str | int] = {}
         self._trimmed_count = 0
+        self._zone = zone
+        self._zoneless_count = 0  # of rows with a time that names no zone
+        self._times: dict[str, Provisioned | Flaw | None] = {}
         # Rows whose only flaw is the region.
         self._unknown_region_rows: set[int] = set()
         self._regions: dict[str, Region | None] = {
@@ -93,6 +104,7 @@ class _Validator:
         rows: list[RosterRow] = []
         pick = itemgetter(columns[Column.USERNAME], columns[Column.HARDWARE_ID])
         region_index = columns.get(Column.REGION)
+        provisioned_index = columns.get(Column.PROVISIONED)
         width = 1 + max(columns.values())
         is_username = usernames.CANONICAL.fullmatch
         is_hardware_id = hardware_ids.CANONICAL.fullmatch
@@ -102,15 +114,22 @@ class _Validator:
             username, hardware_id = pick(cells)
             region_text = "" if region_index is None else cells[region_index]
             valid_username = is_username(username) is not None
+            provisioned = (
+                None
+                if provisioned_index is None
+                else self._provisioned(number, cells[provisioned_index])
+            )
             if valid_username and is_hardware_id(hardware_id) and region_text in known_regions:
                 rows.append(
-                    RosterRow(number, username, hardware_id, known_regions[region_text], True)
+                    RosterRow(
+                        number, username, hardware_id, known_regions[region_text], True, provisioned
+                    )
                 )
             elif valid_username or any(map(trim, cells)):
                 rows.append(
                     self._parse_row(
                         number, username, hardware_id, region_text, valid_username=valid_username
-                    )
+                    )._replace(provisioned=provisioned)
                 )
             if len(rows) > MAX_ROWS:
                 remaining = sum(any(map(trim, cells)) for _, cells in numbered_rows)
@@ -148,6 +167,19 @@ class _Validator:
             region,
             valid and not unknown_region,
         )
+
+    def _provisioned(self, number: int, text: str) -> datetime | None:
+        """The time, if there is one. The row stays ready without: only its deadline is not known."""
+        if text not in self._times:  # few phones are provisioned at a time of their own
+            self._times[text] = times.parse(text, self._zone or UTC)
+        time = self._times[text]
+        if isinstance(time, Flaw):
+            self._add_issue(number, Column.PROVISIONED, text, time, Severity.WARNING)
+            return None
+        if time is None:
+            return None
+        self._zoneless_count += not time.zone_given
+        return time.at
 
     def _username(self, number: int, value: str) -> str | None:
         parsed = usernames.parse(value)
@@ -268,6 +300,12 @@ class _Validator:
             )
         if self._trimmed_count:
             yield Notice("values-trimmed", {"count": self._trimmed_count})
+        if self._zoneless_count:
+            zone = self._zone.key if self._zone else "UTC"
+            yield Notice(
+                "provisioned-zone",
+                {"count": self._zoneless_count, "zone": zone, "known": int(self._zone is not None)},
+            )
 
     def _add_issue(
         self,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +24,10 @@ from cards.types import CardKind, Panel, View
 log = structlog.get_logger()
 
 
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Projected:
     message: Message
@@ -36,6 +42,7 @@ class Projection:
     runs_as_approver: bool = False  #: sign-ins use the permissions of the approver
     approvals: str = REQUESTER_CHAT  #: where approval cards go: a channel id, or `requester-chat`
     mends: bool = True  #: whether accounts can be mended
+    clock: Callable[[], datetime] = _utc_now
 
     async def card(
         self, tx: Transaction, request_id: str, kind: CardKind, view: View
@@ -47,6 +54,7 @@ class Projection:
             page=view.page,
             only_failed=view.panel is Panel.FAILED,
             issues=view.panel in (Panel.NONE, Panel.ISSUES),
+            now=self.clock(),
         )
         if snapshot is None:
             return None

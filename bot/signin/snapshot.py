@@ -85,6 +85,24 @@ class AccountHold:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvisioningWindows:
+    """Where the ready rows with a time of provisioning stand, before approval. Times are UTC."""
+
+    at: datetime  #: when they were counted
+    too_early: int
+    in_time: int
+    nearly_too_late: int
+    too_late: int
+    without_time: int  #: ready rows of which it is not known
+    #: when the next of the phones that are not too late will be; None if all are
+    next_deadline: datetime | None
+    #: UPNs of the first phones that are too early, nearly too late, too late; up to three each
+    early_examples: Sequence[str] = ()
+    nearly_late_examples: Sequence[str] = ()
+    late_examples: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class RosterSummary:
     """What the file held."""
 
@@ -100,6 +118,7 @@ class RosterSummary:
     issues: Page[Issue]  #: errors, then warnings, then notes; each in row order
     shared_accounts: Sequence[str] = ()  #: up to three accounts on several phones, while waiting
     account_checks: AccountChecks | None = None  #: None if only the file was checked
+    windows: ProvisioningWindows | None = None  #: None if no time is known, or after the approval
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +220,10 @@ class PhoneSnapshot:
     message: str  #: the SIP Gateway's own error text, verbatim
     cause: Cause | None  #: None unless it failed, was left out or is unconfirmed
     remote_batch_id: str  #: "" until the SIP Gateway gave one
+    provisioned_at: datetime | None = None  #: UTC; None if the file does not say
+    account_check: str = (
+        ""  #: `bot.preflight.verdict.Result` of its account; "" if not checked, or not read
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,7 +104,10 @@ async def insert_retry(
         retry_of=failed_request_id,
         batch_size=batch_size,
     )
-    copied = ("number", "username", "account", "hardware_id", "region", "region_given", "kind")
+    copied = (
+        *("number", "username", "account", "hardware_id", "kind"),
+        *("region", "region_given", "provisioned_at"),
+    )
     phones = [
         {
             "request_id": request_id,
@@ -192,6 +195,7 @@ def _phone(request_id: str, row: RosterRow) -> dict[str, Any]:
         "hardware_id": row.hardware_id,
         "region": row.region.value if row.region else "",
         "region_given": row.region is not None,
+        "provisioned_at": row.provisioned,
         "ready": row.ready,
         "status": PhoneStatus.PENDING.value,
         "kind": kind_of(row.hardware_id).value if row.ready else "",

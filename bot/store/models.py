@@ -160,6 +160,7 @@ class PhoneRow(Base):
     status: Mapped[str] = mapped_column(String(16))
     message: Mapped[str] = mapped_column(Text, default="")
     cause: Mapped[str] = mapped_column(String(40), default="")
+    provisioned_at: Mapped[datetime | None]  #: as the file says
     kind: Mapped[str] = mapped_column(String(40), default="")  #: `DeviceKind`, from OUI and port
     batch_id: Mapped[int | None] = mapped_column(BigId)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, func, select
+from sqlalchemy import ColumnElement, Row, and_, case, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.phones.issue import Column, Issue, Notice, Severity
@@ -38,10 +40,10 @@ from bot.signin.snapshot import (
     StalledBatch,
     Tally,
 )
-from bot.store import account_checks, batches, overlaps, requests
+from bot.store import account_checks, batches, overlaps, requests, windows
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, IssueRow, PhoneRow, RequestRow
+from bot.store.models import AccountCheckRow, BatchRow, IssueRow, PhoneRow, RequestRow
 
 PAGE_SIZE = 10  # items per page
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
@@ -59,9 +61,10 @@ async def load(
     page: int = 1,
     only_failed: bool = False,
     issues: bool = False,
+    now: datetime | None = None,
 ) -> RequestSnapshot | None:
     """The request as committed; None if there is none. `page` is of the issues if `issues`, else of the
-    phones."""
+    phones. `now`: UTC, for what depends on it; without, that is left out."""
     row = (
         await tx.execute(select(RequestRow.__table__).where(RequestRow.id == request_id))
     ).one_or_none()
@@ -69,7 +72,7 @@ async def load(
         return None
     return RequestSnapshot(
         **requests.header(row),
-        roster=await _roster(tx, row, page if issues else 1),
+        roster=await _roster(tx, row, page if issues else 1, now),
         regions=await _regions(tx, row),
         causes=await _causes(tx, request_id),
         questions=await _questions(tx, request_id),
@@ -106,7 +109,9 @@ async def _count(tx: Transaction, *conditions: Condition) -> int:
     return (await tx.execute(select(func.count()).where(*conditions))).scalar_one()
 
 
-async def _roster(tx: Transaction, request: Row[Any], page: int) -> RosterSummary:
+async def _roster(
+    tx: Transaction, request: Row[Any], page: int, now: datetime | None
+) -> RosterSummary:
     total = await _count(tx, IssueRow.request_id == request.id)
     number = _nearest(page, total)
     rows = await tx.execute(
@@ -137,6 +142,11 @@ async def _roster(tx: Transaction, request: Row[Any], page: int) -> RosterSummar
         issues=Page([_issue(row) for row in rows], number, PAGE_SIZE, total),
         shared_accounts=shared_accounts,
         account_checks=await _account_checks(tx, request),
+        windows=(
+            await windows.count(tx, request.id, now)
+            if now is not None and request.state in _BEFORE_APPROVAL
+            else None
+        ),
     )
 
 
@@ -412,6 +422,7 @@ def _phone_columns() -> Any:
         PhoneRow.status,
         PhoneRow.message,
         PhoneRow.cause,
+        PhoneRow.provisioned_at,
         BatchRow.remote_batch_id,
     ).outerjoin(BatchRow, BatchRow.id == PhoneRow.batch_id)
 
@@ -426,6 +437,7 @@ def _phone(row: Row[Any]) -> PhoneSnapshot:
         message=row.message,
         cause=CAUSES.get(row.cause, UNKNOWN) if row.cause else None,
         remote_batch_id=row.remote_batch_id or "",
+        provisioned_at=row.provisioned_at,
     )
 
 
@@ -456,6 +468,14 @@ async def all_phones(
         rows = (
             await tx.execute(
                 _phone_columns()
+                .add_columns(AccountCheckRow.result.label("account_check"))
+                .outerjoin(
+                    AccountCheckRow,
+                    and_(
+                        AccountCheckRow.request_id == PhoneRow.request_id,
+                        AccountCheckRow.account == PhoneRow.account,
+                    ),
+                )
                 .where(PhoneRow.request_id == request_id, PhoneRow.number > after)
                 .order_by(PhoneRow.number)
                 .limit(chunk)
@@ -465,7 +485,8 @@ async def all_phones(
             return
         issues = await _issues_between(tx, request_id, rows[0].number, rows[-1].number)
         for row in rows:
-            yield _phone(row), row.ready, issues.get(row.number, ())
+            phone = replace(_phone(row), account_check=row.account_check or "")
+            yield phone, row.ready, issues.get(row.number, ())
         after = rows[-1].number
 
 

@@ -73,6 +73,7 @@ class _Conversation(_Part):
 
 class _Entity(_Part):
     text: str = ""
+    timezone: str = ""  # of an entity of the type `clientInfo`
     mentioned: _Named = _Named()
 
 
@@ -99,6 +100,7 @@ class Activity(_Part):
     action: str = ""
     text: str = ""
     reply_to_id: str = ""
+    local_timezone: str = ""
     value: Any = None
     sender: _Named = Field(alias="from")
     recipient: _Named
@@ -158,7 +160,10 @@ def message(
     activity: Activity, sender: chat.Sender, where: ConversationReference
 ) -> chat.IncomingMessage:
     files, unreachable = _files(activity, where.kind)
-    return chat.IncomingMessage(sender, where, _text(activity), files, unreachable)
+    zone = activity.local_timezone or next(
+        (entity.timezone for entity in activity.entities if entity.timezone), ""
+    )
+    return chat.IncomingMessage(sender, where, _text(activity), files, unreachable, zone)
 
 
 def card_action(

@@ -35,6 +35,7 @@ phones-in-batches = { $phones ->
         [one] { $batches } batch
        *[other] { $batches } batches
     }
+notices-more = And { $count } more.
 page-of = { $first } to { $last } of { $total }
 column-row = Row
 column-issue = Issue and fix
@@ -444,6 +445,54 @@ reconciliation-answered = This question is settled. The request { $cancelling ->
 label-batch-id = Batch ID
 placeholder-batch-id = As the summary shows it
 error-batch-id = Enter the batch ID.
+
+## Windows: how long ago the phones were provisioned
+
+fact-windows = Since provisioning
+fact-deadline = Nearest deadline
+windows = { $in_time } in time{ $too_early ->
+        [0] {""}
+       *[other] , { $too_early } too early
+    }{ $nearly_too_late ->
+        [0] {""}
+       *[other] , { $nearly_too_late } nearly too late
+    }{ $too_late ->
+        [0] {""}
+       *[other] , { $too_late } too late
+    }{ $without_time ->
+        [0] {""}
+       *[other] , { $without_time } without a time
+    }, as of { $when }
+windows-too-late = { $phones ->
+        [one] { $phones } phone is too late: it was
+       *[other] { $phones } phones are too late: they were
+    } provisioned more than 72 hours ago and must be provisioned again ({ $names }{ $more ->
+        [0] {""}
+        [one] {" "}and 1 more
+       *[other] {" "}and { $more } more
+    }).
+windows-nearly-too-late = { $phones ->
+        [one] { $phones } phone is nearly too late: it was
+       *[other] { $phones } phones are nearly too late: they were
+    } provisioned more than 70 hours ago ({ $names }{ $more ->
+        [0] {""}
+        [one] {" "}and 1 more
+       *[other] {" "}and { $more } more
+    }).
+windows-too-early = { $phones ->
+        [one] { $phones } phone is too early: it was
+       *[other] { $phones } phones are too early: they were
+    } provisioned less than an hour ago, or will be. Wait until an hour has passed ({ $names }{ $more ->
+        [0] {""}
+        [one] {" "}and 1 more
+       *[other] {" "}and { $more } more
+    }).
+window-row-too-late = The phone was provisioned more than 72 hours ago, so the SIP Gateway will refuse it.
+    .fix = Provision the phone again, restart it, and wait an hour.
+window-row-nearly-too-late = The phone was provisioned more than 70 hours ago.
+    .fix = Have it signed in before { $deadline }, or provision it again.
+window-row-too-early = The phone was provisioned less than an hour ago, or will be.
+    .fix = Wait until an hour has passed since then.
 
 ## Buttons
 

@@ -67,6 +67,13 @@ issue-hardware-id-port-unusual = Most analog adapters of this make have at most 
 issue-hardware-id-port-padded = The port has fewer than three digits. It was read as { $read }.
     .fix = Nothing to do, if this is the right port.
 
+## Rows: the time of provisioning
+
+issue-provisioned-unreadable = This is not a date or time that can be read, so the phone's deadline is not known.
+    .fix = Write it like 2026-11-24 14:00, or leave the cell empty.
+issue-provisioned-ambiguous = This can mean { $first } or { $second }, so the phone's deadline is not known.
+    .fix = Write the year first, like 2026-11-24 14:00.
+
 ## Rows: the region, and conflicts between rows
 
 issue-region-unknown = The SIP Gateway has no such region.
@@ -101,6 +108,16 @@ notice-values-trimmed = { $count ->
         [one] Spaces or quotation marks around one value were removed.
        *[other] Spaces or quotation marks around { $count } values were removed.
     }
+notice-provisioned-zone = { $count ->
+        [one] { $count } time
+       *[other] { $count } times
+    } of provisioning without a time zone { $count ->
+        [one] was
+       *[other] were
+    } read as { $zone }{ $known ->
+        [0] {", since your own time zone is not known"}
+       *[other] {", your time zone"}
+    }.
 notice-accounts-on-several = { $accounts ->
         [one] One account is on { $phones } phones.
        *[other] { $accounts } accounts are on several phones each, { $phones } phones in all.
@@ -209,6 +226,8 @@ validate-some-ready = { $file }: { $ready } of { $rows ->
         [one] has an error
        *[other] have errors
     }. Only ready rows can be signed in.
+validate-accounts-not-checked = The accounts were not checked, only the file. Add --accounts to check them with the app's own permissions.
+validate-accounts-simulated = These are accounts of the simulated tenant (OFFHOOK_GATEWAY=simulator), not of yours.
 validate-column-row = Row
 validate-column-column = Column
 validate-column-value = Value

@@ -160,10 +160,10 @@ script-nothing-changed = Nothing was changed. Run the script with -Apply to make
 
 ## Cards
 
-accounts-checking = Checking { $total ->
-    [one] the account
-   *[other] { $total } accounts
-} before anything is sent: { $checked } done. You can request approval as soon as this is finished.
+accounts-checking = { $total ->
+    [one] Checking the account before anything is sent.
+   *[other] Checking { $total } accounts before anything is sent: { $checked } done.
+} You can request approval as soon as this is finished.
 accounts-guarded-lead = { $refused ->
     [0] {""}
     [one] 1 account is an administrator's, a guest's, or not allowed here.{" "}
@@ -193,7 +193,10 @@ accounts-checked = { $total ->
    *[other] , { $unknown } not fully known
 }{ $failing ->
     [0] {""}
-   *[other] , { $failing } with a problem that leaves them out unless included
+   *[other] , { $failing } with a problem { $decided ->
+        [0] that leaves them out unless included
+       *[other] ({ $included } of them included)
+    }
 }
 accounts-checked-phones-not = The accounts were checked, but not the phones: only the sign-in can tell whether a phone is online and known to the SIP Gateway.
 label-include-failed = Accounts whose sign-in will probably fail

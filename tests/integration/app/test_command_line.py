@@ -91,6 +91,71 @@ def test_validate_prints_outcome_and_returns_exit_code(
         assert document["not_ready"] == code
 
 
+SCENARIO = """
+[accounts."lobby0@contoso.com"]
+enabled = false
+[accounts."lobby1@contoso.com"]
+roles = ["User Administrator"]
+"""
+
+
+def test_validate_checks_accounts_and_prints_the_verdicts_of_the_card(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, scenario = tmp_path / "phones.csv", tmp_path / "scenario.toml"
+    path.write_bytes(phones_csv(3))
+    scenario.write_text(SCENARIO)
+
+    assert run("validate", str(path), "--accounts", OFFHOOK_SCENARIO=str(scenario)) == 1
+
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "The account is disabled." in printed
+    assert "The account is an administrator: User Administrator" in printed
+    assert "1 of 3 rows is ready" in printed or "1 of 3 rows are ready" in printed
+    assert "The sign-in of 1 account will probably fail." in printed
+    assert "Accounts: 3 checked: 1 without a problem, 2 with a problem" in printed
+    assert "accounts of the simulated tenant" in printed
+
+    assert run("validate", str(path), "--accounts", "--json") == 1
+    document = json.loads(capsys.readouterr().out)
+    assert document["accounts"] == {
+        "passed": 1,
+        "failed": 1,
+        "refused": 1,
+        "guarded": 0,
+        "warning": 0,
+        "unknown": 0,
+    }
+    assert [(each["row"], each["code"]) for each in document["issues"]] == [
+        (2, "account-disabled"),
+        (3, "account-holds-role"),
+    ]
+
+
+def test_validate_says_that_accounts_were_not_checked(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "phones.csv"
+    path.write_bytes(phones_csv(1))
+
+    assert run("validate", str(path)) == 0
+    assert "The accounts were not checked, only the file." in capsys.readouterr().out
+    assert run("validate", str(path), "--json") == 0
+    assert json.loads(capsys.readouterr().out)["accounts"] is None
+
+
+def test_validate_of_accounts_fails_without_usable_settings(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "phones.csv"
+    path.write_bytes(phones_csv(1))
+
+    assert (
+        run("validate", str(path), "--accounts", OFFHOOK_GRAPH_URL="http://graph.example.com") == 2
+    )
+    assert "OFFHOOK_GRAPH_URL" in capsys.readouterr().err
+
+
 def test_urls_prints_urls_of_region_and_home_tenant(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:

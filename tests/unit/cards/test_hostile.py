@@ -24,6 +24,7 @@ from bot.signin.snapshot import (
     CauseGroup,
     Page,
     PhoneSnapshot,
+    ProvisioningWindows,
     ReconciliationQuestion,
     RegionProgress,
     RequestSnapshot,
@@ -142,6 +143,20 @@ OVERLAPS = st.builds(
     phones=COUNT,
     examples=st.lists(LONG, min_size=3, max_size=3),
 )
+EXAMPLES = st.lists(LONG, min_size=3, max_size=3)
+WINDOWS = st.builds(
+    ProvisioningWindows,
+    at=st.just(WHEN),
+    too_early=COUNT,
+    in_time=COUNT,
+    nearly_too_late=COUNT,
+    too_late=COUNT,
+    without_time=COUNT,
+    next_deadline=st.none() | st.just(WHEN),
+    early_examples=EXAMPLES,
+    nearly_late_examples=EXAMPLES,
+    late_examples=EXAMPLES,
+)
 TALLIES = st.builds(Tally, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT)
 
 
@@ -164,6 +179,7 @@ def snapshots(draw: st.DrawFn) -> RequestSnapshot:
         issues=Page(list(islice(cycle(issue), 10)), draw(st.integers(1, 3)), 10, 30),
         shared_accounts=draw(st.lists(LONG, max_size=3)),
         account_checks=draw(st.none() | ACCOUNT_CHECKS),
+        windows=draw(st.none() | WINDOWS),
     )
     regions = [
         RegionProgress(region, draw(TALLIES), dict.fromkeys(BatchState, draw(COUNT)))

@@ -17,6 +17,7 @@ from bot.signin.batch import BatchState
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import RequestSnapshot, Tally
 from bot.words import Words
+from cards.elements import progress_bar
 from cards.render import render
 from cards.types import CardKind, Panel, RenderedCard, Verb, View
 from tests.support import reading, snapshots
@@ -591,3 +592,15 @@ def test_person_without_a_name_is_someone() -> None:
 def test_retry_names_the_original_request() -> None:
     retry = replace(example(DRAFT), retry_of="M2N8P4QR")
     assert "Retry of request M2N8P4QR." in card_text(VALIDATION, retry)
+
+
+def test_notices_beyond_the_limit_are_counted() -> None:
+    draft = example(DRAFT)
+    notices = [Notice("header-missing")] * 8
+    text = card_text(VALIDATION, replace(draft, roster=replace(draft.roster, notices=notices)))
+    assert "And 2 more." in text
+
+
+def test_progress_is_not_complete_before_the_last_phone() -> None:
+    bar = progress_bar(239, 0, 0, 240).model_dump(exclude_none=True, by_alias=True)
+    assert [column["width"] for column in bar["fallback"]["columns"]] == [99, 1]

@@ -112,8 +112,8 @@ def test_export_is_read_back_without_notices() -> None:
 def test_row_is_unchanged_when_canonical() -> None:
     found = roster(["anna@contoso.com", A, "EMEA"], ["bo@contoso.com", B, ""])
     assert [tuple(row) for row in found.rows] == [
-        (2, "anna@contoso.com", A, Region.EMEA, True),
-        (3, "bo@contoso.com", B, None, True),
+        (2, "anna@contoso.com", A, Region.EMEA, True, None),
+        (3, "bo@contoso.com", B, None, True, None),
     ]
     assert (list(found.issues), list(found.notices)) == ([], [])
 
@@ -294,7 +294,11 @@ def test_duplicates_are_found_quickly_when_every_row_is_equal() -> None:
 def test_hostile_value_is_rejected_and_shortened(value: str) -> None:
     found = roster([value, value, value], ["anna@contoso.com", A, "EMEA"])
     assert ready(found) == [3]
-    assert {issue.column for issue in found.issues} == set(Column)
+    assert {issue.column for issue in found.issues} == {
+        Column.USERNAME,
+        Column.HARDWARE_ID,
+        Column.REGION,
+    }
     assert all(len(issue.value) <= 80 for issue in found.issues)
     assert all(
         len(argument) <= 120

@@ -35,7 +35,11 @@ def test_validate_exits_0_when_every_row_is_ready(file: Path) -> None:
     file.write_text(READY_FILE)
     code, output = validated(file)
     assert code == READY
-    assert output.strip() == f"{file}: the only row is ready."
+    assert output.splitlines() == [
+        f"{file}: the only row is ready.",
+        "The accounts were not checked, only the file. "
+        "Add --accounts to check them with the app's own permissions.",
+    ]
 
 
 def test_validate_exits_1_when_a_row_is_not_ready(file: Path) -> None:
@@ -81,6 +85,7 @@ def test_json_lists_issues_and_notices(file: Path) -> None:
             "ready": 1,
             "not_ready": 1,
             "notices": ["Columns that are not needed were ignored: Site."],
+            "accounts": None,
             "issues": [
                 {
                     "row": 3,

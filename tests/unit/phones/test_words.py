@@ -45,7 +45,11 @@ def every_issue() -> list[Issue]:
     lines = [f"{username},{MAC}9:{at:03},EMEA" for at, username in enumerate(USERNAMES, start=1)]
     lines += [f"u{at}@c.de,{hardware_id},EMEA" for at, hardware_id in enumerate(HARDWARE_IDS)]
     content = "\n".join(["Username,HardwareId,Region", *lines, *ACROSS])
-    return list(read(content.encode(), "phones.csv").issues)
+    times = f"Username,HardwareId,Provisioned\na@c.de,{MAC}1,soon\nb@c.de,{MAC}2,03/04/2026"
+    return [
+        *read(content.encode(), "phones.csv").issues,
+        *read(times.encode(), "phones.csv").issues,
+    ]
 
 
 def workbook(*titles: str) -> bytes:
@@ -75,6 +79,7 @@ def every_notice() -> list[Notice]:
         ("Username,HardwareId,a,b,c,d,e,f,g\n" + rows).encode(),
         ("Username,HardwareId\n anna@contoso.com," + f"{MAC}1".lower()).encode(),
         b"Username,HardwareId\n a@c.de, 805EC0000001\n b@c.de,805EC0000002",
+        f"UPN,MAC,Provisioned\na@c.de,{MAC}1,2026-11-24".encode(),
         workbook("Phones"),
         workbook("Phones", "More"),
     ]
@@ -88,6 +93,7 @@ def every_notice() -> list[Notice]:
         Notice("passwords", {"reset": 1, "maybe": 2, "not_reset": 0}),
         *(Notice("smaller-batches", {"size": size}) for size in (1, 20)),
         *(notice for content in files for notice in read(content, "phones").notices),
+        Notice("provisioned-zone", {"count": 2, "zone": "Europe/Berlin", "known": 1}),
         *read_text(rows).notices,
     ]
 
