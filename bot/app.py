@@ -40,6 +40,7 @@ from bot.runner.gateways import Gateways
 from bot.runner.preflight import Preflight
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
+from bot.runner.sightings import Sightings
 from bot.runner.worker import Worker
 from bot.settings.clouds import WITHOUT_BOT_FILES
 from bot.settings.model import (
@@ -149,18 +150,27 @@ async def running(
             clock=utc_now,
             monotonic=time.monotonic,
         )
-        # Off, it still ends the checks of drafts that were begun while it was on: as not known.
+        # Off, they still end what was begun while they were on: as not known.
+        reader_of = _reader_of(settings, session, (configapi_url, graph_url), tokens)
         preflight = Preflight(
             database,
-            _reader_of(settings, session, (configapi_url, graph_url), tokens)
-            if settings.checks_accounts
-            else lambda _: None,
+            reader_of,
             settings.scope,
             Words(),
             owner=owner,
             idle_seconds=timing.idle_seconds,
             clock=utc_now,
             changed=publisher.wake,
+        )
+
+        sightings = Sightings(
+            database,
+            reader_of,
+            timing,
+            owner=owner,
+            clock=utc_now,
+            changed=publisher.wake,
+            begins=settings.checks_accounts,
         )
 
         def drafted() -> None:
@@ -226,8 +236,8 @@ async def running(
         names = "OFFHOOK_HOST or OFFHOOK_PORT"
         url = await listen(application, settings.host, settings.port, stack, settings=names)
         links.base_url = url
-        loops = (worker.run(), publisher.run(), deadlines.run(), preflight.run())
-        await _start(loops, stack)
+        loops = (worker, publisher, deadlines, preflight, sightings)
+        await _start([loop.run() for loop in loops], stack)
         log.info(
             "service.started",
             url=url,
@@ -286,7 +296,10 @@ def _run_checks(
 def _reader_of(
     settings: Settings, session: aiohttp.ClientSession, urls: tuple[str, str], app: Tokens
 ) -> Callable[[str], TenantReader | None]:
-    """Readers with the app's own permissions, which reach its own tenant; in `local`, every tenant."""
+    """Readers with the app's own permissions, which reach its own tenant; in `local`, every tenant.
+
+    None at all if accounts are not checked.
+    """
     configapi_url, graph_url = urls
     home = TenantReader(
         GraphClient(session, graph_url, app, scope=settings.graph_scope),
@@ -295,7 +308,7 @@ def _reader_of(
 
     def reader_of(tenant_id: str) -> TenantReader | None:
         is_home = settings.local or tenant_id.lower() == settings.home_tenant.lower()
-        return home if is_home else None
+        return home if settings.checks_accounts and is_home else None
 
     return reader_of
 
