@@ -52,7 +52,9 @@ check-infra: $(INFRA) $(DEV)
 	$(PY) -m basedpyright -p tests/infra
 
 bench: $(BENCH)
-	@for script in bench/*.py; do echo "== $$script"; PYTHONPATH=. $(PY) "$$script" || exit 1; done
+	@missed=0; for script in bench/*.py; do \
+		echo "== $$script"; PYTHONPATH=. $(PY) "$$script" || missed=1; \
+	done; exit $$missed
 
 clean:
 	rm -rf $(VENV) .venv-infra .tools .data .demo .pytest_cache .ruff_cache .hypothesis .import_linter_cache \

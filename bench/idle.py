@@ -25,9 +25,8 @@ from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).parents[1]
-# SQLAlchemy, the cards' model and azure-identity on top of what the echo bot loads.
-GOAL_MEMORY = 2.0
-GOAL_START = 4.0
+GOAL_MEMORY = 1.5
+GOAL_START = 2.0
 START_SECONDS = 120.0
 
 ECHO = """

@@ -173,10 +173,6 @@ async def running(
             begins=settings.checks_accounts,
         )
 
-        def drafted() -> None:
-            publisher.wake()
-            preflight.wake()
-
         worker = Worker(
             WorkerContext(
                 database,
@@ -185,14 +181,16 @@ async def running(
                 timing,
                 owner=owner,
                 clock=utc_now,
-                changed=drafted,
+                changed=publisher.wake,
+                drafted=preflight.wake,
                 digests=digests,
                 check_accounts=settings.checks_accounts,
             )
         )
 
         def changed() -> None:
-            drafted()
+            publisher.wake()
+            preflight.wake()
             worker.wake()
 
         deadlines = Deadlines(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from microsoft_teams.cards.core import CardElement, Choice, ChoiceSetInput, ToggleInput
+from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, ToggleInput
 
 from bot.signin.snapshot import AccountChecks, RosterSummary
 from cards.context import CardContext
 from cards.elements import bold, callout, text
 from cards.escape import Markup
+from cards.types import Verb
 
 _CODES = ("tenant-", "unknown-")  # of notices on the tenant, and on what is not known
 
@@ -120,6 +121,18 @@ def include_inputs(context: CardContext) -> list[CardElement]:
             sentence = context.message("include-guarded-more", more=more, limit=shown)
             inputs.append(text(sentence, subtle=True, spacing="Small"))
     return inputs
+
+
+def export_buttons(context: CardContext) -> list[Action]:
+    """The buttons for the files that help to mend accounts."""
+    checks = context.snapshot.roster.account_checks
+    if checks is None:
+        return []
+    return [
+        context.execute_action(Verb.EXPORT, context.words(f"button-export-{what}"), what=what)
+        for what, useful in (("script", checks.scripted), ("numbers", checks.lacks_numbers))
+        if useful
+    ]
 
 
 def approval_warning(context: CardContext) -> list[CardElement]:

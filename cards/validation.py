@@ -235,6 +235,7 @@ def _actions(context: CardContext) -> list[Action]:
     return [
         *actions,
         *_export_button(context),
+        *accounts.export_buttons(context),
         context.execute_action(Verb.WITHDRAW, context.words("button-discard")),
     ]
 
@@ -278,7 +279,11 @@ def _requested(context: CardContext) -> CardParts:
                 )
             title = context.words("button-withdraw")
             actions.append(context.execute_action(Verb.WITHDRAW, title, style="destructive"))
-        actions += [*_issues_button(context), *_export_button(context)]
+        actions += [
+            *_issues_button(context),
+            *_export_button(context),
+            *accounts.export_buttons(context),
+        ]
     if snapshot.state in status.APPROVED_STATES:
         has_results = snapshot.state in status.RESULT_STATES
         current_state = context.message("current-state", request=snapshot.id)

@@ -72,14 +72,14 @@ async def purge_requests(url: str, age: timedelta) -> None:
 
 
 # The login may read and change rows, but only read the schema version, and only read and append to the
-# audit. It may not delete requests either, since a request takes its audit events along.
+# audit and its chain. It may not delete requests either: only a purge does.
 _GRANTS = (
     sql.SQL("REVOKE ALL ON DATABASE {database} FROM PUBLIC"),
     sql.SQL("GRANT CONNECT ON DATABASE {database} TO {service}"),
     sql.SQL("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {service}"),
     sql.SQL("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {service}"),
     sql.SQL("REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {service}"),
-    sql.SQL("REVOKE UPDATE, DELETE ON events FROM {service}"),
+    sql.SQL("REVOKE UPDATE, DELETE ON events, audit_chain FROM {service}"),
     sql.SQL("REVOKE DELETE ON requests FROM {service}"),
 )
 

@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
-from sqlalchemy import event
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
 from sqlalchemy.pool import Pool
+from sqlalchemy.util import LRUCache
 
 from bot.store.database import Database, migrate_to_head
 from tests.support.postgres import Postgres, started
@@ -36,6 +37,33 @@ def wait_for_no_disk(connection: Any, record: Any, _proxy: object) -> None:
     ):
         record.info["waits"] = False
         connection.execute("PRAGMA synchronous=OFF").close()
+
+
+class CompiledStatements(LRUCache[tuple[Any, ...], Any]):
+    """SQL by statement, of all databases of a kind. SQLAlchemy keeps it for each engine, so apart."""
+
+    def __getitem__(self, key: tuple[Any, ...]) -> Any:
+        return super().__getitem__(_with_kind(key))
+
+    def get(self, key: tuple[Any, ...], default: Any = None) -> Any:
+        return super().get(_with_kind(key), default)
+
+    def __setitem__(self, key: tuple[Any, ...], compiled: Any) -> None:
+        super().__setitem__(_with_kind(key), compiled)
+
+
+def _with_kind(key: tuple[Any, ...]) -> tuple[Any, ...]:
+    """SQLAlchemy's key begins with the engine's own dialect."""
+    return (type(key[0]), *key[1:])
+
+
+_COMPILED = CompiledStatements(2000)
+
+
+@event.listens_for(Engine, "engine_connect")
+def compile_once(connection: Connection) -> None:
+    """The service compiles each statement once, for its only engine. Tests open thousands of them."""
+    connection.execution_options(compiled_cache=_COMPILED)
 
 
 @pytest.fixture(autouse=True)

@@ -27,6 +27,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(manifest.cli.app, name="manifest")
+_audit = typer.Typer(help="Verify and export the audit.", no_args_is_help=True)
+app.add_typer(_audit, name="audit")
+_person = typer.Typer(help="Export and erase what is stored about a person.", no_args_is_help=True)
+app.add_typer(_person, name="person")
 
 
 class LogLevel(StrEnum):
@@ -124,12 +128,72 @@ def _urls(
 @app.command("purge")
 def _purge(
     older_than: Annotated[str, typer.Option(help="Minimum age: 90d, 12w, or 36h.")],
+    audit_older_than: Annotated[
+        str, typer.Option(help="Minimum age of the audit's events; default: all are kept.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
-    """Delete old requests and drafts, and everything that belongs to them."""
+    """Delete old requests and drafts, and everything that belongs to them except the audit."""
     from bot.cli import purge
 
-    purge.run(older_than, as_json=as_json)
+    purge.run(older_than, audit_older_than, as_json=as_json)
+
+
+@_audit.command("verify")
+def _audit_verify(
+    file: Annotated[
+        Path | None, typer.Option(help="Verify this export instead of the database.")
+    ] = None,
+    anchor: Annotated[
+        list[str] | None, typer.Option(help="Number and hash of a link, such as 17:9f86d0…")
+    ] = None,
+    anchors: Annotated[
+        Path | None, typer.Option(help="A log of Offhook, whose audit lines are anchors.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Verify the audit's chain, and name the first broken link.
+
+    Exit codes: 0 whole, 1 broken, 2 it cannot be read.
+    """
+    from bot.cli import audit
+
+    raise typer.Exit(audit.verify(file, anchor or (), anchors, as_json=as_json))
+
+
+@_audit.command("export")
+def _audit_export(
+    since: Annotated[str, typer.Option(help="A date or time; default: from the start.")] = "",
+    output: Annotated[Path | None, typer.Option(help="File to write; default: stdout.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Write a table instead of JSON lines.")] = (
+        False
+    ),
+) -> None:
+    """Export the audit as OCSF events: JSON lines, which can be verified, or a table."""
+    from bot.cli import audit
+
+    audit.export(since, output, as_csv=as_csv)
+
+
+_Identifiers = Annotated[
+    list[str], typer.Argument(help="Object ID, user principal name, full name: all that are known.")
+]
+
+
+@_person.command("export")
+def _person_export(identifiers: _Identifiers) -> None:
+    """Export every row about a person, as JSON lines."""
+    from bot.cli import person
+
+    person.export(identifiers)
+
+
+@_person.command("erase")
+def _person_erase(identifiers: _Identifiers, as_json: Json = False) -> None:
+    """Erase a person everywhere. The audit's chain stays whole. Needs the login that owns the tables."""
+    from bot.cli import person
+
+    person.erase(identifiers, as_json=as_json)
 
 
 def main() -> None:

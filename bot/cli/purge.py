@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy.exc import DBAPIError
 
+from bot import logs
 from bot.cli.common import UsageError, load_settings
 from bot.settings.model import Settings
 from bot.store.connect import database_of
@@ -23,14 +24,17 @@ _AGE = re.compile(r"(\d{1,5})\s*([hdw])", re.IGNORECASE)
 _HOURS = {"h": 1, "d": 24, "w": 168}
 
 
-def run(older_than: str, *, as_json: bool) -> None:
-    """Deletes what ended, or was drafted, longer ago than `older_than`, and prints how much.
+def run(older_than: str, audit_older_than: str = "", *, as_json: bool) -> None:
+    """Deletes what ended, or was drafted, longer ago than `older_than`, and prints how much. Of the audit,
+    what is older than `audit_older_than`, if that is not empty.
 
     Raises UsageError when `older_than` is not an age or the database cannot be used.
     """
     age = parse_age(older_than)
+    audit_age = parse_age(audit_older_than) if audit_older_than else None
+    logs.configure(level="warning")  # stdout has the result only
     try:
-        deleted = asyncio.run(_purge(load_settings(), age))
+        deleted = asyncio.run(_purge(load_settings(), age, audit_age))
     except DatabaseError as error:
         raise UsageError(str(error)) from error
     except DBAPIError as error:
@@ -56,8 +60,11 @@ def parse_age(text: str) -> timedelta:
     return timedelta(hours=int(match[1]) * _HOURS[match[2].lower()])
 
 
-async def _purge(settings: Settings, age: timedelta) -> int:
+async def _purge(settings: Settings, age: timedelta, audit_age: timedelta | None) -> int:
     async with database_of(settings) as database:
         await database.open(alone=False)
+        now = datetime.now(UTC)
         async with database.write() as tx:
-            return await purge(tx, datetime.now(UTC) - age)
+            return await purge(
+                tx, now - age, audit_before=None if audit_age is None else now - audit_age
+            )

@@ -1,4 +1,7 @@
-"""CSV exports of a request: its results, or its issues. Files are sent in 1:1 chats only."""
+"""Exports of a request: its results or issues as CSV, and what helps to mend its accounts.
+
+Files are sent in 1:1 chats only.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +20,14 @@ from bot.lifecycle import exports
 from bot.phones.formula import escape_formula
 from bot.phones.issue import Column, Issue, Severity
 from bot.phones.provisioning import url_for
+from bot.preflight import findings, numbers, script
 from bot.settings.model import Exports
 from bot.signin.overlap import may_name
 from bot.signin.policy import Denied, may_see
 from bot.signin.request import Person
 from bot.signin.sighting import Sighting, SightingState
 from bot.signin.snapshot import PhoneSnapshot
-from bot.store import file_consents, overlaps, posts, snapshots
+from bot.store import account_checks, drafts, file_consents, overlaps, posts, snapshots
 from bot.store.file_consents import Offer
 from bot.store.overlaps import OverlappingRow
 from bot.store.posts import NewPost
@@ -36,6 +40,9 @@ log = structlog.get_logger()
 
 RESULTS = "results"
 ISSUES = "issues"
+SCRIPT = "script"  #: cmdlets that mend what the account checks found
+NUMBERS = "numbers"  #: accounts without a phone number
+_EXPORTS = (RESULTS, ISSUES, SCRIPT, NUMBERS)
 HEADER = (
     "Username",
     "HardwareId",
@@ -178,11 +185,34 @@ def _overlapping(words: Words, overlapping: OverlappingRow, reader: Reader) -> t
     )
 
 
+async def _mending(context: Context, request: Request, what: str) -> bytes:
+    """The script, or the CSV for numbers. Returns b"" if there is nothing that it could mend."""
+    async with context.database.read() as tx:
+        reports = await account_checks.reports(tx, request.id)
+        notices = await drafts.notices(tx, request.id)
+    if what == NUMBERS:
+        return numbers.numbers_csv(reports.values())
+    tenant = findings.tenant_problems(notices)
+    subject = script.Subject(request.id, request.tenant_id, list(reports.values()), tenant)
+    return script.powershell(subject, context.words)
+
+
+def _file_type(what: str) -> str:
+    return "ps1" if what == SCRIPT else "csv"
+
+
+def content_type(what: str) -> str:
+    return "text/plain" if what == SCRIPT else "text/csv"
+
+
 def file_name(request_id: str, what: str) -> str:
-    return f"offhook-{request_id}-{what}.csv"
+    return f"offhook-{request_id}-{what}.{_file_type(what)}"
 
 
 async def content(context: Context, request: Request, what: str, reader: Reader) -> bytes:
+    """Returns b"" if there is nothing to put into the file."""
+    if what in (SCRIPT, NUMBERS):
+        return await _mending(context, request, what)
     if what == ISSUES:
         return await issues_csv(context, request, reader)
     return await results_csv(context, request)
@@ -192,12 +222,17 @@ async def export(context: Context, turn: Turn, request: Request, inputs: Inputs)
     """Offer the file. Nothing waits for the answer, so none is missed."""
     if isinstance(decision := may_see(turn.actor, request.facts), Denied):
         return await denied_click(context, turn, Verb.EXPORT, request, decision)
-    what = ISSUES if inputs.text("what", 16) == ISSUES else RESULTS
+    what = inputs.text("what", 16)
+    if what not in _EXPORTS:
+        what = RESULTS
     if not turn.personal:
         return TextAnswer(context.words("export-elsewhere", request=request.id))
     name = file_name(request.id, what)
     if not context.rules.chat_files and context.rules.exports is Exports.CONSENT:
         return TextAnswer(context.words(f"export-no-files-{what}"))
+    data = await content(context, request, what, _reader(turn))
+    if not data:
+        return TextAnswer(context.words("export-nothing"))
     if context.rules.exports is Exports.LINK:
         link = context.link(request.id, what, turn.actor.person)
         rendered = static.file_link(context.words, name, link)
@@ -208,7 +243,6 @@ async def export(context: Context, turn: Turn, request: Request, inputs: Inputs)
             await exports.record_offer(tx, request.id, what, actor=turn.actor.person, now=now)
         context.changed()
         return TextAnswer(context.words("export-below"))
-    data = await content(context, request, what, _reader(turn))
     await _offer(context, turn, request, what, name, len(data))
     return TextAnswer(context.words("export-below"))
 
@@ -277,12 +311,14 @@ async def _save(
 ) -> None:
     upload = Inputs(upload_info)
     link = upload.text("contentUrl", 2000)
+    data = await content(context, request, what, _reader(turn))
+    if not data:
+        await say(context, turn.conversation, context.words("export-nothing"))
+        return
     try:
         if not context.files.allows(link):
             raise FileTransferError("not-allowed")
-        await context.files.upload(
-            upload_info, await content(context, request, what, _reader(turn))
-        )
+        await context.files.upload(upload_info, data)
     except FileTransferError as error:
         log.warning("export.save_failed", request=request.id, reason=error.code)
         text = _not_saved(context.words, request, what, error)
@@ -292,7 +328,7 @@ async def _save(
         "content_type": _INFO,
         "name": file_name(request.id, what),  # not as the client calls it
         "content_url": link,
-        "content": {"uniqueId": upload.text("uniqueId", 200), "fileType": "csv"},
+        "content": {"uniqueId": upload.text("uniqueId", 200), "fileType": _file_type(what)},
     }
     where, now = turn.conversation, context.clock()
     card = NewPost(where.tenant_id, where.conversation_id, content={"attachment": info})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from bot.phones.issue import Column, Issue, Notice, Severity
 from bot.preflight.summary import Gap
@@ -24,6 +24,15 @@ def issues(report: AccountReport, row: int) -> Iterator[Issue]:
             severity=Severity.ERROR if verdict.result in LEFT_OUT else Severity.WARNING,
             arguments=verdict.arguments,
         )
+
+
+def tenant_problems(notices: Iterable[Notice]) -> Mapping[str, Mapping[str, str | int]]:
+    """The problems of the tenant among stored notices: code of the verdict -> its arguments."""
+    return {
+        notice.code.removeprefix(_TENANT_PREFIX): notice.arguments
+        for notice in notices
+        if notice.code.startswith(_TENANT_PREFIX)
+    }
 
 
 def notices(

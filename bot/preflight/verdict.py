@@ -39,6 +39,10 @@ class Check(StrEnum):
     GATEWAY_APPS = "gateway-apps"
 
 
+#: Checks that keep accounts of people and administrators out.
+GUARD = frozenset({Check.ROLE, Check.GUEST, Check.SCOPE, Check.PERSON})
+
+
 class Result(StrEnum):
     """The answer to a check. An unknown fact never passes."""
 

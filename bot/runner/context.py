@@ -30,6 +30,7 @@ class WorkerContext:
     owner: str  #: this replica, as it signs its leases
     clock: Callable[[], datetime]  #: UTC
     changed: Callable[[], None]  #: called after every commit that people may see
+    drafted: Callable[[], None] = lambda: None  #: called besides, after a retry has been drafted
     digests: Digests = UNKEYED  #: what batches are checked against before they are sent
     check_accounts: bool = False  #: whether the accounts of a new draft are checked
     outages: Outages = field(default_factory=lambda: Outages("gateway"))

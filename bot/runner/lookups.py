@@ -64,6 +64,7 @@ class Lookups:
                 ):
                     log.info("retry.drafted", request=each.request_id)
             context.changed()
+            context.drafted()
 
     def _out_of_reach(self, asked: AskedRetry, vouched: frozenset[str]) -> bool:
         """Whether no replica could read the batches, since nobody is signed in."""

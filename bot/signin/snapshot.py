@@ -52,6 +52,10 @@ class AccountChecks:
     guarded_accounts: Sequence[str] = ()
     included_accounts: Sequence[str] = ()  #: guarded ones only
     checked_at: datetime | None = None  #: UTC time of the last check; None while incomplete
+    scripted: bool = False  #: cmdlets can mend something, before approval
+    lacks_numbers: bool = (
+        False  #: accounts that may be signed in lack a phone number, before approval
+    )
 
     @property
     def checked(self) -> int:

@@ -8,14 +8,15 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, delete, func, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
+from bot.preflight import findings, script
 from bot.preflight.facts import Unknown, UnknownReason
 from bot.preflight.verdict import AccountReport, Check, Result, Verdict, unknown
 from bot.signin.request import RequestState
 from bot.store.database import Transaction
-from bot.store.models import AccountCheckRow, PhoneRow, RequestRow
+from bot.store.models import AccountCheckRow, IssueRow, PhoneRow, RequestRow
 
 _CHUNK = 2000  # rows per statement, so that other tasks run in between
 
@@ -143,12 +144,14 @@ async def leave_unknown(tx: Transaction, request_id: str, now: datetime) -> None
 
 
 async def reports(tx: Transaction, request_id: str) -> Mapping[str, AccountReport]:
-    """By account, case-folded, what is not simply passed."""
+    """By account, case-folded, what is not simply passed; in the file's order."""
     rows = await tx.execute(
-        select(AccountCheckRow.account, AccountCheckRow.username, AccountCheckRow.verdicts).where(
+        select(AccountCheckRow.account, AccountCheckRow.username, AccountCheckRow.verdicts)
+        .where(
             AccountCheckRow.request_id == request_id,
             AccountCheckRow.result.not_in(["", Result.PASSED.value]),
         )
+        .order_by(AccountCheckRow.number)
     )
     return {
         row.account: AccountReport(row.username, [_verdict(each) for each in row.verdicts])
@@ -185,6 +188,32 @@ async def guarded(tx: Transaction, request_id: str, *, included: bool, limit: in
         .limit(limit)
     )
     return rows.scalars().all()
+
+
+async def mendable(tx: Transaction, request_id: str) -> frozenset[str]:
+    """Codes of the accounts' problems that cmdlets mend; accounts that the guard keeps out not counted."""
+    codes = {findings.ISSUE_PREFIX + code: code for code in script.ACCOUNT_CODES}
+    rows = await tx.execute(
+        select(IssueRow.code)
+        .join(
+            PhoneRow,
+            and_(PhoneRow.request_id == IssueRow.request_id, PhoneRow.number == IssueRow.row),
+        )
+        .join(
+            AccountCheckRow,
+            and_(
+                AccountCheckRow.request_id == PhoneRow.request_id,
+                AccountCheckRow.account == PhoneRow.account,
+            ),
+        )
+        .where(
+            IssueRow.request_id == request_id,
+            IssueRow.code.in_(codes),
+            AccountCheckRow.result.in_([result.value for result in script.MENDED_RESULTS]),
+        )
+        .distinct()
+    )
+    return frozenset(codes[code] for code in rows.scalars())
 
 
 async def counts(tx: Transaction, request_id: str) -> Mapping[Result, int]:

@@ -1,16 +1,45 @@
-"""The audit: who did what to which request, and when. Lines are appended, never changed."""
+"""The audit: who did what, and when. Events are appended, and chained in the transaction that they tell of.
+
+Each event becomes a link of one chain (`bot.store.chain`). An event is inserted at once, so that its own
+transaction can read it; its link is the last thing before the commit, since links are appended one
+transaction at a time. After the commit, it is logged as `audit.` and its action.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import secrets
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, insert, select
+import structlog
+from sqlalchemy import Row, func, insert, select
 
 from bot.signin.request import Person
-from bot.store.database import Transaction
-from bot.store.models import EventRow
+from bot.store import chain, locks
+from bot.store.chain import Anchor, Event, Link
+from bot.store.database import Transaction, last_step
+from bot.store.models import EventRow, LinkRow, RequestRow
+
+log = structlog.get_logger()
+
+#: Texts of which Offhook itself makes the values: they name nobody, so the chain has them in full. Whatever
+#: else is text, or contains any, may name a person: the chain commits to it.
+_CODES = frozenset(
+    {
+        "before",
+        "digest",
+        "outcome",
+        "reference",
+        "remote_id",
+        "retry_of",
+        "state",
+        "step",
+        "tenant",
+        "version",
+        "what",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +50,46 @@ class AuditedAction:
     action: str
 
 
+@dataclass(slots=True)
+class _Appending:
+    """The last step of a transaction: its events become links."""
+
+    events: list[Event] = field(default_factory=list)
+    _links: list[Link] = field(default_factory=list)
+
+    async def before_commit(self, tx: Transaction) -> None:
+        await locks.audit(tx)
+        newest = await head(tx)
+        self._links = list(chain.appended(newest, self.events))
+        prevs = [newest.hash if newest else chain.NOTHING, *(link.hash for link in self._links)]
+        await tx.execute(
+            insert(LinkRow),
+            [
+                {
+                    "seq": link.seq,
+                    "event_id": event.id,
+                    "entry": link.entry,
+                    "prev": prev,
+                    "hash": link.hash,
+                }
+                for link, event, prev in zip(self._links, self.events, prevs, strict=False)
+            ],
+        )
+
+    def after_commit(self) -> None:
+        for link, event in zip(self._links, self.events, strict=True):
+            log.info(
+                f"audit.{event.action.replace(' ', '_')}",
+                seq=link.seq,
+                hash=link.hash,
+                at=chain.timestamp(event.at),
+                tenant=event.tenant_id,
+                request=event.request_id,
+                actor=event.actor_id,
+                facts=event.facts,
+            )
+
+
 async def record(
     tx: Transaction,
     request_id: str | None,
@@ -29,18 +98,75 @@ async def record(
     actor: Person | None = None,
     **detail: Any,
 ) -> None:
-    """Append a line. `request_id` is None if there is no request, `actor` for what Offhook did by itself;
-    `detail` must be JSON-safe."""
+    """Append an event. `request_id` is None if there is no request, `actor` for what Offhook did by itself;
+    `detail` must be JSON-safe. Its numbers, and texts of `_CODES`, stay in the chain when people are
+    erased; all other text can be erased."""
     person = actor or Person("", "")
-    await tx.execute(
-        insert(EventRow).values(
+    reference = structlog.contextvars.get_contextvars().get("reference", "")
+    event = Event(
+        0,
+        now,
+        str(detail.get("tenant", "")),
+        request_id,
+        action,
+        person.object_id,
+        person.name,
+        reference,
+        detail,
+        salts={},
+    )
+    salts = {
+        name: secrets.token_hex(32)
+        for name, value in event.values.items()
+        if _may_name(name, value)
+    }
+    of_request = select(RequestRow.tenant_id).where(RequestRow.id == request_id).scalar_subquery()
+    inserted = await tx.execute(
+        insert(EventRow)
+        .values(
             request_id=request_id,
+            tenant_id=func.coalesce(of_request, event.tenant_id),
             at=now,
             actor_id=person.object_id,
             actor_name=person.name,
+            reference=reference,
             action=action,
             detail=detail,
+            salts=salts,
         )
+        .returning(EventRow.id, EventRow.tenant_id)
+    )
+    row = inserted.one()
+    chained = replace(event, id=row.id, tenant_id=row.tenant_id, salts=salts)
+    last_step(tx, _Appending).events.append(chained)
+
+
+def _may_name(name: str, value: object) -> bool:
+    if isinstance(value, str):
+        return name not in _CODES
+    return '"' in chain.canonical(value)  # any text within
+
+
+async def head(tx: Transaction) -> Anchor | None:
+    """The newest link; None before the first event."""
+    rows = await tx.execute(select(LinkRow.seq, LinkRow.hash).order_by(LinkRow.seq.desc()).limit(1))
+    row = rows.one_or_none()
+    return Anchor(row.seq, row.hash) if row else None
+
+
+def event_of(row: Row[Any]) -> Event:
+    """`row` has the columns of `events`."""
+    return Event(
+        row.id,
+        row.at,
+        row.tenant_id,
+        row.request_id,
+        row.action,
+        row.actor_id,
+        row.actor_name,
+        row.reference,
+        row.detail,
+        row.salts,
     )
 
 

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL, ExceptionContext
@@ -23,6 +23,7 @@ from bot.store import migrate
 Transaction = AsyncConnection
 Password = Callable[[], Awaitable[str]]
 _WRITES = "offhook_writes"
+_LAST_STEPS = "offhook_last_steps"
 #: Connections to PostgreSQL per process. Times the replicas, they have to fit into its `max_connections`.
 POOL_SIZE = 8
 #: Write transactions at a time per process on PostgreSQL: readers find a connection even while each of
@@ -40,6 +41,27 @@ _ADDRESS = "it must begin with sqlite:/// or postgresql://"
 BLOCKING: Mapping[str, str] = MappingProxyType(
     {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 )
+
+
+class LastStep(Protocol):
+    """What a write transaction does at its very end."""
+
+    async def before_commit(self, tx: Transaction) -> None:
+        """An exception rolls the transaction back."""
+        ...
+
+    def after_commit(self) -> None: ...
+
+
+_Step = TypeVar("_Step", bound=LastStep)
+
+
+def last_step(tx: Transaction, make: type[_Step]) -> _Step:
+    """The transaction's own step of this type. Raises KeyError for one that only reads."""
+    steps: dict[type[LastStep], Any] = tx.sync_connection.get_execution_options()[_LAST_STEPS]  # pyright: ignore[reportOptionalMemberAccess]
+    if make not in steps:
+        steps[make] = make()
+    return steps[make]
 
 
 @dataclass(slots=True)
@@ -221,7 +243,8 @@ class Database:
         What it has read may change before it writes, unless it holds the lock of `bot.store.locks`.
         """
         async with self._writers, self._engine.connect() as plain:
-            options: dict[str, Any] = {_WRITES: True}
+            steps: dict[type[LastStep], LastStep] = {}
+            options: dict[str, Any] = {_WRITES: True, _LAST_STEPS: steps}
             if not self.sqlite:
                 # Each statement sees what was committed before it, and so what a lock has waited for.
                 options["isolation_level"] = "READ COMMITTED"
@@ -230,8 +253,12 @@ class Database:
                 if not self.sqlite:
                     await connection.execute(_LIMIT_TIME)
                 yield connection
+                for step in steps.values():
+                    await step.before_commit(connection)
                 if commits := _commits.get():
                     commits.count += 1
+            for step in steps.values():
+                step.after_commit()
 
 
 def hide_values(engine: Engine) -> None:

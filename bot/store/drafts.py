@@ -220,6 +220,11 @@ async def insert_issues(tx: Transaction, request_id: str, issues: Iterable[Issue
     await _insert(tx, IssueRow, rows)
 
 
+async def notices(tx: Transaction, request_id: str) -> Sequence[Notice]:
+    row = await tx.execute(select(RequestRow.notices).where(RequestRow.id == request_id))
+    return [Notice(each["code"], each["arguments"]) for each in row.scalar_one()]
+
+
 async def add_notices(tx: Transaction, request_id: str, notices: Iterable[Notice]) -> None:
     """Put notices before those that the request has."""
     added = [_document(notice) for notice in notices]

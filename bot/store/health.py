@@ -21,10 +21,14 @@ from bot.store.database import BLOCKING, DatabaseError, engine_url, hide_values
 from bot.store.models import Base
 
 PRIVILEGES = ("SELECT", "INSERT", "UPDATE", "DELETE")
-#: What the service does without, by table, so that its login cannot change the audit. Deleting a request
-#: deletes its events, with the rights of the tables' owner: only `purge` does, with a login of its own.
+#: What the service does without, by table, so that its login can only add to the audit and cannot delete
+#: what that tells of. `purge` and `person erase` do, with a login that owns the tables.
 WITHHELD: Mapping[str, Sequence[str]] = MappingProxyType(
-    {"events": ("UPDATE", "DELETE", "TRUNCATE"), "requests": ("DELETE", "TRUNCATE")}
+    {
+        "audit_chain": ("UPDATE", "DELETE", "TRUNCATE"),
+        "events": ("UPDATE", "DELETE", "TRUNCATE"),
+        "requests": ("DELETE", "TRUNCATE"),
+    }
 )
 
 

@@ -6,6 +6,7 @@ A transaction takes them in this order, so no two wait for each other:
 2. `requests`, by id: before any of their batches and phones is read to be changed, or changed
 3. `remote_batch_ids` or `channels` of a tenant
 4. the rows that it changes
+5. `audit`, for the chain: `bot.store.audit` takes it just before the commit, so nothing follows
 
 A transaction that changes one row only, such as a lease, needs no lock. What is deleted because it is old
 is skipped while another transaction holds it (`bot.store.purge`).
@@ -49,6 +50,11 @@ async def requests(tx: Transaction, *request_ids: str) -> None:
         .order_by(RequestRow.id)
         .with_for_update(key_share=True)
     )
+
+
+async def audit(tx: Transaction) -> None:
+    """One transaction at a time appends to the chain of the audit."""
+    await _advisory(tx, "audit")
 
 
 async def remote_batch_ids(tx: Transaction, tenant_id: str) -> None:

@@ -6,13 +6,14 @@ posts of deleted requests are waited for, in order of their ids.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
-from bot.store import file_consents, received_activities
+from bot.store import audit, file_consents, received_activities
+from bot.store.chain import PURGED, timestamp
 from bot.store.database import Transaction
 from bot.store.models import (
     ConversationRow,
@@ -27,10 +28,13 @@ from bot.store.models import (
 _CHUNK = 500  # requests per DELETE
 
 
-async def purge(tx: Transaction, before: datetime) -> int:
-    """Delete requests that ended before `before`, drafts created before it, all that belongs to them,
-    audit events of no request, and conversations that have been silent as long. Returns the number of
-    requests deleted."""
+async def purge(tx: Transaction, before: datetime, *, audit_before: datetime | None = None) -> int:
+    """Delete requests that ended before `before`, drafts created before it, all that belongs to them, and
+    conversations that have been silent as long. Returns the number of requests deleted.
+
+    Of the audit, events before `audit_before` are deleted, if that is given; its chain stays, and both
+    deletions become links of it.
+    """
     ended = [state.value for state in TERMINAL_REQUEST_STATES]
     rows = await tx.execute(
         select(RequestRow.id)
@@ -47,7 +51,13 @@ async def purge(tx: Transaction, before: datetime) -> int:
         await tx.execute(select(PostRow.id).where(of_chunk).order_by(PostRow.id).with_for_update())
         await tx.execute(delete(PostRow).where(of_chunk))
         await tx.execute(delete(RequestRow).where(RequestRow.id.in_(chunk)))
-    await tx.execute(delete(EventRow).where(EventRow.request_id.is_(None), EventRow.at < before))
+    now = datetime.now(UTC)
+    if request_ids:
+        await audit.record(
+            tx, None, "requests purged", now, requests=len(request_ids), before=timestamp(before)
+        )
+    if audit_before is not None:
+        await _purge_audit(tx, min(audit_before, now), now)
     await _delete_unlocked(tx, PostRow.id, ~PostRow.live, PostRow.created_at < before)
     # A conversation that has been silent as long, and where nothing is to be sent or kept current.
     live = select(PostRow.conversation_id).where(PostRow.live)
@@ -61,6 +71,16 @@ async def purge(tx: Transaction, before: datetime) -> int:
     await _delete_unlocked(tx, PublisherLeaseRow.key, PublisherLeaseRow.lease_until < before)
     await _delete_unlocked(tx, FileConsentRow.id, FileConsentRow.created_at < before)
     return len(request_ids)
+
+
+async def _purge_audit(tx: Transaction, before: datetime, now: datetime) -> None:
+    old = EventRow.at < before
+    count = (await tx.execute(select(func.count()).where(old))).scalar_one()
+    if not count:
+        return
+    # Recorded first: SQLite would give the ID of the newest event again if that was deleted.
+    await audit.record(tx, None, PURGED, now, events=count, before=timestamp(before))
+    await tx.execute(delete(EventRow).where(old))
 
 
 async def sweep(tx: Transaction, now: datetime) -> None:

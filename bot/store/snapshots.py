@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.phones.issue import Column, Issue, Notice, Severity
 from bot.phones.region import Region
+from bot.preflight import findings, script
 from bot.preflight.verdict import Result
 from bot.signin.batch import (
     MAX_BATCHES_PER_REGION,
@@ -45,6 +46,7 @@ Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
 _MAX_CAUSES = 30  # more than anyone reads; the export has them all
 MAX_NAMED = 10  #: guarded accounts that can be included: each is confirmed by name
 _MAX_EXAMPLES = 3  # accounts named per cause or batch
+_BEFORE_APPROVAL = (RequestState.DRAFT.value, RequestState.WAITING.value)
 _OWN_TEXT = ("unknown", "refused")  # causes grouped by the SIP Gateway's own text
 
 
@@ -128,7 +130,7 @@ async def _roster(tx: Transaction, request: Row[Any], page: int) -> RosterSummar
         warnings=request.warnings,
         notes=request.notes,
         without_region=without_region,
-        notices=[Notice(n["code"], n["arguments"]) for n in request.notices],
+        notices=list(map(_notice, request.notices)),
         issues=Page([_issue(row) for row in rows], number, PAGE_SIZE, total),
         shared_accounts=shared_accounts,
         account_checks=await _account_checks(tx, request),
@@ -145,6 +147,11 @@ async def _account_checks(tx: Transaction, request: Row[Any]) -> AccountChecks |
     if counts.get(Result.GUARDED):
         guarded = await account_checks.guarded(tx, request.id, included=False, limit=MAX_NAMED)
         included = await account_checks.guarded(tx, request.id, included=True, limit=MAX_NAMED)
+    mendable: frozenset[str] = frozenset()
+    tenant: Mapping[str, Mapping[str, str | int]] = {}
+    if state is Preflight.CHECKED and request.state in _BEFORE_APPROVAL:
+        mendable = await account_checks.mendable(tx, request.id)
+        tenant = findings.tenant_problems(map(_notice, request.notices))
     return AccountChecks(
         complete=state is Preflight.CHECKED,
         total=await account_checks.total(tx, request.id),
@@ -158,7 +165,13 @@ async def _account_checks(tx: Transaction, request: Row[Any]) -> AccountChecks |
         guarded_accounts=guarded,
         included_accounts=included,
         checked_at=request.accounts_checked_at,
+        scripted=bool(mendable) or not script.TENANT_CODES.isdisjoint(tenant),
+        lacks_numbers=script.NO_NUMBER in mendable,
     )
+
+
+def _notice(document: Mapping[str, Any]) -> Notice:
+    return Notice(document["code"], document["arguments"])
 
 
 async def _shared_accounts(tx: Transaction, request_id: str) -> Sequence[str]:

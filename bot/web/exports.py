@@ -55,7 +55,7 @@ class ExportLinks:
                 )
             return web.Response(
                 body=body,
-                content_type="text/csv",
+                content_type=export.content_type(what),
                 charset="utf-8",
                 headers={"Content-Disposition": f'attachment; filename="{name}"'},
             )

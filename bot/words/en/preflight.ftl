@@ -101,6 +101,62 @@ notice-unknown-unreadable = Not checked: { $checks }. Microsoft's answer could n
 notice-unknown-approver = Not checked: { $checks }. Offhook itself may not read this in your tenant, so whoever approves should look.
 notice-unknown-not-read = Not checked: { $checks }.
 
+## Script: comments of the PowerShell script that mends what the checks found
+
+script-what = Mends what Offhook found when it checked the accounts of request { $request }.
+script-how =
+    Without -Apply it changes nothing: it shows what it would do. Read it, run it once like that, and then
+    run it with -Apply. Sign in as a Teams administrator, and as a user administrator for accounts and licenses.
+    Policies take up to 24 hours to take effect. Afterwards, send the file to Offhook again.
+script-doubtful = Offhook could not tell of { $accounts ->
+        [one] 1 of these accounts whether it is
+       *[other] { $accounts } of these accounts whether they are
+    } an administrator's or a person's. Look before you run it with -Apply.
+script-bulk-sign-in = The tenant: bulk sign-in is turned off.
+script-gateway-apps = The tenant: service principals of the SIP Gateway, so that Conditional Access can exclude them.
+script-disabled = { $count ->
+        [one] 1 account is disabled. Make sure that it was not disabled on purpose.
+       *[other] { $count } accounts are disabled. Make sure that they were not disabled on purpose.
+    }
+script-license =
+    { $count ->
+        [one] 1 account has no Teams Phone license.
+       *[other] { $count } accounts have no Teams Phone license.
+    }
+    Assigns Teams Shared Devices, or the license of -LicenseSku. Each account needs a usage location first.
+script-number =
+    { $count ->
+        [one] 1 account has no phone number.
+       *[other] { $count } accounts have no phone number.
+    }
+    Fill in Offhook's CSV of numbers, and give its path with -Numbers and the kind of numbers with -NumberType.
+script-ip-phone-policy =
+    { $count ->
+        [one] 1 account has an IP phone policy that does not let common area phones sign in.
+       *[other] { $count } accounts have an IP phone policy that does not let common area phones sign in.
+    }
+    Grants the policy of -IPPhonePolicy, which is created if there is none.
+script-calling-policy =
+    { $count ->
+        [one] 1 account has a calling policy that does not allow SIP devices, or not to redirect calls.
+       *[other] { $count } accounts have a calling policy that does not allow SIP devices, or not to redirect calls.
+    }
+    Grants the policy of -CallingPolicy, which is created if there is none. It replaces the accounts' calling
+    policy as a whole: if that holds other settings that are needed, set AllowSIPDevicesCalling there instead.
+script-mfa =
+    { $count ->
+        [one] 1 account has per-user multifactor authentication, which a phone cannot answer.
+       *[other] { $count } accounts have per-user multifactor authentication, which a phone cannot answer.
+    }
+    Turns it off. Protect these accounts with Conditional Access instead.
+script-must-change =
+    { $count ->
+        [one] 1 account must change its password at the next sign-in, which a phone cannot do.
+       *[other] { $count } accounts must change their passwords at the next sign-in, which a phone cannot do.
+    }
+    An account that is synchronized from Active Directory is changed there instead.
+script-nothing-changed = Nothing was changed. Run the script with -Apply to make these changes.
+
 ## Cards
 
 accounts-checking = Checking { $total ->
@@ -160,3 +216,5 @@ approval-guarded = These look like people's accounts: { $names }. Their owners w
 label-confirm-guarded = Accounts that look like people's
 toggle-confirm-guarded = I confirm that these accounts are for phones: { $names }
 approve-confirm-guarded = Confirm by name the accounts that look like people's, or reject the request.
+button-export-script = Get script
+button-export-numbers = Get CSV for numbers

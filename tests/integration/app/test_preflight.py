@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import re
 import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
+import aiohttp
 import pytest
 
+from bot.simulator.client import CONSENT, attachments, has_attachment
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from bot.simulator.tenant import PERMISSIONS, Account, GraphApi
 from tests.integration.app.conftest import MakeBot
 from tests.support.running_bot import (
     ALEX,
+    CHAT,
     MEGAN,
     RunningBot,
     has_button,
@@ -21,6 +26,7 @@ from tests.support.running_bot import (
     request_id_of,
     text_of,
 )
+from tests.support.waiting import PATIENCE
 
 PERSON, ADMINISTRATOR, DISABLED, MISSING = (f"lobby{n}@contoso.com" for n in range(4))
 HEALTHY = "lobby4@contoso.com"
@@ -229,3 +235,75 @@ async def test_draft_made_while_checks_were_off_is_checked_before_it_is_requeste
     await bot.approve(await bot.request_approval(again))
     await bot.wait_for_results(since=since)
     assert submitted(bot) == [HEALTHY]
+
+
+MENDABLE: Mapping[str, Account] = {
+    PERSON: Account(mailbox=True, number=False),
+    ADMINISTRATOR: Account(roles=("User Administrator",), enabled=False),
+    DISABLED: Account(enabled=False),
+    MISSING: Account(number=False, ip_phone_policy=""),
+}
+
+
+async def saved(bot: RunningBot, card: Posted, what: str) -> tuple[str, str]:
+    """Select the card's export button and accept the file. Returns its name and text."""
+    since = bot.now
+    assert has_button(card, "export", what=what)
+    answer = await bot.click(ALEX, card, "export", what=what)
+    assert answer.text == "The file is in the next message."
+    offer = await bot.wait_for(lambda message: has_attachment(message, CONSENT), since=since)
+    _, upload = await bot.client.answer_consent(ALEX, CHAT, offer, accept=True)
+    data = await bot.teams.files.uploaded(upload, PATIENCE)
+    return str(attachments(offer)[0]["name"]), data.decode("utf-8-sig")
+
+
+async def test_script_and_numbers_for_the_accounts_that_fail_are_saved_from_the_card(
+    make_bot: MakeBot,
+) -> None:
+    bot = await make_bot(gateway=tenant(MENDABLE), preflight="on")
+    card = await checked(bot, phones_csv(5))
+    request = request_id_of(card)
+
+    name, script = await saved(bot, card, "script")
+
+    assert name == f"offhook-{request}-script.ps1"
+    assert request in script.splitlines()[0]
+    assert f"@(\r\n    '{DISABLED}'\r\n)" in script
+    assert f"@(\r\n    '{MISSING}'\r\n)" in script
+    assert "Update-MgUser -UserId $account -AccountEnabled:$true -WhatIf:$dryRun" in script
+    assert PERSON not in script
+    assert ADMINISTRATOR not in script
+    assert HEALTHY not in script
+
+    assert await saved(bot, card, "numbers") == (
+        f"offhook-{request}-numbers.csv",
+        f"UserPrincipalName,TelephoneNumber\r\n{MISSING},\r\n",
+    )
+
+
+async def test_script_is_linked_where_the_chat_takes_no_files(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=tenant(MENDABLE), preflight="on", exports="link")
+    card = await checked(bot, phones_csv(5))
+    since = bot.now
+
+    await bot.click(ALEX, card, "export", what="script")
+
+    posted = await bot.wait_for(
+        lambda message: "/exports/" in json.dumps(message.card), since=since
+    )
+    (link,) = set(re.findall(r"http://[^\s\"]+/exports/[\w-]+", json.dumps(posted.card)))
+    async with aiohttp.ClientSession() as session, session.get(link) as response:
+        assert response.content_type == "text/plain"
+        assert "script.ps1" in response.headers["Content-Disposition"]
+        assert DISABLED in await response.text("utf-8-sig")
+
+
+async def test_no_script_is_offered_where_cmdlets_mend_nothing(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=tenant({MISSING: Account(exists=False)}), preflight="on")
+    card = await checked(bot, phones_csv(5))
+
+    assert not has_button(card, "export", what="script")
+    assert not has_button(card, "export", what="numbers")
+    data = {"request": request_id_of(card), "what": "script"}
+    answer = await bot.send_action(ALEX, "export", data)
+    assert answer.text.startswith("There is nothing to put into this file")

@@ -44,13 +44,13 @@ async def test_denials_are_recorded_up_to_the_limit_for_each_person_and_minute(
     assert (file["request_id"], file["detail"]["what"]) == (None, "file")
 
 
-async def test_purge_deletes_old_denials_of_no_request(database: Database) -> None:
+async def test_purge_keeps_denials_as_long_as_the_audit(database: Database) -> None:
     now = jobs.utc_now()
     async with database.write() as tx:
         mallory = actor(Person("mallory", "Mallory"))
         assert await denials.record(tx, None, "file", "not-requester", actor=mallory, now=now)
-        await purge(tx, now)
-    assert len((await rows.dump(database))["events"]) == 1
+        await purge(tx, now + timedelta(seconds=1), audit_before=now)
+    assert rows.column((await rows.dump(database))["events"], "action") == ["denied"]
     async with database.write() as tx:
-        await purge(tx, now + timedelta(seconds=1))
-    assert (await rows.dump(database))["events"] == []
+        await purge(tx, now, audit_before=now + timedelta(days=1))
+    assert rows.column((await rows.dump(database))["events"], "action") == ["audit purged"]

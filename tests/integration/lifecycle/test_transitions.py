@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from sqlalchemy import bindparam, text
+from sqlalchemy import bindparam, select, text
 
 from bot.lifecycle import batches as batch_lifecycle
 from bot.lifecycle import ending
@@ -66,6 +66,9 @@ class Subject:
         return bystander, others
 
 
+SubjectOf = Callable[..., Awaitable[Subject]]
+
+
 async def execute(tx: Transaction, statement: str, **values: Any) -> None:
     times = [
         bindparam(name, type_=UtcDateTime())
@@ -82,7 +85,7 @@ async def load(tx: Transaction, request_id: str) -> Request:
 
 
 async def approved(tx: Transaction, region: Region) -> str:
-    """`jobs.approved` in one transaction, since there are many of these tests."""
+    """`jobs.approved` in one transaction."""
     request_id = await request_lifecycle.draft(
         tx, jobs.NOTIFY, jobs.new_request(), jobs.roster(PHONES, region), jobs.utc_now()
     )
@@ -91,48 +94,72 @@ async def approved(tx: Transaction, region: Region) -> str:
     return request_id
 
 
-async def subject_of(
-    database: Database,
-    *,
-    request: RequestState = RequestState.RUNNING,
-    batch: BatchState = BatchState.SUBMITTED,
-    phone: PhoneStatus = PhoneStatus.IN_PROGRESS,
-    expires_at: datetime | None = None,
-) -> Subject:
-    """Two requests of two phones in one batch each, all in the given states.
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two approved requests of two phones in one batch each, and all their rows.
 
     The bystander's phones are in another region, so that nobody claims its batch.
     """
-    later = jobs.utc_now() + MINUTE
-    async with database.write() as tx:
-        request_id = await approved(tx, Region.EMEA)
-        bystander_id = await approved(tx, Region.NOAM)
-        await execute(
-            tx,
-            "UPDATE requests SET state = :state, expires_at = :expires_at",
-            state=request.value,
-            expires_at=expires_at or later,
-        )
-        await execute(
-            tx,
-            "UPDATE batches SET state = :state, attempt = 1, unsent_attempt = 1, owner = :owner, "
-            "lease_until = :later, sent_at = :later, due_at = :later",
-            state=batch.value,
-            owner=OWNER,
-            later=later,
-        )
-        await execute(tx, "UPDATE phones SET status = :status", status=phone.value)
-    return Subject(await jobs.load(database, request_id), bystander_id)
+
+    request_id: str
+    bystander_id: str
+    tables: Tables
+
+
+Pairs = dict[str, Pair]
+
+
+@pytest.fixture(scope="session")
+def pairs() -> Pairs:
+    """By kind of database: made by the first test, and inserted by all others, since they are many."""
+    return {}
+
+
+@pytest.fixture
+def subject_of(database: Database, kind: str, pairs: Pairs) -> SubjectOf:
+    """Puts two requests, their batches and their phones into the given states."""
+
+    async def make(
+        *,
+        request: RequestState = RequestState.RUNNING,
+        batch: BatchState = BatchState.SUBMITTED,
+        phone: PhoneStatus = PhoneStatus.IN_PROGRESS,
+        expires_at: datetime | None = None,
+    ) -> Subject:
+        later = jobs.utc_now() + MINUTE
+        async with database.write() as tx:
+            if kind in pairs:
+                await rows.insert_in(tx, pairs[kind].tables)
+            else:
+                made = await approved(tx, Region.EMEA), await approved(tx, Region.NOAM)
+                pairs[kind] = Pair(*made, await rows.dump_in(tx))
+            pair = pairs[kind]
+            await execute(
+                tx,
+                "UPDATE requests SET state = :state, expires_at = :expires_at",
+                state=request.value,
+                expires_at=expires_at or later,
+            )
+            await execute(
+                tx,
+                "UPDATE batches SET state = :state, attempt = 1, unsent_attempt = 1, "
+                "owner = :owner, lease_until = :later, sent_at = :later, due_at = :later",
+                state=batch.value,
+                owner=OWNER,
+                later=later,
+            )
+            await execute(tx, "UPDATE phones SET status = :status", status=phone.value)
+            return Subject(await load(tx, pair.request_id), pair.bystander_id)
+
+    return make
 
 
 async def batch_of(database: Database, subject: Subject) -> Batch:
-    (row,) = [
-        row
-        for row in (await rows.dump(database))["batches"]
-        if row["request_id"] == subject.request.id
-    ]
     async with database.read() as tx:
-        batch = await batches.load(tx, row["id"])
+        (batch_id,) = await tx.scalars(
+            select(BatchRow.id).where(BatchRow.request_id == subject.request.id)
+        )
+        batch = await batches.load(tx, batch_id)
     assert batch is not None
     return batch
 
@@ -210,8 +237,7 @@ async def _cancel(tx: Transaction, request: Request) -> bool:
 
 async def _end_if_over(tx: Transaction, request: Request) -> None:
     state = await ending.end_if_over(tx, jobs.NOTIFY, request.id, jobs.utc_now())
-    (row,) = [row for row in (await rows.dump_in(tx))["requests"] if row["id"] == request.id]
-    assert state.value == row["state"]
+    assert state is (await load(tx, request.id)).state
 
 
 REQUEST_CALLS: Mapping[Transition[RequestState], RequestCall] = MappingProxyType(
@@ -241,11 +267,13 @@ def test_every_request_transition_is_tested() -> None:
 
 @every_pair(request_states.TRANSITIONS, RequestState)
 async def test_request_changes_state_only_as_listed(
-    database: Database, transition: Transition[RequestState], before: RequestState
+    database: Database,
+    subject_of: SubjectOf,
+    transition: Transition[RequestState],
+    before: RequestState,
 ) -> None:
     over = transition is request_states.EXPIRE
     subject = await subject_of(
-        database,
         request=before,
         batch=BATCH_OF_REQUEST.get(transition, BatchState.SUBMITTED),
         expires_at=jobs.utc_now() + (-MINUTE if over else MINUTE),
@@ -272,9 +300,9 @@ async def test_request_changes_state_only_as_listed(
     "batch", [state for state in BatchState if state not in batch_states.TERMINAL_BATCH_STATES]
 )
 async def test_request_does_not_end_while_batch_is_open(
-    database: Database, batch: BatchState
+    database: Database, subject_of: SubjectOf, batch: BatchState
 ) -> None:
-    subject = await subject_of(database, batch=batch)
+    subject = await subject_of(batch=batch)
 
     async def call() -> None:
         async with database.write() as tx:
@@ -414,9 +442,12 @@ def test_every_batch_transition_is_tested() -> None:
 
 @every_pair(batch_states.TRANSITIONS, BatchState)
 async def test_batch_changes_state_only_as_listed(
-    database: Database, transition: Transition[BatchState], before: BatchState
+    database: Database,
+    subject_of: SubjectOf,
+    transition: Transition[BatchState],
+    before: BatchState,
 ) -> None:
-    subject = await subject_of(database, batch=before, phone=PHONES_IN[before])
+    subject = await subject_of(batch=before, phone=PHONES_IN[before])
     batch = await batch_of(database, subject)
     assert batch.state is before
     if transition not in NOT_ABOUT_ATTEMPT:
@@ -494,9 +525,12 @@ def test_every_phone_transition_is_tested() -> None:
 
 @every_pair(phone_states.TRANSITIONS, PhoneStatus)
 async def test_phones_change_status_only_as_listed(
-    database: Database, transition: Transition[PhoneStatus], before: PhoneStatus
+    database: Database,
+    subject_of: SubjectOf,
+    transition: Transition[PhoneStatus],
+    before: PhoneStatus,
 ) -> None:
-    subject = await subject_of(database, phone=before)
+    subject = await subject_of(phone=before)
     batch = await batch_of(database, subject)
     returned: list[object] = []
 
@@ -526,9 +560,9 @@ async def test_phones_change_status_only_as_listed(
 
 
 async def test_apply_sets_state_of_transition_whatever_columns_are_given(
-    database: Database,
+    database: Database, subject_of: SubjectOf
 ) -> None:
-    await subject_of(database)
+    await subject_of()
     async with database.write() as tx:
         changed = await transitions.apply(
             tx, BatchRow, batch_states.COMPLETE, polls=7, state=BatchState.PLANNED.value

@@ -160,6 +160,25 @@ async def test_accounts_that_fail_are_left_out_and_the_rest_stays_ready(database
     }
 
 
+@pytest.mark.parametrize(
+    ("changes", "mended"),
+    [
+        (PERSON | {"phone_numbers": ()}, False),
+        (MISSING, False),
+        ({"phone_numbers": ()}, True),
+    ],
+)
+async def test_card_knows_what_cmdlets_mend_but_not_of_accounts_that_are_kept_out(
+    database: Database, changes: dict[str, object], mended: bool
+) -> None:
+    request_id = await draft(database, 2)
+
+    await check(database, Reader({"lobby0@contoso.com": changes}), request_id)
+
+    checks = await checks_of(database, request_id)
+    assert (checks.scripted, checks.lacks_numbers) == (mended, mended)
+
+
 async def test_approval_cannot_be_requested_while_accounts_are_checked(database: Database) -> None:
     request_id = await draft(database, 2)
 

@@ -29,7 +29,7 @@ from bot.phones.issue import Severity
 from bot.signin.batch import BatchState
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
-from bot.store import migrate
+from bot.store import audit_reading, migrate
 from bot.store.conversations import ConversationKind
 from bot.store.database import BLOCKING, Database, engine_url, migrate_to_head
 from bot.store.models import Base, UtcDateTime
@@ -262,6 +262,18 @@ def test_downgrade_restores_first_schema_with_data(engine: Engine, database_url:
     with engine.connect() as connection:
         assert read_rows(connection) == inserted
         assert schema(connection) == first_schema
+
+
+async def test_upgrade_chains_the_events_that_are_there(engine: Engine, database_url: str) -> None:
+    upgrade_to_first(engine)
+    with engine.begin() as connection:
+        inserted = insert_rows(connection)
+    migrate_to_head(database_url)
+    database = Database(database_url)
+    async with database.read() as tx:
+        verifier, found = await audit_reading.verify(tx)
+    await database.close()
+    assert (verifier.links, found) == (len(inserted["events"]), None)
 
 
 async def test_open_upgrades_first_release_and_again_does_nothing(

@@ -25,13 +25,16 @@ async def test_purge_deletes_old_drafts_and_spares_open_requests(database: Datab
         assert await requests.load(tx, old) is None
     after = await rows.dump(database)
     assert set(rows.column(after["requests"], "id")) == {waiting, running}
-    for table in ("phones", "batches", "events", "posts"):
+    for table in ("phones", "batches", "posts"):
         spared = [row for row in before[table] if row["request_id"] != old]
         assert after[table] == spared
+    *events, purged = after["events"]
+    assert events == before["events"]
+    assert (purged["action"], purged["detail"]["requests"]) == ("requests purged", 1)
     assert set(rows.column(after["phones"], "request_id")) == {waiting, running}
 
 
-async def test_purge_deletes_ended_requests_with_their_posts_and_events(
+async def test_purge_deletes_ended_requests_with_their_posts_and_keeps_the_audit(
     database: Database,
 ) -> None:
     ended = await jobs.draft(database, 2)
@@ -41,7 +44,9 @@ async def test_purge_deletes_ended_requests_with_their_posts_and_events(
         assert await purge(tx, jobs.utc_now() - timedelta(days=1)) == 0
         assert await purge(tx, jobs.utc_now() + timedelta(seconds=1)) == 1
     after = await rows.dump(database)
-    assert {table for table, kept in after.items() if kept} == set()
+    assert {table for table, kept in after.items() if kept} == {"events", "audit_chain"}
+    actions = rows.column(after["events"], "action")
+    assert actions == ["drafted", "withdrawn", "requests purged"]
 
 
 async def test_purge_deletes_old_posts_of_no_request_unless_live(database: Database) -> None:

@@ -1,0 +1,69 @@
+"""Reads the audit for those who check it: links with their events, in the order of the chain."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, exists, select
+
+from bot.store.audit import event_of
+from bot.store.chain import Anchor, Break, Event, Link, Verifier
+from bot.store.database import Transaction
+from bot.store.models import EventRow, LinkRow
+
+_AT_ONCE = 1000  # links per query
+
+
+async def links(
+    tx: Transaction, *conditions: ColumnElement[bool]
+) -> AsyncGenerator[tuple[Link, Event | None]]:
+    """The links that meet all `conditions`, each with its event: None if that was purged."""
+    last = 0
+    while True:
+        rows = (
+            await tx.execute(
+                select(LinkRow.seq, LinkRow.entry, LinkRow.hash, *EventRow.__table__.columns)
+                .join_from(LinkRow, EventRow, LinkRow.event_id == EventRow.id, isouter=True)
+                .where(LinkRow.seq > last, *conditions)
+                .order_by(LinkRow.seq)
+                .limit(_AT_ONCE)
+            )
+        ).all()
+        for row in rows:
+            yield Link(row.seq, row.entry, row.hash), _event(row)
+        if len(rows) < _AT_ONCE:
+            return
+        last = rows[-1].seq
+
+
+def _event(row: Row[Any]) -> Event | None:
+    return None if row.id is None else event_of(row)
+
+
+async def verify(tx: Transaction, anchors: Sequence[Anchor] = ()) -> tuple[Verifier, Break | None]:
+    """Checks the whole chain, and that every event is in it. Returns how far it is whole, and the first
+    broken link if there is one."""
+    verifier = Verifier(anchors)
+    async for link, event in links(tx):
+        if not verifier.add(link, event):
+            break
+    else:
+        chained = exists().where(LinkRow.event_id == EventRow.id)
+        rows = await tx.execute(select(EventRow.id).where(~chained).order_by(EventRow.id).limit(1))
+        for event_id in rows.scalars():
+            verifier.not_chained(event_id)
+    return verifier, verifier.end()
+
+
+async def first_since(tx: Transaction, since: datetime) -> int:
+    """The number of the first link whose event is of `since` or later; past the end if there is none."""
+    rows = await tx.execute(
+        select(LinkRow.seq)
+        .join(EventRow, EventRow.id == LinkRow.event_id)
+        .where(EventRow.at >= since)
+        .order_by(LinkRow.seq)
+        .limit(1)
+    )
+    return rows.scalar() or 2**62

@@ -1,0 +1,169 @@
+"""What is stored about a person: to be handed over, and to be erased.
+
+A person is given by identifiers: object ID, user principal name, name. Whatever contains one of them as
+whole words, in any case, is about the person. All tables are searched, whole: this is done rarely.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, Table, delete, select, update
+
+from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
+from bot.store import audit, locks
+from bot.store.chain import ERASED
+from bot.store.database import Transaction
+from bot.store.models import Base, BatchRow, EventRow, LinkRow, RequestRow
+
+#: An identifier is at least as long: shorter ones are in everything.
+SHORTEST = 3
+_AT_ONCE = 1000
+_ACTOR = ("actor_id", "actor_name")
+
+
+class StillOpenError(Exception):
+    """Requests that have not ended are about the person."""
+
+    def __init__(self, request_ids: Sequence[str]) -> None:
+        super().__init__(", ".join(request_ids))
+        self.request_ids = request_ids
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    events: int  #: of the audit, in which values were erased
+    rows: int  #: of other tables, deleted or emptied
+
+
+async def find(
+    tx: Transaction, identifiers: Sequence[str]
+) -> AsyncGenerator[tuple[Table, RowMapping]]:
+    """Every row about the person, with its table."""
+    wanted = _pattern(identifiers)
+    for table in Base.metadata.sorted_tables:
+        if table.name == LinkRow.__tablename__:
+            continue  # it names nobody
+        rows = await tx.stream(select(table).execution_options(yield_per=_AT_ONCE))
+        async for row in rows.mappings():
+            if any(_contains(value, wanted) for value in row.values()):
+                yield table, row
+
+
+async def erase(tx: Transaction, identifiers: Sequence[str]) -> Erased:
+    """Erases the person everywhere but in the audit's chain, which cannot name anybody, and records that.
+    Requests, batches, and events stay, without the person; other rows are deleted.
+
+    Raises `StillOpenError` before anything is changed.
+    """
+    wanted = _pattern(identifiers)
+    found = [(table, dict(row)) async for table, row in find(tx, identifiers)]
+    of_requests = {
+        row.get("request_id") or (row["id"] if table.name == RequestRow.__tablename__ else "")
+        for table, row in found
+    } - {""}
+    await _refuse_open(tx, sorted(of_requests))
+    events = [row for table, row in found if table.name == EventRow.__tablename__]
+    for row in events:
+        await tx.execute(
+            update(EventRow).where(EventRow.id == row["id"]).values(**_without(row, wanted))
+        )
+    others = [(table, row) for table, row in found if table.name != EventRow.__tablename__]
+    for table, row in others:
+        await _forget(tx, table, row, wanted)
+    if found:
+        event_ids = sorted(row["id"] for row in events)
+        await audit.record(tx, None, ERASED, datetime.now(UTC), events=event_ids, rows=len(others))
+    return Erased(len(events), len(others))
+
+
+async def _refuse_open(tx: Transaction, request_ids: Sequence[str]) -> None:
+    ended = [state.value for state in TERMINAL_REQUEST_STATES]
+    still_open: list[str] = []
+    for start in range(0, len(request_ids), _AT_ONCE):
+        chunk = request_ids[start : start + _AT_ONCE]
+        await locks.requests(tx, *chunk)
+        rows = await tx.execute(
+            select(RequestRow.id).where(
+                RequestRow.id.in_(chunk),
+                RequestRow.state.not_in([*ended, RequestState.DRAFT.value]),
+            )
+        )
+        still_open.extend(rows.scalars())
+    if still_open:
+        raise StillOpenError(sorted(still_open))
+
+
+def _without(row: Mapping[str, Any], wanted: re.Pattern[str]) -> Mapping[str, Any]:
+    """The columns of an event without the person. Name and object ID go together."""
+    actor = any(_contains(row[name], wanted) for name in _ACTOR)
+    gone = {name for name, value in row["detail"].items() if _contains(value, wanted)}
+    kept = {name: value for name, value in row["detail"].items() if name not in gone}
+    gone |= set(_ACTOR) if actor else set()
+    return {
+        **(dict.fromkeys(_ACTOR, "") if actor else {}),
+        "detail": kept,
+        "salts": {name: salt for name, salt in row["salts"].items() if name not in gone},
+    }
+
+
+async def _forget(
+    tx: Transaction, table: Table, row: Mapping[str, Any], wanted: re.Pattern[str]
+) -> None:
+    if table.name == RequestRow.__tablename__:
+        requester, decider, canceller = (
+            any(_contains(row[f"{role}_{of}"], wanted) for of in ("id", "name"))
+            for role in ("requester", "decided_by", "cancelled_by")
+        )
+        await tx.execute(
+            update(RequestRow)
+            .where(RequestRow.id == row["id"])
+            .values(
+                requester_id="" if requester else row["requester_id"],
+                requester_name="" if requester else row["requester_name"],
+                decided_by_id="" if decider else row["decided_by_id"],
+                decided_by_name="" if decider else row["decided_by_name"],
+                cancelled_by_id="" if canceller else row["cancelled_by_id"],
+                cancelled_by_name="" if canceller else row["cancelled_by_name"],
+                conversation_id=_text_without(row["conversation_id"], wanted),
+                file_name=_text_without(row["file_name"], wanted),
+                reason=_text_without(row["reason"], wanted),
+                comment=_text_without(row["comment"], wanted),
+                refused=_text_without(row["refused"], wanted),
+                notices=[] if _contains(row["notices"], wanted) else row["notices"],
+            )
+        )
+    elif table.name == BatchRow.__tablename__:
+        await tx.execute(
+            update(BatchRow)
+            .where(BatchRow.id == row["id"])
+            .values(last_error=_text_without(row["last_error"], wanted))
+        )
+    else:
+        keys = (column == row[column.name] for column in table.primary_key.columns)
+        await tx.execute(delete(table).where(*keys))
+
+
+def _text_without(text: str, wanted: re.Pattern[str]) -> str:
+    return "" if _contains(text, wanted) else text
+
+
+def _pattern(identifiers: Sequence[str]) -> re.Pattern[str]:
+    any_of = "|".join(re.escape(identifier.casefold()) for identifier in identifiers)
+    return re.compile(rf"(?<!\w)(?:{any_of})(?!\w)")
+
+
+def _contains(value: object, wanted: re.Pattern[str]) -> bool:
+    match value:
+        case str():
+            return wanted.search(value.casefold()) is not None
+        case dict():
+            return any(_contains(each, wanted) for each in value.values())
+        case list():
+            return any(_contains(each, wanted) for each in value)
+        case _:
+            return False
