@@ -45,7 +45,9 @@ def test_results_card_explains_the_newest_failed_sign_in() -> None:
     assert "AADSTS53003. A Conditional Access policy blocks it." in text
 
 
-@pytest.mark.parametrize("reason", set(UnknownReason) - {UnknownReason.NOT_READ})
+@pytest.mark.parametrize(
+    "reason", [each for each in UnknownReason if each is not UnknownReason.NOT_READ]
+)
 def test_results_card_says_why_nothing_can_be_seen(reason: UnknownReason) -> None:
     gap = {"seen": 0, "failing": 0, "pending": False, "newest_failure": None, "gap": reason.value}
     text = shown(snapshots.with_sightings(FINISHED, **gap))
