@@ -1,6 +1,6 @@
 """What Entra ID's sign-in log shows of phones that were signed in.
 
-Revision: 0015, after 0012.
+Revision: 0015, after 0013.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from alembic import op
 from bot.store.models import BigId, UtcDateTime
 
 revision = "0015"
-down_revision = "0012"
+down_revision = "0013"
 branch_labels = None
 depends_on = None
 
