@@ -146,6 +146,12 @@ PLACES = (
         "bot/runner/facts.py",
         "ApproverReaders.reader_of",
     ),
+    Place(
+        "Look for signed-in phones in Entra ID's sign-in log",
+        "bot/runner/sightings.py",
+        "Sightings",
+    ),
+    Place("Read Entra ID's sign-in log", "bot/directory/sign_ins.py", "read"),
     Place("Leave out or include accounts", "bot/lifecycle/preflight.py", "include"),
     Place("Read accounts from Graph for pre-flight", "bot/directory/accounts.py", "AccountReader"),
     Place(

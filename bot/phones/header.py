@@ -50,7 +50,7 @@ _LOOSE_NAMES: Mapping[str, Column] = MappingProxyType(
 _EXPORT_COLUMNS = frozenset(
     {
         *("status", "error", "cause", "fix", "batchid", "provisioningurl"),
-        *("deadline", "accountcheck"),
+        *("deadline", "accountcheck", "seensignedin"),
     }
 )
 _NON_WORD = re.compile(r"[\W_]+")

@@ -16,6 +16,7 @@ from bot.signin.batch import MAX_PHONES_PER_BATCH, BatchState
 from bot.signin.outcome import Cause, PhoneStatus
 from bot.signin.overlap import Overlap
 from bot.signin.request import Hold, Person, RequestState
+from bot.signin.sighting import Sighting, Sightings
 
 Item = TypeVar("Item")
 
@@ -224,6 +225,7 @@ class PhoneSnapshot:
     account_check: str = (
         ""  #: `bot.preflight.verdict.Result` of its account; "" if not checked, or not read
     )
+    sighting: Sighting | None = None  #: None if it is not looked for in the sign-in log
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +266,7 @@ class RequestSnapshot:
     reason_wanted_since: datetime | None = None  #: since when they have to be explained
     hold: AccountHold | None = None  #: None unless it holds the request
     rechecked: Sequence[Notice] = ()  #: what came of checking accounts again at the approval
+    sightings: Sightings | None = None  #: in the sign-in log; None if no phone is looked for there
 
     @property
     def phones_by_status(self) -> Tally:

@@ -40,10 +40,17 @@ from bot.signin.snapshot import (
     StalledBatch,
     Tally,
 )
-from bot.store import account_checks, batches, overlaps, requests, windows
+from bot.store import account_checks, batches, overlaps, requests, sightings, windows
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
-from bot.store.models import AccountCheckRow, BatchRow, IssueRow, PhoneRow, RequestRow
+from bot.store.models import (
+    AccountCheckRow,
+    BatchRow,
+    IssueRow,
+    PhoneRow,
+    RequestRow,
+    SightingRow,
+)
 
 PAGE_SIZE = 10  # items per page
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
@@ -93,6 +100,7 @@ async def load(
         overlaps=await overlaps.shown(tx, request_id),
         hold=await _hold(tx, row),
         rechecked=[Notice(n["code"], n["arguments"]) for n in row.recheck_notices],
+        sightings=await sightings.of_request(tx, request_id),
     )
 
 
@@ -413,18 +421,23 @@ async def _stalled(tx: Transaction, request_id: str) -> list[StalledBatch]:
 
 
 def _phone_columns() -> Any:
-    return select(
-        PhoneRow.number,
-        PhoneRow.username,
-        PhoneRow.hardware_id,
-        PhoneRow.region,
-        PhoneRow.ready,
-        PhoneRow.status,
-        PhoneRow.message,
-        PhoneRow.cause,
-        PhoneRow.provisioned_at,
-        BatchRow.remote_batch_id,
-    ).outerjoin(BatchRow, BatchRow.id == PhoneRow.batch_id)
+    return (
+        select(
+            PhoneRow.number,
+            PhoneRow.username,
+            PhoneRow.hardware_id,
+            PhoneRow.region,
+            PhoneRow.ready,
+            PhoneRow.status,
+            PhoneRow.message,
+            PhoneRow.cause,
+            PhoneRow.provisioned_at,
+            BatchRow.remote_batch_id,
+            *sightings.PHONE_COLUMNS,
+        )
+        .outerjoin(BatchRow, BatchRow.id == PhoneRow.batch_id)
+        .outerjoin(SightingRow, SightingRow.batch_id == PhoneRow.batch_id)
+    )
 
 
 def _phone(row: Row[Any]) -> PhoneSnapshot:
@@ -438,6 +451,7 @@ def _phone(row: Row[Any]) -> PhoneSnapshot:
         cause=CAUSES.get(row.cause, UNKNOWN) if row.cause else None,
         remote_batch_id=row.remote_batch_id or "",
         provisioned_at=row.provisioned_at,
+        sighting=sightings.sighting_of(row),
     )
 
 

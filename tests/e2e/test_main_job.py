@@ -103,7 +103,7 @@ async def test_results_export_downloads_a_csv(chat: ChatClient) -> None:
     body = (await response.body()).decode("utf-8-sig").splitlines()
     assert body[0] == (
         "Username,HardwareId,Region,Status,Error,Cause,Fix,BatchId,ProvisioningUrl,"
-        "Provisioned,Deadline,AccountCheck"
+        "Provisioned,Deadline,AccountCheck,SeenSignedIn"
     )
     assert body[1].startswith("lobby@contoso.com,80-5E-C0-AA-BB-01,NOAM,signed_in,")
 

@@ -33,7 +33,7 @@ from tests.support.waiting import PATIENCE
 INFO = "application/vnd.microsoft.teams.card.file.info"
 HEADER = (
     "Username,HardwareId,Region,Status,Error,Cause,Fix,BatchId,ProvisioningUrl,"
-    "Provisioned,Deadline,AccountCheck"
+    "Provisioned,Deadline,AccountCheck,SeenSignedIn"
 )
 # Two phones fail, one row is not ready, and one account looks like a formula to a spreadsheet.
 MIXED = (

@@ -1,6 +1,6 @@
 """When each phone was provisioned, from which the SIP Gateway counts its deadline.
 
-Revision: 0014, after 0011.
+Revision: 0016, after 0015.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from alembic import op
 
 from bot.store.models import UtcDateTime
 
-revision = "0014"
-down_revision = "0011"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 
