@@ -16,7 +16,9 @@ from typing import Any
 import aiohttp
 import structlog
 from aiohttp import web
+from sqlalchemy.exc import DBAPIError
 
+from bot import __version__
 from bot.commands.context import Context, Rules
 from bot.commands.dispatcher import Dispatcher
 from bot.commands.roles import Roles
@@ -32,7 +34,9 @@ from bot.identity.credentials import Credentials
 from bot.identity.delegations import Delegations
 from bot.identity.token_service import TokenService
 from bot.identity.tokens import CredentialTokens, FixedToken, Tokens
+from bot.lifecycle import service as service_lifecycle
 from bot.lifecycle.notifications import Notifications
+from bot.runner.audit_watch import AuditWatch
 from bot.runner.context import WorkerContext
 from bot.runner.deadlines import Deadlines
 from bot.runner.facts import TenantReader
@@ -53,7 +57,7 @@ from bot.settings.model import (
 from bot.signin.digest import Digests
 from bot.signin.timing import Timing
 from bot.store.connect import database_of
-from bot.store.database import Database
+from bot.store.database import UNUSABLE, Database, DatabaseError, describe_error
 from bot.teams.edge import open_edge
 from bot.teams.files import ChatFiles, files_session
 from bot.web.exports import ExportLinks
@@ -98,6 +102,8 @@ async def running(
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(database_of(settings, busy_seconds=busy_seconds))
         await database.open()
+        owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
+        await _audited(settings, database, owner, stack)
 
         session = await stack.enter_async_context(_session(settings))
         configapi_url, graph_url = await _remote_services(settings, stack)
@@ -137,7 +143,6 @@ async def running(
             words, runs_as_approver=delegations is not None, approvals=settings.approvals
         )
         notifications = Notifications(settings.approvals, settings.notifications, words)
-        owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
         digests = Digests(settings.digest_key.get_secret_value().encode())
         publisher = Publisher(
             database,
@@ -224,7 +229,8 @@ async def running(
         names = "OFFHOOK_HOST or OFFHOOK_PORT"
         url = await listen(application, settings.host, settings.port, stack, settings=names)
         links.base_url = url
-        loops = (worker.run(), publisher.run(), deadlines.run(), preflight.run())
+        watch = AuditWatch(database, timing=timing)
+        loops = (worker.run(), publisher.run(), deadlines.run(), preflight.run(), watch.run())
         await _start(loops, stack)
         log.info(
             "service.started",
@@ -234,6 +240,28 @@ async def running(
         )
         yield Service(url, metrics_url or url)
         log.info("service.stopping")
+
+
+async def _audited(
+    settings: Settings, database: Database, owner: str, stack: AsyncExitStack
+) -> None:
+    """Records the start, and at the end the stop if the database can still be used."""
+    try:
+        async with database.write() as tx:
+            await service_lifecycle.started(
+                tx, version=__version__, settings=settings.told(), owner=owner, now=utc_now()
+            )
+    except DBAPIError as error:
+        raise DatabaseError(f"The start cannot be recorded: {describe_error(error)}") from error
+
+    async def stopped() -> None:
+        try:
+            async with database.write() as tx:
+                await service_lifecycle.stopped(tx, version=__version__, owner=owner, now=utc_now())
+        except UNUSABLE as error:
+            log.warning("service.stop_not_recorded", error=type(error).__name__)
+
+    stack.push_async_callback(stopped)
 
 
 @asynccontextmanager
