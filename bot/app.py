@@ -16,7 +16,6 @@ from typing import Any
 import aiohttp
 import structlog
 from aiohttp import web
-from sqlalchemy.exc import DBAPIError
 
 from bot import __version__
 from bot.commands.context import Context, Rules
@@ -57,7 +56,7 @@ from bot.settings.model import (
 from bot.signin.digest import Digests
 from bot.signin.timing import Timing
 from bot.store.connect import database_of
-from bot.store.database import UNUSABLE, Database, DatabaseError, describe_error
+from bot.store.database import UNUSABLE, Database
 from bot.teams.edge import open_edge
 from bot.teams.files import ChatFiles, files_session
 from bot.web.exports import ExportLinks
@@ -103,7 +102,7 @@ async def running(
         database = await stack.enter_async_context(database_of(settings, busy_seconds=busy_seconds))
         await database.open()
         owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
-        await _audited(settings, database, owner, stack)
+        stack.push_async_callback(_record_stop, database, owner)
 
         session = await stack.enter_async_context(_session(settings))
         configapi_url, graph_url = await _remote_services(settings, stack)
@@ -229,7 +228,14 @@ async def running(
         names = "OFFHOOK_HOST or OFFHOOK_PORT"
         url = await listen(application, settings.host, settings.port, stack, settings=names)
         links.base_url = url
-        watch = AuditWatch(database, timing=timing)
+        record_start = partial(
+            service_lifecycle.started,
+            version=__version__,
+            settings=settings.told(),
+            owner=owner,
+            now=utc_now(),
+        )
+        watch = AuditWatch(database, record_start, timing=timing)
         loops = (worker.run(), publisher.run(), deadlines.run(), preflight.run(), watch.run())
         await _start(loops, stack)
         log.info(
@@ -242,26 +248,12 @@ async def running(
         log.info("service.stopping")
 
 
-async def _audited(
-    settings: Settings, database: Database, owner: str, stack: AsyncExitStack
-) -> None:
-    """Records the start, and at the end the stop if the database can still be used."""
+async def _record_stop(database: Database, owner: str) -> None:
     try:
         async with database.write() as tx:
-            await service_lifecycle.started(
-                tx, version=__version__, settings=settings.told(), owner=owner, now=utc_now()
-            )
-    except DBAPIError as error:
-        raise DatabaseError(f"The start cannot be recorded: {describe_error(error)}") from error
-
-    async def stopped() -> None:
-        try:
-            async with database.write() as tx:
-                await service_lifecycle.stopped(tx, version=__version__, owner=owner, now=utc_now())
-        except UNUSABLE as error:
-            log.warning("service.stop_not_recorded", error=type(error).__name__)
-
-    stack.push_async_callback(stopped)
+            await service_lifecycle.stopped(tx, version=__version__, owner=owner, now=utc_now())
+    except UNUSABLE as error:
+        log.warning("service.stop_not_recorded", error=type(error).__name__)
 
 
 @asynccontextmanager

@@ -192,4 +192,4 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> Iterator[
 
 def _cell(text: str) -> str:
     """As a cell: its Markdown is escaped, and so is what would end it."""
-    return markdown(text, _LONGEST).replace("\\|", "|").replace("|", "\\|")
+    return "&#124;".join(markdown(part, _LONGEST) for part in text.split("|"))

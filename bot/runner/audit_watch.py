@@ -1,6 +1,9 @@
-"""Verifies new links of the audit's chain, and leaves its head in the log as an anchor, each hour."""
+"""Records the start; verifies new links of the audit's chain each hour, and leaves its head in the log as an
+anchor."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
 
 import structlog
 
@@ -8,7 +11,7 @@ from bot.runner.loop import Loop
 from bot.signin.timing import Timing
 from bot.store import audit_reading
 from bot.store.chain import NOTHING, Anchor
-from bot.store.database import Database
+from bot.store.database import Database, Transaction
 
 _EVERY_SECONDS = 3600.0
 
@@ -20,15 +23,30 @@ class AuditWatch:
     not stop the service: it is logged as an error at each round, until somebody has looked and restarts.
     """
 
-    def __init__(self, database: Database, *, timing: Timing) -> None:
+    def __init__(
+        self,
+        database: Database,
+        record_start: Callable[[Transaction], Awaitable[None]],
+        *,
+        timing: Timing,
+    ) -> None:
+        """`record_start`: called until it succeeds, since the service starts even if the database cannot
+        be written to just now."""
         self._database = database
+        self._record_start = record_start
+        self._started = False
         self._loop = Loop("audit", pause_seconds=timing.idle_seconds)
         self._verified = Anchor(0, NOTHING)
 
     async def run(self) -> None:
-        await self._loop.run(self._round)
+        await self._loop.run(self.check)
 
-    async def _round(self) -> float:
+    async def check(self) -> float:
+        """One round. Returns the seconds until the next."""
+        if not self._started:
+            async with self._database.write() as tx:
+                await self._record_start(tx)
+            self._started = True
         async with self._database.read() as tx:
             verifier, found = await audit_reading.verify(tx, after=self._verified)
         if found is not None:

@@ -276,11 +276,11 @@ async def test_evidence_keeps_hostile_text_in_its_cell(run: Run, database: Datab
     request = await jobs.load(database, request_id)
     async with database.write() as tx:
         await audit.record(
-            tx, request.id, "rejected", jobs.utc_now(), jobs.APPROVER, comment="a | b\n# c <b>"
+            tx, request.id, "rejected", jobs.utc_now(), jobs.APPROVER, comment="|a | b\n# c \\| <b>"
         )
     _, printed = await run("audit", "evidence", request_id)
     (line,) = [line for line in printed.splitlines() if "Megan" in line]
-    assert len(re.findall(r"(?<!\\)\|", line)) == 8
+    assert line.count("|") == 8
     assert re.search(r"(?<!\\)<b>", line) is None
 
 

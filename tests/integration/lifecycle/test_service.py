@@ -43,7 +43,7 @@ async def test_start_tells_its_version_and_which_settings_have_changed(database:
 
 
 def test_settings_are_told_without_secrets() -> None:
-    settings = Settings(
+    settings = Settings(  # pyright: ignore[reportCallIssue]
         database_url="postgresql://offhook:hunter2@db.example:5432/offhook?password=hunter3",
         digest_key="hunter4" * 6,  # pyright: ignore[reportArgumentType]
         approvers="ada",  # pyright: ignore[reportArgumentType]
