@@ -79,8 +79,8 @@ async def gather(database: Database, request_id: str) -> Evidence:
         )
         return Evidence(
             [(link, event) for link, event in events if event.request_id == request_id],
-            [dict(row._mapping) for row in batches],
-            [dict(row._mapping) for row in phones],
+            [dict(row) for row in batches.mappings()],
+            [dict(row) for row in phones.mappings()],
             verifier,
             broken,
         )
