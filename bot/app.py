@@ -17,6 +17,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from bot import __version__
 from bot.commands.context import Context, Rules
 from bot.commands.dispatcher import Dispatcher
 from bot.commands.roles import Roles
@@ -34,7 +35,9 @@ from bot.identity.delegations import Delegations
 from bot.identity.entra_roles import decided_by_teams
 from bot.identity.token_service import TokenService
 from bot.identity.tokens import CredentialTokens, FixedToken, Tokens
+from bot.lifecycle import service as service_lifecycle
 from bot.lifecycle.notifications import Notifications
+from bot.runner.audit_watch import AuditWatch
 from bot.runner.context import WorkerContext
 from bot.runner.deadlines import Deadlines
 from bot.runner.facts import ApproverReaders, TenantReader
@@ -57,7 +60,7 @@ from bot.settings.model import (
 from bot.signin.digest import Digests
 from bot.signin.timing import Timing
 from bot.store.connect import database_of
-from bot.store.database import Database
+from bot.store.database import UNUSABLE, Database
 from bot.teams.edge import open_edge
 from bot.teams.files import ChatFiles, files_session
 from bot.web.exports import ExportLinks
@@ -102,6 +105,8 @@ async def running(
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(database_of(settings, busy_seconds=busy_seconds))
         await database.open()
+        owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
+        stack.push_async_callback(_record_stop, database, owner)
 
         session = await stack.enter_async_context(_session(settings))
         configapi_url, graph_url = await _remote_services(settings, stack)
@@ -156,7 +161,6 @@ async def running(
             clock=utc_now,
         )
         notifications = Notifications(settings.approvals, settings.notifications, words)
-        owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
         digests = Digests(settings.digest_key.get_secret_value().encode())
         publisher = Publisher(
             database,
@@ -276,7 +280,15 @@ async def running(
         names = "OFFHOOK_HOST or OFFHOOK_PORT"
         url = await listen(application, settings.host, settings.port, stack, settings=names)
         links.base_url = url
-        loops = (worker, publisher, deadlines, preflight, mending, sightings)
+        record_start = partial(
+            service_lifecycle.started,
+            version=__version__,
+            settings=settings.told(),
+            owner=owner,
+            now=utc_now(),
+        )
+        watch = AuditWatch(database, record_start, timing=timing)
+        loops = (worker, publisher, deadlines, preflight, mending, sightings, watch)
         await _start([loop.run() for loop in loops], stack)
         log.info(
             "service.started",
@@ -286,6 +298,14 @@ async def running(
         )
         yield Service(url, metrics_url or url)
         log.info("service.stopping")
+
+
+async def _record_stop(database: Database, owner: str) -> None:
+    try:
+        async with database.write() as tx:
+            await service_lifecycle.stopped(tx, version=__version__, owner=owner, now=utc_now())
+    except UNUSABLE as error:
+        log.warning("service.stop_not_recorded", error=type(error).__name__)
 
 
 @asynccontextmanager

@@ -180,6 +180,17 @@ def _audit_export(
     audit.export(since, output, as_csv=as_csv)
 
 
+@_audit.command("evidence")
+def _audit_evidence(
+    request: Annotated[str, typer.Argument(help="ID of a request.")],
+    output: Annotated[Path | None, typer.Option(help="File to write; default: stdout.")] = None,
+) -> None:
+    """Write one document about a request: who asked, saw, and approved what, what ran, what came of it."""
+    from bot.cli import evidence
+
+    evidence.run(request, output)
+
+
 _Identifiers = Annotated[
     list[str], typer.Argument(help="Object ID, user principal name, full name: all that are known.")
 ]

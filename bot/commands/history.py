@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.commands.context import Context, Turn, show
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
-from bot.store import snapshots
+from bot.store import audit, snapshots
 from cards import static
 
 OPEN_STATES = (RequestState.DRAFT, RequestState.WAITING, RequestState.RUNNING)
@@ -26,4 +26,15 @@ async def list_requests(context: Context, turn: Turn, *, states: tuple[RequestSt
         rendered = static.status_list(context.words, lines)
     else:
         rendered = static.history(context.words, lines)
+    async with context.database.write() as tx:
+        await audit.record(
+            tx,
+            None,
+            "list read",
+            context.clock(),
+            turn.actor.person,
+            what="status" if states == OPEN_STATES else "history",
+            tenant=turn.conversation.tenant_id,
+            requests=[line.id for line in lines],
+        )
     await show(context, turn.conversation, rendered.card, rendered.summary)

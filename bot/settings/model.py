@@ -443,6 +443,14 @@ class Settings(BaseSettings):
         """Object IDs, or `*`; in `local`, everyone if the setting is empty."""
         return self.approvers or (EVERYONE,)
 
+    def told(self) -> dict[str, str]:
+        """The settings that were set, for the audit: secrets only as set, the database without its login."""
+        told = {name: str(getattr(self, name)) for name in sorted(self.model_fields_set)}
+        if self.database_url:
+            url = urlsplit(self.database_url)
+            told["database_url"] = f"{url.scheme}://{url.hostname or ''}{url.path}"
+        return told
+
     @property
     def database(self) -> str:
         """The database URL, with the default filled in."""

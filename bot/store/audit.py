@@ -32,6 +32,7 @@ _CODES = frozenset(
         "outcome",
         "reference",
         "remote_id",
+        "replica",
         "retry_of",
         "state",
         "step",
@@ -202,3 +203,14 @@ async def recent_actions(tx: Transaction, limit: int) -> list[AuditedAction]:
         select(EventRow.at, EventRow.action).order_by(EventRow.id.desc()).limit(limit)
     )
     return [AuditedAction(row.at, row.action) for row in rows]
+
+
+async def newest_detail(tx: Transaction, action: str) -> dict[str, Any] | None:
+    """The detail of the newest event of this action; None if there is none."""
+    rows = await tx.execute(
+        select(EventRow.detail)
+        .where(EventRow.action == action)
+        .order_by(EventRow.id.desc())
+        .limit(1)
+    )
+    return rows.scalar()

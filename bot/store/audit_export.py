@@ -41,7 +41,7 @@ COLUMNS = (
 
 def ocsf(link: Link, event: Event | None) -> dict[str, Any]:
     """`event`: None if it was purged; what the chain itself has is exported then."""
-    told = event or _of_entry(link)
+    told = event or event_of(link)
     activity, failed = _ACTIVITIES.get(told.action, _OTHER), told.action in _FAILURES
     return {
         "category_uid": 3,
@@ -92,7 +92,7 @@ def _cell(exported: Any, column: str) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
 
 
-def _of_entry(link: Link) -> Event:
+def event_of(link: Link) -> Event:
     """What a link tells by itself. Raises ValueError or KeyError if it cannot be read."""
     entry = json.loads(link.entry)
     facts = dict(entry["facts"])

@@ -9,11 +9,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, exists, select
 
 from bot.store.audit import event_of
-from bot.store.chain import Anchor, Break, Event, Link, Verifier
+from bot.store.chain import NOTHING, Anchor, Break, Event, Link, Verifier
 from bot.store.database import Transaction
 from bot.store.models import EventRow, LinkRow
 
-_AT_ONCE = 1000  # links per query
+_AT_ONCE = 100  # links per query: the service answers in between
+_START = Anchor(0, NOTHING)
 
 
 async def links(
@@ -42,11 +43,13 @@ def _event(row: Row[Any]) -> Event | None:
     return None if row.id is None else event_of(row)
 
 
-async def verify(tx: Transaction, anchors: Sequence[Anchor] = ()) -> tuple[Verifier, Break | None]:
-    """Checks the whole chain, and that every event is in it. Returns how far it is whole, and the first
-    broken link if there is one."""
-    verifier = Verifier(anchors)
-    async for link, event in links(tx):
+async def verify(
+    tx: Transaction, anchors: Sequence[Anchor] = (), *, after: Anchor = _START
+) -> tuple[Verifier, Break | None]:
+    """Checks the chain `after` a link that was verified before, and that every event is in it. Returns how
+    far it is whole, and the first broken link if there is one."""
+    verifier = Verifier(anchors, head=after)
+    async for link, event in links(tx, LinkRow.seq > after.seq):
         if not verifier.add(link, event):
             break
     else:

@@ -6,6 +6,7 @@ import asyncio
 import csv
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from sqlalchemy import text
 
 from bot.cli import main
 from bot.lifecycle import requests as lifecycle
+from bot.store import audit
 from bot.store.database import Database
 from tests.support import jobs, rows
 
@@ -247,3 +249,43 @@ async def test_part_of_a_name_is_nobody(run: Run, database: Database) -> None:
     assert (await run("person", "export", "Meg")) == (0, "")
     found: Any = json.loads((await run("person", "erase", "--json", "Meg"))[1])
     assert found == {"events": 0, "rows": 0}
+
+
+async def test_evidence_tells_who_asked_who_decided_and_what_came_of_it(
+    run: Run, database: Database, tmp_path: Path
+) -> None:
+    request_id = await rejected(database)
+    await jobs.draft(database, 1)  # of which it tells nothing
+    file = tmp_path / "evidence.md"
+    assert (await run("audit", "evidence", request_id.lower(), "--output", file))[0] == 0
+    text_of = file.read_text("utf-8")
+    assert "The chain of the audit is whole: 4 links" in text_of
+    asked, decided = text_of.index("## Who asked"), text_of.index("## Who decided")
+    assert asked < text_of.index("Alex Wilber") < decided < text_of.index("Megan Bowen")
+    assert (await jobs.load(database, request_id)).digest in text_of
+    for link in (await rows.dump(database))["audit_chain"][:3]:
+        assert link["hash"] in text_of
+    assert text_of.count("80-5E-C0-00-00-0") == 2
+    assert (await run("audit", "evidence", request_id, "--output", file))[0] == 2
+    assert (await run("audit", "evidence", "ZZZZZZZZ"))[0] == 2
+    assert (await run("audit", "evidence", "../etc"))[0] == 2
+
+
+async def test_evidence_keeps_hostile_text_in_its_cell(run: Run, database: Database) -> None:
+    request_id = await jobs.draft(database, 1)
+    request = await jobs.load(database, request_id)
+    async with database.write() as tx:
+        await audit.record(
+            tx, request.id, "rejected", jobs.utc_now(), jobs.APPROVER, comment="|a | b\n# c \\| <b>"
+        )
+    _, printed = await run("audit", "evidence", request_id)
+    (line,) = [line for line in printed.splitlines() if "Megan" in line]
+    assert line.count("|") == 8
+    assert re.search(r"(?<!\\)<b>", line) is None
+
+
+async def test_evidence_of_a_broken_chain_says_so_first(run: Run, database: Database) -> None:
+    request_id = await rejected(database)
+    await tamper(database, "UPDATE events SET actor_name = 'Eve' WHERE action = 'rejected'")
+    _, printed = await run("audit", "evidence", request_id)
+    assert "broken at link 3" in printed.splitlines()[2]

@@ -1,0 +1,54 @@
+"""Start, stop, and changes of settings in the audit."""
+
+from __future__ import annotations
+
+from bot.lifecycle import service
+from bot.settings.model import Settings
+from bot.store.database import Database
+from tests.support import jobs, rows
+
+
+async def start(database: Database, version: str, **settings: str) -> None:
+    async with database.write() as tx:
+        await service.started(
+            tx, version=version, settings=settings, owner="one", now=jobs.utc_now()
+        )
+
+
+async def test_start_tells_its_version_and_which_settings_have_changed(database: Database) -> None:
+    await start(database, "1.0", port="1", host="a")
+    await start(database, "1.1", port="1", host="a")
+    await start(database, "1.1", port="2", environment="local")
+    async with database.write() as tx:
+        await service.stopped(tx, version="1.1", owner="one", now=jobs.utc_now())
+    events = (await rows.dump(database))["events"]
+    assert rows.column(events, "action") == [
+        "started",
+        "started",
+        "started",
+        "settings changed",
+        "stopped",
+    ]
+    assert [event["detail"].get("version") for event in events] == [
+        "1.0",
+        "1.1",
+        "1.1",
+        None,
+        "1.1",
+    ]
+    assert events[3]["detail"] == {
+        "before": {"port": "1", "host": "a"},
+        "after": {"port": "2", "environment": "local"},
+    }
+
+
+def test_settings_are_told_without_secrets() -> None:
+    settings = Settings(  # pyright: ignore[reportCallIssue]
+        database_url="postgresql://offhook:hunter2@db.example:5432/offhook?password=hunter3",
+        digest_key="hunter4" * 6,  # pyright: ignore[reportArgumentType]
+        approvers="ada",  # pyright: ignore[reportArgumentType]
+    )
+    told = settings.told()
+    assert told["database_url"] == "postgresql://db.example/offhook"
+    assert "ada" in told["approvers"]
+    assert "hunter" not in str(told)
