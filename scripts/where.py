@@ -154,6 +154,15 @@ PLACES = (
     Place("Decide what a Graph property says", "bot/directory/reading.py", "plans"),
     Place("Find who holds a directory role", "bot/directory/roles.py", "read"),
     Place("Read the content of Teams policies", "bot/gateway/policies.py", "read"),
+    Place("Decide which changes mend accounts", "bot/mending/plan.py", "plan"),
+    Place("Decide the next step of a change", "bot/mending/step.py", "forward"),
+    Place("Approve and undo mends", "bot/lifecycle/mends.py", "approve_mend"),
+    Place("Write a mend's changes and read them back", "bot/runner/mend_pass.py", "MendPass"),
+    Place(
+        "Grant policies over the ConfigAPI",
+        "bot/gateway/administration.py",
+        "ConfigApiAdministration",
+    ),
     Place("Declare the simulated tenant's accounts", "bot/simulator/tenant.py", "Account"),
     Place(
         "Call the SIP Gateway over the Teams ConfigAPI",

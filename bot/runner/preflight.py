@@ -228,7 +228,9 @@ class Preflight:
         now = self.clock()
         kept = self._tenants.get(job.tenant_id)
         if kept is not None and now - kept.read_at < TENANT_FACTS_KEPT:
-            return kept.facts
+            stale = job.facts_stale_at is not None and kept.read_at <= job.facts_stale_at
+            if not stale:
+                return kept.facts
         facts = await reader.tenant()
         self._tenants[job.tenant_id] = _Kept(facts, now)
         return facts

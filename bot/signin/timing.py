@@ -30,6 +30,10 @@ class Timing:
     abandoned_seconds: float = 86400.0  #: without progress of a batch: open phones end unconfirmed
     unreadable_seconds: float = 86400.0  #: of polls of a batch that all fail: a person is asked
     lookup_seconds: float = 60.0  #: at most, for looking up phones without a result before a retry
+    mend_first_seconds: float = 5.0  #: before a change to an account is read back first
+    mend_max_seconds: float = 600.0  #: between reads of a change that does not show yet
+    #: until a change is given up that does not show; Microsoft says that it takes up to 24 hours
+    mend_shown_seconds: float = 86400.0
     grace_seconds: float = 60.0  #: after "Completed", for phones the report still shows as open
     idle_seconds: float = 5.0  #: between looks at the database while nothing is due
     card_seconds: float = 3.0  #: between card updates in one conversation

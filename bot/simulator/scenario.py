@@ -118,6 +118,10 @@ class Call(StrEnum):
     BATCH_SUMMARIES = "batchsummaries"
     POLICIES = "configurations"
     TENANTS = "tenants"
+    TEAMS_USER = "teams-user"
+    GRANT = "grant"
+    CREATE_POLICY = "create-policy"
+    SWITCH = "switch"
     USERS = "users"
     GROUPS = "checkMemberGroups"
     LIST_USERS = "list-users"
@@ -342,6 +346,10 @@ class Scenario(_Model):
             "SIPDevices": CallingPolicy(),
         }
     )
+    #: Seconds until a grant, a new policy or the switch shows.
+    policy_lag: Seconds = 0.0
+    #: User principal names whose grants are refused.
+    refused_grants: tuple[str, ...] = ()
     conditional_access: tuple[AccessPolicy, ...] = ()
     security_defaults: bool = False
     #: Application IDs of the gateway's service principals that exist in the tenant.

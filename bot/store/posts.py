@@ -24,6 +24,7 @@ class NewPost:
     request_id: str = ""  #: "" if it is about none
     batch_id: int = 0  #: of a reconciliation card, else 0
     content: Mapping[str, Any] = field(default_factory=dict[str, Any])  #: of a fixed message
+    mend_id: int = 0  #: of a mend's card, else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Post:
     panel: str
     page: int
     batch_id: int
+    mend_id: int
     revision: int  #: grows when the panel or page changes
     shown_version: int  #: the request's version that the message shows
     attempts: int  #: deliveries that failed since the last success
@@ -97,6 +99,7 @@ async def add(tx: Transaction, post: NewPost, now: datetime) -> int:
             kind=post.kind,
             request_id=post.request_id,
             batch_id=post.batch_id,
+            mend_id=post.mend_id,
             content=dict(post.content),
             created_at=now,
         )
