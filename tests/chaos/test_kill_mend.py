@@ -180,4 +180,4 @@ async def test_killed_mends_change_nothing_twice_and_their_undo_is_complete(
             await mend.run(min(KILLS_PER_JOB, KILLS - kills))
             kills += mend.kills
         await _assert_recorded_once(url)
-    print(f"{kills} kills over {number} mends of {ACCOUNTS} accounts, each with its undo")
+        print(f"{kills} kills over {number} mends of {ACCOUNTS} accounts, each with its undo")

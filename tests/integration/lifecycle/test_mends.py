@@ -278,6 +278,23 @@ async def test_replica_without_the_lease_changes_nothing(database: Database) -> 
         assert (await mends.changes(tx, mend.id))[0] == first
 
 
+@pytest.mark.parametrize("step", [ask, approve])
+async def test_mend_of_a_withdrawn_request_is_neither_asked_for_nor_approved(
+    database: Database, step: Make
+) -> None:
+    mend = await drafted(database, await checked_draft(database))
+    if step is approve:
+        assert await ask(database, mend)
+    request = await jobs.load(database, mend.request_id)
+    async with database.write() as tx:
+        assert await request_lifecycle.withdraw(tx, request, actor=ADMIN, now=utc_now())
+    before = (await load(database, mend.id)).state
+
+    assert not await step(database, await load(database, mend.id))
+
+    assert (await load(database, mend.id)).state is before
+
+
 async def test_two_approvals_of_mends_of_one_account_at_the_same_time_let_one_through(
     database: Database,
 ) -> None:
