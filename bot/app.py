@@ -26,10 +26,12 @@ from bot.directory.graph import GraphDirectory
 from bot.doctor import Finding, RunChecks
 from bot.doctor.clients import GatewayAccess, Scopes
 from bot.gateway import SipGateway
+from bot.gateway.administration import Administration, ConfigApiAdministration
 from bot.gateway.configapi import SCOPE, ConfigApiGateway
 from bot.gateway.powershell import MAX_PROCESSES, PowerShellGateway
 from bot.identity.credentials import Credentials
 from bot.identity.delegations import Delegations
+from bot.identity.entra_roles import decided_by_teams
 from bot.identity.token_service import TokenService
 from bot.identity.tokens import CredentialTokens, FixedToken, Tokens
 from bot.lifecycle.notifications import Notifications
@@ -37,9 +39,11 @@ from bot.runner.context import WorkerContext
 from bot.runner.deadlines import Deadlines
 from bot.runner.facts import TenantReader
 from bot.runner.gateways import Gateways
+from bot.runner.mending import Mending
 from bot.runner.preflight import Preflight
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
+from bot.runner.sightings import Sightings
 from bot.runner.worker import Worker
 from bot.settings.clouds import WITHOUT_BOT_FILES
 from bot.settings.model import (
@@ -110,7 +114,9 @@ async def running(
         )
         gateway = gateway_of(tokens)
         bot_token = partial(tokens.token, f"{settings.hosts.bot}/.default")
+        administration_of = partial(_administration, session, configapi_url)
         delegations: Delegations[SipGateway] | None = None
+        mend_delegations: Delegations[Administration] | None = None
         if credentials is not None and settings.run_as is RunAs.APPROVER:
             service = TokenService(
                 session,
@@ -127,6 +133,15 @@ async def running(
                 lease_seconds=timing.lease_margin_seconds,
             )
             stack.push_async_callback(delegations.aclose)
+            mend_delegations = Delegations(
+                service,
+                credentials,
+                administration_of,
+                scope=SCOPE,
+                lease_seconds=timing.lease_margin_seconds,
+                missing=decided_by_teams,
+            )
+            stack.push_async_callback(mend_delegations.aclose)
         edge = await stack.enter_async_context(
             open_edge(settings, bot_token if settings.signed else None)
         )
@@ -134,7 +149,10 @@ async def running(
         # Sentences quote what people wrote: on one line, without invisible characters.
         words = Words(escape=single_line)
         projection = Projection(
-            words, runs_as_approver=delegations is not None, approvals=settings.approvals
+            words,
+            runs_as_approver=delegations is not None,
+            approvals=settings.approvals,
+            mends=settings.mends_accounts,
         )
         notifications = Notifications(settings.approvals, settings.notifications, words)
         owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
@@ -149,18 +167,27 @@ async def running(
             clock=utc_now,
             monotonic=time.monotonic,
         )
-        # Off, it still ends the checks of drafts that were begun while it was on: as not known.
+        # Off, they still end what was begun while they were on: as not known.
+        reader_of = _reader_of(settings, session, (configapi_url, graph_url), tokens)
         preflight = Preflight(
             database,
-            _reader_of(settings, session, (configapi_url, graph_url), tokens)
-            if settings.checks_accounts
-            else lambda _: None,
+            reader_of,
             settings.scope,
             Words(),
             owner=owner,
             idle_seconds=timing.idle_seconds,
             clock=utc_now,
             changed=publisher.wake,
+        )
+
+        sightings = Sightings(
+            database,
+            reader_of,
+            timing,
+            owner=owner,
+            clock=utc_now,
+            changed=publisher.wake,
+            begins=settings.checks_accounts,
         )
 
         worker = Worker(
@@ -177,11 +204,23 @@ async def running(
                 check_accounts=settings.checks_accounts,
             )
         )
+        mending = Mending(
+            database,
+            notifications,
+            administration_of(tokens),
+            mend_delegations,
+            timing,
+            owner=owner,
+            clock=utc_now,
+            changed=publisher.wake,
+            recheck=preflight.wake,
+        )
 
         def changed() -> None:
             publisher.wake()
             preflight.wake()
             worker.wake()
+            mending.wake()
 
         deadlines = Deadlines(
             database, notifications, timing=timing, clock=utc_now, changed=publisher.wake
@@ -207,12 +246,15 @@ async def running(
                 lookup_seconds=timing.lookup_seconds,
                 chat_files=settings.cloud not in WITHOUT_BOT_FILES,
                 check_accounts=settings.checks_accounts,
+                mends=settings.mends_accounts,
             ),
             clock=utc_now,
             changed=changed,
             run_checks=_run_checks(settings, database, session, (configapi_url, graph_url), tokens),
             link=links.make,
             delegations=delegations,
+            mend_delegations=mend_delegations,
+            owner=owner,
             digests=digests,
         )
         application = web.Application()
@@ -224,8 +266,8 @@ async def running(
         names = "OFFHOOK_HOST or OFFHOOK_PORT"
         url = await listen(application, settings.host, settings.port, stack, settings=names)
         links.base_url = url
-        loops = (worker.run(), publisher.run(), deadlines.run(), preflight.run())
-        await _start(loops, stack)
+        loops = (worker, publisher, deadlines, preflight, mending, sightings)
+        await _start([loop.run() for loop in loops], stack)
         log.info(
             "service.started",
             url=url,
@@ -284,7 +326,10 @@ def _run_checks(
 def _reader_of(
     settings: Settings, session: aiohttp.ClientSession, urls: tuple[str, str], app: Tokens
 ) -> Callable[[str], TenantReader | None]:
-    """Readers with the app's own permissions, which reach its own tenant; in `local`, every tenant."""
+    """Readers with the app's own permissions, which reach its own tenant; in `local`, every tenant.
+
+    None at all if accounts are not checked.
+    """
     configapi_url, graph_url = urls
     home = TenantReader(
         GraphClient(session, graph_url, app, scope=settings.graph_scope),
@@ -293,7 +338,7 @@ def _reader_of(
 
     def reader_of(tenant_id: str) -> TenantReader | None:
         is_home = settings.local or tenant_id.lower() == settings.home_tenant.lower()
-        return home if is_home else None
+        return home if settings.checks_accounts and is_home else None
 
     return reader_of
 
@@ -338,6 +383,12 @@ def _gateway(
             slots=slots,
         )
     return ConfigApiGateway(session, configapi_url, tokens, submit_timeout=submit_timeout)
+
+
+def _administration(
+    session: aiohttp.ClientSession, configapi_url: str, tokens: Tokens
+) -> Administration:
+    return ConfigApiAdministration(ConfigApiGateway(session, configapi_url, tokens))
 
 
 async def _remote_services(settings: Settings, stack: AsyncExitStack) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from microsoft_teams.cards.core import (
     ExecuteAction,
 )
 
+from bot.mending.snapshot import MendOffer, MendSnapshot
 from bot.signin.request import Person
 from bot.signin.snapshot import RequestSnapshot
 from bot.words import Argument, Words
@@ -52,6 +53,7 @@ class CardParts:
     header: Sequence[CardElement]  #: below the headline, in the same container
     body: Sequence[CardElement] = ()
     actions: Sequence[Action] = ()
+    badge: CardElement | None = None  #: None for that of the request's state
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,8 @@ class CardContext:
     tenant_id: str  #: tenant id for provisioning URLs
     budget: Budget
     runs_as_approver: bool = False  #: sign-ins use the permissions of the approver
+    mend: MendSnapshot | None = None  #: that a mend's card is about
+    offer: MendOffer | None = None  #: on the validation card: what can be mended
 
     def message(self, message_id: str, /, **arguments: Argument) -> str:
         """Returns a message as Markdown, for a TextBlock or a fact."""

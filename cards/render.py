@@ -7,9 +7,10 @@ from types import MappingProxyType
 
 from microsoft_teams.cards.core import AdaptiveCard, CardElement, Container
 
+from bot.mending.snapshot import MendOffer, MendSnapshot
 from bot.signin.snapshot import RequestSnapshot
 from bot.words import Words
-from cards import approval, progress, reconciliation, results, status, validation
+from cards import approval, mend, progress, reconciliation, results, status, validation
 from cards.context import BUDGETS, CardContext, CardParts
 from cards.elements import badge, size_bytes, text, title, to_json
 from cards.escape import Markup
@@ -25,6 +26,8 @@ _BUILDERS: Mapping[CardKind, Callable[[CardContext], CardParts]] = MappingProxyT
         CardKind.PROGRESS: progress.build,
         CardKind.RESULTS: results.build,
         CardKind.RECONCILIATION: reconciliation.build,
+        CardKind.MEND: mend.build,
+        CardKind.MEND_APPROVAL: mend.build_approval,
     }
 )
 
@@ -37,14 +40,17 @@ def render(
     *,
     tenant_id: str,
     runs_as_approver: bool = False,
+    of_mend: MendSnapshot | None = None,
+    offer: MendOffer | None = None,
 ) -> RenderedCard:
     """Renders `snapshot` as a card of `kind`, with as much detail as fits in `MAX_BYTES`.
 
     `tenant_id` is the tenant id for provisioning URLs. With `runs_as_approver`, sign-ins use the
-    permissions of the approver.
+    permissions of the approver. `of_mend` is the mend that a mend's card is about, `offer` what a draft's
+    card says about mending.
     """
     contexts = [
-        CardContext(snapshot, view, words, tenant_id, budget, runs_as_approver)
+        CardContext(snapshot, view, words, tenant_id, budget, runs_as_approver, of_mend, offer)
         for budget in BUDGETS
     ]
     rendered = _render_once(contexts[0], kind)
@@ -74,7 +80,7 @@ def _render_once(context: CardContext, kind: CardKind) -> RenderedCard:
 
 def _header(context: CardContext, parts: CardParts) -> CardElement:
     headline = context.message(parts.headline.message_id, **parts.headline.arguments)
-    state = badge(status.state_label(context), status.style(context.snapshot))
+    state = parts.badge or badge(status.state_label(context), status.style(context.snapshot))
     return Container(style=parts.style, bleed=True, items=[state, title(headline), *parts.header])
 
 

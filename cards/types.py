@@ -16,6 +16,8 @@ class CardKind(StrEnum):
     PROGRESS = "progress"
     RESULTS = "results"
     RECONCILIATION = "question"
+    MEND = "mend"  # for its requester
+    MEND_APPROVAL = "mend-approval"  # for approvers
 
 
 class Panel(StrEnum):
@@ -41,6 +43,13 @@ class Verb(StrEnum):
     REFRESH = "refresh"
     RECONCILE = "reconcile"
     SIGN_IN = "sign_in"
+    MEND = "mend"
+    MEND_REQUEST = "mend_request"
+    MEND_WITHDRAW = "mend_withdraw"
+    MEND_APPROVE = "mend_approve"
+    MEND_REJECT = "mend_reject"
+    MEND_SIGN_IN = "mend_sign_in"
+    MEND_UNDO = "mend_undo"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +59,7 @@ class View:
     panel: Panel = Panel.NONE
     page: int = 1  #: of the open panel, from 1
     batch_id: int = 0  #: the batch that a reconciliation card asks about; 0 on other cards
+    mend_id: int = 0  #: the mend that a mend's card is about; 0 on other cards
     for_approvers: bool = False  #: shown to approvers only, who may see every request
 
 

@@ -19,7 +19,7 @@ from bot.phones.region import Region
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RosterSummary
-from cards import accounts, lists, overlaps, status
+from cards import accounts, lists, mend, overlaps, status
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import action_row, bold, callout, facts, heading, text
 from cards.escape import single_line
@@ -51,6 +51,7 @@ def _draft(context: CardContext) -> CardParts:
             *_counts(context),
             *_what_was_checked(context),
             *_notices(context),
+            *mend.offer(context),
             *_issues_section(context),
             *_overlaps(context),
             *_request_form(context),
@@ -234,6 +235,7 @@ def _actions(context: CardContext) -> list[Action]:
         )
     return [
         *actions,
+        *mend.offer_button(context),
         *_export_button(context),
         *accounts.export_buttons(context),
         context.execute_action(Verb.WITHDRAW, context.words("button-discard")),

@@ -15,6 +15,9 @@ from typing import Any
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from bot.mending import change, mend
+from bot.mending.change import ChangeState
+from bot.mending.mend import MendState
 from bot.settings.model import Settings
 from bot.signin import batch, outcome, request
 from bot.signin.batch import BatchState
@@ -79,6 +82,8 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = MappingProxyType(
             "modules": lambda: diagrams.modules(ROOT / "pyproject.toml"),
             "request": lambda: diagrams.states(RequestState.DRAFT, request.TRANSITIONS),
             "batch": lambda: diagrams.states(BatchState.PLANNED, batch.TRANSITIONS),
+            "mend": lambda: diagrams.states(MendState.DRAFT, mend.TRANSITIONS),
+            "change": lambda: diagrams.states(ChangeState.PLANNED, change.TRANSITIONS),
             "phone": lambda: diagrams.states(PhoneStatus.PENDING, outcome.TRANSITIONS),
             "where": where.table,
         },

@@ -134,6 +134,12 @@ PLACES = (
     Place("Decide what a fact means for the sign-in", "bot/preflight/checks.py", "account"),
     Place("Keep people's and administrators' accounts out", "bot/preflight/guard.py", "verdicts"),
     Place("Check the accounts of drafts", "bot/runner/preflight.py", "Preflight"),
+    Place(
+        "Look for signed-in phones in Entra ID's sign-in log",
+        "bot/runner/sightings.py",
+        "Sightings",
+    ),
+    Place("Read Entra ID's sign-in log", "bot/directory/sign_ins.py", "read"),
     Place("Leave out or include accounts", "bot/lifecycle/preflight.py", "include"),
     Place("Read accounts from Graph for pre-flight", "bot/directory/accounts.py", "AccountReader"),
     Place(
@@ -144,6 +150,15 @@ PLACES = (
     Place("Decide what a Graph property says", "bot/directory/reading.py", "plans"),
     Place("Find who holds a directory role", "bot/directory/roles.py", "read"),
     Place("Read the content of Teams policies", "bot/gateway/policies.py", "read"),
+    Place("Decide which changes mend accounts", "bot/mending/plan.py", "plan"),
+    Place("Decide the next step of a change", "bot/mending/step.py", "forward"),
+    Place("Approve and undo mends", "bot/lifecycle/mends.py", "approve_mend"),
+    Place("Write a mend's changes and read them back", "bot/runner/mend_pass.py", "MendPass"),
+    Place(
+        "Grant policies over the ConfigAPI",
+        "bot/gateway/administration.py",
+        "ConfigApiAdministration",
+    ),
     Place("Declare the simulated tenant's accounts", "bot/simulator/tenant.py", "Account"),
     Place(
         "Call the SIP Gateway over the Teams ConfigAPI",

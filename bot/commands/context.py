@@ -12,6 +12,7 @@ from bot.commands.chat import Answer, Files, Sender, TextAnswer
 from bot.commands.roles import Roles
 from bot.doctor import RunChecks
 from bot.gateway import SipGateway
+from bot.gateway.administration import Administration
 from bot.identity.delegations import NO_PROOF, Delegations, Proof
 from bot.lifecycle import denials
 from bot.lifecycle.notifications import Notifications
@@ -41,6 +42,7 @@ class Rules:
     )
     chat_files: bool = True  #: whether the cloud lets bots receive and send files
     check_accounts: bool = False  #: whether the accounts of a new draft are checked
+    mends: bool = False  #: whether accounts can be mended
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,9 @@ class Context:
     #: (request id, what, for whom) -> URL of an export; `Exports.LINK` only
     link: Callable[[str, str, Person], str]
     delegations: Delegations[SipGateway] | None = None  #: None: requests run as the app
+    #: the same for mends, which change accounts instead
+    mend_delegations: Delegations[Administration] | None = None
+    owner: str = ""  #: this replica, as it signs its leases
     #: one file at a time is read and stored, so that files hold up neither clicks nor the worker
     intake: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     digests: Digests = UNKEYED  #: what approvals are bound to

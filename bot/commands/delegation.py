@@ -46,13 +46,19 @@ def principal(turn: Turn) -> Principal:
     return Principal(turn.actor.tenant_id, turn.actor.person.object_id, account)
 
 
-def answer(context: Context, outcome: SignInRequired | InvalidProof | DelegationDenied) -> Answer:
-    """What to answer if an approver's delegation could not be acquired."""
+def answer(
+    context: Context,
+    outcome: SignInRequired | InvalidProof | DelegationDenied,
+    *,
+    why: str = "sign-in-why",
+) -> Answer:
+    """What to answer if an approver's delegation could not be acquired. `why`: the message that asks for
+    a sign-in."""
     words = context.words
     match outcome:
         case SignInRequired(resource, connection):
             return SignInAnswer(
-                words("sign-in-why"),
+                words(why),
                 words("sign-in-button"),
                 connection,
                 resource.link,

@@ -17,6 +17,7 @@ from bot.commands import (
     export,
     history,
     intake,
+    mend,
     reconcile,
     retry,
     status,
@@ -86,11 +87,30 @@ CLICK_HANDLERS: Mapping[Verb, tuple[ClickHandler, CardKind]] = MappingProxyType(
         Verb.RETRY_FAILED: (retry.retry_failed, CardKind.RESULTS),
         Verb.RECONCILE: (reconcile.reconcile, CardKind.RECONCILIATION),
         Verb.EXPORT: (export.export, CardKind.RESULTS),
+        Verb.MEND: (mend.draft, CardKind.VALIDATION),
+        Verb.MEND_REQUEST: (mend.request_approval, CardKind.MEND),
+        Verb.MEND_WITHDRAW: (mend.withdraw, CardKind.MEND),
+        Verb.MEND_APPROVE: (mend.approve, CardKind.MEND_APPROVAL),
+        Verb.MEND_REJECT: (mend.reject, CardKind.MEND_APPROVAL),
+        Verb.MEND_SIGN_IN: (mend.give_access, CardKind.MEND_APPROVAL),
+        Verb.MEND_UNDO: (mend.undo, CardKind.MEND_APPROVAL),
     }
 )
 
 #: Their handlers deny a click of somebody who may not see the request with a reason of its own.
-_EXPLAINING = frozenset({Verb.APPROVE, Verb.REJECT, Verb.CANCEL, Verb.RECONCILE, Verb.SIGN_IN})
+_EXPLAINING = frozenset(
+    {
+        Verb.APPROVE,
+        Verb.REJECT,
+        Verb.CANCEL,
+        Verb.RECONCILE,
+        Verb.SIGN_IN,
+        Verb.MEND_APPROVE,
+        Verb.MEND_REJECT,
+        Verb.MEND_SIGN_IN,
+        Verb.MEND_UNDO,
+    }
+)
 
 
 class Dispatcher:
@@ -208,6 +228,7 @@ class Dispatcher:
             panel=Panel(card.panel) if card else Panel.NONE,
             page=card.page if card else 1,
             batch_id=card.batch_id if card else inputs.number("batch", 0, largest=LARGEST_ID),
+            mend_id=card.mend_id if card else inputs.number("mend", 0, largest=LARGEST_ID),
             for_approvers=turn.actor.may_approve,
         )
         kind = CardKind(card.kind) if card else status.kind_for(turn, request)

@@ -26,6 +26,7 @@ async def turn_page(context: Context, turn: Turn, card: Post | None, inputs: Inp
         panel=panel,
         page=page,
         batch_id=card.batch_id if card else 0,
+        mend_id=card.mend_id if card else 0,
         for_approvers=turn.actor.may_approve,
     )
 

@@ -64,6 +64,7 @@ class GatewayError(Exception):
     |   +-- BatchRejectedError     the batch itself was rejected; resubmitting it will not help
     |   +-- AccessDeniedError      401 or 403: the identity lacks permission
     |   +-- UnreachableError       submit only: it ended before a byte of the batch was sent
+    |   +-- ChangeRefusedError     changes only: this one was refused; another may not be
     +-- OutcomeUnknownError        submit only: it may have run; never resubmit automatically
     +-- UnavailableError           reads only: no response, or a 5xx; retry later
     +-- UnknownBatchError          reads only: the SIP Gateway has no such batch
@@ -102,6 +103,10 @@ class AccessDeniedError(NotRunError):
 
 class UnreachableError(NotRunError):
     """A submit ended before a byte of the batch was sent, as without a connection."""
+
+
+class ChangeRefusedError(NotRunError):
+    """A change to an account, a policy or the switch was refused: nothing was changed."""
 
 
 class OutcomeUnknownError(GatewayError):

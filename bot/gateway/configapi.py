@@ -176,6 +176,31 @@ class ConfigApiGateway:
             Failure.of_read,
         )
 
+    async def get(self, path: str) -> bytes:
+        """The body of a read. Raises a `GatewayError`, `ChangeRefusedError` for what does not exist."""
+        return await self._read(self._url(path), lambda response: response.body, Failure.of_change)
+
+    async def change(self, method: str, path: str, content: Mapping[str, object]) -> None:
+        """A write that may be sent again: what it sets is the same however often it is set.
+
+        Raises `ChangeRefusedError`, `AccessDeniedError`, `ThrottledError` or `UnavailableError`; after the
+        last it may have taken effect.
+        """
+        deadline, body = _now() + self._read_timeout, json.dumps(content).encode()
+
+        async def attempt() -> None:
+            for refresh in (False, True):
+                headers = await self._headers(refresh, deadline)
+                response = await self._exchange_again(
+                    method, self._url(path), headers, deadline, body
+                )
+                if response.status != 401:
+                    break
+            if not response.ok:
+                raise response.failure.of_change()
+
+        await call_with_retries(attempt, pauses=self._pauses, deadline=deadline)
+
     def _url(self, path: str) -> URL:
         return URL(f"{self._base}{path}")
 
@@ -266,8 +291,20 @@ class ConfigApiGateway:
     async def _exchange_read(
         self, url: URL, headers: Mapping[str, str], deadline: float
     ) -> _Response:
+        return await self._exchange_again("GET", url, headers, deadline)
+
+    async def _exchange_again(
+        self,
+        method: str,
+        url: URL,
+        headers: Mapping[str, str],
+        deadline: float,
+        content: bytes | None = None,
+    ) -> _Response:
+        """What may be sent again, as no answer does no harm. Raises `UnavailableError` without one."""
+        body = None if content is None else Body(content, unrecorded)
         try:
-            return await self._exchange("GET", url, headers, deadline)
+            return await self._exchange(method, url, headers, deadline, body)
         except (UnreachableError, OutcomeUnknownError) as error:
             raise UnavailableError(error.message, correlation_id=error.correlation_id) from error
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from bot.gateway import (
     AccessDeniedError,
     BatchRejectedError,
+    ChangeRefusedError,
     GatewayError,
     OutcomeUnknownError,
     ThrottledError,
@@ -83,6 +84,12 @@ class Failure:
             self.status in (400, None) and _BATCH_NOT_FOUND.search(self.message)
         ):
             return self._error(UnknownBatchError)
+        return self.of_read()
+
+    def of_change(self) -> GatewayError:
+        """The error for a failed change, or for a failed read of one account."""
+        if self.status in (400, 404, 405, 409, 422) and not _ACCESS_DENIED.search(self.message):
+            return self._error(ChangeRefusedError)
         return self.of_read()
 
     def _error(self, kind: type[GatewayError]) -> GatewayError:

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 
 from bot.gateway import BatchReport, BatchSummary, PhoneReport
 from bot.phones import region as regions
+from bot.preflight.facts import PolicyType
 from bot.text import MAX_TEXT, clean
 
 _BATCH_ID = ("batchid", "batchidentifier", "id")
@@ -163,6 +164,40 @@ def instances(body: bytes) -> Sequence[Mapping[str, object]]:
             _error_in(content) or "the response contains no list of configurations"
         )
     return instances
+
+
+def rows(body: bytes) -> Sequence[Mapping[str, object]]:
+    """The instances in a configuration response, with field names as they came."""
+    content = parse(body)
+    return [
+        row
+        for row in (content if isinstance(content, list) else [content])
+        if isinstance(row, dict)
+    ]
+
+
+def assigned(body: bytes) -> tuple[str, Mapping[PolicyType, str | None]]:
+    """Of a user: the object ID ("" if there is none), and by type the name of the assigned policy.
+
+    A policy is a name or an object with one; nothing means that none is assigned. Raises
+    `UnreadableResponseError`, also if the answer has none of the types: then nothing is known.
+    """
+    content = parse(body)
+    fields = _fields(content[0] if isinstance(content, list) and len(content) == 1 else content)
+    if not any(policy.lower() in fields for policy in PolicyType):
+        raise UnreadableResponseError(_error_in(content) or "the response contains no policies")
+    identity = _text(_first(fields, ("identity", "objectid", "id")))
+    names = {policy: _policy_name(fields.get(policy.lower())) for policy in PolicyType}
+    return identity, names
+
+
+def _policy_name(value: object) -> str | None:
+    if isinstance(value, dict):
+        value = _first(_fields(value), ("name", "policyname", "displayname", "identity"))
+    name = clean(value) if isinstance(value, str) else ""
+    if name[:4].casefold() == "tag:":
+        name = name[4:]
+    return name if name and name.casefold() != "global" else None
 
 
 def _fields(value: object) -> Mapping[str, object]:

@@ -168,7 +168,7 @@ class Delegations(Generic[Client]):
 
     `client_for` creates a client that acts with the given tokens. `scope` is the resource whose token
     carries the Entra roles. `lease_seconds` is how long other replicas assume that this one still holds
-    a delegation after its last heartbeat.
+    a delegation after its last heartbeat. `missing` judges the roles in a token's `wids`.
     """
 
     def __init__(
@@ -179,11 +179,13 @@ class Delegations(Generic[Client]):
         *,
         scope: str,
         lease_seconds: float,
+        missing: Callable[[Collection[str]], MissingRoles] = missing_roles,
     ) -> None:
         self._token_service = token_service
         self._credentials = credentials
         self._client_for = client_for
         self._scope = scope
+        self._missing_roles = missing
         self.lease_seconds = lease_seconds
         self._tokens: dict[tuple[str, str], ApproverTokens] = {}
         self._delegations: dict[str, Delegation[Client]] = {}
@@ -289,7 +291,7 @@ class Delegations(Generic[Client]):
             # Assumption: the token is a readable JWT with `wids`. If not, the SIP Gateway decides.
             log.warning("delegation.roles_unknown", object_id=principal.object_id)
             return tokens
-        missing = missing_roles([str(wid) for wid in wids])
+        missing = self._missing_roles([str(wid) for wid in wids])
         if missing is not MissingRoles.NOTHING:
             log.info(
                 "delegation.roles_missing", object_id=principal.object_id, missing=missing.value

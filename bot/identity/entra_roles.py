@@ -63,3 +63,8 @@ def missing_roles(wids: Collection[str]) -> MissingRoles:
     if held & {EntraRole.TEAMS, EntraRole.GLOBAL}:
         return MissingRoles.NOTHING if passwords else MissingRoles.PASSWORDS
     return MissingRoles.TEAMS if passwords else MissingRoles.BOTH
+
+
+def decided_by_teams(_wids: Collection[str]) -> MissingRoles:
+    """For changes to accounts: Teams decides, and refuses without changing anything."""
+    return MissingRoles.NOTHING

@@ -6,12 +6,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.mending.mend import OPEN_MEND_STATES
 from bot.phones.region import Region
 from bot.settings.model import REQUESTER_CHAT
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import Tally
-from bot.store import posts, requests
+from bot.store import mends, posts, requests
 from bot.store.database import Transaction
+from bot.store.mends import Mend
 from bot.store.posts import NewPost, Post
 from bot.store.requests import Request
 from bot.words import Words
@@ -23,6 +25,20 @@ _ASKS_IN = {
     CardKind.PROGRESS: RequestState.RUNNING,  # among the approvals: for a delegation
     CardKind.RECONCILIATION: RequestState.RUNNING,
 }
+
+
+async def _asks(tx: Transaction, post: Post, request: Request) -> bool:
+    """Whether the card asks approvers for something, as its request or mend stands."""
+    if not post.kind:
+        return False
+    if post.mend_id:
+        mend = await mends.load(tx, post.mend_id)
+        return (
+            mend is not None
+            and CardKind(post.kind) is CardKind.MEND_APPROVAL
+            and mend.state in OPEN_MEND_STATES
+        )
+    return request.state is _ASKS_IN.get(CardKind(post.kind))
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,16 +178,48 @@ class Notifications:
         )
         await self._tell_channel(tx, request, text, now)
 
+    async def mend_drafted(
+        self, tx: Transaction, request: Request, mend: Mend, now: datetime
+    ) -> None:
+        await self._post_card(
+            tx, request, CardKind.MEND, mend.conversation_id, now, mend_id=mend.id
+        )
+
+    async def mend_asks_approvers(
+        self, tx: Transaction, request: Request, mend: Mend, now: datetime
+    ) -> None:
+        """For a decision, or for an approver's access: a new message, since an update notifies nobody."""
+        await self._post_card(
+            tx,
+            request,
+            CardKind.MEND_APPROVAL,
+            self._approvals_of(request),
+            now,
+            mend_id=mend.id,
+        )
+
+    async def mend_ended(
+        self,
+        tx: Transaction,
+        request: Request,
+        mend: Mend,
+        message: str,
+        now: datetime,
+        **arguments: str | int,
+    ) -> None:
+        """Tell the mend's requester how it ended; `message` is its ID in the catalog."""
+        text = self.words(message, request=request.id, **arguments)
+        await self._post_text(tx, request, mend.conversation_id, text, now)
+
     async def dead_letter(self, tx: Transaction, post: Post, now: datetime) -> None:
         """Give up a post that cannot be delivered. If it was a card that asks approvers for something,
         the requester is told that it reaches nobody."""
         if not await posts.give_up(tx, post):
             return
-        state = _ASKS_IN.get(CardKind(post.kind)) if post.kind else None
         request = await requests.load(tx, post.request_id)
         if (
             request is None
-            or request.state is not state
+            or not await _asks(tx, post, request)
             or post.rate_limit_key == request.conversation_id
             or post.rate_limit_key != self._approvals_of(request)
         ):
@@ -195,6 +243,7 @@ class Notifications:
         now: datetime,
         *,
         batch_id: int = 0,
+        mend_id: int = 0,
     ) -> None:
         post = NewPost(
             request.tenant_id,
@@ -202,6 +251,7 @@ class Notifications:
             kind=kind.value,
             request_id=request.id,
             batch_id=batch_id,
+            mend_id=mend_id,
         )
         await posts.add(tx, post, now)
 

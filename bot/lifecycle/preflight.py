@@ -6,17 +6,18 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 
+from bot.mending.plan import mendable
 from bot.phones.issue import Issue, Severity
 from bot.preflight import findings
 from bot.preflight.summary import summarize
 from bot.preflight.verdict import LEFT_OUT, AccountReport, Result, Verdict
 from bot.signin.request import RequestState
-from bot.store import account_checks, audit, drafts, locks, overlaps, requests
+from bot.store import account_checks, audit, drafts, locks, mends, overlaps, requests
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
-from bot.store.models import AccountCheckRow, PhoneRow, RequestRow
+from bot.store.models import AccountCheckRow, IssueRow, PhoneRow, RequestRow
 from bot.words import Words
 
 
@@ -46,6 +47,63 @@ async def begin(tx: Transaction, request_id: str) -> None:
     )
     if begun.rowcount == 1:
         await account_checks.begin(tx, request_id)
+
+
+async def recheck(
+    tx: Transaction, request_id: str, accounts: Collection[str], now: datetime
+) -> bool:
+    """checked -> checking: have some accounts of a draft checked again, and the tenant.
+
+    `accounts`: case-folded. What the checks said is taken back; `complete` says it anew, also of the
+    accounts that keep their verdicts. Facts read before `now` no longer count. Returns False when the
+    request has moved on, or its accounts were never checked.
+    """
+    await locks.requests(tx, request_id)
+    of_request = RequestRow.id == request_id
+    row = (
+        await tx.execute(
+            select(RequestRow.notices).where(
+                of_request,
+                RequestRow.state == RequestState.DRAFT.value,
+                RequestRow.preflight == Preflight.CHECKED.value,
+            )
+        )
+    ).one_or_none()
+    if row is None:
+        return False
+    await account_checks.reset(tx, request_id, accounts)
+    warnings = await _take_issues_back(tx, request_id)
+    await tx.execute(
+        update(PhoneRow)
+        .where(PhoneRow.request_id == request_id, PhoneRow.left_out)
+        .values(ready=True, left_out=False)
+    )
+    await _count_ready(tx, request_id, guarded=0)
+    kept = [each for each in row.notices if not each["code"].startswith(findings.NOTICE_PREFIXES)]
+    await tx.execute(
+        update(RequestRow)
+        .where(of_request)
+        .values(
+            preflight=Preflight.CHECKING.value,
+            facts_stale_at=now,
+            notices=kept,
+            mendable={},
+            warnings=RequestRow.warnings - warnings,
+            version=RequestRow.version + 1,
+            state_version=RequestRow.version + 1,
+        )
+    )
+    return True
+
+
+async def _take_issues_back(tx: Transaction, request_id: str) -> int:
+    """Delete what the checks found. Returns how many were warnings."""
+    found = (IssueRow.request_id == request_id, IssueRow.code.startswith(findings.ISSUE_PREFIX))
+    counted = await tx.execute(
+        select(func.count()).where(*found, IssueRow.severity == Severity.WARNING.value)
+    )
+    await tx.execute(delete(IssueRow).where(*found))
+    return counted.scalar_one()
 
 
 async def record(
@@ -121,6 +179,8 @@ async def complete(
         )
     )
     await drafts.add_notices(tx, request_id, found)
+    changes = await mends.mendable_of(tx, request_id)
+    await mends.keep_mendable(tx, request_id, mendable(changes))
     counts = await account_checks.counts(tx, request_id)
     results = {result.value: count for result, count in counts.items()}
     await audit.record(tx, request_id, "accounts checked", now, None, **results)

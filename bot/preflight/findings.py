@@ -8,9 +8,11 @@ from bot.phones.issue import Column, Issue, Notice, Severity
 from bot.preflight.summary import Gap
 from bot.preflight.verdict import LEFT_OUT, AccountReport, Check, Result, Verdict
 
-ISSUE_PREFIX = "account-"
-_TENANT_PREFIX = "tenant-"
-_GAP_PREFIX = "unknown-"
+ISSUE_PREFIX = "account-"  #: of the issues' codes
+#: of the notices' codes: on the tenant, and on what is not known
+TENANT_PREFIX = "tenant-"
+GAP_PREFIX = "unknown-"
+NOTICE_PREFIXES = (TENANT_PREFIX, GAP_PREFIX)
 
 
 def issues(report: AccountReport, row: int) -> Iterator[Issue]:
@@ -29,9 +31,9 @@ def issues(report: AccountReport, row: int) -> Iterator[Issue]:
 def tenant_problems(notices: Iterable[Notice]) -> Mapping[str, Mapping[str, str | int]]:
     """The problems of the tenant among stored notices: code of the verdict -> its arguments."""
     return {
-        notice.code.removeprefix(_TENANT_PREFIX): notice.arguments
+        notice.code.removeprefix(TENANT_PREFIX): notice.arguments
         for notice in notices
-        if notice.code.startswith(_TENANT_PREFIX)
+        if notice.code.startswith(TENANT_PREFIX)
     }
 
 
@@ -44,10 +46,10 @@ def notices(
     """
     for verdict in tenant:
         if verdict.result in (Result.FAILED, Result.WARNING):
-            yield Notice(_TENANT_PREFIX + verdict.code, verdict.arguments)
+            yield Notice(TENANT_PREFIX + verdict.code, verdict.arguments)
     for gap in gaps:
         yield Notice(
-            _GAP_PREFIX + gap.reason.value,
+            GAP_PREFIX + gap.reason.value,
             {
                 "checks": ", ".join(map(name_of, gap.checks)),
                 "detail": gap.detail,

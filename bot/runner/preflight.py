@@ -91,7 +91,7 @@ class Preflight:
     async def _check(self, draft: Draft) -> None:
         try:
             async with self._heartbeat(draft):
-                tenant = await self._tenant(draft.tenant_id)
+                tenant = await self._tenant(draft)
                 if await self._check_accounts(draft, tenant):
                     await self._complete(draft, tenant)
         except Exception:
@@ -178,12 +178,14 @@ class Preflight:
             log.info("accounts.checked", request=draft.request_id)
             self.changed()
 
-    async def _tenant(self, tenant_id: str) -> TenantFacts:
+    async def _tenant(self, draft: Draft) -> TenantFacts:
         now = self.clock()
-        kept = self._tenants.get(tenant_id)
+        kept = self._tenants.get(draft.tenant_id)
         if kept is not None and now - kept.read_at < TENANT_FACTS_KEPT:
-            return kept.facts
-        reader = self.reader_of(tenant_id)
+            stale = draft.facts_stale_at is not None and kept.read_at <= draft.facts_stale_at
+            if not stale:
+                return kept.facts
+        reader = self.reader_of(draft.tenant_id)
         facts = await reader.tenant() if reader else TenantFacts()
-        self._tenants[tenant_id] = _Kept(facts, now)
+        self._tenants[draft.tenant_id] = _Kept(facts, now)
         return facts

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from bot.mending.mend import TERMINAL_MEND_STATES
 from bot.runner.messages import Attachment, Message
 from bot.settings.model import REQUESTER_CHAT
-from bot.signin.request import TERMINAL_REQUEST_STATES
-from bot.store import requests, snapshots
+from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
+from bot.store import mends, requests, snapshots
 from bot.store.database import Transaction
 from bot.store.posts import Post
 from bot.words import Words
@@ -34,6 +35,7 @@ class Projection:
     words: Words
     runs_as_approver: bool = False  #: sign-ins use the permissions of the approver
     approvals: str = REQUESTER_CHAT  #: where approval cards go: a channel id, or `requester-chat`
+    mends: bool = True  #: whether accounts can be mended
 
     async def card(
         self, tx: Transaction, request_id: str, kind: CardKind, view: View
@@ -48,6 +50,10 @@ class Projection:
         )
         if snapshot is None:
             return None
+        of_mend = None
+        if view.mend_id:
+            of_mend = await mends.snapshot(tx, request_id, view.mend_id, view.page)
+        is_draft = kind is CardKind.VALIDATION and snapshot.state is RequestState.DRAFT
         rendered = render(
             kind,
             snapshot,
@@ -55,11 +61,15 @@ class Projection:
             self.words,
             tenant_id=snapshot.tenant_id,
             runs_as_approver=self.runs_as_approver,
+            of_mend=of_mend,
+            offer=await mends.offer(tx, request_id) if is_draft and self.mends else None,
         )
+        # A mend goes on, and can be undone, after its request has ended.
+        final = snapshot.state in TERMINAL_REQUEST_STATES
+        if of_mend is not None:
+            final = of_mend.state in TERMINAL_MEND_STATES
         return Projected(
-            Message(card=rendered.card, summary=rendered.summary),
-            snapshot.version,
-            snapshot.state in TERMINAL_REQUEST_STATES,
+            Message(card=rendered.card, summary=rendered.summary), snapshot.version, final
         )
 
     async def post(self, tx: Transaction, post: Post) -> Projected | None:
@@ -70,6 +80,7 @@ class Projection:
             panel=Panel(post.panel),
             page=post.page,
             batch_id=post.batch_id,
+            mend_id=post.mend_id,
             # The approval cards of all requests are there.
             for_approvers=post.rate_limit_key == self.approvals,
         )

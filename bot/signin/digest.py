@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from bot.signin.batch import MAX_PHONES_PER_BATCH
@@ -44,7 +44,11 @@ class Digests:
         computed = self.batch(phones, tenant_id=tenant_id, request_id=request_id)
         return equal(stored, computed)
 
-    def _digest(self, parts: Iterable[list[str | int]]) -> str:
+    def mend(self, changes: Iterable[Sequence[str]], *, tenant_id: str, request_id: str) -> str:
+        """Over the changes in order, and for which request of which tenant they are made."""
+        return self._digest([["mend", tenant_id, request_id], *([*each] for each in changes)])
+
+    def _digest(self, parts: Iterable[Sequence[str | int]]) -> str:
         seal = hmac.new(self.key, digestmod="sha256") if self.key else hashlib.sha256()
         for part in parts:
             seal.update(json.dumps(part).encode())  # unambiguous: no two lists encode alike

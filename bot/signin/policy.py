@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -161,3 +161,10 @@ def may_reconcile(actor: Actor, request: RequestFacts, *, four_eyes: bool) -> De
 def may_delegate(actor: Actor, request: RequestFacts, *, four_eyes: bool) -> Decision:
     """Delegate one's own access to a running request: whoever could have approved it."""
     return may_reconcile(actor, request, four_eyes=four_eyes)
+
+
+def may_undo(actor: Actor, request: RequestFacts, *, four_eyes: bool) -> Decision:
+    """Undo a mend that has ended: whoever could have approved it."""
+    ended = request.state is RequestState.FINISHED
+    state = RequestState.RUNNING if ended else RequestState.FINISHED
+    return may_reconcile(actor, replace(request, state=state), four_eyes=four_eyes)

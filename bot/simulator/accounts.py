@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
+from bot.simulator.policies import CALLING, IP_PHONE, Policies
 from bot.simulator.scenario import Person, Scenario
 from bot.simulator.tenant import Account
 
@@ -35,6 +36,7 @@ class Accounts:
 
     def __init__(self, scenario: Scenario) -> None:
         self._scenario = scenario
+        self.policies = Policies(scenario)
         self._people = {person.principal.lower(): person for person in scenario.people}
         self._listed = dict(scenario.accounts)
         self._names = {name.lower(): name for name in self._listed}
@@ -61,6 +63,7 @@ class Accounts:
 
     def find(self, principal: str) -> Entry | None:
         """The account of this user principal name. Returns None when there is none."""
+        self.policies.settle()
         key = principal.lower()
         if key in self._ids:
             return self._found[self._ids[key]]
@@ -75,6 +78,7 @@ class Accounts:
 
     def by_id(self, object_id: str) -> Entry | None:
         """An account that is listed, or that was found by its name before. Returns None otherwise."""
+        self.policies.settle()
         return self._found.get(object_id.lower())
 
     def known(self) -> Iterator[Entry]:
@@ -86,13 +90,14 @@ class Accounts:
         entry = self.find(principal)
         if entry is None:
             return "user-not-found"
-        account, scenario = entry.account, self._scenario
+        account = entry.account
         if not account.number:
             return "no-phone-number"
-        calling = scenario.calling_policies.get(account.calling_policy or "Global")
-        if calling is None or not calling.sip_devices:
+        calling = self.policies.find(CALLING, account.calling_policy)
+        if calling is None or not calling["AllowSIPDevicesCalling"]:
             return "no-sip-calling-policy"
-        mode = scenario.ip_phone_policies.get(account.ip_phone_policy or "Global", "")
+        ip_phone = self.policies.find(IP_PHONE, account.ip_phone_policy) or {}
+        mode = str(ip_phone.get("SignInMode", ""))
         return "" if mode.lower() == "commonareaphonesignin" else "no-cap-policy"
 
     def members(self, ids: Sequence[str]) -> Sequence[Entry]:

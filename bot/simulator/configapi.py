@@ -1,4 +1,5 @@
 """Simulates the SIP Gateway's bulk sign-in and the ConfigAPI's policy reads, as far as they are public.
+`bot.simulator.administration` has the writes.
 
 A batch's state is computed on each read, from its start time and the scenario, so thousands of phones
 cost nothing between reads.
@@ -12,7 +13,7 @@ import random
 import re
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from bot.phones import region as regions
 from bot.phones.region import Region
 from bot.signin.request import phone_key
 from bot.simulator.accounts import Accounts
+from bot.simulator.administration import Administration
 from bot.simulator.faults import Faults
 from bot.simulator.scenario import MESSAGES, SUCCESS, Call, Fault, Scenario, message
 from bot.simulator.waiting import Signal
@@ -106,6 +108,7 @@ class ConfigApi:
         self._batch_seconds = scenario.batch_seconds
         self._faults = faults
         self._signal = Signal()
+        self.administration = Administration(scenario, faults, accounts, self._error)
         self._outcomes = {key.casefold(): value for key, value in scenario.outcomes.items()}
 
     @property
@@ -179,7 +182,7 @@ class ConfigApi:
 
     async def _policy(self, request: web.Request) -> web.StreamResponse:
         kind = request.match_info["type"]
-        instances = configurations(self.scenario).get(kind)
+        instances = self._accounts.policies.configurations().get(kind)
         if instances is None:
             return self._error(404, "NotFound", "No such configuration type.")
         return await self._respond(request, Call.POLICIES, instances)
@@ -366,32 +369,6 @@ class ConfigApi:
             case "text":
                 return web.Response(status=status, text=text)
         return web.json_response(content, status=status)
-
-
-def configurations(scenario: Scenario) -> Mapping[str, Sequence[Mapping[str, Any]]]:
-    """The instances of each policy or tenant configuration type."""
-    address = {"Identity": "203.0.113.0", "IPAddress": "203.0.113.0", "MaskBits": 24}
-    switch = "Enabled" if scenario.bulk_sign_in else "Disabled"
-    return {
-        "TeamsIPPhonePolicy": [
-            {"Identity": _identity(name), "SignInMode": mode}
-            for name, mode in scenario.ip_phone_policies.items()
-        ],
-        "TeamsCallingPolicy": [
-            {
-                "Identity": _identity(name),
-                "AllowSIPDevicesCalling": policy.sip_devices,
-                "AllowCallRedirect": policy.call_redirect,
-            }
-            for name, policy in scenario.calling_policies.items()
-        ],
-        "TeamsSipDevicesConfiguration": [{"Identity": "Global", "BulkSignIn": switch}],
-        "TenantTrustedIPAddress": [address] if scenario.trusted_addresses else [],
-    }
-
-
-def _identity(policy: str) -> str:
-    return policy if policy == "Global" else f"Tag:{policy}"
 
 
 def _authorized(request: web.Request) -> bool:

@@ -54,6 +54,7 @@ from bot.simulator.tenant import (
     Account,
     CallingPolicy,
     GraphApi,
+    SignInLog,
 )
 
 SUCCESS = "success"
@@ -118,6 +119,10 @@ class Call(StrEnum):
     BATCH_SUMMARIES = "batchsummaries"
     POLICIES = "configurations"
     TENANTS = "tenants"
+    TEAMS_USER = "teams-user"
+    GRANT = "grant"
+    CREATE_POLICY = "create-policy"
+    SWITCH = "switch"
     USERS = "users"
     GROUPS = "checkMemberGroups"
     LIST_USERS = "list-users"
@@ -135,6 +140,9 @@ class Call(StrEnum):
     WHAT_IF = "evaluate"
     SECURITY_DEFAULTS = "securityDefaults"
     SERVICE_PRINCIPALS = "servicePrincipals"
+    SIGN_INS = "signIns"
+    GROUP = "group"
+    UNIT = "administrativeUnit"
     SEND = "send"
     UPDATE = "update"
     DELETE = "delete"
@@ -342,11 +350,17 @@ class Scenario(_Model):
             "SIPDevices": CallingPolicy(),
         }
     )
+    #: Seconds until a grant, a new policy or the switch shows.
+    policy_lag: Seconds = 0.0
+    #: User principal names whose grants are refused.
+    refused_grants: tuple[str, ...] = ()
     conditional_access: tuple[AccessPolicy, ...] = ()
     security_defaults: bool = False
     #: Application IDs of the gateway's service principals that exist in the tenant.
     gateway_principals: tuple[str, ...] = GATEWAY_APPLICATIONS
     graph: GraphApi = GraphApi()
+    #: Entra ID's sign-in log: a phone that is signed in makes an entry.
+    sign_in_log: SignInLog = SignInLog()
     #: Whether bulk sign-in is enabled for the tenant.
     bulk_sign_in: bool = True
     #: Whether the tenant has trusted IP addresses.

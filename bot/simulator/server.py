@@ -31,7 +31,7 @@ class Simulator:
         self.faults = Faults(self.scenario.faults)
         self.accounts = Accounts(self.scenario)
         self.configapi = ConfigApi(self.scenario, self.faults, self.accounts)
-        self.graph = Graph(self.scenario, self.faults, self.accounts)
+        self.graph = Graph(self.scenario, self.faults, self.accounts, self.configapi.batches)
         self.connector = Connector(self.scenario, self.faults)
         self.files = Files()
         self.entra = Entra(self.scenario, self.faults)
@@ -69,14 +69,15 @@ class Simulator:
 
     async def __aenter__(self) -> Self:
         app = web.Application()
-        for path, server in (
-            ("/configapi/", self.configapi),
+        for path, *servers in (
+            ("/configapi/", self.configapi, self.configapi.administration),
             ("/graph/", self.graph),
             ("/connector/", self.connector),
             ("/files/", self.files),
         ):
             subapp = web.Application(client_max_size=_MAX_BODY)
-            subapp.add_routes(server.routes())
+            for server in servers:
+                subapp.add_routes(server.routes())
             app.add_subapp(path, subapp)
         app.add_routes(self.entra.routes())
         self.faults.open()

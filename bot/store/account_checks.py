@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.preflight import findings, script
 from bot.preflight.facts import Unknown, UnknownReason
-from bot.preflight.verdict import AccountReport, Check, Result, Verdict, unknown
+from bot.preflight.verdict import LEFT_OUT, AccountReport, Check, Result, Verdict, unknown
 from bot.signin.request import RequestState
 from bot.store.database import Transaction
 from bot.store.models import AccountCheckRow, IssueRow, PhoneRow, RequestRow
@@ -35,6 +35,7 @@ class Draft:
 
     request_id: str
     tenant_id: str
+    facts_stale_at: datetime | None = None  #: facts read before do not count; None if all do
 
 
 async def begin(tx: Transaction, request_id: str) -> int:
@@ -66,13 +67,13 @@ async def next_to_check(
     """
     row = (
         await tx.execute(
-            select(RequestRow.id, RequestRow.tenant_id)
+            select(RequestRow.id, RequestRow.tenant_id, RequestRow.facts_stale_at)
             .where(*_open_to(owner, now), RequestRow.id.not_in(under_way))
             .order_by(RequestRow.created_at, RequestRow.id)
             .limit(1)
         )
     ).one_or_none()
-    return Draft(row.id, row.tenant_id) if row else None
+    return Draft(row.id, row.tenant_id, row.facts_stale_at) if row else None
 
 
 def _open_to(owner: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -133,6 +134,21 @@ async def record(
         await tx.execute(statement, found, execution_options={"synchronize_session": False})
 
 
+async def reset(tx: Transaction, request_id: str, accounts: Collection[str]) -> None:
+    """Forget the verdicts on these accounts, case-folded."""
+    chosen = [{"of_account": account} for account in accounts]
+    statement = (
+        update(AccountCheckRow)
+        .where(
+            AccountCheckRow.request_id == request_id,
+            AccountCheckRow.account == bindparam("of_account"),
+        )
+        .values(result="", verdicts=[], checked_at=None)
+    )
+    if chosen:
+        await tx.execute(statement, chosen, execution_options={"synchronize_session": False})
+
+
 async def leave_unknown(tx: Transaction, request_id: str, now: datetime) -> None:
     """Accounts without a verdict are not known: none passes without an answer."""
     why = unknown(Check.EXISTS, Unknown(UnknownReason.NOT_READ))
@@ -167,6 +183,17 @@ async def total(tx: Transaction, request_id: str) -> int:
 async def included(tx: Transaction, request_id: str) -> int:
     """How many accounts are taken along in spite of their verdicts."""
     return await _count(tx, AccountCheckRow.request_id == request_id, AccountCheckRow.included)
+
+
+async def left_out(tx: Transaction, request_id: str, accounts: Collection[str]) -> int:
+    """How many of these accounts, case-folded, the checks leave out."""
+    rows = await tx.execute(
+        select(AccountCheckRow.account).where(
+            AccountCheckRow.request_id == request_id,
+            AccountCheckRow.result.in_([result.value for result in LEFT_OUT]),
+        )
+    )
+    return len(set(rows.scalars()) & set(accounts))
 
 
 async def _count(

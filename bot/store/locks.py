@@ -2,8 +2,8 @@
 
 A transaction takes them in this order, so no two wait for each other:
 
-1. `slots` of a region, or `approvals` of a tenant
-2. `requests`, by id: before any of their batches and phones is read to be changed, or changed
+1. `slots` of a region, or `approvals` or `mends` of a tenant
+2. `requests`, by id: before any of their batches, phones and mends is read to be changed, or changed
 3. `remote_batch_ids` or `channels` of a tenant
 4. the rows that it changes
 5. `audit`, for the chain: `bot.store.audit` takes it just before the commit, so nothing follows
@@ -38,8 +38,13 @@ async def approvals(tx: Transaction, tenant_id: str) -> None:
     await _advisory(tx, "approvals", tenant_id)
 
 
+async def mends(tx: Transaction, tenant_id: str) -> None:
+    """One mend of a tenant at a time is asked for or approved: it looks for others of the same accounts."""
+    await _advisory(tx, "mends", tenant_id)
+
+
 async def requests(tx: Transaction, *request_ids: str) -> None:
-    """One transition of a request at a time, with its batches and phones.
+    """One transition of a request at a time, with its batches, phones and mends.
 
     What is read afterwards holds until the end of the transaction. Rows that refer to the request, such
     as audit events, can still be inserted by others.

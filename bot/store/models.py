@@ -120,6 +120,10 @@ class RequestRow(Base):
     overlaps_version: Mapped[int] = mapped_column(default=0, server_default="0")
     #: since when an overlap that the requester has not explained holds up the approval
     reason_wanted_since: Mapped[datetime | None]
+    #: fields of `bot.mending.plan.Mendable`, as the checks found it; empty if nothing can be mended
+    mendable: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    #: what is known of the tenant from before says nothing to the checks any more; None if it does
+    facts_stale_at: Mapped[datetime | None]
 
     __table_args__ = (
         Index(None, "tenant_id", "created_at"),
@@ -150,6 +154,12 @@ class PhoneRow(Base):
     cause: Mapped[str] = mapped_column(String(40), default="")
     kind: Mapped[str] = mapped_column(String(40), default="")  #: `DeviceKind`, from OUI and port
     batch_id: Mapped[int | None] = mapped_column(BigId)
+    seen_at: Mapped[
+        datetime | None
+    ]  #: first successful sign-in in Entra ID's log after it was sent
+    sign_in_failed_at: Mapped[datetime | None]  #: newest failed one in the log; None once seen
+    #: Entra ID's error code of that, the number after AADSTS
+    sign_in_error: Mapped[int] = mapped_column(default=0, server_default="0")
 
     __table_args__ = (
         Index(None, "batch_id"),
@@ -214,6 +224,78 @@ class AccountCheckRow(Base):
     __table_args__ = (Index(None, "request_id", "number"),)
 
 
+class MendRow(Base):
+    """A request of its own to change what the checks of a sign-in request found wrong."""
+
+    __tablename__ = "mends"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"))
+    tenant_id: Mapped[str] = mapped_column(String(36))
+    state: Mapped[str] = mapped_column(String(16))
+    requester_id: Mapped[str] = mapped_column(String(64))
+    requester_name: Mapped[str] = mapped_column(Text)
+    conversation_id: Mapped[str] = mapped_column(Text)  #: where it was asked for
+    four_eyes: Mapped[bool]
+    created_at: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(Text, default="")
+    digest: Mapped[str] = mapped_column(String(64), default="")  #: of the changes, once it waits
+    asked_at: Mapped[datetime | None]
+    expires_at: Mapped[datetime | None]
+    decided_by_id: Mapped[str] = mapped_column(String(64), default="")
+    decided_by_name: Mapped[str] = mapped_column(Text, default="")
+    decided_at: Mapped[datetime | None]
+    comment: Mapped[str] = mapped_column(Text, default="")
+    undo_by_id: Mapped[str] = mapped_column(String(64), default="")
+    undo_by_name: Mapped[str] = mapped_column(Text, default="")
+    undo_asked_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]  #: when all changes were settled, last
+    #: which replica works on it, until when; with approvers' delegations also: which one holds one
+    owner: Mapped[str] = mapped_column(String(40), default="")
+    lease_until: Mapped[datetime | None]
+    due_at: Mapped[
+        datetime | None
+    ]  #: when the next pass over its changes is due; None unless working
+    passes: Mapped[int] = mapped_column(default=0)  #: without progress, for the backoff
+    refused: Mapped[str] = mapped_column(
+        Text, default=""
+    )  #: why Teams denies access; "" if it does not
+    access_wanted_since: Mapped[datetime | None]  #: since when an approver's access is missing
+    #: whether the accounts are being checked again, and the requester is to be told when they are
+    rechecking: Mapped[bool] = mapped_column(default=False)
+
+    __table_args__ = (Index(None, "state", "due_at"), Index(None, "request_id"))
+
+
+class MendChangeRow(Base):
+    """One change of a mend."""
+
+    __tablename__ = "mend_changes"
+
+    mend_id: Mapped[int] = mapped_column(
+        BigId, ForeignKey("mends.id", ondelete="CASCADE"), primary_key=True
+    )
+    number: Mapped[int] = mapped_column(primary_key=True)  #: in the order of doing it, from 0
+    kind: Mapped[str] = mapped_column(String(20))
+    account: Mapped[str] = mapped_column(
+        Text
+    )  #: UPN as in the file, case-folded; "" for the tenant
+    username: Mapped[str] = mapped_column(Text)  #: UPN as in the file
+    object_id: Mapped[str] = mapped_column(String(64), default="")
+    replaces: Mapped[str] = mapped_column(Text)  #: as the approver is shown it
+    #: what is assigned to the account itself: recorded before the first write, never read again
+    before: Mapped[str | None] = mapped_column(Text)
+    after: Mapped[str] = mapped_column(Text)
+    state: Mapped[str] = mapped_column(String(16))
+    error: Mapped[str] = mapped_column(
+        String(40), default=""
+    )  #: code of the message `mend-error-<code>`
+    detail: Mapped[str] = mapped_column(Text, default="")  #: Teams' own words
+    since: Mapped[datetime | None]  #: of the write whose effect is waited for
+
+    __table_args__ = (Index(None, "mend_id", "state"), Index(None, "account", "mend_id"))
+
+
 class BatchRow(Base):
     __tablename__ = "batches"
 
@@ -262,7 +344,32 @@ class BatchRow(Base):
         Index(None, "tenant_id", "region", "state"),
         Index(None, "tenant_id", "region", "done_at"),
         Index(None, "request_id"),
+        Index(None, "done_at"),
     )
+
+
+class SightingRow(Base):
+    """A batch that has ended, whose phones are looked for in Entra ID's sign-in log."""
+
+    __tablename__ = "sightings"
+
+    batch_id: Mapped[int] = mapped_column(
+        BigId,
+        ForeignKey("batches.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"))
+    tenant_id: Mapped[str] = mapped_column(String(36))
+    since: Mapped[datetime]  #: when the batch was sent: what signed in before is not its work
+    looks: Mapped[int] = mapped_column(default=0)  #: at the log so far; the fencing token
+    due_at: Mapped[datetime | None]  #: of the next look; None after the last
+    owner: Mapped[str] = mapped_column(String(40), default="")
+    lease_until: Mapped[datetime | None]
+    #: `UnknownReason` for which the last look saw nothing; "" if the log could be read
+    gap: Mapped[str] = mapped_column(String(12), default="")
+
+    __table_args__ = (Index(None, "due_at"), Index(None, "request_id"))
 
 
 class AskedRetryRow(Base):
@@ -341,6 +448,8 @@ class PostRow(Base):
     panel: Mapped[str] = mapped_column(String(16), default="")
     page: Mapped[int] = mapped_column(default=1)
     batch_id: Mapped[int] = mapped_column(BigId, default=0)
+    #: of a mend's card, else 0
+    mend_id: Mapped[int] = mapped_column(BigId, default=0, server_default="0")
     revision: Mapped[int] = mapped_column(default=0)  #: grows when the panel or page changes
     shown_version: Mapped[int] = mapped_column(default=0)
     shown_revision: Mapped[int] = mapped_column(default=0)

@@ -24,6 +24,7 @@ class NewPost:
     request_id: str = ""  #: "" if it is about none
     batch_id: int = 0  #: of a reconciliation card, else 0
     content: Mapping[str, Any] = field(default_factory=dict[str, Any])  #: of a fixed message
+    mend_id: int = 0  #: of a mend's card, else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Post:
     panel: str
     page: int
     batch_id: int
+    mend_id: int
     revision: int  #: grows when the panel or page changes
     shown_version: int  #: the request's version that the message shows
     attempts: int  #: deliveries that failed since the last success
@@ -97,6 +99,7 @@ async def add(tx: Transaction, post: NewPost, now: datetime) -> int:
             kind=post.kind,
             request_id=post.request_id,
             batch_id=post.batch_id,
+            mend_id=post.mend_id,
             content=dict(post.content),
             created_at=now,
         )
@@ -203,11 +206,16 @@ async def updated(tx: Transaction, post: Post, *, version: int, final: bool) -> 
 
 
 def _shown(post: Post, version: int, *, final: bool) -> dict[str, Any]:
-    # A page may have been turned during the delivery: then the card stays live.
+    # A page may have been turned, or the request have changed, during the delivery: then the card stays
+    # live.
+    changed = select(RequestRow.id).where(
+        RequestRow.id == PostRow.request_id, RequestRow.version > version
+    )
+    behind = or_(PostRow.revision > post.revision, and_(PostRow.kind != "", changed.exists()))
     return {
         "shown_version": version,
         "shown_revision": post.revision,
-        "live": PostRow.revision > post.revision if final else True,
+        "live": behind if final else True,
     }
 
 

@@ -11,11 +11,17 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.signin.transition import State, Transition
 from bot.store.database import Transaction
-from bot.store.models import Base, BatchRow, PhoneRow, RequestRow
+from bot.store.models import Base, BatchRow, MendChangeRow, MendRow, PhoneRow, RequestRow
 
 #: The column that holds the state, by table.
 STATE_COLUMNS: Mapping[type[Base], InstrumentedAttribute[str]] = MappingProxyType(
-    {RequestRow: RequestRow.state, BatchRow: BatchRow.state, PhoneRow: PhoneRow.status}
+    {
+        RequestRow: RequestRow.state,
+        BatchRow: BatchRow.state,
+        PhoneRow: PhoneRow.status,
+        MendRow: MendRow.state,
+        MendChangeRow: MendChangeRow.state,
+    }
 )
 
 

@@ -20,6 +20,8 @@ from pydantic import SecretStr
 from bot.cli import app, validate
 from bot.commands import export
 from bot.commands.dispatcher import COMMANDS
+from bot.mending.change import ChangeKind, ChangeState
+from bot.mending.mend import MendState
 from bot.phones.issue import Column, Severity
 from bot.phones.region import Region
 from bot.phones.vendor import DeviceKind
@@ -32,7 +34,7 @@ from bot.signin.request import RequestState
 from bot.words import Words
 from cards.render import render
 from cards.types import CardKind, Panel, Verb, View
-from tests.support import snapshots
+from tests.support import mend_snapshots, snapshots
 
 ROOT = Path(__file__).parents[2]
 CONTRACT = json.loads(Path(__file__).with_name("contract.json").read_text("utf-8"))
@@ -119,6 +121,16 @@ def _cards() -> Iterator[Mapping[str, Any]]:
                         view = View(panel=panel, batch_id=batch_id)
                         tenant = snapshots.TENANT
                         yield render(kind, snapshot, view, Words(), tenant_id=tenant).card
+    request, words = snapshots.snapshot(RequestState.DRAFT), Words()
+    for state in MendState:
+        yield render(
+            CardKind.MEND_APPROVAL,
+            request,
+            View(mend_id=7),
+            words,
+            tenant_id=snapshots.TENANT,
+            of_mend=mend_snapshots.snapshot(state),
+        ).card
 
 
 def _card_data() -> list[str]:
@@ -149,7 +161,10 @@ PRESENT = {
         "request": _values(RequestState),
         "batch": _values(BatchState),
         "phone": _values(PhoneStatus),
+        "mend": _values(MendState),
+        "change": _values(ChangeState),
     },
+    "change_kinds": lambda: _values(ChangeKind),
     "causes": lambda: list(CAUSES),
     "results_header": lambda: list(export.HEADER),
     "issues_header": lambda: list(export.ISSUES_HEADER),

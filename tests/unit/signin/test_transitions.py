@@ -17,8 +17,13 @@ import pytest
 
 from bot.lifecycle import batches as batch_functions
 from bot.lifecycle import ending as ending_functions
+from bot.lifecycle import mend_changes as mend_change_functions
+from bot.lifecycle import mends as mend_functions
 from bot.lifecycle import phones as phone_functions
 from bot.lifecycle import requests as request_functions
+from bot.mending import change, mend
+from bot.mending.change import ChangeState
+from bot.mending.mend import MendState
 from bot.signin import batch, outcome, request
 from bot.signin.batch import BatchState
 from bot.signin.outcome import PhoneStatus
@@ -48,6 +53,8 @@ TABLES = (
     ),
     Ruled(batch.TRANSITIONS, BatchState, (batch_functions,), frozenset({"plan"})),
     Ruled(outcome.TRANSITIONS, PhoneStatus, (phone_functions,), frozenset()),
+    Ruled(mend.TRANSITIONS, MendState, (mend_functions,), frozenset({"draft_mend"})),
+    Ruled(change.TRANSITIONS, ChangeState, (mend_change_functions,), frozenset()),
 )
 _ARROW = re.compile(
     r"(?P<before>\w+(?:, \w+)*(?: or \w+)?)? ?-> (?P<after>\w+(?: or \w+)*)(?=[.,:])"
@@ -152,18 +159,18 @@ class Use(NamedTuple):
 class Names:
     """What the names that a module imports stand for, as far as transitions go."""
 
-    modules: dict[str, str] = field(default_factory=dict[str, str])  #: name -> `bot.signin` module
+    modules: dict[str, str] = field(default_factory=dict[str, str])  #: name -> module with a table
     constants: dict[str, AnyTransition] = field(default_factory=dict[str, AnyTransition])
     appliers: set[str] = field(default_factory=set[str])  #: `bot.store.transitions` or its `apply`
 
     def add(self, node: ast.ImportFrom) -> None:
         for alias in node.names:
             here, path = alias.asname or alias.name, f"{node.module}.{alias.name}"
-            if node.module == "bot.signin":
+            if node.module in ("bot.signin", "bot.mending"):
                 self.modules[here] = path
             elif path in ("bot.store.transitions", "bot.store.transitions.apply"):
                 self.appliers.add(here)
-            elif (node.module or "").startswith("bot.signin."):
+            elif (node.module or "").startswith(("bot.signin.", "bot.mending.")):
                 value = getattr(import_module(str(node.module)), alias.name, None)
                 if isinstance(value, Transition):
                     self.constants[here] = value
@@ -228,6 +235,8 @@ def test_transitions_are_applied_only_in_lifecycle() -> None:
     assert applying == {
         "bot.lifecycle.batches",
         "bot.lifecycle.ending",
+        "bot.lifecycle.mend_changes",
+        "bot.lifecycle.mends",
         "bot.lifecycle.phones",
         "bot.lifecycle.requests",
     }

@@ -1,0 +1,576 @@
+"""Transitions of mends. The only way to make, decide, end and undo one.
+
+A mend belongs to a sign-in request, whose row is locked for each of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, select, update
+
+from bot.lifecycle import mend_changes, preflight
+from bot.lifecycle.notifications import Notifications
+from bot.mending import change as change_states
+from bot.mending import mend as states
+from bot.mending.change import ChangeKind, ChangeState, NewChange
+from bot.mending.mend import MAX_CHANGES, OPEN_MEND_STATES, WORKING_STATES, MendState
+from bot.signin.digest import UNKEYED, Digests, equal
+from bot.signin.request import NOTHING_RAN, Person, RequestState
+from bot.signin.transition import Transition
+from bot.store import account_checks, audit, locks, mends, requests, transitions
+from bot.store.database import Transaction
+from bot.store.mends import Mend
+from bot.store.models import MendChangeRow, MendRow, RequestRow
+from bot.store.requests import Request
+
+
+class NothingToMendError(Exception):
+    """The checks found nothing that can be mended."""
+
+
+class TooManyChangesError(Exception):
+    """More than `MAX_CHANGES`."""
+
+
+class MendConflictError(Exception):
+    """Another mend has one of the accounts."""
+
+    def __init__(self, request_id: str, account: str) -> None:
+        super().__init__(request_id, account)
+        self.request_id = request_id  #: of the other mend
+        self.account = account
+
+
+class MendDigestMismatchError(Exception):
+    """The changes are not those that approval was requested for."""
+
+
+async def _transition(
+    tx: Transaction,
+    mend: Mend,
+    transition: Transition[MendState],
+    *conditions: ColumnElement[bool],
+    **columns: Any,
+) -> bool:
+    changed = await transitions.apply(
+        tx, MendRow, transition, MendRow.id == mend.id, *conditions, **columns
+    )
+    if changed:
+        # The request's other cards show that there is a mend.
+        await requests.touch(tx, mend.request_id, state_version=RequestRow.version + 1)
+    return changed == 1
+
+
+def _parts(changes: Sequence[Any]) -> list[list[str]]:
+    return [[each.kind.value, each.account, each.replaces, each.after] for each in changes]
+
+
+async def draft_mend(
+    tx: Transaction,
+    notify: Notifications,
+    request: Request,
+    *,
+    conversation_id: str,
+    four_eyes: bool,
+    actor: Person,
+    now: datetime,
+) -> int | None:
+    """-> draft, of what the checks of a draft found. Returns the mend's id.
+
+    Returns None when the request has moved on, or has a mend that is not settled. Raises
+    `NothingToMendError` or `TooManyChangesError`.
+    """
+    await locks.requests(tx, request.id)
+    current = await requests.load(tx, request.id)
+    if (
+        current is None
+        or current.state is not RequestState.DRAFT
+        or current.checking_accounts
+        or await mends.open_of_request(tx, request.id) is not None
+    ):
+        return None
+    changes: Sequence[NewChange] = await mends.mendable_of(tx, request.id)
+    if not changes:
+        raise NothingToMendError(request.id)
+    if len(changes) > MAX_CHANGES:
+        raise TooManyChangesError(request.id)
+    mend_id = await mends.insert_mend(
+        tx,
+        request_id=request.id,
+        tenant_id=request.tenant_id,
+        requester=actor,
+        conversation_id=conversation_id,
+        four_eyes=four_eyes,
+        changes=changes,
+        now=now,
+    )
+    mend = await mends.load(tx, mend_id)
+    assert mend is not None  # noqa: S101 - inserted above
+    await requests.touch(tx, request.id, state_version=RequestRow.version + 1)
+    await audit.record(
+        tx, request.id, "mend drafted", now, actor, mend=mend_id, changes=len(changes)
+    )
+    await notify.mend_drafted(tx, request, mend, now)
+    return mend_id
+
+
+async def _want_no_other(
+    tx: Transaction, mend: Mend, among: frozenset[MendState], *, later: bool = False
+) -> None:
+    """`later`: only mends that were made after this one."""
+    conflict = await mends.conflicting(tx, mend, among, later=later)
+    if conflict is not None:
+        raise MendConflictError(*conflict)
+
+
+async def request_mend(
+    tx: Transaction,
+    notify: Notifications,
+    request: Request,
+    mend: Mend,
+    *,
+    reason: str,
+    ttl: timedelta,
+    actor: Person,
+    now: datetime,
+    digests: Digests = UNKEYED,
+) -> bool:
+    """draft -> waiting. The digest binds the approval to the changes.
+
+    Returns False when the mend has already moved on. Raises `MendConflictError` if another one that
+    waits or is being done has one of the accounts.
+    """
+    await locks.mends(tx, mend.tenant_id)
+    await locks.requests(tx, mend.request_id)
+    await _want_no_other(tx, mend, OPEN_MEND_STATES)
+    changes = await mends.changes(tx, mend.id)
+    sealed = digests.mend(_parts(changes), tenant_id=mend.tenant_id, request_id=mend.request_id)
+    if not await _transition(
+        tx,
+        mend,
+        states.REQUEST,
+        reason=reason,
+        digest=sealed,
+        asked_at=now,
+        expires_at=now + ttl,
+    ):
+        return False
+    await audit.record(
+        tx,
+        mend.request_id,
+        "mend asked",
+        now,
+        actor,
+        mend=mend.id,
+        reason=reason,
+        digest=sealed,
+        changes=len(changes),
+    )
+    await notify.mend_asks_approvers(tx, request, mend, now)
+    return True
+
+
+async def approve_mend(
+    tx: Transaction,
+    mend: Mend,
+    *,
+    comment: str,
+    actor: Person,
+    now: datetime,
+    owner: str,
+    lease_until: datetime | None,
+    digests: Digests = UNKEYED,
+) -> bool:
+    """waiting -> running. Approvals of a tenant's mends take turns.
+
+    `owner`, `lease_until`: the replica that holds the approver's delegation, and until when it vouches
+    for it; None without delegations. Returns False when the mend has already moved on, its time is over,
+    or its sign-in request ended without a sign-in. Raises `MendConflictError` if another mend that is
+    being done has one of the accounts, and `MendDigestMismatchError`.
+    """
+    await locks.mends(tx, mend.tenant_id)
+    await locks.requests(tx, mend.request_id)
+    request = await requests.load(tx, mend.request_id)
+    if request is None or request.state in NOTHING_RAN:
+        return False
+    await _want_no_other(tx, mend, WORKING_STATES)
+    changes = await mends.changes(tx, mend.id)
+    computed = digests.mend(_parts(changes), tenant_id=mend.tenant_id, request_id=mend.request_id)
+    if not await _transition(
+        tx,
+        mend,
+        states.APPROVE,
+        MendRow.digest == mend.digest,
+        MendRow.expires_at > now,
+        decided_by_id=actor.object_id,
+        decided_by_name=actor.name,
+        decided_at=now,
+        comment=comment,
+        owner=owner if lease_until else "",
+        lease_until=lease_until,
+        due_at=now,
+    ):
+        return False
+    if not equal(computed, mend.digest):
+        raise MendDigestMismatchError(mend.id)
+    await audit.record(
+        tx,
+        mend.request_id,
+        "mend approved",
+        now,
+        actor,
+        mend=mend.id,
+        comment=comment,
+        digest=mend.digest,
+        **({"delegated": True} if lease_until else {}),
+    )
+    return True
+
+
+async def reject_mend(
+    tx: Transaction,
+    notify: Notifications,
+    request: Request,
+    mend: Mend,
+    *,
+    comment: str,
+    actor: Person,
+    now: datetime,
+) -> bool:
+    """waiting -> rejected. Returns False when the mend has already moved on or its time is over."""
+    await locks.requests(tx, mend.request_id)
+    rejected = await _transition(
+        tx,
+        mend,
+        states.REJECT,
+        MendRow.expires_at > now,
+        decided_by_id=actor.object_id,
+        decided_by_name=actor.name,
+        decided_at=now,
+        finished_at=now,
+        comment=comment,
+    )
+    if rejected:
+        await audit.record(
+            tx, mend.request_id, "mend rejected", now, actor, mend=mend.id, comment=comment
+        )
+        approver = actor.name or notify.words("someone")
+        message = "mend-told-rejected-with-comment" if comment else "mend-told-rejected"
+        extra = {"comment": comment} if comment else {}
+        await notify.mend_ended(tx, request, mend, message, now, approver=approver, **extra)
+    return rejected
+
+
+async def withdraw_mend(tx: Transaction, mend: Mend, *, actor: Person, now: datetime) -> bool:
+    """draft or waiting -> withdrawn. Returns False when the mend has already moved on."""
+    await locks.requests(tx, mend.request_id)
+    withdrawn = await _transition(tx, mend, states.WITHDRAW, finished_at=now)
+    if withdrawn:
+        await audit.record(tx, mend.request_id, "mend withdrawn", now, actor, mend=mend.id)
+    return withdrawn
+
+
+async def expire_mend(
+    tx: Transaction, notify: Notifications, request: Request, mend: Mend, now: datetime
+) -> bool:
+    """waiting -> expired, once its time is over. Returns False before, or if it has moved on."""
+    await locks.requests(tx, mend.request_id)
+    expired = await _transition(tx, mend, states.EXPIRE, MendRow.expires_at <= now, finished_at=now)
+    if expired:
+        await audit.record(tx, mend.request_id, "mend expired", now, mend=mend.id)
+        await notify.mend_ended(tx, request, mend, "mend-told-expired", now)
+    return expired
+
+
+async def finish_mend(
+    tx: Transaction,
+    notify: Notifications,
+    request: Request,
+    mend: Mend,
+    *,
+    owner: str,
+    now: datetime,
+) -> bool:
+    """running -> finished, once every change is settled; then the accounts are checked again.
+
+    Returns False before, or when another replica has finished it.
+    """
+    await locks.requests(tx, mend.request_id)
+    counts = await mends.counts(tx, mend.id)
+    if any(state in change_states.OPEN_FORWARD for _, state in counts):
+        return False
+    if not await _transition(
+        tx,
+        mend,
+        states.FINISH,
+        MendRow.owner == owner,
+        finished_at=now,
+        due_at=None,
+        owner="",
+        lease_until=None,
+        refused="",
+        access_wanted_since=None,
+    ):
+        return False
+    mended = {ChangeState.SHOWN, ChangeState.KEPT}
+    accounts = await mends.accounts(tx, mend.id)
+    troubled = await _troubled_accounts(tx, mend.id)
+    again = any(state in mended for _, state in counts) and await preflight.recheck(
+        tx, mend.request_id, await _accounts(tx, mend.id), now
+    )
+    await tx.execute(update(MendRow).where(MendRow.id == mend.id).values(rechecking=again))
+    await audit.record(
+        tx,
+        mend.request_id,
+        "mend finished",
+        now,
+        mend=mend.id,
+        changes=_by_state(counts),
+    )
+    await notify.mend_ended(
+        tx,
+        request,
+        mend,
+        "mend-told-finished",
+        now,
+        accounts=accounts,
+        troubled=troubled,
+        again=int(again),
+        draft=int(request.state is RequestState.DRAFT),
+    )
+    return True
+
+
+def _by_state(counts: Any) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for (_, state), count in counts.items():
+        name = state.value.replace("-", "_")
+        found[name] = found.get(name, 0) + count
+    return found
+
+
+async def _accounts(tx: Transaction, mend_id: int) -> list[str]:
+    rows = await tx.execute(
+        select(MendChangeRow.account)
+        .where(MendChangeRow.mend_id == mend_id, MendChangeRow.account != "")
+        .distinct()
+    )
+    return list(rows.scalars())
+
+
+async def _troubled_accounts(tx: Transaction, mend_id: int) -> int:
+    rows = await tx.execute(
+        select(MendChangeRow.account)
+        .where(
+            MendChangeRow.mend_id == mend_id,
+            MendChangeRow.account != "",
+            MendChangeRow.error != "",
+        )
+        .distinct()
+    )
+    return len(rows.scalars().all())
+
+
+async def tell_rechecked(
+    tx: Transaction, notify: Notifications, request: Request, mend: Mend, now: datetime
+) -> bool:
+    """Tell the requester what checking the accounts again has found; the mend's state stays.
+
+    Returns False if they were told.
+    """
+    await locks.requests(tx, mend.request_id)
+    told = await tx.execute(
+        update(MendRow).where(MendRow.id == mend.id, MendRow.rechecking).values(rechecking=False)
+    )
+    if told.rowcount == 1:
+        accounts = await _accounts(tx, mend.id)
+        failing = await account_checks.left_out(tx, mend.request_id, accounts)
+        await notify.mend_ended(
+            tx,
+            request,
+            mend,
+            "mend-told-rechecked",
+            now,
+            accounts=len(accounts),
+            failing=failing,
+            ready=request.ready_rows,
+        )
+    return told.rowcount == 1
+
+
+async def undo_mend(
+    tx: Transaction,
+    mend: Mend,
+    *,
+    actor: Person,
+    now: datetime,
+    switch_off: bool,
+    owner: str,
+    lease_until: datetime | None,
+) -> bool:
+    """finished -> undoing: set back what the mend changed.
+
+    `switch_off`: also the tenant's switch, if the mend switched it on. Policies that it created stay.
+    Returns False when the mend has moved on. Raises `MendConflictError` if another mend that is being
+    done has one of the accounts, or a later one that is not undone: what was before it is this one's.
+    """
+    await locks.mends(tx, mend.tenant_id)
+    await locks.requests(tx, mend.request_id)
+    await _want_no_other(tx, mend, WORKING_STATES)
+    await _want_no_other(tx, mend, frozenset({MendState.FINISHED}), later=True)
+    if not await _transition(
+        tx,
+        mend,
+        states.UNDO,
+        undo_by_id=actor.object_id,
+        undo_by_name=actor.name,
+        undo_asked_at=now,
+        owner=owner if lease_until else "",
+        lease_until=lease_until,
+        due_at=now,
+        passes=0,
+        rechecking=False,
+    ):
+        return False
+    staying = [*change_states.CREATIONS, *([] if switch_off else [ChangeKind.BULK_SIGN_IN])]
+    await mend_changes.leave_changes(tx, mend, staying)
+    undone = await mend_changes.undo_changes(tx, mend, now)
+    await audit.record(
+        tx,
+        mend.request_id,
+        "mend undo approved",
+        now,
+        actor,
+        mend=mend.id,
+        changes=undone,
+        switch_off=switch_off,
+        **({"delegated": True} if lease_until else {}),
+    )
+    return True
+
+
+async def finish_undo(
+    tx: Transaction,
+    notify: Notifications,
+    request: Request,
+    mend: Mend,
+    *,
+    owner: str,
+    now: datetime,
+) -> bool:
+    """undoing -> undone, once every change is settled; then the accounts are checked again.
+
+    Returns False before, or when another replica has finished it.
+    """
+    await locks.requests(tx, mend.request_id)
+    counts = await mends.counts(tx, mend.id)
+    if any(state in change_states.OPEN_BACK for _, state in counts):
+        return False
+    if not await _transition(
+        tx,
+        mend,
+        states.FINISH_UNDO,
+        MendRow.owner == owner,
+        finished_at=now,
+        due_at=None,
+        owner="",
+        lease_until=None,
+        refused="",
+        access_wanted_since=None,
+    ):
+        return False
+    await preflight.recheck(tx, mend.request_id, await _accounts(tx, mend.id), now)
+    by_state = _by_state(counts)
+    await audit.record(tx, mend.request_id, "mend undone", now, mend=mend.id, changes=by_state)
+    await notify.mend_ended(
+        tx,
+        request,
+        mend,
+        "mend-told-undone",
+        now,
+        undone=by_state.get("undone", 0),
+        left=sum(
+            count
+            for (kind, state), count in counts.items()
+            if state is ChangeState.LEFT and kind in change_states.GRANTS
+        ),
+        failed=by_state.get("undo_failed", 0),
+    )
+    return True
+
+
+async def lose_access(
+    tx: Transaction,
+    notify: Notifications,
+    request: Request,
+    mend: Mend,
+    reason: str,
+    *,
+    now: datetime,
+) -> bool:
+    """Nobody's access can be used to go on: ask approvers for theirs; the mend's state stays.
+
+    `reason`: why Teams denied it, "" if the delegation is just not held any more. Returns False if they
+    were asked, or it has moved on.
+    """
+    await locks.requests(tx, mend.request_id)
+    asked = await tx.execute(
+        update(MendRow)
+        .where(
+            MendRow.id == mend.id,
+            MendRow.state.in_([state.value for state in WORKING_STATES]),
+            MendRow.access_wanted_since.is_(None),
+        )
+        .values(access_wanted_since=now, refused=reason, owner="", lease_until=None)
+    )
+    if asked.rowcount != 1:
+        return False
+    await requests.touch(tx, mend.request_id)
+    await audit.record(tx, mend.request_id, "mend access lost", now, mend=mend.id, reason=reason)
+    await notify.mend_asks_approvers(tx, request, mend, now)
+    return True
+
+
+async def give_access(
+    tx: Transaction, mend: Mend, *, owner: str, until: datetime, actor: Person, now: datetime
+) -> bool:
+    """An approver lets a mend go on with their access; its state stays. `owner` holds it, and vouches
+    `until` then. Returns False when the mend has ended."""
+    await locks.requests(tx, mend.request_id)
+    given = await tx.execute(
+        update(MendRow)
+        .where(
+            MendRow.id == mend.id,
+            MendRow.state.in_([state.value for state in WORKING_STATES]),
+        )
+        .values(owner=owner, lease_until=until, due_at=now, access_wanted_since=None, refused="")
+    )
+    if given.rowcount != 1:
+        return False
+    await requests.touch(tx, mend.request_id)
+    await audit.record(tx, mend.request_id, "mend access given", now, actor, mend=mend.id)
+    return True
+
+
+async def end_pass(
+    tx: Transaction,
+    mend: Mend,
+    *,
+    owner: str,
+    due_at: datetime,
+    progressed: bool,
+    refused: str,
+) -> None:
+    """All that can be done now is done; the next pass is due then. `refused`: why Teams denied access, ""
+    if it did not."""
+    await locks.requests(tx, mend.request_id)
+    ended = await tx.execute(
+        update(MendRow)
+        .where(MendRow.id == mend.id, MendRow.owner == owner)
+        .values(due_at=due_at, passes=0 if progressed else MendRow.passes + 1, refused=refused)
+    )
+    if ended.rowcount:
+        await requests.touch(tx, mend.request_id)

@@ -1,0 +1,407 @@
+"""Mends and their changes as rows. `bot.lifecycle.mends` has the transitions."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
+
+from bot.mending.change import Change, ChangeKind, ChangeState, NewChange
+from bot.mending.mend import OPEN_MEND_STATES, WORKING_STATES, MendState
+from bot.mending.plan import SWITCH_IS_OFF, Mendable, plan
+from bot.mending.snapshot import Line, MendOffer, MendSnapshot
+from bot.preflight.findings import TENANT_PREFIX
+from bot.signin.policy import RequestFacts
+from bot.signin.request import Person, RequestState
+from bot.signin.snapshot import Page
+from bot.store import account_checks
+from bot.store.account_checks import Preflight
+from bot.store.database import Transaction
+from bot.store.models import MendChangeRow, MendRow, RequestRow
+
+PAGE_SIZE = 10  #: changes per page
+_CHUNK = 2000  # rows per statement, so that other tasks run in between
+
+
+#: The state of a sign-in request in which the same is allowed.
+_AS_REQUEST = {
+    MendState.DRAFT: RequestState.DRAFT,
+    MendState.WAITING: RequestState.WAITING,
+    MendState.RUNNING: RequestState.RUNNING,
+    MendState.FINISHED: RequestState.FINISHED,
+    MendState.UNDOING: RequestState.RUNNING,
+    MendState.UNDONE: RequestState.FINISHED,
+    MendState.REJECTED: RequestState.REJECTED,
+    MendState.EXPIRED: RequestState.EXPIRED,
+    MendState.WITHDRAWN: RequestState.WITHDRAWN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mend:
+    """A mend as it was read; times are UTC."""
+
+    id: int
+    request_id: str
+    tenant_id: str
+    state: MendState
+    requester: Person
+    conversation_id: str  #: where it was asked for
+    four_eyes: bool
+    reason: str
+    digest: str
+    expires_at: datetime | None
+    decided_at: datetime | None
+    undo_asked_at: datetime | None
+    passes: int  #: over the changes, without progress
+    access_wanted_since: datetime | None
+
+    @property
+    def facts(self) -> RequestFacts:
+        """What decides who may do what to it: the rules of sign-in requests."""
+        return RequestFacts(
+            self.tenant_id, _AS_REQUEST[self.state], self.requester.object_id, self.expires_at
+        )
+
+    @property
+    def since(self) -> datetime | None:
+        """When the changes, or their undo, were approved."""
+        return self.undo_asked_at or self.decided_at
+
+
+def _mend(row: Row[Any]) -> Mend:
+    return Mend(
+        id=row.id,
+        request_id=row.request_id,
+        tenant_id=row.tenant_id,
+        state=MendState(row.state),
+        requester=Person(row.requester_id, row.requester_name),
+        conversation_id=row.conversation_id,
+        four_eyes=row.four_eyes,
+        reason=row.reason,
+        digest=row.digest,
+        expires_at=row.expires_at,
+        decided_at=row.decided_at,
+        undo_asked_at=row.undo_asked_at,
+        passes=row.passes,
+        access_wanted_since=row.access_wanted_since,
+    )
+
+
+def _change(row: Row[Any]) -> Change:
+    return Change(
+        number=row.number,
+        kind=ChangeKind(row.kind),
+        account=row.username,
+        object_id=row.object_id,
+        replaces=row.replaces,
+        before=row.before,
+        after=row.after,
+        state=ChangeState(row.state),
+        since=row.since,
+    )
+
+
+async def load(tx: Transaction, mend_id: int) -> Mend | None:
+    """Returns None if there is no such mend."""
+    rows = await tx.execute(select(MendRow.__table__).where(MendRow.id == mend_id))
+    row = rows.one_or_none()
+    return None if row is None else _mend(row)
+
+
+async def insert_mend(
+    tx: Transaction,
+    *,
+    request_id: str,
+    tenant_id: str,
+    requester: Person,
+    conversation_id: str,
+    four_eyes: bool,
+    changes: Sequence[NewChange],
+    now: datetime,
+) -> int:
+    """Returns the new mend's id."""
+    added = await tx.execute(
+        insert(MendRow)
+        .values(
+            request_id=request_id,
+            tenant_id=tenant_id,
+            state=MendState.DRAFT.value,
+            requester_id=requester.object_id,
+            requester_name=requester.name,
+            conversation_id=conversation_id,
+            four_eyes=four_eyes,
+            created_at=now,
+        )
+        .returning(MendRow.id)
+    )
+    mend_id = added.scalar_one()
+    rows = [
+        {
+            "mend_id": mend_id,
+            "number": number,
+            "kind": each.kind.value,
+            "account": each.account.casefold(),
+            "username": each.account,
+            "replaces": each.replaces,
+            "after": each.after,
+            "state": ChangeState.PLANNED.value,
+        }
+        for number, each in enumerate(changes)
+    ]
+    for start in range(0, len(rows), _CHUNK):
+        await tx.execute(insert(MendChangeRow), rows[start : start + _CHUNK])
+    return mend_id
+
+
+async def changes(
+    tx: Transaction, mend_id: int, states: Collection[ChangeState] | None = None
+) -> list[Change]:
+    """In order; `states`: only those in one of them."""
+    chosen = () if states is None else (MendChangeRow.state.in_([each.value for each in states]),)
+    rows = await tx.execute(
+        select(MendChangeRow.__table__)
+        .where(MendChangeRow.mend_id == mend_id, *chosen)
+        .order_by(MendChangeRow.number)
+    )
+    return [_change(row) for row in rows]
+
+
+async def _lines(tx: Transaction, mend_id: int, page: int) -> Page[Line]:
+    """A page of the changes: those with an error first."""
+    of_mend = MendChangeRow.mend_id == mend_id
+    total = (await tx.execute(select(func.count()).where(of_mend))).scalar_one()
+    number = min(max(page, 1), max(1, -(-total // PAGE_SIZE)))
+    rows = await tx.execute(
+        select(MendChangeRow.__table__)
+        .where(of_mend)
+        .order_by(MendChangeRow.error == "", MendChangeRow.number)
+        .limit(PAGE_SIZE)
+        .offset((number - 1) * PAGE_SIZE)
+    )
+    found = [
+        Line(
+            ChangeKind(row.kind),
+            row.username,
+            row.replaces,
+            row.before,
+            row.after,
+            ChangeState(row.state),
+            row.error,
+            row.detail,
+        )
+        for row in rows
+    ]
+    return Page(found, number, PAGE_SIZE, total)
+
+
+async def snapshot(
+    tx: Transaction, request_id: str, mend_id: int, page: int
+) -> MendSnapshot | None:
+    """What a card of the mend shows; None if the request has no such mend."""
+    rows = await tx.execute(
+        select(MendRow.__table__).where(MendRow.id == mend_id, MendRow.request_id == request_id)
+    )
+    row = rows.one_or_none()
+    if row is None:
+        return None
+    return MendSnapshot(
+        id=row.id,
+        state=MendState(row.state),
+        requester=Person(row.requester_id, row.requester_name),
+        four_eyes=row.four_eyes,
+        reason=row.reason,
+        digest=row.digest,
+        accounts=await accounts(tx, mend_id),
+        counts=await counts(tx, mend_id),
+        lines=await _lines(tx, mend_id, page),
+        asked_at=row.asked_at,
+        expires_at=row.expires_at,
+        decided_by=_person(row.decided_by_id, row.decided_by_name),
+        decided_at=row.decided_at,
+        comment=row.comment,
+        undo_by=_person(row.undo_by_id, row.undo_by_name),
+        undo_asked_at=row.undo_asked_at,
+        refused=row.refused,
+        access_wanted_since=row.access_wanted_since,
+        rechecking=row.rechecking,
+    )
+
+
+def _person(object_id: str, name: str) -> Person | None:
+    return Person(object_id, name) if object_id else None
+
+
+async def offer(tx: Transaction, request_id: str) -> MendOffer | None:
+    """What a draft's card says about mending; None if nothing can be mended."""
+    rows = await tx.execute(select(RequestRow.mendable).where(RequestRow.id == request_id))
+    found = rows.scalar_one_or_none()
+    under_way = await open_of_request(tx, request_id)
+    if not found and under_way is None:
+        return None
+    return MendOffer(Mendable(**(found or {})), None if under_way is None else under_way.state)
+
+
+async def counts(tx: Transaction, mend_id: int) -> Mapping[tuple[ChangeKind, ChangeState], int]:
+    rows = await tx.execute(
+        select(MendChangeRow.kind, MendChangeRow.state, func.count())
+        .where(MendChangeRow.mend_id == mend_id)
+        .group_by(MendChangeRow.kind, MendChangeRow.state)
+    )
+    return {(ChangeKind(kind), ChangeState(state)): count for kind, state, count in rows}
+
+
+async def accounts(tx: Transaction, mend_id: int) -> int:
+    """How many accounts a mend is about."""
+    counted = await tx.execute(
+        select(func.count(func.distinct(MendChangeRow.account))).where(
+            MendChangeRow.mend_id == mend_id, MendChangeRow.account != ""
+        )
+    )
+    return counted.scalar_one()
+
+
+async def open_of_request(tx: Transaction, request_id: str) -> Mend | None:
+    """The mend of a request that is not settled yet, its draft included; None if there is none."""
+    states = [state.value for state in (*OPEN_MEND_STATES, MendState.DRAFT)]
+    rows = await tx.execute(
+        select(MendRow.__table__)
+        .where(MendRow.request_id == request_id, MendRow.state.in_(states))
+        .order_by(MendRow.id.desc())
+        .limit(1)
+    )
+    row = rows.one_or_none()
+    return None if row is None else _mend(row)
+
+
+async def conflicting(
+    tx: Transaction, mend: Mend, states: Collection[MendState], *, later: bool
+) -> tuple[str, str] | None:
+    """Another mend of the tenant, in one of these states, with one of its accounts: the id of that
+    mend's request and the account. None if there is none. `later`: only mends made after this one."""
+    own = select(MendChangeRow.account).where(
+        MendChangeRow.mend_id == mend.id, MendChangeRow.account != ""
+    )
+    rows = await tx.execute(
+        select(MendRow.request_id, MendChangeRow.username)
+        .join(MendChangeRow, MendChangeRow.mend_id == MendRow.id)
+        .where(
+            MendRow.tenant_id == mend.tenant_id,
+            MendRow.id > mend.id if later else MendRow.id != mend.id,
+            MendRow.state.in_([state.value for state in states]),
+            MendChangeRow.account.in_(own),
+        )
+        .order_by(MendRow.id, MendChangeRow.number)
+        .limit(1)
+    )
+    row = rows.one_or_none()
+    return None if row is None else (row.request_id, row.username)
+
+
+async def mendable_of(tx: Transaction, request_id: str) -> Sequence[NewChange]:
+    """What the checks of a request found that can be mended, as changes."""
+    notices = (
+        await tx.execute(select(RequestRow.notices).where(RequestRow.id == request_id))
+    ).scalar_one()
+    off = any(notice["code"] == TENANT_PREFIX + SWITCH_IS_OFF for notice in notices)
+    reports = await account_checks.reports(tx, request_id)
+    return plan(reports.values(), switch_off=off)
+
+
+async def keep_mendable(tx: Transaction, request_id: str, found: Mendable) -> None:
+    """Show on the request's cards how much can be mended."""
+    values = asdict(found) if found.anything else {}
+    await tx.execute(update(RequestRow).where(RequestRow.id == request_id).values(mendable=values))
+
+
+async def due_to_expire(tx: Transaction, now: datetime) -> list[int]:
+    rows = await tx.execute(
+        select(MendRow.id).where(
+            MendRow.state == MendState.WAITING.value, MendRow.expires_at <= now
+        )
+    )
+    return list(rows.scalars())
+
+
+_WORKING = MendRow.state.in_([state.value for state in WORKING_STATES])
+
+
+async def due(
+    tx: Transaction,
+    *,
+    owner: str,
+    now: datetime,
+    only: Collection[int] | None,
+    limit: int,
+) -> list[int]:
+    """Mends with a pass due that no other replica works on; `only`: among these, None for all."""
+    among = () if only is None else (MendRow.id.in_(only),)
+    rows = await tx.execute(
+        select(MendRow.id)
+        .where(_WORKING, MendRow.due_at <= now, _free(owner, now), *among)
+        .order_by(MendRow.due_at, MendRow.id)
+        .limit(limit)
+    )
+    return list(rows.scalars())
+
+
+def _lapsed(now: datetime) -> ColumnElement[bool]:
+    return or_(MendRow.lease_until.is_(None), MendRow.lease_until <= now)
+
+
+def _free(owner: str, now: datetime) -> ColumnElement[bool]:
+    return or_(MendRow.owner == owner, _lapsed(now))
+
+
+async def next_due_at(tx: Transaction, now: datetime) -> datetime | None:
+    rows = await tx.execute(select(func.min(MendRow.due_at)).where(_WORKING, MendRow.due_at > now))
+    return rows.scalar_one()
+
+
+async def without_access(tx: Transaction, now: datetime) -> list[int]:
+    """Working mends for which no replica vouches, and nobody was asked yet to give access."""
+    rows = await tx.execute(
+        select(MendRow.id).where(_WORKING, MendRow.access_wanted_since.is_(None), _lapsed(now))
+    )
+    return list(rows.scalars())
+
+
+async def overdue(tx: Transaction, *, owner: str, now: datetime, before: datetime) -> list[int]:
+    """Working mends that were approved, or whose undo was, before then, and that nobody works on."""
+    since = func.coalesce(MendRow.undo_asked_at, MendRow.decided_at)
+    rows = await tx.execute(
+        select(MendRow.id).where(_WORKING, since <= before, _free(owner, now)).order_by(MendRow.id)
+    )
+    return list(rows.scalars())
+
+
+async def renew(
+    tx: Transaction, mend_id: int, *, owner: str, now: datetime, until: datetime
+) -> bool:
+    """Take or renew the lease. Returns False if another replica holds it, or nothing is to be done."""
+    renewed = await tx.execute(
+        update(MendRow)
+        .where(MendRow.id == mend_id, _WORKING, _free(owner, now))
+        .values(owner=owner, lease_until=until)
+    )
+    return renewed.rowcount == 1
+
+
+async def expire_leases(tx: Transaction) -> None:
+    """Whoever held leases is gone, as on SQLite when the service starts."""
+    await tx.execute(
+        update(MendRow).where(MendRow.lease_until.is_not(None)).values(lease_until=None)
+    )
+
+
+async def rechecked(tx: Transaction) -> list[int]:
+    """Mends whose requesters are to be told that their accounts were checked again."""
+    rows = await tx.execute(
+        select(MendRow.id)
+        .join(RequestRow, RequestRow.id == MendRow.request_id)
+        .where(MendRow.rechecking, RequestRow.preflight != Preflight.CHECKING.value)
+    )
+    return list(rows.scalars())

@@ -1,0 +1,108 @@
+"""The mend's card in every state, and what a draft's card says about mending."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+
+import pytest
+
+from bot.mending.mend import OPEN_MEND_STATES, MendState
+from bot.mending.snapshot import MendOffer, MendSnapshot
+from bot.signin.request import RequestState
+from bot.words import Words
+from cards.render import render
+from cards.types import CardKind, RenderedCard, View
+from tests.support import mend_snapshots, reading, snapshots
+
+KINDS = (CardKind.MEND, CardKind.MEND_APPROVAL)
+REQUEST = snapshots.snapshot(RequestState.DRAFT)
+#: By state and whether the card is for approvers: the verbs of its buttons, besides those of pages.
+VERBS = {
+    (MendState.DRAFT, False): {"mend_request", "mend_withdraw"},
+    (MendState.DRAFT, True): {"mend_request", "mend_withdraw"},
+    (MendState.WAITING, False): {"mend_withdraw"},
+    (MendState.WAITING, True): {"mend_approve", "mend_reject"},
+    (MendState.RUNNING, False): {"mend_sign_in"},
+    (MendState.RUNNING, True): {"mend_sign_in"},
+    (MendState.FINISHED, True): {"mend_undo"},
+    (MendState.UNDOING, False): {"mend_sign_in"},
+    (MendState.UNDOING, True): {"mend_sign_in"},
+}
+HOSTILE = "**[x](http://evil.example)** <at>all</at> " + "ß" * 200
+
+
+def card(
+    kind: CardKind,
+    mend: MendSnapshot | None = None,
+    offer: MendOffer | None = None,
+    state: RequestState = RequestState.DRAFT,
+) -> RenderedCard:
+    request = snapshots.snapshot(state)
+    view = View(mend_id=7)
+    return render(
+        kind, request, view, Words(), tenant_id=snapshots.TENANT, of_mend=mend, offer=offer
+    )
+
+
+@pytest.mark.parametrize(("kind", "state"), [*product(KINDS, MendState)])
+def test_mend_card_is_valid_and_has_the_buttons_of_its_state(
+    kind: CardKind, state: MendState
+) -> None:
+    rendered = card(kind, mend_snapshots.snapshot(state)).card
+
+    reading.assert_valid(rendered)
+    expected = VERBS.get((state, kind is CardKind.MEND_APPROVAL), set())
+    assert set(reading.verbs(rendered)) - {"page"} == expected
+    for action in reading.of_type(rendered, "Action.Execute"):
+        assert action["verb"] == "page" or action["data"]["mend"] == 7
+
+
+@pytest.mark.parametrize(("kind", "state"), [*product(KINDS, MendState)])
+def test_mend_card_stays_small_and_escapes_what_others_wrote(
+    kind: CardKind, state: MendState
+) -> None:
+    rendered = card(kind, mend_snapshots.snapshot(state, text=HOSTILE)).card
+
+    reading.assert_valid(rendered)
+    assert "[x](" not in reading.text(rendered)
+    assert not re.search(r"(?<!\\)<at>", reading.text(rendered))
+
+
+def test_approval_card_says_what_is_replaced_for_whom_and_what_never_changes() -> None:
+    shown = reading.text(
+        card(CardKind.MEND_APPROVAL, mend_snapshots.snapshot(MendState.WAITING)).card
+    )
+
+    assert "lobby0@contoso.com: IP phone policy Global → Offhook SIP phones" in shown
+    assert "Bulk sign-in is turned on for the whole tenant." in shown
+    assert "Numbers, licenses, MFA and Conditional Access never are." in shown
+    assert "Someone other than Alex Wilber must decide." in shown
+
+
+def test_mend_of_a_withdrawn_request_cannot_be_approved() -> None:
+    waiting = mend_snapshots.snapshot(MendState.WAITING)
+    rendered = card(CardKind.MEND_APPROVAL, waiting, state=RequestState.WITHDRAWN).card
+
+    assert set(reading.verbs(rendered)) <= {"page"}
+    assert "cannot be approved any more" in reading.text(rendered)
+
+
+def test_mend_that_is_gone_says_so() -> None:
+    assert "can't find this mend" in reading.text(card(CardKind.MEND).card)
+
+
+def test_draft_offers_to_mend_what_can_be_mended() -> None:
+    rendered = card(CardKind.VALIDATION, offer=mend_snapshots.offer()).card
+
+    reading.assert_valid(rendered)
+    assert "mend" in reading.verbs(rendered)
+    assert "Offhook can mend 12 accounts" in reading.text(rendered)
+
+
+@pytest.mark.parametrize("state", sorted({*OPEN_MEND_STATES, MendState.DRAFT}))
+def test_draft_offers_no_second_mend_while_one_is_under_way(state: MendState) -> None:
+    rendered = card(CardKind.VALIDATION, offer=mend_snapshots.offer(state)).card
+
+    reading.assert_valid(rendered)
+    assert "mend" not in reading.verbs(rendered)
