@@ -1,10 +1,6 @@
 """Accounts are checked again at the approval; a new failure holds the request.
 
-<<<<<<<< HEAD:bot/store/migrations/versions/0015_account_holds.py
 Revision: 0015, after 0014.
-========
-Revision: 0014, after 0013.
->>>>>>>> approve:bot/store/migrations/versions/0014_account_holds.py
 """
 
 from __future__ import annotations
@@ -12,13 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-<<<<<<<< HEAD:bot/store/migrations/versions/0015_account_holds.py
 revision = "0015"
 down_revision = "0014"
-========
-revision = "0014"
-down_revision = "0013"
->>>>>>>> approve:bot/store/migrations/versions/0014_account_holds.py
 branch_labels = None
 depends_on = None
 
