@@ -43,6 +43,7 @@ from bot.runner.mending import Mending
 from bot.runner.preflight import Preflight
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
+from bot.runner.sightings import Sightings
 from bot.runner.worker import Worker
 from bot.settings.clouds import WITHOUT_BOT_FILES
 from bot.settings.model import (
@@ -166,18 +167,27 @@ async def running(
             clock=utc_now,
             monotonic=time.monotonic,
         )
-        # Off, it still ends the checks of drafts that were begun while it was on: as not known.
+        # Off, they still end what was begun while they were on: as not known.
+        reader_of = _reader_of(settings, session, (configapi_url, graph_url), tokens)
         preflight = Preflight(
             database,
-            _reader_of(settings, session, (configapi_url, graph_url), tokens)
-            if settings.checks_accounts
-            else lambda _: None,
+            reader_of,
             settings.scope,
             Words(),
             owner=owner,
             idle_seconds=timing.idle_seconds,
             clock=utc_now,
             changed=publisher.wake,
+        )
+
+        sightings = Sightings(
+            database,
+            reader_of,
+            timing,
+            owner=owner,
+            clock=utc_now,
+            changed=publisher.wake,
+            begins=settings.checks_accounts,
         )
 
         worker = Worker(
@@ -256,8 +266,8 @@ async def running(
         names = "OFFHOOK_HOST or OFFHOOK_PORT"
         url = await listen(application, settings.host, settings.port, stack, settings=names)
         links.base_url = url
-        loops = (worker.run(), publisher.run(), deadlines.run(), preflight.run(), mending.run())
-        await _start(loops, stack)
+        loops = (worker, publisher, deadlines, preflight, mending, sightings)
+        await _start([loop.run() for loop in loops], stack)
         log.info(
             "service.started",
             url=url,
@@ -316,7 +326,10 @@ def _run_checks(
 def _reader_of(
     settings: Settings, session: aiohttp.ClientSession, urls: tuple[str, str], app: Tokens
 ) -> Callable[[str], TenantReader | None]:
-    """Readers with the app's own permissions, which reach its own tenant; in `local`, every tenant."""
+    """Readers with the app's own permissions, which reach its own tenant; in `local`, every tenant.
+
+    None at all if accounts are not checked.
+    """
     configapi_url, graph_url = urls
     home = TenantReader(
         GraphClient(session, graph_url, app, scope=settings.graph_scope),
@@ -325,7 +338,7 @@ def _reader_of(
 
     def reader_of(tenant_id: str) -> TenantReader | None:
         is_home = settings.local or tenant_id.lower() == settings.home_tenant.lower()
-        return home if is_home else None
+        return home if settings.checks_accounts and is_home else None
 
     return reader_of
 

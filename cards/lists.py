@@ -16,6 +16,7 @@ from microsoft_teams.cards.core import (
 from bot.phones.issue import Issue, Severity
 from bot.signin.outcome import NOT_RUN, UNKNOWN, PhoneStatus
 from bot.signin.snapshot import Page, PhoneSnapshot
+from cards import sightings
 from cards.context import CardContext
 from cards.elements import EMPTY, SYMBOLS, action_row, bold, table, text, text_runs
 from cards.types import Panel, Verb
@@ -90,6 +91,7 @@ def _phone_status_row(context: CardContext, phone: PhoneSnapshot) -> _Row:
         lines.append(text_runs(context.single_line_value(phone.message), monospace=False))
     elif phone.cause not in (None, NOT_RUN):
         lines.append(text(context.words(f"cause-{phone.cause.code}"), spacing="Small"))
+    lines += sightings.of_phone(context, phone.sighting)
     return (lines, [bold(phone_status_label(context, phone.status))])
 
 

@@ -7,7 +7,7 @@ from microsoft_teams.cards.core import Action, CardElement
 from bot.signin.batch import smaller_size
 from bot.signin.outcome import NO_RESULT, Retry
 from bot.signin.request import RequestState
-from cards import lists, status
+from cards import lists, sightings, status
 from cards.causes import provisioning_urls
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, heading, text
@@ -31,7 +31,7 @@ def _final(context: CardContext) -> CardParts:
     if left:
         not_signed_in = "results-not-confirmed" if tally.unconfirmed else "results-not-signed-in"
         header.insert(0, bold(context.message(not_signed_in, left=left)))
-    body: list[CardElement] = [*counters(context, tally)]
+    body: list[CardElement] = [*counters(context, tally), *sightings.summary(context)]
     if context.view.panel in (Panel.PHONES, Panel.FAILED):
         body += [heading(context.words("phones-heading")), *lists.phones_page(context)]
     else:

@@ -134,6 +134,12 @@ PLACES = (
     Place("Decide what a fact means for the sign-in", "bot/preflight/checks.py", "account"),
     Place("Keep people's and administrators' accounts out", "bot/preflight/guard.py", "verdicts"),
     Place("Check the accounts of drafts", "bot/runner/preflight.py", "Preflight"),
+    Place(
+        "Look for signed-in phones in Entra ID's sign-in log",
+        "bot/runner/sightings.py",
+        "Sightings",
+    ),
+    Place("Read Entra ID's sign-in log", "bot/directory/sign_ins.py", "read"),
     Place("Leave out or include accounts", "bot/lifecycle/preflight.py", "include"),
     Place("Read accounts from Graph for pre-flight", "bot/directory/accounts.py", "AccountReader"),
     Place(

@@ -25,6 +25,7 @@ from bot.settings.model import Exports
 from bot.signin.overlap import may_name
 from bot.signin.policy import Denied, may_see
 from bot.signin.request import Person
+from bot.signin.sighting import Sighting, SightingState
 from bot.signin.snapshot import PhoneSnapshot
 from bot.store import account_checks, drafts, file_consents, overlaps, posts, snapshots
 from bot.store.file_consents import Offer
@@ -52,6 +53,7 @@ HEADER = (
     "Fix",
     "BatchId",
     "ProvisioningUrl",
+    "SeenSignedIn",
 )
 ISSUES_HEADER = ("Row", "Column", "Value", "Severity", "Issue", "Fix")
 _CONSENT = "application/vnd.microsoft.teams.card.file.consent"
@@ -103,6 +105,7 @@ def _not_ready(words: Words, phone: PhoneSnapshot, issues: Sequence[Issue]) -> t
         " ".join(fixes),
         "",
         "",
+        "",
     )
 
 
@@ -123,7 +126,21 @@ def _result(words: Words, phone: PhoneSnapshot, tenant_id: str) -> tuple[str, ..
         fix,
         phone.remote_batch_id,
         url,
+        _seen(phone.sighting),
     )
+
+
+def _seen(sighting: Sighting | None) -> str:
+    """When the phone's account signed in, by Entra ID's log, in UTC; else what the log shows.
+
+    Empty for a phone that is not looked for.
+    """
+    if sighting is None:
+        return ""
+    at = f"{sighting.at:%Y-%m-%dT%H:%M:%SZ}" if sighting.at else ""
+    if sighting.state is SightingState.SEEN:
+        return at
+    return f"AADSTS{sighting.error} {at}" if sighting.error else sighting.state.value
 
 
 async def issues_csv(context: Context, request: Request, reader: Reader) -> bytes:

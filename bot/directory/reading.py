@@ -97,19 +97,19 @@ def last_interactive_sign_in(row: Row) -> Known[datetime | None]:
     value = activity.get("lastSignInDateTime")
     if value is None:
         return None
-    moment = _moment(value)
-    if moment is None:
+    signed_in_at = moment(value)
+    if signed_in_at is None:
         return unreadable("lastSignInDateTime")
-    return None if moment.year == _NEVER else moment
+    return None if signed_in_at.year == _NEVER else signed_in_at
 
 
-def _moment(value: object) -> datetime | None:
+def moment(value: object) -> datetime | None:
     """An ISO 8601 time in UTC. Returns None if it is unreadable."""
     if not isinstance(value, str):
         return None
     try:
-        moment = datetime.fromisoformat(value.strip())
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        read = datetime.fromisoformat(value.strip())
+        return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
     except (ValueError, OverflowError):
         return None
 

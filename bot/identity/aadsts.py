@@ -47,6 +47,11 @@ _BY_CODE: Mapping[int, Refusal] = MappingProxyType(
 )
 
 
+def of_code(code: int) -> Refusal:
+    """The refusal that an error code (the number after AADSTS) stands for."""
+    return _BY_CODE.get(code, Refusal.OTHER)
+
+
 def classify(error: BaseException | None) -> tuple[Refusal, str]:
     """The refusal behind `error`, and its code as documented ("AADSTS50076"), or "" if it has none."""
     fields = _fields(error)

@@ -42,7 +42,9 @@ _LOOSE_NAMES: Mapping[str, Column] = MappingProxyType(
     }
 )
 # Further columns of Offhook's export, which can be uploaded again unchanged.
-_EXPORT_COLUMNS = frozenset({"status", "error", "cause", "fix", "batchid", "provisioningurl"})
+_EXPORT_COLUMNS = frozenset(
+    {"status", "error", "cause", "fix", "batchid", "provisioningurl", "seensignedin"}
+)
 _NON_WORD = re.compile(r"[\W_]+")
 _REQUIRED = frozenset({Column.USERNAME, Column.HARDWARE_ID})
 _MAX_LISTED = 5  # ignored columns listed by name

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import replace
+from datetime import datetime
 
+from bot.directory import sign_ins
 from bot.directory import tenant as graph_tenant
 from bot.directory.accounts import MAX_SIMILAR, AccountReader
 from bot.directory.client import GraphClient
+from bot.directory.sign_ins import SignInLog
 from bot.gateway import policies
 from bot.gateway.policies import Configurations
 from bot.preflight.checks import allows_common_area
@@ -21,7 +24,7 @@ NOT_LISTED = Unknown(UnknownReason.UNREADABLE, PolicyType.IP_PHONE.value)
 
 
 class TenantReader:
-    """A `bot.preflight.reader.FactReader` with one identity."""
+    """A `bot.preflight.reader.FactReader` and `bot.runner.sightings.SignInReader` with one identity."""
 
     def __init__(self, graph: GraphClient, configurations: Configurations) -> None:
         self._graph = graph
@@ -33,6 +36,9 @@ class TenantReader:
         settings = await policies.read(self._configurations, TenantFacts())
         self._settings = await graph_tenant.read(self._graph, settings)
         return self._settings
+
+    async def sign_ins(self, accounts: Sequence[str], since: datetime) -> SignInLog:
+        return await sign_ins.read(self._graph, accounts, since)
 
     async def accounts(
         self, usernames: Sequence[str], scope: AccountScope

@@ -16,6 +16,7 @@ from bot.signin.batch import MAX_PHONES_PER_BATCH, BatchState
 from bot.signin.outcome import Cause, PhoneStatus
 from bot.signin.overlap import Overlap
 from bot.signin.request import Person, RequestState
+from bot.signin.sighting import Sighting, Sightings
 
 Item = TypeVar("Item")
 
@@ -180,6 +181,7 @@ class PhoneSnapshot:
     message: str  #: the SIP Gateway's own error text, verbatim
     cause: Cause | None  #: None unless it failed, was left out or is unconfirmed
     remote_batch_id: str  #: "" until the SIP Gateway gave one
+    sighting: Sighting | None = None  #: None if it is not looked for in the sign-in log
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,7 @@ class RequestSnapshot:
     delegation_wanted_since: datetime | None = None  #: since when no approver's delegation is held
     overlaps: Sequence[Overlap] = ()  #: with other requests, the most pressing first
     reason_wanted_since: datetime | None = None  #: since when they have to be explained
+    sightings: Sightings | None = None  #: in the sign-in log; None if no phone is looked for there
 
     @property
     def phones_by_status(self) -> Tally:

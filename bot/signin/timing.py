@@ -30,6 +30,9 @@ class Timing:
     abandoned_seconds: float = 86400.0  #: without progress of a batch: open phones end unconfirmed
     unreadable_seconds: float = 86400.0  #: of polls of a batch that all fail: a person is asked
     lookup_seconds: float = 60.0  #: at most, for looking up phones without a result before a retry
+    sighting_seconds: float = (
+        300.0  #: after a batch, before the sign-in log is read; it lags by minutes
+    )
     mend_first_seconds: float = 5.0  #: before a change to an account is read back first
     mend_max_seconds: float = 600.0  #: between reads of a change that does not show yet
     #: until a change is given up that does not show; Microsoft says that it takes up to 24 hours
@@ -98,6 +101,19 @@ def next_poll_seconds(
         expected.earliest - elapsed,
     )
     return min(interval, _growing(timing, _GROWTH * elapsed))
+
+
+#: Looks into the sign-in log for one batch; after the last, what was not seen stays so.
+MAX_SIGHTING_LOOKS = 3
+
+
+def next_sighting_seconds(timing: Timing, *, looks: int) -> float | None:
+    """Seconds until the sign-in log is read again for a batch, after `looks` of them in vain.
+
+    The pauses grow: by default the log is read 5, 15 and 30 minutes after the batch. Returns None after
+    the last look.
+    """
+    return timing.sighting_seconds * (looks + 1) if looks < MAX_SIGHTING_LOOKS else None
 
 
 def retry_seconds(timing: Timing, *, failing: float) -> float:

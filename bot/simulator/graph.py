@@ -16,9 +16,11 @@ from urllib.parse import parse_qsl, unquote
 from aiohttp import web
 
 from bot.simulator.accounts import Accounts
+from bot.simulator.configapi import Batch
 from bot.simulator.faults import Faults
 from bot.simulator.graph_accounts import GraphAccounts
 from bot.simulator.graph_api import Endpoint, Reply, Request, error, not_found, page
+from bot.simulator.graph_sign_ins import GraphSignIns
 from bot.simulator.graph_tenant import GraphTenant
 from bot.simulator.scenario import Call, Fault, FaultKind, Person, Scenario
 
@@ -32,7 +34,14 @@ _FAMILY = ("Adler", "Brandt", "Castro", "Dahl", "Evans", "Fischer", "Garcia", "H
 class Graph:
     """The tenant's directory, from the scenario."""
 
-    def __init__(self, scenario: Scenario, faults: Faults, accounts: Accounts) -> None:
+    def __init__(
+        self,
+        scenario: Scenario,
+        faults: Faults,
+        accounts: Accounts,
+        batches: Mapping[str, Batch],
+    ) -> None:
+        """`batches`: those of the SIP Gateway, whose sign-ins the log shows."""
         self.scenario = scenario
         #: Each request, those in a `$batch` included.
         self.calls: Counter[Call] = Counter()
@@ -48,6 +57,7 @@ class Graph:
             *self._own_endpoints(),
             *GraphAccounts(scenario, accounts).endpoints(),
             *GraphTenant(scenario, accounts).endpoints(),
+            *GraphSignIns(scenario, batches).endpoints(),
         ]
 
     def routes(self) -> web.RouteTableDef:
@@ -75,6 +85,7 @@ class Graph:
             Endpoint(Call.LIST_USERS, "GET", "users", users, self._list_users, filtered=False),
             Endpoint(Call.LIST_GROUPS, "GET", "groups", groups, self._list_groups),
             Endpoint(Call.USERS, "GET", "users/([^/]+)", users, self._user),
+            Endpoint(Call.GROUP, "GET", "groups/([^/]+)", groups, self._group),
             Endpoint(
                 Call.GROUPS, "POST", "users/([^/]+)/checkMemberGroups", groups, self._member_groups
             ),
@@ -159,6 +170,10 @@ class Graph:
 
     def _list_groups(self, request: Request, _: re.Match[str]) -> Reply:
         return page(request, self.scenario, [{"id": each} for each in self.scenario.groups])
+
+    def _group(self, _: Request, match: re.Match[str]) -> Reply:
+        known = {each.lower() for each in self.scenario.groups}
+        return Reply(200, {"id": match[1]}) if match[1].lower() in known else not_found(match[1])
 
     def _user(self, _: Request, match: re.Match[str]) -> Reply:
         person = self.person(match[1])

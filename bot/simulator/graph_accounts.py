@@ -76,6 +76,13 @@ class GraphAccounts:
                 "AdministrativeUnit.Read.All",
                 self._unit_members,
             ),
+            Endpoint(
+                Call.UNIT,
+                "GET",
+                "directory/administrativeUnits/([^/]+)",
+                "AdministrativeUnit.Read.All",
+                self._unit,
+            ),
         )
 
     def _users(self, request: Request, _: re.Match[str]) -> Reply:
@@ -161,7 +168,7 @@ class GraphAccounts:
         ]
 
     def _configurations(self, request: Request, _: re.Match[str]) -> Reply:
-        if not self._scenario.graph.filters_configurations:
+        if "$filter" in request.query and not self._scenario.graph.filters_configurations:
             return error(400, "BadRequest", "The query option '$filter' is not allowed.")
         ids = literals(request.query.get("$filter", ""))
         if refusal := too_many(ids):
@@ -186,6 +193,10 @@ class GraphAccounts:
 
     def _unit_members(self, request: Request, match: re.Match[str]) -> Reply:
         return self._members(request, match[1], self._scenario.administrative_units)
+
+    def _unit(self, _: Request, match: re.Match[str]) -> Reply:
+        known = {each.lower() for each in self._scenario.administrative_units}
+        return Reply(200, {"id": match[1]}) if match[1].lower() in known else not_found(match[1])
 
     def _members(self, request: Request, key: str, members: Mapping[str, Sequence[str]]) -> Reply:
         ids = {each.lower(): found for each, found in members.items()}.get(key.lower())

@@ -54,6 +54,7 @@ from bot.simulator.tenant import (
     Account,
     CallingPolicy,
     GraphApi,
+    SignInLog,
 )
 
 SUCCESS = "success"
@@ -139,6 +140,9 @@ class Call(StrEnum):
     WHAT_IF = "evaluate"
     SECURITY_DEFAULTS = "securityDefaults"
     SERVICE_PRINCIPALS = "servicePrincipals"
+    SIGN_INS = "signIns"
+    GROUP = "group"
+    UNIT = "administrativeUnit"
     SEND = "send"
     UPDATE = "update"
     DELETE = "delete"
@@ -355,6 +359,8 @@ class Scenario(_Model):
     #: Application IDs of the gateway's service principals that exist in the tenant.
     gateway_principals: tuple[str, ...] = GATEWAY_APPLICATIONS
     graph: GraphApi = GraphApi()
+    #: Entra ID's sign-in log: a phone that is signed in makes an entry.
+    sign_in_log: SignInLog = SignInLog()
     #: Whether bulk sign-in is enabled for the tenant.
     bulk_sign_in: bool = True
     #: Whether the tenant has trusted IP addresses.

@@ -31,7 +31,7 @@ class Simulator:
         self.faults = Faults(self.scenario.faults)
         self.accounts = Accounts(self.scenario)
         self.configapi = ConfigApi(self.scenario, self.faults, self.accounts)
-        self.graph = Graph(self.scenario, self.faults, self.accounts)
+        self.graph = Graph(self.scenario, self.faults, self.accounts, self.configapi.batches)
         self.connector = Connector(self.scenario, self.faults)
         self.files = Files()
         self.entra = Entra(self.scenario, self.faults)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -76,6 +77,19 @@ class AccessPolicy(_Model):
     exclude: tuple[str, ...] = ()
     #: True: What If lacks information, such as the address.
     undecided: bool = False
+
+
+class SignInLog(_Model):
+    """Entra ID's sign-in log. Which sign-ins it shows of the real SIP Gateway is not known."""
+
+    #: Seconds until a sign-in is in the log.
+    lag: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    #: Accounts whose sign-ins never appear.
+    missing: tuple[str, ...] = ()
+    #: Account -> AADSTS code, for sign-ins that the log shows as failed.
+    errors: Mapping[str, int] = Field(default_factory=dict)
+    #: Whether it can be filtered by application alone; else an account has to be named.
+    filters_application: bool = True
 
 
 class GraphApi(_Model):

@@ -154,6 +154,12 @@ class PhoneRow(Base):
     cause: Mapped[str] = mapped_column(String(40), default="")
     kind: Mapped[str] = mapped_column(String(40), default="")  #: `DeviceKind`, from OUI and port
     batch_id: Mapped[int | None] = mapped_column(BigId)
+    seen_at: Mapped[
+        datetime | None
+    ]  #: first successful sign-in in Entra ID's log after it was sent
+    sign_in_failed_at: Mapped[datetime | None]  #: newest failed one in the log; None once seen
+    #: Entra ID's error code of that, the number after AADSTS
+    sign_in_error: Mapped[int] = mapped_column(default=0, server_default="0")
 
     __table_args__ = (
         Index(None, "batch_id"),
@@ -338,7 +344,32 @@ class BatchRow(Base):
         Index(None, "tenant_id", "region", "state"),
         Index(None, "tenant_id", "region", "done_at"),
         Index(None, "request_id"),
+        Index(None, "done_at"),
     )
+
+
+class SightingRow(Base):
+    """A batch that has ended, whose phones are looked for in Entra ID's sign-in log."""
+
+    __tablename__ = "sightings"
+
+    batch_id: Mapped[int] = mapped_column(
+        BigId,
+        ForeignKey("batches.id", ondelete="CASCADE"),
+        primary_key=True,
+        autoincrement=False,
+    )
+    request_id: Mapped[str] = mapped_column(ForeignKey("requests.id", ondelete="CASCADE"))
+    tenant_id: Mapped[str] = mapped_column(String(36))
+    since: Mapped[datetime]  #: when the batch was sent: what signed in before is not its work
+    looks: Mapped[int] = mapped_column(default=0)  #: at the log so far; the fencing token
+    due_at: Mapped[datetime | None]  #: of the next look; None after the last
+    owner: Mapped[str] = mapped_column(String(40), default="")
+    lease_until: Mapped[datetime | None]
+    #: `UnknownReason` for which the last look saw nothing; "" if the log could be read
+    gap: Mapped[str] = mapped_column(String(12), default="")
+
+    __table_args__ = (Index(None, "due_at"), Index(None, "request_id"))
 
 
 class AskedRetryRow(Base):

@@ -206,11 +206,16 @@ async def updated(tx: Transaction, post: Post, *, version: int, final: bool) -> 
 
 
 def _shown(post: Post, version: int, *, final: bool) -> dict[str, Any]:
-    # A page may have been turned during the delivery: then the card stays live.
+    # A page may have been turned, or the request have changed, during the delivery: then the card stays
+    # live.
+    changed = select(RequestRow.id).where(
+        RequestRow.id == PostRow.request_id, RequestRow.version > version
+    )
+    behind = or_(PostRow.revision > post.revision, and_(PostRow.kind != "", changed.exists()))
     return {
         "shown_version": version,
         "shown_revision": post.revision,
-        "live": PostRow.revision > post.revision if final else True,
+        "live": behind if final else True,
     }
 
 

@@ -36,10 +36,10 @@ from bot.signin.snapshot import (
     StalledBatch,
     Tally,
 )
-from bot.store import account_checks, batches, overlaps, requests
+from bot.store import account_checks, batches, overlaps, requests, sightings
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, IssueRow, PhoneRow, RequestRow
+from bot.store.models import BatchRow, IssueRow, PhoneRow, RequestRow, SightingRow
 
 PAGE_SIZE = 10  # items per page
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
@@ -86,6 +86,7 @@ async def load(
         unreachable_since=row.unreachable_since,
         delegation_wanted_since=row.delegation_wanted_since,
         overlaps=await overlaps.shown(tx, request_id),
+        sightings=await sightings.of_request(tx, request_id),
     )
 
 
@@ -384,17 +385,22 @@ async def _stalled(tx: Transaction, request_id: str) -> list[StalledBatch]:
 
 
 def _phone_columns() -> Any:
-    return select(
-        PhoneRow.number,
-        PhoneRow.username,
-        PhoneRow.hardware_id,
-        PhoneRow.region,
-        PhoneRow.ready,
-        PhoneRow.status,
-        PhoneRow.message,
-        PhoneRow.cause,
-        BatchRow.remote_batch_id,
-    ).outerjoin(BatchRow, BatchRow.id == PhoneRow.batch_id)
+    return (
+        select(
+            PhoneRow.number,
+            PhoneRow.username,
+            PhoneRow.hardware_id,
+            PhoneRow.region,
+            PhoneRow.ready,
+            PhoneRow.status,
+            PhoneRow.message,
+            PhoneRow.cause,
+            BatchRow.remote_batch_id,
+            *sightings.PHONE_COLUMNS,
+        )
+        .outerjoin(BatchRow, BatchRow.id == PhoneRow.batch_id)
+        .outerjoin(SightingRow, SightingRow.batch_id == PhoneRow.batch_id)
+    )
 
 
 def _phone(row: Row[Any]) -> PhoneSnapshot:
@@ -407,6 +413,7 @@ def _phone(row: Row[Any]) -> PhoneSnapshot:
         message=row.message,
         cause=CAUSES.get(row.cause, UNKNOWN) if row.cause else None,
         remote_batch_id=row.remote_batch_id or "",
+        sighting=sightings.sighting_of(row),
     )
 
 

@@ -101,7 +101,9 @@ async def test_results_export_downloads_a_csv(chat: ChatClient) -> None:
     response = await chat.page.request.get((await opened.value).url)
     assert response.ok
     body = (await response.body()).decode("utf-8-sig").splitlines()
-    assert body[0] == ("Username,HardwareId,Region,Status,Error,Cause,Fix,BatchId,ProvisioningUrl")
+    assert body[0] == (
+        "Username,HardwareId,Region,Status,Error,Cause,Fix,BatchId,ProvisioningUrl,SeenSignedIn"
+    )
     assert body[1].startswith("lobby@contoso.com,80-5E-C0-AA-BB-01,NOAM,signed_in,")
 
 

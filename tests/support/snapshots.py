@@ -15,6 +15,7 @@ from bot.phones.vendor import kind_of
 from bot.signin.batch import MAX_PHONES_PER_BATCH, BatchState
 from bot.signin.outcome import NO_RESULT, NOT_RUN, PhoneStatus, explain
 from bot.signin.request import Person, RequestState
+from bot.signin.sighting import Sighting, Sightings, SightingState
 from bot.signin.snapshot import (
     AccountChecks,
     CauseGroup,
@@ -240,6 +241,29 @@ def with_account_checks(snapshot: RequestSnapshot) -> RequestSnapshot:
         checked_at=NOON,
     )
     return replace(snapshot, roster=replace(snapshot.roster, account_checks=checks))
+
+
+def with_sightings(finished: RequestSnapshot, **changes: object) -> RequestSnapshot:
+    """The same with phones of every kind in the sign-in log."""
+    failing = Sighting(SightingState.FAILING, NOON, 53003, "blocked")
+    each = [
+        Sighting(SightingState.SEEN, NOON),
+        failing,
+        Sighting(SightingState.PENDING),
+        Sighting(SightingState.NOT_SEEN),
+        Sighting(SightingState.CANNOT_BE_SEEN),
+        None,
+    ]
+    phones = [
+        replace(phone, sighting=each[at % len(each)])
+        for at, phone in enumerate(finished.phones.items)
+    ]
+    counted = Sightings(243, 231, 2, pending=True, newest_failure=failing)
+    return replace(
+        finished,
+        phones=replace(finished.phones, items=phones),
+        sightings=replace(counted, **changes),
+    )
 
 
 def with_every_problem(running: RequestSnapshot) -> RequestSnapshot:

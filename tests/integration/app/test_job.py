@@ -31,7 +31,7 @@ from tests.support.running_bot import (
 from tests.support.waiting import PATIENCE
 
 INFO = "application/vnd.microsoft.teams.card.file.info"
-HEADER = "Username,HardwareId,Region,Status,Error,Cause,Fix,BatchId,ProvisioningUrl"
+HEADER = "Username,HardwareId,Region,Status,Error,Cause,Fix,BatchId,ProvisioningUrl,SeenSignedIn"
 # Two phones fail, one row is not ready, and one account looks like a formula to a spreadsheet.
 MIXED = (
     b"Username,HardwareId,Region\r\n"

@@ -48,3 +48,31 @@ async def test_due_skips_cards_that_show_only_state_when_phones_make_progress(
         assert await lifecycle.cancel(tx, jobs.NOTIFY, request, actor=jobs.ADMIN, now=now)
         behind = [post.kind for post in await outbox.due(tx) if post.activity_id]
         assert behind == ["validation", "progress"]
+
+
+async def test_final_card_stays_live_when_its_request_changed_during_the_delivery(
+    database: Database,
+) -> None:
+    request_id = await jobs.approved(database, 3)
+    async with database.write() as tx:
+        for post in await outbox.due(tx):
+            await posts.give_up(tx, post)
+        new = posts.NewPost(jobs.TENANT, jobs.CHAT, kind="results", request_id=request_id)
+        await posts.add(tx, new, jobs.utc_now())
+        [card] = await outbox.due(tx)
+        shown = await requests.load(tx, request_id) or pytest.fail("no request")
+        await requests.touch(tx, request_id)
+        await posts.sent(
+            tx,
+            card,
+            conversation_id=jobs.CHAT,
+            activity_id="activity",
+            version=shown.version,
+            final=True,
+        )
+        [again] = await outbox.due(tx)
+        assert again.id == card.id
+        await posts.updated(tx, again, version=shown.version + 1, final=True)
+        assert await outbox.due(tx) == []
+        await requests.touch(tx, request_id)
+        assert await outbox.due(tx) == [], "final"

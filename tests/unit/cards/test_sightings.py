@@ -1,0 +1,76 @@
+"""What the sign-in log shows: the line on the results card, and one line for each phone of a list."""
+
+from __future__ import annotations
+
+import pytest
+
+from bot.identity.aadsts import Refusal
+from bot.preflight.facts import UnknownReason
+from bot.signin.request import RequestState
+from bot.signin.snapshot import RequestSnapshot
+from bot.words import Words
+from cards.render import render
+from cards.types import CardKind, Panel, View
+from tests.support import reading, snapshots
+
+FINISHED = snapshots.snapshot(RequestState.FINISHED)
+
+
+def shown(snapshot: RequestSnapshot, panel: Panel = Panel.NONE) -> str:
+    rendered = render(CardKind.RESULTS, snapshot, View(panel), Words(), tenant_id=snapshots.TENANT)
+    reading.assert_valid(rendered.card)
+    return reading.text(rendered.card)
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({}, "Seen in the sign-in log: 231 of 243; 12 not yet."),
+        (
+            {"pending": False},
+            "231 of 243. The log does not show the other 12, which proves nothing.",
+        ),
+        ({"seen": 243, "pending": False}, "Seen in the sign-in log: 243 of 243."),
+    ],
+)
+def test_results_card_says_how_many_phones_the_log_shows(
+    changes: dict[str, object], line: str
+) -> None:
+    assert line in shown(snapshots.with_sightings(FINISHED, **changes))
+
+
+def test_results_card_explains_the_newest_failed_sign_in() -> None:
+    text = shown(snapshots.with_sightings(FINISHED))
+    assert "Of 2 phones it shows only failed sign-ins; the newest:" in text
+    assert "AADSTS53003. A Conditional Access policy blocks it." in text
+
+
+@pytest.mark.parametrize(
+    "reason", [each for each in UnknownReason if each is not UnknownReason.NOT_READ]
+)
+def test_results_card_says_why_nothing_can_be_seen(reason: UnknownReason) -> None:
+    gap = {"seen": 0, "failing": 0, "pending": False, "newest_failure": None, "gap": reason.value}
+    text = shown(snapshots.with_sightings(FINISHED, **gap))
+    assert text.count("cannot be seen in the sign-in log:") == 1
+    assert "243" not in text.partition("cannot be seen")[2][:200]
+
+
+def test_results_card_without_sightings_does_not_mention_the_log() -> None:
+    assert "sign-in log" not in shown(FINISHED)
+
+
+def test_list_of_phones_says_what_the_log_shows_of_each() -> None:
+    text = shown(snapshots.with_sightings(FINISHED), Panel.PHONES)
+    for line in (
+        "Seen in the sign-in log at ",
+        "The log shows a failed sign-in at ",
+        "Not in the sign-in log yet.",
+        "Not seen in the sign-in log.",
+        "Cannot be seen in the sign-in log.",
+    ):
+        assert line in text
+
+
+@pytest.mark.parametrize("refusal", Refusal)
+def test_every_refusal_has_an_explanation_for_phones(refusal: Refusal) -> None:
+    assert Words()(f"sighting-refusal-{refusal.value}")
