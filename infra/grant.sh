@@ -9,12 +9,15 @@
 #
 #   register  app registration with its scope for Teams            a user who may register applications
 #   trust     federated credentials instead of a client secret     an owner of the registration
-#   consent   admin consent to the permissions                     Privileged Role Administrator
+#   consent   admin consent: basic and reading, the default        Privileged Role Administrator
+#   basic     only: who may request and approve; that accounts exist, are enabled, and licensed
+#   reading   only: everything else that is checked before a sign-in, or seen after it
+#   mending   only: says what it takes to change accounts, which is no further permission
 #   roles     Entra roles, only with OFFHOOK_RUN_AS=app            Privileged Role Administrator
 #   next      prints who has to do what next
 #
 # Reads from the environment, or else from azd: AZURE_ENV_NAME, AZURE_TENANT_ID, OFFHOOK_APP_ID,
-# OFFHOOK_APP_TYPE, OFFHOOK_RUN_AS, DEPLOY_IDENTITY_PRINCIPAL_ID, DEPLOY_SUBJECT. Azure public cloud only.
+# OFFHOOK_ACCOUNTS, OFFHOOK_APP_TYPE, OFFHOOK_RUN_AS, DEPLOY_IDENTITY_PRINCIPAL_ID, DEPLOY_SUBJECT. Azure public cloud only.
 set -euo pipefail
 
 graph=https://graph.microsoft.com/v1.0
@@ -25,6 +28,12 @@ teams_clients=(1fec8e78-bce4-4aaf-ab1b-5451cc387264 5e3ce6c0-2b1f-4285-8d4b-75ee
 graph_user_read=e1fe6dd8-ba31-4d61-89e7-88639da4683d
 graph_user_read_all=df021288-bdef-4463-88db-98f22de89214
 graph_group_member_read_all=98830695-27a2-44f7-8c18-0c3ebc9698f6
+graph_teams_user_configuration_read_all=a91eadaf-2c3c-4362-908b-fb172d208fc6
+graph_policy_read_all=246dd0d5-5bd0-4def-940b-0421030a5b68
+graph_role_management_read_directory=483bed4a-2ad3-4361-a73b-c83ccdbdc53c
+graph_audit_log_read_all=b0afded3-3588-46d8-8b3d-9842eff778da
+graph_application_read_all=9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30
+graph_administrative_unit_read_all=134fd756-38ce-4afd-ba33-e9623dbe66c2
 config_api_user_impersonation=e60370c1-e451-437e-aa6e-d76df38e5f15
 # https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
 teams_administrator=69091246-20e8-4a56-aa4d-066075b2a7a8
@@ -45,7 +54,7 @@ main() {
         case $word in
             --apply) apply=true ;;
             --dry-run) apply=false ;;
-            register | trust | consent | roles | next) steps+=("$word") ;;
+            register | trust | consent | basic | reading | mending | roles | next) steps+=("$word") ;;
             *) usage ;;
         esac
     done
@@ -122,9 +131,13 @@ register() {
         "requiredResourceAccess": [
             {"resourceAppId": "%s", "resourceAccess": [{"id": "%s", "type": "Scope"}]},
             {"resourceAppId": "%s", "resourceAccess": [
-                {"id": "%s", "type": "Scope"}, {"id": "%s", "type": "Role"}, {"id": "%s", "type": "Role"}]}]}' \
+                {"id": "%s", "type": "Scope"}, {"id": "%s", "type": "Role"}, {"id": "%s", "type": "Role"},
+                {"id": "%s", "type": "Role"}, {"id": "%s", "type": "Role"}, {"id": "%s", "type": "Role"},
+                {"id": "%s", "type": "Role"}, {"id": "%s", "type": "Role"}]}]}' \
         "$AZURE_ENV_NAME" "$scope" "$config_api_app" "$config_api_user_impersonation" \
-        "$graph_app" "$graph_user_read" "$graph_user_read_all" "$graph_group_member_read_all" | squeeze)"
+        "$graph_app" "$graph_user_read" "$graph_user_read_all" "$graph_group_member_read_all" \
+        "$graph_teams_user_configuration_read_all" "$graph_policy_read_all" "$graph_role_management_read_directory" \
+        "$graph_audit_log_read_all" "$graph_application_read_all" | squeeze)"
     id=$(ask "$key?\$select=appId" appId)
     if $apply; then [[ -n $id ]] || fail "The registration was created but cannot be read yet. Run this again in a minute."; fi
     id=${id:-APP-ID}
@@ -164,10 +177,16 @@ credential() {
 }
 
 consent() {
+    basic
+    reading
+}
+
+basic() {
     need OFFHOOK_APP_ID "Run register first, or say which application."
     local app config_api graph_api
     app=$(principal "$OFFHOOK_APP_ID" "The application")
     graph_api=$(principal "$graph_app" "Microsoft Graph")
+    tier "Basic" "who may request and approve, and which accounts exist, are enabled and licensed, or are guests'."
     if [[ ${OFFHOOK_APP_TYPE:-SingleTenant} == SingleTenant ]]; then
         say "Create the service principal of Microsoft's Skype and Teams Tenant Admin API in the tenant."
         if [[ -n $(ask "servicePrincipals(appId='$config_api_app')?\$select=id" id) ]]; then
@@ -179,8 +198,46 @@ consent() {
         delegate "$app" "$config_api" user_impersonation "Teams administration, with the approver's permissions and no more"
         delegate "$app" "$graph_api" User.Read "Microsoft Graph: reads who signed in"
     fi
-    permit "$app" "$graph_api" "$graph_user_read_all" "User.Read.All: names of requesters and approvers"
+    permit "$app" "$graph_api" "$graph_user_read_all" "User.Read.All: names of requesters and approvers, and which accounts exist"
     permit "$app" "$graph_api" "$graph_group_member_read_all" "GroupMember.Read.All: membership in the requester and approver groups"
+}
+
+reading() {
+    need OFFHOOK_APP_ID "Run register first, or say which application."
+    local app graph_api
+    app=$(principal "$OFFHOOK_APP_ID" "The application")
+    graph_api=$(principal "$graph_app" "Microsoft Graph")
+    tier "Reading" "what would fail is left out before a password is reset, and administrators' accounts are kept out. Nothing is changed with these."
+    permit "$app" "$graph_api" "$graph_teams_user_configuration_read_all" "TeamsUserConfiguration.Read.All: phone numbers, policies, resource accounts"
+    permit "$app" "$graph_api" "$graph_policy_read_all" "Policy.Read.All: per-user MFA, Conditional Access, security defaults"
+    permit "$app" "$graph_api" "$graph_role_management_read_directory" "RoleManagement.Read.Directory: which accounts are administrators'"
+    permit "$app" "$graph_api" "$graph_audit_log_read_all" "AuditLog.Read.All: which accounts people sign in with, and which phones the sign-in log shows (needs Entra ID P1)"
+    permit "$app" "$graph_api" "$graph_application_read_all" "Application.Read.All: whether Conditional Access can exclude the SIP Gateway's applications"
+    if allows_units; then
+        permit "$app" "$graph_api" "$graph_administrative_unit_read_all" "AdministrativeUnit.Read.All: which accounts are in the administrative units of OFFHOOK_ACCOUNTS"
+    fi
+}
+
+mending() {
+    tier "Mending" "accounts that would fail can be given the right policies, after an approval."
+    printf 'It needs no further permission: changes are made with the permissions of the approver, through\n'
+    printf 'user_impersonation (in basic), and the approver needs the Entra role Teams Administrator.\n'
+}
+
+# allows_units: whether OFFHOOK_ACCOUNTS names an administrative unit.
+allows_units() {
+    local entry
+    for entry in $(tr -c "[:alnum:]-" " " <<<"${OFFHOOK_ACCOUNTS:-}"); do
+        if [[ $entry =~ ^[0-9a-fA-F-]{36}$ && -n $(ask "directory/administrativeUnits/$entry?\$select=id" id) ]]; then
+            return 0
+        fi
+    done
+    return 1
+}
+
+# tier NAME GAIN
+tier() {
+    printf '\n%s permissions: %s\n' "$1" "$2"
 }
 
 # principal APP-ID NAME: print the object ID of its service principal. With --apply, fails if there is none;
@@ -249,6 +306,7 @@ assign() {
 next() {
     need OFFHOOK_APP_ID "Run register first."
     local given="OFFHOOK_APP_ID=$OFFHOOK_APP_ID OFFHOOK_APP_TYPE=${OFFHOOK_APP_TYPE:-SingleTenant} OFFHOOK_RUN_AS=${OFFHOOK_RUN_AS:-approver}"
+    if [[ -n ${OFFHOOK_ACCOUNTS:-} ]]; then given+=" OFFHOOK_ACCOUNTS=$(printf %q "$OFFHOOK_ACCOUNTS")"; fi
     cat <<END
 
 Offhook runs${DEPLOY_ADDRESS:+ at $DEPLOY_ADDRESS}. Two steps remain:

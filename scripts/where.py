@@ -154,6 +154,11 @@ PLACES = (
         "bot/runner/sightings.py",
         "Sightings",
     ),
+    Place(
+        "List the Graph permissions that the doctor tests, by tier",
+        "bot/directory/permissions.py",
+        "PERMISSIONS",
+    ),
     Place("Read Entra ID's sign-in log", "bot/directory/sign_ins.py", "read"),
     Place("Leave out or include accounts", "bot/lifecycle/preflight.py", "include"),
     Place("Read accounts from Graph for pre-flight", "bot/directory/accounts.py", "AccountReader"),

@@ -338,6 +338,14 @@ def _item(index: int, query: Query) -> Mapping[str, object]:
     return {**item, "headers": headers} if headers else item
 
 
+def refusal(response: Response) -> Refusal | None:
+    """Why a response is not what was asked for; None if it is."""
+    judged = _judged(response.status, _content(response), response.retry_after)
+    if isinstance(judged, _Again):
+        return judged.refusal
+    return judged if isinstance(judged, Refusal) else None
+
+
 def _content(response: Response) -> object:
     """The body as JSON; None if there is none or it is not JSON."""
     try:

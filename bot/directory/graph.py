@@ -12,8 +12,10 @@ from typing import Any
 import aiohttp
 
 from bot.directory import DirectoryDeniedError, DirectoryUnavailableError, Profile
+from bot.directory.batch import refusal
 from bot.directory.client import SCOPE, GraphClient
 from bot.identity.tokens import Tokens
+from bot.preflight.facts import Unknown, UnknownReason
 
 MAX_GROUPS = 20  # IDs per checkMemberGroups call, as documented by Graph
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -75,14 +77,17 @@ class GraphDirectory:
             member_of |= {each.lower() for each in value if isinstance(each, str)}
         return frozenset(groups[each] for each in member_of & groups.keys())
 
-    async def try_list(self, collection: str) -> None:
-        """Read one entry of `users` or `groups`, to test the permission.
+    async def try_read(self, path: str, permission: str) -> Unknown | None:
+        """Read something that needs a permission. `path` is below the version, percent-encoded.
 
-        Raises `DirectoryDeniedError` or `DirectoryUnavailableError`.
+        Returns why it cannot be read, None if it can. Never raises because of what Graph responds.
         """
-        response = await self._call("GET", f"/v1.0/{collection}?$top=1&$select=id")
-        if response is None or not isinstance(response.get("value"), list):
-            raise DirectoryUnavailableError("Graph's response is not a list")
+        try:
+            response = await self._client.call("GET", f"/v1.0{path}", timeout=self._timeout)
+        except DirectoryUnavailableError as error:
+            return Unknown(UnknownReason.UNAVAILABLE, str(error))
+        refused = refusal(response)
+        return None if refused is None else refused.unknown(permission)
 
     async def _call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None

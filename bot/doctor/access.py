@@ -2,16 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from bot.directory import DirectoryDeniedError, DirectoryUnavailableError
+from bot.directory.permissions import (
+    GROUPS,
+    SIGN_INS_CHECK,
+    UNITS,
+    UNITS_CHECK,
+    Permission,
+    Tier,
+)
 from bot.doctor import Finding, failed, ok, unknown, warning
 from bot.doctor.clients import DirectoryProbe
 from bot.identity.entra_roles import MissingRoles, missing_roles, unverified_claims
 from bot.identity.tokens import Tokens
+from bot.preflight.facts import Unknown, UnknownReason
 from bot.settings.model import Settings
 
+_MAX_LOOKUPS = 50  # groups and units looked up one by one
+_NO_ANSWER = "found-permission-no-answer"
+#: Why a permission does not work; all else is no answer.
+_GAPS: Mapping[UnknownReason, str] = MappingProxyType(
+    {
+        UnknownReason.PERMISSION: "found-permission-missing",
+        UnknownReason.LICENSE: "found-permission-no-license",
+        UnknownReason.CLOUD: "found-permission-no-api",
+        UnknownReason.UNAVAILABLE: _NO_ANSWER,
+    }
+)
 _MISSING_MESSAGES: Mapping[MissingRoles, str] = MappingProxyType(
     {
         MissingRoles.PASSWORDS: "found-roles-no-authentication",
@@ -54,16 +73,43 @@ async def roles(token: str, settings: Settings) -> Finding:
     return failed(check, _MISSING_MESSAGES[missing])
 
 
-async def permission(
-    directory: DirectoryProbe, check: str, collection: str, permission: str
-) -> Finding:
+async def permission(directory: DirectoryProbe, tested: Permission) -> Finding:
     """Check a Graph permission with the smallest read that needs it."""
-    try:
-        await directory.try_list(collection)
-    except DirectoryDeniedError:
-        return failed(check, "found-permission-missing", permission=permission)
-    except DirectoryUnavailableError as error:
-        return failed(
-            check, "found-permission-no-answer", message=str(error), permission=permission
-        )
-    return ok(check, "found-permission", permission=permission)
+    gap = await directory.try_read(tested.path, tested.name)
+    return _permission(tested.check, tested.name, tested.tier, gap)
+
+
+def _permission(check: str, name: str, tier: Tier, gap: Unknown | None) -> Finding:
+    """Without the first tier, people and groups are unknown; without the second, checks are left out."""
+    if gap is None:
+        works = "found-sign-in-log" if check == SIGN_INS_CHECK else "found-permission"
+        return ok(check, works, permission=name)
+    make = unknown
+    if tier is Tier.BASIC:
+        make = failed
+    elif gap.reason in (UnknownReason.PERMISSION, UnknownReason.LICENSE):
+        make = warning
+    return make(
+        check,
+        _GAPS.get(gap.reason, _NO_ANSWER),
+        permission=name,
+        check=check,
+        tier=tier.value,
+        message=gap.detail or gap.reason.value,
+    )
+
+
+async def units(directory: DirectoryProbe, ids: Collection[str]) -> Finding:
+    """Check that the administrative units among the allowed accounts (object IDs) can be read."""
+    found = False
+    for each in sorted(ids)[:_MAX_LOOKUPS]:
+        if await directory.try_read(f"/groups/{each}?$select=id", GROUPS.name) is None:
+            continue
+        unit = f"/directory/administrativeUnits/{each}?$select=id"
+        gap = await directory.try_read(unit, UNITS)
+        if gap is not None and gap.reason is not UnknownReason.UNREADABLE:
+            return _permission(UNITS_CHECK, UNITS, Tier.READING, gap)
+        found |= gap is None
+    if found:
+        return ok(UNITS_CHECK, "found-permission", permission=UNITS)
+    return ok(UNITS_CHECK, "found-no-units", permission=UNITS, setting="OFFHOOK_ACCOUNTS")

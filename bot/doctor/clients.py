@@ -9,6 +9,7 @@ from typing import Protocol
 from bot.directory import Profile
 from bot.gateway import SipGateway
 from bot.identity.tokens import Tokens
+from bot.preflight.facts import Unknown
 
 
 class ConfigApi(Protocol):
@@ -22,8 +23,8 @@ class ConfigApi(Protocol):
 class DirectoryProbe(Protocol):
     """Graph reads that test a permission or the settings."""
 
-    async def try_list(self, collection: str) -> None:
-        """Raises `DirectoryDeniedError` or `DirectoryUnavailableError`."""
+    async def try_read(self, path: str, permission: str) -> Unknown | None:
+        """As `bot.directory.graph.GraphDirectory.try_read`."""
         ...
 
     async def profile(self, object_id: str) -> Profile | None:

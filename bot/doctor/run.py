@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from bot.directory.permissions import PERMISSIONS, UNITS_CHECK, Tier
 from bot.doctor import (
     Finding,
     access,
@@ -24,11 +25,6 @@ from bot.identity.tokens import Tokens
 from bot.settings.model import Gateway, Settings
 from bot.store.database import Database
 
-# (check, Graph collection, permission): the least-privileged permissions `bot.directory.graph` needs.
-_PERMISSIONS = (
-    ("graph-users", "users", "User.Read.All"),
-    ("graph-groups", "groups", "GroupMember.Read.All"),
-)
 _GATEWAY_CHECKS = ("roles", "configapi", "bulk-sign-in", "tenant-switch", "trusted-addresses")
 
 # PowerShell first has to start, load its module and connect.
@@ -110,11 +106,18 @@ class Doctor:
         return [finding, *await self._each(_GATEWAY_CHECKS, findings)]
 
     async def _graph(self) -> Sequence[Finding]:
-        checks = [check for check, *_ in _PERMISSIONS]
+        """The permissions by tier; those that only account checks need, if accounts are checked."""
+        needed = [
+            each for each in PERMISSIONS if each.tier is Tier.BASIC or self.settings.checks_accounts
+        ]
+        ids = self.settings.scope.ids if self.settings.checks_accounts else frozenset[str]()
+        checks = [each.check for each in needed] + ([UNITS_CHECK] if ids else [])
         finding, token = await self._token("token-graph", self.app_tokens, self.scopes.graph)
         if not token:
             return [finding, *(unknown(check, "found-no-token") for check in checks)]
-        findings = [access.permission(self.directory, *each) for each in _PERMISSIONS]
+        findings = [access.permission(self.directory, each) for each in needed]
+        if ids:
+            findings.append(access.units(self.directory, ids))
         return [finding, *await self._each(checks, findings)]
 
     async def _each(

@@ -11,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from tests.infra.bicep import INFRA, PROJECT
+from bot.directory.permissions import PERMISSIONS, UNITS, Tier
+from tests.infra.bicep import INFRA
 from tests.infra.tools import TOOLS, passes, script
 
 GRANT = INFRA / "grant.sh"
 APP = "11111111-1111-1111-1111-111111111111"
 TENANT = "5b404cf4-a79d-4cfe-b866-24bf8e1a4921"
+UNIT = "33333333-3333-3333-3333-333333333333"
 IDENTITY = "22222222-2222-2222-2222-222222222222"
 ENVIRONMENT = {
     "AZURE_ENV_NAME": "prod",
@@ -157,12 +159,60 @@ def test_grant_consent_covers_permissions_of_the_service(directory: Directory) -
         ("teams-principal", "user_impersonation"),
         ("graph-principal", "User.Read"),
     ]
+    assert permitted(directory) == ids_of(*(each.name for each in PERMISSIONS))
+
+
+def ids_of(*permissions: str) -> list[str]:
+    """The IDs that the script has for these permissions, by the names of its variables."""
     text = GRANT.read_text()
-    documented = (PROJECT / "bot/directory/graph.py").read_text().partition('"""\n\nfrom')[0]
-    for permission in re.findall(r"\w+\.Read\.All", documented):
-        assert permission in text
-    assigned = [call for call in directory.changes() if call.path.endswith("appRoleAssignments")]
-    assert len(assigned) == len(set(re.findall(r"\w+\.Read\.All", documented)))
+    names = [re.sub(r"(?<=[a-z])(?=[A-Z])|\.", "_", each).lower() for each in permissions]
+    found = [re.search(rf"^graph_{name}=([0-9a-f-]{{36}})$", text, re.MULTILINE) for name in names]
+    assert all(found), permissions
+    return [each[1] for each in found if each]
+
+
+def permitted(directory: Directory) -> list[str]:
+    """The application permissions that were granted."""
+    return [call.body["appRoleId"] for call in directory.changes() if "appRoleId" in call.body]
+
+
+@pytest.mark.parametrize("tier", Tier)
+def test_grant_asks_for_each_tier_apart(directory: Directory, tier: Tier) -> None:
+    output = grant(directory, "--apply", tier.value)
+    wanted = [each.name for each in PERMISSIONS if each.tier is tier]
+    assert permitted(directory) == ids_of(*wanted)
+    assert f"{tier.value.capitalize()} permissions: " in output
+    for name in wanted:
+        assert f"{name}: " in output, "says what one gets"
+
+
+def test_grant_mending_needs_no_further_permission(directory: Directory) -> None:
+    output = grant(directory, "--apply", "mending")
+    assert directory.changes() == []
+    assert "needs no further permission" in output
+
+
+@pytest.mark.parametrize(
+    ("accounts", "unit", "granted"),
+    [(UNIT, True, True), (f"lobby.*@contoso.com, {UNIT}", True, True), (UNIT, False, False)],
+)
+def test_grant_reading_covers_administrative_units_only_if_accounts_are_limited_to_some(
+    directory: Directory, accounts: str, unit: bool, granted: bool
+) -> None:
+    if unit:
+        with (directory.folder / "answers").open("a") as file:
+            file.write(f"administrativeUnits/{UNIT}\tid\t{UNIT}\n")
+    grant(directory, "--apply", "reading", OFFHOOK_ACCOUNTS=accounts)
+    assert (ids_of(UNITS)[0] in permitted(directory)) is granted
+
+
+def test_grant_registers_the_permissions_of_the_default(directory: Directory) -> None:
+    grant(directory, "--apply", "register")
+    access = directory.changes()[0].body["requiredResourceAccess"]
+    roles = [
+        each["id"] for api in access for each in api["resourceAccess"] if each["type"] == "Role"
+    ]
+    assert roles == ids_of(*(each.name for each in PERMISSIONS))
 
 
 def test_grant_changes_nothing_when_already_applied(directory: Directory) -> None:
@@ -177,7 +227,7 @@ def test_grant_changes_nothing_when_already_applied(directory: Directory) -> Non
         file.write(answers)
     output = grant(directory, "--apply", "consent", "roles", OFFHOOK_RUN_AS="app")
     assert directory.changes() == []
-    assert output.count("It is so already.") == 7
+    assert output.count("It is so already.") == 12
 
 
 def test_grant_consent_keeps_earlier_consent(directory: Directory) -> None:

@@ -18,8 +18,14 @@ check-configapi = Teams ConfigAPI
 check-bulk-sign-in = Permission to use bulk sign-in
 check-tenant-switch = Bulk sign-in in the tenant
 check-trusted-addresses = Trusted IP addresses
-check-graph-users = Graph: users
-check-graph-groups = Graph: groups
+check-graph-users = Graph, basic: users
+check-graph-groups = Graph, basic: groups
+check-graph-teams = Graph, reading: Teams accounts
+check-graph-policies = Graph, reading: policies
+check-graph-roles = Graph, reading: roles
+check-graph-sign-ins = Graph, reading: sign-in log
+check-graph-applications = Graph, reading: applications
+check-graph-units = Graph, reading: administrative units
 check-teams = Teams
 check-powershell = PowerShell
 
@@ -199,7 +205,25 @@ found-addresses-none = The tenant has no trusted IP addresses, so no phone can b
 
 found-permission = { $permission } works.
 found-permission-missing = { $permission } is missing, or has no admin consent.
-    .fix = Add the permission to the app registration, grant admin consent, and wait a few minutes. Without it, groups and people's names are unknown.
+    .fix = Have it granted (infra/grant.sh --apply { $tier }), and wait a few minutes. { $check ->
+            [graph-users] Without it, people's names are unknown, and no account is checked.
+            [graph-groups] Without it, nobody can request or approve as a member of a group, and roles held through groups are unknown.
+            [graph-teams] Without it, phone numbers, policies and resource accounts are not checked.
+            [graph-policies] Without it, per-user MFA, Conditional Access and security defaults are not checked.
+            [graph-roles] Without it, administrators' accounts cannot be told from phones'.
+            [graph-sign-ins] Without it, accounts that people sign in with are not noticed, and after a sign-in nothing can be seen in the sign-in log.
+            [graph-applications] Without it, it is not checked whether Conditional Access can exclude the SIP Gateway's applications.
+           *[graph-units] Without it, no account in an allowed administrative unit is known to be allowed.
+        }
+found-permission-no-license = { $permission } is there, but the tenant has no Microsoft Entra ID license that this read needs.
+    .fix = Buy Microsoft Entra ID P1, or go on without: { $check ->
+            [graph-sign-ins] accounts that people sign in with are not noticed, and after a sign-in nothing can be seen in the sign-in log.
+           *[other] what it would tell is then not checked.
+        }
+found-permission-no-api = This cloud does not offer what { $permission } is for.
+    .fix = Nothing to do: the cards say what is not checked.
+found-sign-in-log = { $permission } works. That the sign-in log shows the phones' sign-ins is an assumption that Microsoft does not document; it changes no result.
+found-no-units = { $setting } names no administrative unit, so { $permission } is not needed.
 found-permission-no-answer = Whether { $permission } works is unknown: { $message }.
     .fix = Check that this host can reach Microsoft Graph over https, and check its proxy. Then try again.
 

@@ -11,9 +11,11 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.directory import DirectoryDeniedError, DirectoryUnavailableError, Profile
+from bot.directory import DirectoryUnavailableError, Profile
 from bot.directory.graph import GraphDirectory
+from bot.directory.permissions import PERMISSIONS, Permission
 from bot.identity.tokens import FixedToken
+from bot.preflight.facts import UnknownReason
 from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
 from bot.simulator.server import Simulator
 from tests.support.waiting import Clock, until
@@ -142,21 +144,24 @@ async def test_directory_is_unavailable_when_response_is_unreadable(body: str) -
 
 
 @pytest.mark.parametrize(
-    ("collection", "call"), [("users", Call.LIST_USERS), ("groups", Call.LIST_GROUPS)]
+    ("fault", "reason"),
+    [
+        (FaultKind.FORBIDDEN, UnknownReason.PERMISSION),
+        (FaultKind.UNAUTHORIZED, UnknownReason.UNAVAILABLE),
+        (FaultKind.THROTTLED, UnknownReason.UNAVAILABLE),
+        (FaultKind.UNAVAILABLE, UnknownReason.UNAVAILABLE),
+        (FaultKind.DROP_LOST, UnknownReason.UNAVAILABLE),
+        (FaultKind.GARBAGE, UnknownReason.UNREADABLE),
+    ],
 )
-async def test_try_list_distinguishes_denied_from_unavailable(collection: str, call: Call) -> None:
-    faults = (
-        Fault(call=call, fault=FaultKind.FORBIDDEN),
-        Fault(call=call, fault=FaultKind.GARBAGE),
-    )
-    async with (
-        Simulator(Scenario(faults=faults[:1])) as far,
-        in_front_of(far.graph_url) as directory,
-    ):
-        with pytest.raises(DirectoryDeniedError):
-            await directory.try_list(collection)
-        await directory.try_list(collection)
-        far.faults.add(faults[1])
-        with pytest.raises(DirectoryUnavailableError) as caught:
-            await directory.try_list(collection)
-        assert not isinstance(caught.value, DirectoryDeniedError)
+@pytest.mark.parametrize("permission", PERMISSIONS, ids=lambda each: each.check)
+async def test_try_read_says_why_a_permission_does_not_work(
+    permission: Permission, fault: FaultKind, reason: UnknownReason
+) -> None:
+    async with Simulator() as far, in_front_of(far.graph_url) as directory:
+        assert await directory.try_read(permission.path, permission.name) is None
+        [call] = far.graph.calls
+        far.faults.add(Fault(call=call, fault=fault, times=0))
+        gap = await directory.try_read(permission.path, permission.name)
+        assert gap is not None
+        assert gap.reason is reason

@@ -38,7 +38,9 @@ CHECKS = [
         "accounts",
     ),
     *("token-bot", "token-configapi", "roles", "configapi", "bulk-sign-in"),
-    *("tenant-switch", "trusted-addresses", "token-graph", "graph-users", "graph-groups", "teams"),
+    *("tenant-switch", "trusted-addresses", "token-graph", "graph-users", "graph-groups"),
+    *("graph-teams", "graph-policies", "graph-roles", "graph-sign-ins", "graph-applications"),
+    "teams",
 ]
 
 
@@ -67,7 +69,8 @@ async def test_doctor_only_reads(make_harness: MakeHarness, tmp_path: Path) -> N
     calls = opened.simulator.configapi.calls + opened.simulator.graph.calls
     assert set(calls) == {
         *(Call.DISCOVERY, Call.BATCH_SUMMARIES, Call.POLICIES),
-        *(Call.LIST_USERS, Call.LIST_GROUPS),
+        *(Call.LIST_USERS, Call.LIST_GROUPS, Call.CONFIGURATION, Call.SECURITY_DEFAULTS),
+        *(Call.ROLES, Call.SIGN_INS, Call.SERVICE_PRINCIPALS),
     }
     assert opened.simulator.configapi.submits == []
     assert opened.simulator.configapi.password_resets == {}

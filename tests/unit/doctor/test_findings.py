@@ -31,6 +31,8 @@ ARGUMENTS: dict[str, str | int] = {
     **dict.fromkeys(("set", "lacking", "count", "batches", "addresses", "conversations"), 2),
     "entries": 2,
     "seconds": 20,
+    "check": "graph-roles",
+    "tier": "reading",
     **dict.fromkeys(
         (
             *("cloud", "names", "missing", "message", "correlation", "revision", "backend", "host"),
