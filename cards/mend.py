@@ -57,7 +57,7 @@ def _build(context: CardContext, kind: CardKind) -> CardParts:
     body += [facts(_facts(context, mend)), *_lines(context, mend)]
     for_approvers = kind is CardKind.MEND_APPROVAL
     if mend.state is MendState.DRAFT:
-        body.append(_reason_input(context))
+        body += _draft(context)
         actions += _draft_actions(context, mend)
     elif mend.state is MendState.WAITING:
         body += _waiting(context, mend, for_approvers=for_approvers)
@@ -200,6 +200,12 @@ def _line(context: CardContext, mend: MendSnapshot, line: Line) -> str:
     return " ".join(parts)
 
 
+def _draft(context: CardContext) -> list[CardElement]:
+    if context.snapshot.state in NOTHING_RAN:
+        return [text(context.words("mend-request-ended"))]
+    return [_reason_input(context)]
+
+
 def _reason_input(context: CardContext) -> TextInput:
     return TextInput(
         id="reason",
@@ -213,6 +219,9 @@ def _reason_input(context: CardContext) -> TextInput:
 
 
 def _draft_actions(context: CardContext, mend: MendSnapshot) -> list[Action]:
+    discard = _button(context, mend, Verb.MEND_WITHDRAW, context.words("button-discard"))
+    if context.snapshot.state in NOTHING_RAN:
+        return [discard]
     return [
         context.execute_action(
             Verb.MEND_REQUEST,
@@ -221,7 +230,7 @@ def _draft_actions(context: CardContext, mend: MendSnapshot) -> list[Action]:
             with_inputs=True,
             mend=mend.id,
         ),
-        _button(context, mend, Verb.MEND_WITHDRAW, context.words("button-discard")),
+        discard,
     ]
 
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import shutil
 import sqlite3
+import sys
 import uuid
+import warnings
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -13,12 +16,14 @@ from typing import Any
 
 import pytest
 import structlog
+from cryptography.hazmat.primitives.asymmetric import rsa
 from hypothesis import HealthCheck, settings
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
 from sqlalchemy.pool import Pool
 from sqlalchemy.util import LRUCache
 
+from bot.simulator.entra import Entra
 from bot.store.database import Database, migrate_to_head
 from tests.support.postgres import Postgres, started
 from tests.support.waiting import Clock
@@ -64,6 +69,29 @@ _COMPILED = CompiledStatements(2000)
 def compile_once(connection: Connection) -> None:
     """The service compiles each statement once, for its only engine. Tests open thousands of them."""
     connection.execution_options(compiled_cache=_COMPILED)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logfinish() -> None:
+    """What a failed test has left open is not held against the next one.
+
+    Python warns of it once it is collected, which a later test with many objects brings about.
+    """
+    if getattr(sys, "last_value", None) is None:
+        return
+    del sys.last_type, sys.last_value, sys.last_traceback  # whose frames refer to it
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        gc.collect()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_signing_key() -> Iterator[None]:
+    """Every simulated Entra ID signs with the same key: making one takes longer than many a test."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Entra, "key", key)
+        yield
 
 
 @pytest.fixture(autouse=True)

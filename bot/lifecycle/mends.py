@@ -117,6 +117,12 @@ async def draft_mend(
     return mend_id
 
 
+async def _ended_without_sign_in(tx: Transaction, mend: Mend) -> bool:
+    """Whether there is nothing left to mend for."""
+    request = await requests.load(tx, mend.request_id)
+    return request is None or request.state in NOTHING_RAN
+
+
 async def _want_no_other(
     tx: Transaction, mend: Mend, among: frozenset[MendState], *, later: bool = False
 ) -> None:
@@ -140,11 +146,13 @@ async def request_mend(
 ) -> bool:
     """draft -> waiting. The digest binds the approval to the changes.
 
-    Returns False when the mend has already moved on. Raises `MendConflictError` if another one that
-    waits or is being done has one of the accounts.
+    Returns False when the mend has already moved on, or its sign-in request ended without a sign-in.
+    Raises `MendConflictError` if another one that waits or is being done has one of the accounts.
     """
     await locks.mends(tx, mend.tenant_id)
     await locks.requests(tx, mend.request_id)
+    if await _ended_without_sign_in(tx, mend):
+        return False
     await _want_no_other(tx, mend, OPEN_MEND_STATES)
     changes = await mends.changes(tx, mend.id)
     sealed = digests.mend(_parts(changes), tenant_id=mend.tenant_id, request_id=mend.request_id)
@@ -193,8 +201,7 @@ async def approve_mend(
     """
     await locks.mends(tx, mend.tenant_id)
     await locks.requests(tx, mend.request_id)
-    request = await requests.load(tx, mend.request_id)
-    if request is None or request.state in NOTHING_RAN:
+    if await _ended_without_sign_in(tx, mend):
         return False
     await _want_no_other(tx, mend, WORKING_STATES)
     changes = await mends.changes(tx, mend.id)

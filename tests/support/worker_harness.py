@@ -17,12 +17,13 @@ from bot.identity.tokens import FixedToken
 from bot.runner.context import WorkerContext
 from bot.runner.gateways import Gateways
 from bot.runner.worker import Worker
+from bot.signin.batch import BatchState
 from bot.signin.digest import UNKEYED, Digests
 from bot.signin.snapshot import RequestSnapshot
 from bot.signin.timing import Timing
 from bot.simulator.scenario import Scenario
 from bot.simulator.server import Simulator
-from bot.store import snapshots
+from bot.store import batches, snapshots
 from bot.store.database import Database
 from bot.store.models import BatchRow
 from tests.support import jobs
@@ -38,6 +39,19 @@ FAST = replace(
     abandoned_seconds=120.0,
 )
 SUBMIT_TIMEOUT = 60.0  # seconds; only reached by a test that advances the loop's clock
+
+
+@dataclass(slots=True)
+class Date:
+    """The UTC time that a worker goes by: the real one, plus what a test has let pass."""
+
+    _ahead: timedelta = timedelta(0)
+
+    def __call__(self) -> datetime:
+        return jobs.utc_now() + self._ahead
+
+    def advance(self, seconds: float) -> None:
+        self._ahead += timedelta(seconds=seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +108,35 @@ class World:
                 if fits(snapshot):
                     return snapshot
                 await self.changed.wait()
+
+
+async def poll_until(
+    world: World,
+    worker: Worker,
+    request_id: str,
+    fits: Callable[[RequestSnapshot], bool],
+    *,
+    interval: float,
+) -> RequestSnapshot:
+    """Let `interval` seconds pass until the next poll of the request's only batch, again and again, until
+    the request is as wanted."""
+    date = world.clock
+    assert isinstance(date, Date)
+    await world.until(request_id, lambda each: BatchState.SUBMITTED in each.regions[0].batches)
+    polls = -1
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            snapshot = await world.snapshot(request_id)
+            if fits(snapshot):
+                return snapshot
+            async with world.database.read() as tx:
+                (batch,) = await batches.select_where(tx, BatchRow.request_id == request_id)
+            if batch.polls == polls:
+                await asyncio.sleep(0.005)
+                continue
+            polls = batch.polls
+            date.advance(interval * 1.1)  # intervals vary by 5 %
+            worker.wake()
 
 
 async def expire_leases(database: Database) -> None:

@@ -102,7 +102,7 @@ mend-access-wanted = Offhook cannot go on: no approver's permissions are availab
 mend-denied = Teams refused the permissions: “{ $message }” Often, a role activation has expired.
 mend-permissions = The accounts are changed with your permissions: you need the Entra role Teams Administrator or Teams Communications Administrator.
 mend-as-app = The accounts are changed with Offhook's own permissions.
-mend-request-ended = The sign-in request was withdrawn or has ended, so this mend cannot be approved any more.
+mend-request-ended = The sign-in request was withdrawn or has ended, so this mend cannot go on.
 mend-changes = { $total ->
     [one] 1 change
    *[other] { $total } changes

@@ -14,6 +14,7 @@ import pytest
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
+from bot import app
 from bot.commands import intake
 from bot.lifecycle import requests
 from bot.runner.projection import Projection
@@ -22,6 +23,7 @@ from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from tests.integration.app.conftest import MakeBot
 from tests.support.running_bot import ALEX, CHANNEL, CHAT, MEGAN, RunningBot, phones_csv, text_of
 from tests.support.waiting import PATIENCE
+from tests.support.worker_harness import Date
 
 REFERENCE = re.compile(r"Something went wrong on my side, .* this reference ID: ([0-9a-f]{8})")
 Logs = list[MutableMapping[str, Any]]
@@ -116,10 +118,18 @@ async def test_approval_is_refused_when_rows_were_tampered_with(bot: RunningBot)
 
 
 @pytest.fixture
-async def impatient_bot(make_bot: MakeBot) -> RunningBot:
-    """A service that waits only 0.1 seconds for a locked database, and soon asks what came of a batch."""
+def date(monkeypatch: pytest.MonkeyPatch) -> Date:
+    """What the service takes for the date, if it starts afterwards."""
+    made = Date()
+    monkeypatch.setattr(app, "utc_now", made)
+    return made
+
+
+@pytest.fixture
+async def impatient_bot(date: Date, make_bot: MakeBot) -> RunningBot:
+    """A service that waits only 0.1 seconds for a locked database."""
     bot = await make_bot(started=False)
-    await bot.start(busy_seconds=0.1, submit_timeout=0.5)
+    await bot.start(busy_seconds=0.1)
     return bot
 
 
@@ -145,7 +155,7 @@ async def test_fault_is_reported_while_database_is_locked(impatient_bot: Running
 
 
 async def test_job_submits_each_batch_once_when_database_is_locked_meanwhile(
-    impatient_bot: RunningBot,
+    impatient_bot: RunningBot, date: Date
 ) -> None:
     """The SIP Gateway answers while nothing can be recorded; that is reconciled afterwards."""
     bot = impatient_bot
@@ -157,6 +167,7 @@ async def test_job_submits_each_batch_once_when_database_is_locked_meanwhile(
             since = bot.now
             await bot.say("help", chat=Chat("a:megan"), by=MEGAN)
             await bot.wait_for_text("Something went wrong", since=since)
+    date.advance(2 * PATIENCE)  # until the leases end of what could not be sent
     results = await bot.wait_for_results()
     await bot.wait_for_text("has finished")
     await bot.wait_until_settled()

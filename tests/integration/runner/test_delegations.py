@@ -6,7 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -36,11 +36,13 @@ from bot.store import batches
 from bot.store.database import Database
 from bot.store.models import PostRow
 from tests.support import jobs
-from tests.support.waiting import PATIENCE
-from tests.support.worker_harness import SUBMIT_TIMEOUT, World, expire_leases, opened
+from tests.support.waiting import PATIENCE, until
+from tests.support.worker_harness import FAST, SUBMIT_TIMEOUT, Date, World, opened
 
 MEGAN = PEOPLE[1]
-LEASE = 0.6
+LEASE = 3600.0  # seconds, of which the test decides when they pass
+# However long that is, no batch is given up.
+TIMING = replace(FAST, stalled_seconds=100 * LEASE, abandoned_seconds=100 * LEASE)
 
 
 class CountedDelegations(Delegations[SipGateway]):
@@ -72,6 +74,7 @@ class Replica:
     """One process of Offhook, as far as its worker goes."""
 
     world: World
+    date: Date
     delegations: CountedDelegations
     worker: Worker
     task: asyncio.Task[None]
@@ -84,17 +87,12 @@ class Replica:
         outcome = await self.delegations.acquire(who, Proof(uuid.uuid4().hex, token))
         assert isinstance(outcome, ApproverTokens)
         self.delegations.delegate(request_id, outcome)
-        now = jobs.utc_now()
+        now = self.date()
         request = await jobs.load(self.world.database, request_id)
         async with self.world.database.write() as tx:
             until = now + timedelta(seconds=LEASE)
             assert await lifecycle.grant(tx, request, until, actor=jobs.APPROVER, now=now)
         self.worker.wake()
-
-    async def heartbeats(self, number: int) -> None:
-        """Wait for so many more of the worker's heartbeats, which are a third of a lease apart."""
-        for _ in range(number):
-            await self.delegations.next_heartbeat()
 
     async def stop(self) -> None:
         self.task.cancel()
@@ -106,9 +104,21 @@ class Replicas:
     def __init__(self, world: World, session: aiohttp.ClientSession) -> None:
         self._world = world
         self._session = session
+        self.date = Date()
         self.all: list[Replica] = []
 
-    def start(self) -> Replica:
+    async def heartbeats(self, number: int = 1) -> None:
+        """Let a third of a lease pass so many times, after which each worker's next heartbeat is due."""
+        for _ in range(number):
+            self.date.advance(LEASE / 3)
+            running = [replica for replica in self.all if not replica.task.done()]
+            beats = [asyncio.ensure_future(each.delegations.next_heartbeat()) for each in running]
+            for replica in running:
+                replica.worker.wake()
+            await asyncio.gather(*beats)
+
+    async def start(self) -> Replica:
+        """Start another one, and wait for its first heartbeat."""
         world, session = self._world, self._session
         settings = Settings(
             _env_file=None,  # pyright: ignore[reportCallIssue]
@@ -143,18 +153,20 @@ class Replicas:
                 jobs.NOTIFY,
                 world.timing,
                 owner=uuid.uuid4().hex,
-                clock=jobs.utc_now,
+                clock=self.date,
                 changed=world.changed.set,
             )
         )
-        replica = Replica(world, delegations, worker, asyncio.create_task(worker.run()))
+        task = asyncio.create_task(worker.run())
+        replica = Replica(world, self.date, delegations, worker, task)
         self.all.append(replica)
+        await delegations.next_heartbeat()
         return replica
 
 
 @pytest.fixture
 async def world(database: Database) -> AsyncIterator[World]:
-    async with opened(database, Scenario(batch_seconds=60)) as made:
+    async with opened(database, Scenario(batch_seconds=60), timing=TIMING) as made:
         yield made
 
 
@@ -181,7 +193,7 @@ async def test_worker_submits_nothing_before_approver_delegates(
 ) -> None:
     request_id = await jobs.approved(world.database, 150)
     assert await cards(world.database, request_id) == 1
-    replica = replicas.start()
+    replica = await replicas.start()
     await world.until(request_id, lambda each: each.delegation_wanted_since is not None)
     assert not world.simulator.configapi.submits
     world.simulator.configapi.finish()
@@ -193,7 +205,7 @@ async def test_worker_submits_nothing_before_approver_delegates(
     assert not world.simulator.configapi.run_twice
     assert await cards(world.database, request_id) == 2
     while replica.delegations.held():  # a request that has ended releases its delegation
-        await replica.heartbeats(1)
+        await replicas.heartbeats()
 
 
 async def test_second_replica_waits_while_first_holds_delegation_and_takes_over_when_it_stops(
@@ -202,14 +214,14 @@ async def test_second_replica_waits_while_first_holds_delegation_and_takes_over_
     if world.database.sqlite:
         pytest.skip("one process per SQLite file")
     request_id = await jobs.approved(world.database, 450)
-    first = replicas.start()
+    first = await replicas.start()
     await first.sign_in(request_id)
-    await world.simulator.configapi.wait_for_submits(3, PATIENCE)
-    second = replicas.start()
-    await second.heartbeats(7)  # longer than two leases: the first keeps renewing its own
+    await submitted(world, request_id)
+    second = await replicas.start()
+    await replicas.heartbeats(7)  # longer than two leases: the first keeps renewing its own
     assert (await world.snapshot(request_id)).delegation_wanted_since is None
     await first.stop()
-    await expire_leases(world.database)
+    replicas.date.advance(LEASE)
     world.simulator.configapi.finish()
     await world.until(request_id, lambda each: each.delegation_wanted_since is not None)
     await second.sign_in(request_id)
@@ -218,17 +230,21 @@ async def test_second_replica_waits_while_first_holds_delegation_and_takes_over_
     assert not world.simulator.configapi.run_twice
 
 
-async def orphaned(world: World, replicas: Replicas, phones: int) -> str:
-    """A request of three submitted batches or more, whose delegation went with its replica."""
-    request_id = await jobs.approved(world.database, phones)
-    replica = replicas.start()
-    await replica.sign_in(request_id)
-    await world.simulator.configapi.wait_for_submits(3, 10)
+async def submitted(world: World, request_id: str) -> None:
+    """Wait until the SIP Gateway has answered the submits of as many batches as run at once."""
     await world.until(
         request_id, lambda each: each.regions[0].batches.get(BatchState.SUBMITTED) == 3
     )
+
+
+async def orphaned(world: World, replicas: Replicas, phones: int) -> str:
+    """A request of three submitted batches or more, whose delegation went with its replica."""
+    request_id = await jobs.approved(world.database, phones)
+    replica = await replicas.start()
+    await replica.sign_in(request_id)
+    await submitted(world, request_id)
     await replica.stop()
-    await expire_leases(world.database)
+    replicas.date.advance(LEASE)
     return request_id
 
 
@@ -243,7 +259,7 @@ async def test_submitted_batches_are_followed_with_delegation_of_another_request
     request_id = await jobs.approved(world.database, 50, first=1000)
     waiting = await world.snapshot(request_id)
     assert waiting.waits == [RegionWait(Region.EMEA, [holder(orphan_id, signed_out=False)])]
-    replica = replicas.start()
+    replica = await replicas.start()
     await world.until(orphan_id, lambda each: each.delegation_wanted_since is not None)
     version = waiting.version
     waiting = await world.snapshot(request_id)
@@ -270,12 +286,11 @@ async def test_lent_delegation_serves_its_own_request_when_another_batch_is_deni
         Fault(call=Call.BATCH_STATUS, fault=FaultKind.FORBIDDEN, message="Access Denied")
     )
     request_id = await jobs.approved(world.database, 50, first=1000)
-    replica = replicas.start()
+    replica = await replicas.start()
     await world.until(orphan_id, lambda each: each.delegation_wanted_since is not None)
     await replica.sign_in(request_id)
-    while replica.delegations.lending_tenants():
-        await replica.heartbeats(1)
-    await replica.heartbeats(2)
+    await until(lambda: not replica.delegations.lending_tenants())
+    await replicas.heartbeats(2)
     assert replica.delegations.held() == {request_id}
     for each in (orphan_id, request_id):
         assert (await world.snapshot(each)).refused == ""
@@ -291,14 +306,14 @@ async def test_delegation_granted_while_an_older_one_is_released_is_kept(
     world: World, replicas: Replicas
 ) -> None:
     request_id = await jobs.approved(world.database, 450)
-    replica = replicas.start()
+    replica = await replicas.start()
     await replica.sign_in(request_id)
-    await world.simulator.configapi.wait_for_submits(3, 10)
+    await world.simulator.configapi.wait_for_submits(3, PATIENCE)
     older = replica.delegations.for_request(request_id)
     assert older is not None
     replica.delegations.granted_meanwhile.append((request_id, older.tokens))
     replica.delegations.deny(older)
-    await replica.heartbeats(1)
+    await replicas.heartbeats()
     newer = replica.delegations.for_request(request_id)
     assert newer is not None
     assert newer is not older

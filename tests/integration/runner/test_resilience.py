@@ -26,7 +26,7 @@ from bot.store.database import Database, Transaction
 from bot.store.models import BatchRow
 from tests.support import jobs, worker_harness
 from tests.support.waiting import Clock
-from tests.support.worker_harness import FAST, World
+from tests.support.worker_harness import FAST, Date, World, poll_until
 
 DAY = timedelta(days=1)
 
@@ -80,16 +80,25 @@ async def test_batch_is_not_abandoned_when_offhook_was_down_for_a_day(database: 
 async def test_batch_is_not_abandoned_while_the_sip_gateway_is_unavailable(
     database: Database,
 ) -> None:
-    timing = replace(FAST, stalled_seconds=0.2, abandoned_seconds=0.5)
+    interval = 600.0  # between polls
+    timing = replace(
+        FAST,
+        poll_first_seconds=interval,
+        poll_max_seconds=interval,
+        stalled_seconds=2 * interval,
+        abandoned_seconds=4 * interval,
+    )
     faults = Fault(call=Call.BATCH_STATUS, fault=FaultKind.UNAVAILABLE, times=30)
-    async with (
-        worker_harness.opened(database, scenario(faults, batch_seconds=0.1), timing=timing) as here,
-        here.working(),
-    ):
-        request_id = await jobs.approved(database, 20)
-        snapshot = await here.until(request_id, lambda s: bool(s.stalled))
-        assert snapshot.unreachable_since is not None
-        snapshot = await here.until(request_id, has_ended)
+    failing = scenario(faults, batch_seconds=0)
+    async with worker_harness.opened(database, failing, timing=timing) as opened:
+        here = replace(opened, clock=Date())
+        async with here.working() as worker:
+            request_id = await jobs.approved(database, 20)
+            snapshot = await poll_until(
+                here, worker, request_id, lambda s: bool(s.stalled), interval=interval
+            )
+            assert snapshot.unreachable_since is not None
+            snapshot = await poll_until(here, worker, request_id, has_ended, interval=interval)
     assert snapshot.phones_by_status.signed_in == 20
 
 
@@ -258,8 +267,10 @@ async def test_throttled_poll_holds_the_polls_of_all_batches_of_the_tenant(
         request_id = await jobs.approved(database, 300)
         await here.until(request_id, lambda s: s.unreachable_since is not None)
         async with asyncio.timeout(worker_harness.PATIENCE):
-            while await due_within(database, timedelta(seconds=300)):
+            while True:
                 here.changed.clear()
+                if not await due_within(database, timedelta(seconds=300)):
+                    break
                 await here.changed.wait()
     # Each batch may have been polled once before the first answer was recorded.
     assert here.simulator.configapi.calls[Call.BATCH_STATUS] <= 3

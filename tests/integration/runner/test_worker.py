@@ -276,13 +276,26 @@ async def test_polling_continues_after_failed_polls(database: Database) -> None:
 
 
 async def test_stalled_batch_is_reported_and_finally_abandoned(database: Database) -> None:
-    scenario = Scenario(batch_seconds=0.1, stuck=(1,))
-    timing = replace(worker_harness.FAST, stalled_seconds=0.3, abandoned_seconds=1.0)
-    async with worker_harness.opened(database, scenario, timing=timing) as here, here.working():
-        request_id = await jobs.approved(database, 20)
-        snapshot = await here.until(request_id, lambda s: bool(s.stalled))
-        assert snapshot.stalled[0].phones_open == snapshot.phones_by_status.in_progress
-        snapshot = await here.until(request_id, ended)
+    interval = 600.0  # between polls
+    timing = replace(
+        worker_harness.FAST,
+        poll_first_seconds=interval,
+        poll_max_seconds=interval,
+        stalled_seconds=3 * interval,
+        abandoned_seconds=10 * interval,
+    )
+    scenario = Scenario(batch_seconds=0, stuck=(1,))
+    async with worker_harness.opened(database, scenario, timing=timing) as opened:
+        here = replace(opened, clock=worker_harness.Date())
+        async with here.working() as worker:
+            request_id = await jobs.approved(database, 20)
+            snapshot = await worker_harness.poll_until(
+                here, worker, request_id, lambda s: bool(s.stalled), interval=interval
+            )
+            assert snapshot.stalled[0].phones_open == snapshot.phones_by_status.in_progress
+            snapshot = await worker_harness.poll_until(
+                here, worker, request_id, ended, interval=interval
+            )
     assert snapshot.phones_by_status.unconfirmed == 10
     assert snapshot.phones_by_status.signed_in == 10
     assert [(g.cause.code, g.count) for g in snapshot.causes] == [("no-result", 10)]

@@ -85,7 +85,15 @@ def test_mend_of_a_withdrawn_request_cannot_be_approved() -> None:
     rendered = card(CardKind.MEND_APPROVAL, waiting, state=RequestState.WITHDRAWN).card
 
     assert set(reading.verbs(rendered)) <= {"page"}
-    assert "cannot be approved any more" in reading.text(rendered)
+    assert "cannot go on" in reading.text(rendered)
+
+
+def test_mend_of_a_withdrawn_request_can_only_be_discarded_while_it_is_a_draft() -> None:
+    draft = mend_snapshots.snapshot(MendState.DRAFT)
+    rendered = card(CardKind.MEND, draft, state=RequestState.WITHDRAWN).card
+
+    reading.assert_valid(rendered)
+    assert set(reading.verbs(rendered)) - {"page"} == {"mend_withdraw"}
 
 
 def test_mend_that_is_gone_says_so() -> None:
