@@ -109,6 +109,13 @@ def _variants(card: Any) -> Iterator[tuple[str, Card]]:
         "results-failed",
         card(CardKind.RESULTS, snapshots.snapshot(finished, only_failed=True), View(Panel.FAILED)),
     )
+    for state in (draft, RequestState.WAITING):
+        checked = snapshots.with_account_checks(snapshots.snapshot(state))
+        kind = CardKind.VALIDATION if state is draft else CardKind.APPROVAL
+        yield f"{kind.value}-checked", card(kind, checked)
+    sighted = snapshots.with_sightings(snapshots.snapshot(finished))
+    yield "results-sightings", card(CardKind.RESULTS, sighted)
+    yield "results-sightings-phones", card(CardKind.RESULTS, sighted, View(Panel.PHONES))
     yield "results-perfect", card(CardKind.RESULTS, snapshots.snapshot(finished, perfect))
 
 

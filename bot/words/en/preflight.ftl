@@ -38,19 +38,19 @@ issue-account-guest = The account is a guest in this tenant.
 issue-account-outside-scope = The account is not among those that may be signed in on phones here.
     .fix = Ask whoever runs Offhook to add the account to an allowed group, or to allow its name (OFFHOOK_ACCOUNTS).
 issue-account-person-mailbox = The account has a mailbox, so it may be a person's.
-    .fix = Use an account that is only for the phone. If this one is right, name it with a reason; an approver has to confirm it by name.
+    .fix = Use an account that is only for the phone. If this one is right, select it on the card and give a reason; an approver has to confirm it by name.
 issue-account-person-desktop-apps = The account has a license for desktop apps, so it may be a person's.
-    .fix = Use an account that is only for the phone. If this one is right, name it with a reason; an approver has to confirm it by name.
+    .fix = Use an account that is only for the phone. If this one is right, select it on the card and give a reason; an approver has to confirm it by name.
 issue-account-person-signs-in = { $days ->
     [0] Somebody signed in with the account today, so it may be a person's.
     [one] Somebody signed in with the account yesterday, so it may be a person's.
    *[other] Somebody signed in with the account { $days } days ago, so it may be a person's.
 }
-    .fix = Use an account that is only for the phone. If this one is right, name it with a reason; an approver has to confirm it by name.
+    .fix = Use an account that is only for the phone. If this one is right, select it on the card and give a reason; an approver has to confirm it by name.
 issue-account-resource-account = The account is a resource account, such as that of an auto attendant or a call queue.
-    .fix = Use an account that is only for the phone. If this one is right, name it with a reason; an approver has to confirm it by name.
+    .fix = Use an account that is only for the phone. If this one is right, select it on the card and give a reason; an approver has to confirm it by name.
 issue-account-restricted-unit = The account is in a restricted management administrative unit.
-    .fix = Only administrators of that unit can reset its password, so the sign-in will probably fail. Move the account out of the unit, or name it with a reason; an approver has to confirm it by name.
+    .fix = Only administrators of that unit can reset its password, so the sign-in will probably fail. Move the account out of the unit, or select it on the card and give a reason; an approver has to confirm it by name.
 
 ## Accounts whose sign-in will fail
 
@@ -204,7 +204,7 @@ toggle-include-failed = { $failed ->
     [one] Include 1 account although its sign-in will probably fail
    *[other] Include { $failed } accounts although their sign-in will probably fail
 }
-label-include-guarded = Accounts that look like people's: select those that are really for phones. The approver must confirm each by name.
+label-include-guarded = Accounts that look like people's: select those that are for phones. The approver has to confirm them.
 include-guarded-more = { $more ->
     [one] 1 more account looks like a person's. At most { $limit } can be selected in one request.
    *[other] { $more } more accounts look like people's. At most { $limit } can be selected in one request.
@@ -216,7 +216,7 @@ approval-included = { $included ->
     [one] 1 account is included although its check failed. The reason below must say why.
    *[other] { $included } accounts are included although their checks failed. The reason below must say why.
 }
-approval-guarded = These look like people's accounts: { $names }. Their owners will lose their passwords.
+approval-guarded = These look like people's or resource accounts: { $names }. Whoever uses them loses the password.
 label-confirm-guarded = Accounts that look like people's
 toggle-confirm-guarded = I confirm that these accounts are for phones: { $names }
 approve-confirm-guarded = Confirm by name the accounts that look like people's, or reject the request.
