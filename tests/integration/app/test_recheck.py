@@ -232,7 +232,7 @@ async def test_missing_permission_is_told_and_does_not_stop(make_bot: MakeBot) -
 async def test_policy_changed_since_the_check_stops_the_request(make_bot: MakeBot) -> None:
     bot = await make_bot(gateway=tenant({}), preflight="on")
     approval = await approvable(bot)
-    bot.gateway.configapi.scenario = tenant({}, bulk_sign_in=False)
+    bot.gateway.accounts.policies.bulk_sign_in = False
     since = bot.now
 
     await bot.approve(approval)
