@@ -53,7 +53,9 @@ def _build(context: CardContext, kind: CardKind) -> CardParts:
     if mend is None:
         return CardParts(Headline("mend-gone"), "emphasis", ())
     actions: list[Action] = []
-    body: list[CardElement] = [*_access(context, mend), *_what(context, mend)]
+    body: list[CardElement] = _access(context, mend)
+    if mend.state in (MendState.DRAFT, MendState.WAITING, MendState.RUNNING):
+        body += _what(context, mend)
     body += [facts(_facts(context, mend)), *_lines(context, mend)]
     for_approvers = kind is CardKind.MEND_APPROVAL
     if mend.state is MendState.DRAFT:
@@ -143,7 +145,7 @@ def _facts(context: CardContext, mend: MendSnapshot) -> list[tuple[str, str]]:
         pairs.append(
             (context.words("fact-mend-undone"), f"{person}, {timestamp(mend.undo_asked_at)}")
         )
-    if mend.state in _STARTED:
+    if mend.state in _STARTED and mend.accounts:
         pairs.append((context.words("fact-mend-progress"), _progress(context, mend)))
     return pairs
 

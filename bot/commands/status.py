@@ -5,8 +5,10 @@ from __future__ import annotations
 from bot.commands.context import Context, Turn, visible_or_say
 from bot.commands.history import OPEN_STATES, list_requests
 from bot.commands.inputs import Inputs
+from bot.mending.mend import MendState
 from bot.signin.request import RequestState
-from bot.store import batches, posts
+from bot.store import batches, mends, posts
+from bot.store.mends import Mend
 from bot.store.posts import NewPost, Post
 from bot.store.requests import Request
 from cards.types import CardKind, Panel, View
@@ -43,8 +45,19 @@ def kind_for(turn: Turn, request: Request) -> CardKind:
     return CardKind.VALIDATION
 
 
+def mend_kind_for(turn: Turn, mend: Mend) -> CardKind | None:
+    """The card of a mend for this person; None for somebody else's draft."""
+    own = turn.actor.person.object_id == mend.requester.object_id
+    if mend.state is MendState.DRAFT:
+        return CardKind.MEND if own else None
+    decides = turn.actor.may_approve and not (own and mend.four_eyes)
+    return CardKind.MEND_APPROVAL if decides else CardKind.MEND
+
+
 async def status(context: Context, turn: Turn, argument: str) -> None:
-    """One request as a live card, for approvers with what has to be reconciled; or all open ones."""
+    """One request as a live card, with its latest mend, and for approvers with what has to be reconciled;
+    or all open ones.
+    """
     if not argument:
         await list_requests(context, turn, states=OPEN_STATES)
         return
@@ -54,17 +67,21 @@ async def status(context: Context, turn: Turn, argument: str) -> None:
     conversation, now = turn.conversation, context.clock()
     async with context.database.write() as tx:
         unsettled = await batches.needing_person(tx, request.id) if turn.actor.may_approve else ()
+        mend = await mends.latest_of_request(tx, request.id)
+        mend_kind = mend_kind_for(turn, mend) if mend else None
         cards = [
-            (kind_for(turn, request), 0),
-            *((CardKind.RECONCILIATION, batch_id) for batch_id in unsettled),
+            (kind_for(turn, request), 0, 0),
+            *((CardKind.RECONCILIATION, batch_id, 0) for batch_id in unsettled),
+            *([(mend_kind, 0, mend.id)] if mend and mend_kind else []),
         ]
-        for kind, batch_id in cards:
+        for kind, batch_id, mend_id in cards:
             new = NewPost(
                 conversation.tenant_id,
                 conversation.conversation_id,
                 kind.value,
                 request.id,
                 batch_id,
+                mend_id=mend_id,
             )
             await posts.add(tx, new, now)
     context.changed()

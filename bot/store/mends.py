@@ -266,10 +266,19 @@ async def accounts(tx: Transaction, mend_id: int) -> int:
 
 async def open_of_request(tx: Transaction, request_id: str) -> Mend | None:
     """The mend of a request that is not settled yet, its draft included; None if there is none."""
-    states = [state.value for state in (*OPEN_MEND_STATES, MendState.DRAFT)]
+    return await _newest(tx, request_id, (*OPEN_MEND_STATES, MendState.DRAFT))
+
+
+async def latest_of_request(tx: Transaction, request_id: str) -> Mend | None:
+    """The newest mend of a request that changed something, or still can; None if there is none."""
+    states = (*OPEN_MEND_STATES, MendState.DRAFT, MendState.FINISHED, MendState.UNDONE)
+    return await _newest(tx, request_id, states)
+
+
+async def _newest(tx: Transaction, request_id: str, states: Collection[MendState]) -> Mend | None:
     rows = await tx.execute(
         select(MendRow.__table__)
-        .where(MendRow.request_id == request_id, MendRow.state.in_(states))
+        .where(MendRow.request_id == request_id, MendRow.state.in_([each.value for each in states]))
         .order_by(MendRow.id.desc())
         .limit(1)
     )

@@ -221,8 +221,8 @@ approval-blast-radius = This resets the { $accounts ->
        *[other] passwords of { $accounts } accounts. Anyone using them is locked out.
     } This can't be undone.
 approval-file-only = Only the file was checked, not the accounts or the phones.
-approval-starts = The sign-in starts as soon as you approve.
-approval-permissions = The sign-in starts as soon as you approve and runs with your permissions. You need a role that can reset passwords.
+approval-starts = The sign-in starts once you approve; accounts that were not checked recently are checked again first.
+approval-permissions = The sign-in starts once you approve and runs with your permissions; accounts that were not checked recently are checked again first. You need a role that can reset passwords.
 approval-shared-accounts = On several phones: { $names }.
 approval-sample = { $shown ->
         [one] First of { $total } phones
@@ -482,7 +482,7 @@ windows-nearly-too-late = { $phones ->
 windows-too-early = { $phones ->
         [one] { $phones } phone is too early: it was
        *[other] { $phones } phones are too early: they were
-    } provisioned less than an hour ago, or will be. Wait until an hour has passed ({ $names }{ $more ->
+    } provisioned less than an hour ago, or the time is in the future. Wait until an hour has passed ({ $names }{ $more ->
         [0] {""}
         [one] {" "}and 1 more
        *[other] {" "}and { $more } more
@@ -491,7 +491,7 @@ window-row-too-late = The phone was provisioned more than 72 hours ago, so the S
     .fix = Provision the phone again, restart it, and wait an hour.
 window-row-nearly-too-late = The phone was provisioned more than 70 hours ago.
     .fix = Have it signed in before { $deadline }, or provision it again.
-window-row-too-early = The phone was provisioned less than an hour ago, or will be.
+window-row-too-early = The phone was provisioned less than an hour ago, or the time is in the future.
     .fix = Wait until an hour has passed since then.
 
 ## Buttons
@@ -558,7 +558,7 @@ command-template = template
 command-urls = urls EMEA
     .does = The provisioning URLs of one region. urls alone: all regions
 command-status = status
-    .does = Your open requests; for approvers, all. With a request ID, that request's latest card
+    .does = Your open requests; for approvers, all. With a request ID, that request's latest card, and that of its mend
 command-history = history
     .does = Your latest requests; for approvers, all
 command-cancel = cancel K7QF2M9X

@@ -1,7 +1,7 @@
 # Delegation: a request runs with the permissions of the approver who approved it, or of the approver
 # who signed in for it later. Only the button says "Sign in".
 
-sign-in-why = Sign in so that the phones are signed in with your permissions. Offhook has no permissions of its own and forgets yours when this request ends. Until then, it also uses them to read results of other requests for which nobody is signed in.
+sign-in-why = Sign in so that the phones are signed in with your permissions. Offhook itself can't sign in phones or reset passwords, and forgets your permissions when this request ends. Until then, it also uses them to read results of other requests for which nobody is signed in.
 sign-in-button = Sign in
 sign-in-done = You are signed in. Go back to the card and select the button again.
 sign-in-wrong-code = This sign-in was canceled, or its code was wrong or expired. Nothing was changed. Select the button again to sign in.

@@ -32,7 +32,7 @@ mend-offer = { $accounts ->
         [0] Offhook can turn on bulk sign-in for this tenant.
        *[other] {" "}It can also turn on bulk sign-in for this tenant.
     }
-} An approver has to confirm it.
+} An approver has to approve it.
 button-mend = { $accounts ->
     [0] Turn on bulk sign-in…
     [one] Mend 1 account…
@@ -48,9 +48,9 @@ mend-under-way-undoing = The mend of these accounts is being undone.
 mend-state-draft = Draft
 mend-state-waiting = Waiting for approval
 mend-state-running = Mending
-mend-state-finished = Mended
+mend-state-finished = Ended
 mend-state-undoing = Being undone
-mend-state-undone = Undone
+mend-state-undone = Undo ended
 mend-state-rejected = Rejected
 mend-state-expired = Expired
 mend-state-withdrawn = Withdrawn
@@ -80,9 +80,9 @@ mend-headline-undoing = { $accounts ->
    *[other] The changes to { $accounts } accounts are being undone.
 }
 mend-headline-undone = { $accounts ->
-    [0] Turning on bulk sign-in was undone.
-    [one] The changes to 1 account were undone.
-   *[other] The changes to { $accounts } accounts were undone.
+    [0] Setting back bulk sign-in has ended.
+    [one] Undoing the changes to 1 account has ended.
+   *[other] Undoing the changes to { $accounts } accounts has ended.
 }
 mend-headline-rejected = The mend was rejected. Nothing was changed.
 mend-headline-expired = Nobody decided about the mend in time. Nothing was changed.
@@ -110,15 +110,15 @@ mend-changes = { $total ->
 mend-tenant = The tenant
 mend-change-ip-phone-policy = { $subject }: IP phone policy { $before } → { $after }
 mend-change-calling-policy = { $subject }: calling policy { $before } → { $after }
-mend-change-create-ip-phone = { $subject }: IP phone policy { $after }
-mend-change-create-calling = { $subject }: calling policy { $after }
+mend-change-create-ip-phone = { $subject }: new IP phone policy { $after }
+mend-change-create-calling = { $subject }: new calling policy { $after }
 mend-change-bulk-sign-in = { $subject }: bulk sign-in { $before } → { $after }
 mend-change-state-planned = (not begun)
 mend-change-state-intent = (being changed)
-mend-change-state-applied = (changed, waiting until it shows)
-mend-change-state-shown = (changed, shows)
+mend-change-state-applied = (changed, not visible in Teams yet)
+mend-change-state-shown = (changed and confirmed)
 mend-change-state-unshown = (may have been changed)
-mend-change-state-kept = (was so already)
+mend-change-state-kept = (already right)
 mend-change-state-failed = (not changed)
 mend-change-state-undoing = (to be set back)
 mend-change-state-restored = (set back, waiting until it shows)
@@ -126,8 +126,8 @@ mend-change-state-undone = (set back)
 mend-change-state-left = (left as it is)
 mend-change-state-undo_failed = (not set back)
 mend-error-refused = Teams refused it: “{ $detail }” Change this account in the Teams admin center.
-mend-error-policy-differs = The tenant has a policy “Offhook SIP phones” that says something else ({ $detail }). Rename or delete that policy, then start a new mend. Nothing was changed.
-mend-error-no-policy = The policy could not be created.
+mend-error-policy-differs = The tenant has a policy “Offhook SIP phones” that says something else ({ $detail }). Correct its settings, or delete it, then start a new mend. Nothing was changed.
+mend-error-no-policy = The policy could not be created, so it was not granted. The line that begins with “The tenant” says why. Then start a new mend.
 mend-error-changed-since = It has another policy now ({ $detail }) than when it was checked. Start a new mend if that is to be replaced.
 mend-error-changed-after = Somebody changed it since ({ $detail }), so it stays.
 mend-error-not-shown = It does not show after 24 hours. Look at the account in the Teams admin center; grant the policy there if it is missing.
@@ -139,7 +139,7 @@ fact-mend-undone = Undo approved
 fact-mend-progress = Changes to accounts
 mend-progress = { $shown } done{ $waiting ->
     [0] {""}
-   *[other] , { $waiting } changed and waiting until they show
+   *[other] , { $waiting } changed but not visible in Teams yet
 }{ $open ->
     [0] {""}
    *[other] , { $open } to do
@@ -183,16 +183,19 @@ toggle-mend-undo = I understand that these accounts can then no longer be signed
 ## Messages
 
 mend-told-rejected = { $approver } rejected mending the accounts of request { $request }. Nothing was changed.
-mend-told-rejected-with-comment = { $approver } rejected mending the accounts of request { $request }: { $comment } Nothing was changed.
-mend-told-expired = Nobody decided in time about mending the accounts of request { $request }. Nothing was changed. You can start again on its card.
+mend-told-rejected-with-comment = { $approver } rejected mending the accounts of request { $request }: “{ $comment }”. Nothing was changed.
+mend-told-expired = Nobody decided in time about mending the accounts of request { $request }. Nothing was changed. To start again, send status { $request }.
 mend-told-finished = Mending for request { $request } has ended{ $accounts ->
     [0] {""}
    *[other] : { $troubled ->
         [0] all changes to { $accounts ->
             [one] 1 account
            *[other] { $accounts } accounts
-        } show
-        [one] 1 of { $accounts } accounts has a problem
+        } have taken effect
+        [one] { $accounts ->
+            [one] the account has
+           *[other] 1 of { $accounts } accounts has
+        } a problem
        *[other] { $troubled } of { $accounts } accounts have a problem
     }
 }. { $again ->
@@ -203,8 +206,11 @@ mend-told-finished = Mending for request { $request } has ended{ $accounts ->
    *[other] The accounts are being checked again.
 }
 mend-told-rechecked = The accounts of request { $request } were checked again. { $failing ->
-    [0] All mended accounts can be signed in.
-    [one] 1 of { $accounts } mended accounts still has a problem.
+    [0] None of the mended accounts is left out any more.
+    [one] { $accounts ->
+        [one] The mended account
+       *[other] 1 of { $accounts } mended accounts
+    } still has a problem.
    *[other] { $failing } of { $accounts } mended accounts still have a problem.
 } { $ready ->
     [one] 1 row is ready.

@@ -170,8 +170,8 @@ accounts-guarded-lead = { $refused ->
    *[other] { $refused } accounts are administrators', guests', or not allowed here.{" "}
 }{ $guarded ->
     [0] {""}
-    [one] 1 account looks like a person's.{" "}
-   *[other] { $guarded } accounts look like people's.{" "}
+    [one] 1 account may not be for a phone, or is protected.{" "}
+   *[other] { $guarded } accounts may not be for phones, or are protected.{" "}
 }{ $included ->
     [0] Left out.
    *[other] Those named below are included.
@@ -194,8 +194,11 @@ accounts-checked = { $total ->
 }{ $failing ->
     [0] {""}
    *[other] , { $failing } with a problem { $decided ->
-        [0] that leaves them out unless included
-       *[other] ({ $included } of them included)
+        [0] and left out
+       *[other] ({ $included ->
+            [0] none
+           *[other] { $included }
+        } of them included)
     }
 }
 accounts-checked-phones-not = The accounts were checked, but not the phones: only the sign-in can tell whether a phone is online and known to the SIP Gateway.
@@ -204,10 +207,10 @@ toggle-include-failed = { $failed ->
     [one] Include 1 account although its sign-in will probably fail
    *[other] Include { $failed } accounts although their sign-in will probably fail
 }
-label-include-guarded = Accounts that look like people's: select those that are for phones. The approver has to confirm them.
+label-include-guarded = Accounts that may not be for phones, or are protected: select those to sign in. An approver has to confirm them.
 include-guarded-more = { $more ->
-    [one] 1 more account looks like a person's. At most { $limit } can be selected in one request.
-   *[other] { $more } more accounts look like people's. At most { $limit } can be selected in one request.
+    [one] 1 more account may not be for a phone, or is protected. At most { $limit } can be selected in one request.
+   *[other] { $more } more accounts may not be for phones, or are protected. At most { $limit } can be selected in one request.
 }
 ask-checking = The accounts are still being checked. Try again in a moment.
 ask-include-reason = Say in the reason why these accounts are right in spite of their checks.
@@ -251,10 +254,4 @@ button-continue-without = { $accounts ->
    *[other] Continue without these { $accounts } accounts
 }
 button-check-accounts = Check again
-notice-rechecked = Checked again after the approval: { $warnings ->
-    [one] 1 account has a new warning
-   *[other] { $warnings } accounts have a new warning
-}, more is known of { $known }, and { $mended ->
-    [one] 1 problem was fixed.
-   *[other] { $mended } problems were fixed.
-}
+notice-rechecked = Checked again after the approval. Accounts with a new warning: { $warnings }. Accounts of which more is known: { $known }. Accounts with a problem fixed: { $mended }.

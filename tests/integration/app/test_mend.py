@@ -103,7 +103,9 @@ async def test_mend_is_asked_approved_shown_rechecked_and_undone(make_bot: MakeB
 
     since = bot.now
     await approved(bot, card)
-    await bot.wait_for_text("All mended accounts can be signed in. 3 rows are ready.", since=since)
+    await bot.wait_for_text(
+        "None of the mended accounts is left out any more. 3 rows are ready.", since=since
+    )
 
     assert policies(bot, LOBBY[0]) == (POLICY_NAME, POLICY_NAME)
     assert policies(bot, LOBBY[2]) == ("CommonAreaPhone", "SIPDevices")
@@ -132,6 +134,21 @@ async def test_mend_is_asked_approved_shown_rechecked_and_undone(make_bot: MakeB
     assert len(audit(bot, "mend restored")) == 4
 
 
+async def test_approver_gets_card_of_mend_by_status_in_own_chat(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=tenant(LOBBY[0]), preflight="on")
+    card = await asked(bot, await checked(bot, phones_csv(2)))
+    request_id = button(card.card, "mend_approve")["data"]["request"]
+
+    await bot.say(f"status {request_id}", chat=MEGANS, by=MEGAN)
+    own = await bot.wait_for(lambda each: each is not card and has_button(each, "mend_approve"))
+    since = bot.now
+    await approved(bot, own)
+    await bot.wait_for_text("were checked again", since=since)
+
+    await bot.say(f"status {request_id}", chat=MEGANS, by=MEGAN)
+    await bot.wait_for(lambda each: each not in (card, own) and has_button(each, "mend_undo"))
+
+
 async def test_undo_turns_bulk_sign_in_off_only_if_asked_to(make_bot: MakeBot) -> None:
     bot = await make_bot(gateway=tenant(bulk_sign_in=False), preflight="on")
     card = await mended(bot, phones_csv(2))
@@ -151,13 +168,13 @@ async def test_grant_that_takes_its_time_is_waited_for(make_bot: MakeBot) -> Non
     await approved(bot, card)
     # The policies have to exist before they can be granted.
     await bot.wait_for(
-        lambda message: message is card and "changed, waiting until it shows" in text_of(message)
+        lambda message: message is card and "changed, not visible in Teams yet" in text_of(message)
     )
     assert bot.gateway.configapi.administration.grants == []
     since = bot.now
     bot.gateway.accounts.policies.show()
 
-    await bot.wait_for_text("All mended accounts can be signed in.", since=since)
+    await bot.wait_for_text("None of the mended accounts is left out any more.", since=since)
 
 
 async def test_refused_grant_of_one_account_does_not_keep_the_others_from_being_mended(
@@ -351,7 +368,7 @@ async def test_mend_goes_on_with_another_approver_when_access_ends_midway(
     bot.gateway.faults.remove(ended)
     await sign_in(bot, ADELE, wanted, "mend_sign_in")
 
-    await bot.wait_for_text("All mended accounts can be signed in.", since=since)
+    await bot.wait_for_text("None of the mended accounts is left out any more.", since=since)
     assert {policies(bot, each) for each in LOBBY[:20]} == {(POLICY_NAME, POLICY_NAME)}
     changed = [(each["account"], each["kind"]) for each in audit(bot, "mend changed")]
     assert len(changed) == len(set(changed)) == 42
@@ -364,7 +381,7 @@ async def test_mend_waits_for_an_approver_after_a_restart(make_bot: MakeBot) -> 
     card = await asked(bot, await checked(bot, phones_csv(2)))
     await sign_in(bot, MEGAN, card, "mend_approve", **YES)
     await bot.wait_for(
-        lambda message: message is card and "waiting until it shows" in text_of(message)
+        lambda message: message is card and "not visible in Teams yet" in text_of(message)
     )
     await bot.stop()
     bot.gateway.accounts.policies.show()
@@ -374,7 +391,7 @@ async def test_mend_waits_for_an_approver_after_a_restart(make_bot: MakeBot) -> 
     wanted = await bot.wait_for_button("mend_sign_in", since=since)
     await sign_in(bot, MEGAN, wanted, "mend_sign_in")
 
-    await bot.wait_for_text("All mended accounts can be signed in.", since=since)
+    await bot.wait_for_text("None of the mended accounts is left out any more.", since=since)
     assert policies(bot, LOBBY[0]) == (POLICY_NAME, POLICY_NAME)
 
 
