@@ -19,7 +19,7 @@ from bot.lifecycle.ending import end_if_over
 from bot.lifecycle.notifications import Notifications
 from bot.phones.issue import Notice
 from bot.preflight import findings
-from bot.preflight.changes import changes, may_change, new_failures
+from bot.preflight.changes import carried, changes, may_change, new_failures
 from bot.preflight.summary import summarize
 from bot.preflight.verdict import AccountReport, Verdict
 from bot.signin.digest import UNKEYED, Digests, equal
@@ -129,7 +129,9 @@ async def complete(
     await account_checks.leave_unknown(tx, request_id, now)
     rechecked = await account_checks.rechecked(tx, request_id)
     stopping = [each.account for each in rechecked if each.failures]
-    of_tenant = new_failures(await _tenant_verdicts(tx, request_id), tenant, accepted=True)
+    approved, stops = await _tenant_verdicts(tx, request_id)
+    tenant = carried(stops, tenant)
+    of_tenant = new_failures(approved, tenant, accepted=True)
     await account_checks.mark_stopping(tx, request_id, stopping)
     changed = changes(rechecked)
     gaps = summarize(AccountReport("", each) for each in (*(r.now for r in rechecked), tenant)).gaps
@@ -143,6 +145,7 @@ async def complete(
         hold=hold.value,
         hold_version=RequestRow.version + 1 if hold is Hold.HELD else RequestRow.hold_version,
         accounts_checked_at=now,
+        tenant_stops=[account_checks.document_of(each) for each in of_tenant],
         recheck_notices=[{"code": n.code, "arguments": dict(n.arguments)} for n in notices],
     )
     await audit.record(
@@ -163,9 +166,19 @@ async def complete(
     return hold
 
 
-async def _tenant_verdicts(tx: Transaction, request_id: str) -> list[Verdict]:
-    row = await tx.execute(select(RequestRow.tenant_verdicts).where(RequestRow.id == request_id))
-    return [account_checks.verdict_of(each) for each in row.scalar_one()]
+async def _tenant_verdicts(tx: Transaction, request_id: str) -> tuple[list[Verdict], list[Verdict]]:
+    """The tenant's verdicts that its approver saw, and those that hold it already."""
+    rows = await tx.execute(
+        select(RequestRow.tenant_verdicts, RequestRow.tenant_stops).where(
+            RequestRow.id == request_id
+        )
+    )
+    row = rows.one()
+    approved, stops = (
+        [account_checks.verdict_of(each) for each in documents]
+        for documents in (row.tenant_verdicts, row.tenant_stops)
+    )
+    return approved, stops
 
 
 async def _start(

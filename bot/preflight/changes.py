@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from bot.preflight.facts import UnknownReason
-from bot.preflight.verdict import LEFT_OUT, Result, Verdict, graver
+from bot.preflight.verdict import LEFT_OUT, Check, Result, Verdict, graver
 
 #: Reasons that do not go away within a day: another look would find the same.
 _LASTING = frozenset({UnknownReason.CLOUD, UnknownReason.LICENSE})
@@ -30,6 +30,23 @@ class Recheck:
 def may_change(verdicts: Iterable[Verdict]) -> bool:
     """Whether another look can tell what is not known."""
     return any(each.unknown and each.unknown.reason not in _LASTING for each in verdicts)
+
+
+def carried(before: Iterable[Verdict], now: Iterable[Verdict]) -> Sequence[Verdict]:
+    """The verdicts of now, with each failure of before that they do not answer.
+
+    A failure that stops a request stands until it is known to be gone: an outage must not release it.
+    """
+    found = {each.check: each for each in now}
+    exists = found.get(Check.EXISTS)
+    unanswered = exists is not None and exists.unknown is not None  # nor what depends on it
+    for each in before:
+        if each.result not in LEFT_OUT:
+            continue
+        answer = found.get(each.check)
+        if answer.unknown if answer else unanswered:
+            found[each.check] = each
+    return list(found.values())
 
 
 def new_failures(

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.preflight import findings, script
-from bot.preflight.changes import Recheck, may_change
+from bot.preflight.changes import Recheck, carried, may_change
 from bot.preflight.facts import Unknown, UnknownReason
 from bot.preflight.verdict import LEFT_OUT, AccountReport, Check, Result, Verdict, unknown
 from bot.signin.outcome import PhoneStatus
@@ -155,7 +155,8 @@ def _is_planned(request_id: str) -> ColumnElement[bool]:
 async def begin_again(tx: Transaction, request_id: str, checked_before: datetime) -> int:
     """Note as unchecked again what was checked before that time, is not known, or stops the request.
 
-    What the approver saw is kept for comparison. Returns how many accounts are to be checked.
+    What the approver saw is kept for comparison, and what stops it until that is known to be gone.
+    Returns how many accounts are to be checked.
     """
     rows = await tx.execute(
         select(AccountCheckRow.account, AccountCheckRow.checked_at, AccountCheckRow.stops)
@@ -196,7 +197,6 @@ async def begin_again(tx: Transaction, request_id: str, checked_before: datetime
                 ),
                 result="",
                 checked_at=None,
-                stops=False,
             )
         )
     return len(accounts)
@@ -236,7 +236,12 @@ async def _rechecked(
 
 
 async def mark_stopping(tx: Transaction, request_id: str, accounts: Sequence[str]) -> None:
-    """Note the accounts, case-folded, that stop the request."""
+    """Note the accounts, case-folded, that stop the request, and that no others do."""
+    await tx.execute(
+        update(AccountCheckRow)
+        .where(AccountCheckRow.request_id == request_id, AccountCheckRow.stops)
+        .values(stops=False)
+    )
     for start in range(0, len(accounts), _CHUNK):
         await tx.execute(
             update(AccountCheckRow)
@@ -293,13 +298,13 @@ async def record(
     tx: Transaction, request_id: str, reports: Iterable[AccountReport], now: datetime
 ) -> None:
     """Store verdicts. Those of an account that already has some stay."""
+    stopped = await _stopped(tx, request_id)
     found = [
-        {
-            "of_account": report.username.casefold(),
-            "result": report.result.value,
-            "verdicts": [document_of(v) for v in report.verdicts if v.result is not Result.PASSED],
-            "checked_at": now,
-        }
+        _checked(
+            report.username,
+            carried(stopped.get(report.username.casefold(), ()), report.verdicts),
+            now,
+        )
         for report in reports
     ]
     statement = update(AccountCheckRow).where(
@@ -309,6 +314,27 @@ async def record(
     )
     if found:
         await tx.execute(statement, found, execution_options={"synchronize_session": False})
+
+
+async def _stopped(tx: Transaction, request_id: str) -> Mapping[str, Sequence[Verdict]]:
+    """Of the accounts that stop the request and are to be checked again, the verdicts so far."""
+    rows = await tx.execute(
+        select(AccountCheckRow.account, AccountCheckRow.verdicts).where(
+            AccountCheckRow.request_id == request_id,
+            AccountCheckRow.stops,
+            AccountCheckRow.result == "",
+        )
+    )
+    return {row.account: [verdict_of(each) for each in row.verdicts] for row in rows}
+
+
+def _checked(username: str, verdicts: Sequence[Verdict], now: datetime) -> dict[str, Any]:
+    return {
+        "of_account": username.casefold(),
+        "result": AccountReport(username, verdicts).result.value,
+        "verdicts": [document_of(each) for each in verdicts if each.result is not Result.PASSED],
+        "checked_at": now,
+    }
 
 
 async def reset(tx: Transaction, request_id: str, accounts: Collection[str]) -> None:
@@ -329,6 +355,12 @@ async def reset(tx: Transaction, request_id: str, accounts: Collection[str]) -> 
 async def leave_unknown(tx: Transaction, request_id: str, now: datetime) -> None:
     """Accounts without a verdict are not known: none passes without an answer."""
     why = unknown(Check.EXISTS, Unknown(UnknownReason.NOT_READ))
+    await record(
+        tx,
+        request_id,
+        [AccountReport(account, [why]) for account in await _stopped(tx, request_id)],
+        now,
+    )
     await tx.execute(
         update(AccountCheckRow)
         .where(AccountCheckRow.request_id == request_id, AccountCheckRow.result == "")

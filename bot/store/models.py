@@ -122,6 +122,8 @@ class RequestRow(Base):
     hold: Mapped[str] = mapped_column(String(12), default="", server_default="")
     #: `version` at which new failures held it last; 0 if none did
     hold_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: the tenant's verdicts that hold it
+    tenant_stops: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     #: what came of checking accounts again at the approval
     recheck_notices: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     #: `version` at which the overlaps, or the reason for them, changed last; 0 without overlaps

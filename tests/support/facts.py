@@ -59,6 +59,7 @@ class Reader:
     """Healthy accounts but for `changes`, by username; counts what it was asked."""
 
     changes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict[str, Mapping[str, Any]])
+    settings: TenantFacts = TENANT
     size: int = 2  #: accounts per chunk
     before_chunk: Callable[[], Awaitable[None]] = _at_once
     asked: list[str] = field(default_factory=list[str])
@@ -76,4 +77,4 @@ class Reader:
             ]
 
     async def tenant(self) -> TenantFacts:
-        return TENANT
+        return self.settings

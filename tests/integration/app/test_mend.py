@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.mending.change import POLICY_NAME
-from bot.simulator.client import TENANT, button
+from bot.simulator.client import TENANT, Chat, button
 from bot.simulator.connector import Posted
 from bot.simulator.policies import CALLING, IP_PHONE
 from bot.simulator.scenario import Call, Fault, FaultKind, Person, Scenario
@@ -139,13 +139,13 @@ async def test_approver_gets_card_of_mend_by_status_in_own_chat(make_bot: MakeBo
     card = await asked(bot, await checked(bot, phones_csv(2)))
     request_id = button(card.card, "mend_approve")["data"]["request"]
 
-    await bot.say(f"status {request_id}", chat=MEGANS, by=MEGAN)
+    await bot.say(f"status {request_id}", chat=Chat("a:megan"), by=MEGAN)
     own = await bot.wait_for(lambda each: each is not card and has_button(each, "mend_approve"))
     since = bot.now
     await approved(bot, own)
     await bot.wait_for_text("were checked again", since=since)
 
-    await bot.say(f"status {request_id}", chat=MEGANS, by=MEGAN)
+    await bot.say(f"status {request_id}", chat=Chat("a:megan"), by=MEGAN)
     await bot.wait_for(lambda each: each not in (card, own) and has_button(each, "mend_undo"))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -39,7 +40,7 @@ from tests.integration.preflight.test_drafts import (
     snapshot_of,
 )
 from tests.support import jobs
-from tests.support.facts import Reader
+from tests.support.facts import TENANT, Reader
 
 HOUR = timedelta(hours=1)
 LATER = timedelta(minutes=40)
@@ -517,3 +518,47 @@ async def test_account_without_an_answer_is_not_known(database: Database) -> Non
         again = await account_checks.rechecked(tx, request_id)
 
     assert [[each.result for each in account.now] for account in again] == [[Result.UNKNOWN]] * 2
+
+
+@pytest.mark.parametrize(
+    "unanswered",
+    [Reader({FIRST: {"roles": Unknown(UnknownReason.UNAVAILABLE)}}), None],
+    ids=["roles", "nothing-readable"],
+)
+async def test_known_administrator_stays_held_when_another_look_has_no_answer(
+    database: Database, unanswered: Reader | None
+) -> None:
+    request_id = await waiting(database, 3, Reader())
+    assert await approve(database, request_id, later())
+    administrator = Reader({FIRST: {"roles": ["Global Administrator"]}})
+    await recheck(database, request_id, administrator, Hold.HELD)
+
+    for reader, hold in ((unanswered, Hold.HELD), (unanswered, Hold.HELD), (Reader(), Hold.NONE)):
+        request = await jobs.load(database, request_id)
+        async with database.write() as tx:
+            assert await holds.check_again(tx, request, actor=ADELE, now=later())
+        async with checking(database, reader):
+            while (await jobs.load(database, request_id)).hold is Hold.CHECKING:
+                await asyncio.sleep(0.01)
+        assert (await jobs.load(database, request_id)).hold is hold
+
+    assert FIRST in await planned(database, request_id)
+
+
+async def test_tenant_failure_stays_when_another_look_has_no_answer(database: Database) -> None:
+    request_id = await waiting(database, 2, Reader())
+    assert await approve(database, request_id, later())
+    await recheck(
+        database, request_id, Reader(settings=replace(TENANT, bulk_sign_in=False)), Hold.HELD
+    )
+
+    request = await jobs.load(database, request_id)
+    async with database.write() as tx:
+        assert await holds.check_again(tx, request, actor=ADELE, now=later())
+    unanswered = Reader(settings=replace(TENANT, bulk_sign_in=Unknown(UnknownReason.UNAVAILABLE)))
+    async with checking(database, unanswered):
+        while (await jobs.load(database, request_id)).hold is Hold.CHECKING:
+            await asyncio.sleep(0.01)
+
+    assert (await jobs.load(database, request_id)).hold is Hold.HELD
+    assert await planned(database, request_id) == []

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from bot.preflight.changes import Changes, Recheck, changes, may_change, new_failures
+from bot.preflight.changes import (
+    Changes,
+    Recheck,
+    carried,
+    changes,
+    may_change,
+    new_failures,
+)
 from bot.preflight.facts import Unknown, UnknownReason
 from bot.preflight.verdict import Check, Result, Verdict
 
@@ -102,3 +109,18 @@ def test_changes_that_do_not_fail_are_counted(
     approved: Result, now: Result, included: bool, expected: Changes
 ) -> None:
     assert changes([recheck(approved, now, included=included)]) == expected
+
+
+@pytest.mark.parametrize("now", Result)
+@pytest.mark.parametrize("before", Result)
+def test_failure_stands_until_its_check_has_an_answer(before: Result, now: Result) -> None:
+    (found,) = carried([verdict(before)], [verdict(now)])
+
+    assert found.result is (before if before in (F, G, R) and now is U else now)
+
+
+@pytest.mark.parametrize("exists", [P, F, U])
+def test_failure_stands_if_the_account_itself_cannot_be_read(exists: Result) -> None:
+    found = carried([verdict(R, Check.ROLE)], [verdict(exists, Check.EXISTS)])
+
+    assert (R in [each.result for each in found]) is (exists is U)

@@ -19,6 +19,7 @@ def upgrade() -> None:
         sa.Column("hold", sa.String(12), nullable=False, server_default=""),
         sa.Column("hold_version", sa.Integer, nullable=False, server_default="0"),
         sa.Column("tenant_verdicts", sa.JSON, nullable=False, server_default="[]"),
+        sa.Column("tenant_stops", sa.JSON, nullable=False, server_default="[]"),
         sa.Column("recheck_notices", sa.JSON, nullable=False, server_default="[]"),
     ):
         op.add_column("requests", column)
@@ -33,5 +34,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     for column in ("stops", "approved_verdicts", "approved_result"):
         op.drop_column("account_checks", column)
-    for column in ("recheck_notices", "tenant_verdicts", "hold_version", "hold"):
+    for column in ("recheck_notices", "tenant_stops", "tenant_verdicts", "hold_version", "hold"):
         op.drop_column("requests", column)
