@@ -91,7 +91,8 @@ async def results_csv(context: Context, request: Request) -> bytes:
                 if ready
                 else _not_ready(context.words, phone, issues)
             )
-            writer.writerow(map(escape_formula, (*cells, *_clock(phone), phone.account_check)))
+            added = (*_clock(phone), phone.account_check, _seen(phone.sighting))
+            writer.writerow(map(escape_formula, (*cells, *added)))
     return out.getvalue().encode("utf-8-sig")
 
 
@@ -120,7 +121,6 @@ def _not_ready(words: Words, phone: PhoneSnapshot, issues: Sequence[Issue]) -> t
         " ".join(fixes),
         "",
         "",
-        "",
     )
 
 
@@ -141,7 +141,6 @@ def _result(words: Words, phone: PhoneSnapshot, tenant_id: str) -> tuple[str, ..
         fix,
         phone.remote_batch_id,
         url,
-        _seen(phone.sighting),
     )
 
 

@@ -167,15 +167,15 @@ def mended(report: AccountReport) -> bool:
 
 def without_number(reports: Iterable[AccountReport]) -> Sequence[str]:
     """The accounts that lack a phone number, in order."""
-    return _accounts(reports, frozenset({NO_NUMBER}))
+    return [name for name, codes in _problems(reports) if NO_NUMBER in codes]
 
 
-def _accounts(reports: Iterable[AccountReport], codes: frozenset[str]) -> Sequence[str]:
-    return [
-        report.username
-        for report in reports
-        if mended(report) and any(verdict.code in codes for verdict in report.problems)
-    ]
+def _problems(reports: Iterable[AccountReport]) -> Iterator[tuple[str, frozenset[str]]]:
+    """Each account that is mended, with the codes of its problems."""
+    for report in reports:
+        codes = ACCOUNT_CODES.intersection(verdict.code for verdict in report.verdicts)
+        if codes and mended(report):
+            yield report.username, codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,17 +233,19 @@ def _found(subject: Subject) -> Iterator[tuple[_Section, Sequence[str]]]:
     for code in _APPS.codes & subject.tenant.keys():
         apps = str(subject.tenant[code].get("apps", ""))
         yield _APPS, [each for each in apps.split(", ") if each]
+    problems = list(_problems(subject.reports))
     for section in _SECTIONS:
-        if accounts := _accounts(subject.reports, section.codes):
+        accounts = [name for name, codes in problems if not section.codes.isdisjoint(codes)]
+        if accounts:
             yield section, accounts
 
 
 def _doubtful(reports: Iterable[AccountReport]) -> int:
     """How many of the script's accounts may be administrators' or people's for all that is known."""
     return sum(
-        mended(report)
-        and any(verdict.code in ACCOUNT_CODES for verdict in report.problems)
-        and any(verdict.unknown and verdict.check in GUARD for verdict in report.verdicts)
+        any(verdict.unknown and verdict.check in GUARD for verdict in report.verdicts)
+        and any(verdict.code in ACCOUNT_CODES for verdict in report.verdicts)
+        and mended(report)
         for report in reports
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import sqlite3
@@ -11,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from bot.commands.export import HEADER
 from bot.simulator.client import CONSENT, attachments, has_attachment
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
@@ -279,6 +282,24 @@ async def test_script_and_numbers_for_the_accounts_that_fail_are_saved_from_the_
         f"offhook-{request}-numbers.csv",
         f"UserPrincipalName,TelephoneNumber\r\n{MISSING},\r\n",
     )
+
+
+async def test_results_say_in_their_column_what_the_checks_came_to(make_bot: MakeBot) -> None:
+    bot = await make_bot(gateway=tenant(), preflight="on")
+    since = bot.now
+    await bot.approve(await bot.request_approval(await checked(bot, phones_csv(5))))
+
+    _, text = await saved(bot, await bot.wait_for_results(since=since), "results")
+
+    rows = list(csv.DictReader(io.StringIO(text)))
+    assert {row["Username"]: row["AccountCheck"] for row in rows} == {
+        PERSON: "guarded",
+        ADMINISTRATOR: "refused",
+        DISABLED: "failed",
+        MISSING: "failed",
+        HEALTHY: "passed",
+    }
+    assert {len(row) for row in csv.reader(io.StringIO(text))} == {len(HEADER)}
 
 
 async def test_script_is_linked_where_the_chat_takes_no_files(make_bot: MakeBot) -> None:
