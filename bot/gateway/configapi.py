@@ -25,6 +25,7 @@ from bot.gateway import (
     BatchReport,
     BatchSummary,
     BeforeSending,
+    ChangeRefusedError,
     GatewayError,
     OutcomeUnknownError,
     UnavailableError,
@@ -184,11 +185,12 @@ class ConfigApiGateway:
         """A write that may be sent again: what it sets is the same however often it is set.
 
         Raises `ChangeRefusedError`, `AccessDeniedError`, `ThrottledError` or `UnavailableError`; after the
-        last it may have taken effect.
+        last two it may have taken effect.
         """
         deadline, body = _now() + self._read_timeout, json.dumps(content).encode()
+        in_doubt: UnavailableError | None = None  # of an attempt that may have taken effect
 
-        async def attempt() -> None:
+        async def send() -> None:
             for refresh in (False, True):
                 headers = await self._headers(refresh, deadline)
                 response = await self._exchange_again(
@@ -198,6 +200,19 @@ class ConfigApiGateway:
                     break
             if not response.ok:
                 raise response.failure.of_change()
+
+        async def attempt() -> None:
+            nonlocal in_doubt
+            try:
+                await send()
+            except UnavailableError as error:
+                in_doubt = error
+                raise
+            except (ChangeRefusedError, AccessDeniedError) as error:
+                if in_doubt is None:
+                    raise
+                # That this attempt changed nothing says nothing about the one before.
+                raise in_doubt from error
 
         await call_with_retries(attempt, pauses=self._pauses, deadline=deadline)
 

@@ -124,7 +124,8 @@ async def fail_change(
 async def give_up_change(
     tx: Transaction, mend: Mend, change: Change, *, owner: str, now: datetime
 ) -> bool:
-    """intent or applied -> unshown: it did not show in time; it may still."""
+    """intent or applied -> unshown: it did not show in time, or was refused after a lost answer; it may
+    still show."""
     given_up = await _transition(
         tx, mend, change, states.GIVE_UP, owner, error="not-shown", detail=""
     )

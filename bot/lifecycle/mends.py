@@ -521,8 +521,9 @@ async def lose_access(
     """Nobody's access can be used to go on: ask approvers for theirs; the mend's state stays.
 
     `reason`: why Teams denied it, "" if the delegation is just not held any more. Returns False if they
-    were asked, or it has moved on.
+    were asked, it has moved on, or, without a reason, a replica vouches for it by now.
     """
+    unheld = () if reason else (mends.lapsed(now),)
     await locks.requests(tx, mend.request_id)
     asked = await tx.execute(
         update(MendRow)
@@ -530,6 +531,7 @@ async def lose_access(
             MendRow.id == mend.id,
             MendRow.state.in_([state.value for state in WORKING_STATES]),
             MendRow.access_wanted_since.is_(None),
+            *unheld,
         )
         .values(access_wanted_since=now, refused=reason, owner="", lease_until=None)
     )

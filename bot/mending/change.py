@@ -48,7 +48,7 @@ class ChangeState(StrEnum):
     INTENT = "intent"  # what was before is recorded; it may have been written
     APPLIED = "applied"  # written; does not show yet
     SHOWN = "shown"  # read back as wanted
-    UNSHOWN = "unshown"  # may have been written; did not show in time
+    UNSHOWN = "unshown"  # may have been written; did not show in time, or was refused later
     KEPT = "kept"  # it was so already: nothing to change, and nothing to undo
     FAILED = "failed"  # refused: nothing was changed
     UNDOING = "undoing"  # to be set back

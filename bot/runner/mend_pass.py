@@ -79,6 +79,7 @@ class MendPass:
     _denied_tenant: str = ""
     #: whose write was accepted in this pass
     _proved: Change | None = None
+    #: what was denied, as it was before this pass, and Teams' words
     _denials: list[tuple[Change, str]] = field(default_factory=list[tuple[Change, str]])
     _retry_after: float | None = None
     _ending: bool = False
@@ -193,8 +194,10 @@ class MendPass:
         async with self.database.read() as tx:
             changes = await mends.changes(tx, self.mend.id, OPEN_FORWARD)
         for change in changes:
-            if change.state in (ChangeState.PLANNED, ChangeState.INTENT):
+            if change.state is ChangeState.PLANNED or change.kind in CREATIONS:
                 await self._fail(change, "policy-differs", detail)
+            elif change.state is ChangeState.INTENT:  # it may have been written
+                await self._record(partial(self._give_up, change=change))
 
     # -- accounts --------------------------------------------------------------------------------
 
@@ -305,6 +308,9 @@ class MendPass:
             if found is not None or not fresh:
                 await self._record(partial(self._apply, change=change))
                 return ChangeState.APPLIED
+        elif not fresh:  # what was sent before may have been accepted
+            await self._record(partial(self._give_up, change=change))
+            return ChangeState.UNSHOWN
         await self._fail(change, "refused", message)
         return ChangeState.FAILED
 
@@ -343,9 +349,11 @@ class MendPass:
     # -- what Teams refuses ----------------------------------------------------------------------
 
     async def _refused(self, change: Change, message: str) -> None:
-        """One account cannot be read."""
-        if change.state in (ChangeState.PLANNED, ChangeState.INTENT):
+        """One account cannot be read or written. `change`: as it was before this pass."""
+        if change.state is ChangeState.PLANNED:
             await self._fail(change, "refused", message)
+        elif change.state is ChangeState.INTENT:  # an earlier pass may have written it
+            await self._record(partial(self._give_up, change=change))
         elif change.state is ChangeState.UNDOING:
             await self._fail_undo(change, "refused", message)
         else:
@@ -374,10 +382,8 @@ class MendPass:
         except GatewayError as error:
             self._stop(error)
             return ""
-        async with self.database.read() as tx:
-            now = {each.number: each for each in await mends.changes(tx, self.mend.id)}
         for change, message in self._denials:
-            await self._refused(now[change.number], message)
+            await self._refused(change, message)
         return ""
 
     def _stop(self, error: GatewayError) -> None:

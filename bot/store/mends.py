@@ -357,12 +357,13 @@ async def due(
     return list(rows.scalars())
 
 
-def _lapsed(now: datetime) -> ColumnElement[bool]:
+def lapsed(now: datetime) -> ColumnElement[bool]:
+    """No replica vouches for the mend."""
     return or_(MendRow.lease_until.is_(None), MendRow.lease_until <= now)
 
 
 def _free(owner: str, now: datetime) -> ColumnElement[bool]:
-    return or_(MendRow.owner == owner, _lapsed(now))
+    return or_(MendRow.owner == owner, lapsed(now))
 
 
 async def next_due_at(tx: Transaction, now: datetime) -> datetime | None:
@@ -373,16 +374,19 @@ async def next_due_at(tx: Transaction, now: datetime) -> datetime | None:
 async def without_access(tx: Transaction, now: datetime) -> list[int]:
     """Working mends for which no replica vouches, and nobody was asked yet to give access."""
     rows = await tx.execute(
-        select(MendRow.id).where(_WORKING, MendRow.access_wanted_since.is_(None), _lapsed(now))
+        select(MendRow.id).where(_WORKING, MendRow.access_wanted_since.is_(None), lapsed(now))
     )
     return list(rows.scalars())
 
 
 async def overdue(tx: Transaction, *, owner: str, now: datetime, before: datetime) -> list[int]:
-    """Working mends that were approved, or whose undo was, before then, and that nobody works on."""
+    """Working mends that were approved, or whose undo was, before then, with a pass due, and that nobody
+    works on."""
     since = func.coalesce(MendRow.undo_asked_at, MendRow.decided_at)
     rows = await tx.execute(
-        select(MendRow.id).where(_WORKING, since <= before, _free(owner, now)).order_by(MendRow.id)
+        select(MendRow.id)
+        .where(_WORKING, since <= before, MendRow.due_at <= now, _free(owner, now))
+        .order_by(MendRow.id)
     )
     return list(rows.scalars())
 

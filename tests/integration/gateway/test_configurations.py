@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 
-from bot.gateway import AccessDeniedError, GatewayError, UnavailableError, wire
+from bot.gateway import (
+    AccessDeniedError,
+    ChangeRefusedError,
+    GatewayError,
+    UnavailableError,
+    wire,
+)
+from bot.gateway.administration import ConfigApiAdministration
 from bot.gateway.configapi import ConfigApiGateway
 from bot.identity.tokens import FixedToken
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
@@ -16,10 +23,12 @@ from bot.simulator.server import Simulator
 
 
 @asynccontextmanager
-async def reading(*faults: Fault) -> AsyncGenerator[ConfigApiGateway, None]:
+async def reading(
+    *faults: Fault, pauses: Sequence[float] = ()
+) -> AsyncGenerator[ConfigApiGateway, None]:
     async with Simulator(Scenario(faults=faults)) as simulator, aiohttp.ClientSession() as session:
         url = simulator.configapi_url
-        yield ConfigApiGateway(session, url, FixedToken(), read_timeout=2.0, pauses=())
+        yield ConfigApiGateway(session, url, FixedToken(), read_timeout=2.0, pauses=pauses)
 
 
 async def test_configurations_and_admin_host_are_read() -> None:
@@ -45,6 +54,33 @@ async def test_configurations_raise_by_kind_of_failure(
             await gateway.configurations("TeamsIPPhonePolicy")
         with pytest.raises(error):
             await gateway.discover_admin_host()
+
+
+REFUSALS = [
+    (FaultKind.BAD_REQUEST, ChangeRefusedError),
+    (FaultKind.FORBIDDEN, AccessDeniedError),
+]
+
+
+@pytest.mark.parametrize(("fault", "error"), REFUSALS)
+async def test_change_refused_at_once_changed_nothing(
+    fault: FaultKind, error: type[GatewayError]
+) -> None:
+    refused = Fault(call=Call.SWITCH, fault=fault, times=0)
+    async with reading(refused, pauses=(0.001,)) as gateway:
+        with pytest.raises(error):
+            await ConfigApiAdministration(gateway).switch("Disabled")
+
+
+@pytest.mark.parametrize("fault", [fault for fault, _ in REFUSALS])
+async def test_change_refused_after_an_answer_was_lost_may_have_taken_effect(
+    fault: FaultKind,
+) -> None:
+    lost = Fault(call=Call.SWITCH, fault=FaultKind.SERVER_ERROR_ACCEPTED)
+    refused = Fault(call=Call.SWITCH, fault=fault, nth=2, times=0)
+    async with reading(lost, refused, pauses=(0.001, 0.001)) as gateway:
+        with pytest.raises(UnavailableError):
+            await ConfigApiAdministration(gateway).switch("Disabled")
 
 
 @pytest.mark.parametrize(

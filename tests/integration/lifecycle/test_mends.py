@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import select, update
@@ -401,3 +401,46 @@ async def test_each_decision_about_a_mend_is_audited(database: Database) -> None
             select(EventRow.action).where(EventRow.action.startswith("mend")).order_by(EventRow.id)
         )
     assert list(actions.scalars()) == ["mend drafted", "mend asked", "mend approved"]
+
+
+async def test_overdue_mend_waits_for_its_next_pass(database: Database) -> None:
+    mend = await waiting(database)
+    assert await approve(database, mend)
+    now = utc_now() + timedelta(days=1)
+    due_at = now + timedelta(minutes=5)
+
+    async def overdue(when: datetime) -> list[int]:
+        async with database.read() as tx:
+            return await mends.overdue(tx, owner=OWNER, now=when, before=now)
+
+    assert await overdue(now) == [mend.id]
+    async with database.write() as tx:
+        await lifecycle.end_pass(tx, mend, owner=OWNER, due_at=due_at, progressed=False, refused="")
+    assert await overdue(now) == []
+    assert await overdue(due_at) == [mend.id]
+
+
+async def test_access_that_another_replica_vouches_for_is_not_asked_for(
+    database: Database,
+) -> None:
+    mend = await waiting(database)
+    assert await approve(database, mend)
+    request = await jobs.load(database, mend.request_id)
+
+    async def lose_access(when: datetime) -> bool:
+        async with database.write() as tx:
+            return await lifecycle.lose_access(tx, NOTIFY, request, mend, "", now=when)
+
+    assert not await lose_access(utc_now())
+    assert (await load(database, mend.id)).access_wanted_since is None
+    assert await lose_access(utc_now() + timedelta(minutes=2))
+
+
+async def test_access_that_teams_denies_is_asked_for_while_the_lease_lasts(
+    database: Database,
+) -> None:
+    mend = await waiting(database)
+    assert await approve(database, mend)
+    request = await jobs.load(database, mend.request_id)
+    async with database.write() as tx:
+        assert await lifecycle.lose_access(tx, NOTIFY, request, mend, "no", now=utc_now())
