@@ -29,16 +29,21 @@ def verify(
     file: Path | None, anchors: Sequence[str], anchors_file: Path | None, *, as_json: bool
 ) -> int:
     """Checks the chain of the database, or of an export. Prints the first broken link, and returns the exit
-    code. Raises UsageError when it cannot be read."""
+    code. Raises UsageError when it cannot be read, or has none of the links that the anchors are of."""
     known = [*map(_anchor, anchors), *_noted(anchors_file)]
     if file is not None:
         verifier, found = _verify_file(file, known)
     else:
         verifier, found = with_database(lambda database: _verify_database(database, known))
+    if found is None and known and not verifier.anchored:
+        raise UsageError(
+            "No anchor was compared: they are all of links before the first one here. Export from an "
+            "earlier time, or give a later anchor."
+        )
     if as_json:
         sys.stdout.write(json.dumps(_as_json(verifier, found)) + "\n")
     else:
-        sys.stdout.write(_sentence(verifier, found, len(known)) + "\n")
+        sys.stdout.write(_sentence(verifier, found) + "\n")
     return BROKEN if found else 0
 
 
@@ -63,6 +68,10 @@ def _verify_file(file: Path, anchors: Sequence[Anchor]) -> tuple[Verifier, Break
         first = False
         if not verifier.add(link, event):
             break
+        if not audit_export.same(line, link, event):
+            verifier.misreported(link, event)  # the chain holds: later links may tell of a purge
+    if first:
+        raise UsageError(f"{file} has no event of an export.")
     return verifier, verifier.end()
 
 
@@ -101,19 +110,25 @@ def _as_json(verifier: Verifier, found: Break | None) -> dict[str, Any]:
         "head": {"seq": head.seq, "hash": head.hash},
         "purged": verifier.purged,
         "erased": verifier.erased,
+        "anchors": {"compared": verifier.anchored, "passed_over": verifier.passed_over},
         "broken": {"seq": found.seq, "event": found.event_id, "fault": found.fault.name.lower()}
         if found
         else None,
     }
 
 
-def _sentence(verifier: Verifier, found: Break | None, anchors: int) -> str:
+def _sentence(verifier: Verifier, found: Break | None) -> str:
     if found is not None:
         return f"Broken at link {found.seq}: {found.fault.value}."
     head = verifier.head or Anchor(0, "")
+    passed_over = (
+        f", {verifier.passed_over} from before the first link were not compared"
+        if verifier.passed_over
+        else ""
+    )
     return (
         f"Whole: {verifier.links} links, {verifier.purged} of purged events and {verifier.erased} with "
-        f"erased values; {anchors} anchors hold. Head: {head.seq}:{head.hash or '-'}"
+        f"erased values; {verifier.anchored} anchors hold{passed_over}. Head: {head.seq}:{head.hash or '-'}"
     )
 
 

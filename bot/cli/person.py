@@ -35,7 +35,8 @@ def erase(identifiers: Sequence[str], *, as_json: bool) -> None:
         erased = with_database(run)
     except people.StillOpenError as error:
         raise UsageError(
-            f"Nothing was erased, since these requests have not ended: {error}. Cancel them or wait."
+            f"Nothing was erased, since these requests, or mends of their accounts, have not ended: {error}. "
+            "Cancel them or wait."
         ) from error
     if as_json:
         write_line(sys.stdout, {"events": erased.events, "rows": erased.rows})

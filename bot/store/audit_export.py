@@ -92,6 +92,23 @@ def _cell(exported: Any, column: str) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
 
 
+def same(line: str, link: Link, event: Event | None) -> bool:
+    """Whether an exported object says in all its fields what its link and event say, once those are checked.
+    Only the version of the product is its own."""
+    exported = json.loads(line)
+    try:
+        told = ocsf(link, event)
+        told["metadata"]["product"]["version"] = exported["metadata"]["product"]["version"]
+    except (ValueError, KeyError, TypeError, OverflowError):
+        return False
+    return _text(told) == _text(exported)
+
+
+def _text(value: object) -> str:
+    """Unlike equality, this tells `true` from `1`."""
+    return json.dumps(value, sort_keys=True)
+
+
 def event_of(link: Link) -> Event:
     """What a link tells by itself. Raises ValueError or KeyError if it cannot be read."""
     entry = json.loads(link.entry)

@@ -151,8 +151,10 @@ class Verifier:
     #: the link before the first one to be checked; None to begin with whatever comes first
     head: Anchor | None = field(default_factory=lambda: Anchor(0, NOTHING))
     links: int = 0  #: checked
+    anchored: int = 0  #: anchors that were compared, and hold
     erased: int = 0  #: events some of whose values were deleted
     purged: int = 0  #: events that were deleted
+    _first: int = 0  # link that was checked; 0 before there is one
     _found: list[Break] = field(default_factory=list)
     _missing: dict[int, tuple[int, str]] = field(default_factory=dict)  # event -> seq, time
     _incomplete: dict[int, int] = field(default_factory=dict)  # event -> seq
@@ -166,11 +168,26 @@ class Verifier:
             return False
         self.head = Anchor(link.seq, link.hash)
         self.links += 1
+        self._first = self._first or link.seq
         for anchor in self.anchors:
-            if anchor.seq == link.seq and anchor.hash != link.hash:
+            if anchor.seq != link.seq:
+                continue
+            if anchor.hash != link.hash:
                 self._found.append(Break(link.seq, Fault.NOT_ANCHORED))
                 return False
+            self.anchored += 1
         return True
+
+    @property
+    def passed_over(self) -> int:
+        """Anchors from before the first link that was checked: nothing is known of them."""
+        return sum(anchor.seq < self._first for anchor in self.anchors)
+
+    def misreported(self, link: Link, event: Event | None) -> None:
+        """What an export says beside the last link, which was checked, is not what its event says."""
+        self._found.append(
+            Break(link.seq, Fault.EVENT_CHANGED, event.id if event is not None else None)
+        )
 
     def not_chained(self, event_id: int) -> None:
         """There is an event without a link."""

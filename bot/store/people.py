@@ -14,20 +14,30 @@ from typing import Any
 
 from sqlalchemy import RowMapping, Table, delete, select, update
 
+from bot.mending.mend import OPEN_MEND_STATES
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
 from bot.store import audit, locks
 from bot.store.chain import ERASED
 from bot.store.database import Transaction
-from bot.store.models import Base, BatchRow, EventRow, LinkRow, RequestRow
+from bot.store.models import (
+    Base,
+    BatchRow,
+    EventRow,
+    LinkRow,
+    MendChangeRow,
+    MendRow,
+    RequestRow,
+)
 
 #: An identifier is at least as long: shorter ones are in everything.
 SHORTEST = 3
 _AT_ONCE = 1000
 _ACTOR = ("actor_id", "actor_name")
+_TEXTS_OF_MEND = ("conversation_id", "reason", "comment", "refused")
 
 
 class StillOpenError(Exception):
-    """Requests that have not ended are about the person."""
+    """Requests that have not ended, or whose mend has not, are about the person."""
 
     def __init__(self, request_ids: Sequence[str]) -> None:
         super().__init__(", ".join(request_ids))
@@ -56,7 +66,8 @@ async def find(
 
 async def erase(tx: Transaction, identifiers: Sequence[str]) -> Erased:
     """Erases the person everywhere but in the audit's chain, which cannot name anybody, and records that.
-    Requests, batches, and events stay, without the person; other rows are deleted.
+    Requests, batches, mends, and events stay, without the person; other rows are deleted, with them the
+    changes of mends to the person's account, which cannot be undone any more.
 
     Raises `StillOpenError` before anything is changed.
     """
@@ -66,6 +77,8 @@ async def erase(tx: Transaction, identifiers: Sequence[str]) -> Erased:
         row.get("request_id") or (row["id"] if table.name == RequestRow.__tablename__ else "")
         for table, row in found
     } - {""}
+    of_mends = {row["mend_id"] for table, row in found if table.name == MendChangeRow.__tablename__}
+    of_requests |= await _requests_of(tx, sorted(of_mends))
     await _refuse_open(tx, sorted(of_requests))
     events = [row for table, row in found if table.name == EventRow.__tablename__]
     for row in events:
@@ -81,8 +94,20 @@ async def erase(tx: Transaction, identifiers: Sequence[str]) -> Erased:
     return Erased(len(events), len(others))
 
 
+async def _requests_of(tx: Transaction, mend_ids: Sequence[int]) -> set[str]:
+    request_ids: set[str] = set()
+    for start in range(0, len(mend_ids), _AT_ONCE):
+        chunk = mend_ids[start : start + _AT_ONCE]
+        rows = await tx.execute(select(MendRow.request_id).where(MendRow.id.in_(chunk)))
+        request_ids.update(rows.scalars())
+    return request_ids
+
+
 async def _refuse_open(tx: Transaction, request_ids: Sequence[str]) -> None:
     ended = [state.value for state in TERMINAL_REQUEST_STATES]
+    mending = select(MendRow.request_id).where(
+        MendRow.state.in_([state.value for state in OPEN_MEND_STATES])
+    )
     still_open: list[str] = []
     for start in range(0, len(request_ids), _AT_ONCE):
         chunk = request_ids[start : start + _AT_ONCE]
@@ -90,7 +115,8 @@ async def _refuse_open(tx: Transaction, request_ids: Sequence[str]) -> None:
         rows = await tx.execute(
             select(RequestRow.id).where(
                 RequestRow.id.in_(chunk),
-                RequestRow.state.not_in([*ended, RequestState.DRAFT.value]),
+                RequestRow.state.not_in([*ended, RequestState.DRAFT.value])
+                | RequestRow.id.in_(mending),
             )
         )
         still_open.extend(rows.scalars())
@@ -134,8 +160,26 @@ async def _forget(
                 reason=_text_without(row["reason"], wanted),
                 comment=_text_without(row["comment"], wanted),
                 refused=_text_without(row["refused"], wanted),
-                notices=[] if _contains(row["notices"], wanted) else row["notices"],
+                **{
+                    name: [] if _contains(row[name], wanted) else row[name]
+                    for name in ("notices", "recheck_notices", "tenant_verdicts")
+                },
             )
+        )
+    elif table.name == MendRow.__tablename__:
+        names = {name for name in _TEXTS_OF_MEND if _contains(row[name], wanted)}
+        for role in ("requester", "decided_by", "undo_by"):
+            both = {f"{role}_id", f"{role}_name"}
+            if any(_contains(row[name], wanted) for name in both):
+                names |= both
+        await tx.execute(
+            update(MendRow).where(MendRow.id == row["id"]).values(dict.fromkeys(names, ""))
+        )
+    elif table.name == MendChangeRow.__tablename__ and _only_in_detail(row, wanted):
+        await tx.execute(
+            update(MendChangeRow)
+            .where(MendChangeRow.mend_id == row["mend_id"], MendChangeRow.number == row["number"])
+            .values(detail="")
         )
     elif table.name == BatchRow.__tablename__:
         await tx.execute(
@@ -146,6 +190,11 @@ async def _forget(
     else:
         keys = (column == row[column.name] for column in table.primary_key.columns)
         await tx.execute(delete(table).where(*keys))
+
+
+def _only_in_detail(change: Mapping[str, Any], wanted: re.Pattern[str]) -> bool:
+    """Whether it is a change to somebody else, and only Teams' answer to it names the person."""
+    return not any(_contains(value, wanted) for name, value in change.items() if name != "detail")
 
 
 def _text_without(text: str, wanted: re.Pattern[str]) -> str:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import InstrumentedAttribute
 
+from bot.mending.mend import WORKING_STATES
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
 from bot.store import audit, file_consents, received_activities
 from bot.store.chain import PURGED, timestamp
@@ -19,6 +20,7 @@ from bot.store.models import (
     ConversationRow,
     EventRow,
     FileConsentRow,
+    MendRow,
     PostRow,
     PublisherLeaseRow,
     ReceivedActivityRow,
@@ -30,7 +32,8 @@ _CHUNK = 500  # requests per DELETE
 
 async def purge(tx: Transaction, before: datetime, *, audit_before: datetime | None = None) -> int:
     """Delete requests that ended before `before`, drafts created before it, all that belongs to them, and
-    conversations that have been silent as long. Returns the number of requests deleted.
+    conversations that have been silent as long. Returns the number of requests deleted. Requests whose mend
+    is changing accounts, or undoing that, stay: with it would go what the accounts had before.
 
     Of the audit, events before `audit_before` are deleted, if that is given; its chain stays, and both
     deletions become links of it.
@@ -44,7 +47,14 @@ async def purge(tx: Transaction, before: datetime, *, audit_before: datetime | N
         )
         .with_for_update(skip_locked=True)
     )
-    request_ids = list(rows.scalars())
+    # Read once the requests are held: no mend of theirs is approved from then on.
+    working = await tx.execute(
+        select(MendRow.request_id).where(
+            MendRow.state.in_([state.value for state in WORKING_STATES])
+        )
+    )
+    mending = set(working.scalars())
+    request_ids = [request_id for request_id in rows.scalars() if request_id not in mending]
     for start in range(0, len(request_ids), _CHUNK):
         chunk = request_ids[start : start + _CHUNK]
         of_chunk = PostRow.request_id.in_(chunk)

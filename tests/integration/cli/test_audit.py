@@ -84,6 +84,7 @@ async def test_verify_says_that_the_chain_is_whole_and_where_its_head_is(
         "head": {"seq": 3, "hash": head},
         "purged": 0,
         "erased": 0,
+        "anchors": {"compared": 1, "passed_over": 0},
         "broken": None,
     }
 
@@ -160,6 +161,68 @@ async def test_export_verifies_by_itself_and_shows_each_change_to_it(
         lines[:] = before
     file.write_text("\n".join(lines[1:]), "utf-8")
     assert (await run("audit", "verify", "--file", file))[0] == 0  # a part of the chain
+
+
+async def test_verify_of_a_part_says_which_anchors_were_compared(
+    run: Run, database: Database, tmp_path: Path
+) -> None:
+    await rejected(database)
+    head = (await rows.dump(database))["audit_chain"][-1]["hash"]
+    file = tmp_path / "audit.jsonl"
+    assert (await run("audit", "export", "--output", file))[0] == 0
+    file.write_text(file.read_text("utf-8").splitlines()[2], "utf-8")
+    verify = ("audit", "verify", "--file", file)
+    before = ("--anchor", f"1:{'0' * 64}")
+    code, printed = await run(*verify, *before)
+    assert code == 2
+    assert "No anchor was compared" in printed
+    code, printed = await run(*verify, *before, "--anchor", f"3:{head}")
+    assert code == 0
+    assert "1 anchors hold, 1 from before the first link were not compared." in printed
+    code, printed = await run(*verify, *before, "--anchor", f"3:{head}", "--json")
+    assert json.loads(printed)["anchors"] == {"compared": 1, "passed_over": 1}
+    assert (await run(*verify, *before, "--anchor", f"4:{head}"))[0] == 1  # cut off
+
+
+async def test_verify_of_an_empty_file_ends_with_two(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "audit.jsonl"
+    file.touch()
+    code, printed = await run("audit", "verify", "--file", file)
+    assert code == 2
+    assert "has no event" in printed
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"comment": "approved with pleasure"},
+        {"status": "Failure"},
+        {"status_id": 2},
+        {"status_id": True},
+        {"time": 0},
+        {"activity_id": 1},
+        {"type_uid": 300401},
+        {"message": "added"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("purged", [False, True])
+async def test_verify_finds_a_changed_field_of_an_export(
+    run: Run, database: Database, tmp_path: Path, change: dict[str, object], purged: bool
+) -> None:
+    await rejected(database)
+    if purged:
+        assert (await run("purge", "--older-than", "0h", "--audit-older-than", "0h"))[0] == 0
+    file = tmp_path / "audit.jsonl"
+    assert (await run("audit", "export", "--output", file))[0] == 0
+    events = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+    events[2]["metadata"]["product"]["version"] = "0.0.1"
+    file.write_text("\n".join(map(json.dumps, events)), "utf-8")
+    assert (await run("audit", "verify", "--file", file))[0] == 0
+    events[2] |= change
+    file.write_text("\n".join(map(json.dumps, events)), "utf-8")
+    code, printed = await run("audit", "verify", "--file", file)
+    assert (code, printed) == (1, "Broken at link 3: its event was changed.\n")
 
 
 async def test_export_since_has_what_came_later_only(run: Run, database: Database) -> None:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from sqlalchemy import update
+
 from bot.lifecycle import requests as lifecycle
+from bot.mending.mend import WORKING_STATES, MendState
 from bot.store import posts, requests
 from bot.store.database import Database
+from bot.store.models import MendRow
 from bot.store.purge import purge
+from tests.integration.lifecycle.test_mends import waiting as waiting_mend
 from tests.support import jobs, outbox, rows
 
 
@@ -59,3 +64,22 @@ async def test_purge_deletes_old_posts_of_no_request_unless_live(database: Datab
         assert await purge(tx, jobs.utc_now() + timedelta(seconds=1)) == 0
         assert [post.id for post in await outbox.due(tx)] == [delivered.id + 1]
     assert len((await rows.dump(database))["posts"]) == 1
+
+
+async def test_purge_spares_a_request_while_its_mend_changes_accounts(database: Database) -> None:
+    mend = await waiting_mend(database)
+    for state in MendState:
+        async with database.write() as tx:
+            await tx.execute(update(MendRow).values(state=state.value))
+        before = await rows.dump(database)
+        async with database.write() as tx:
+            deleted = await purge(tx, jobs.utc_now() + timedelta(seconds=1))
+            left = await requests.load(tx, mend.request_id)
+        if state in WORKING_STATES:
+            assert (deleted, left is not None) == (0, True)
+            after = await rows.dump(database)
+            for table in ("mends", "mend_changes", "phones"):
+                assert after[table] == before[table]
+        else:
+            assert (deleted, left) == (1, None)
+            mend = await waiting_mend(database)
