@@ -162,7 +162,7 @@ async def _forget(
                 refused=_text_without(row["refused"], wanted),
                 **{
                     name: [] if _contains(row[name], wanted) else row[name]
-                    for name in ("notices", "recheck_notices", "tenant_verdicts")
+                    for name in ("notices", "recheck_notices", "tenant_stops", "tenant_verdicts")
                 },
             )
         )

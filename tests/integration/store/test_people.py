@@ -116,7 +116,9 @@ async def test_erased_account_is_in_nothing_that_the_checks_noted(database: Data
     about = [{"code": "unknown", "arguments": {"detail": f"no answer for {ACCOUNT}"}}]
     async with database.write() as tx:
         await tx.execute(
-            update(RequestRow).values(notices=other, recheck_notices=about, tenant_verdicts=about)
+            update(RequestRow).values(
+                notices=other, recheck_notices=about, tenant_stops=about, tenant_verdicts=about
+            )
         )
     await erase(database, ACCOUNT)
     assert await found(database, ACCOUNT) == []
