@@ -33,7 +33,6 @@ from bot.store.models import (
 SHORTEST = 3
 _AT_ONCE = 1000
 _ACTOR = ("actor_id", "actor_name")
-_TEXTS_OF_MEND = ("conversation_id", "reason", "comment", "refused")
 
 
 class StillOpenError(Exception):
@@ -160,20 +159,32 @@ async def _forget(
                 reason=_text_without(row["reason"], wanted),
                 comment=_text_without(row["comment"], wanted),
                 refused=_text_without(row["refused"], wanted),
-                **{
-                    name: [] if _contains(row[name], wanted) else row[name]
-                    for name in ("notices", "recheck_notices", "tenant_stops", "tenant_verdicts")
-                },
+                notices=_list_without(row["notices"], wanted),
+                recheck_notices=_list_without(row["recheck_notices"], wanted),
+                tenant_stops=_list_without(row["tenant_stops"], wanted),
+                tenant_verdicts=_list_without(row["tenant_verdicts"], wanted),
             )
         )
     elif table.name == MendRow.__tablename__:
-        names = {name for name in _TEXTS_OF_MEND if _contains(row[name], wanted)}
-        for role in ("requester", "decided_by", "undo_by"):
-            both = {f"{role}_id", f"{role}_name"}
-            if any(_contains(row[name], wanted) for name in both):
-                names |= both
+        requester, decider, undoer = (
+            any(_contains(row[f"{role}_{of}"], wanted) for of in ("id", "name"))
+            for role in ("requester", "decided_by", "undo_by")
+        )
         await tx.execute(
-            update(MendRow).where(MendRow.id == row["id"]).values(dict.fromkeys(names, ""))
+            update(MendRow)
+            .where(MendRow.id == row["id"])
+            .values(
+                requester_id="" if requester else row["requester_id"],
+                requester_name="" if requester else row["requester_name"],
+                decided_by_id="" if decider else row["decided_by_id"],
+                decided_by_name="" if decider else row["decided_by_name"],
+                undo_by_id="" if undoer else row["undo_by_id"],
+                undo_by_name="" if undoer else row["undo_by_name"],
+                conversation_id=_text_without(row["conversation_id"], wanted),
+                reason=_text_without(row["reason"], wanted),
+                comment=_text_without(row["comment"], wanted),
+                refused=_text_without(row["refused"], wanted),
+            )
         )
     elif table.name == MendChangeRow.__tablename__ and _only_in_detail(row, wanted):
         await tx.execute(
@@ -199,6 +210,10 @@ def _only_in_detail(change: Mapping[str, Any], wanted: re.Pattern[str]) -> bool:
 
 def _text_without(text: str, wanted: re.Pattern[str]) -> str:
     return "" if _contains(text, wanted) else text
+
+
+def _list_without(items: list[Any], wanted: re.Pattern[str]) -> list[Any]:
+    return [] if _contains(items, wanted) else items
 
 
 def _pattern(identifiers: Sequence[str]) -> re.Pattern[str]:

@@ -69,7 +69,7 @@ async def test_card_shows_what_is_wrong_with_each_account(make_bot: MakeBot) -> 
 
     shown = text_of(card)
     assert "1 account is an administrator's, a guest's, or not allowed here." in shown
-    assert "1 account looks like a person's." in shown
+    assert "1 account may not be for a phone, or is protected." in shown
     assert "The sign-in of 2 accounts will probably fail. They are left out." in shown
     assert "The account is an administrator: User Administrator" in shown
     assert "The account has a mailbox" in shown

@@ -268,8 +268,9 @@ def test_approval_says_whose_permissions_are_used_when_they_are_the_approvers(
         runs_as_approver=as_approver,
     ).card
     text = reading.text(card)
-    assert "The sign-in starts as soon as you approve" in text
-    assert ("runs with your permissions. You need a role" in text) is as_approver
+    assert "The sign-in starts once you approve" in text
+    assert ("runs with your permissions" in text) is as_approver
+    assert ("You need a role that can reset passwords." in text) is as_approver
 
 
 def test_approval_says_that_only_the_file_was_checked() -> None:
