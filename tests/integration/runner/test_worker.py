@@ -523,12 +523,19 @@ async def test_outage_is_logged_once_however_many_polls_fail(
 async def test_outage_is_logged_once_when_gateway_is_down_for_several_batches(
     database: Database,
 ) -> None:
-    scenario = with_faults(Fault(call=Call.BATCH_STATUS, fault=FaultKind.UNAVAILABLE, times=0))
-    with capture_logs() as logs:
-        async with worker_harness.opened(database, scenario) as here, here.working():
-            request_id = await jobs.approved(database, 300)
-            await here.until(request_id, lambda s: s.unreachable_since is not None)
-            polled = await polled_batches(here, database, polls=4)
+    """Polls only, since an answered submit ends an outage."""
+    down = Fault(call=Call.BATCH_STATUS, fault=FaultKind.UNAVAILABLE, times=0)
+    async with worker_harness.opened(database, SLOW) as here:
+        request_id = await jobs.approved(database, 300)
+        async with here.working():
+            await here.until(request_id, all_submitted)
+        before = await polls_by_batch(database)
+        await worker_harness.expire_leases(database)
+        here.simulator.faults.add(down)
+        with capture_logs() as logs:
+            async with here.working():
+                await here.until(request_id, lambda s: s.unreachable_since is not None)
+                polled = await polled_batches(here, database, polls=max(before) + 4)
     assert polled == 3
     unavailable = [entry for entry in logs if entry["event"] == "gateway.unavailable"]
     assert len({entry["batch"] for entry in unavailable}) == 3
@@ -536,13 +543,21 @@ async def test_outage_is_logged_once_when_gateway_is_down_for_several_batches(
     assert not [entry for entry in logs if entry["event"] == "gateway.recovered"]
 
 
+def all_submitted(snapshot: RequestSnapshot) -> bool:
+    return set(snapshot.regions[0].batches) == {BatchState.SUBMITTED}
+
+
+async def polls_by_batch(database: Database) -> list[int]:
+    async with database.read() as tx:
+        return list((await tx.execute(select(BatchRow.polls))).scalars())
+
+
 async def polled_batches(here: worker_harness.World, database: Database, *, polls: int) -> int:
     """Wait until each batch has been polled `polls` times; returns the number of batches."""
     async with asyncio.timeout(PATIENCE):
         while True:
             here.changed.clear()
-            async with database.read() as tx:
-                counts = list((await tx.execute(select(BatchRow.polls))).scalars())
+            counts = await polls_by_batch(database)
             if min(counts) >= polls:
                 return len(counts)
             await here.changed.wait()
