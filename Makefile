@@ -16,6 +16,9 @@ CHAT    := $(CLIENT)/.client-$(call sum,infra/playground/package-lock.json)
 SCHEMA  := .tools/manifest/.schema-$(call sum,manifest/schema/package-lock.json)
 INFRA   := .venv-infra/.infra-$(call sum,infra/lock/infra.txt)
 
+# Bytecode is kept, whatever the environment says: otherwise each test that starts the service compiles it.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help demo run test check check-infra bench clean lock browser
