@@ -1,7 +1,7 @@
 """kill -9 while accounts are checked, before the approval and after it: no account is missed, none passes
 without an answer, and nothing is sent before the second check is over.
 
-`OFFHOOK_CHAOS_CHECK_KILLS` sets the number of kills per database (default 4), half of them during each
+`OFFHOOK_CHAOS_CHECK_KILLS` sets the number of kills per database (default 2), half of them during each
 check; `OFFHOOK_CHAOS_SEED` their times.
 """
 
@@ -31,7 +31,7 @@ FACTOR = 0.02
 ACCOUNTS = 1500  # five reads of 300
 ADMIN, APPROVER = PEOPLE[0], PEOPLE[1]
 CHAT = Chat("a:admin")
-KILLS = int(os.environ.get("OFFHOOK_CHAOS_CHECK_KILLS", "4"))
+KILLS = int(os.environ.get("OFFHOOK_CHAOS_CHECK_KILLS", "2"))
 KILLS_PER_CHECK = 10
 SEED = int(os.environ.get("OFFHOOK_CHAOS_SEED", "1"))
 TIMEOUT_SECONDS = 600.0

@@ -1,7 +1,8 @@
 """kill -9 at random moments of mends and their undos: each change is recorded once, and the undo gives
 back what was there.
 
-`OFFHOOK_CHAOS_KILLS` sets the number of kills per database (default 4), `OFFHOOK_CHAOS_SEED` their times.
+`OFFHOOK_CHAOS_MEND_KILLS` sets the number of kills per database (default 2), `OFFHOOK_CHAOS_SEED` their
+times.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from tests.support.running_bot import text_of
 FACTOR = 0.02
 ADMIN, APPROVER = PEOPLE[0], PEOPLE[1]
 CHAT = Chat("a:admin")
-KILLS = int(os.environ.get("OFFHOOK_CHAOS_KILLS", "4"))
+KILLS = int(os.environ.get("OFFHOOK_CHAOS_MEND_KILLS", "2"))
 KILLS_PER_JOB = 10
 SEED = int(os.environ.get("OFFHOOK_CHAOS_SEED", "1"))
 TIMEOUT_SECONDS = 300.0
