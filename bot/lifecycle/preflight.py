@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
 
-from bot.mending.plan import mendable
+from bot.mending.plan import mendable, nameable, plan
 from bot.phones.issue import Issue, Severity
 from bot.preflight import findings
 from bot.preflight.summary import summarize
@@ -184,8 +184,9 @@ async def complete(
         )
     )
     await drafts.add_notices(tx, request_id, found)
-    changes = await mends.mendable_of(tx, request_id)
-    await mends.keep_mendable(tx, request_id, mendable(changes))
+    found, off = await mends.found_of(tx, request_id)
+    fits = mendable(plan(found, switch_off=off), len(nameable(found)))
+    await mends.keep_mendable(tx, request_id, fits)
     counts = await account_checks.counts(tx, request_id)
     results = {result.value: count for result, count in counts.items()}
     await audit.record(tx, request_id, "accounts checked", now, None, **results)

@@ -109,6 +109,8 @@ class NewChange:
     account: str  #: UPN as the file has it; "" for the tenant
     replaces: str  #: the effective policy by name, as the checks found it; for people, and compared
     after: str  #: the policy's name, or `ON`
+    #: the account may be a person's or an administrator's for all that is known
+    guard_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +127,4 @@ class Change:
     after: str
     state: ChangeState
     since: datetime | None = None  #: UTC time of the write whose effect is waited for
+    guard_unknown: bool = False  #: as of `NewChange`

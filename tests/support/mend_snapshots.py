@@ -71,6 +71,8 @@ def snapshot(state: MendState, *, text: str = "", page: int = 1) -> MendSnapshot
         undo_asked_at=ASKED + timedelta(hours=2) if undone else None,
         refused=text or "Access denied" if state is MendState.RUNNING else "",
         access_wanted_since=ASKED if state in (MendState.RUNNING, MendState.UNDOING) else None,
+        guard_unknown=("lobby9@contoso.com",),
+        nameable=1 if state is MendState.DRAFT else 0,
     )
 
 

@@ -4,6 +4,9 @@ mend-gone = I can't find this mend. It may have been deleted with its request.
 mend-off = Mending is turned off here: it needs account checks (OFFHOOK_PREFLIGHT) and the ConfigAPI (OFFHOOK_GATEWAY).
 mend-nothing = The checks found nothing that can be mended.
 mend-too-many = At most { $limit } changes can be made at once. Split the file.
+mend-not-nameable = { $account } is not among the accounts that you can name here. Choose from the list on the card.
+mend-name-some = Nothing was chosen. Choose the accounts to mend on the card.
+mend-confirm-unknown = Confirm first that the accounts named at the top belong to phones.
 mend-want-reason = Enter a reason. The approver will see it.
 mend-conflict = Another mend is about { $account }, too: see request { $request }. Wait until it has ended, or undo it first if it came later.
 mend-acknowledge = Confirm first that the policies of these accounts may change.
@@ -33,6 +36,17 @@ mend-offer = { $accounts ->
        *[other] {" "}It can also turn on bulk sign-in for this tenant.
     }
 } An approver has to approve it.
+mend-offer-nameable = { $more ->
+    [0] { $accounts ->
+        [one] 1 account could be mended, but Offhook cannot tell whether it is a person's or an administrator's.
+       *[other] { $accounts } accounts could be mended, but Offhook cannot tell whether they are people's or administrators'.
+    }
+   *[other] { $accounts ->
+        [one] 1 more account is left out: Offhook cannot tell whether it is a person's or an administrator's.
+       *[other] { $accounts } more accounts are left out: Offhook cannot tell whether they are people's or administrators'.
+    }
+} You can include accounts by name on the next card.
+button-mend-nameable = Mend accounts by name…
 button-mend = { $accounts ->
     [0] Turn on bulk sign-in…
     [one] Mend 1 account…
@@ -58,6 +72,10 @@ mend-headline-draft = { $accounts ->
     [0] Turn on bulk sign-in for this tenant?
     [one] Mend 1 account?
    *[other] Mend { $accounts } accounts?
+}
+mend-headline-draft-nameable = { $accounts ->
+    [one] Mend 1 account that may not be a phone's?
+   *[other] Mend accounts that may not be phones'?
 }
 mend-headline-waiting = { $accounts ->
     [0] Turning on bulk sign-in is waiting for approval.
@@ -88,6 +106,20 @@ mend-headline-rejected = The mend was rejected. Nothing was changed.
 mend-headline-expired = Nobody decided about the mend in time. Nothing was changed.
 mend-headline-withdrawn = The mend was withdrawn. Nothing was changed.
 mend-never = Only policies and the switch for bulk sign-in are changed. Numbers, licenses, MFA and Conditional Access never are.
+mend-unknown = { $accounts ->
+    [one] Offhook cannot tell whether this account is a person's or an administrator's. The requester included it by name:
+   *[other] Offhook cannot tell whether these { $accounts } accounts are people's or administrators'. The requester included them by name:
+}
+label-include-unknown = { $accounts ->
+    [one] Left out, since Offhook cannot tell whether it is a person's or an administrator's. Include it only if you know that it is a phone's:
+   *[other] Left out, since Offhook cannot tell whether they are people's or administrators'. Include only those that you know to be phones':
+}
+include-unknown-more = { $more } more are not listed. At most { $limit } can be included at once. “Not checked” on the request's card says what would let Offhook tell.
+label-confirm-unknown = Accounts that may not be phones'
+toggle-confirm-unknown = { $accounts ->
+    [one] I confirm that the account named at the top belongs to a phone
+   *[other] I confirm that all { $accounts } accounts named at the top belong to phones
+}
 mend-what-ip-phone-policy = { $accounts ->
     [one] 1 account gets the IP phone policy “Offhook SIP phones” (common area sign-in).
    *[other] { $accounts } accounts get the IP phone policy “Offhook SIP phones” (common area sign-in).
