@@ -10,6 +10,7 @@ from microsoft_teams.cards.core import (
     ChoiceSetInput,
     ContainerStyle,
     ShowCardAction,
+    TextBlock,
     TextInput,
     ToggleInput,
 )
@@ -407,7 +408,7 @@ def offer(context: CardContext) -> list[CardElement]:
         sentence = context.words(f"mend-under-way-{context.offer.under_way.value}")
         return [callout([text(sentence)], "emphasis")]
     found = context.offer.found
-    sentences: list[CardElement] = []
+    sentences: list[TextBlock] = []
     if found.planned:
         sentence = context.message(
             "mend-offer",

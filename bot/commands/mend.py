@@ -90,6 +90,8 @@ async def request_approval(
     decision = policy.may_request_approval(turn.actor, mend.facts)
     if isinstance(decision, Denied):
         return await denied_click(context, turn, Verb.MEND_REQUEST, request, decision)
+    if not context.rules.mends:
+        return TextAnswer(context.words("mend-turned-off"))
     reason = inputs.text("reason", MAX_TEXT)
     if not reason:
         return TextAnswer(context.words("mend-want-reason"))
@@ -169,6 +171,8 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
         return await denied_click(context, turn, Verb.MEND_APPROVE, request, decision)
     if request.state in NOTHING_RAN:
         return SHOW_CARD
+    if not context.rules.mends:
+        return TextAnswer(context.words("mend-turned-off"))
     if not equal(inputs.text("digest", HEX_CHARS), mend.digest):
         return await _changed(context, turn, request, "card")
     if not inputs.ticked("acknowledge"):

@@ -138,7 +138,7 @@ async def _ended_without_sign_in(tx: Transaction, mend: Mend) -> bool:
 async def _want_no_other(
     tx: Transaction, mend: Mend, among: frozenset[MendState], *, later: bool = False
 ) -> None:
-    """`later`: only mends that were made after this one."""
+    """`later`: only mends that were approved after this one."""
     conflict = await mends.conflicting(tx, mend, among, later=later)
     if conflict is not None:
         raise MendConflictError(*conflict)

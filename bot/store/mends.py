@@ -322,7 +322,7 @@ async def conflicting(
     tx: Transaction, mend: Mend, states: Collection[MendState], *, later: bool
 ) -> tuple[str, str] | None:
     """Another mend of the tenant, in one of these states, with one of its accounts: the id of that
-    mend's request and the account. None if there is none. `later`: only mends made after this one."""
+    mend's request and the account. None if there is none. `later`: only mends approved after this one."""
     own = select(MendChangeRow.account).where(
         MendChangeRow.mend_id == mend.id, MendChangeRow.account != ""
     )
@@ -331,7 +331,8 @@ async def conflicting(
         .join(MendChangeRow, MendChangeRow.mend_id == MendRow.id)
         .where(
             MendRow.tenant_id == mend.tenant_id,
-            MendRow.id > mend.id if later else MendRow.id != mend.id,
+            MendRow.id != mend.id,
+            *((MendRow.decided_at >= mend.decided_at,) if later else ()),
             MendRow.state.in_([state.value for state in states]),
             MendChangeRow.account.in_(own),
         )

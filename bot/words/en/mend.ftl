@@ -2,6 +2,7 @@
 
 mend-gone = I can't find this mend. It may have been deleted with its request.
 mend-off = Mending is turned off here: it needs account checks (OFFHOOK_PREFLIGHT) and the ConfigAPI (OFFHOOK_GATEWAY).
+mend-turned-off = Mending was turned off since this was prepared. Nothing was changed. Ask whoever runs Offhook to turn on account checks (OFFHOOK_PREFLIGHT), or reject or discard the mend.
 mend-nothing = The checks found nothing that can be mended.
 mend-too-many = At most { $limit } changes can be made at once. Split the file.
 mend-not-nameable = { $account } is not among the accounts that you can name here. Choose from the list on the card.

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.mending.change import POLICY_NAME
+from bot.settings.model import Preflight
 from bot.simulator.client import TENANT, Chat, button
 from bot.simulator.connector import Posted
 from bot.simulator.policies import CALLING, IP_PHONE
@@ -206,6 +207,23 @@ async def test_requester_cannot_approve_their_own_mend(make_bot: MakeBot) -> Non
 
     assert answer.text == "You can't decide on your own request. Ask another approver."
     assert bot.gateway.configapi.administration.grants == []
+
+
+async def test_mend_that_waits_is_not_approved_after_mending_was_turned_off(
+    make_bot: MakeBot,
+) -> None:
+    bot = await make_bot(gateway=tenant(LOBBY[0]), preflight="on")
+    card = await asked(bot, await checked(bot, phones_csv(2)))
+    await bot.stop()
+    bot.settings = bot.settings.model_copy(update={"preflight": Preflight.OFF})
+    await bot.start()
+
+    answer = await approved(bot, card)
+
+    assert answer.text.startswith("Mending was turned off since this was prepared.")
+    assert bot.gateway.configapi.administration.grants == []
+    await bot.click(MEGAN, card, "mend_reject")
+    await bot.wait_for_text("rejected mending the accounts")
 
 
 async def test_rejected_mend_changes_nothing_and_its_requester_is_told(make_bot: MakeBot) -> None:
