@@ -136,10 +136,10 @@ async def _ended_without_sign_in(tx: Transaction, mend: Mend) -> bool:
 
 
 async def _want_no_other(
-    tx: Transaction, mend: Mend, among: frozenset[MendState], *, later: bool = False
+    tx: Transaction, mend: Mend, among: frozenset[MendState], *, since: datetime | None = None
 ) -> None:
-    """`later`: only mends that were approved after this one."""
-    conflict = await mends.conflicting(tx, mend, among, later=later)
+    """`since`: only mends that were approved then or later."""
+    conflict = await mends.conflicting(tx, mend, among, since=since)
     if conflict is not None:
         raise MendConflictError(*conflict)
 
@@ -464,12 +464,13 @@ async def undo_mend(
 
     `switch_off`: also the tenant's switch, if the mend switched it on. Policies that it created stay.
     Returns False when the mend has moved on. Raises `MendConflictError` if another mend that is being
-    done has one of the accounts, or a later one that is not undone: what was before it is this one's.
+    done has one of the accounts, or one approved later that is not undone: what was before it is this
+    one's.
     """
     await locks.mends(tx, mend.tenant_id)
     await locks.requests(tx, mend.request_id)
     await _want_no_other(tx, mend, WORKING_STATES)
-    await _want_no_other(tx, mend, frozenset({MendState.FINISHED}), later=True)
+    await _want_no_other(tx, mend, frozenset({MendState.FINISHED}), since=mend.decided_at)
     if not await _transition(
         tx,
         mend,

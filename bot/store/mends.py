@@ -319,10 +319,10 @@ async def _newest(tx: Transaction, request_id: str, states: Collection[MendState
 
 
 async def conflicting(
-    tx: Transaction, mend: Mend, states: Collection[MendState], *, later: bool
+    tx: Transaction, mend: Mend, states: Collection[MendState], *, since: datetime | None = None
 ) -> tuple[str, str] | None:
     """Another mend of the tenant, in one of these states, with one of its accounts: the id of that
-    mend's request and the account. None if there is none. `later`: only mends approved after this one."""
+    mend's request and the account. None if there is none. `since`: only mends approved then or later."""
     own = select(MendChangeRow.account).where(
         MendChangeRow.mend_id == mend.id, MendChangeRow.account != ""
     )
@@ -332,7 +332,7 @@ async def conflicting(
         .where(
             MendRow.tenant_id == mend.tenant_id,
             MendRow.id != mend.id,
-            *((MendRow.decided_at >= mend.decided_at,) if later else ()),
+            *(() if since is None else (MendRow.decided_at >= since,)),
             MendRow.state.in_([state.value for state in states]),
             MendChangeRow.account.in_(own),
         )
