@@ -286,6 +286,16 @@ class MendPass:
             case Step.CHANGED_SINCE:
                 await self._fail(change, "changed-since", current or GLOBAL)
                 return ChangeState.FAILED
+            case Step.CHANGED_MEANWHILE:
+                await self._record(
+                    partial(
+                        self._give_up,
+                        change=change,
+                        error="changed-meanwhile",
+                        found=current or GLOBAL,
+                    )
+                )
+                return ChangeState.UNSHOWN
             case _:
                 return ChangeState.UNSHOWN if await self._late(change) else change.state
 
@@ -433,9 +443,11 @@ class MendPass:
     async def _show(self, tx: Transaction, change: Change) -> bool:
         return await lifecycle.show_change(tx, self.mend, change, owner=self.owner)
 
-    async def _give_up(self, tx: Transaction, change: Change) -> bool:
+    async def _give_up(
+        self, tx: Transaction, change: Change, error: str = "not-shown", found: str = ""
+    ) -> bool:
         return await lifecycle.give_up_change(
-            tx, self.mend, change, owner=self.owner, now=self.clock()
+            tx, self.mend, change, error, found, owner=self.owner, now=self.clock()
         )
 
     async def _restore(self, tx: Transaction, change: Change) -> bool:

@@ -162,6 +162,7 @@ mend-error-refused = Teams refused it: “{ $detail }” Change this account in 
 mend-error-policy-differs = The tenant has a policy “Offhook SIP phones” that says something else ({ $detail }). Correct its settings, or delete it, then start a new mend. Nothing was changed.
 mend-error-no-policy = The policy could not be created, so it was not granted. The line that begins with “The tenant” says why. Then start a new mend.
 mend-error-changed-since = It has another policy now ({ $detail }) than when it was checked. Start a new mend if that is to be replaced.
+mend-error-changed-meanwhile = Somebody else gave it { $detail } meanwhile, so it was not overwritten. Start a new mend if that is to be replaced.
 mend-error-changed-after = Somebody changed it since ({ $detail }), so it stays.
 mend-error-not-shown = It may have been written, but does not show. Look at the account in the Teams admin center; grant the policy there if it is missing.
 mend-error-too-late = It was not done within 24 hours. Start a new mend.

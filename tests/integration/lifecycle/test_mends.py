@@ -219,7 +219,7 @@ CHANGES: dict[str, tuple[states.Transition[ChangeState], Change_]] = {
     "give-up": (
         change_states.GIVE_UP,
         lambda tx, mend, change, owner: mend_changes.give_up_change(
-            tx, mend, change, owner=owner, now=utc_now()
+            tx, mend, change, "not-shown", "", owner=owner, now=utc_now()
         ),
     ),
     "restore": (

@@ -130,7 +130,7 @@ def change(state: ChangeState, *, before: str | None = None, replaces: str = "Sa
         (ChangeState.PLANNED, "Other", Step.CHANGED_SINCE),
         (ChangeState.INTENT, "Before", Step.WRITE),
         (ChangeState.INTENT, POLICY_NAME, Step.SHOWN),
-        (ChangeState.INTENT, "Other", Step.CHANGED_SINCE),
+        (ChangeState.INTENT, "Other", Step.CHANGED_MEANWHILE),
         (ChangeState.APPLIED, POLICY_NAME, Step.SHOWN),
         (ChangeState.APPLIED, "Before", Step.WAIT),
         (ChangeState.APPLIED, None, Step.WAIT),
