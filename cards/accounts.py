@@ -182,6 +182,14 @@ def hold_headline(snapshot: RequestSnapshot) -> Headline | None:
     return Headline("progress-checking", {"checked": hold.checked, "total": hold.total})
 
 
+def hold_lead(context: CardContext) -> list[CardElement]:
+    """What a request that is held waits for. Empty if nothing holds it."""
+    hold = context.snapshot.hold
+    if hold is None or hold.state is not Hold.HELD:
+        return []
+    return [bold(context.words("progress-held-waits"))]
+
+
 def new_failures(context: CardContext) -> list[CardElement]:
     """What holds a request: failures that its approver did not see, and what to decide about them."""
     hold = context.snapshot.hold

@@ -238,12 +238,13 @@ progress-held = Stopped before anything was sent: { $accounts ->
     [one] 1 account has a problem that the approval did not show.
    *[other] { $accounts } accounts have a problem that the approval did not show.
 }
+progress-held-waits = It waits for an approver's decision. No password has been reset.
 hold-account = { $account }: { $problem }
 hold-more = { $more ->
     [one] 1 more account has such a problem.
    *[other] { $more } more accounts have such a problem.
 }
-hold-how = No password has been reset. An approver can { $accounts ->
+hold-how = An approver can { $accounts ->
     [0] check again once this is fixed, continue anyway, or cancel the request.
     [one] continue without this account, check again once it is fixed, or cancel the request.
    *[other] continue without these accounts, check again once they are fixed, or cancel the request.
