@@ -42,7 +42,7 @@ def lead(context: CardContext, *, approver: bool = False) -> list[TextBlock]:
     lines: list[TextBlock] = []
     if windows.too_late:
         line = _line(context, "windows-too-late", windows.too_late, windows.late_examples)
-        what_next = f"windows-too-late-{'approver' if approver else 'requester'}"
+        what_next = "windows-too-late-approver" if approver else "windows-too-late-requester"
         lines += [bold(line), text(context.message(what_next, phones=windows.too_late))]
     if windows.nearly_too_late:
         examples = windows.nearly_late_examples
