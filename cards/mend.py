@@ -70,7 +70,7 @@ def _build(context: CardContext, kind: CardKind) -> CardParts:
         actions += _waiting_actions(context, mend, for_approvers=for_approvers)
     elif mend.state is MendState.FINISHED and for_approvers and _undoable(mend):
         actions.append(_undo_button(context, mend))
-    if mend.access_wanted_since is not None:
+    if mend.access_wanted_since is not None and for_approvers:
         title = context.words("button-mend-sign-in")
         actions.append(_button(context, mend, Verb.MEND_SIGN_IN, title))
     label = context.words(f"mend-state-{mend.state.value}")

@@ -33,8 +33,8 @@ from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.digest import HEX_CHARS, equal
 from bot.signin.policy import DenialReason, Denied
 from bot.signin.request import RequestState
+from bot.signin.snapshot import MAX_NAMED
 from bot.store.requests import Request
-from bot.store.snapshots import MAX_NAMED
 from cards.types import Verb
 
 log = structlog.get_logger()

@@ -25,10 +25,8 @@ VERBS = {
     (MendState.DRAFT, True): {"mend_request", "mend_withdraw"},
     (MendState.WAITING, False): {"mend_withdraw"},
     (MendState.WAITING, True): {"mend_approve", "mend_reject"},
-    (MendState.RUNNING, False): {"mend_sign_in"},
     (MendState.RUNNING, True): {"mend_sign_in"},
     (MendState.FINISHED, True): {"mend_undo"},
-    (MendState.UNDOING, False): {"mend_sign_in"},
     (MendState.UNDOING, True): {"mend_sign_in"},
 }
 HOSTILE = "**[x](http://evil.example)** <at>all</at> " + "ß" * 200
