@@ -10,8 +10,6 @@ from enum import StrEnum
 from bot.preflight.facts import PolicyType
 from bot.signin.transition import Transition, terminal
 
-#: Of both policies that Offhook creates. Offhook grants no other policy, so that an undo is clear.
-POLICY_NAME = "Offhook SIP phones"
 ON, OFF = "Enabled", "Disabled"  #: of the tenant's switch for bulk sign-in
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from bot.mending.change import CREATIONS, OFF, ON, POLICY_NAME, ChangeKind, NewChange
+from bot.mending.change import CREATIONS, OFF, ON, ChangeKind, NewChange
+from bot.preflight.facts import POLICY_NAME
 from bot.preflight.verdict import AccountReport, Result
 
 #: By the verdict's code: the grant that mends it.

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bot.preflight.facts import POLICY_NAME
 from bot.preflight.verdict import AccountReport, Result
 from bot.words import Words
 
@@ -99,7 +100,7 @@ _SECTIONS = (
         frozenset({"no-common-area-policy"}),
         _TEAMS,
         "Grant-CsTeamsIPPhonePolicy -Identity $account -PolicyName $IPPhonePolicy -WhatIf:$dryRun",
-        parameters=("[string]$IPPhonePolicy = 'CommonAreaPhone'",),
+        parameters=(f"[string]$IPPhonePolicy = '{POLICY_NAME}'",),
         before=_policy(
             "IPPhone",
             "-SignInMode 'CommonAreaPhoneSignIn'",
@@ -111,7 +112,7 @@ _SECTIONS = (
         frozenset({"no-sip-devices-policy", "no-call-redirect"}),
         _TEAMS,
         "Grant-CsTeamsCallingPolicy -Identity $account -PolicyName $CallingPolicy -WhatIf:$dryRun",
-        parameters=("[string]$CallingPolicy = 'SIPDevices'",),
+        parameters=(f"[string]$CallingPolicy = '{POLICY_NAME}'",),
         before=_policy(
             "Calling",
             "-AllowSIPDevicesCalling $true -AllowCallRedirect 'Enabled'",

@@ -28,7 +28,6 @@ from bot.mending.change import (
     GRANTS,
     OPEN_BACK,
     OPEN_FORWARD,
-    POLICY_NAME,
     Change,
     ChangeKind,
     ChangeState,
@@ -36,6 +35,7 @@ from bot.mending.change import (
 from bot.mending.content import Difference, difference
 from bot.mending.mend import MendState
 from bot.mending.step import GLOBAL, Step, back, forward
+from bot.preflight.facts import POLICY_NAME
 from bot.store import mends
 from bot.store.database import Database, Transaction
 from bot.store.mends import Mend

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bot.mending.change import POLICY_NAME, ChangeKind, ChangeState
+from bot.mending.change import ChangeKind, ChangeState
 from bot.mending.mend import MendState
 from bot.mending.plan import Mendable
 from bot.mending.snapshot import Line, MendOffer, MendSnapshot
+from bot.preflight.facts import POLICY_NAME
 from bot.signin.request import Person
 from bot.signin.snapshot import Page
 

@@ -1,8 +1,8 @@
 # Mending: changing what the checks found wrong with accounts. Its card, messages and answers.
 
 mend-gone = I can't find this mend. It may have been deleted with its request.
-mend-off = Mending is turned off here: it needs account checks (OFFHOOK_PREFLIGHT) and the ConfigAPI (OFFHOOK_GATEWAY).
-mend-turned-off = Mending was turned off since this was prepared. Nothing was changed. Ask whoever runs Offhook to turn on account checks (OFFHOOK_PREFLIGHT), or reject or discard the mend.
+mend-off = Mending is turned off here: it needs account checks (OFFHOOK_PREFLIGHT) and the ConfigAPI (OFFHOOK_GATEWAY). Get script on the request's card returns the cmdlets instead.
+mend-turned-off = Mending was turned off since this was prepared. Nothing was changed. Ask whoever runs Offhook to turn it on again (OFFHOOK_PREFLIGHT, OFFHOOK_GATEWAY), or end the mend.
 mend-nothing = The checks found nothing that can be mended.
 mend-too-many = At most { $limit } changes can be made at once. Split the file.
 mend-not-nameable = { $account } is not among the accounts that you can name here. Choose from the list on the card.
@@ -39,12 +39,12 @@ mend-offer = { $accounts ->
 } An approver has to approve it.
 mend-offer-nameable = { $more ->
     [0] { $accounts ->
-        [one] 1 account could be mended, but Offhook cannot tell whether it is a person's or an administrator's.
-       *[other] { $accounts } accounts could be mended, but Offhook cannot tell whether they are people's or administrators'.
+        [one] 1 account could be mended, but Offhook can't tell whether it is a person's or an administrator's.
+       *[other] { $accounts } accounts could be mended, but Offhook can't tell whether they are people's or administrators'.
     }
    *[other] { $accounts ->
-        [one] 1 more account is left out: Offhook cannot tell whether it is a person's or an administrator's.
-       *[other] { $accounts } more accounts are left out: Offhook cannot tell whether they are people's or administrators'.
+        [one] 1 more account is left out: Offhook can't tell whether it is a person's or an administrator's.
+       *[other] { $accounts } more accounts are left out: Offhook can't tell whether they are people's or administrators'.
     }
 } You can include accounts by name on the next card.
 button-mend-nameable = Mend accounts by name…
@@ -108,12 +108,12 @@ mend-headline-expired = Nobody decided about the mend in time. Nothing was chang
 mend-headline-withdrawn = The mend was withdrawn. Nothing was changed.
 mend-never = Only policies and the switch for bulk sign-in are changed. Numbers, licenses, MFA and Conditional Access never are.
 mend-unknown = { $accounts ->
-    [one] Offhook cannot tell whether this account is a person's or an administrator's. The requester included it by name:
-   *[other] Offhook cannot tell whether these { $accounts } accounts are people's or administrators'. The requester included them by name:
+    [one] Offhook can't tell whether this account is a person's or an administrator's. The requester included it by name:
+   *[other] Offhook can't tell whether these { $accounts } accounts are people's or administrators'. The requester included them by name:
 }
 label-include-unknown = { $accounts ->
-    [one] Left out, since Offhook cannot tell whether it is a person's or an administrator's. Include it only if you know that it is a phone's:
-   *[other] Left out, since Offhook cannot tell whether they are people's or administrators'. Include only those that you know to be phones':
+    [one] Left out, since Offhook can't tell whether it is a person's or an administrator's. Include it only if you know that it is a phone's:
+   *[other] Left out, since Offhook can't tell whether they are people's or administrators'. Include only those that you know to be phones':
 }
 include-unknown-more = { $more } more are not listed. At most { $limit } can be included at once. “Not checked” on the request's card says what would let Offhook tell.
 label-confirm-unknown = Accounts that may not be phones'
@@ -131,11 +131,11 @@ mend-what-calling-policy = { $accounts ->
 }
 mend-what-create = Policies of that name are created if the tenant has none.
 mend-what-bulk-sign-in = Bulk sign-in is turned on for the whole tenant.
-mend-access-wanted = Offhook cannot go on: no approver's permissions are available. What is changed stays; an approver can continue with their own permissions.
+mend-access-wanted = Offhook can't go on: no approver's permissions are available. What is changed stays; an approver can continue with their own permissions.
 mend-denied = Teams refused the permissions: “{ $message }” Often, a role activation has expired.
 mend-permissions = The accounts are changed with your permissions: you need the Entra role Teams Administrator or Teams Communications Administrator.
 mend-as-app = The accounts are changed with Offhook's own permissions.
-mend-request-ended = The sign-in request was withdrawn or has ended, so this mend cannot go on.
+mend-request-ended = The sign-in request was withdrawn or has ended, so this mend can't go on.
 mend-changes = { $total ->
     [one] 1 change
    *[other] { $total } changes

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from bot.mending.change import POLICY_NAME
+from bot.preflight.facts import POLICY_NAME
 from bot.settings.model import Preflight
 from bot.simulator.client import TENANT, Chat, button
 from bot.simulator.connector import Posted
@@ -255,7 +255,7 @@ async def test_account_that_may_be_a_persons_is_mended_only_if_named_and_confirm
     unread = GraphApi(permissions=PERMISSIONS - {"AuditLog.Read.All"})
     bot = await make_bot(gateway=tenant(*LOBBY[:2], graph=unread), preflight="on")
     draft = await checked(bot, phones_csv(3))
-    assert "2 accounts could be mended, but Offhook cannot tell" in text_of(draft)
+    assert "2 accounts could be mended, but Offhook can't tell" in text_of(draft)
     since = bot.now
     await bot.click(ALEX, draft, "mend")
     own = await bot.wait_for_button("mend_request", since=since)

@@ -9,8 +9,8 @@ import pytest
 
 from bot.gateway import AccessDeniedError, ChangeRefusedError, GatewayError, UnavailableError
 from bot.gateway.administration import Assigned
-from bot.mending.change import GRANTS, POLICY_NAME, ChangeState
-from bot.preflight.facts import PolicyType
+from bot.mending.change import GRANTS, ChangeState
+from bot.preflight.facts import POLICY_NAME, PolicyType
 from bot.runner.mend_pass import MendPass
 from bot.store import mends
 from bot.store.database import Database

@@ -126,7 +126,7 @@ def test_mend_of_a_withdrawn_request_cannot_be_approved() -> None:
     rendered = card(CardKind.MEND_APPROVAL, waiting, state=RequestState.WITHDRAWN).card
 
     assert set(reading.verbs(rendered)) <= {"page"}
-    assert "cannot go on" in reading.text(rendered)
+    assert "can't go on" in reading.text(rendered)
 
 
 def test_mend_of_a_withdrawn_request_can_only_be_discarded_while_it_is_a_draft() -> None:

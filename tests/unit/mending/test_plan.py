@@ -14,7 +14,6 @@ from bot.mending.change import (
     GRANTS,
     OFF,
     ON,
-    POLICY_NAME,
     Change,
     ChangeKind,
     ChangeState,
@@ -23,7 +22,7 @@ from bot.mending.change import (
 from bot.mending.content import CONTENT, Difference, difference
 from bot.mending.plan import Mendable, mendable, nameable, plan
 from bot.mending.step import Step, back, forward, same
-from bot.preflight.facts import PolicyType, Unknown, UnknownReason
+from bot.preflight.facts import POLICY_NAME, PolicyType, Unknown, UnknownReason
 from bot.preflight.verdict import GUARD, AccountReport, Check, Result, Verdict, unknown
 
 IP_PHONE = Verdict(
