@@ -180,7 +180,7 @@ def test_diagnostics_does_not_overwrite_a_file(run: Run, tmp_path: Path) -> None
     (tmp_path / "bundle.zip").write_text("mine")
     code, _, errors = run("diagnostics", "--output", str(tmp_path / "bundle.zip"))
     assert code == 2
-    assert "bundle.zip can't be written: File exists." in errors
+    assert "bundle.zip cannot be written: File exists." in errors
     assert (tmp_path / "bundle.zip").read_text() == "mine"
 
 
