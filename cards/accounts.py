@@ -5,7 +5,7 @@ from __future__ import annotations
 from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, ToggleInput
 
 from bot.signin.request import Hold, RequestState
-from bot.signin.snapshot import AccountChecks, RequestSnapshot, RosterSummary
+from bot.signin.snapshot import MAX_NAMED, AccountChecks, RequestSnapshot, RosterSummary
 from cards.context import CardContext, Headline
 from cards.elements import bold, callout, text
 from cards.escape import Markup
@@ -101,27 +101,28 @@ def include_inputs(context: CardContext) -> list[CardElement]:
                 id="include_failed",
                 label=context.words("label-include-failed"),
                 title=context.message("toggle-include-failed", failed=checks.failed),
-                value="false",
+                value="true" if checks.included > len(checks.included_accounts) else "false",
                 wrap=True,
             )
         )
-    if checks.guarded_accounts:
+    if checks.guarded:
+        names = [*checks.included_accounts, *checks.guarded_accounts][:MAX_NAMED]
         inputs.append(
             ChoiceSetInput(
                 id="include_guarded",
                 label=context.words("label-include-guarded"),
                 choices=[
                     Choice(title=context.single_line_value(account), value=account)
-                    for account in checks.guarded_accounts
+                    for account in names
                 ],
+                value=",".join(checks.included_accounts) or None,
                 is_multi_select=True,
                 style="expanded",
                 wrap=True,
             )
         )
-        shown = len(checks.guarded_accounts)
-        if more := checks.guarded - shown:
-            sentence = context.message("include-guarded-more", more=more, limit=shown)
+        if more := checks.guarded - len(names):
+            sentence = context.message("include-guarded-more", more=more, limit=MAX_NAMED)
             inputs.append(text(sentence, subtle=True, spacing="Small"))
     return inputs
 
@@ -180,6 +181,14 @@ def hold_headline(snapshot: RequestSnapshot) -> Headline | None:
     if hold.state is Hold.HELD:
         return Headline("progress-held", {"accounts": hold.accounts})
     return Headline("progress-checking", {"checked": hold.checked, "total": hold.total})
+
+
+def hold_lead(context: CardContext) -> list[CardElement]:
+    """What a request that is held waits for. Empty if nothing holds it."""
+    hold = context.snapshot.hold
+    if hold is None or hold.state is not Hold.HELD:
+        return []
+    return [bold(context.words("progress-held-waits"))]
 
 
 def new_failures(context: CardContext) -> list[CardElement]:

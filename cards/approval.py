@@ -102,7 +102,7 @@ def _sign_out_warning(context: CardContext) -> list[CardElement]:
 
 
 def _window_warning(context: CardContext) -> list[CardElement]:
-    lines = windows.lead(context)
+    lines = windows.lead(context, approver=True)
     return [callout(lines, "warning")] if lines else []
 
 

@@ -6,8 +6,11 @@ from microsoft_teams.cards.core import (
     Action,
     AdaptiveCard,
     CardElement,
+    Choice,
+    ChoiceSetInput,
     ContainerStyle,
     ShowCardAction,
+    TextBlock,
     TextInput,
     ToggleInput,
 )
@@ -18,7 +21,8 @@ from bot.mending.snapshot import Line, MendSnapshot
 from bot.signin.request import NOTHING_RAN
 from cards import lists
 from cards.context import CardContext, CardParts, Headline
-from cards.elements import badge, callout, facts, heading, text, timestamp
+from cards.elements import badge, bold, callout, facts, heading, text, timestamp
+from cards.escape import Markup
 from cards.types import CardKind, Panel, Verb
 
 _DIGEST_CHARS = 12  # hex digits: enough to compare by eye
@@ -53,31 +57,37 @@ def _build(context: CardContext, kind: CardKind) -> CardParts:
     if mend is None:
         return CardParts(Headline("mend-gone"), "emphasis", ())
     actions: list[Action] = []
-    body: list[CardElement] = _access(context, mend)
+    body: list[CardElement] = [*_access(context, mend), *_guard_warning(context, mend)]
     if mend.state in (MendState.DRAFT, MendState.WAITING, MendState.RUNNING):
         body += _what(context, mend)
     body += [facts(_facts(context, mend)), *_lines(context, mend)]
     for_approvers = kind is CardKind.MEND_APPROVAL
     if mend.state is MendState.DRAFT:
-        body += _draft(context)
+        body += _draft(context, mend)
         actions += _draft_actions(context, mend)
     elif mend.state is MendState.WAITING:
         body += _waiting(context, mend, for_approvers=for_approvers)
         actions += _waiting_actions(context, mend, for_approvers=for_approvers)
     elif mend.state is MendState.FINISHED and for_approvers and _undoable(mend):
         actions.append(_undo_button(context, mend))
-    if mend.access_wanted_since is not None:
+    if mend.access_wanted_since is not None and for_approvers:
         title = context.words("button-mend-sign-in")
         actions.append(_button(context, mend, Verb.MEND_SIGN_IN, title))
     label = context.words(f"mend-state-{mend.state.value}")
     return CardParts(
-        Headline(f"mend-headline-{mend.state.value}", {"accounts": mend.accounts}),
+        _headline(mend),
         _style(mend),
         [text(context.words("mend-never"), subtle=True)],
         body,
         actions,
         badge(label, _style(mend)),
     )
+
+
+def _headline(mend: MendSnapshot) -> Headline:
+    if mend.state is MendState.DRAFT and not mend.counts:
+        return Headline("mend-headline-draft-nameable", {"accounts": mend.nameable})
+    return Headline(f"mend-headline-{mend.state.value}", {"accounts": mend.accounts})
 
 
 def _style(mend: MendSnapshot) -> ContainerStyle:
@@ -105,6 +115,15 @@ def _access(context: CardContext, mend: MendSnapshot) -> list[CardElement]:
         ),
     ]
     return [callout(sentences, "warning")] if sentences else []
+
+
+def _guard_warning(context: CardContext, mend: MendSnapshot) -> list[CardElement]:
+    """Which accounts may be people's or administrators' for all that is known. Empty if none may."""
+    if not mend.guard_unknown or mend.state is MendState.DRAFT:
+        return []
+    accounts = len(mend.guard_unknown)
+    names = bold(Markup(", ".join(map(context.markdown_value, mend.guard_unknown))))
+    return [callout([text(context.message("mend-unknown", accounts=accounts)), names], "attention")]
 
 
 def _what(context: CardContext, mend: MendSnapshot) -> list[CardElement]:
@@ -202,10 +221,34 @@ def _line(context: CardContext, mend: MendSnapshot, line: Line) -> str:
     return " ".join(parts)
 
 
-def _draft(context: CardContext) -> list[CardElement]:
+def _draft(context: CardContext, mend: MendSnapshot) -> list[CardElement]:
     if context.snapshot.state in NOTHING_RAN:
         return [text(context.words("mend-request-ended"))]
-    return [_reason_input(context)]
+    return [_reason_input(context), *_include_inputs(context, mend)]
+
+
+def _include_inputs(context: CardContext, mend: MendSnapshot) -> list[CardElement]:
+    """The accounts that are mended only if they are named. Empty if there are none."""
+    if not mend.guard_unknown:
+        return []
+    inputs: list[CardElement] = [
+        ChoiceSetInput(
+            id="include_unknown",
+            label=context.message("label-include-unknown", accounts=mend.nameable),
+            choices=[
+                Choice(title=context.single_line_value(account), value=account)
+                for account in mend.guard_unknown
+            ],
+            is_multi_select=True,
+            style="expanded",
+            wrap=True,
+        )
+    ]
+    shown = len(mend.guard_unknown)
+    if more := mend.nameable - shown:
+        sentence = context.message("include-unknown-more", more=more, limit=shown)
+        inputs.append(text(sentence, subtle=True, spacing="Small"))
+    return inputs
 
 
 def _reason_input(context: CardContext) -> TextInput:
@@ -274,7 +317,8 @@ def _waiting_actions(
                 context,
                 context.words("label-acknowledge"),
                 context.message("toggle-mend", accounts=mend.accounts),
-            )
+            ),
+            *_confirm_inputs(context, mend),
         ],
         actions=[
             context.execute_action(
@@ -295,9 +339,19 @@ def _waiting_actions(
     ]
 
 
-def _toggle(context: CardContext, label: str, title: str) -> ToggleInput:
+def _confirm_inputs(context: CardContext, mend: MendSnapshot) -> list[CardElement]:
+    """The box with which an approver confirms accounts by name that may be people's."""
+    if not mend.guard_unknown:
+        return []
+    title = context.message("toggle-confirm-unknown", accounts=len(mend.guard_unknown))
+    return [_toggle(context, context.words("label-confirm-unknown"), title, "confirm_unknown")]
+
+
+def _toggle(
+    context: CardContext, label: str, title: str, input_id: str = "acknowledge"
+) -> ToggleInput:
     return ToggleInput(
-        id="acknowledge",
+        id=input_id,
         label=label,
         title=title,
         value="false",
@@ -354,19 +408,30 @@ def offer(context: CardContext) -> list[CardElement]:
         sentence = context.words(f"mend-under-way-{context.offer.under_way.value}")
         return [callout([text(sentence)], "emphasis")]
     found = context.offer.found
-    sentence = context.message(
-        "mend-offer",
-        accounts=found.accounts,
-        ip_phone=found.ip_phone,
-        calling=found.calling,
-        switch=int(found.switch),
-    )
-    return [callout([text(sentence)], "emphasis")]
+    sentences: list[TextBlock] = []
+    if found.planned:
+        sentence = context.message(
+            "mend-offer",
+            accounts=found.accounts,
+            ip_phone=found.ip_phone,
+            calling=found.calling,
+            switch=int(found.switch),
+        )
+        sentences.append(text(sentence))
+    if found.nameable:
+        sentence = context.message(
+            "mend-offer-nameable", accounts=found.nameable, more=int(found.planned)
+        )
+        sentences.append(text(sentence))
+    return [callout(sentences, "emphasis")]
 
 
 def offer_button(context: CardContext) -> list[Action]:
     """The button that opens the mend. Empty if nothing can be mended, or it is under way."""
     if context.offer is None or context.offer.under_way is not None:
         return []
-    title = context.message("button-mend", accounts=context.offer.found.accounts)
+    found = context.offer.found
+    title = context.words("button-mend-nameable")
+    if found.planned:
+        title = context.message("button-mend", accounts=found.accounts)
     return [context.execute_action(Verb.MEND, title)]

@@ -55,7 +55,10 @@ def _running(context: CardContext) -> CardParts:
         headline=accounts.hold_headline(snapshot)
         or Headline(_headline_id(snapshot), status.tally_arguments(tally)),
         style=status.style(snapshot),
-        header=[text(context.words("progress-updates"), spacing="Small")],
+        header=[
+            *accounts.hold_lead(context),
+            text(context.words("progress-updates"), spacing="Small"),
+        ],
         body=body,
         actions=actions,
     )

@@ -31,16 +31,19 @@ def facts_of_windows(context: CardContext) -> list[tuple[str, str]]:
     return pairs
 
 
-def lead(context: CardContext) -> list[TextBlock]:
-    """A line for each window in which a sign-in fails or may fail, the worst first."""
+def lead(context: CardContext, *, approver: bool = False) -> list[TextBlock]:
+    """A line for each window in which a sign-in fails or may fail, the worst first.
+
+    `approver`: whether an approver reads what to do about phones that are too late.
+    """
     windows = context.snapshot.roster.windows
     if windows is None:
         return []
     lines: list[TextBlock] = []
     if windows.too_late:
-        lines.append(
-            bold(_line(context, "windows-too-late", windows.too_late, windows.late_examples))
-        )
+        line = _line(context, "windows-too-late", windows.too_late, windows.late_examples)
+        what_next = "windows-too-late-approver" if approver else "windows-too-late-requester"
+        lines += [bold(line), text(context.message(what_next, phones=windows.too_late))]
     if windows.nearly_too_late:
         examples = windows.nearly_late_examples
         line = _line(context, "windows-nearly-too-late", windows.nearly_too_late, examples)

@@ -16,7 +16,7 @@ from bot.commands.context import (
     audit_denial,
     denied_click,
 )
-from bot.commands.inputs import Inputs
+from bot.commands.inputs import MAX_TEXT, Inputs
 from bot.identity.delegations import ApproverTokens
 from bot.lifecycle import preflight
 from bot.lifecycle import requests as lifecycle
@@ -33,13 +33,11 @@ from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.digest import HEX_CHARS, equal
 from bot.signin.policy import DenialReason, Denied
 from bot.signin.request import RequestState
+from bot.signin.snapshot import MAX_NAMED
 from bot.store.requests import Request
-from bot.store.snapshots import MAX_NAMED
 from cards.types import Verb
 
 log = structlog.get_logger()
-
-_MAX_TEXT = 300  # characters of a reason or a comment
 
 
 async def request_approval(
@@ -67,7 +65,7 @@ async def request_approval(
         return TextAnswer(context.words("ask-batch-size", limit=MAX_PHONES_PER_BATCH))
     include_failed = inputs.ticked("include_failed")
     include_guarded = inputs.choices("include_guarded", MAX_NAMED)
-    reason = inputs.text("reason", _MAX_TEXT)
+    reason = inputs.text("reason", MAX_TEXT)
     if (include_failed or include_guarded) and not reason:
         return TextAnswer(context.words("ask-include-reason"))
     try:
@@ -108,7 +106,7 @@ async def _explain_overlap(
                 tx,
                 context.notifications,
                 request,
-                reason=inputs.text("reason", _MAX_TEXT),
+                reason=inputs.text("reason", MAX_TEXT),
                 actor=turn.actor.person,
                 now=context.clock(),
             )
@@ -179,7 +177,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
                 tx,
                 context.notifications,
                 request,
-                comment=inputs.text("comment", _MAX_TEXT),
+                comment=inputs.text("comment", MAX_TEXT),
                 actor=turn.actor.person,
                 now=now,
                 delegation_until=delegation.vouched_until(context, now),
@@ -205,7 +203,7 @@ async def reject(context: Context, turn: Turn, request: Request, inputs: Inputs)
             tx,
             context.notifications,
             request,
-            comment=inputs.text("comment", _MAX_TEXT),
+            comment=inputs.text("comment", MAX_TEXT),
             actor=turn.actor.person,
             now=context.clock(),
         )

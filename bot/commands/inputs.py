@@ -8,6 +8,8 @@ from typing import Any
 
 #: Ids of rows are 64-bit integers.
 LARGEST_ID = 2**63 - 1
+#: Characters of a reason or a comment.
+MAX_TEXT = 300
 _YES = frozenset({"true", "1", "yes", "on"})
 
 

@@ -16,7 +16,7 @@ from bot.commands.context import (
     audit_denial,
     denied_click,
 )
-from bot.commands.inputs import LARGEST_ID, Inputs
+from bot.commands.inputs import LARGEST_ID, MAX_TEXT, Inputs
 from bot.identity.delegations import ApproverTokens
 from bot.lifecycle import mends as lifecycle
 from bot.lifecycle.mends import (
@@ -25,7 +25,8 @@ from bot.lifecycle.mends import (
     NothingToMendError,
     TooManyChangesError,
 )
-from bot.mending.mend import MAX_CHANGES, WORKING_STATES, MendState
+from bot.lifecycle.preflight import UnknownAccountError
+from bot.mending.mend import MAX_CHANGES, MAX_NAMED, WORKING_STATES, MendState
 from bot.runner.mending import delegation_key
 from bot.signin import policy
 from bot.signin.digest import HEX_CHARS, equal
@@ -37,8 +38,6 @@ from bot.store.requests import Request
 from cards.types import Verb
 
 log = structlog.get_logger()
-
-_MAX_TEXT = 300  # characters of a reason or a comment
 
 
 async def _mend_of(context: Context, request: Request, inputs: Inputs) -> Mend | None:
@@ -91,7 +90,9 @@ async def request_approval(
     decision = policy.may_request_approval(turn.actor, mend.facts)
     if isinstance(decision, Denied):
         return await denied_click(context, turn, Verb.MEND_REQUEST, request, decision)
-    reason = inputs.text("reason", _MAX_TEXT)
+    if not context.rules.mends:
+        return TextAnswer(context.words("mend-turned-off"))
+    reason = inputs.text("reason", MAX_TEXT)
     if not reason:
         return TextAnswer(context.words("mend-want-reason"))
     try:
@@ -102,6 +103,7 @@ async def request_approval(
                 request,
                 mend,
                 reason=reason,
+                named=inputs.choices("include_unknown", MAX_NAMED),
                 ttl=timedelta(seconds=context.rules.approval_ttl),
                 actor=turn.actor.person,
                 now=context.clock(),
@@ -109,6 +111,10 @@ async def request_approval(
             )
     except MendConflictError as error:
         return _conflict(context, error)
+    except UnknownAccountError as error:
+        return TextAnswer(context.words("mend-not-nameable", account=str(error)))
+    except NothingToMendError:
+        return TextAnswer(context.words("mend-name-some"))
     context.changed()
     return SHOW_CARD
 
@@ -165,10 +171,16 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
         return await denied_click(context, turn, Verb.MEND_APPROVE, request, decision)
     if request.state in NOTHING_RAN:
         return SHOW_CARD
+    if not context.rules.mends:
+        return TextAnswer(context.words("mend-turned-off"))
     if not equal(inputs.text("digest", HEX_CHARS), mend.digest):
         return await _changed(context, turn, request, "card")
     if not inputs.ticked("acknowledge"):
         return TextAnswer(context.words("mend-acknowledge"))
+    async with context.database.read() as tx:
+        named = await mends.named(tx, mend.id)
+    if named and not inputs.ticked("confirm_unknown"):
+        return TextAnswer(context.words("mend-confirm-unknown"))
     tokens = await _access(context, turn, Verb.MEND_APPROVE, request)
     if tokens is not None and not isinstance(tokens, ApproverTokens):
         return tokens
@@ -178,7 +190,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
             approved = await lifecycle.approve_mend(
                 tx,
                 mend,
-                comment=inputs.text("comment", _MAX_TEXT),
+                comment=inputs.text("comment", MAX_TEXT),
                 actor=turn.actor.person,
                 now=now,
                 owner=context.owner,
@@ -216,7 +228,7 @@ async def reject(context: Context, turn: Turn, request: Request, inputs: Inputs)
             context.notifications,
             request,
             mend,
-            comment=inputs.text("comment", _MAX_TEXT),
+            comment=inputs.text("comment", MAX_TEXT),
             actor=turn.actor.person,
             now=context.clock(),
         )

@@ -160,7 +160,7 @@ async def complete(
         tenant=[each.code for each in of_tenant],
     )
     if hold is Hold.HELD:
-        await notify.held(tx, request, now)
+        await notify.held(tx, request, len(stopping), now)
     else:
         await _start(tx, notify, request, now, digests)
     return hold

@@ -122,16 +122,30 @@ async def fail_change(
 
 
 async def give_up_change(
-    tx: Transaction, mend: Mend, change: Change, *, owner: str, now: datetime
+    tx: Transaction,
+    mend: Mend,
+    change: Change,
+    error: str,
+    found: str,
+    *,
+    owner: str,
+    now: datetime,
 ) -> bool:
-    """intent or applied -> unshown: it did not show in time, or was refused after a lost answer; it may
-    still show."""
-    given_up = await _transition(
-        tx, mend, change, states.GIVE_UP, owner, error="not-shown", detail=""
-    )
+    """intent or applied -> unshown: it did not show in time, was refused after a lost answer, or somebody
+    changed it meanwhile; it may still show.
+
+    `error`: code of the message `mend-error-<code>`; `found`: what is there now, "" if that is not known.
+    """
+    given_up = await _transition(tx, mend, change, states.GIVE_UP, owner, error=error, detail=found)
     if given_up:
         await audit.record(
-            tx, mend.request_id, "mend change not shown", now, **_audited(mend, change)
+            tx,
+            mend.request_id,
+            "mend change not shown",
+            now,
+            error=error,
+            found=found,
+            **_audited(mend, change),
         )
     return given_up
 

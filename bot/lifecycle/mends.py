@@ -5,7 +5,7 @@ A mend belongs to a sign-in request, whose row is locked for each of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,10 +13,12 @@ from sqlalchemy import ColumnElement, select, update
 
 from bot.lifecycle import mend_changes, preflight
 from bot.lifecycle.notifications import Notifications
+from bot.lifecycle.preflight import UnknownAccountError
 from bot.mending import change as change_states
 from bot.mending import mend as states
-from bot.mending.change import ChangeKind, ChangeState, NewChange
+from bot.mending.change import ChangeKind, ChangeState
 from bot.mending.mend import MAX_CHANGES, OPEN_MEND_STATES, WORKING_STATES, MendState
+from bot.mending.plan import nameable, plan
 from bot.signin.digest import UNKEYED, Digests, equal
 from bot.signin.request import NOTHING_RAN, Person, RequestState
 from bot.signin.transition import Transition
@@ -28,7 +30,7 @@ from bot.store.requests import Request
 
 
 class NothingToMendError(Exception):
-    """The checks found nothing that can be mended."""
+    """The checks found nothing that can be mended, or only what has to be named."""
 
 
 class TooManyChangesError(Exception):
@@ -65,7 +67,16 @@ async def _transition(
 
 
 def _parts(changes: Sequence[Any]) -> list[list[str]]:
-    return [[each.kind.value, each.account, each.replaces, each.after] for each in changes]
+    return [
+        [
+            each.kind.value,
+            each.account,
+            each.replaces,
+            each.after,
+            *(["guard-unknown"] if each.guard_unknown else []),
+        ]
+        for each in changes
+    ]
 
 
 async def draft_mend(
@@ -92,8 +103,9 @@ async def draft_mend(
         or await mends.open_of_request(tx, request.id) is not None
     ):
         return None
-    changes: Sequence[NewChange] = await mends.mendable_of(tx, request.id)
-    if not changes:
+    reports, switch_off = await mends.found_of(tx, request.id)
+    changes = plan(reports, switch_off=switch_off)
+    if not changes and not nameable(reports):
         raise NothingToMendError(request.id)
     if len(changes) > MAX_CHANGES:
         raise TooManyChangesError(request.id)
@@ -124,10 +136,10 @@ async def _ended_without_sign_in(tx: Transaction, mend: Mend) -> bool:
 
 
 async def _want_no_other(
-    tx: Transaction, mend: Mend, among: frozenset[MendState], *, later: bool = False
+    tx: Transaction, mend: Mend, among: frozenset[MendState], *, since: datetime | None = None
 ) -> None:
-    """`later`: only mends that were made after this one."""
-    conflict = await mends.conflicting(tx, mend, among, later=later)
+    """`since`: only mends that were approved then or later."""
+    conflict = await mends.conflicting(tx, mend, among, since=since)
     if conflict is not None:
         raise MendConflictError(*conflict)
 
@@ -139,6 +151,7 @@ async def request_mend(
     mend: Mend,
     *,
     reason: str,
+    named: Collection[str] = (),
     ttl: timedelta,
     actor: Person,
     now: datetime,
@@ -146,15 +159,23 @@ async def request_mend(
 ) -> bool:
     """draft -> waiting. The digest binds the approval to the changes.
 
+    `named`: accounts, in any case, that are mended although the guard's checks do not know of them.
     Returns False when the mend has already moved on, or its sign-in request ended without a sign-in.
-    Raises `MendConflictError` if another one that waits or is being done has one of the accounts.
+    Raises `MendConflictError` if another one that waits or is being done has one of the accounts,
+    `UnknownAccountError` for a name that is not one of these accounts, and `NothingToMendError`.
     """
     await locks.mends(tx, mend.tenant_id)
     await locks.requests(tx, mend.request_id)
+    current = await mends.load(tx, mend.id)
+    if current is None or current.state is not MendState.DRAFT:
+        return False
     if await _ended_without_sign_in(tx, mend):
         return False
+    await _include(tx, mend, {name.casefold() for name in named})
     await _want_no_other(tx, mend, OPEN_MEND_STATES)
     changes = await mends.changes(tx, mend.id)
+    if not changes:
+        raise NothingToMendError(mend.request_id)
     sealed = digests.mend(_parts(changes), tenant_id=mend.tenant_id, request_id=mend.request_id)
     if not await _transition(
         tx,
@@ -176,9 +197,29 @@ async def request_mend(
         reason=reason,
         digest=sealed,
         changes=len(changes),
+        **_named(await mends.named(tx, mend.id)),
     )
     await notify.mend_asks_approvers(tx, request, mend, now)
     return True
+
+
+async def _include(tx: Transaction, mend: Mend, named: set[str]) -> None:
+    """Plan the changes of accounts that are mended only if they are named, case-folded."""
+    if not named:
+        return
+    reports, _ = await mends.found_of(tx, mend.request_id)
+    if unknown := named - {name.casefold() for name in nameable(reports)}:
+        raise UnknownAccountError(min(unknown))
+    planned = await mends.changes(tx, mend.id)
+    kinds = {each.kind for each in planned if not each.account}
+    chosen = [each for each in reports if each.username.casefold() in named]
+    added = [each for each in plan(chosen, switch_off=False, named=named) if each.kind not in kinds]
+    await mends.add_changes(tx, mend.id, added, first=len(planned))
+
+
+def _named(accounts: Sequence[str]) -> dict[str, Any]:
+    """For the audit: the accounts that were named."""
+    return {"named": list(accounts)} if accounts else {}
 
 
 async def approve_mend(
@@ -232,6 +273,7 @@ async def approve_mend(
         mend=mend.id,
         comment=comment,
         digest=mend.digest,
+        **_named(await mends.named(tx, mend.id)),
         **({"delegated": True} if lease_until else {}),
     )
     return True
@@ -422,12 +464,13 @@ async def undo_mend(
 
     `switch_off`: also the tenant's switch, if the mend switched it on. Policies that it created stay.
     Returns False when the mend has moved on. Raises `MendConflictError` if another mend that is being
-    done has one of the accounts, or a later one that is not undone: what was before it is this one's.
+    done has one of the accounts, or one approved later that is not undone: what was before it is this
+    one's.
     """
     await locks.mends(tx, mend.tenant_id)
     await locks.requests(tx, mend.request_id)
     await _want_no_other(tx, mend, WORKING_STATES)
-    await _want_no_other(tx, mend, frozenset({MendState.FINISHED}), later=True)
+    await _want_no_other(tx, mend, frozenset({MendState.FINISHED}), since=mend.decided_at)
     if not await _transition(
         tx,
         mend,

@@ -81,9 +81,14 @@ class Notifications:
     async def approved(self, tx: Transaction, request: Request, now: datetime) -> None:
         await self._post_card(tx, request, CardKind.PROGRESS, request.conversation_id, now)
 
-    async def held(self, tx: Transaction, request: Request, now: datetime) -> None:
-        """A new message, since updating a card notifies nobody; its card has the buttons."""
-        await self._post_card(tx, request, CardKind.PROGRESS, self._approvals_of(request), now)
+    async def held(self, tx: Transaction, request: Request, accounts: int, now: datetime) -> None:
+        """New messages, since updating a card notifies nobody: to approvers a card with the buttons, to
+        the requester a text, unless the card is in their chat. `accounts`: how many hold it."""
+        approvals = self._approvals_of(request)
+        await self._post_card(tx, request, CardKind.PROGRESS, approvals, now)
+        if approvals != request.conversation_id:
+            text = self.words("notification-held", request=request.id, accounts=accounts)
+            await self._tell_requester(tx, request, text, now)
 
     async def started(
         self,

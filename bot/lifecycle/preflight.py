@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import delete, func, select, update
 
-from bot.mending.plan import mendable
+from bot.mending.plan import mendable, nameable, plan
 from bot.phones.issue import Issue, Severity
 from bot.preflight import findings
 from bot.preflight.summary import summarize
@@ -184,8 +184,9 @@ async def complete(
         )
     )
     await drafts.add_notices(tx, request_id, found)
-    changes = await mends.mendable_of(tx, request_id)
-    await mends.keep_mendable(tx, request_id, mendable(changes))
+    found, off = await mends.found_of(tx, request_id)
+    fits = mendable(plan(found, switch_off=off), len(nameable(found)))
+    await mends.keep_mendable(tx, request_id, fits)
     counts = await account_checks.counts(tx, request_id)
     results = {result.value: count for result, count in counts.items()}
     await audit.record(tx, request_id, "accounts checked", now, None, **results)
@@ -257,7 +258,6 @@ async def _count_ready(tx: Transaction, request_id: str, *, guarded: int) -> Non
 class Included:
     """What a requester takes along although the checks left it out."""
 
-    rows: int = 0
     accounts: int = 0
     guarded: Sequence[str] = ()  #: accounts that look like people's, case-folded
 
@@ -265,12 +265,14 @@ class Included:
 async def include(
     tx: Transaction, request_id: str, *, failed: bool, named: Collection[str]
 ) -> Included:
-    """Take accounts of a draft along that the checks left out.
+    """Take accounts of a draft along that the checks left out, in place of those chosen before.
 
     `failed`: all that would fail. `named`: guarded accounts, each by its UPN in any case. Refused
     accounts are never included. Raises `UnknownAccountError` for a name that is not a guarded account
     of this request.
     """
+    if await account_checks.included(tx, request_id):
+        await leave_out(tx, request_id)
     of_request = AccountCheckRow.request_id == request_id
     is_guarded = AccountCheckRow.result == Result.GUARDED.value
     wanted = {name.casefold() for name in named}
@@ -290,7 +292,7 @@ async def include(
     if not accounts.rowcount:
         return Included()
     taken_along = select(AccountCheckRow.account).where(of_request, AccountCheckRow.included)
-    phones = await tx.execute(
+    await tx.execute(
         update(PhoneRow)
         .where(
             PhoneRow.request_id == request_id,
@@ -300,4 +302,4 @@ async def include(
         .values(ready=True, left_out=False)
     )
     await _count_ready(tx, request_id, guarded=len(wanted))
-    return Included(phones.rowcount, accounts.rowcount, sorted(wanted))
+    return Included(accounts.rowcount, sorted(wanted))

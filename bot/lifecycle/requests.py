@@ -167,9 +167,17 @@ def _counted(found: Sequence[Overlap]) -> dict[str, Any]:
 
 
 async def _want_reason(
-    tx: Transaction, request: Request, found: Sequence[Overlap], now: datetime, actor: Person
+    tx: Transaction,
+    request: Request,
+    found: Sequence[Overlap],
+    now: datetime,
+    actor: Person,
+    **entered: str | int,
 ) -> None:
-    """Show what is found, and hold the request up until its requester explains it."""
+    """Show what is found, and hold the request up until its requester explains it.
+
+    `entered`: what the requester's card keeps of the form.
+    """
     await overlaps.save(tx, request.id, found)
     await requests.touch(
         tx,
@@ -177,6 +185,7 @@ async def _want_reason(
         reason_wanted_since=now,
         overlaps_version=RequestRow.version + 1,
         state_version=RequestRow.version + 1,
+        **entered,
     )
     await audit.record(tx, request.id, "overlap found", now, actor, **_counted(found))
 
@@ -232,13 +241,14 @@ async def request_approval(
     if current is None or current.state is not RequestState.DRAFT:
         return False
     included = await preflight.include(tx, request.id, failed=include_failed, named=include_guarded)
-    if not current.ready_rows + included.rows:
+    current = await requests.load(tx, request.id)
+    if current is None or not current.ready_rows:
         raise NothingReadyError(request.id)
     found = await _overlaps(tx, request, now)
     match judge(found, await overlaps.shown(tx, request.id), reason):
         case Verdict.NEW:
-            await preflight.leave_out(tx, request.id)  # chosen again, with the reason
-            await _want_reason(tx, request, found, now, actor)
+            entered = {"reason": reason, "batch_size": batch_size}
+            await _want_reason(tx, request, found, now, actor, **entered)
             return False
         case Verdict.UNEXPLAINED:
             raise OverlapUnexplainedError(request.id)

@@ -10,8 +10,6 @@ from enum import StrEnum
 from bot.preflight.facts import PolicyType
 from bot.signin.transition import Transition, terminal
 
-#: Of both policies that Offhook creates. Offhook grants no other policy, so that an undo is clear.
-POLICY_NAME = "Offhook SIP phones"
 ON, OFF = "Enabled", "Disabled"  #: of the tenant's switch for bulk sign-in
 
 
@@ -109,6 +107,8 @@ class NewChange:
     account: str  #: UPN as the file has it; "" for the tenant
     replaces: str  #: the effective policy by name, as the checks found it; for people, and compared
     after: str  #: the policy's name, or `ON`
+    #: the account may be a person's or an administrator's for all that is known
+    guard_unknown: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +125,4 @@ class Change:
     after: str
     state: ChangeState
     since: datetime | None = None  #: UTC time of the write whose effect is waited for
+    guard_unknown: bool = False  #: as of `NewChange`

@@ -8,6 +8,8 @@ from enum import StrEnum
 from bot.signin.transition import Transition, terminal
 
 MAX_CHANGES = 20_000  #: of one mend
+#: accounts of one mend of which the guard's checks do not know; each is named
+MAX_NAMED = 20
 
 
 class MendState(StrEnum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -52,6 +52,10 @@ class MendSnapshot:
     refused: str = ""  #: why Teams denies access, in its own words
     access_wanted_since: datetime | None = None
     rechecking: bool = False
+    #: the first accounts of which the guard's checks do not know: of a draft, those that can be named;
+    #: later, those that were
+    guard_unknown: Sequence[str] = ()
+    nameable: int = 0  #: how many can be named, of a draft
 
     def of_kind(self, *kinds: ChangeKind) -> int:
         return sum(count for (kind, _), count in self.counts.items() if kind in kinds)

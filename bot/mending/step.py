@@ -17,6 +17,8 @@ class Step(StrEnum):
     WAIT = "wait"  # written: read it again later
     SHOWN = "shown"  # it is as wanted, and Offhook wrote it or may have
     CHANGED_SINCE = "changed-since"  # it is not what the approver was shown: leave it
+    #: it is neither what was there before nor what may have been written: somebody else changed it
+    CHANGED_MEANWHILE = "changed-meanwhile"
     LEAVE = "leave"  # somebody else changed it: do not set it back
 
 
@@ -42,7 +44,7 @@ def forward(change: Change, current: str | None) -> Step:
         return Step.SHOWN
     if change.state is ChangeState.APPLIED:
         return Step.WAIT
-    return Step.WRITE if same(current, change.before) else Step.CHANGED_SINCE
+    return Step.WRITE if same(current, change.before) else Step.CHANGED_MEANWHILE
 
 
 def back(change: Change, current: str | None) -> Step:

@@ -58,6 +58,11 @@ class PolicyType(StrEnum):
     CALLING = "TeamsCallingPolicy"
 
 
+#: Of the policy of each type that Offhook or its script creates. Offhook grants no other policy, so that
+#: an undo is clear.
+POLICY_NAME = "Offhook SIP phones"
+
+
 @dataclass(frozen=True, slots=True)
 class Plans:
     """Working service plans of an account (`assignedPlans`, status Enabled or Warning)."""

@@ -10,7 +10,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bot.preflight.verdict import GUARD, AccountReport, Result
+from bot.preflight.facts import POLICY_NAME
+from bot.preflight.verdict import AccountReport, Result
 from bot.words import Words
 
 NO_NUMBER = "no-number"  #: code of the verdict on an account without a phone number
@@ -99,7 +100,7 @@ _SECTIONS = (
         frozenset({"no-common-area-policy"}),
         _TEAMS,
         "Grant-CsTeamsIPPhonePolicy -Identity $account -PolicyName $IPPhonePolicy -WhatIf:$dryRun",
-        parameters=("[string]$IPPhonePolicy = 'CommonAreaPhone'",),
+        parameters=(f"[string]$IPPhonePolicy = '{POLICY_NAME}'",),
         before=_policy(
             "IPPhone",
             "-SignInMode 'CommonAreaPhoneSignIn'",
@@ -111,7 +112,7 @@ _SECTIONS = (
         frozenset({"no-sip-devices-policy", "no-call-redirect"}),
         _TEAMS,
         "Grant-CsTeamsCallingPolicy -Identity $account -PolicyName $CallingPolicy -WhatIf:$dryRun",
-        parameters=("[string]$CallingPolicy = 'SIPDevices'",),
+        parameters=(f"[string]$CallingPolicy = '{POLICY_NAME}'",),
         before=_policy(
             "Calling",
             "-AllowSIPDevicesCalling $true -AllowCallRedirect 'Enabled'",
@@ -243,7 +244,7 @@ def _found(subject: Subject) -> Iterator[tuple[_Section, Sequence[str]]]:
 def _doubtful(reports: Iterable[AccountReport]) -> int:
     """How many of the script's accounts may be administrators' or people's for all that is known."""
     return sum(
-        any(verdict.unknown and verdict.check in GUARD for verdict in report.verdicts)
+        report.guard_unknown
         and any(verdict.code in ACCOUNT_CODES for verdict in report.verdicts)
         and mended(report)
         for report in reports

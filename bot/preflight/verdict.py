@@ -115,6 +115,11 @@ class AccountReport:
         return gravest([verdict.result for verdict in self.verdicts])
 
     @property
+    def guard_unknown(self) -> bool:
+        """Whether the account may be a person's or an administrator's for all that is known."""
+        return any(verdict.unknown and verdict.check in GUARD for verdict in self.verdicts)
+
+    @property
     def problems(self) -> Sequence[Verdict]:
         """The verdicts that people must know, gravest first; unknown ones are not among them."""
         found = [v for v in self.verdicts if v.result not in (Result.PASSED, Result.UNKNOWN)]

@@ -28,7 +28,6 @@ from bot.mending.change import (
     GRANTS,
     OPEN_BACK,
     OPEN_FORWARD,
-    POLICY_NAME,
     Change,
     ChangeKind,
     ChangeState,
@@ -36,6 +35,7 @@ from bot.mending.change import (
 from bot.mending.content import Difference, difference
 from bot.mending.mend import MendState
 from bot.mending.step import GLOBAL, Step, back, forward
+from bot.preflight.facts import POLICY_NAME
 from bot.store import mends
 from bot.store.database import Database, Transaction
 from bot.store.mends import Mend
@@ -286,6 +286,16 @@ class MendPass:
             case Step.CHANGED_SINCE:
                 await self._fail(change, "changed-since", current or GLOBAL)
                 return ChangeState.FAILED
+            case Step.CHANGED_MEANWHILE:
+                await self._record(
+                    partial(
+                        self._give_up,
+                        change=change,
+                        error="changed-meanwhile",
+                        found=current or GLOBAL,
+                    )
+                )
+                return ChangeState.UNSHOWN
             case _:
                 return ChangeState.UNSHOWN if await self._late(change) else change.state
 
@@ -433,9 +443,11 @@ class MendPass:
     async def _show(self, tx: Transaction, change: Change) -> bool:
         return await lifecycle.show_change(tx, self.mend, change, owner=self.owner)
 
-    async def _give_up(self, tx: Transaction, change: Change) -> bool:
+    async def _give_up(
+        self, tx: Transaction, change: Change, error: str = "not-shown", found: str = ""
+    ) -> bool:
         return await lifecycle.give_up_change(
-            tx, self.mend, change, owner=self.owner, now=self.clock()
+            tx, self.mend, change, error, found, owner=self.owner, now=self.clock()
         )
 
     async def _restore(self, tx: Transaction, change: Change) -> bool:

@@ -20,6 +20,9 @@ from bot.signin.sighting import Sighting, Sightings
 
 Item = TypeVar("Item")
 
+#: Guarded accounts that can be included in a request, each confirmed by name; failures listed.
+MAX_NAMED = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):

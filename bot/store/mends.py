@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, func, insert, or_, select, update
 
 from bot.mending.change import Change, ChangeKind, ChangeState, NewChange
-from bot.mending.mend import OPEN_MEND_STATES, WORKING_STATES, MendState
-from bot.mending.plan import SWITCH_IS_OFF, Mendable, plan
+from bot.mending.mend import MAX_NAMED, OPEN_MEND_STATES, WORKING_STATES, MendState
+from bot.mending.plan import SWITCH_IS_OFF, Mendable, nameable
 from bot.mending.snapshot import Line, MendOffer, MendSnapshot
 from bot.preflight.findings import TENANT_PREFIX
+from bot.preflight.verdict import AccountReport
 from bot.signin.policy import RequestFacts
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import Page
@@ -102,6 +103,7 @@ def _change(row: Row[Any]) -> Change:
         after=row.after,
         state=ChangeState(row.state),
         since=row.since,
+        guard_unknown=row.guard_unknown,
     )
 
 
@@ -139,6 +141,14 @@ async def insert_mend(
         .returning(MendRow.id)
     )
     mend_id = added.scalar_one()
+    await add_changes(tx, mend_id, changes, first=0)
+    return mend_id
+
+
+async def add_changes(
+    tx: Transaction, mend_id: int, changes: Sequence[NewChange], *, first: int
+) -> None:
+    """Plan changes; `first`: the number of the first of them."""
     rows = [
         {
             "mend_id": mend_id,
@@ -149,12 +159,12 @@ async def insert_mend(
             "replaces": each.replaces,
             "after": each.after,
             "state": ChangeState.PLANNED.value,
+            "guard_unknown": each.guard_unknown,
         }
-        for number, each in enumerate(changes)
+        for number, each in enumerate(changes, first)
     ]
     for start in range(0, len(rows), _CHUNK):
         await tx.execute(insert(MendChangeRow), rows[start : start + _CHUNK])
-    return mend_id
 
 
 async def changes(
@@ -208,6 +218,7 @@ async def snapshot(
     row = rows.one_or_none()
     if row is None:
         return None
+    names = await _nameable(tx, request_id) if row.state == MendState.DRAFT.value else ()
     return MendSnapshot(
         id=row.id,
         state=MendState(row.state),
@@ -228,7 +239,28 @@ async def snapshot(
         refused=row.refused,
         access_wanted_since=row.access_wanted_since,
         rechecking=row.rechecking,
+        guard_unknown=names[:MAX_NAMED] or await named(tx, mend_id),
+        nameable=len(names),
     )
+
+
+async def _nameable(tx: Transaction, request_id: str) -> Sequence[str]:
+    rows = await tx.execute(select(RequestRow.mendable).where(RequestRow.id == request_id))
+    if not Mendable(**rows.scalar_one()).nameable:
+        return ()
+    reports, _ = await found_of(tx, request_id)
+    return nameable(reports)
+
+
+async def named(tx: Transaction, mend_id: int) -> Sequence[str]:
+    """The accounts that were named although the guard's checks do not know of them."""
+    rows = await tx.execute(
+        select(MendChangeRow.username)
+        .where(MendChangeRow.mend_id == mend_id, MendChangeRow.guard_unknown)
+        .group_by(MendChangeRow.account, MendChangeRow.username)
+        .order_by(func.min(MendChangeRow.number))
+    )
+    return rows.scalars().all()
 
 
 def _person(object_id: str, name: str) -> Person | None:
@@ -287,10 +319,10 @@ async def _newest(tx: Transaction, request_id: str, states: Collection[MendState
 
 
 async def conflicting(
-    tx: Transaction, mend: Mend, states: Collection[MendState], *, later: bool
+    tx: Transaction, mend: Mend, states: Collection[MendState], *, since: datetime | None = None
 ) -> tuple[str, str] | None:
     """Another mend of the tenant, in one of these states, with one of its accounts: the id of that
-    mend's request and the account. None if there is none. `later`: only mends made after this one."""
+    mend's request and the account. None if there is none. `since`: only mends approved then or later."""
     own = select(MendChangeRow.account).where(
         MendChangeRow.mend_id == mend.id, MendChangeRow.account != ""
     )
@@ -299,7 +331,8 @@ async def conflicting(
         .join(MendChangeRow, MendChangeRow.mend_id == MendRow.id)
         .where(
             MendRow.tenant_id == mend.tenant_id,
-            MendRow.id > mend.id if later else MendRow.id != mend.id,
+            MendRow.id != mend.id,
+            *(() if since is None else (MendRow.decided_at >= since,)),
             MendRow.state.in_([state.value for state in states]),
             MendChangeRow.account.in_(own),
         )
@@ -310,14 +343,14 @@ async def conflicting(
     return None if row is None else (row.request_id, row.username)
 
 
-async def mendable_of(tx: Transaction, request_id: str) -> Sequence[NewChange]:
-    """What the checks of a request found that can be mended, as changes."""
+async def found_of(tx: Transaction, request_id: str) -> tuple[Sequence[AccountReport], bool]:
+    """What the checks of a request found, and whether the tenant's switch is off."""
     notices = (
         await tx.execute(select(RequestRow.notices).where(RequestRow.id == request_id))
     ).scalar_one()
     off = any(notice["code"] == TENANT_PREFIX + SWITCH_IS_OFF for notice in notices)
     reports = await account_checks.reports(tx, request_id)
-    return plan(reports.values(), switch_off=off)
+    return list(reports.values()), off
 
 
 async def keep_mendable(tx: Transaction, request_id: str, found: Mendable) -> None:

@@ -308,6 +308,8 @@ class MendChangeRow(Base):
     )  #: code of the message `mend-error-<code>`
     detail: Mapped[str] = mapped_column(Text, default="")  #: Teams' own words
     since: Mapped[datetime | None]  #: of the write whose effect is waited for
+    #: whether the account may be a person's or an administrator's for all that was known
+    guard_unknown: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (Index(None, "mend_id", "state"), Index(None, "account", "mend_id"))
 

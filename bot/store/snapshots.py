@@ -24,6 +24,7 @@ from bot.signin.batch import (
 from bot.signin.outcome import CAUSES, UNKNOWN, PhoneStatus
 from bot.signin.request import Hold, Person, RequestState
 from bot.signin.snapshot import (
+    MAX_NAMED,
     AccountChecks,
     AccountHold,
     CauseGroup,
@@ -55,7 +56,6 @@ from bot.store.models import (
 PAGE_SIZE = 10  # items per page
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
 _MAX_CAUSES = 30  # more than anyone reads; the export has them all
-MAX_NAMED = 10  #: guarded accounts that can be included, each confirmed by name; failures listed
 _MAX_EXAMPLES = 3  # accounts named per cause or batch
 _BEFORE_APPROVAL = (RequestState.DRAFT.value, RequestState.WAITING.value)
 _OWN_TEXT = ("unknown", "refused", "failed-check")  # causes grouped by the message

@@ -19,7 +19,7 @@ from typing import Any
 import aiohttp
 from sqlalchemy import select
 
-from bot.mending.change import POLICY_NAME
+from bot.preflight.facts import POLICY_NAME
 from bot.simulator.client import Chat, TeamsClient, verbs
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import PEOPLE, Scenario

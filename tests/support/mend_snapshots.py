@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from bot.mending.change import POLICY_NAME, ChangeKind, ChangeState
+from bot.mending.change import ChangeKind, ChangeState
 from bot.mending.mend import MendState
 from bot.mending.plan import Mendable
 from bot.mending.snapshot import Line, MendOffer, MendSnapshot
+from bot.preflight.facts import POLICY_NAME
 from bot.signin.request import Person
 from bot.signin.snapshot import Page
 
@@ -71,6 +72,8 @@ def snapshot(state: MendState, *, text: str = "", page: int = 1) -> MendSnapshot
         undo_asked_at=ASKED + timedelta(hours=2) if undone else None,
         refused=text or "Access denied" if state is MendState.RUNNING else "",
         access_wanted_since=ASKED if state in (MendState.RUNNING, MendState.UNDOING) else None,
+        guard_unknown=("lobby9@contoso.com",),
+        nameable=1 if state is MendState.DRAFT else 0,
     )
 
 

@@ -466,11 +466,22 @@ windows = { $in_time } in time{ $too_early ->
 windows-too-late = { $phones ->
         [one] { $phones } phone is too late: it was
        *[other] { $phones } phones are too late: they were
-    } provisioned more than 72 hours ago and must be provisioned again ({ $names }{ $more ->
+    } provisioned more than 72 hours ago ({ $names }{ $more ->
         [0] {""}
         [one] {" "}and 1 more
        *[other] {" "}and { $more } more
-    }).
+    }). { $phones ->
+        [one] It is sent all the same, and the SIP Gateway will refuse it, unless it was signed out less than 168 hours ago.
+       *[other] They are sent all the same, and the SIP Gateway will refuse them, unless they were signed out less than 168 hours ago.
+    }
+windows-too-late-requester = { $phones ->
+    [one] Provision it again first, or take it out of the file.
+   *[other] Provision them again first, or take them out of the file.
+}
+windows-too-late-approver = { $phones ->
+    [one] To have it provisioned again first, reject the request.
+   *[other] To have them provisioned again first, reject the request.
+}
 windows-nearly-too-late = { $phones ->
         [one] { $phones } phone is nearly too late: it was
        *[other] { $phones } phones are nearly too late: they were
@@ -547,7 +558,7 @@ welcome-warning = A sign-in resets the password of the account. That is how the 
 welcome-next = Send template for lines to copy into a CSV, or help for everything else.
 help-headline = What I can do for you
 help-file-heading = Sign in phones
-help-file = Send a CSV or Excel file in our 1:1 chat, or paste the rows as a message. In a channel or group chat, mention me in that message. The columns are Username and HardwareId, plus Region if you have more than one.
+help-file = Send a CSV or Excel file in our 1:1 chat, or paste the rows as a message. In a channel or group chat, mention me in that message. The columns are Username and HardwareId, plus Region if you have more than one. Add Provisioned (when the phone was provisioned) to be told which phones are too early or too late.
 help-commands-heading = Commands
 column-command = Send
 column-does = To get

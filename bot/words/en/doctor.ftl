@@ -100,7 +100,7 @@ found-database-busy = Another process holds the write lock of the SQLite file an
 found-database-read-only = The database can be read but not written.
     .fix = Give the account that runs Offhook write permission: to the file and its folder, or to all tables of the PostgreSQL database.
 
-found-four-eyes = Whoever requested a sign-in cannot approve it.
+found-four-eyes = Whoever requested a sign-in can't approve it.
 found-two-eyes = Approvers can approve their own requests.
     .fix = Remove { $setting }, unless only one person is left who can approve.
 found-requesters = { $entries ->
@@ -210,7 +210,7 @@ found-permission-missing = { $permission } is missing, or has no admin consent.
             [graph-groups] Without it, nobody can request or approve as a member of a group, and roles held through groups are unknown.
             [graph-teams] Without it, phone numbers, policies and resource accounts are not checked.
             [graph-policies] Without it, per-user MFA, Conditional Access and security defaults are not checked.
-            [graph-roles] Without it, administrators' accounts cannot be told from phones'.
+            [graph-roles] Without it, administrators' accounts can't be told from phones'.
             [graph-sign-ins] Without it, accounts that people sign in with are not noticed, and after a sign-in nothing can be seen in the sign-in log.
             [graph-applications] Without it, it is not checked whether Conditional Access can exclude the SIP Gateway's applications.
            *[graph-units] Without it, no account in an allowed administrative unit is known to be allowed.

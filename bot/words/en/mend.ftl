@@ -1,9 +1,13 @@
 # Mending: changing what the checks found wrong with accounts. Its card, messages and answers.
 
 mend-gone = I can't find this mend. It may have been deleted with its request.
-mend-off = Mending is turned off here: it needs account checks (OFFHOOK_PREFLIGHT) and the ConfigAPI (OFFHOOK_GATEWAY).
+mend-off = Mending is turned off here: it needs account checks (OFFHOOK_PREFLIGHT) and the ConfigAPI (OFFHOOK_GATEWAY). Get script on the request's card returns the cmdlets instead.
+mend-turned-off = Mending was turned off since this was prepared. Nothing was changed. Ask whoever runs Offhook to turn it on again (OFFHOOK_PREFLIGHT, OFFHOOK_GATEWAY), or end the mend.
 mend-nothing = The checks found nothing that can be mended.
 mend-too-many = At most { $limit } changes can be made at once. Split the file.
+mend-not-nameable = { $account } is not among the accounts that you can name here. Choose from the list on the card.
+mend-name-some = Nothing was chosen. Choose the accounts to mend on the card.
+mend-confirm-unknown = Confirm first that the accounts named at the top belong to phones.
 mend-want-reason = Enter a reason. The approver will see it.
 mend-conflict = Another mend is about { $account }, too: see request { $request }. Wait until it has ended, or undo it first if it came later.
 mend-acknowledge = Confirm first that the policies of these accounts may change.
@@ -33,6 +37,17 @@ mend-offer = { $accounts ->
        *[other] {" "}It can also turn on bulk sign-in for this tenant.
     }
 } An approver has to approve it.
+mend-offer-nameable = { $more ->
+    [0] { $accounts ->
+        [one] 1 account could be mended, but Offhook can't tell whether it is a person's or an administrator's.
+       *[other] { $accounts } accounts could be mended, but Offhook can't tell whether they are people's or administrators'.
+    }
+   *[other] { $accounts ->
+        [one] 1 more account is left out: Offhook can't tell whether it is a person's or an administrator's.
+       *[other] { $accounts } more accounts are left out: Offhook can't tell whether they are people's or administrators'.
+    }
+} You can include accounts by name on the next card.
+button-mend-nameable = Mend accounts by name…
 button-mend = { $accounts ->
     [0] Turn on bulk sign-in…
     [one] Mend 1 account…
@@ -58,6 +73,10 @@ mend-headline-draft = { $accounts ->
     [0] Turn on bulk sign-in for this tenant?
     [one] Mend 1 account?
    *[other] Mend { $accounts } accounts?
+}
+mend-headline-draft-nameable = { $accounts ->
+    [one] Mend 1 account that may not be a phone's?
+   *[other] Mend accounts that may not be phones'?
 }
 mend-headline-waiting = { $accounts ->
     [0] Turning on bulk sign-in is waiting for approval.
@@ -88,6 +107,20 @@ mend-headline-rejected = The mend was rejected. Nothing was changed.
 mend-headline-expired = Nobody decided about the mend in time. Nothing was changed.
 mend-headline-withdrawn = The mend was withdrawn. Nothing was changed.
 mend-never = Only policies and the switch for bulk sign-in are changed. Numbers, licenses, MFA and Conditional Access never are.
+mend-unknown = { $accounts ->
+    [one] Offhook can't tell whether this account is a person's or an administrator's. The requester included it by name:
+   *[other] Offhook can't tell whether these { $accounts } accounts are people's or administrators'. The requester included them by name:
+}
+label-include-unknown = { $accounts ->
+    [one] Left out, since Offhook can't tell whether it is a person's or an administrator's. Include it only if you know that it is a phone's:
+   *[other] Left out, since Offhook can't tell whether they are people's or administrators'. Include only those that you know to be phones':
+}
+include-unknown-more = { $more } more are not listed. At most { $limit } can be included at once. “Not checked” on the request's card says what would let Offhook tell.
+label-confirm-unknown = Accounts that may not be phones'
+toggle-confirm-unknown = { $accounts ->
+    [one] I confirm that the account named at the top belongs to a phone
+   *[other] I confirm that all { $accounts } accounts named at the top belong to phones
+}
 mend-what-ip-phone-policy = { $accounts ->
     [one] 1 account gets the IP phone policy “Offhook SIP phones” (common area sign-in).
    *[other] { $accounts } accounts get the IP phone policy “Offhook SIP phones” (common area sign-in).
@@ -98,11 +131,11 @@ mend-what-calling-policy = { $accounts ->
 }
 mend-what-create = Policies of that name are created if the tenant has none.
 mend-what-bulk-sign-in = Bulk sign-in is turned on for the whole tenant.
-mend-access-wanted = Offhook cannot go on: no approver's permissions are available. What is changed stays; an approver can continue with their own permissions.
+mend-access-wanted = Offhook can't go on: no approver's permissions are available. What is changed stays; an approver can continue with their own permissions.
 mend-denied = Teams refused the permissions: “{ $message }” Often, a role activation has expired.
 mend-permissions = The accounts are changed with your permissions: you need the Entra role Teams Administrator or Teams Communications Administrator.
 mend-as-app = The accounts are changed with Offhook's own permissions.
-mend-request-ended = The sign-in request was withdrawn or has ended, so this mend cannot go on.
+mend-request-ended = The sign-in request was withdrawn or has ended, so this mend can't go on.
 mend-changes = { $total ->
     [one] 1 change
    *[other] { $total } changes
@@ -129,6 +162,7 @@ mend-error-refused = Teams refused it: “{ $detail }” Change this account in 
 mend-error-policy-differs = The tenant has a policy “Offhook SIP phones” that says something else ({ $detail }). Correct its settings, or delete it, then start a new mend. Nothing was changed.
 mend-error-no-policy = The policy could not be created, so it was not granted. The line that begins with “The tenant” says why. Then start a new mend.
 mend-error-changed-since = It has another policy now ({ $detail }) than when it was checked. Start a new mend if that is to be replaced.
+mend-error-changed-meanwhile = Somebody else gave it { $detail } meanwhile, so it was not overwritten. Start a new mend if that is to be replaced.
 mend-error-changed-after = Somebody changed it since ({ $detail }), so it stays.
 mend-error-not-shown = It may have been written, but does not show. Look at the account in the Teams admin center; grant the policy there if it is missing.
 mend-error-too-late = It was not done within 24 hours. Start a new mend.

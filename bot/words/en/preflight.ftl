@@ -71,15 +71,15 @@ issue-account-no-sip-devices-policy = The account's calling policy, { $policy },
     .fix = Grant a calling policy with AllowSIPDevicesCalling turned on (Grant-CsTeamsCallingPolicy). It takes up to 24 hours to take effect.
 issue-account-no-call-redirect = The account's calling policy, { $policy }, does not allow SIP devices to redirect calls.
     .fix = Set AllowCallRedirect to Enabled in that policy, or grant another one (Grant-CsTeamsCallingPolicy).
-issue-account-mfa = Per-user multifactor authentication is on. A phone cannot answer it.
+issue-account-mfa = Per-user multifactor authentication is on. A phone can't answer it.
     .fix = Turn off per-user MFA for this account in the Microsoft Entra admin center. Protect it with Conditional Access instead.
-issue-account-conditional-access = The Conditional Access policy “{ $policy }” asks for what a phone cannot give ({ $controls }){ $more ->
+issue-account-conditional-access = The Conditional Access policy “{ $policy }” asks for what a phone can't give ({ $controls }){ $more ->
     [0] {""}
     [one] , and so does another policy
    *[other] , and so do { $more } other policies
 }.
     .fix = Exclude the SIP Gateway's applications from the policy, or the site's and the SIP Gateway's IP addresses.
-issue-account-must-change = The account must change its password at the next sign-in. A phone cannot do that.
+issue-account-must-change = The account must change its password at the next sign-in. A phone can't do that.
     .fix = Clear that setting (User must change password at next logon).
 issue-account-synchronized = The account is synchronized from Active Directory, so its new password must be written back there.
     .fix = Make sure that password writeback works and that the password has no minimum age.
@@ -93,14 +93,14 @@ notice-tenant-gateway-apps-missing = The tenant lacks service principals of the 
 
 ## What is not known, and why
 
-notice-unknown-permission = Not checked: { $checks }. Offhook has no permission to read this; consent to { $detail }.
-notice-unknown-cloud = Not checked: { $checks }. This cloud does not offer it.
-notice-unknown-license = Not checked: { $checks }. The tenant has no Microsoft Entra ID license that includes it.
+notice-unknown-permission = Not checked: { $checks }. Ask an administrator to consent to { $detail }.
+notice-unknown-cloud = Not checked: { $checks }. This cloud does not offer it, so check it yourself.
+notice-unknown-license = Not checked: { $checks }. It needs a Microsoft Entra ID license that the tenant lacks, so check it yourself.
 notice-unknown-unavailable = Not checked: { $checks }. Microsoft did not answer in time.
 notice-unknown-unreadable = Not checked: { $checks }. Microsoft's answer could not be understood.
-notice-unknown-approver = Not checked: { $checks }. Offhook itself may not read this in your tenant, so whoever approves should look.
+notice-unknown-approver = Not checked: { $checks }. Offhook may not read this in your tenant, so the approver should look.
 notice-unknown-delegation = Not checked: { $checks }. The approver's roles did not allow reading this, or their sign-in ended.
-notice-unknown-not-read = Not checked: { $checks }.
+notice-unknown-not-read = Not checked: { $checks }. Offhook could not read it.
 
 ## Script: comments of the PowerShell script that mends what the checks found
 
@@ -146,14 +146,14 @@ script-calling-policy =
     policy as a whole: if that holds other settings that are needed, set AllowSIPDevicesCalling there instead.
 script-mfa =
     { $count ->
-        [one] 1 account has per-user multifactor authentication, which a phone cannot answer.
-       *[other] { $count } accounts have per-user multifactor authentication, which a phone cannot answer.
+        [one] 1 account has per-user multifactor authentication, which a phone can't answer.
+       *[other] { $count } accounts have per-user multifactor authentication, which a phone can't answer.
     }
     Turns it off. Protect these accounts with Conditional Access instead.
 script-must-change =
     { $count ->
-        [one] 1 account must change its password at the next sign-in, which a phone cannot do.
-       *[other] { $count } accounts must change their passwords at the next sign-in, which a phone cannot do.
+        [one] 1 account must change its password at the next sign-in, which a phone can't do.
+       *[other] { $count } accounts must change their passwords at the next sign-in, which a phone can't do.
     }
     An account that is synchronized from Active Directory is changed there instead.
 script-nothing-changed = Nothing was changed. Run the script with -Apply to make these changes.
@@ -219,10 +219,10 @@ approval-included = { $included ->
     [one] 1 account is included although its check failed. The reason below must say why.
    *[other] { $included } accounts are included although their checks failed. The reason below must say why.
 }
-approval-guarded = These look like people's or resource accounts: { $names }. Whoever uses them loses the password.
+approval-guarded = These may not be phones' accounts: { $names }. Whoever uses them is locked out. If in doubt, reject the request.
 label-confirm-guarded = Accounts that look like people's
 toggle-confirm-guarded = I confirm that these accounts are for phones: { $names }
-approve-confirm-guarded = Confirm by name the accounts that look like people's, or reject the request.
+approve-confirm-guarded = Confirm that the accounts named at the top are for phones, or reject the request.
 button-export-script = Get script
 button-export-numbers = Get CSV for numbers
 
@@ -238,12 +238,13 @@ progress-held = Stopped before anything was sent: { $accounts ->
     [one] 1 account has a problem that the approval did not show.
    *[other] { $accounts } accounts have a problem that the approval did not show.
 }
+progress-held-waits = It waits for an approver's decision. No password has been reset.
 hold-account = { $account }: { $problem }
 hold-more = { $more ->
     [one] 1 more account has such a problem.
    *[other] { $more } more accounts have such a problem.
 }
-hold-how = No password has been reset. An approver can { $accounts ->
+hold-how = An approver can { $accounts ->
     [0] check again once this is fixed, continue anyway, or cancel the request.
     [one] continue without this account, check again once it is fixed, or cancel the request.
    *[other] continue without these accounts, check again once they are fixed, or cancel the request.

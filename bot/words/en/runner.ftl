@@ -12,6 +12,11 @@ notification-started = Request { $request }: { $approver } approved the sign-in 
         [one] { $phones } phone
        *[other] { $phones } phones
     }, requested by { $requester }. It has started.
+notification-held = Request { $request } is on hold: { $accounts ->
+        [0] a problem with the tenant's settings was found
+        [one] a problem with 1 account was found
+       *[other] problems with { $accounts } accounts were found
+    } after the approval. No password has been reset. An approver decides how to go on. If you fix it, ask them to check again. To see the card, send status { $request } to Offhook.
 notification-rejected = { $approver } rejected request { $request }. Nothing was changed.
 notification-rejected-with-comment = { $approver } rejected request { $request }: "{ $comment }". Nothing was changed.
 notification-expired = Request { $request } expired before anyone approved it. Nothing was changed. To request approval again, send the file again.

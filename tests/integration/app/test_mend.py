@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from bot.mending.change import POLICY_NAME
+from bot.preflight.facts import POLICY_NAME
+from bot.settings.model import Preflight
 from bot.simulator.client import TENANT, Chat, button
 from bot.simulator.connector import Posted
 from bot.simulator.policies import CALLING, IP_PHONE
 from bot.simulator.scenario import Call, Fault, FaultKind, Person, Scenario
-from bot.simulator.tenant import Account, CallingPolicy
+from bot.simulator.tenant import PERMISSIONS, Account, CallingPolicy, GraphApi
 from tests.integration.app.conftest import MakeBot
 from tests.support.running_bot import (
     ADELE,
@@ -208,6 +209,23 @@ async def test_requester_cannot_approve_their_own_mend(make_bot: MakeBot) -> Non
     assert bot.gateway.configapi.administration.grants == []
 
 
+async def test_mend_that_waits_is_not_approved_after_mending_was_turned_off(
+    make_bot: MakeBot,
+) -> None:
+    bot = await make_bot(gateway=tenant(LOBBY[0]), preflight="on")
+    card = await asked(bot, await checked(bot, phones_csv(2)))
+    await bot.stop()
+    bot.settings = bot.settings.model_copy(update={"preflight": Preflight.OFF})
+    await bot.start()
+
+    answer = await approved(bot, card)
+
+    assert answer.text.startswith("Mending was turned off since this was prepared.")
+    assert bot.gateway.configapi.administration.grants == []
+    await bot.click(MEGAN, card, "mend_reject")
+    await bot.wait_for_text("rejected mending the accounts")
+
+
 async def test_rejected_mend_changes_nothing_and_its_requester_is_told(make_bot: MakeBot) -> None:
     bot = await make_bot(gateway=tenant(LOBBY[0]), preflight="on")
     card = await asked(bot, await checked(bot, phones_csv(2)))
@@ -229,6 +247,36 @@ async def test_guarded_account_is_never_mended(make_bot: MakeBot) -> None:
     data = {**button(draft.card, "withdraw")["data"]}
     answer = await bot.send_action(ALEX, "mend", data, activity_id=draft.activity_id)
     assert answer.text == "The checks found nothing that can be mended."
+
+
+async def test_account_that_may_be_a_persons_is_mended_only_if_named_and_confirmed(
+    make_bot: MakeBot,
+) -> None:
+    unread = GraphApi(permissions=PERMISSIONS - {"AuditLog.Read.All"})
+    bot = await make_bot(gateway=tenant(*LOBBY[:2], graph=unread), preflight="on")
+    draft = await checked(bot, phones_csv(3))
+    assert "2 accounts could be mended, but Offhook can't tell" in text_of(draft)
+    since = bot.now
+    await bot.click(ALEX, draft, "mend")
+    own = await bot.wait_for_button("mend_request", since=since)
+
+    answer = await bot.click(ALEX, own, "mend_request", REASON)
+    assert answer.text == "Nothing was chosen. Choose the accounts to mend on the card."
+    answer = await bot.click(
+        ALEX, own, "mend_request", {**REASON, "include_unknown": f"{LOBBY[0]},{LOBBY[2]}"}
+    )
+    assert answer.text.startswith(f"{LOBBY[2]} is not among the accounts")
+    await bot.click(ALEX, own, "mend_request", {**REASON, "include_unknown": LOBBY[1]})
+    card = await bot.wait_for_button("mend_approve", since=since)
+    assert f"The requester included it by name: {LOBBY[1]}" in " ".join(text_of(card).split())
+    answer = await approved(bot, card)
+    assert answer.text == "Confirm first that the accounts named at the top belong to phones."
+    await bot.click(MEGAN, card, "mend_approve", {**YES, "confirm_unknown": "true"})
+    await bot.wait_for_text("were checked again", since=since)
+
+    assert policies(bot, LOBBY[0]) == ("", "")
+    assert policies(bot, LOBBY[1]) == (POLICY_NAME, POLICY_NAME)
+    assert audit(bot, "mend approved")[0]["named"] == [LOBBY[1]]
 
 
 async def test_second_mend_of_an_account_is_refused(make_bot: MakeBot) -> None:

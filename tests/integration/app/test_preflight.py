@@ -128,10 +128,10 @@ async def test_guarded_account_needs_the_approver_to_confirm_it_by_name(
     bot = await make_bot(gateway=tenant(), preflight="on")
     card = await checked(bot, phones_csv(5))
     approval = await bot.request_approval(card, include_guarded=PERSON)
-    assert f"These look like people's or resource accounts: {PERSON}." in text_of(approval)
+    assert f"These may not be phones' accounts: {PERSON}." in text_of(approval)
 
     unconfirmed = await bot.approve(approval)
-    assert unconfirmed.text.startswith("Confirm by name the accounts that look like people's")
+    assert unconfirmed.text.startswith("Confirm that the accounts named at the top are for phones")
     assert bot.gateway.configapi.submits == []
 
     since = bot.now

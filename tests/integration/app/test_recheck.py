@@ -7,6 +7,7 @@ import sqlite3
 
 import pytest
 
+from bot.settings.model import REQUESTER_CHAT
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import Call, Fault, FaultKind
 from bot.simulator.tenant import PERMISSIONS, Account, GraphApi
@@ -15,9 +16,11 @@ from tests.integration.app.test_preflight import checked, submitted, tenant
 from tests.support.running_bot import (
     ADELE,
     ALEX,
+    CHANNEL,
     CHAT,
     MEGAN,
     RunningBot,
+    chat_of,
     phones_csv,
     request_id_of,
     text_of,
@@ -51,6 +54,29 @@ async def approvable(bot: RunningBot, phones: int = 3) -> Posted:
 
 async def held(bot: RunningBot, since: int) -> Posted:
     return await bot.wait_for(lambda message: HELD in text_of(message), since=since)
+
+
+@pytest.mark.parametrize("channel", [CHANNEL.id, REQUESTER_CHAT])
+async def test_requester_is_told_once_that_a_request_is_held_and_cards_say_for_what(
+    make_bot: MakeBot, channel: str
+) -> None:
+    bot = await make_bot(gateway=tenant({}), preflight="on", approvals=channel)
+    approval = await approvable(bot)
+    bot.gateway.accounts.set(FIRST, Account(enabled=False))
+    since = bot.now
+
+    await bot.approve(approval)
+
+    card = await held(bot, since)
+    assert "It waits for an approver's decision." in text_of(card)
+    if channel == CHANNEL.id:
+        told = await bot.wait_for_text(
+            "is on hold: a problem with 1 account was found", since=since
+        )
+        assert chat_of(told) == CHAT
+    else:  # the new card is the message
+        await bot.wait_for(lambda each: HELD in text_of(each) and each is not card, since=since)
+        assert not any("is on hold" in text_of(each) for each in bot.teams.connector.messages)
 
 
 @pytest.mark.parametrize(

@@ -57,12 +57,12 @@ async def test_results_show_which_phones_the_log_shows(make_bot: MakeBot) -> Non
     log = SignInLog(missing=("lobby1@contoso.com",))
     bot, card = await results(make_bot, sign_in_log=log)
 
-    await shown(bot, card, "Seen in the sign-in log: 3 of 4.")
+    await shown(bot, card, "Sign-in log: the accounts of 3 of 4 phones signed in.")
 
     answer = await bot.click(ALEX, card, "page", panel="phones")
     text = str(answer.card)
-    assert text.count("Seen in the sign-in log at") == 3
-    assert text.count("Not seen in the sign-in log.") == 1
+    assert text.count("Its account signed in at") == 3
+    assert text.count("Its account is not in the sign-in log.") == 1
     rows = await exported(bot, card)
     seen = [row["SeenSignedIn"] for row in rows]
     assert seen[1] == "not-seen"
@@ -88,7 +88,7 @@ async def test_results_say_what_to_consent_to_where_nothing_can_be_seen(
     graph = GraphApi(permissions=PERMISSIONS - {"AuditLog.Read.All"})
     bot, card = await results(make_bot, graph=graph)
 
-    text = await shown(bot, card, "cannot be seen in the sign-in log")
+    text = await shown(bot, card, "Offhook can't read the sign-in log")
 
     assert text.count("consent to AuditLog.Read.All") == 1
     assert {row["SeenSignedIn"] for row in await exported(bot, card)} == {"cannot-be-seen"}

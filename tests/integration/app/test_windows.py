@@ -59,7 +59,10 @@ async def test_cards_tell_which_phones_are_too_early_and_too_late(bot: RunningBo
     shown = text_of(card)
     assert "1 in time, 1 too early, 1 nearly too late, 1 too late, 1 without a time" in shown
     assert "1 phone is too late: it was provisioned more than 72 hours ago" in shown
-    assert "(lobby3@contoso.com)" in shown
+    assert (
+        "(lobby3@contoso.com). It is sent all the same, and the SIP Gateway will refuse it" in shown
+    )
+    assert "Provision it again first, or take it out of the file." in shown
     assert macro(nearest + timedelta(hours=72)) in json.dumps(card.card)
     assert (
         "4 times of provisioning without a time zone were read as Europe/Berlin, your time" in shown
@@ -74,6 +77,8 @@ async def test_cards_tell_which_phones_are_too_early_and_too_late(bot: RunningBo
 
     approval = await bot.request_approval(card)
     assert "1 phone is nearly too late" in text_of(approval)
+    assert "It is sent all the same, and the SIP Gateway will refuse it" in text_of(approval)
+    assert "To have it provisioned again first, reject the request." in text_of(approval)
     assert "Nearest deadline" in text_of(approval)
     assert macro(nearest + timedelta(hours=72)) in json.dumps(approval.card)
 

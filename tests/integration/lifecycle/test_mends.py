@@ -219,7 +219,7 @@ CHANGES: dict[str, tuple[states.Transition[ChangeState], Change_]] = {
     "give-up": (
         change_states.GIVE_UP,
         lambda tx, mend, change, owner: mend_changes.give_up_change(
-            tx, mend, change, owner=owner, now=utc_now()
+            tx, mend, change, "not-shown", "", owner=owner, now=utc_now()
         ),
     ),
     "restore": (
@@ -358,6 +358,25 @@ async def test_undo_of_a_mend_waits_for_the_undo_of_a_later_one(database: Databa
     assert await undo(database, await load(database, later.id))
     assert await end(database, await load(database, later.id), undone=True)
     assert await undo(database, await load(database, one.id))
+
+
+async def test_mends_are_undone_in_reverse_order_of_approval_whichever_was_drafted_first(
+    database: Database,
+) -> None:
+    drafted_first = await drafted(database, await checked_draft(database))
+    applied_first = await waiting(database)
+    assert await approve(database, applied_first)
+    assert await end(database, await load(database, applied_first.id), undone=False)
+    assert await ask(database, drafted_first)
+    assert await approve(database, drafted_first)
+    assert await end(database, await load(database, drafted_first.id), undone=False)
+
+    with pytest.raises(MendConflictError):
+        await undo(database, await load(database, applied_first.id))
+
+    assert await undo(database, await load(database, drafted_first.id))
+    assert await end(database, await load(database, drafted_first.id), undone=True)
+    assert await undo(database, await load(database, applied_first.id))
 
 
 async def test_accounts_are_checked_again_after_a_mend_without_doubling_what_was_found(

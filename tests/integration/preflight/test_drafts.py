@@ -248,6 +248,30 @@ async def test_no_other_account_can_be_included_by_name(database: Database, name
     assert (await snapshot_of(database, request_id)).phones.total == 0
 
 
+async def test_choices_are_kept_when_an_overlap_shows_up_and_can_be_taken_back(
+    database: Database,
+) -> None:
+    other, request_id = await draft(database, 3), await draft(database, 3)
+    changes = {"lobby0@contoso.com": PERSON, "lobby1@contoso.com": DISABLED}
+    await check(database, Reader(changes), other, request_id)
+    assert await request_approval(database, other)
+
+    named = ["lobby0@contoso.com"]
+    assert not await request_approval(database, request_id, failed=True, guarded=named)
+
+    snapshot = await snapshot_of(database, request_id)
+    checks = snapshot.roster.account_checks
+    assert checks is not None
+    assert (snapshot.state, snapshot.reason) == (RequestState.DRAFT, "new lobby")
+    assert (snapshot.roster.ready, checks.included) == (3, 2)
+    assert checks.included_accounts == named
+
+    assert await request_approval(database, request_id)
+    snapshot = await snapshot_of(database, request_id)
+    assert [phone.username for phone in snapshot.phones.items] == ["lobby2@contoso.com"]
+    assert (await jobs.load(database, request_id)).guarded_accounts == 0
+
+
 async def test_request_of_which_nothing_is_left_is_not_requested(database: Database) -> None:
     request_id = await draft(database, 1)
     await check(database, Reader({"lobby0@contoso.com": ADMINISTRATOR}), request_id)

@@ -9,8 +9,8 @@ import pytest
 
 from bot.gateway import AccessDeniedError, ChangeRefusedError, GatewayError, UnavailableError
 from bot.gateway.administration import Assigned
-from bot.mending.change import GRANTS, POLICY_NAME, ChangeState
-from bot.preflight.facts import PolicyType
+from bot.mending.change import GRANTS, ChangeState
+from bot.preflight.facts import POLICY_NAME, PolicyType
 from bot.runner.mend_pass import MendPass
 from bot.store import mends
 from bot.store.database import Database
@@ -30,6 +30,8 @@ class Teams:
         self.policy = OURS
         self.reads: list[GatewayError] = []
         self.grants: list[GatewayError] = []
+        self.assigns: str | None = None  #: to every account
+        self.granted = 0
 
     async def instances(self, kind: str) -> Mapping[str, Mapping[str, object]]:
         del kind
@@ -38,10 +40,11 @@ class Teams:
     async def assigned(self, account: str) -> Assigned:
         if self.reads:
             raise self.reads.pop(0)
-        return Assigned(account, dict.fromkeys(PolicyType))
+        return Assigned(account, dict.fromkeys(PolicyType, self.assigns))
 
     async def grant(self, account: str, policy: PolicyType, name: str | None) -> None:
         del account, policy, name
+        self.granted += 1
         if self.grants:
             raise self.grants.pop(0)
 
@@ -88,6 +91,25 @@ async def test_grant_refused_after_a_lost_answer_can_be_undone(
     mend = await interrupted(database, teams)
     setattr(teams, call, [REFUSED])
     assert await run(database, mend, teams) == [ChangeState.UNSHOWN]
+
+
+async def test_account_that_somebody_changed_after_a_lost_answer_is_not_overwritten(
+    database: Database,
+) -> None:
+    teams = Teams()
+    mend = await interrupted(database, teams)
+    teams.assigns, granted = "Lobby2", teams.granted
+
+    assert await run(database, mend, teams) == [ChangeState.UNSHOWN]
+
+    assert teams.granted == granted
+    async with database.read() as tx:
+        snapshot = await mends.snapshot(tx, mend.request_id, mend.id, 1)
+    assert snapshot is not None
+    assert (snapshot.lines.items[0].error, snapshot.lines.items[0].detail) == (
+        "changed-meanwhile",
+        "Lobby2",
+    )
 
 
 async def test_grant_denied_after_a_lost_answer_can_be_undone(database: Database) -> None:

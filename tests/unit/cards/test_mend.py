@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from itertools import product
 
 import pytest
 
-from bot.mending.mend import OPEN_MEND_STATES, MendState
+from bot.mending.mend import MAX_NAMED, OPEN_MEND_STATES, MendState
+from bot.mending.plan import Mendable
 from bot.mending.snapshot import MendOffer, MendSnapshot
 from bot.signin.request import RequestState
 from bot.words import Words
@@ -23,10 +25,8 @@ VERBS = {
     (MendState.DRAFT, True): {"mend_request", "mend_withdraw"},
     (MendState.WAITING, False): {"mend_withdraw"},
     (MendState.WAITING, True): {"mend_approve", "mend_reject"},
-    (MendState.RUNNING, False): {"mend_sign_in"},
     (MendState.RUNNING, True): {"mend_sign_in"},
     (MendState.FINISHED, True): {"mend_undo"},
-    (MendState.UNDOING, False): {"mend_sign_in"},
     (MendState.UNDOING, True): {"mend_sign_in"},
 }
 HOSTILE = "**[x](http://evil.example)** <at>all</at> " + "ß" * 200
@@ -80,12 +80,53 @@ def test_approval_card_says_what_is_replaced_for_whom_and_what_never_changes() -
     assert "Someone other than Alex Wilber must decide." in shown
 
 
+def test_requester_is_offered_the_names_of_accounts_that_may_be_peoples() -> None:
+    draft = replace(
+        mend_snapshots.snapshot(MendState.DRAFT), guard_unknown=("lobby1@contoso.com",), nameable=3
+    )
+    rendered = card(CardKind.MEND, draft).card
+
+    reading.assert_valid(rendered)
+    [choices] = reading.of_type(rendered, "Input.ChoiceSet")
+    assert choices["id"] == "include_unknown"
+    assert [each["value"] for each in choices["choices"]] == ["lobby1@contoso.com"]
+    assert "2 more are not listed" in reading.text(rendered)
+
+
+@pytest.mark.parametrize("state", sorted(set(MendState) - {MendState.DRAFT}))
+def test_mend_cards_say_first_which_accounts_may_be_peoples(state: MendState) -> None:
+    names = tuple(f"{HOSTILE[:40]}{number}@contoso.com" for number in range(MAX_NAMED))
+    mend = replace(mend_snapshots.snapshot(state), guard_unknown=names)
+    for kind in KINDS:
+        rendered = card(kind, mend).card
+        reading.assert_valid(rendered)
+        assert "are people's or administrators'" in reading.text(rendered)
+        assert "[x](" not in reading.text(rendered)
+        confirm = [
+            each["id"]
+            for each in reading.of_type(rendered, "Input.Toggle")
+            if each["id"] == "confirm_unknown"
+        ]
+        wanted = state is MendState.WAITING and kind is CardKind.MEND_APPROVAL
+        assert confirm == ["confirm_unknown"] * wanted
+
+
+@pytest.mark.parametrize("found", [Mendable(nameable=2), Mendable(accounts=1, nameable=1)])
+def test_draft_says_how_many_accounts_can_be_mended_by_name_only(found: Mendable) -> None:
+    rendered = card(CardKind.VALIDATION, offer=MendOffer(found)).card
+
+    reading.assert_valid(rendered)
+    assert "mend" in reading.verbs(rendered)
+    assert "You can include accounts by name" in reading.text(rendered)
+    assert "turn on bulk sign-in" not in reading.text(rendered).casefold()
+
+
 def test_mend_of_a_withdrawn_request_cannot_be_approved() -> None:
     waiting = mend_snapshots.snapshot(MendState.WAITING)
     rendered = card(CardKind.MEND_APPROVAL, waiting, state=RequestState.WITHDRAWN).card
 
     assert set(reading.verbs(rendered)) <= {"page"}
-    assert "cannot go on" in reading.text(rendered)
+    assert "can't go on" in reading.text(rendered)
 
 
 def test_mend_of_a_withdrawn_request_can_only_be_discarded_while_it_is_a_draft() -> None:

@@ -25,12 +25,15 @@ def shown(snapshot: RequestSnapshot, panel: Panel = Panel.NONE) -> str:
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({}, "Seen in the sign-in log: 231 of 243; 12 not yet."),
+        ({}, "Sign-in log: the accounts of 231 of 243 phones signed in; 12 not yet."),
         (
             {"pending": False},
-            "231 of 243. The log does not show the other 12, which proves nothing.",
+            "231 of 243 phones signed in. The log does not show the other 12, which proves nothing.",
         ),
-        ({"seen": 243, "pending": False}, "Seen in the sign-in log: 243 of 243."),
+        (
+            {"seen": 243, "pending": False},
+            "Sign-in log: the accounts of 243 of 243 phones signed in.",
+        ),
     ],
 )
 def test_results_card_says_how_many_phones_the_log_shows(
@@ -41,7 +44,7 @@ def test_results_card_says_how_many_phones_the_log_shows(
 
 def test_results_card_explains_the_newest_failed_sign_in() -> None:
     text = shown(snapshots.with_sightings(FINISHED))
-    assert "Of 2 phones it shows only failed sign-ins; the newest:" in text
+    assert "Of the accounts of 2 phones it shows only failed sign-ins; the newest:" in text
     assert "AADSTS53003. A Conditional Access policy blocks it." in text
 
 
@@ -57,8 +60,8 @@ def test_results_card_explains_the_newest_failed_sign_in() -> None:
 def test_results_card_says_why_nothing_can_be_seen(reason: UnknownReason) -> None:
     gap = {"seen": 0, "failing": 0, "pending": False, "newest_failure": None, "gap": reason.value}
     text = shown(snapshots.with_sightings(FINISHED, **gap))
-    assert text.count("cannot be seen in the sign-in log:") == 1
-    assert "243" not in text.partition("cannot be seen")[2][:200]
+    assert text.count("can't read the sign-in log:") == 1
+    assert "243" not in text.partition("can't read the")[2][:200]
 
 
 def test_results_card_without_sightings_does_not_mention_the_log() -> None:
@@ -68,11 +71,11 @@ def test_results_card_without_sightings_does_not_mention_the_log() -> None:
 def test_list_of_phones_says_what_the_log_shows_of_each() -> None:
     text = shown(snapshots.with_sightings(FINISHED), Panel.PHONES)
     for line in (
-        "Seen in the sign-in log at ",
-        "The log shows a failed sign-in at ",
-        "Not in the sign-in log yet.",
-        "Not seen in the sign-in log.",
-        "Cannot be seen in the sign-in log.",
+        "Its account signed in at ",
+        "A sign-in of its account failed at ",
+        "Its account is not in the sign-in log yet.",
+        "Its account is not in the sign-in log.",
+        "Offhook can't read the sign-in log.",
     ):
         assert line in text
 

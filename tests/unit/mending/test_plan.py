@@ -14,17 +14,16 @@ from bot.mending.change import (
     GRANTS,
     OFF,
     ON,
-    POLICY_NAME,
     Change,
     ChangeKind,
     ChangeState,
     NewChange,
 )
 from bot.mending.content import CONTENT, Difference, difference
-from bot.mending.plan import Mendable, mendable, plan
+from bot.mending.plan import Mendable, mendable, nameable, plan
 from bot.mending.step import Step, back, forward, same
-from bot.preflight.facts import PolicyType
-from bot.preflight.verdict import AccountReport, Check, Result, Verdict
+from bot.preflight.facts import POLICY_NAME, PolicyType, Unknown, UnknownReason
+from bot.preflight.verdict import GUARD, AccountReport, Check, Result, Verdict, unknown
 
 IP_PHONE = Verdict(
     Check.IP_PHONE_POLICY, Result.FAILED, "no-common-area-policy", {"policy": "Global"}
@@ -70,6 +69,21 @@ def test_plan_grants_what_verdicts_want_and_nothing_to_guarded_accounts(
     assert kinds(changes)[: len(created)] == created  # before the first grant
 
 
+@pytest.mark.parametrize("check", Check)
+def test_account_is_mended_by_name_only_if_the_guard_does_not_know_of_it(check: Check) -> None:
+    why = Unknown(UnknownReason.PERMISSION, "AuditLog.Read.All")
+    found = [report(IP_PHONE, unknown(check, why))]
+    doubtful = check in GUARD
+
+    assert nameable(found) == ([NAME] if doubtful else [])
+    assert bool(plan(found, switch_off=False)) is not doubtful
+    by_name = plan(found, switch_off=False, named={NAME})
+    assert [each.guard_unknown for each in by_name if each.account] == [doubtful]
+    guarded = [report(IP_PHONE, unknown(check, why), PERSON)]
+    assert not plan(guarded, switch_off=False, named={NAME})
+    assert not nameable(guarded)
+
+
 def test_plan_turns_the_switch_on_only_if_it_is_off() -> None:
     assert plan([], switch_off=True) == [NewChange(ChangeKind.BULK_SIGN_IN, "", OFF, ON)]
     assert plan([], switch_off=False) == []
@@ -80,6 +94,8 @@ def test_mendable_counts_accounts_once() -> None:
 
     assert mendable(changes) == Mendable(accounts=1, ip_phone=1, calling=1, switch=True)
     assert not mendable([]).anything
+    assert mendable([], 2).anything
+    assert not mendable([], 2).planned
 
 
 @pytest.mark.parametrize("policy", PolicyType)
@@ -113,7 +129,7 @@ def change(state: ChangeState, *, before: str | None = None, replaces: str = "Sa
         (ChangeState.PLANNED, "Other", Step.CHANGED_SINCE),
         (ChangeState.INTENT, "Before", Step.WRITE),
         (ChangeState.INTENT, POLICY_NAME, Step.SHOWN),
-        (ChangeState.INTENT, "Other", Step.CHANGED_SINCE),
+        (ChangeState.INTENT, "Other", Step.CHANGED_MEANWHILE),
         (ChangeState.APPLIED, POLICY_NAME, Step.SHOWN),
         (ChangeState.APPLIED, "Before", Step.WAIT),
         (ChangeState.APPLIED, None, Step.WAIT),
