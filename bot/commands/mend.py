@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -18,6 +19,7 @@ from bot.commands.context import (
 )
 from bot.commands.inputs import LARGEST_ID, MAX_TEXT, Inputs
 from bot.identity.delegations import ApproverTokens
+from bot.lifecycle import mending
 from bot.lifecycle import mends as lifecycle
 from bot.lifecycle.mends import (
     MendConflictError,
@@ -40,15 +42,44 @@ from cards.types import Verb
 log = structlog.get_logger()
 
 
-async def _mend_of(context: Context, request: Request, inputs: Inputs) -> Mend | None:
-    """The mend that a button is about; None if the request has no such mend."""
+#: Whether somebody may do something to a mend.
+_Rule = Callable[[Context, Turn, Mend], policy.Decision]
+
+
+def _may_request(_: Context, turn: Turn, mend: Mend) -> policy.Decision:
+    return policy.may_request_approval(turn.actor, mend.facts)
+
+
+def _may_withdraw(_: Context, turn: Turn, mend: Mend) -> policy.Decision:
+    return policy.may_withdraw(turn.actor, mend.facts)
+
+
+def _may_decide(context: Context, turn: Turn, mend: Mend) -> policy.Decision:
+    return policy.may_decide(
+        turn.actor, mend.facts, four_eyes=context.rules.four_eyes, now=context.clock()
+    )
+
+
+def _may_delegate(context: Context, turn: Turn, mend: Mend) -> policy.Decision:
+    return policy.may_delegate(turn.actor, mend.facts, four_eyes=context.rules.four_eyes)
+
+
+def _may_undo(context: Context, turn: Turn, mend: Mend) -> policy.Decision:
+    return policy.may_undo(turn.actor, mend.facts, four_eyes=context.rules.four_eyes)
+
+
+async def _permitted(
+    context: Context, turn: Turn, request: Request, inputs: Inputs, verb: Verb, rule: _Rule
+) -> Mend | ClickAnswer:
+    """The mend that a button is about; or what to answer, if there is none or the rule denies it."""
     async with context.database.read() as tx:
         mend = await mends.load(tx, inputs.number("mend", 0, largest=LARGEST_ID))
-    return mend if mend is not None and mend.request_id == request.id else None
-
-
-def _gone(context: Context) -> TextAnswer:
-    return TextAnswer(context.words("mend-gone"))
+    if mend is None or mend.request_id != request.id:
+        return TextAnswer(context.words("mend-gone"))
+    decision = rule(context, turn, mend)
+    if isinstance(decision, Denied):
+        return await denied_click(context, turn, verb, request, decision)
+    return mend
 
 
 def _conflict(context: Context, error: MendConflictError) -> TextAnswer:
@@ -84,12 +115,9 @@ async def draft(context: Context, turn: Turn, request: Request, _: Inputs) -> Cl
 async def request_approval(
     context: Context, turn: Turn, request: Request, inputs: Inputs
 ) -> ClickAnswer:
-    mend = await _mend_of(context, request, inputs)
-    if mend is None:
-        return _gone(context)
-    decision = policy.may_request_approval(turn.actor, mend.facts)
-    if isinstance(decision, Denied):
-        return await denied_click(context, turn, Verb.MEND_REQUEST, request, decision)
+    mend = await _permitted(context, turn, request, inputs, Verb.MEND_REQUEST, _may_request)
+    if not isinstance(mend, Mend):
+        return mend
     if not context.rules.mends:
         return TextAnswer(context.words("mend-turned-off"))
     reason = inputs.text("reason", MAX_TEXT)
@@ -120,22 +148,13 @@ async def request_approval(
 
 
 async def withdraw(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
-    mend = await _mend_of(context, request, inputs)
-    if mend is None:
-        return _gone(context)
-    decision = policy.may_withdraw(turn.actor, mend.facts)
-    if isinstance(decision, Denied):
-        return await denied_click(context, turn, Verb.MEND_WITHDRAW, request, decision)
+    mend = await _permitted(context, turn, request, inputs, Verb.MEND_WITHDRAW, _may_withdraw)
+    if not isinstance(mend, Mend):
+        return mend
     async with context.database.write() as tx:
         await lifecycle.withdraw_mend(tx, mend, actor=turn.actor.person, now=context.clock())
     context.changed()
     return SHOW_CARD
-
-
-def _may_decide(context: Context, turn: Turn, mend: Mend) -> policy.Decision:
-    return policy.may_decide(
-        turn.actor, mend.facts, four_eyes=context.rules.four_eyes, now=context.clock()
-    )
 
 
 async def _access(
@@ -163,12 +182,9 @@ def _delegate(context: Context, mend: Mend, tokens: ApproverTokens | None) -> No
 
 
 async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
-    mend = await _mend_of(context, request, inputs)
-    if mend is None:
-        return _gone(context)
-    decision = _may_decide(context, turn, mend)
-    if isinstance(decision, Denied):
-        return await denied_click(context, turn, Verb.MEND_APPROVE, request, decision)
+    mend = await _permitted(context, turn, request, inputs, Verb.MEND_APPROVE, _may_decide)
+    if not isinstance(mend, Mend):
+        return mend
     if request.state in NOTHING_RAN:
         return SHOW_CARD
     if not context.rules.mends:
@@ -216,12 +232,9 @@ async def _changed(context: Context, turn: Turn, request: Request, differs: str)
 
 
 async def reject(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
-    mend = await _mend_of(context, request, inputs)
-    if mend is None:
-        return _gone(context)
-    decision = _may_decide(context, turn, mend)
-    if isinstance(decision, Denied):
-        return await denied_click(context, turn, Verb.MEND_REJECT, request, decision)
+    mend = await _permitted(context, turn, request, inputs, Verb.MEND_REJECT, _may_decide)
+    if not isinstance(mend, Mend):
+        return mend
     async with context.database.write() as tx:
         await lifecycle.reject_mend(
             tx,
@@ -240,12 +253,9 @@ async def give_access(
     context: Context, turn: Turn, request: Request, inputs: Inputs
 ) -> ClickAnswer:
     """Let a mend go on with the access of whoever clicked."""
-    mend = await _mend_of(context, request, inputs)
-    if mend is None:
-        return _gone(context)
-    decision = policy.may_delegate(turn.actor, mend.facts, four_eyes=context.rules.four_eyes)
-    if isinstance(decision, Denied):
-        return await denied_click(context, turn, Verb.MEND_SIGN_IN, request, decision)
+    mend = await _permitted(context, turn, request, inputs, Verb.MEND_SIGN_IN, _may_delegate)
+    if not isinstance(mend, Mend):
+        return mend
     tokens = await _access(context, turn, Verb.MEND_SIGN_IN, request)
     if tokens is None or mend.state not in WORKING_STATES:
         return SHOW_CARD
@@ -253,7 +263,7 @@ async def give_access(
         return tokens
     now = context.clock()
     async with context.database.write() as tx:
-        given = await lifecycle.give_access(
+        given = await mending.give_access(
             tx,
             mend,
             owner=context.owner,
@@ -269,12 +279,9 @@ async def give_access(
 
 async def undo(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     """Set back what a finished mend changed: whoever could have approved it."""
-    mend = await _mend_of(context, request, inputs)
-    if mend is None:
-        return _gone(context)
-    decision = policy.may_undo(turn.actor, mend.facts, four_eyes=context.rules.four_eyes)
-    if isinstance(decision, Denied):
-        return await denied_click(context, turn, Verb.MEND_UNDO, request, decision)
+    mend = await _permitted(context, turn, request, inputs, Verb.MEND_UNDO, _may_undo)
+    if not isinstance(mend, Mend):
+        return mend
     if mend.state is not MendState.FINISHED:
         return SHOW_CARD
     if not inputs.ticked("acknowledge"):

@@ -9,23 +9,23 @@ from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement
 
-from bot.lifecycle import mend_changes, preflight
+from bot.lifecycle import mend_changes
 from bot.lifecycle.notifications import Notifications
 from bot.lifecycle.preflight import UnknownAccountError
 from bot.mending import change as change_states
 from bot.mending import mend as states
-from bot.mending.change import ChangeKind, ChangeState
+from bot.mending.change import ChangeKind
 from bot.mending.mend import MAX_CHANGES, OPEN_MEND_STATES, WORKING_STATES, MendState
 from bot.mending.plan import nameable, plan
 from bot.signin.digest import UNKEYED, Digests, equal
 from bot.signin.request import NOTHING_RAN, Person, RequestState
 from bot.signin.transition import Transition
-from bot.store import account_checks, audit, locks, mends, requests, transitions
+from bot.store import audit, locks, mends, requests, transitions
 from bot.store.database import Transaction
 from bot.store.mends import Mend
-from bot.store.models import MendChangeRow, MendRow, RequestRow
+from bot.store.models import MendRow, RequestRow
 from bot.store.requests import Request
 
 
@@ -50,15 +50,15 @@ class MendDigestMismatchError(Exception):
     """The changes are not those that approval was requested for."""
 
 
-async def _transition(
+async def transition(
     tx: Transaction,
     mend: Mend,
-    transition: Transition[MendState],
+    change: Transition[MendState],
     *conditions: ColumnElement[bool],
     **columns: Any,
 ) -> bool:
     changed = await transitions.apply(
-        tx, MendRow, transition, MendRow.id == mend.id, *conditions, **columns
+        tx, MendRow, change, MendRow.id == mend.id, *conditions, **columns
     )
     if changed:
         # The request's other cards show that there is a mend.
@@ -177,7 +177,7 @@ async def request_mend(
     if not changes:
         raise NothingToMendError(mend.request_id)
     sealed = digests.mend(_parts(changes), tenant_id=mend.tenant_id, request_id=mend.request_id)
-    if not await _transition(
+    if not await transition(
         tx,
         mend,
         states.REQUEST,
@@ -247,7 +247,7 @@ async def approve_mend(
     await _want_no_other(tx, mend, WORKING_STATES)
     changes = await mends.changes(tx, mend.id)
     computed = digests.mend(_parts(changes), tenant_id=mend.tenant_id, request_id=mend.request_id)
-    if not await _transition(
+    if not await transition(
         tx,
         mend,
         states.APPROVE,
@@ -291,7 +291,7 @@ async def reject_mend(
 ) -> bool:
     """waiting -> rejected. Returns False when the mend has already moved on or its time is over."""
     await locks.requests(tx, mend.request_id)
-    rejected = await _transition(
+    rejected = await transition(
         tx,
         mend,
         states.REJECT,
@@ -316,7 +316,7 @@ async def reject_mend(
 async def withdraw_mend(tx: Transaction, mend: Mend, *, actor: Person, now: datetime) -> bool:
     """draft or waiting -> withdrawn. Returns False when the mend has already moved on."""
     await locks.requests(tx, mend.request_id)
-    withdrawn = await _transition(tx, mend, states.WITHDRAW, finished_at=now)
+    withdrawn = await transition(tx, mend, states.WITHDRAW, finished_at=now)
     if withdrawn:
         await audit.record(tx, mend.request_id, "mend withdrawn", now, actor, mend=mend.id)
     return withdrawn
@@ -327,127 +327,11 @@ async def expire_mend(
 ) -> bool:
     """waiting -> expired, once its time is over. Returns False before, or if it has moved on."""
     await locks.requests(tx, mend.request_id)
-    expired = await _transition(tx, mend, states.EXPIRE, MendRow.expires_at <= now, finished_at=now)
+    expired = await transition(tx, mend, states.EXPIRE, MendRow.expires_at <= now, finished_at=now)
     if expired:
         await audit.record(tx, mend.request_id, "mend expired", now, mend=mend.id)
         await notify.mend_ended(tx, request, mend, "mend-told-expired", now)
     return expired
-
-
-async def finish_mend(
-    tx: Transaction,
-    notify: Notifications,
-    request: Request,
-    mend: Mend,
-    *,
-    owner: str,
-    now: datetime,
-) -> bool:
-    """running -> finished, once every change is settled; then the accounts are checked again.
-
-    Returns False before, or when another replica has finished it.
-    """
-    await locks.requests(tx, mend.request_id)
-    counts = await mends.counts(tx, mend.id)
-    if any(state in change_states.OPEN_FORWARD for _, state in counts):
-        return False
-    if not await _transition(
-        tx,
-        mend,
-        states.FINISH,
-        MendRow.owner == owner,
-        finished_at=now,
-        due_at=None,
-        owner="",
-        lease_until=None,
-        refused="",
-        access_wanted_since=None,
-    ):
-        return False
-    mended = {ChangeState.SHOWN, ChangeState.KEPT}
-    accounts = await mends.accounts(tx, mend.id)
-    troubled = await _troubled_accounts(tx, mend.id)
-    again = any(state in mended for _, state in counts) and await preflight.recheck(
-        tx, mend.request_id, await _accounts(tx, mend.id), now
-    )
-    await tx.execute(update(MendRow).where(MendRow.id == mend.id).values(rechecking=again))
-    await audit.record(
-        tx,
-        mend.request_id,
-        "mend finished",
-        now,
-        mend=mend.id,
-        changes=_by_state(counts),
-    )
-    await notify.mend_ended(
-        tx,
-        request,
-        mend,
-        "mend-told-finished",
-        now,
-        accounts=accounts,
-        troubled=troubled,
-        again=int(again),
-        draft=int(request.state is RequestState.DRAFT),
-    )
-    return True
-
-
-def _by_state(counts: Any) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for (_, state), count in counts.items():
-        name = state.value.replace("-", "_")
-        found[name] = found.get(name, 0) + count
-    return found
-
-
-async def _accounts(tx: Transaction, mend_id: int) -> list[str]:
-    rows = await tx.execute(
-        select(MendChangeRow.account)
-        .where(MendChangeRow.mend_id == mend_id, MendChangeRow.account != "")
-        .distinct()
-    )
-    return list(rows.scalars())
-
-
-async def _troubled_accounts(tx: Transaction, mend_id: int) -> int:
-    rows = await tx.execute(
-        select(MendChangeRow.account)
-        .where(
-            MendChangeRow.mend_id == mend_id,
-            MendChangeRow.account != "",
-            MendChangeRow.error != "",
-        )
-        .distinct()
-    )
-    return len(rows.scalars().all())
-
-
-async def tell_rechecked(
-    tx: Transaction, notify: Notifications, request: Request, mend: Mend, now: datetime
-) -> bool:
-    """Tell the requester what checking the accounts again has found; the mend's state stays.
-
-    Returns False if they were told.
-    """
-    await locks.requests(tx, mend.request_id)
-    told = await tx.execute(
-        update(MendRow).where(MendRow.id == mend.id, MendRow.rechecking).values(rechecking=False)
-    )
-    if told.rowcount == 1:
-        accounts = await _accounts(tx, mend.id)
-        failing = await account_checks.left_out(tx, mend.request_id, accounts)
-        await notify.mend_ended(
-            tx,
-            request,
-            mend,
-            "mend-told-rechecked",
-            now,
-            accounts=len(accounts),
-            failing=failing,
-            ready=request.ready_rows,
-        )
-    return told.rowcount == 1
 
 
 async def undo_mend(
@@ -471,7 +355,7 @@ async def undo_mend(
     await locks.requests(tx, mend.request_id)
     await _want_no_other(tx, mend, WORKING_STATES)
     await _want_no_other(tx, mend, frozenset({MendState.FINISHED}), since=mend.decided_at)
-    if not await _transition(
+    if not await transition(
         tx,
         mend,
         states.UNDO,
@@ -500,129 +384,3 @@ async def undo_mend(
         **({"delegated": True} if lease_until else {}),
     )
     return True
-
-
-async def finish_undo(
-    tx: Transaction,
-    notify: Notifications,
-    request: Request,
-    mend: Mend,
-    *,
-    owner: str,
-    now: datetime,
-) -> bool:
-    """undoing -> undone, once every change is settled; then the accounts are checked again.
-
-    Returns False before, or when another replica has finished it.
-    """
-    await locks.requests(tx, mend.request_id)
-    counts = await mends.counts(tx, mend.id)
-    if any(state in change_states.OPEN_BACK for _, state in counts):
-        return False
-    if not await _transition(
-        tx,
-        mend,
-        states.FINISH_UNDO,
-        MendRow.owner == owner,
-        finished_at=now,
-        due_at=None,
-        owner="",
-        lease_until=None,
-        refused="",
-        access_wanted_since=None,
-    ):
-        return False
-    await preflight.recheck(tx, mend.request_id, await _accounts(tx, mend.id), now)
-    by_state = _by_state(counts)
-    await audit.record(tx, mend.request_id, "mend undone", now, mend=mend.id, changes=by_state)
-    await notify.mend_ended(
-        tx,
-        request,
-        mend,
-        "mend-told-undone",
-        now,
-        undone=by_state.get("undone", 0),
-        left=sum(
-            count
-            for (kind, state), count in counts.items()
-            if state is ChangeState.LEFT and kind in change_states.GRANTS
-        ),
-        failed=by_state.get("undo_failed", 0),
-    )
-    return True
-
-
-async def lose_access(
-    tx: Transaction,
-    notify: Notifications,
-    request: Request,
-    mend: Mend,
-    reason: str,
-    *,
-    now: datetime,
-) -> bool:
-    """Nobody's access can be used to go on: ask approvers for theirs; the mend's state stays.
-
-    `reason`: why Teams denied it, "" if the delegation is just not held any more. Returns False if they
-    were asked, it has moved on, or, without a reason, a replica vouches for it by now.
-    """
-    unheld = () if reason else (mends.lapsed(now),)
-    await locks.requests(tx, mend.request_id)
-    asked = await tx.execute(
-        update(MendRow)
-        .where(
-            MendRow.id == mend.id,
-            MendRow.state.in_([state.value for state in WORKING_STATES]),
-            MendRow.access_wanted_since.is_(None),
-            *unheld,
-        )
-        .values(access_wanted_since=now, refused=reason, owner="", lease_until=None)
-    )
-    if asked.rowcount != 1:
-        return False
-    await requests.touch(tx, mend.request_id)
-    await audit.record(tx, mend.request_id, "mend access lost", now, mend=mend.id, reason=reason)
-    await notify.mend_asks_approvers(tx, request, mend, now)
-    return True
-
-
-async def give_access(
-    tx: Transaction, mend: Mend, *, owner: str, until: datetime, actor: Person, now: datetime
-) -> bool:
-    """An approver lets a mend go on with their access; its state stays. `owner` holds it, and vouches
-    `until` then. Returns False when the mend has ended."""
-    await locks.requests(tx, mend.request_id)
-    given = await tx.execute(
-        update(MendRow)
-        .where(
-            MendRow.id == mend.id,
-            MendRow.state.in_([state.value for state in WORKING_STATES]),
-        )
-        .values(owner=owner, lease_until=until, due_at=now, access_wanted_since=None, refused="")
-    )
-    if given.rowcount != 1:
-        return False
-    await requests.touch(tx, mend.request_id)
-    await audit.record(tx, mend.request_id, "mend access given", now, actor, mend=mend.id)
-    return True
-
-
-async def end_pass(
-    tx: Transaction,
-    mend: Mend,
-    *,
-    owner: str,
-    due_at: datetime,
-    progressed: bool,
-    refused: str,
-) -> None:
-    """All that can be done now is done; the next pass is due then. `refused`: why Teams denied access, ""
-    if it did not."""
-    await locks.requests(tx, mend.request_id)
-    ended = await tx.execute(
-        update(MendRow)
-        .where(MendRow.id == mend.id, MendRow.owner == owner)
-        .values(due_at=due_at, passes=0 if progressed else MendRow.passes + 1, refused=refused)
-    )
-    if ended.rowcount:
-        await requests.touch(tx, mend.request_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -167,17 +167,10 @@ def _counted(found: Sequence[Overlap]) -> dict[str, Any]:
 
 
 async def _want_reason(
-    tx: Transaction,
-    request: Request,
-    found: Sequence[Overlap],
-    now: datetime,
-    actor: Person,
-    **entered: str | int,
+    tx: Transaction, request: Request, found: Sequence[Overlap], now: datetime, actor: Person
 ) -> None:
-    """Show what is found, and hold the request up until its requester explains it.
-
-    `entered`: what the requester's card keeps of the form.
-    """
+    """Show what is found, and hold the request up until its requester explains it. The card keeps the
+    request's reason and batch size."""
     await overlaps.save(tx, request.id, found)
     await requests.touch(
         tx,
@@ -185,7 +178,8 @@ async def _want_reason(
         reason_wanted_since=now,
         overlaps_version=RequestRow.version + 1,
         state_version=RequestRow.version + 1,
-        **entered,
+        reason=request.reason,
+        batch_size=request.batch_size,
     )
     await audit.record(tx, request.id, "overlap found", now, actor, **_counted(found))
 
@@ -247,8 +241,8 @@ async def request_approval(
     found = await _overlaps(tx, request, now)
     match judge(found, await overlaps.shown(tx, request.id), reason):
         case Verdict.NEW:
-            entered = {"reason": reason, "batch_size": batch_size}
-            await _want_reason(tx, request, found, now, actor, **entered)
+            entered = replace(request, reason=reason, batch_size=batch_size)
+            await _want_reason(tx, entered, found, now, actor)
             return False
         case Verdict.UNEXPLAINED:
             raise OverlapUnexplainedError(request.id)

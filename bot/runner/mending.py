@@ -12,7 +12,8 @@ import structlog
 
 from bot.gateway.administration import Administration
 from bot.identity.delegations import Delegations
-from bot.lifecycle import mends as lifecycle
+from bot.lifecycle import mending as lifecycle
+from bot.lifecycle import mends as decisions
 from bot.lifecycle.notifications import Notifications
 from bot.mending.mend import MendState
 from bot.runner.loop import Loop
@@ -262,7 +263,7 @@ class Mending:
             request = None if mend is None else await requests.load(tx, mend.request_id)
             if mend is None or request is None:
                 return
-            expired = await lifecycle.expire_mend(
+            expired = await decisions.expire_mend(
                 tx, self.notifications, request, mend, self.clock()
             )
         if expired:

@@ -136,29 +136,48 @@ def _without(row: Mapping[str, Any], wanted: re.Pattern[str]) -> Mapping[str, An
     }
 
 
+def _names(row: Mapping[str, Any], role: str, wanted: re.Pattern[str]) -> bool:
+    """Whether the person had this role in a request or a mend. Name and object ID go together."""
+    return any(_contains(row[f"{role}_{of}"], wanted) for of in ("id", "name"))
+
+
+async def _forget_people(
+    tx: Transaction,
+    requested: type[RequestRow | MendRow],
+    row: Mapping[str, Any],
+    wanted: re.Pattern[str],
+) -> None:
+    """Empty what requests and mends have in common."""
+    requester, decider = (_names(row, role, wanted) for role in ("requester", "decided_by"))
+    await tx.execute(
+        update(requested)
+        .where(requested.id == row["id"])
+        .values(
+            requester_id="" if requester else row["requester_id"],
+            requester_name="" if requester else row["requester_name"],
+            decided_by_id="" if decider else row["decided_by_id"],
+            decided_by_name="" if decider else row["decided_by_name"],
+            conversation_id=_text_without(row["conversation_id"], wanted),
+            reason=_text_without(row["reason"], wanted),
+            comment=_text_without(row["comment"], wanted),
+            refused=_text_without(row["refused"], wanted),
+        )
+    )
+
+
 async def _forget(
     tx: Transaction, table: Table, row: Mapping[str, Any], wanted: re.Pattern[str]
 ) -> None:
     if table.name == RequestRow.__tablename__:
-        requester, decider, canceller = (
-            any(_contains(row[f"{role}_{of}"], wanted) for of in ("id", "name"))
-            for role in ("requester", "decided_by", "cancelled_by")
-        )
+        await _forget_people(tx, RequestRow, row, wanted)
+        canceller = _names(row, "cancelled_by", wanted)
         await tx.execute(
             update(RequestRow)
             .where(RequestRow.id == row["id"])
             .values(
-                requester_id="" if requester else row["requester_id"],
-                requester_name="" if requester else row["requester_name"],
-                decided_by_id="" if decider else row["decided_by_id"],
-                decided_by_name="" if decider else row["decided_by_name"],
                 cancelled_by_id="" if canceller else row["cancelled_by_id"],
                 cancelled_by_name="" if canceller else row["cancelled_by_name"],
-                conversation_id=_text_without(row["conversation_id"], wanted),
                 file_name=_text_without(row["file_name"], wanted),
-                reason=_text_without(row["reason"], wanted),
-                comment=_text_without(row["comment"], wanted),
-                refused=_text_without(row["refused"], wanted),
                 notices=_list_without(row["notices"], wanted),
                 recheck_notices=_list_without(row["recheck_notices"], wanted),
                 tenant_stops=_list_without(row["tenant_stops"], wanted),
@@ -166,24 +185,14 @@ async def _forget(
             )
         )
     elif table.name == MendRow.__tablename__:
-        requester, decider, undoer = (
-            any(_contains(row[f"{role}_{of}"], wanted) for of in ("id", "name"))
-            for role in ("requester", "decided_by", "undo_by")
-        )
+        await _forget_people(tx, MendRow, row, wanted)
+        undoer = _names(row, "undo_by", wanted)
         await tx.execute(
             update(MendRow)
             .where(MendRow.id == row["id"])
             .values(
-                requester_id="" if requester else row["requester_id"],
-                requester_name="" if requester else row["requester_name"],
-                decided_by_id="" if decider else row["decided_by_id"],
-                decided_by_name="" if decider else row["decided_by_name"],
                 undo_by_id="" if undoer else row["undo_by_id"],
                 undo_by_name="" if undoer else row["undo_by_name"],
-                conversation_id=_text_without(row["conversation_id"], wanted),
-                reason=_text_without(row["reason"], wanted),
-                comment=_text_without(row["comment"], wanted),
-                refused=_text_without(row["refused"], wanted),
             )
         )
     elif table.name == MendChangeRow.__tablename__ and _only_in_detail(row, wanted):

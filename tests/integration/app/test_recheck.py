@@ -28,6 +28,7 @@ from tests.support.running_bot import (
 from tests.support.waiting import PATIENCE
 
 FIRST, SECOND, THIRD = (f"lobby{n}@contoso.com" for n in range(3))
+DISABLED = Account(enabled=False)
 HELD = "Stopped before anything was sent"
 
 
@@ -56,18 +57,22 @@ async def held(bot: RunningBot, since: int) -> Posted:
     return await bot.wait_for(lambda message: HELD in text_of(message), since=since)
 
 
+async def stopped(bot: RunningBot, changed: Account = DISABLED) -> Posted:
+    """The card of a request that is held, since its first account has changed so."""
+    approval = await approvable(bot)
+    bot.gateway.accounts.set(FIRST, changed)
+    since = bot.now
+    await bot.approve(approval)
+    return await held(bot, since)
+
+
 @pytest.mark.parametrize("channel", [CHANNEL.id, REQUESTER_CHAT])
 async def test_requester_is_told_once_that_a_request_is_held_and_cards_say_for_what(
     make_bot: MakeBot, channel: str
 ) -> None:
     bot = await make_bot(gateway=tenant({}), preflight="on", approvals=channel)
-    approval = await approvable(bot)
-    bot.gateway.accounts.set(FIRST, Account(enabled=False))
     since = bot.now
-
-    await bot.approve(approval)
-
-    card = await held(bot, since)
+    card = await stopped(bot)
     assert "It waits for an approver's decision." in text_of(card)
     if channel == CHANNEL.id:
         told = await bot.wait_for_text(
@@ -92,13 +97,7 @@ async def test_account_changed_since_its_check_stops_the_request_until_it_is_lef
     make_bot: MakeBot, changed: Account, sentence: str
 ) -> None:
     bot = await make_bot(gateway=tenant({}), preflight="on")
-    approval = await approvable(bot)
-    bot.gateway.accounts.set(FIRST, changed)
-    since = bot.now
-
-    await bot.approve(approval)
-
-    card = await held(bot, since)
+    card = await stopped(bot, changed)
     assert sentence in text_of(card)
     assert bot.gateway.configapi.submits == []
     since = bot.now
@@ -135,11 +134,7 @@ async def test_request_starts_by_itself_if_nothing_has_changed(make_bot: MakeBot
 
 async def test_mended_accounts_pass_when_they_are_checked_again(make_bot: MakeBot) -> None:
     bot = await make_bot(gateway=tenant({}), preflight="on")
-    approval = await approvable(bot)
-    bot.gateway.accounts.set(FIRST, Account(enabled=False))
-    since = bot.now
-    await bot.approve(approval)
-    card = await held(bot, since)
+    card = await stopped(bot)
     bot.gateway.accounts.set(FIRST, Account())
 
     since = bot.now
@@ -151,11 +146,7 @@ async def test_mended_accounts_pass_when_they_are_checked_again(make_bot: MakeBo
 
 async def test_held_request_is_canceled_without_a_phone_sent(make_bot: MakeBot) -> None:
     bot = await make_bot(gateway=tenant({}), preflight="on")
-    approval = await approvable(bot)
-    bot.gateway.accounts.set(FIRST, Account(enabled=False))
-    since = bot.now
-    await bot.approve(approval)
-    card = await held(bot, since)
+    card = await stopped(bot)
 
     since = bot.now
     await bot.click(ALEX, card, "cancel")
@@ -169,11 +160,7 @@ async def test_only_somebody_who_may_approve_decides(make_bot: MakeBot) -> None:
     bot = await make_bot(
         gateway=tenant({}), preflight="on", approvers=(MEGAN.object_id, ALEX.object_id)
     )
-    approval = await approvable(bot)
-    bot.gateway.accounts.set(FIRST, Account(enabled=False))
-    since = bot.now
-    await bot.approve(approval)
-    card = await held(bot, since)
+    card = await stopped(bot)
 
     for verb in ("continue_without", "check_accounts"):
         requester = await bot.click(ALEX, card, verb)
@@ -193,11 +180,7 @@ async def test_click_on_a_card_from_before_the_latest_check_changes_nothing(
     make_bot: MakeBot,
 ) -> None:
     bot = await make_bot(gateway=tenant({}), preflight="on")
-    approval = await approvable(bot)
-    bot.gateway.accounts.set(FIRST, Account(enabled=False))
-    since = bot.now
-    await bot.approve(approval)
-    card = await held(bot, since)
+    card = await stopped(bot)
     data = {"request": request_id_of(card), "version": _version(bot)}
     bot.gateway.accounts.set(SECOND, Account(enabled=False))
     await age(bot)
@@ -220,11 +203,7 @@ def _version(bot: RunningBot) -> int:
 
 async def test_phones_left_out_are_retried_later(make_bot: MakeBot) -> None:
     bot = await make_bot(gateway=tenant({}), preflight="on")
-    approval = await approvable(bot)
-    bot.gateway.accounts.set(FIRST, Account(enabled=False))
-    since = bot.now
-    await bot.approve(approval)
-    card = await held(bot, since)
+    card = await stopped(bot)
     request_id = request_id_of(card)  # cards lose their buttons later
     since = bot.now
     await bot.click(MEGAN, card, "continue_without")
@@ -292,11 +271,7 @@ async def test_replica_that_starts_later_resumes_the_check_and_the_hold(
     make_bot: MakeBot,
 ) -> None:
     bot = await make_bot(gateway=tenant({}), preflight="on")
-    approval = await approvable(bot)
-    bot.gateway.accounts.set(FIRST, Account(enabled=False))
-    since = bot.now
-    await bot.approve(approval)
-    card = await held(bot, since)
+    card = await stopped(bot)
     await bot.stop()
     await bot.start()
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from bot.lifecycle import mend_changes
+from bot.lifecycle import mend_changes, mending
 from bot.lifecycle import mends as lifecycle
 from bot.lifecycle import preflight as preflight_lifecycle
 from bot.lifecycle import requests as request_lifecycle
@@ -150,7 +150,7 @@ async def end(database: Database, mend: Mend, *, undone: bool) -> bool:
     request = await jobs.load(database, mend.request_id)
     async with database.write() as tx:
         await tx.execute(update(MendRow).where(MendRow.id == mend.id).values(owner=OWNER))
-        finish = lifecycle.finish_undo if undone else lifecycle.finish_mend
+        finish = mending.finish_undo if undone else mending.finish_mend
         return await finish(tx, NOTIFY, request, mend, owner=OWNER, now=utc_now())
 
 
@@ -344,39 +344,28 @@ async def test_approval_is_refused_when_changes_are_not_those_that_were_asked_fo
     assert (await load(database, mend.id)).state is MendState.WAITING
 
 
-async def test_undo_of_a_mend_waits_for_the_undo_of_a_later_one(database: Database) -> None:
-    one = await waiting(database)
-    assert await approve(database, one)
-    assert await end(database, await load(database, one.id), undone=False)
-    later = await waiting(database)
-    assert await approve(database, later)
-    assert await end(database, await load(database, later.id), undone=False)
+async def finished(database: Database, mend: Mend) -> None:
+    assert await approve(database, mend)
+    assert await end(database, await load(database, mend.id), undone=False)
+
+
+@pytest.mark.parametrize("drafted_first", ["earlier", "later"])
+async def test_undo_of_a_mend_waits_for_the_undo_of_one_approved_later(
+    database: Database, drafted_first: str
+) -> None:
+    requests = [await checked_draft(database), await checked_draft(database)]
+    mends_ = [await drafted(database, each) for each in requests]
+    earlier, later = mends_ if drafted_first == "earlier" else reversed(mends_)
+    for each in (earlier, later):
+        assert await ask(database, each)
+        await finished(database, each)
 
     with pytest.raises(MendConflictError):
-        await undo(database, await load(database, one.id))
+        await undo(database, await load(database, earlier.id))
 
     assert await undo(database, await load(database, later.id))
     assert await end(database, await load(database, later.id), undone=True)
-    assert await undo(database, await load(database, one.id))
-
-
-async def test_mends_are_undone_in_reverse_order_of_approval_whichever_was_drafted_first(
-    database: Database,
-) -> None:
-    drafted_first = await drafted(database, await checked_draft(database))
-    applied_first = await waiting(database)
-    assert await approve(database, applied_first)
-    assert await end(database, await load(database, applied_first.id), undone=False)
-    assert await ask(database, drafted_first)
-    assert await approve(database, drafted_first)
-    assert await end(database, await load(database, drafted_first.id), undone=False)
-
-    with pytest.raises(MendConflictError):
-        await undo(database, await load(database, applied_first.id))
-
-    assert await undo(database, await load(database, drafted_first.id))
-    assert await end(database, await load(database, drafted_first.id), undone=True)
-    assert await undo(database, await load(database, applied_first.id))
+    assert await undo(database, await load(database, earlier.id))
 
 
 async def test_accounts_are_checked_again_after_a_mend_without_doubling_what_was_found(
@@ -434,7 +423,7 @@ async def test_overdue_mend_waits_for_its_next_pass(database: Database) -> None:
 
     assert await overdue(now) == [mend.id]
     async with database.write() as tx:
-        await lifecycle.end_pass(tx, mend, owner=OWNER, due_at=due_at, progressed=False, refused="")
+        await mending.end_pass(tx, mend, owner=OWNER, due_at=due_at, progressed=False, refused="")
     assert await overdue(now) == []
     assert await overdue(due_at) == [mend.id]
 
@@ -448,7 +437,7 @@ async def test_access_that_another_replica_vouches_for_is_not_asked_for(
 
     async def lose_access(when: datetime) -> bool:
         async with database.write() as tx:
-            return await lifecycle.lose_access(tx, NOTIFY, request, mend, "", now=when)
+            return await mending.lose_access(tx, NOTIFY, request, mend, "", now=when)
 
     assert not await lose_access(utc_now())
     assert (await load(database, mend.id)).access_wanted_since is None
@@ -462,4 +451,4 @@ async def test_access_that_teams_denies_is_asked_for_while_the_lease_lasts(
     assert await approve(database, mend)
     request = await jobs.load(database, mend.request_id)
     async with database.write() as tx:
-        assert await lifecycle.lose_access(tx, NOTIFY, request, mend, "no", now=utc_now())
+        assert await mending.lose_access(tx, NOTIFY, request, mend, "no", now=utc_now())

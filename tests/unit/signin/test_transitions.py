@@ -18,6 +18,7 @@ import pytest
 from bot.lifecycle import batches as batch_functions
 from bot.lifecycle import ending as ending_functions
 from bot.lifecycle import mend_changes as mend_change_functions
+from bot.lifecycle import mending as mending_functions
 from bot.lifecycle import mends as mend_functions
 from bot.lifecycle import phones as phone_functions
 from bot.lifecycle import requests as request_functions
@@ -53,7 +54,9 @@ TABLES = (
     ),
     Ruled(batch.TRANSITIONS, BatchState, (batch_functions,), frozenset({"plan"})),
     Ruled(outcome.TRANSITIONS, PhoneStatus, (phone_functions,), frozenset()),
-    Ruled(mend.TRANSITIONS, MendState, (mend_functions,), frozenset({"draft_mend"})),
+    Ruled(
+        mend.TRANSITIONS, MendState, (mend_functions, mending_functions), frozenset({"draft_mend"})
+    ),
     Ruled(change.TRANSITIONS, ChangeState, (mend_change_functions,), frozenset()),
 )
 _ARROW = re.compile(
