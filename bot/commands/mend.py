@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -15,6 +16,7 @@ from bot.commands.context import (
     Turn,
     audit_denial,
     denied_click,
+    facts_of,
 )
 from bot.commands.inputs import LARGEST_ID, Inputs
 from bot.identity.delegations import ApproverTokens
@@ -27,9 +29,16 @@ from bot.lifecycle.mends import (
 )
 from bot.mending.mend import MAX_CHANGES, WORKING_STATES, MendState
 from bot.runner.mending import delegation_key
-from bot.signin import policy
 from bot.signin.digest import HEX_CHARS, equal
-from bot.signin.policy import Denied
+from bot.signin.policy.decision import Decision
+from bot.signin.policy.evaluator import (
+    may_decide,
+    may_delegate,
+    may_request_mend,
+    may_undo,
+    may_withdraw,
+)
+from bot.signin.policy.facts import RequestFacts
 from bot.signin.request import NOTHING_RAN
 from bot.store import mends
 from bot.store.mends import Mend
@@ -58,8 +67,9 @@ def _conflict(context: Context, error: MendConflictError) -> TextAnswer:
 
 
 async def draft(context: Context, turn: Turn, request: Request, _: Inputs) -> ClickAnswer:
-    decision = policy.may_request_approval(turn.actor, request.facts)
-    if isinstance(decision, Denied):
+    facts = await facts_of(context, turn, request)
+    decision = may_request_mend(turn.policy, turn.actor, facts)
+    if not decision.allowed:
         return await denied_click(context, turn, Verb.MEND, request, decision)
     if not context.rules.mends:
         return TextAnswer(context.words("mend-off"))
@@ -70,7 +80,7 @@ async def draft(context: Context, turn: Turn, request: Request, _: Inputs) -> Cl
                 context.notifications,
                 request,
                 conversation_id=turn.conversation.conversation_id,
-                four_eyes=context.rules.four_eyes,
+                four_eyes=turn.policy.four_eyes,
                 actor=turn.actor.person,
                 now=context.clock(),
             )
@@ -88,8 +98,8 @@ async def request_approval(
     mend = await _mend_of(context, request, inputs)
     if mend is None:
         return _gone(context)
-    decision = policy.may_request_approval(turn.actor, mend.facts)
-    if isinstance(decision, Denied):
+    decision = may_request_mend(turn.policy, turn.actor, await _facts(context, turn, request, mend))
+    if not decision.allowed:
         return await denied_click(context, turn, Verb.MEND_REQUEST, request, decision)
     reason = inputs.text("reason", _MAX_TEXT)
     if not reason:
@@ -117,8 +127,8 @@ async def withdraw(context: Context, turn: Turn, request: Request, inputs: Input
     mend = await _mend_of(context, request, inputs)
     if mend is None:
         return _gone(context)
-    decision = policy.may_withdraw(turn.actor, mend.facts)
-    if isinstance(decision, Denied):
+    decision = may_withdraw(turn.policy, turn.actor, mend.facts)
+    if not decision.allowed:
         return await denied_click(context, turn, Verb.MEND_WITHDRAW, request, decision)
     async with context.database.write() as tx:
         await lifecycle.withdraw_mend(tx, mend, actor=turn.actor.person, now=context.clock())
@@ -126,10 +136,15 @@ async def withdraw(context: Context, turn: Turn, request: Request, inputs: Input
     return SHOW_CARD
 
 
-def _may_decide(context: Context, turn: Turn, mend: Mend) -> policy.Decision:
-    return policy.may_decide(
-        turn.actor, mend.facts, four_eyes=context.rules.four_eyes, now=context.clock()
-    )
+async def _facts(context: Context, turn: Turn, request: Request, mend: Mend) -> RequestFacts:
+    """The mend, with the traits of its request: the same people decide. One approver is enough."""
+    of_request = await facts_of(context, turn, request)
+    return replace(mend.facts, traits=of_request.traits, makers=of_request.makers)
+
+
+async def _may_decide(context: Context, turn: Turn, request: Request, mend: Mend) -> Decision:
+    facts = await _facts(context, turn, request, mend)
+    return may_decide(turn.policy, turn.actor, facts, now=context.clock())
 
 
 async def _access(
@@ -160,8 +175,8 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
     mend = await _mend_of(context, request, inputs)
     if mend is None:
         return _gone(context)
-    decision = _may_decide(context, turn, mend)
-    if isinstance(decision, Denied):
+    decision = await _may_decide(context, turn, request, mend)
+    if not decision.allowed:
         return await denied_click(context, turn, Verb.MEND_APPROVE, request, decision)
     if request.state in NOTHING_RAN:
         return SHOW_CARD
@@ -207,8 +222,8 @@ async def reject(context: Context, turn: Turn, request: Request, inputs: Inputs)
     mend = await _mend_of(context, request, inputs)
     if mend is None:
         return _gone(context)
-    decision = _may_decide(context, turn, mend)
-    if isinstance(decision, Denied):
+    decision = await _may_decide(context, turn, request, mend)
+    if not decision.allowed:
         return await denied_click(context, turn, Verb.MEND_REJECT, request, decision)
     async with context.database.write() as tx:
         await lifecycle.reject_mend(
@@ -231,8 +246,8 @@ async def give_access(
     mend = await _mend_of(context, request, inputs)
     if mend is None:
         return _gone(context)
-    decision = policy.may_delegate(turn.actor, mend.facts, four_eyes=context.rules.four_eyes)
-    if isinstance(decision, Denied):
+    decision = may_delegate(turn.policy, turn.actor, await _facts(context, turn, request, mend))
+    if not decision.allowed:
         return await denied_click(context, turn, Verb.MEND_SIGN_IN, request, decision)
     tokens = await _access(context, turn, Verb.MEND_SIGN_IN, request)
     if tokens is None or mend.state not in WORKING_STATES:
@@ -260,8 +275,8 @@ async def undo(context: Context, turn: Turn, request: Request, inputs: Inputs) -
     mend = await _mend_of(context, request, inputs)
     if mend is None:
         return _gone(context)
-    decision = policy.may_undo(turn.actor, mend.facts, four_eyes=context.rules.four_eyes)
-    if isinstance(decision, Denied):
+    decision = may_undo(turn.policy, turn.actor, await _facts(context, turn, request, mend))
+    if not decision.allowed:
         return await denied_click(context, turn, Verb.MEND_UNDO, request, decision)
     if mend.state is not MendState.FINISHED:
         return SHOW_CARD
