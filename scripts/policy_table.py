@@ -71,9 +71,7 @@ STATES: Mapping[str, RequestFacts] = MappingProxyType(
     {
         **{state.value: replace(_HIS, state=state) for state in RequestState},
         "voted": replace(_HIS, state=RequestState.WAITING, votes=(_VOTE,)),
-        "overlap": replace(
-            _HIS, state=RequestState.WAITING, reason_wanted=True
-        ),
+        "overlap": replace(_HIS, state=RequestState.WAITING, reason_wanted=True),
         "overdue": replace(_HIS, state=RequestState.WAITING, expires_at=_NOW),
         "canceling": replace(_HIS, state=RequestState.RUNNING, cancelling=True),
     }

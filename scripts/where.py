@@ -34,7 +34,9 @@ PLACES = (
     Place("Count votes against the stages of a policy", "bot/signin/policy/quorum.py", "missing"),
     Place("Record a vote, or start with the last one", "bot/lifecycle/approvals.py", "approve"),
     Place("Know when a change window opens", "bot/signin/windows.py", "window_open"),
-    Place("Read the policy file again when it changes", "bot/runner/policy_watch.py", "PolicyWatch"),
+    Place(
+        "Read the policy file again when it changes", "bot/runner/policy_watch.py", "PolicyWatch"
+    ),
     Place(
         "List the allowed states and transitions of a batch", "bot/signin/batch.py", "TRANSITIONS"
     ),

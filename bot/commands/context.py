@@ -176,7 +176,9 @@ async def denied_click(
     # A second click of the same person is no attempt at anything.
     if decision.reason is not DenialReason.ALREADY_VOTED:
         await audit_decision(context, turn, verb.value, decision, request)
-    if decision.reason in _EXPLAINED_BY_CARD:
+    if decision.reason in _EXPLAINED_BY_CARD and (
+        may_see(turn.policy, turn.actor, request.facts).allowed
+    ):
         return SHOW_CARD
     return TextAnswer(denial(context, decision))
 

@@ -54,7 +54,9 @@ async def policy(path: Path, settings: Settings, directory: DirectoryProbe) -> F
     try:
         read = await asyncio.to_thread(load, path, anyone_approves=settings.local)
     except PolicyError as error:
-        return failed(_CHECK, "found-policy-wrong", problem=str(error.problems[0]))
+        return failed(
+            _CHECK, "found-policy-wrong", problem=str(error.problems[0]), setting="OFFHOOK_POLICY"
+        )
     try:
         small = await small_stages(read, directory)
     except DirectoryUnavailableError as error:

@@ -109,7 +109,7 @@ found-policy = The policy file is in force: { $rules ->
        *[other] { $rules } rules
     }, hash { $hash }.
 found-policy-wrong = The policy file is wrong: { $problem }. A running Offhook keeps the last good one; a new start is refused.
-    .fix = Correct the file that OFFHOOK_POLICY names. To check it: python -m bot policy check FILE
+    .fix = Correct the file that { $setting } names. To check it: python -m bot policy check FILE
 found-policy-small = Nobody can complete the stage of { $groups } in "{ $rule }": it needs { $need }, and there are { $people }.
     .fix = Add people to these groups, or lower need in the policy file.
 found-policy-no-directory = Whether enough people are in the policy's groups is unknown: { $message }.
