@@ -125,7 +125,7 @@ async def _actor(settings: Settings, policy: Policy, object_id: str, tenant_id: 
 
 
 def _lines(words: Words, decision: Decision) -> list[str]:
-    lines = [f"Ruling: {decision.answer.value}"]
+    lines = [f"Answer: {decision.answer.value}"]
     if decision.reason is not None:
         lines.append(f"Why: {decision.sentence(words)}")
     if decision.missing:

@@ -270,6 +270,12 @@ policies = st.builds(
         tuple
     ),
 )
+
+
+def voter(number: int, ids: frozenset[str]) -> Actor:
+    return Actor(Person(f"voter-{number}", ""), TENANT, ids)
+
+
 members = st.frozensets(st.sampled_from("abcd"))
 requests = st.builds(
     waiting,
@@ -277,11 +283,7 @@ requests = st.builds(
     state=st.sampled_from(RequestState),
     requester_id=st.sampled_from(["actor", "alex"]),
     votes=st.lists(
-        st.builds(
-            lambda number, ids: Actor(Person(f"voter-{number}", ""), TENANT, ids),
-            st.integers(0, 5),
-            members,
-        ),
+        st.builds(voter, st.integers(0, 5), members),
         max_size=4,
         unique_by=lambda each: each.person.object_id,
     ).map(tuple),
