@@ -40,6 +40,7 @@ from bot.signin.policy import quorum
 from bot.signin.policy.decision import Decision, DenialReason, Ruling
 from bot.signin.policy.evaluator import (
     may_approve,
+    may_ask,
     may_decide,
     may_reject,
     may_request_approval,
@@ -65,7 +66,7 @@ async def request_approval(
     if not (decision := may_request_approval(turn.policy, turn.actor, facts)).allowed:
         return await denied_click(context, turn, Verb.REQUEST_APPROVAL, request, decision)
     if request.state is RequestState.WAITING:
-        return await _explain_overlap(context, turn, request, inputs)
+        return await _explain_overlap(context, turn, request, facts, inputs)
     if context.rules.check_accounts and request.accounts_unchecked and request.ready_rows:
         async with context.database.write() as tx:
             await preflight.begin(tx, request.id)
@@ -145,16 +146,20 @@ async def _warn_if_unsatisfiable(context: Context, turn: Turn, request_id: str) 
 
 
 async def _explain_overlap(
-    context: Context, turn: Turn, request: Request, inputs: Inputs
+    context: Context, turn: Turn, request: Request, facts: RequestFacts, inputs: Inputs
 ) -> ClickAnswer:
-    """The requester gives the reason that holds up the approval."""
+    """The requester gives the reason that holds up the approval, in place of the one before."""
+    reason = inputs.text("reason", _MAX_TEXT)
+    decision = may_ask(turn.policy, turn.actor, replace(facts, reason=reason))
+    if reason and not decision.allowed:
+        return await denied_click(context, turn, Verb.REQUEST_APPROVAL, request, decision)
     try:
         async with context.database.write() as tx:
             await lifecycle.explain_overlap(
                 tx,
                 context.notifications,
                 request,
-                reason=inputs.text("reason", _MAX_TEXT),
+                reason=reason,
                 actor=turn.actor.person,
                 now=context.clock(),
             )

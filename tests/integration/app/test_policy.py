@@ -10,8 +10,9 @@ from typing import cast
 import pytest
 
 from bot.signin.policy.problem import PolicyError
-from bot.simulator.client import Chat, texts
-from bot.simulator.scenario import Scenario
+from bot.simulator.client import TENANT, Chat, button, texts
+from bot.simulator.connector import Posted
+from bot.simulator.scenario import Person, Scenario
 from tests.integration.app.conftest import MakeBot
 from tests.integration.app.test_overlap import audited
 from tests.support.running_bot import (
@@ -19,7 +20,9 @@ from tests.support.running_bot import (
     ALEX,
     ISAIAH,
     MEGAN,
+    Answer,
     RunningBot,
+    chat_of,
     phones_csv,
     request_id_of,
     text_of,
@@ -172,3 +175,39 @@ async def test_whoami_names_the_auditor(make_bot: MakeBot, tmp_path: Path) -> No
     await bot.wait_for_text("Auditor: you can see all requests", chat=chat)
     await bot.say("history", chat=chat, by=ISAIAH)
     await bot.wait_for_text(request, chat=chat)
+
+
+async def test_last_voter_without_entra_roles_starts_what_another_signs_in_for(
+    make_bot: MakeBot, tmp_path: Path
+) -> None:
+    """A manager may approve last, and has no right to reset passwords."""
+    path = tmp_path / "policy.toml"
+    path.write_text(HEAD + '[[rule]]\nstages = [{ of = ["netops"] }, { of = ["soc"] }]\n')
+    groups = {
+        NETOPS: (MEGAN.object_id,),
+        SOC: (ISAIAH.object_id,),
+        DESK: (ALEX.object_id,),
+    }
+    scenario = Scenario(batch_seconds=0.1, groups=groups)
+    bot = await make_bot(policy=path, gateway=scenario, as_approver=True)
+    bot.gateway.entra.roles[ISAIAH.object_id] = ()
+    approval = await bot.submit_for_approval(phones_csv(1))
+
+    async def click(by: Person, posted: Posted, verb: str) -> Answer:
+        token = bot.gateway.entra.sso(by, TENANT)
+        proof = {"id": f"{verb}-{by.name}", "connectionName": "approver", "token": token}
+        data = {**button(posted.card, verb)["data"], "acknowledge": "true"}
+        where = chat_of(posted)
+        return Answer(
+            *await bot.client.act(by, where, verb, data, posted.activity_id, authentication=proof)
+        )
+
+    since = bot.now
+    voted = await bot.approve(approval, by=MEGAN)  # needs no sign-in
+    assert "Still wanted: 1 of soc" in texts(voted.card)
+    last = await click(ISAIAH, approval, "approve")
+    assert "Isaiah Langer approved the sign-in of 1 phone." in texts(last.card)
+    asks = await bot.wait_for_button("sign_in", since=since)
+    await click(MEGAN, asks, "sign_in")
+    await bot.wait_for_results()
+    assert len(bot.gateway.configapi.submits) == 1
