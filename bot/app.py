@@ -37,12 +37,14 @@ from bot.identity.token_service import TokenService
 from bot.identity.tokens import CredentialTokens, FixedToken, Tokens
 from bot.lifecycle import service as service_lifecycle
 from bot.lifecycle.notifications import Notifications
+from bot.lifecycle.policy import load as load_policy
 from bot.runner.audit_watch import AuditWatch
 from bot.runner.context import WorkerContext
 from bot.runner.deadlines import Deadlines
 from bot.runner.facts import ApproverReaders, TenantReader
 from bot.runner.gateways import Gateways
 from bot.runner.mending import Mending
+from bot.runner.policy_watch import PolicyWatch
 from bot.runner.preflight import Preflight
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
@@ -58,6 +60,7 @@ from bot.settings.model import (
     Settings,
 )
 from bot.signin.digest import Digests
+from bot.signin.policy.model import Policy, simple
 from bot.signin.timing import Timing
 from bot.store.connect import database_of
 from bot.store.database import UNUSABLE, Database
@@ -98,12 +101,13 @@ async def running(
 
     `timing`, `submit_timeout` and `busy_seconds` (how long to wait for a locked SQLite file) are for
     tests and benchmarks, where time runs faster.
-    Raises `DatabaseError`, `CredentialError`, `ScenarioError`, or `ListenError`.
+    Raises `PolicyError`, `DatabaseError`, `CredentialError`, `ScenarioError`, or `ListenError`.
     """
     sys.setswitchinterval(_SWITCH_SECONDS)
     timing = timing or Timing(poll_first_seconds=settings.poll_seconds)
     async with AsyncExitStack() as stack:
         database = await stack.enter_async_context(database_of(settings, busy_seconds=busy_seconds))
+        policy = policy_of(settings)
         await database.open()
         owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
         stack.push_async_callback(_record_stop, database, owner)
@@ -153,12 +157,22 @@ async def running(
         files = ChatFiles(settings, await stack.enter_async_context(files_session(settings)))
         # Sentences quote what people wrote: on one line, without invisible characters.
         words = Words(escape=single_line)
+        watch_policy = PolicyWatch(
+            policy,
+            settings.policy,
+            database,
+            anyone_approves=settings.local,
+            clock=utc_now,
+            changed=lambda: publisher.wake(),
+            seconds=timing.idle_seconds,
+        )
         projection = Projection(
             words,
             runs_as_approver=delegations is not None,
             approvals=settings.approvals,
             mends=settings.mends_accounts,
             clock=utc_now,
+            policy=watch_policy.current,
         )
         notifications = Notifications(settings.approvals, settings.notifications, words)
         digests = Digests(settings.digest_key.get_secret_value().encode())
@@ -247,14 +261,12 @@ async def running(
             notifications=notifications,
             roles=Roles(
                 GraphDirectory(session, graph_url, tokens, scope=settings.graph_scope),
-                requesters=settings.may_request,
-                approvers=settings.may_approve,
+                watch_policy.current,
                 monotonic=time.monotonic,
             ),
             files=files,
             words=words,
             rules=Rules(
-                four_eyes=settings.four_eyes,
                 approval_ttl=settings.approval_ttl,
                 exports=settings.exports,
                 lookup_seconds=timing.lookup_seconds,
@@ -289,6 +301,8 @@ async def running(
         )
         watch = AuditWatch(database, record_start, timing=timing)
         loops = (worker, publisher, deadlines, preflight, mending, sightings, watch)
+        if settings.policy is not None:
+            loops = (*loops, watch_policy)
         await _start([loop.run() for loop in loops], stack)
         log.info(
             "service.started",
@@ -298,6 +312,13 @@ async def running(
         )
         yield Service(url, metrics_url or url)
         log.info("service.stopping")
+
+
+def policy_of(settings: Settings) -> Policy:
+    """The policy of the file, else that of the settings. Raises `PolicyError`."""
+    if settings.policy is not None:
+        return load_policy(settings.policy, anyone_approves=settings.local)
+    return simple(settings.may_request, settings.may_approve, four_eyes=settings.four_eyes)
 
 
 async def _record_stop(database: Database, owner: str) -> None:
@@ -319,6 +340,19 @@ async def reading_facts(settings: Settings) -> AsyncGenerator[TenantReader]:
         urls = await _remote_services(settings, stack)
         tokens = await _tokens(await _credentials(settings, session, stack), stack)
         yield _home_reader(settings, session, urls, tokens)
+
+
+@asynccontextmanager
+async def reading_directory(settings: Settings) -> AsyncGenerator[GraphDirectory]:
+    """The directory with the app's own permissions, and no running service.
+
+    Raises `ScenarioError` or `CredentialError`.
+    """
+    async with AsyncExitStack() as stack:
+        session = await stack.enter_async_context(_session(settings))
+        _, graph_url = await _remote_services(settings, stack)
+        tokens = await _tokens(await _credentials(settings, session, stack), stack)
+        yield GraphDirectory(session, graph_url, tokens, scope=settings.graph_scope)
 
 
 @asynccontextmanager

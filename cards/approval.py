@@ -14,7 +14,7 @@ from microsoft_teams.cards.core import (
 
 from bot.phones.issue import RETRY_NOTICES, SIGN_OUT_NOTICES
 from bot.signin.request import RequestState
-from cards import accounts, lists, overlaps, status, windows
+from cards import accounts, lists, overlaps, status, votes, windows
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, callout, facts, heading, text, timestamp
 from cards.escape import Markup
@@ -40,6 +40,7 @@ def _waiting(context: CardContext) -> CardParts:
         *_window_warning(context),
         *_overlaps(context),
         *_attempt_before(context),
+        *votes.lines(context),
         facts(_request_facts(context)),
         *_what_was_checked(context),
         *_phones(context),
@@ -229,7 +230,11 @@ def _decided(context: CardContext) -> CardParts:
     ]
     if snapshot.digest:
         pairs.append((context.words("fact-digest"), snapshot.digest[:_DIGEST_CHARS]))
-    body: list[CardElement] = [*status.timeline(context), facts(pairs)]
+    body: list[CardElement] = [
+        *status.timeline(context),
+        *votes.lines(context),
+        facts(pairs),
+    ]
     header: list[CardElement] = []
     if snapshot.state in status.RESULT_STATES:
         outcome = status.headline(context)

@@ -15,6 +15,7 @@ from microsoft_teams.cards.core import (
 )
 
 from bot.mending.snapshot import MendOffer, MendSnapshot
+from bot.signin.policy.vote import Standing
 from bot.signin.request import Person
 from bot.signin.snapshot import RequestSnapshot
 from bot.words import Argument, Words
@@ -68,11 +69,16 @@ class CardContext:
     runs_as_approver: bool = False  #: sign-ins use the permissions of the approver
     mend: MendSnapshot | None = None  #: that a mend's card is about
     offer: MendOffer | None = None  #: on the validation card: what can be mended
+    standing: Standing | None = None  #: of its approval; None if one click is all it takes
+
+    @property
+    def escaping_words(self) -> Words:
+        """Messages as Markdown, for functions that are given `Words`."""
+        return self.words.escaping(partial(markdown, max_length=self.budget.value_chars))
 
     def message(self, message_id: str, /, **arguments: Argument) -> str:
         """Returns a message as Markdown, for a TextBlock or a fact."""
-        escape = partial(markdown, max_length=self.budget.value_chars)
-        return self.words.escaping(escape)(message_id, **arguments)
+        return self.escaping_words(message_id, **arguments)
 
     def single_line_message(self, message_id: str, /, **arguments: Argument) -> str:
         """Returns a message without Markdown, for summaries."""
@@ -81,8 +87,7 @@ class CardContext:
 
     def part(self, message_id: str, attribute: str, /, **arguments: Argument) -> str:
         """Returns an attribute of a message as Markdown, such as `fix`."""
-        escape = partial(markdown, max_length=self.budget.value_chars)
-        return self.words.escaping(escape).part(message_id, attribute, **arguments)
+        return self.escaping_words.part(message_id, attribute, **arguments)
 
     def markdown_value(self, text: str) -> str:
         """Escapes a value that fills a TextBlock or a fact by itself."""

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from microsoft_teams.cards.core import AdaptiveCard, CardElement, Container
 
 from bot.mending.snapshot import MendOffer, MendSnapshot
+from bot.signin.policy.vote import Standing
 from bot.signin.snapshot import RequestSnapshot
 from bot.words import Words
 from cards import approval, mend, progress, reconciliation, results, status, validation
@@ -42,15 +43,18 @@ def render(
     runs_as_approver: bool = False,
     of_mend: MendSnapshot | None = None,
     offer: MendOffer | None = None,
+    standing: Standing | None = None,
 ) -> RenderedCard:
     """Renders `snapshot` as a card of `kind`, with as much detail as fits in `MAX_BYTES`.
 
     `tenant_id` is the tenant id for provisioning URLs. With `runs_as_approver`, sign-ins use the
     permissions of the approver. `of_mend` is the mend that a mend's card is about, `offer` what a draft's
-    card says about mending.
+    card says about mending, `standing` what cards say about votes.
     """
     contexts = [
-        CardContext(snapshot, view, words, tenant_id, budget, runs_as_approver, of_mend, offer)
+        CardContext(
+            snapshot, view, words, tenant_id, budget, runs_as_approver, of_mend, offer, standing
+        )
         for budget in BUDGETS
     ]
     rendered = _render_once(contexts[0], kind)

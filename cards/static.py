@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Protocol
 
@@ -17,7 +17,8 @@ from microsoft_teams.cards.core import (
 
 from bot.phones.provisioning import all_urls
 from bot.phones.region import Region
-from bot.signin.policy import Actor
+from bot.signin.policy.decision import Ruling
+from bot.signin.policy.facts import Actor
 from bot.signin.snapshot import HistoryLine
 from bot.words import Words
 from cards import status
@@ -153,11 +154,17 @@ def _request_row(
     return request, state
 
 
-def whoami(words: Words, actor: Actor, profile: Profile | None) -> RenderedCard:
-    """The actor's account and role. `profile` is None if Microsoft Graph returned none."""
+def whoami(
+    words: Words, actor: Actor, roles: Mapping[str, Ruling], profile: Profile | None
+) -> RenderedCard:
+    """The actor's account and roles (`bot.signin.policy.roles.role_of`). `profile` is None if Microsoft Graph
+    returned none."""
     name = (profile.display_name if profile else "") or actor.person.name
-    role = words("whoami-role", request=int(actor.may_request), approve=int(actor.may_approve))
+    has = {role: int(answer is Ruling.YES) for role, answer in roles.items()}
+    role = words("whoami-role", request=has["request"], approve=has["approve"])
     pairs = [(words("whoami-role-label"), role)]
+    if has["audit"]:
+        pairs.append((words("whoami-audits-label"), words("whoami-audits")))
     if profile:
         pairs.insert(0, (words("whoami-upn"), markdown(profile.user_principal_name, 120) or EMPTY))
     pairs += [
@@ -167,6 +174,8 @@ def whoami(words: Words, actor: Actor, profile: Profile | None) -> RenderedCard:
     body: list[CardElement] = [facts(pairs)]
     if not profile:
         body.append(text(words("whoami-no-profile"), subtle=True))
+    if Ruling.CANNOT_TELL in roles.values():
+        body.append(text(words("whoami-unsure"), subtle=True))
     person = name or words("someone")
     return _card(
         words,

@@ -19,7 +19,7 @@ from bot.phones.region import Region
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RosterSummary
-from cards import accounts, lists, mend, overlaps, status, windows
+from cards import accounts, lists, mend, overlaps, status, votes, windows
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import action_row, bold, callout, facts, heading, text
 from cards.escape import single_line
@@ -271,7 +271,11 @@ def _issues_button(context: CardContext) -> list[Action]:
 def _requested(context: CardContext) -> CardParts:
     """No longer a draft: the timeline, and the issues for those who still fix the file."""
     snapshot = context.snapshot
-    body: list[CardElement] = [*status.timeline(context), *_counts(context)]
+    body: list[CardElement] = [
+        *status.timeline(context),
+        *votes.lines(context),
+        *_counts(context),
+    ]
     actions: list[Action] = []
     if snapshot.state in status.NEVER_RAN_STATES:
         body.append(text(context.words("validation-again")))

@@ -24,7 +24,7 @@ from bot.signin.batch import BatchState
 from bot.signin.outcome import CAUSES, PhoneStatus, Retry
 from bot.signin.request import RequestState
 from bot.words import Words
-from scripts import diagrams, where
+from scripts import diagrams, policy_table, where
 
 ROOT = Path(__file__).parents[1]
 
@@ -77,6 +77,7 @@ PAGES: Mapping[str, Mapping[str, Callable[[], str]]] = MappingProxyType(
     {
         "README.md": {"settings": settings},
         "docs/admins.md": {"causes": causes},
+        "docs/policy.md": {"reasons": policy_table.reasons, "table": policy_table.table},
         "docs/architecture.md": {
             "layers": lambda: diagrams.layers(ROOT / "pyproject.toml"),
             "modules": lambda: diagrams.modules(ROOT / "pyproject.toml"),

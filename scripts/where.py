@@ -29,7 +29,14 @@ PLACES = (
     Place("Detect a file's encoding and delimiter", "bot/phones/reader.py", "read"),
     Place("Find duplicate phones and other issues of rows", "bot/phones/validation.py", "validate"),
     Place("Build a phone's provisioning URL", "bot/phones/provisioning.py", "url_for"),
-    Place("Decide who may approve, and why not", "bot/signin/policy.py", "may_decide"),
+    Place("Decide who may approve, and why not", "bot/signin/policy/evaluator.py", "may_approve"),
+    Place("Read the policy file", "bot/signin/policy/file.py", "parse"),
+    Place("Count votes against the stages of a policy", "bot/signin/policy/quorum.py", "missing"),
+    Place("Record a vote, or start with the last one", "bot/lifecycle/approvals.py", "approve"),
+    Place("Know when a change window opens", "bot/signin/windows.py", "window_open"),
+    Place(
+        "Read the policy file again when it changes", "bot/runner/policy_watch.py", "PolicyWatch"
+    ),
     Place(
         "List the allowed states and transitions of a batch", "bot/signin/batch.py", "TRANSITIONS"
     ),

@@ -29,6 +29,8 @@ app = typer.Typer(
 app.add_typer(manifest.cli.app, name="manifest")
 _audit = typer.Typer(help="Verify and export the audit.", no_args_is_help=True)
 app.add_typer(_audit, name="audit")
+_policy = typer.Typer(help="Check a policy file, and explain decisions.", no_args_is_help=True)
+app.add_typer(_policy, name="policy")
 _person = typer.Typer(help="Export and erase what is stored about a person.", no_args_is_help=True)
 app.add_typer(_person, name="person")
 
@@ -189,6 +191,38 @@ def _audit_evidence(
     from bot.cli import evidence
 
     evidence.run(request, output)
+
+
+@_policy.command("check")
+def _policy_check(
+    file: Annotated[Path, typer.Argument(help="A policy file.")],
+    directory: Annotated[
+        bool, typer.Option("--directory", help="Look up whether its groups are large enough.")
+    ] = False,
+) -> None:
+    """Check a policy file.
+
+    Exit codes: 0 it can be used, 1 something is wrong with it, 2 it cannot be read or looked up.
+    """
+    from bot.cli import policy
+
+    raise typer.Exit(policy.check(file, directory=directory))
+
+
+@_policy.command("explain")
+def _policy_explain(
+    actor: Annotated[str, typer.Option(help="Object ID of a user.")],
+    action: Annotated[str, typer.Option(help="Such as approve; see docs/policy.md.")],
+    request: Annotated[str, typer.Option(help="ID of a request; not for all actions.")] = "",
+    as_json: Json = False,
+) -> None:
+    """Explain who may do what, and by which rule of the policy in force.
+
+    Exit codes: 0 they may, 1 they may not, 2 it cannot be told.
+    """
+    from bot.cli import policy
+
+    raise typer.Exit(policy.explain(actor, action, request, as_json=as_json))
 
 
 _Identifiers = Annotated[

@@ -51,6 +51,7 @@ def _reject_unknown_settings() -> None:
 def usage_errors() -> Generator[None]:
     """Raises UsageError in place of the startup errors that a different setting can fix."""
     from bot.identity.credentials import CredentialError
+    from bot.signin.policy.problem import PolicyError
     from bot.simulator.scenario import ScenarioError
     from bot.store.database import DatabaseError
     from bot.web.server import ListenError
@@ -59,5 +60,7 @@ def usage_errors() -> Generator[None]:
         yield
     except (DatabaseError, CredentialError, ListenError) as error:
         raise UsageError(str(error)) from error
+    except PolicyError as error:
+        raise UsageError(f"OFFHOOK_POLICY: {error}") from error
     except ScenarioError as error:
         raise UsageError(f"OFFHOOK_SCENARIO: {error}") from error

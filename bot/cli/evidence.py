@@ -24,7 +24,9 @@ from cards.escape import markdown
 
 _ASKED = frozenset({"drafted", "asked", "accounts included", "overlap explained"})
 _SAW = frozenset({"exported", "list read"})
-_DECIDED = frozenset({"approved", "rejected", "withdrawn", "expired", "denied", "signed in"})
+_DECIDED = frozenset(
+    {"voted", "vote void", "approved", "rejected", "withdrawn", "expired", "denied", "signed in"}
+)
 _LONGEST = 2000  # characters of a cell
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import structlog
@@ -15,11 +17,15 @@ from bot.commands.context import (
     Turn,
     audit_denial,
     denied_click,
+    facts_of,
+    say,
 )
 from bot.commands.inputs import MAX_TEXT, Inputs
-from bot.identity.delegations import ApproverTokens
-from bot.lifecycle import preflight
+from bot.identity.delegations import ApproverTokens, DelegationDenied
+from bot.lifecycle import approvals, preflight
 from bot.lifecycle import requests as lifecycle
+from bot.lifecycle.approvals import Ballot, Outcome
+from bot.lifecycle.asking import Asking, AskingDeniedError
 from bot.lifecycle.preflight import UnknownAccountError
 from bot.lifecycle.requests import (
     DigestMismatchError,
@@ -28,14 +34,25 @@ from bot.lifecycle.requests import (
     RegionMissingError,
 )
 from bot.phones import region
-from bot.signin import policy
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.digest import HEX_CHARS, equal
-from bot.signin.policy import DenialReason, Denied
+from bot.signin.policy import quorum
+from bot.signin.policy.decision import Decision, DenialReason, Ruling
+from bot.signin.policy.evaluator import (
+    may_approve,
+    may_ask,
+    may_decide,
+    may_reject,
+    may_request_approval,
+    may_withdraw,
+)
+from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.request import RequestState
 from bot.signin.snapshot import MAX_NAMED
+from bot.store import policy_facts, requests
 from bot.store.requests import Request
 from cards.types import Verb
+from cards.votes import wanted_text
 
 log = structlog.get_logger()
 
@@ -43,11 +60,11 @@ log = structlog.get_logger()
 async def request_approval(
     context: Context, turn: Turn, request: Request, inputs: Inputs
 ) -> ClickAnswer:
-    decision = policy.may_request_approval(turn.actor, request.facts)
-    if isinstance(decision, Denied):
+    facts = await facts_of(context, turn, request)
+    if not (decision := may_request_approval(turn.policy, turn.actor, facts)).allowed:
         return await denied_click(context, turn, Verb.REQUEST_APPROVAL, request, decision)
     if request.state is RequestState.WAITING:
-        return await _explain_overlap(context, turn, request, inputs)
+        return await _explain_overlap(context, turn, request, facts, inputs)
     if context.rules.check_accounts and request.accounts_unchecked and request.ready_rows:
         async with context.database.write() as tx:
             await preflight.begin(tx, request.id)
@@ -63,6 +80,12 @@ async def request_approval(
     batch_size = inputs.number("batch_size", default)
     if not 1 <= batch_size <= MAX_PHONES_PER_BATCH:
         return TextAnswer(context.words("ask-batch-size", limit=MAX_PHONES_PER_BATCH))
+    return await _ask(context, turn, request, inputs, batch_size)
+
+
+async def _ask(
+    context: Context, turn: Turn, request: Request, inputs: Inputs, batch_size: int
+) -> ClickAnswer:
     include_failed = inputs.ticked("include_failed")
     include_guarded = inputs.choices("include_guarded", MAX_NAMED)
     reason = inputs.text("reason", MAX_TEXT)
@@ -70,7 +93,7 @@ async def request_approval(
         return TextAnswer(context.words("ask-include-reason"))
     try:
         async with context.database.write() as tx:
-            await lifecycle.request_approval(
+            asked = await lifecycle.request_approval(
                 tx,
                 context.notifications,
                 request,
@@ -83,7 +106,10 @@ async def request_approval(
                 actor=turn.actor.person,
                 now=context.clock(),
                 digests=context.digests,
+                asking=Asking(turn.policy, turn.actor),
             )
+    except AskingDeniedError as error:
+        return await denied_click(context, turn, Verb.REQUEST_APPROVAL, request, error.decision)
     except RegionMissingError:
         return TextAnswer(context.words("ask-region"))
     except NothingReadyError:
@@ -92,21 +118,46 @@ async def request_approval(
         return TextAnswer(context.words("ask-not-guarded", account=str(error)))
     except OverlapUnexplainedError:
         return TextAnswer(context.words("ask-overlap"))
+    if asked:
+        await _warn_if_unsatisfiable(context, turn, request.id)
     context.changed()
     return SHOW_CARD
 
 
+async def _warn_if_unsatisfiable(context: Context, turn: Turn, request_id: str) -> None:
+    """Say at once that too few people can approve, as far as that can be told."""
+    policy = turn.policy
+    if not policy.rules:
+        return
+    async with context.database.read() as tx:
+        request = await requests.load(tx, request_id)
+        facts = None if request is None else await policy_facts.of_request(tx, policy, request)
+    if facts is None:
+        return
+    stages = policy.stages_for(facts.traits)
+    people = [await context.roles.people(stage.of) for stage in stages]
+    lacking = quorum.unmeetable(policy, facts, stages, people)
+    if lacking:
+        wanted = wanted_text(context.words, lacking)
+        text = context.words("notification-unsatisfiable", request=request_id, wanted=wanted)
+        await say(context, turn.conversation, text)
+
+
 async def _explain_overlap(
-    context: Context, turn: Turn, request: Request, inputs: Inputs
+    context: Context, turn: Turn, request: Request, facts: RequestFacts, inputs: Inputs
 ) -> ClickAnswer:
-    """The requester gives the reason that holds up the approval."""
+    """The requester gives the reason that holds up the approval, in place of the one before."""
+    reason = inputs.text("reason", MAX_TEXT)
+    decision = may_ask(turn.policy, turn.actor, replace(facts, reason=reason))
+    if reason and not decision.allowed:
+        return await denied_click(context, turn, Verb.REQUEST_APPROVAL, request, decision)
     try:
         async with context.database.write() as tx:
             await lifecycle.explain_overlap(
                 tx,
                 context.notifications,
                 request,
-                reason=inputs.text("reason", MAX_TEXT),
+                reason=reason,
                 actor=turn.actor.person,
                 now=context.clock(),
             )
@@ -117,8 +168,8 @@ async def _explain_overlap(
 
 
 async def withdraw(context: Context, turn: Turn, request: Request, _: Inputs) -> ClickAnswer:
-    decision = policy.may_withdraw(turn.actor, request.facts)
-    if isinstance(decision, Denied):
+    decision = may_withdraw(turn.policy, turn.actor, request.facts)
+    if not decision.allowed:
         return await denied_click(context, turn, Verb.WITHDRAW, request, decision)
     async with context.database.write() as tx:
         await lifecycle.withdraw(tx, request, actor=turn.actor.person, now=context.clock())
@@ -126,21 +177,15 @@ async def withdraw(context: Context, turn: Turn, request: Request, _: Inputs) ->
     return SHOW_CARD
 
 
-def _may_decide(context: Context, turn: Turn, request: Request) -> policy.Decision:
-    return policy.may_decide(
-        turn.actor, request.facts, four_eyes=context.rules.four_eyes, now=context.clock()
-    )
-
-
 async def _undecidable(
-    context: Context, turn: Turn, verb: Verb, request: Request, denied: Denied
+    context: Context, turn: Turn, verb: Verb, request: Request, decision: Decision
 ) -> ClickAnswer:
-    if denied.reason is DenialReason.EXPIRED:
+    if decision.reason is DenialReason.EXPIRED:
         # The click came before the deadlines loop: expire it now, so that the card says so.
         async with context.database.write() as tx:
             await lifecycle.expire(tx, context.notifications, request, context.clock())
         context.changed()
-    return await denied_click(context, turn, verb, request, denied)
+    return await denied_click(context, turn, verb, request, decision)
 
 
 async def _changed(context: Context, turn: Turn, request: Request, differs: str) -> ClickAnswer:
@@ -151,8 +196,10 @@ async def _changed(context: Context, turn: Turn, request: Request, differs: str)
 
 
 async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
-    decision = _may_decide(context, turn, request)
-    if isinstance(decision, Denied):
+    comment = inputs.text("comment", MAX_TEXT)
+    facts, voters = await _with_voters(context, turn, request)
+    decision = may_approve(turn.policy, turn.actor, facts, now=context.clock(), comment=comment)
+    if not decision.allowed:
         return await _undecidable(context, turn, Verb.APPROVE, request, decision)
     # Cards posted by earlier versions carry no digest.
     if inputs.given("digest") and not equal(inputs.text("digest", HEX_CHARS), request.digest):
@@ -163,30 +210,69 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
         return TextAnswer(context.words("approve-acknowledge"))
     if request.guarded_accounts and not inputs.ticked("confirm_guarded"):
         return TextAnswer(context.words("approve-confirm-guarded"))
+    ballot = Ballot(
+        turn.actor,
+        comment,
+        turn.policy,
+        voters,
+        may_start=context.delegations is None,
+        digests=context.digests,
+        check_accounts=context.rules.check_accounts,
+    )
+    several = sum(stage.need for stage in turn.policy.stages_for(facts.traits)) > 1
+    return await _vote(
+        context, turn, request, ballot, is_last=not decision.missing, several=several
+    )
+
+
+async def _with_voters(
+    context: Context, turn: Turn, request: Request
+) -> tuple[RequestFacts, Mapping[str, Actor]]:
+    """What the policy looks at, with everybody who voted before looked up again."""
+    facts = await facts_of(context, turn, request)
+    voters = {
+        vote.person.object_id: await context.roles.look_up(
+            vote.person, request.tenant_id, turn.policy
+        )
+        for vote in facts.votes
+    }
+    still = tuple(
+        replace(voter, ids=voter.ids | vote.ids) if voter.unsure else voter
+        for vote in facts.votes
+        if (voter := voters[vote.person.object_id])
+        and may_decide(turn.policy, voter, facts, now=context.clock()).answer is not Ruling.NO
+    )
+    return replace(facts, votes=still), voters
+
+
+async def _vote(
+    context: Context, turn: Turn, request: Request, ballot: Ballot, *, is_last: bool, several: bool
+) -> ClickAnswer:
+    """Record the vote. The last one needs the approver's access, if requests run with that; of several
+    approvers the last may be one who has none, and another one signs in afterwards."""
     tokens: ApproverTokens | None = None
-    if context.delegations is not None:
+    if is_last and context.delegations is not None:
         outcome = await context.delegations.acquire(delegation.principal(turn), turn.proof)
-        if not isinstance(outcome, ApproverTokens):
+        lacks_roles = isinstance(outcome, DelegationDenied) and outcome.reason == "roles"
+        if isinstance(outcome, ApproverTokens):
+            tokens = outcome
+        elif not (several and lacks_roles):
             await delegation.audit_denied(context, turn, Verb.APPROVE, request, outcome)
             return delegation.answer(context, outcome)
-        tokens = outcome
     now = context.clock()
+    until = delegation.vouched_until(context, now) if tokens else None
+    if is_last:
+        ballot = replace(ballot, may_start=True, delegation_until=until)
     try:
         async with context.database.write() as tx:
-            approved = await lifecycle.approve(
-                tx,
-                context.notifications,
-                request,
-                comment=inputs.text("comment", MAX_TEXT),
-                actor=turn.actor.person,
-                now=now,
-                delegation_until=delegation.vouched_until(context, now),
-                digests=context.digests,
-                check_accounts=context.rules.check_accounts,
-            )
+            voted = await approvals.approve(tx, context.notifications, request, ballot, now)
     except DigestMismatchError:
         return await _changed(context, turn, request, "rows")
-    if approved:
+    if voted is Outcome.NEEDS_ACCESS:  # somebody else voted meanwhile, so that this is the last one
+        return await _vote(context, turn, request, ballot, is_last=True, several=several)
+    if isinstance(voted, Decision):
+        return await _undecidable(context, turn, Verb.APPROVE, request, voted)
+    if voted is Outcome.APPROVED:
         if context.delegations is not None and tokens is not None:
             context.delegations.delegate(request.id, tokens)
         log.info("request.approved", request=request.id, approver=turn.actor.person.object_id)
@@ -195,15 +281,17 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
 
 
 async def reject(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
-    decision = _may_decide(context, turn, request)
-    if isinstance(decision, Denied):
+    comment = inputs.text("comment", MAX_TEXT)
+    facts = await facts_of(context, turn, request)
+    decision = may_reject(turn.policy, turn.actor, facts, now=context.clock(), comment=comment)
+    if not decision.allowed:
         return await _undecidable(context, turn, Verb.REJECT, request, decision)
     async with context.database.write() as tx:
         await lifecycle.reject(
             tx,
             context.notifications,
             request,
-            comment=inputs.text("comment", MAX_TEXT),
+            comment=comment,
             actor=turn.actor.person,
             now=context.clock(),
         )

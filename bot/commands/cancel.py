@@ -7,7 +7,7 @@ from bot.commands.context import (
     ClickAnswer,
     Context,
     Turn,
-    audit_denial,
+    audit_decision,
     denial,
     denied_click,
     say,
@@ -15,15 +15,15 @@ from bot.commands.context import (
 )
 from bot.commands.inputs import Inputs
 from bot.lifecycle import requests as lifecycle
-from bot.signin.policy import Denied, may_cancel
+from bot.signin.policy.evaluator import may_cancel
 from bot.store.requests import Request
 from cards.types import Verb
 
 
 async def cancel(context: Context, turn: Turn, request: Request, _: Inputs) -> ClickAnswer:
     """Stop what has not been sent yet."""
-    decision = may_cancel(turn.actor, request.facts)
-    if isinstance(decision, Denied):
+    decision = may_cancel(turn.policy, turn.actor, request.facts)
+    if not decision.allowed:
         return await denied_click(context, turn, Verb.CANCEL, request, decision)
     await _cancel(context, turn, request)
     return SHOW_CARD
@@ -33,9 +33,9 @@ async def command(context: Context, turn: Turn, argument: str) -> None:
     request = await visible_or_say(context, turn, argument, change="cancel")
     if request is None:
         return
-    decision = may_cancel(turn.actor, request.facts)
-    if isinstance(decision, Denied):
-        await audit_denial(context, turn, "cancel", decision.reason.value, request)
+    decision = may_cancel(turn.policy, turn.actor, request.facts)
+    if not decision.allowed:
+        await audit_decision(context, turn, "cancel", decision, request)
         await say(context, turn.conversation, denial(context, decision))
         return
     await _cancel(context, turn, request)

@@ -6,14 +6,14 @@ from bot.commands import delegation
 from bot.commands.chat import TextAnswer
 from bot.commands.context import Context, Turn, denial, say, show
 from bot.identity.delegations import ApproverTokens
-from bot.signin.policy import Denied, may_run_checks
+from bot.signin.policy.evaluator import may_run_checks
 from cards.checks import checks as card
 
 
 async def checks(context: Context, turn: Turn, _argument: str) -> None:
     """Says at once that it has begun: remote services that do not answer take their time."""
-    decision = may_run_checks(turn.actor)
-    if isinstance(decision, Denied):
+    decision = may_run_checks(turn.policy, turn.actor)
+    if not decision.allowed:
         await say(context, turn.conversation, denial(context, decision))
         return
     await say(context, turn.conversation, context.words("checks-begun"))

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from bot.commands.chat import Answer, Files, Sender, TextAnswer
@@ -19,9 +20,13 @@ from bot.lifecycle.notifications import Notifications
 from bot.runner.projection import Projection
 from bot.settings.model import Exports
 from bot.signin.digest import UNKEYED, Digests
-from bot.signin.policy import Actor, DenialReason, Denied, may_see
+from bot.signin.policy.decision import Decision, DenialReason, Ruling
+from bot.signin.policy.evaluator import may_see, may_see_all
+from bot.signin.policy.facts import Actor, RequestFacts
+from bot.signin.policy.model import Policy
+from bot.signin.policy.roles import approver
 from bot.signin.request import Person, parse_id
-from bot.store import posts, requests
+from bot.store import policy_facts, posts, requests
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database
 from bot.store.posts import NewPost
@@ -34,7 +39,6 @@ from cards.types import Verb
 class Rules:
     """The settings that decide what commands do."""
 
-    four_eyes: bool
     approval_ttl: float  #: seconds
     exports: Exports
     lookup_seconds: float = (
@@ -72,8 +76,9 @@ class Context:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Who asks, and where."""
+    """Who asks, and where; judged by one policy, whatever changes meanwhile."""
 
+    policy: Policy
     actor: Actor
     conversation: ConversationReference
     account_id: str = ""  #: who they are to the chat
@@ -83,6 +88,16 @@ class Turn:
     def personal(self) -> bool:
         return self.conversation.kind is ConversationKind.PERSONAL
 
+    @property
+    def approves(self) -> bool:
+        """Whether they may approve something, so that they are shown what approvers decide about."""
+        return approver(self.policy, self.actor).allowed
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether they may know of everybody's requests."""
+        return may_see_all(self.policy, self.actor).allowed
+
 
 async def turn_of(
     context: Context,
@@ -90,8 +105,15 @@ async def turn_of(
     conversation: ConversationReference,
     proof: Proof = NO_PROOF,
 ) -> Turn:
-    actor = await context.roles.actor(sender, conversation.tenant_id)
-    return Turn(actor, conversation, sender.account_id, proof)
+    policy = context.roles.policy
+    actor = await context.roles.actor(sender, conversation.tenant_id, policy)
+    return Turn(policy, actor, conversation, sender.account_id, proof)
+
+
+async def facts_of(context: Context, turn: Turn, request: Request) -> RequestFacts:
+    """The request as the policy looks at it."""
+    async with context.database.read() as tx:
+        return await policy_facts.of_request(tx, turn.policy, request)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +133,24 @@ _EXPLAINED_BY_CARD = frozenset(
         DenialReason.EXPIRED,
         DenialReason.NOT_RUNNING,
         DenialReason.ALREADY_CANCELLING,
+        DenialReason.ALREADY_VOTED,
     }
 )
 
 
-def denial(context: Context, denied: Denied) -> str:
-    """Why somebody may not do something, as a sentence."""
-    return context.words(f"denied-{denied.reason.value}")
+def denial(context: Context, decision: Decision) -> str:
+    """Why somebody may not do something and who may, as a sentence."""
+    return decision.sentence(context.words)
 
 
 async def audit_denial(
-    context: Context, turn: Turn, what: str, reason: str, request: Request | None = None
+    context: Context,
+    turn: Turn,
+    what: str,
+    reason: str,
+    request: Request | None = None,
+    *,
+    trail: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
     """Record that `what`, a card's verb or a command, was denied. Reads first: over the limit, a flood of
     denials does not even take the writers' turn."""
@@ -130,16 +159,28 @@ async def audit_denial(
         if await denials.over_limit(tx, turn.actor, now):
             return
     async with context.database.write() as tx:
-        await denials.record(tx, request, what, reason, actor=turn.actor, now=now)
+        await denials.record(tx, request, what, reason, actor=turn.actor, now=now, trail=trail)
+
+
+async def audit_decision(
+    context: Context, turn: Turn, what: str, decision: Decision, request: Request | None = None
+) -> None:
+    """Record that the policy denied `what`, or could not tell."""
+    reason = str(decision.reason)
+    await audit_denial(context, turn, what, reason, request, trail=decision.trail)
 
 
 async def denied_click(
-    context: Context, turn: Turn, verb: Verb, request: Request, denied: Denied
+    context: Context, turn: Turn, verb: Verb, request: Request, decision: Decision
 ) -> ClickAnswer:
-    await audit_denial(context, turn, verb.value, denied.reason.value, request)
-    if denied.reason in _EXPLAINED_BY_CARD:
+    # A second click of the same person is no attempt at anything.
+    if decision.reason is not DenialReason.ALREADY_VOTED:
+        await audit_decision(context, turn, verb.value, decision, request)
+    if decision.reason in _EXPLAINED_BY_CARD and (
+        may_see(turn.policy, turn.actor, request.facts).allowed
+    ):
         return SHOW_CARD
-    return TextAnswer(denial(context, denied))
+    return TextAnswer(denial(context, decision))
 
 
 async def post(
@@ -174,9 +215,9 @@ async def visible(context: Context, turn: Turn, text: str, *, change: str = "") 
         request = await requests.load(tx, request_id)
     if request is None:
         return None
-    if isinstance(decision := may_see(turn.actor, request.facts), Denied):
+    if not (decision := may_see(turn.policy, turn.actor, request.facts)).allowed:
         if change:
-            await audit_denial(context, turn, change, decision.reason.value, request)
+            await audit_decision(context, turn, change, decision, request)
         return None
     return request
 
@@ -190,6 +231,14 @@ async def visible_or_say(
         return None
     request = await visible(context, turn, text, change=change)
     if request is None:
-        unknown = context.words("no-such-request", request=text[:40])
-        await say(context, turn.conversation, unknown)
+        await say(context, turn.conversation, unknown_request(context, turn, text))
     return request
+
+
+def unknown_request(context: Context, turn: Turn, text: str) -> str:
+    """What to say if there is no request that they may see. While it cannot be told what they may see, that
+    is said whether or not there is one."""
+    decision = may_see_all(turn.policy, turn.actor)
+    if decision.answer is Ruling.CANNOT_TELL:
+        return denial(context, decision)
+    return context.words("no-such-request", request=text[:40])

@@ -14,6 +14,7 @@ from bot.commands.context import (
     Turn,
     audit_denial,
     denied_click,
+    facts_of,
     say,
 )
 from bot.commands.inputs import Inputs
@@ -26,8 +27,7 @@ from bot.identity.delegations import (
 )
 from bot.identity.token_service import Account
 from bot.lifecycle import delegations as lifecycle
-from bot.signin import policy
-from bot.signin.policy import Denied
+from bot.signin.policy.evaluator import may_delegate
 from bot.store import requests
 from bot.store.requests import Request
 from cards.types import Verb
@@ -113,8 +113,8 @@ async def renew(context: Context, turn: Turn, verb: Verb, request: Request) -> C
 
 async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) -> ClickAnswer:
     """Let a running request go on with the access of whoever clicked."""
-    decision = policy.may_delegate(turn.actor, request.facts, four_eyes=context.rules.four_eyes)
-    if isinstance(decision, Denied):
+    decision = may_delegate(turn.policy, turn.actor, await facts_of(context, turn, request))
+    if not decision.allowed:
         return await denied_click(context, turn, Verb.SIGN_IN, request, decision)
     if context.delegations is None:
         return SHOW_CARD

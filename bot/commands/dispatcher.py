@@ -38,7 +38,7 @@ from bot.commands.context import (
     Context,
     ShowCard,
     Turn,
-    audit_denial,
+    audit_decision,
     denial,
     say,
     show,
@@ -47,7 +47,8 @@ from bot.commands.context import (
 from bot.commands.inputs import LARGEST_ID, Inputs
 from bot.identity.delegations import Proof
 from bot.phones import roster
-from bot.signin.policy import Denied, may_see
+from bot.signin.policy.decision import Ruling
+from bot.signin.policy.evaluator import may_see, may_see_all, may_submit_file
 from bot.store import conversations, posts, received_activities, requests
 from bot.store.conversations import ConversationReference
 from bot.store.database import counted_commits
@@ -203,16 +204,19 @@ class Dispatcher:
             request = await requests.load(tx, inputs.text("request", 16))
             card = await posts.find(tx, action.conversation.conversation_id, action.activity_id)
         if request is None:
+            sees = may_see_all(turn.policy, turn.actor)
+            if sees.answer is Ruling.CANNOT_TELL:  # as for a request that there is
+                return TextAnswer(denial(context, sees))
             return TextAnswer(context.words("denied-no-such-request"))
         if card is not None and (card.request_id != request.id or not card.kind):
             card = None  # the button is not on the message that the client named
-        if isinstance(decision := may_see(turn.actor, request.facts), Denied):
+        if not (decision := may_see(turn.policy, turn.actor, request.facts)).allowed:
             # Where the card is posted, a button says why it is not for this person.
-            explains = card is not None and turn.actor.may_request and action.verb in _EXPLAINING
+            requests_too = may_submit_file(turn.policy, turn.actor).allowed
+            explains = card is not None and requests_too and action.verb in _EXPLAINING
             if not explains or request.tenant_id != turn.actor.tenant_id:
                 if action.verb in CLICK_HANDLERS and not repeated:
-                    reason = decision.reason.value
-                    await audit_denial(context, turn, action.verb, reason, request)
+                    await audit_decision(context, turn, action.verb, decision, request)
                 return TextAnswer(denial(context, decision))
         if action.verb not in set(Verb):
             return TextAnswer(context.words("unknown-action", request=request.id))
@@ -234,7 +238,7 @@ class Dispatcher:
             page=card.page if card else 1,
             batch_id=card.batch_id if card else inputs.number("batch", 0, largest=LARGEST_ID),
             mend_id=card.mend_id if card else inputs.number("mend", 0, largest=LARGEST_ID),
-            for_approvers=turn.actor.may_approve,
+            for_approvers=turn.sees_all,
         )
         kind = CardKind(card.kind) if card else status.kind_for(turn, request)
         if verb in CLICK_HANDLERS:

@@ -15,7 +15,15 @@ from typing import Any
 import structlog
 
 from bot.commands.chat import FileConsent, FileTransferError, Json, TextAnswer
-from bot.commands.context import ClickAnswer, Context, Turn, denied_click, say, visible
+from bot.commands.context import (
+    ClickAnswer,
+    Context,
+    Turn,
+    denied_click,
+    say,
+    unknown_request,
+    visible,
+)
 from bot.commands.inputs import Inputs
 from bot.lifecycle import exports
 from bot.phones.formula import escape_formula
@@ -24,7 +32,7 @@ from bot.phones.provisioning import url_for
 from bot.preflight import clocks, findings, numbers, script
 from bot.settings.model import Exports
 from bot.signin.overlap import may_name
-from bot.signin.policy import Denied, may_see
+from bot.signin.policy.evaluator import may_export
 from bot.signin.request import Person, RequestState
 from bot.signin.sighting import Sighting, SightingState
 from bot.signin.snapshot import PhoneSnapshot
@@ -73,7 +81,7 @@ class Reader:
 
 
 def _reader(turn: Turn) -> Reader:
-    return Reader(turn.actor.person, approver=turn.actor.may_approve)
+    return Reader(turn.actor.person, approver=turn.sees_all)
 
 
 async def results_csv(context: Context, request: Request) -> bytes:
@@ -255,7 +263,7 @@ async def content(context: Context, request: Request, what: str, reader: Reader)
 
 async def export(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     """Offer the file. Nothing waits for the answer, so none is missed."""
-    if isinstance(decision := may_see(turn.actor, request.facts), Denied):
+    if not (decision := may_export(turn.policy, turn.actor, request.facts)).allowed:
         return await denied_click(context, turn, Verb.EXPORT, request, decision)
     what = inputs.text("what", 16)
     if what not in _EXPORTS:
@@ -336,7 +344,7 @@ async def consented(context: Context, turn: Turn, consent: FileConsent) -> None:
         return
     request = await visible(context, turn, offer.request_id, change="export")
     if request is None:
-        await say(context, where, context.words("denied-no-such-request"))
+        await say(context, where, unknown_request(context, turn, offer.request_id))
         return
     await _save(context, turn, request, offer.export, consent.upload)
 

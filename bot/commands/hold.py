@@ -6,11 +6,10 @@ from __future__ import annotations
 import structlog
 
 from bot.commands import delegation
-from bot.commands.context import SHOW_CARD, ClickAnswer, Context, Turn, denied_click
+from bot.commands.context import SHOW_CARD, ClickAnswer, Context, Turn, denied_click, facts_of
 from bot.commands.inputs import Inputs
 from bot.lifecycle import holds
-from bot.signin import policy
-from bot.signin.policy import Denied
+from bot.signin.policy.evaluator import may_release
 from bot.signin.request import Hold
 from bot.store.requests import Request
 from cards.types import Verb
@@ -56,8 +55,8 @@ async def _refused(
     context: Context, turn: Turn, verb: Verb, request: Request, inputs: Inputs
 ) -> ClickAnswer | None:
     """The answer if the click has no effect: it is denied, it came too late, or a sign-in comes first."""
-    decision = policy.may_release(turn.actor, request.facts, four_eyes=context.rules.four_eyes)
-    if isinstance(decision, Denied):
+    decision = may_release(turn.policy, turn.actor, await facts_of(context, turn, request))
+    if not decision.allowed:
         return await denied_click(context, turn, verb, request, decision)
     # A card from before the latest check may name other accounts.
     outdated = inputs.number("version", 0) < request.hold_version

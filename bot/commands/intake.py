@@ -8,14 +8,14 @@ from collections.abc import Callable
 import structlog
 
 from bot.commands.chat import FileTransferError, IncomingFile
-from bot.commands.context import Context, Turn, audit_denial, denial, say, show
+from bot.commands.context import Context, Turn, audit_decision, denial, say, show
 from bot.commands.inputs import cleaned
 from bot.lifecycle import requests as lifecycle
 from bot.phones import roster
 from bot.phones.errors import UnreadableFileError
 from bot.phones.provisioned import zone_named
 from bot.phones.roster import Roster
-from bot.signin.policy import Denied, may_submit_file
+from bot.signin.policy.evaluator import may_submit_file
 from bot.store.drafts import NewRequest
 from cards import static
 
@@ -40,9 +40,9 @@ async def take_file(context: Context, turn: Turn, file: IncomingFile, timezone: 
 
 async def _may_submit(context: Context, turn: Turn) -> bool:
     """Says in the conversation why not."""
-    decision = may_submit_file(turn.actor)
-    if isinstance(decision, Denied):
-        await audit_denial(context, turn, "file", decision.reason.value)
+    decision = may_submit_file(turn.policy, turn.actor)
+    if not decision.allowed:
+        await audit_decision(context, turn, "file", decision)
         await say(context, turn.conversation, denial(context, decision))
         return False
     return True
@@ -72,7 +72,7 @@ async def _draft_now(context: Context, turn: Turn, name: str, read: Callable[[],
         turn.actor.person,
         turn.conversation.conversation_id,
         name,
-        context.rules.four_eyes,
+        turn.policy.four_eyes,
     )
     async with context.database.write() as tx:
         request_id = await lifecycle.draft(

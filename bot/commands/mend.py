@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -16,6 +18,7 @@ from bot.commands.context import (
     Turn,
     audit_denial,
     denied_click,
+    facts_of,
 )
 from bot.commands.inputs import LARGEST_ID, MAX_TEXT, Inputs
 from bot.identity.delegations import ApproverTokens
@@ -30,9 +33,17 @@ from bot.lifecycle.mends import (
 from bot.lifecycle.preflight import UnknownAccountError
 from bot.mending.mend import MAX_CHANGES, MAX_NAMED, WORKING_STATES, MendState
 from bot.runner.mending import delegation_key
-from bot.signin import policy
 from bot.signin.digest import HEX_CHARS, equal
-from bot.signin.policy import Denied
+from bot.signin.policy.decision import Decision
+from bot.signin.policy.evaluator import (
+    may_decide,
+    may_delegate,
+    may_request_mend,
+    may_undo,
+    may_withdraw,
+)
+from bot.signin.policy.facts import Actor, RequestFacts
+from bot.signin.policy.model import Policy
 from bot.signin.request import NOTHING_RAN
 from bot.store import mends
 from bot.store.mends import Mend
@@ -43,41 +54,28 @@ log = structlog.get_logger()
 
 
 #: Whether somebody may do something to a mend.
-_Rule = Callable[[Context, Turn, Mend], policy.Decision]
+_Rule = Callable[[Policy, Actor, RequestFacts], Decision]
 
 
-def _may_request(_: Context, turn: Turn, mend: Mend) -> policy.Decision:
-    return policy.may_request_approval(turn.actor, mend.facts)
-
-
-def _may_withdraw(_: Context, turn: Turn, mend: Mend) -> policy.Decision:
-    return policy.may_withdraw(turn.actor, mend.facts)
-
-
-def _may_decide(context: Context, turn: Turn, mend: Mend) -> policy.Decision:
-    return policy.may_decide(
-        turn.actor, mend.facts, four_eyes=context.rules.four_eyes, now=context.clock()
-    )
-
-
-def _may_delegate(context: Context, turn: Turn, mend: Mend) -> policy.Decision:
-    return policy.may_delegate(turn.actor, mend.facts, four_eyes=context.rules.four_eyes)
-
-
-def _may_undo(context: Context, turn: Turn, mend: Mend) -> policy.Decision:
-    return policy.may_undo(turn.actor, mend.facts, four_eyes=context.rules.four_eyes)
+def _deciding(context: Context) -> _Rule:
+    return partial(may_decide, now=context.clock())
 
 
 async def _permitted(
     context: Context, turn: Turn, request: Request, inputs: Inputs, verb: Verb, rule: _Rule
 ) -> Mend | ClickAnswer:
-    """The mend that a button is about; or what to answer, if there is none or the rule denies it."""
+    """The mend that a button is about; or what to answer, if there is none or the rule denies it.
+
+    Rules see it with the traits of its request: the same people decide, and one approver is enough.
+    """
     async with context.database.read() as tx:
         mend = await mends.load(tx, inputs.number("mend", 0, largest=LARGEST_ID))
     if mend is None or mend.request_id != request.id:
         return TextAnswer(context.words("mend-gone"))
-    decision = rule(context, turn, mend)
-    if isinstance(decision, Denied):
+    of_request = await facts_of(context, turn, request)
+    facts = replace(mend.facts, traits=of_request.traits, makers=of_request.makers)
+    decision = rule(turn.policy, turn.actor, facts)
+    if not decision.allowed:
         return await denied_click(context, turn, verb, request, decision)
     return mend
 
@@ -88,8 +86,9 @@ def _conflict(context: Context, error: MendConflictError) -> TextAnswer:
 
 
 async def draft(context: Context, turn: Turn, request: Request, _: Inputs) -> ClickAnswer:
-    decision = policy.may_request_approval(turn.actor, request.facts)
-    if isinstance(decision, Denied):
+    facts = await facts_of(context, turn, request)
+    decision = may_request_mend(turn.policy, turn.actor, facts)
+    if not decision.allowed:
         return await denied_click(context, turn, Verb.MEND, request, decision)
     if not context.rules.mends:
         return TextAnswer(context.words("mend-off"))
@@ -100,7 +99,7 @@ async def draft(context: Context, turn: Turn, request: Request, _: Inputs) -> Cl
                 context.notifications,
                 request,
                 conversation_id=turn.conversation.conversation_id,
-                four_eyes=context.rules.four_eyes,
+                four_eyes=turn.policy.four_eyes,
                 actor=turn.actor.person,
                 now=context.clock(),
             )
@@ -115,7 +114,7 @@ async def draft(context: Context, turn: Turn, request: Request, _: Inputs) -> Cl
 async def request_approval(
     context: Context, turn: Turn, request: Request, inputs: Inputs
 ) -> ClickAnswer:
-    mend = await _permitted(context, turn, request, inputs, Verb.MEND_REQUEST, _may_request)
+    mend = await _permitted(context, turn, request, inputs, Verb.MEND_REQUEST, may_request_mend)
     if not isinstance(mend, Mend):
         return mend
     if not context.rules.mends:
@@ -148,7 +147,7 @@ async def request_approval(
 
 
 async def withdraw(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
-    mend = await _permitted(context, turn, request, inputs, Verb.MEND_WITHDRAW, _may_withdraw)
+    mend = await _permitted(context, turn, request, inputs, Verb.MEND_WITHDRAW, may_withdraw)
     if not isinstance(mend, Mend):
         return mend
     async with context.database.write() as tx:
@@ -182,7 +181,7 @@ def _delegate(context: Context, mend: Mend, tokens: ApproverTokens | None) -> No
 
 
 async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
-    mend = await _permitted(context, turn, request, inputs, Verb.MEND_APPROVE, _may_decide)
+    mend = await _permitted(context, turn, request, inputs, Verb.MEND_APPROVE, _deciding(context))
     if not isinstance(mend, Mend):
         return mend
     if request.state in NOTHING_RAN:
@@ -232,7 +231,7 @@ async def _changed(context: Context, turn: Turn, request: Request, differs: str)
 
 
 async def reject(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
-    mend = await _permitted(context, turn, request, inputs, Verb.MEND_REJECT, _may_decide)
+    mend = await _permitted(context, turn, request, inputs, Verb.MEND_REJECT, _deciding(context))
     if not isinstance(mend, Mend):
         return mend
     async with context.database.write() as tx:
@@ -253,7 +252,7 @@ async def give_access(
     context: Context, turn: Turn, request: Request, inputs: Inputs
 ) -> ClickAnswer:
     """Let a mend go on with the access of whoever clicked."""
-    mend = await _permitted(context, turn, request, inputs, Verb.MEND_SIGN_IN, _may_delegate)
+    mend = await _permitted(context, turn, request, inputs, Verb.MEND_SIGN_IN, may_delegate)
     if not isinstance(mend, Mend):
         return mend
     tokens = await _access(context, turn, Verb.MEND_SIGN_IN, request)
@@ -279,7 +278,7 @@ async def give_access(
 
 async def undo(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     """Set back what a finished mend changed: whoever could have approved it."""
-    mend = await _permitted(context, turn, request, inputs, Verb.MEND_UNDO, _may_undo)
+    mend = await _permitted(context, turn, request, inputs, Verb.MEND_UNDO, may_undo)
     if not isinstance(mend, Mend):
         return mend
     if mend.state is not MendState.FINISHED:

@@ -6,14 +6,13 @@ from __future__ import annotations
 import asyncio
 
 from bot.commands.chat import TextAnswer
-from bot.commands.context import SHOW_CARD, ClickAnswer, Context, Turn, denied_click
+from bot.commands.context import SHOW_CARD, ClickAnswer, Context, Turn, denied_click, facts_of
 from bot.commands.inputs import LARGEST_ID, Inputs
 from bot.gateway import GatewayError
 from bot.lifecycle import batches as lifecycle
 from bot.runner.reconciliation import is_of
-from bot.signin import policy
 from bot.signin.batch import BatchState
-from bot.signin.policy import Denied
+from bot.signin.policy.evaluator import may_reconcile
 from bot.store import batches
 from bot.store.batches import Batch
 from bot.store.requests import Request
@@ -23,8 +22,8 @@ _TIMEOUT_SECONDS = 6.0  # whoever clicked waits for the answer, and their client
 
 
 async def reconcile(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
-    decision = policy.may_reconcile(turn.actor, request.facts, four_eyes=context.rules.four_eyes)
-    if isinstance(decision, Denied):
+    decision = may_reconcile(turn.policy, turn.actor, await facts_of(context, turn, request))
+    if not decision.allowed:
         return await denied_click(context, turn, Verb.RECONCILE, request, decision)
     async with context.database.read() as tx:
         batch = await batches.load(tx, inputs.number("batch", 0, largest=LARGEST_ID))

@@ -12,14 +12,15 @@ from bot.commands.context import (
     ClickAnswer,
     Context,
     Turn,
-    audit_denial,
+    audit_decision,
     denial,
+    facts_of,
     say,
     visible_or_say,
 )
 from bot.commands.inputs import Inputs
 from bot.lifecycle import requests as lifecycle
-from bot.signin.policy import Denied, may_retry
+from bot.signin.policy.evaluator import may_retry
 from bot.store import asked_retries, drafts, locks
 from bot.store.drafts import NewRequest
 from bot.store.requests import Request
@@ -37,16 +38,16 @@ async def command(context: Context, turn: Turn, argument: str) -> None:
 
 async def _retry(context: Context, turn: Turn, request: Request) -> str:
     """Draft a new request, in the conversation that asks; returns what to say about it."""
-    decision = may_retry(turn.actor, request.facts)
-    if isinstance(decision, Denied):
-        await audit_denial(context, turn, "retry", decision.reason.value, request)
+    decision = may_retry(turn.policy, turn.actor, await facts_of(context, turn, request))
+    if not decision.allowed:
+        await audit_decision(context, turn, "retry", decision, request)
         return denial(context, decision)
     new = NewRequest(
         request.tenant_id,
         turn.actor.person,
         turn.conversation.conversation_id,
         request.file_name,
-        context.rules.four_eyes,
+        turn.policy.four_eyes,
     )
     async with context.database.write() as tx:
         await locks.requests(tx, request.id)

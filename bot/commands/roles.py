@@ -1,16 +1,17 @@
-"""Roles: who may request and who may approve, by object id or by membership of a group."""
+"""Who somebody is to the policy: which of the people that it names, by object ID or by membership of a
+group."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bot.commands.chat import Sender
 from bot.commands.inputs import cleaned
 from bot.directory import Directory, DirectoryUnavailableError, Profile
 from bot.runner.outages import Outages
-from bot.settings.model import EVERYONE
-from bot.signin.policy import Actor
+from bot.signin.policy.facts import Actor
+from bot.signin.policy.model import EVERYONE, Group, Policy
 from bot.signin.request import Person
 
 _CACHE_SECONDS = 60.0  # short, so that removal from a group takes effect soon
@@ -20,6 +21,7 @@ _MAX_NAME = 200  # characters
 
 @dataclass(frozen=True, slots=True)
 class _Membership:
+    policy: str  #: hash of the policy whose groups these are
     groups: frozenset[str]  #: object ids, in lower case
     until: float  #: seconds of the monotonic clock
 
@@ -28,49 +30,75 @@ class Roles:
     def __init__(
         self,
         directory: Directory,
+        policy: Callable[[], Policy],
         *,
-        requesters: Collection[str],
-        approvers: Collection[str],
         monotonic: Callable[[], float],
     ) -> None:
-        """`requesters` and `approvers`: object ids of users or groups, or `*` for everyone."""
+        """`policy`: the one in force."""
         self._directory = directory
-        self._requesters = frozenset(entry.lower() for entry in requesters)
-        self._approvers = frozenset(entry.lower() for entry in approvers)
+        self._policy = policy
         self._monotonic = monotonic
         self._memberships: dict[str, _Membership] = {}
         self._outages = Outages("directory", monotonic=monotonic)
 
-    async def actor(self, sender: Sender, tenant_id: str) -> Actor:
-        """The sender with their roles. Fails closed when Graph is unavailable."""
-        own = {sender.object_id.lower(), EVERYONE}
-        wanted = (self._requesters | self._approvers) - own
-        if not (own & self._requesters and own & self._approvers) and wanted:
-            own |= await self._groups(sender.object_id, wanted)
-        return Actor(
-            # In lower case, since it is compared with the requester's.
-            person=Person(sender.object_id.lower(), cleaned(sender.name, _MAX_NAME)),
-            tenant_id=tenant_id,
-            may_request=bool(own & self._requesters),
-            may_approve=bool(own & self._approvers),
-        )
+    @property
+    def policy(self) -> Policy:
+        return self._policy()
 
-    async def _groups(self, object_id: str, wanted: Collection[str]) -> frozenset[str]:
+    async def actor(self, sender: Sender, tenant_id: str, policy: Policy) -> Actor:
+        """The sender as the policy sees them; unsure of their groups when Graph is unavailable."""
+        # In lower case, since it is compared with the requester's.
+        person = Person(sender.object_id.lower(), cleaned(sender.name, _MAX_NAME))
+        return await self._actor(person, tenant_id, policy)
+
+    async def look_up(self, person: Person, tenant_id: str, policy: Policy) -> Actor:
+        """The same for somebody else, as of now and not of a minute ago."""
+        self._memberships.pop(person.object_id, None)
+        return await self._actor(person, tenant_id, policy)
+
+    async def _actor(self, person: Person, tenant_id: str, policy: Policy) -> Actor:
+        own = frozenset({person.object_id, EVERYONE})
+        wanted = policy.ids - own
+        if not wanted or _settled(policy, own):
+            return Actor(person, tenant_id, policy.ids & own)
+        groups = await self._groups(person.object_id, policy, wanted)
+        known = policy.ids & own
+        return Actor(person, tenant_id, known | (groups or frozenset()), unsure=groups is None)
+
+    async def _groups(
+        self, object_id: str, policy: Policy, wanted: frozenset[str]
+    ) -> frozenset[str] | None:
+        """Returns None if the directory does not answer."""
         now = self._monotonic()
         cached = self._memberships.get(object_id)
-        if cached is not None and cached.until > now:
+        if cached is not None and cached.until > now and cached.policy == policy.hash:
             return cached.groups
         try:
-            groups = await self._directory.groups_among(object_id, wanted)
+            found = await self._directory.groups_among(object_id, wanted)
         except DirectoryUnavailableError as error:
             self._outages.failed(str(error))
-            return frozenset()
+            return None
         self._outages.recovered()
         if len(self._memberships) >= _CACHE_SIZE:
             self._memberships.clear()
-        groups = frozenset(group.lower() for group in groups)
-        self._memberships[object_id] = _Membership(groups, now + _CACHE_SECONDS)
+        groups = frozenset(group.lower() for group in found)
+        self._memberships[object_id] = _Membership(policy.hash, groups, now + _CACHE_SECONDS)
         return groups
+
+    async def people(self, groups: Sequence[Group]) -> frozenset[str] | None:
+        """Object IDs of everybody among these, in lower case. Returns None if it is everyone in the
+        tenant, or cannot be told."""
+        found: set[str] = set()
+        try:
+            for object_id in sorted({each for group in groups for each in group.ids}):
+                if object_id == EVERYONE:
+                    return None
+                members = await self._directory.members(object_id)
+                found |= {object_id} if members is None else members
+        except DirectoryUnavailableError as error:
+            self._outages.failed(str(error))
+            return None
+        return frozenset(found)
 
     async def profile(self, object_id: str) -> Profile | None:
         """A person's profile. Returns None if the directory has none or is unavailable."""
@@ -81,3 +109,13 @@ class Roles:
             return None
         self._outages.recovered()
         return profile
+
+
+def _settled(policy: Policy, own: frozenset[str]) -> bool:
+    """Whether no group can change anything: without rules, who may request and approve may do all."""
+    if policy.ruled or policy.auditors or policy.break_glass:
+        return False
+    return all(
+        any(not group.ids.isdisjoint(own) for group in groups)
+        for groups in (policy.requesters, policy.approvers)
+    )

@@ -29,7 +29,7 @@ async def turn_page(context: Context, turn: Turn, card: Post | None, inputs: Inp
         page=page,
         batch_id=card.batch_id if card else 0,
         mend_id=card.mend_id if card else 0,
-        for_approvers=turn.actor.may_approve,
+        for_approvers=turn.sees_all,
     )
 
 
@@ -40,7 +40,7 @@ def kind_for(turn: Turn, request: Request) -> CardKind:
     if request.state in (RequestState.FINISHED, RequestState.CANCELLED):
         return CardKind.RESULTS
     own = turn.actor.person.object_id == request.requester.object_id
-    if request.state is RequestState.WAITING and not own and turn.actor.may_approve:
+    if request.state is RequestState.WAITING and not own and turn.approves:
         return CardKind.APPROVAL
     return CardKind.VALIDATION
 
@@ -50,7 +50,7 @@ def mend_kind_for(turn: Turn, mend: Mend) -> CardKind | None:
     own = turn.actor.person.object_id == mend.requester.object_id
     if mend.state is MendState.DRAFT:
         return CardKind.MEND if own else None
-    decides = turn.actor.may_approve and not (own and mend.four_eyes)
+    decides = turn.approves and not (own and turn.policy.four_eyes)
     return CardKind.MEND_APPROVAL if decides else CardKind.MEND
 
 
@@ -66,7 +66,7 @@ async def status(context: Context, turn: Turn, argument: str) -> None:
         return
     conversation, now = turn.conversation, context.clock()
     async with context.database.write() as tx:
-        unsettled = await batches.needing_person(tx, request.id) if turn.actor.may_approve else ()
+        unsettled = await batches.needing_person(tx, request.id) if turn.approves else ()
         mend = await mends.latest_of_request(tx, request.id)
         mend_kind = mend_kind_for(turn, mend) if mend else None
         cards = [

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bot.commands.context import Context, Turn, say, show
 from bot.phones import region, roster
 from bot.phones.region import Region
+from bot.signin.policy.roles import role_of
 from cards import static
 
 
@@ -42,5 +43,5 @@ async def urls(context: Context, turn: Turn, argument: str) -> None:
 
 async def whoami(context: Context, turn: Turn, _argument: str) -> None:
     profile = await context.roles.profile(turn.actor.person.object_id)
-    rendered = static.whoami(context.words, turn.actor, profile)
+    rendered = static.whoami(context.words, turn.actor, role_of(turn.policy, turn.actor), profile)
     await show(context, turn.conversation, rendered.card, rendered.summary)

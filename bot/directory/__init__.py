@@ -40,3 +40,11 @@ class Directory(Protocol):
         Returns an empty set when the user is not found. Raises `DirectoryUnavailableError`.
         """
         ...
+
+    async def members(self, group_id: str) -> frozenset[str] | None:
+        """Object IDs of the users in a group, directly or nested, in lower case.
+
+        Returns None if there is no such group. Raises `DirectoryUnavailableError`, also for a group that
+        is too large to be listed.
+        """
+        ...

@@ -11,12 +11,14 @@ from typing import Any
 
 import aiohttp
 
-from bot.directory import DirectoryDeniedError, DirectoryUnavailableError, Profile
+from bot.directory import DirectoryDeniedError, DirectoryUnavailableError, Profile, reading
 from bot.directory.batch import refusal
 from bot.directory.client import SCOPE, GraphClient
 from bot.identity.tokens import Tokens
 from bot.preflight.facts import Unknown, UnknownReason
 
+PAGE = 999  # members, at most, that Graph puts on a page
+_MAX_MEMBER_PAGES = 20
 MAX_GROUPS = 20  # IDs per checkMemberGroups call, as documented by Graph
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
@@ -77,6 +79,26 @@ class GraphDirectory:
             member_of |= {each.lower() for each in value if isinstance(each, str)}
         return frozenset(groups[each] for each in member_of & groups.keys())
 
+    async def members(self, group_id: str) -> frozenset[str] | None:
+        if not _GUID.fullmatch(group_id):
+            return None
+        query = f"$count=true&$select=id&$top={PAGE}"
+        path: str | None = f"/v1.0/groups/{group_id}/transitiveMembers/microsoft.graph.user?{query}"
+        found: set[str] = set()
+        for _ in range(_MAX_MEMBER_PAGES):
+            response = await self._call("GET", path, headers={"ConsistencyLevel": "eventual"})
+            if response is None:
+                return None
+            rows = response.get("value")
+            if not isinstance(rows, list):
+                raise DirectoryUnavailableError("Graph's response is not a list")
+            found |= {reading.object_id(row) for row in rows if isinstance(row, dict)} - {""}
+            link = response.get("@odata.nextLink")
+            path = self._client.next_page(link) if isinstance(link, str) else None
+            if path is None:
+                return frozenset(found)
+        raise DirectoryUnavailableError("the group is too large to be listed")
+
     async def try_read(self, path: str, permission: str) -> Unknown | None:
         """Read something that needs a permission. `path` is below the version, percent-encoded.
 
@@ -90,13 +112,20 @@ class GraphDirectory:
         return None if refused is None else refused.unknown(permission)
 
     async def _call(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
     ) -> Mapping[str, Any] | None:
         """The JSON object in the response. Returns None on a 404.
 
         Raises `DirectoryDeniedError` or `DirectoryUnavailableError`.
         """
-        response = await self._client.call(method, path, body, timeout=self._timeout)
+        response = await self._client.call(
+            method, path, body, headers=headers, timeout=self._timeout
+        )
         if response.status == 404:
             return None
         if response.status in (401, 403):

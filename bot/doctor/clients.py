@@ -31,6 +31,10 @@ class DirectoryProbe(Protocol):
         """As `bot.directory.Directory.profile`."""
         ...
 
+    async def members(self, group_id: str) -> frozenset[str] | None:
+        """As `bot.directory.Directory.members`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Scopes:

@@ -17,6 +17,8 @@ from bot.store.health import Schema, Writing
 
 # Settings that production requires.
 _NEEDED = ("app_id", "tenant_ids", "requesters", "approvers")
+#: Settings that a policy file replaces.
+_REPLACED = frozenset({"requesters", "approvers"})
 
 
 def _variables(fields: Collection[str]) -> str:
@@ -32,7 +34,8 @@ async def settings(settings: Settings) -> Finding:
     names = _variables(settings.model_fields_set)
     if not settings.local:
         return ok(check, "found-settings-production", names=names)
-    missing = [name for name in _NEEDED if not getattr(settings, name)]
+    replaced = _REPLACED if settings.policy else frozenset[str]()
+    missing = [name for name in _NEEDED if not getattr(settings, name) and name not in replaced]
     return ok(
         check,
         "found-settings-local",

@@ -15,6 +15,7 @@ from bot.doctor import (
     failed,
     host,
     ok,
+    policy,
     powershell,
     safeguards,
     sip_gateway,
@@ -58,24 +59,34 @@ class Doctor:
         ]
         if self._uses_powershell:
             host_checks.append(self._within(powershell.versions(self.settings.pwsh), "powershell"))
-        on_host, approvers, bot, gateway, graph, chat = await asyncio.gather(
+        on_host, people, bot, gateway, graph, chat = await asyncio.gather(
             asyncio.gather(*host_checks),
-            self._within(safeguards.approvers(self.settings, self.directory), "approvers"),
+            self._people(),
             self._bot(),
             self._gateway_skipped() if gateway_access is None else self._gateway(gateway_access),
             self._graph(),
             self._within(host.chat(self.settings, self.database), "teams"),
         )
         guarded = [
-            safeguards.four_eyes(self.settings),
-            safeguards.requesters(self.settings),
-            approvers,
+            *people,
             safeguards.run_as(self.settings),
             safeguards.exports(self.settings),
             safeguards.digest_key(self.settings),
             safeguards.accounts(self.settings),
         ]
         return [*on_host, *guarded, bot, *gateway, *graph, chat]
+
+    async def _people(self) -> Sequence[Finding]:
+        """Who may request and approve: by the policy file, if there is one."""
+        if self.settings.policy is not None:
+            examined = policy.policy(self.settings.policy, self.settings, self.directory)
+            return [await self._within(examined, "policy")]
+        approvers = safeguards.approvers(self.settings, self.directory)
+        return [
+            safeguards.four_eyes(self.settings),
+            safeguards.requesters(self.settings),
+            await self._within(approvers, "approvers"),
+        ]
 
     @property
     def _uses_powershell(self) -> bool:

@@ -6,9 +6,11 @@ clicking; the last of them says that it is the last.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
-from bot.signin.policy import Actor
+from bot.signin.policy.facts import Actor
 from bot.store import audit
 from bot.store.database import Transaction
 from bot.store.requests import Request
@@ -23,16 +25,24 @@ async def over_limit(tx: Transaction, actor: Actor, now: datetime) -> bool:
 
 
 async def record(
-    tx: Transaction, request: Request | None, what: str, reason: str, *, actor: Actor, now: datetime
+    tx: Transaction,
+    request: Request | None,
+    what: str,
+    reason: str,
+    *,
+    actor: Actor,
+    now: datetime,
+    trail: Mapping[str, str] = MappingProxyType({}),
 ) -> bool:
     """`actor` was denied `what`: a card's verb, or a command. `request`: None if it would have made one.
+    `trail`: the rule and the policy, if those denied it.
 
     Returns False, and records nothing, over the limit.
     """
     before = await _in_last_minute(tx, actor, now)
     if before >= MAX_A_MINUTE:
         return False
-    detail: dict[str, str | bool] = {"what": what, "reason": reason}
+    detail: dict[str, str | bool] = {"what": what, "reason": reason, **trail}
     if request is None or request.tenant_id != actor.tenant_id:
         detail["tenant"] = actor.tenant_id
     if before == MAX_A_MINUTE - 1:

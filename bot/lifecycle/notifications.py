@@ -3,12 +3,14 @@ change."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from bot.mending.mend import OPEN_MEND_STATES
 from bot.phones.region import Region
 from bot.settings.model import REQUESTER_CHAT
+from bot.signin.policy.decision import Wanted
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import Tally
 from bot.store import mends, posts, requests
@@ -18,6 +20,7 @@ from bot.store.posts import NewPost, Post
 from bot.store.requests import Request
 from bot.words import Words
 from cards.types import CardKind
+from cards.votes import wanted_text
 
 #: In which state of its request a card of this kind asks approvers for something.
 _ASKS_IN = {
@@ -76,6 +79,30 @@ class Notifications:
             phones=request.ready_rows,
             hours=max(1, round(left / 3600)),
         )
+        await self._post_text(tx, request, self._approvals_of(request), text, now)
+
+    async def voted(
+        self,
+        tx: Transaction,
+        request: Request,
+        voter: Person,
+        wanted: Sequence[Wanted],
+        now: datetime,
+    ) -> None:
+        """A new message, since updating a card notifies nobody, and others have to approve, too."""
+        text = self.words(
+            "notification-voted",
+            request=request.id,
+            person=self._name(voter),
+            wanted=wanted_text(self.words, wanted),
+        )
+        await self._post_text(tx, request, self._approvals_of(request), text, now)
+
+    async def votes_void(
+        self, tx: Transaction, request: Request, voters: Sequence[Person], now: datetime
+    ) -> None:
+        people = ", ".join(map(self._name, voters))
+        text = self.words("notification-votes-void", request=request.id, people=people)
         await self._post_text(tx, request, self._approvals_of(request), text, now)
 
     async def approved(self, tx: Transaction, request: Request, now: datetime) -> None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import ColumnElement, update
 
-from bot.lifecycle import batches, holds, phones, preflight
+from bot.lifecycle import batches, holds, phones, preflight, votes
+from bot.lifecycle.asking import Asking, permit
 from bot.lifecycle.ending import end_if_over
 from bot.lifecycle.notifications import Notifications
 from bot.phones.issue import Notice
@@ -167,10 +169,16 @@ def _counted(found: Sequence[Overlap]) -> dict[str, Any]:
 
 
 async def _want_reason(
-    tx: Transaction, request: Request, found: Sequence[Overlap], now: datetime, actor: Person
+    tx: Transaction,
+    notify: Notifications,
+    request: Request,
+    found: Sequence[Overlap],
+    now: datetime,
+    actor: Person,
 ) -> None:
     """Show what is found, and hold the request up until its requester explains it. The card keeps the
     request's reason and batch size."""
+    await votes.void_changed(tx, notify, request, now)
     await overlaps.save(tx, request.id, found)
     await requests.touch(
         tx,
@@ -218,18 +226,22 @@ async def request_approval(
     digests: Digests = UNKEYED,
     include_failed: bool = False,
     include_guarded: Collection[str] = (),
+    asking: Asking | None = None,
 ) -> bool:
     """draft -> waiting. From here on the rows do not change; the digest binds the approval to them.
 
     `region`: for the rows whose file gave none. `ttl`: how long approvers have. `batch_size`: phones per
     batch at most, None for what the draft says. `include_failed`, `include_guarded`: accounts to take along
     although the checks left them out, see `preflight.include`.
+    `asking`: who asks, and the policy that has to permit it; None: it was asked already.
     Returns False when the request has already moved on, or when others have the same phones or accounts
     and the draft's card did not show it; then it does now. Raises `RegionMissingError`,
-    `UnknownAccountError`, `NothingReadyError`, and `OverlapUnexplainedError` if the card did show it and
-    `reason` is blank.
+    `UnknownAccountError`, `NothingReadyError`, `AskingDeniedError`, and `OverlapUnexplainedError` if the card
+    did show it and `reason` is blank.
     """
     batch_size = batch_size or request.batch_size
+    if asking is not None and asking.policy.accounts_per_day is not None:
+        await locks.approvals(tx, request.tenant_id)  # what is asked for is counted, then added
     await locks.requests(tx, request.id)
     current = await requests.load(tx, request.id)
     if current is None or current.state is not RequestState.DRAFT:
@@ -238,11 +250,13 @@ async def request_approval(
     current = await requests.load(tx, request.id)
     if current is None or not current.ready_rows:
         raise NothingReadyError(request.id)
+    if asking is not None:
+        await permit(tx, asking, current, region=region, reason=reason, now=now)
     found = await _overlaps(tx, request, now)
     match judge(found, await overlaps.shown(tx, request.id), reason):
         case Verdict.NEW:
             entered = replace(request, reason=reason, batch_size=batch_size)
-            await _want_reason(tx, entered, found, now, actor)
+            await _want_reason(tx, notify, entered, found, now, actor)
             return False
         case Verdict.UNEXPLAINED:
             raise OverlapUnexplainedError(request.id)
@@ -307,9 +321,10 @@ async def explain_overlap(
         return False
     found = await _overlaps(tx, request, now)
     if judge(found, await overlaps.shown(tx, request.id), reason) is Verdict.NEW:
-        await _want_reason(tx, request, found, now, actor)
+        await _want_reason(tx, notify, request, found, now, actor)
         return False
     await overlaps.save(tx, request.id, found)
+    await votes.void_changed(tx, notify, request, now)
     await requests.touch(
         tx,
         request.id,
@@ -344,11 +359,15 @@ async def approve(
     delegation_until: datetime | None = None,
     digests: Digests = UNKEYED,
     check_accounts: bool = False,
+    trail: Mapping[str, str] = MappingProxyType({}),
 ) -> bool:
     """waiting -> running, with its batches planned; or held until its accounts are checked once more.
 
+    The last vote, as `bot.lifecycle.approvals` has found.
+
     `delegation_until`: until when the approver's delegation is vouched for, None without one.
-    `check_accounts`: have its accounts checked again where that is due, see `holds.begin`.
+    `check_accounts`: have its accounts checked again where that is due, see `holds.begin`. `trail`: the
+    policy that allowed it, for the audit.
     Returns False when the request has already moved on or its time is over, or when an approved request
     has some of its phones or accounts and the requester has not explained it; then its cards show it, and
     the requester is told. Approvals of a tenant take turns, so of two the second sees the first. Raises
@@ -392,6 +411,7 @@ async def approve(
         digest=request.digest,
         **_counted(found),
         **({"delegated": True} if delegation_until else {}),
+        **trail,
     )
     await notify.approved(tx, request, now)
     if not held:
@@ -418,7 +438,7 @@ async def _hold_up(
     if verdict is Verdict.CLEAR or (verdict is Verdict.EXPLAINED and not wanted):
         return False
     if not wanted or verdict is Verdict.NEW:
-        await _want_reason(tx, request, found, now, actor)
+        await _want_reason(tx, notify, request, found, now, actor)
         await notify.reason_wanted(tx, request, now)
     return True
 

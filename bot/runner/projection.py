@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -13,8 +13,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.mending.mend import TERMINAL_MEND_STATES
 from bot.runner.messages import Attachment, Message
 from bot.settings.model import REQUESTER_CHAT
+from bot.signin.policy.model import Policy, simple
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
-from bot.store import mends, requests, snapshots
+from bot.store import mends, policy_facts, requests, snapshots
 from bot.store.database import Transaction
 from bot.store.posts import Post
 from bot.words import Words
@@ -22,6 +23,14 @@ from cards.render import render
 from cards.types import CardKind, Panel, View
 
 log = structlog.get_logger()
+
+
+#: Of which cards say where the approval stands.
+_OF_APPROVAL = (CardKind.VALIDATION, CardKind.APPROVAL)
+
+
+def _no_rules() -> Policy:
+    return simple((), (), four_eyes=True)
 
 
 def _utc_now() -> datetime:
@@ -43,6 +52,7 @@ class Projection:
     approvals: str = REQUESTER_CHAT  #: where approval cards go: a channel id, or `requester-chat`
     mends: bool = True  #: whether accounts can be mended
     clock: Callable[[], datetime] = _utc_now
+    policy: Callable[[], Policy] = _no_rules  #: the one in force
 
     async def card(
         self, tx: Transaction, request_id: str, kind: CardKind, view: View
@@ -61,6 +71,13 @@ class Projection:
         of_mend = None
         if view.mend_id:
             of_mend = await mends.snapshot(tx, request_id, view.mend_id, view.page)
+        policy = self.policy()
+        snapshot = replace(snapshot, four_eyes=policy.four_eyes)  # as it is decided, not drafted
+        if of_mend is not None:
+            of_mend = replace(of_mend, four_eyes=policy.four_eyes)
+        standing = None
+        if kind in _OF_APPROVAL and snapshot.state is not RequestState.DRAFT:
+            standing = await policy_facts.standing(tx, policy, request_id, self.clock())
         is_draft = kind is CardKind.VALIDATION and snapshot.state is RequestState.DRAFT
         rendered = render(
             kind,
@@ -70,6 +87,7 @@ class Projection:
             tenant_id=snapshot.tenant_id,
             runs_as_approver=self.runs_as_approver,
             of_mend=of_mend,
+            standing=standing,
             offer=await mends.offer(tx, request_id) if is_draft and self.mends else None,
         )
         # A mend goes on, and can be undone, after its request has ended.

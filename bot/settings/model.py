@@ -161,6 +161,11 @@ class Settings(BaseSettings):
         "the tenant.",
     )
     four_eyes: bool = Field(True, description="The approver must not be the requester.")
+    policy: Path | None = Field(
+        None,
+        description="A policy file (TOML, see docs/policy.md). It replaces `OFFHOOK_REQUESTERS`, "
+        "`OFFHOOK_APPROVERS` and `OFFHOOK_FOUR_EYES`.",
+    )
     preflight: Preflight = Field(
         Preflight.ON,
         description="Whether accounts are checked before approval can be requested: `on` or `off`. "
@@ -232,8 +237,8 @@ class Settings(BaseSettings):
                 for name, value in (
                     ("OFFHOOK_APP_ID", self.app_id),
                     ("OFFHOOK_TENANT_IDS", self.tenant_ids),
-                    ("OFFHOOK_REQUESTERS", self.requesters),
-                    ("OFFHOOK_APPROVERS", self.approvers),
+                    ("OFFHOOK_REQUESTERS", self.requesters or self.policy),
+                    ("OFFHOOK_APPROVERS", self.approvers or self.policy),
                 )
                 if not value
             ]

@@ -56,7 +56,7 @@ def phone_counts(status: PhoneStatus, cause: str) -> bool:
 
 
 def may_name(overlap: Overlap, viewer_id: str, *, approver: bool) -> bool:
-    """Whether a viewer may know the id of the other request: as `policy.may_see`, in the same tenant."""
+    """Whether a viewer may know the id of the other request: as `may_see` has it, in the same tenant."""
     return approver or overlap.requester_id == viewer_id
 
 

@@ -30,6 +30,7 @@ _CODES = frozenset(
         "before",
         "digest",
         "outcome",
+        "policy",
         "reference",
         "remote_id",
         "replica",

@@ -15,7 +15,7 @@ from bot.mending.plan import SWITCH_IS_OFF, Mendable, nameable
 from bot.mending.snapshot import Line, MendOffer, MendSnapshot
 from bot.preflight.findings import TENANT_PREFIX
 from bot.preflight.verdict import AccountReport
-from bot.signin.policy import RequestFacts
+from bot.signin.policy.facts import RequestFacts
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import Page
 from bot.store import account_checks

@@ -197,6 +197,26 @@ class OverlapRow(Base):
     examples: Mapped[list[Any]]  #: UPNs of the first rows that overlap
 
 
+class VoteRow(Base):
+    """An approval of a waiting request that counts until the request changes: one per person."""
+
+    __tablename__ = "votes"
+
+    request_id: Mapped[str] = mapped_column(
+        ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True
+    )
+    voter_id: Mapped[str] = mapped_column(String(64), primary_key=True)  #: object ID
+    voter_name: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime]
+    comment: Mapped[str] = mapped_column(Text, default="")
+    digest: Mapped[str] = mapped_column(String(64))  #: of the request, as the voter was shown it
+    overlaps_version: Mapped[int]  #: likewise
+    #: of those that the policy names, the voter and the groups that they were in
+    ids: Mapped[list[Any]]
+    #: `Void`: why it does not count any more; "" if it does
+    void: Mapped[str] = mapped_column(String(12), default="")
+
+
 class IssueRow(Base):
     """One issue of a row, as a message id and its arguments."""
 

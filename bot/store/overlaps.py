@@ -60,7 +60,7 @@ async def find(
     One lookup by index for each account and each hardware ID of the request. A request that this one
     retries does not count: taking over its phones is what a retry is for.
     """
-    own = [request_id, *await _retried(tx, retry_of)]
+    own = [request_id, *await retried(tx, retry_of)]
     found_hits = hits(request_id, tenant_id, own, now).subquery()
     since = case(
         (RequestRow.state == RequestState.WAITING.value, RequestRow.asked_at),
@@ -146,7 +146,7 @@ def _phone_counts() -> list[Condition]:
     ]
 
 
-async def _retried(tx: Transaction, request_id: str) -> list[str]:
+async def retried(tx: Transaction, request_id: str) -> list[str]:
     """This request, and those that it retried in turn."""
     chain: list[str] = []
     while request_id and len(chain) < _MAX_RETRIES:

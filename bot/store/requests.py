@@ -11,7 +11,7 @@ from sqlalchemy import Row, func, select, update
 
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
-from bot.signin.policy import RequestFacts
+from bot.signin.policy.facts import RequestFacts
 from bot.signin.request import Hold, Person, Phone, RequestState
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
@@ -56,6 +56,7 @@ class Request:
             self.expires_at,
             self.cancel_asked_at is not None,
             self.reason_wanted_since is not None,
+            self.reason,
         )
 
 

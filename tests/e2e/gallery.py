@@ -23,7 +23,8 @@ from playwright.async_api import Locator, Page, async_playwright
 from bot.cli.playground import chat_client
 from bot.phones import roster
 from bot.phones.region import Region
-from bot.signin.policy import Actor
+from bot.signin.policy.decision import Ruling
+from bot.signin.policy.facts import Actor
 from bot.signin.request import RequestState
 from bot.signin.snapshot import HistoryLine, RequestSnapshot
 from bot.words import Words
@@ -132,7 +133,8 @@ def _static(words: Words) -> Iterator[tuple[str, RenderedCard]]:
         )
         for snapshot in map(snapshots.snapshot, RequestState)
     ]
-    actor = Actor(snapshots.ALEX, snapshots.TENANT, may_request=True, may_approve=False)
+    actor = Actor(snapshots.ALEX, snapshots.TENANT)
+    roles = {"request": Ruling.YES, "approve": Ruling.NO, "audit": Ruling.NO}
     problem = words("unreadable-open-quote", row=12)
     fix = words.part("unreadable-open-quote", "fix")
     yield "welcome", static.welcome(words)
@@ -142,7 +144,7 @@ def _static(words: Words) -> Iterator[tuple[str, RenderedCard]]:
     yield "history", static.history(words, lines)
     yield "status", static.status_list(words, lines[:3])
     yield "status-none", static.status_list(words, [])
-    yield "whoami", static.whoami(words, actor, None)
+    yield "whoami", static.whoami(words, actor, roles, None)
     yield "unreadable", static.unreadable(words, "phones_v2.csv", problem, fix)
     yield "file-link", static.file_link(words, "results.csv", "http://127.0.0.1:1/x")
 

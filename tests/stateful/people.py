@@ -14,7 +14,8 @@ from bot.phones.roster import Roster, RosterRow
 from bot.runner.projection import Projection
 from bot.settings.model import Exports
 from bot.signin.batch import BatchState
-from bot.signin.policy import Actor
+from bot.signin.policy.facts import Actor
+from bot.signin.policy.model import simple
 from bot.signin.request import Person
 from bot.store import batches, requests
 from bot.store.batches import Batch
@@ -30,6 +31,7 @@ from tests.support.jobs import ADMIN, APPROVER, CHAT, NOTIFY, TENANT, new_reques
 
 APPROVAL_TTL = 7200.0
 WORDS = Words()
+POLICY = simple([ADMIN.object_id, APPROVER.object_id], [APPROVER.object_id], four_eyes=True)
 REFERENCE = ConversationReference(
     TENANT, CHAT, ConversationKind.PERSONAL, "https://smba.test", "28:bot", "Offhook"
 )
@@ -47,7 +49,7 @@ def commands(
         roles=cast(Any, None),  # resolved already: who acts is in the turn
         files=cast(Any, None),
         words=WORDS,
-        rules=Rules(True, APPROVAL_TTL, Exports.CONSENT),
+        rules=Rules(APPROVAL_TTL, Exports.CONSENT),
         clock=clock,
         changed=lambda: None,
         run_checks=cast(Any, None),
@@ -158,8 +160,7 @@ class People:
 
 
 def _turn(person: Person) -> Turn:
-    actor = Actor(person, TENANT, may_request=True, may_approve=person is APPROVER)
-    return Turn(actor, REFERENCE)
+    return Turn(POLICY, Actor(person, TENANT), REFERENCE)
 
 
 def _inputs(**data: object) -> Inputs:

@@ -6,6 +6,7 @@ check-database = Database
 check-four-eyes = Separate approver
 check-requesters = Requesters
 check-approvers = Approvers
+check-policy = Policy file
 check-run-as = Permissions of a sign-in
 check-exports = Exports
 check-digest-key = Protection of approvals
@@ -103,6 +104,16 @@ found-database-read-only = The database can be read but not written.
 found-four-eyes = Whoever requested a sign-in can't approve it.
 found-two-eyes = Approvers can approve their own requests.
     .fix = Remove { $setting }, unless only one person is left who can approve.
+found-policy = The policy file is in force: { $rules ->
+        [one] { $rules } rule
+       *[other] { $rules } rules
+    }, hash { $hash }.
+found-policy-wrong = The policy file is wrong: { $problem }. A running Offhook keeps the last good one; a new start is refused.
+    .fix = Correct the file that { $setting } names. To check it: python -m bot policy check FILE
+found-policy-small = Nobody can complete the stage of { $groups } in "{ $rule }": it needs { $need }, and there are { $people }.
+    .fix = Add people to these groups, or lower need in the policy file.
+found-policy-no-directory = Whether enough people are in the policy's groups is unknown: { $message }.
+    .fix = Make Microsoft Graph reachable, with the permission GroupMember.Read.All.
 found-requesters = { $entries ->
         [0] Everyone may request a sign-in. Production needs { $setting }.
         [one] One user or group may request a sign-in.

@@ -65,19 +65,3 @@ cause-failed-check = Left out by an approver: the account failed its check after
     .fix = Fix what the check found, then retry.
 cause-changed-after-approval = The batch is not the one that was approved, so Offhook did not send it.
     .fix = Tell your Offhook operator, who has to find out what wrote to the database. Then send the file again instead of retrying.
-
-## Denials: why a person can't do something, and what they can do instead
-
-denied-not-requester = You can't request sign-ins. Ask your Offhook operator to add you to the requesters.
-denied-not-approver = You can't approve or reject sign-ins. Ask an approver, or ask your Offhook operator to add you to the approvers.
-denied-no-checks = Only approvers can run checks. Ask an approver to send me checks.
-denied-no-such-request = I can't find this request. Send history to see the latest requests.
-denied-not-yours = Only the requester can do that.
-denied-not-a-draft = Approval has already been requested. Send status to see where the request stands.
-denied-too-late-to-withdraw = The request has already been decided and can't be withdrawn. If it is running, cancel it instead.
-denied-already-decided = This request has already been decided. The card says who decided what, and when.
-denied-own-request = You can't decide on your own request. Ask another approver.
-denied-expired = This request has expired. Nothing was changed. To request approval again, send the file again.
-denied-not-running = The request is not running.
-denied-already-cancelling = The request is already being canceled. Phones already sent will run to completion.
-denied-not-ended = The request has not ended yet. Retry once it has.

@@ -137,14 +137,14 @@ async def test_group_members_approve_when_approvers_is_a_group(make_bot: MakeBot
 
 
 @pytest.mark.parametrize("kind", [FaultKind.UNAVAILABLE, FaultKind.GARBAGE, FaultKind.FORBIDDEN])
-async def test_approval_is_denied_while_directory_is_unavailable(
+async def test_approval_cannot_be_judged_while_directory_is_unavailable(
     make_bot: MakeBot, kind: FaultKind
 ) -> None:
     bot = await make_bot(approvers=(GROUP,), gateway=scenario_with_group(MEGAN))
     approval = await bot.submit_for_approval(phones_csv(2))
     bot.gateway.faults.add(Fault(call=Call.GROUPS, fault=kind, times=1))
     answer = await bot.approve(approval)
-    assert answer.text.startswith("You can't approve")
+    assert answer.text.startswith("I can't tell right now whether you may do that")
     # The directory is available again; the failure was not cached.
     await assert_still_waiting(bot, approval)
 

@@ -6,6 +6,7 @@ import json
 
 from sqlalchemy import create_engine, text
 
+from bot.signin.policy.model import simple
 from tests.support.running_bot import (
     ALEX,
     MEGAN,
@@ -74,7 +75,12 @@ async def test_denied_clicks_and_commands_are_audited(bot: RunningBot) -> None:
     await bot.click(ALEX, approval, "approve", YES)
     await bot.say(f"retry {request_id}", by=ALEX)
     await bot.wait_for_text("has not ended")
+    policy = simple(["*"], ["*"], four_eyes=True).hash
     assert audited(bot, "denied") == [
-        (request_id, ALEX.object_id, {"what": "approve", "reason": "own-request"}),
-        (request_id, ALEX.object_id, {"what": "retry", "reason": "not-ended"}),
+        (
+            request_id,
+            ALEX.object_id,
+            {"what": what, "reason": reason, "policy": policy},
+        )
+        for what, reason in (("approve", "own-request"), ("retry", "not-ended"))
     ]

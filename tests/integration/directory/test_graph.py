@@ -85,6 +85,15 @@ async def test_groups_among_sends_twenty_groups_per_call() -> None:
         assert far.graph.calls[Call.GROUPS] == 3
 
 
+async def test_members_are_those_of_nested_groups_on_all_pages() -> None:
+    people = tuple(f"33333333-0000-4000-8000-{number:012}" for number in range(1005))
+    scenario = Scenario(groups={group(1): (ALEX.object_id, group(2)), group(2): people})
+    async with Simulator(scenario) as far, in_front_of(far.graph_url) as directory:
+        assert await directory.members(group(1).upper()) == {ALEX.object_id, *people}
+        assert await directory.members(group(3)) is None
+        assert await directory.members("not-a-guid") is None
+
+
 async def test_groups_among_is_empty_when_user_is_not_found() -> None:
     async with Simulator(Scenario(anyone=False)) as far, in_front_of(far.graph_url) as directory:
         assert await directory.groups_among(STRANGER, [group(1)]) == frozenset()
@@ -104,11 +113,15 @@ async def test_groups_among_is_empty_when_user_is_not_found() -> None:
 async def test_directory_is_unavailable_when_graph_fails(
     fault: FaultKind, message: str, clock: Clock
 ) -> None:
-    rules = tuple(Fault(call=call, fault=fault, times=0) for call in (Call.USERS, Call.GROUPS))
+    rules = tuple(
+        Fault(call=call, fault=fault, times=0)
+        for call in (Call.USERS, Call.GROUPS, Call.GROUP_MEMBERS)
+    )
     async with Simulator(Scenario(faults=rules)) as far, in_front_of(far.graph_url) as directory:
         reads = {
             Call.USERS: directory.profile(ALEX.object_id),
             Call.GROUPS: directory.groups_among(ALEX.object_id, [group(1)]),
+            Call.GROUP_MEMBERS: directory.members(group(1)),
         }
         for call, work in reads.items():
             read = asyncio.ensure_future(work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -59,3 +60,28 @@ async def test_guests_are_unknown_when_graph_denies_the_lookup(make_harness: Mak
 async def test_members_are_not_guests(make_harness: MakeHarness) -> None:
     finding = (await (await make_harness(approvers=(ALEX.object_id,))).examine())["approvers"]
     assert (finding.state, finding.message) == (FindingState.OK, "found-approvers")
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "message"),
+    [
+        ("", FindingState.OK, "found-policy"),
+        ("[[deny]]\n", FindingState.FAILED, "found-policy-wrong"),
+        (
+            "[[rule]]\nstages = [{ of = ['netops'], need = 2 }]\n",
+            FindingState.WARNING,
+            "found-policy-small",
+        ),
+    ],
+)
+async def test_policy_file_replaces_the_checks_of_people(
+    make_harness: MakeHarness, tmp_path: Path, text: str, state: FindingState, message: str
+) -> None:
+    group = "99999999-0000-4000-8000-000000000000"
+    path = tmp_path / "policy.toml"
+    head = 'requesters = ["*"]\napprovers = ["netops"]\n'
+    path.write_text(f'{head}groups = {{ netops = "{group}" }}\n{text}')
+    scenario = Scenario(groups={group: (ALEX.object_id,)})
+    found = await (await make_harness(scenario, policy=path)).examine()
+    assert (found["policy"].state, found["policy"].message) == (state, message)
+    assert not {"four-eyes", "requesters", "approvers"} & found.keys()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.lifecycle import denials
-from bot.signin.policy import Actor
+from bot.signin.policy.facts import Actor
 from bot.signin.request import Person
 from bot.store.database import Database
 from bot.store.purge import purge
@@ -13,7 +13,7 @@ from tests.support import jobs, rows
 
 
 def actor(person: Person, tenant: str = jobs.TENANT) -> Actor:
-    return Actor(person, tenant, may_request=False, may_approve=False)
+    return Actor(person, tenant)
 
 
 async def test_denials_are_recorded_up_to_the_limit_for_each_person_and_minute(

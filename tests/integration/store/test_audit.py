@@ -13,7 +13,7 @@ from sqlalchemy import Executable, delete, insert, select, update
 from structlog.testing import capture_logs
 
 from bot.lifecycle import denials
-from bot.signin.policy import Actor
+from bot.signin.policy.facts import Actor
 from bot.signin.request import Person
 from bot.store import audit, audit_reading, chain, posts
 from bot.store.chain import Anchor, Break, Fault
@@ -119,7 +119,7 @@ async def test_parallel_denials_on_two_replicas_do_not_fork_the_chain(
     request = await jobs.load(database, await jobs.draft(database, 1))
 
     async def deny(number: int) -> None:
-        mallory = Actor(Person(f"mallory-{number}", "Mallory"), jobs.TENANT, False, False)
+        mallory = Actor(Person(f"mallory-{number}", "Mallory"), jobs.TENANT)
         async with (database, other)[number % 2].write() as tx:
             await denials.record(
                 tx, request, "approve", "not-approver", actor=mallory, now=jobs.utc_now()

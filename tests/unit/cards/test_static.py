@@ -8,7 +8,8 @@ import pytest
 
 from bot.phones import roster
 from bot.phones.region import Region
-from bot.signin.policy import Actor
+from bot.signin.policy.decision import Ruling
+from bot.signin.policy.facts import Actor
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import HistoryLine
 from bot.words import Words
@@ -38,9 +39,13 @@ def line(state: RequestState) -> HistoryLine:
     )
 
 
-def actor(name: str, *, requests: bool = True, approves: bool = False) -> Actor:
-    person = Person("00000000-0000-0000-0000-000000000020", name)
-    return Actor(person, snapshots.TENANT, may_request=requests, may_approve=approves)
+def actor(name: str) -> Actor:
+    return Actor(Person("00000000-0000-0000-0000-000000000020", name), snapshots.TENANT)
+
+
+def roles(*, request: bool = True, approve: bool = False) -> dict[str, Ruling]:
+    given = {"request": request, "approve": approve, "audit": False}
+    return {role: Ruling.YES if has else Ruling.NO for role, has in given.items()}
 
 
 def all_cards(words: Words, text: str) -> dict[str, RenderedCard]:
@@ -58,7 +63,7 @@ def all_cards(words: Words, text: str) -> dict[str, RenderedCard]:
         "history": static.history(words, lines * 3),
         "status": static.status_list(words, lines * 3),
         "nothing": static.status_list(words, []),
-        "whoami": static.whoami(words, actor(text), Profile(text, text)),
+        "whoami": static.whoami(words, actor(text), roles(), Profile(text, text)),
         "unreadable": static.unreadable(words, text, f"It says: {text}", f"Fix it: {text}"),
         "file-link": static.file_link(words, text, "http://127.0.0.1:1/x"),
     }
@@ -147,8 +152,9 @@ def test_request_lists_say_when_they_are_empty() -> None:
     ],
 )
 def test_whoami_shows_the_role(requests: bool, approves: bool, expected: str) -> None:
-    alex = actor("Alex Wilber", requests=requests, approves=approves)
-    rendered = static.whoami(Words(), alex, Profile("Alex Wilber", "alexw@contoso.com"))
+    has = roles(request=requests, approve=approves)
+    profile = Profile("Alex Wilber", "alexw@contoso.com")
+    rendered = static.whoami(Words(), actor("Alex Wilber"), has, profile)
     text = reading.text(rendered.card)
     assert f"Role {expected}" in text
     assert "Account alexw@contoso.com" in text
@@ -156,9 +162,16 @@ def test_whoami_shows_the_role(requests: bool, approves: bool, expected: str) ->
 
 
 def test_whoami_works_without_a_profile() -> None:
-    text = reading.text(static.whoami(Words(), actor("Alex Wilber"), None).card)
+    text = reading.text(static.whoami(Words(), actor("Alex Wilber"), roles(), None).card)
     assert "You are Alex Wilber." in text
     assert "Microsoft Graph has no profile for you" in text
+
+
+def test_whoami_says_what_cannot_be_told_and_who_audits() -> None:
+    unsure = {**roles(), "approve": Ruling.CANNOT_TELL, "audit": Ruling.YES}
+    text = reading.text(static.whoami(Words(), actor("Alex Wilber"), unsure, None).card)
+    assert "I can't tell all of your roles right now" in text
+    assert "Auditor: you can see all requests" in text
 
 
 def test_unreadable_says_what_is_wrong_and_how_to_fix_it() -> None:

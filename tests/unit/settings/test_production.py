@@ -32,6 +32,12 @@ def test_production_refuses_everyone_as_approver(approvers: str) -> None:
         settings(approvers=approvers)
 
 
+def test_policy_file_stands_in_for_requesters_and_approvers() -> None:
+    with pytest.raises(ValidationError, match="OFFHOOK_REQUESTERS, OFFHOOK_APPROVERS"):
+        settings(requesters="", approvers="")
+    assert settings(requesters="", approvers="", policy="policy.toml").policy is not None
+
+
 def test_local_accepts_everyone_as_approver() -> None:
     assert settings(environment="local", approvers="*").may_approve == ("*",)
 

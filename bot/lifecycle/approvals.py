@@ -1,0 +1,102 @@
+"""An approver's click: a vote, or the last one, which starts the request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import Enum, auto
+
+from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import votes
+from bot.lifecycle.notifications import Notifications
+from bot.signin.digest import UNKEYED, Digests
+from bot.signin.policy.decision import Decision
+from bot.signin.policy.evaluator import may_approve
+from bot.signin.policy.facts import Actor
+from bot.signin.policy.model import Policy
+from bot.signin.request import RequestState
+from bot.store import locks, policy_facts, requests
+from bot.store import votes as stored_votes
+from bot.store.database import Transaction
+from bot.store.requests import Request
+
+
+class Outcome(Enum):
+    APPROVED = auto()
+    VOTED = auto()  # further votes are wanted
+    NEEDS_ACCESS = auto()  # it would be the last vote, which needs what is needed to start
+    MOVED_ON = auto()  # the request has moved on, or is held up; its card says why
+
+
+@dataclass(frozen=True, slots=True)
+class Ballot:
+    """Who approves what, as they were shown it."""
+
+    actor: Actor
+    comment: str
+    policy: Policy
+    #: who voted before, looked up again just now, by object ID
+    voters: Mapping[str, Actor]
+    may_start: bool  #: whether it may be the last vote: what is needed to start is there
+    delegation_until: datetime | None = None  #: as in `lifecycle.approve`
+    digests: Digests = UNKEYED
+    check_accounts: bool = False
+
+
+async def approve(
+    tx: Transaction, notify: Notifications, request: Request, ballot: Ballot, now: datetime
+) -> Outcome | Decision:
+    """waiting -> waiting with one more vote or, with the last one, what `lifecycle.approve` does.
+
+    Returns the decision if the policy denies it, now that nobody else can vote. Raises
+    `DigestMismatchError`.
+    """
+    await locks.approvals(tx, request.tenant_id)
+    await locks.requests(tx, request.id)
+    current = await requests.load(tx, request.id)
+    if (
+        current is None
+        or current.state is not RequestState.WAITING
+        or current.digest != request.digest
+        or current.overlaps_version != request.overlaps_version
+    ):
+        return Outcome.MOVED_ON
+    facts = await policy_facts.of_request(tx, ballot.policy, current)
+    standing = await votes.recheck(tx, ballot.policy, current, facts, ballot.voters, now)
+    facts = replace(facts, votes=standing)
+    decision = may_approve(ballot.policy, ballot.actor, facts, now=now, comment=ballot.comment)
+    if not decision.allowed:
+        return decision
+    if decision.missing:
+        if current.reason_wanted_since is not None:
+            return Outcome.MOVED_ON  # the reason will change what is voted on
+        await votes.add(
+            tx,
+            notify,
+            current,
+            decision,
+            comment=ballot.comment,
+            actor=ballot.actor,
+            now=now,
+        )
+        return Outcome.VOTED
+    if not ballot.may_start:
+        return Outcome.NEEDS_ACCESS
+    person, ids = ballot.actor.person, ballot.actor.ids
+    approved = await lifecycle.approve(
+        tx,
+        notify,
+        current,
+        comment=ballot.comment,
+        actor=person,
+        now=now,
+        delegation_until=ballot.delegation_until,
+        digests=ballot.digests,
+        check_accounts=ballot.check_accounts,
+        trail=decision.trail,
+    )
+    if not approved:
+        return Outcome.MOVED_ON
+    await stored_votes.add(tx, current, person, ids, comment=ballot.comment, now=now)
+    return Outcome.APPROVED

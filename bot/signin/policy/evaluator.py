@@ -1,0 +1,327 @@
+"""The evaluator: who may do what, and why not. The same for asking, for clicking and for explaining.
+
+Everything here is pure: who is in which group was asked before, and if the directory did not answer, neither
+does this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+
+from bot.signin.policy import quorum
+from bot.signin.policy.decision import Decision, DenialReason, Ruling, Wanted
+from bot.signin.policy.facts import Actor, RequestFacts
+from bot.signin.policy.model import NeedsReason, Policy
+from bot.signin.policy.roles import (
+    allowed,
+    applying,
+    approver,
+    approvers_of,
+    denied,
+    requester,
+    role,
+)
+from bot.signin.request import RequestState
+from bot.signin.windows import Never, OpensAt, window_open
+
+# -- what concerns no request --------------------------------------------------------------------
+
+
+def may_submit_file(policy: Policy, actor: Actor) -> Decision:
+    """Submit a file for validation."""
+    return requester(policy, actor)
+
+
+def may_run_checks(policy: Policy, actor: Actor) -> Decision:
+    """Run `checks`. Findings name permissions and settings, so approvers only."""
+    decision = approver(policy, actor)
+    if decision.reason is DenialReason.NOT_APPROVER:
+        return replace(decision, reason=DenialReason.NO_CHECKS)
+    return decision
+
+
+def may_see_all(policy: Policy, actor: Actor) -> Decision:
+    """See everybody's requests, and the audit in chat: approvers and auditors. Others see their own."""
+    if actor.among(policy.auditors) is Ruling.YES:
+        return allowed(policy)
+    decision = approver(policy, actor)
+    if decision.allowed or actor.among(policy.auditors) is Ruling.NO:
+        return decision
+    return denied(policy, DenialReason.DIRECTORY_DOWN)
+
+
+def may_notify(policy: Policy, actor: Actor) -> Decision:
+    """Have notifications sent to a conversation. They name requests, so approvers only."""
+    return approver(policy, actor)
+
+
+# -- reading a request ---------------------------------------------------------------------------
+
+
+def may_see(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
+    """See a request and page through it: its requester, approvers and auditors.
+
+    For anybody else it does not exist; any other answer would reveal that it does.
+    """
+    if request.tenant_id != actor.tenant_id:
+        return denied(policy, DenialReason.NO_SUCH_REQUEST)
+    if actor.person.object_id == request.requester_id:
+        return allowed(policy)
+    decision = may_see_all(policy, actor)
+    if decision.answer is Ruling.NO:
+        return denied(policy, DenialReason.NO_SUCH_REQUEST, rule=decision.rule)
+    return decision
+
+
+def may_export(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
+    """Export a request's phones and results: whoever may see it."""
+    return may_see(policy, actor, request)
+
+
+# -- asking --------------------------------------------------------------------------------------
+
+
+def may_request_approval(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
+    """Ask for approval of a draft, or explain an overlap that holds up the approval."""
+    if refused := _not_own(policy, actor, request):
+        return refused
+    if not (decision := requester(policy, actor, request.traits)).allowed:
+        return decision
+    explains = request.state is RequestState.WAITING and request.reason_wanted
+    if request.state is RequestState.DRAFT or explains:
+        return decision
+    return denied(policy, DenialReason.NOT_A_DRAFT)
+
+
+def may_ask(
+    policy: Policy, actor: Actor, request: RequestFacts, *, accounts_today: int = 0
+) -> Decision:
+    """The same with everything that is asked for: reason, ticket, and the limit of a day.
+
+    `accounts_today`: accounts in the requester's other requests of the last 24 hours.
+    """
+    if not (decision := may_request_approval(policy, actor, request)).allowed:
+        return decision
+    if refused := _reason_lacking(policy, request):
+        return refused
+    limit = policy.accounts_per_day
+    if limit is not None and accounts_today + request.traits.accounts > limit:
+        numbers = {"limit": limit, "left": max(0, limit - accounts_today)}
+        return replace(denied(policy, DenialReason.LIMIT), arguments=numbers)
+    return decision
+
+
+def _reason_lacking(policy: Policy, request: RequestFacts) -> Decision | None:
+    for rule in policy.rules_for(request.traits):
+        if NeedsReason.REQUEST in rule.reasons and not request.reason.strip():
+            return denied(policy, DenialReason.REASON_MISSING, rule=rule.name)
+        words = [word.strip(".,;:!?()[]\"'") for word in request.reason.split()]
+        if rule.ticket is not None and not any(map(rule.ticket.search, words)):
+            form = rule.ticket_example or rule.ticket.pattern
+            lacking = denied(policy, DenialReason.TICKET_MISSING, rule=rule.name)
+            return replace(lacking, arguments={"ticket": form})
+    return None
+
+
+def may_request_mend(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
+    """Draft a mend of a request, or ask for its approval."""
+    return may_request_approval(policy, actor, request)
+
+
+def may_withdraw(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
+    """Withdraw a draft, or a request still waiting for approval. Needs no role any more."""
+    if refused := _not_own(policy, actor, request):
+        return refused
+    if request.state in (RequestState.DRAFT, RequestState.WAITING):
+        return allowed(policy)
+    return denied(policy, DenialReason.TOO_LATE_TO_WITHDRAW)
+
+
+def may_retry(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
+    """Draft a new request from the phones that failed; it needs approval like any other."""
+    if not (decision := may_see(policy, actor, request)).allowed:
+        return decision
+    if not (decision := requester(policy, actor, request.traits)).allowed:
+        return decision
+    if request.state in (RequestState.FINISHED, RequestState.CANCELLED):
+        return decision
+    return denied(policy, DenialReason.NOT_ENDED)
+
+
+def _not_own(policy: Policy, actor: Actor, request: RequestFacts) -> Decision | None:
+    if request.tenant_id != actor.tenant_id:
+        return denied(policy, DenialReason.NO_SUCH_REQUEST)
+    if actor.person.object_id != request.requester_id:
+        return denied(policy, DenialReason.NOT_YOURS)
+    return None
+
+
+# -- deciding ------------------------------------------------------------------------------------
+
+
+def may_decide(policy: Policy, actor: Actor, request: RequestFacts, *, now: datetime) -> Decision:
+    """Decide about a waiting request or mend: those who may approve it and did not make it."""
+    if request.tenant_id != actor.tenant_id:
+        return denied(policy, DenialReason.NO_SUCH_REQUEST)
+    if request.state is not RequestState.WAITING:
+        return denied(policy, DenialReason.ALREADY_DECIDED)
+    decision = _independent(policy, actor, request)
+    if decision.answer is Ruling.NO:
+        return decision
+    if request.expires_at is not None and now >= request.expires_at:
+        return denied(policy, DenialReason.EXPIRED)
+    return decision
+
+
+def _independent(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
+    """Whether they may approve what they did not make. A certain no beats "cannot tell"."""
+    decision = approver(policy, actor, request.traits)
+    if decision.answer is Ruling.NO:
+        return decision
+    if policy.four_eyes and request.made_by(actor.person):
+        who = approvers_of(policy, request.traits)
+        return denied(policy, DenialReason.OWN_REQUEST, who)
+    return decision
+
+
+def may_approve(
+    policy: Policy,
+    actor: Actor,
+    request: RequestFacts,
+    *,
+    now: datetime,
+    comment: str | None = None,
+) -> Decision:
+    """Approve a waiting request. With `missing`, it is a vote, and others are still wanted.
+
+    `comment`: the approver's; None if it is not known yet. Change windows concern the last vote only.
+    """
+    if not (decision := may_decide(policy, actor, request, now=now)).allowed:
+        return decision
+    stages = policy.stages_for(request.traits)
+    before = quorum.missing(stages, request.votes)
+    if actor.person.object_id in {vote.person.object_id for vote in request.votes}:
+        return replace(_not_wanted(policy, DenialReason.ALREADY_VOTED, before), missing=before)
+    after = quorum.missing(stages, [*request.votes, actor])
+    if quorum.total(after) >= quorum.total(before):
+        return replace(_not_wanted(policy, DenialReason.NOT_WANTED, before), missing=before)
+    for rule in policy.rules_for(request.traits):
+        if NeedsReason.APPROVE in rule.reasons and comment is not None and not comment.strip():
+            return denied(policy, DenialReason.COMMENT_MISSING, rule=rule.name)
+    if refused := _reason_lacking(policy, request):
+        return refused
+    if after:
+        return replace(decision, missing=after)
+    sure = [vote for vote in request.votes if not vote.unsure]
+    if quorum.missing(stages, [*sure, actor]):
+        return denied(policy, DenialReason.VOTERS_UNKNOWN)
+    return may_start(policy, request, now=now)
+
+
+def _not_wanted(policy: Policy, reason: DenialReason, wanted: Sequence[Wanted]) -> Decision:
+    who = tuple(dict.fromkeys(name for each in wanted for name in each.names))
+    return replace(denied(policy, reason), who_can=who)
+
+
+def may_start(policy: Policy, request: RequestFacts, *, now: datetime) -> Decision:
+    """Whether windows and freezes let an approved request start now, or when it is scheduled."""
+    match window_open(policy, request.traits, request.run_at or now):
+        case OpensAt(opens_at):
+            return replace(denied(policy, DenialReason.WINDOW_CLOSED), opens_at=opens_at)
+        case Never():
+            return denied(policy, DenialReason.WINDOW_NEVER)
+        case _:
+            return allowed(policy, ", ".join(r.name for r in policy.rules_for(request.traits)))
+
+
+def may_reject(
+    policy: Policy,
+    actor: Actor,
+    request: RequestFacts,
+    *,
+    now: datetime,
+    comment: str | None = None,
+) -> Decision:
+    """Reject a waiting request: anybody who may approve it, whichever stage it is at; one is enough."""
+    if not (decision := may_decide(policy, actor, request, now=now)).allowed:
+        return decision
+    for rule in policy.rules_for(request.traits):
+        if NeedsReason.REJECT in rule.reasons and comment is not None and not comment.strip():
+            return denied(policy, DenialReason.COMMENT_MISSING, rule=rule.name)
+    return decision
+
+
+def may_reassign(policy: Policy, actor: Actor, request: RequestFacts, *, now: datetime) -> Decision:
+    """Hand one's decision about a waiting request to somebody else, who must be able to approve it, too:
+    ask `may_decide` for them."""
+    return may_decide(policy, actor, request, now=now)
+
+
+def may_break_glass(
+    policy: Policy, actor: Actor, request: RequestFacts, *, now: datetime
+) -> Decision:
+    """Approve a waiting request at once and alone, although it is one's own."""
+    if request.tenant_id != actor.tenant_id:
+        return denied(policy, DenialReason.NO_SUCH_REQUEST)
+    if request.state is not RequestState.WAITING:
+        return denied(policy, DenialReason.ALREADY_DECIDED)
+    denies = [(deny, deny.approvers) for deny in applying(policy, request.traits)]
+    decision = role(policy, actor, policy.break_glass, denies, DenialReason.NO_BREAK_GLASS)
+    if decision.allowed and request.expires_at is not None and now >= request.expires_at:
+        return denied(policy, DenialReason.EXPIRED)
+    return decision
+
+
+def may_schedule(policy: Policy, actor: Actor, request: RequestFacts, *, now: datetime) -> Decision:
+    """Choose when a request starts: its requester while it is a draft, later who may decide about it."""
+    if request.state is RequestState.DRAFT:
+        return may_request_approval(policy, actor, request)
+    return may_decide(policy, actor, request, now=now)
+
+
+# -- while it runs, and afterwards ---------------------------------------------------------------
+
+
+def may_cancel(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
+    """Cancel the batches not sent yet: the requester, or any approver."""
+    if request.tenant_id != actor.tenant_id:
+        return denied(policy, DenialReason.NO_SUCH_REQUEST)
+    decision = approver(policy, actor)
+    if actor.person.object_id != request.requester_id and not decision.allowed:
+        if decision.reason is DenialReason.NOT_APPROVER:
+            return replace(decision, reason=DenialReason.NOT_YOURS)
+        return decision
+    if request.state is not RequestState.RUNNING:
+        return denied(policy, DenialReason.NOT_RUNNING)
+    if request.cancelling:
+        return denied(policy, DenialReason.ALREADY_CANCELLING)
+    return allowed(policy)
+
+
+def may_reconcile(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
+    """Settle a batch of unknown outcome. The answer can lead to password resets: who may approve it."""
+    if request.tenant_id != actor.tenant_id:
+        return denied(policy, DenialReason.NO_SUCH_REQUEST)
+    decision = _independent(policy, actor, request)
+    if decision.answer is Ruling.NO or request.state is RequestState.RUNNING:
+        return decision
+    return denied(policy, DenialReason.NOT_RUNNING)
+
+
+def may_release(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
+    """Decide about a request that new failures of accounts hold: whoever could have approved it."""
+    return may_reconcile(policy, actor, request)
+
+
+def may_delegate(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
+    """Delegate one's own access to a running request: whoever could have approved it."""
+    return may_reconcile(policy, actor, request)
+
+
+def may_undo(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
+    """Undo a mend that has ended: whoever could have approved it."""
+    ended = request.state is RequestState.FINISHED
+    state = RequestState.RUNNING if ended else RequestState.FINISHED
+    return may_reconcile(policy, actor, replace(request, state=state))

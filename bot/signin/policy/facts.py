@@ -1,0 +1,53 @@
+"""What a decision needs to know about whoever acts, and about the request."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.signin.policy.decision import Ruling
+from bot.signin.policy.model import EVERYONE, Group, Traits
+from bot.signin.request import Person, RequestState
+
+_NO_TRAITS = Traits()
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: identity from the activity, never from card data."""
+
+    person: Person
+    tenant_id: str
+    #: of those that the policy names, in lower case: their own ID and the groups that they are in
+    ids: frozenset[str] = frozenset()
+    unsure: bool = False  #: the directory did not answer, so they may be in more groups
+
+    def among(self, groups: Iterable[Group]) -> Ruling:
+        """Whether they are among these people."""
+        ids = frozenset[str]().union(*(group.ids for group in groups))
+        if EVERYONE in ids or self.person.object_id in ids or not self.ids.isdisjoint(ids):
+            return Ruling.YES
+        return Ruling.CANNOT_TELL if self.unsure and ids else Ruling.NO
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """A request, as the policy looks at it."""
+
+    tenant_id: str
+    state: RequestState
+    requester_id: str  #: object id
+    expires_at: datetime | None = None  #: UTC; None while draft
+    cancelling: bool = False  #: cancellation was requested
+    reason_wanted: bool = False  #: an overlap has to be explained before it can be approved
+    reason: str = ""  #: the requester's
+    #: object IDs of further people who made it: who uploaded the file that it is a retry of
+    makers: frozenset[str] = frozenset()
+    traits: Traits = _NO_TRAITS
+    votes: tuple[Actor, ...] = ()  #: of those who approved it, as it is now
+    run_at: datetime | None = None  #: UTC; when it is to start, None for at the approval
+
+    def made_by(self, person: Person) -> bool:
+        """Compares people, never groups."""
+        return person.object_id == self.requester_id or person.object_id in self.makers

@@ -1,0 +1,207 @@
+"""The policy as a value: who may request and approve, and under which rules.
+
+It comes from settings, which make a policy without rules, or from a file (`bot.signin.policy.file`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from enum import StrEnum
+from functools import cached_property
+from hashlib import sha256
+from itertools import chain
+from zoneinfo import ZoneInfo
+
+from bot.phones.region import Region
+from bot.settings.scope import AccountScope
+
+EVERYONE = "*"
+_ANY_ACCOUNT = AccountScope()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """People, as a policy names them."""
+
+    name: str  #: as the file calls it; the object ID if it has no name there
+    ids: frozenset[str]  #: object IDs of users and groups in lower case, or `*`
+
+
+class Risk(StrEnum):
+    """What makes a request riskier than others. The values are those of the file."""
+
+    GUARDED = "guarded"  # accounts that look like people's, included by name
+    FAILED_CHECKS = "failed-checks"  # accounts included although a check failed
+
+
+class NeedsReason(StrEnum):
+    """What can need a reason. The values are those of the file."""
+
+    REQUEST = "request"
+    APPROVE = "approve"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What rules look at in a request."""
+
+    accounts: int = 0  #: distinct, whose passwords a sign-in resets
+    regions: frozenset[Region] = frozenset()
+    principals: tuple[str, ...] = ()  #: UPNs; empty unless the policy has patterns
+    risks: frozenset[Risk] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Which requests a rule is about: those that meet all of it. Empty: all requests."""
+
+    regions: frozenset[Region] = frozenset()  #: any phone in any of them
+    accounts: AccountScope = _ANY_ACCOUNT  #: any account of these patterns
+    min_accounts: int = 0
+    risks: frozenset[Risk] = frozenset()  #: any of them
+
+    def applies(self, traits: Traits) -> bool:
+        return (
+            traits.accounts >= self.min_accounts
+            and (not self.regions or not self.regions.isdisjoint(traits.regions))
+            and (not self.risks or not self.risks.isdisjoint(traits.risks))
+            and (
+                self.accounts.everything
+                or any(self.accounts.matches(each) for each in traits.principals)
+            )
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Votes that an approval needs of some people."""
+
+    of: tuple[Group, ...]
+    need: int
+    level: int = 0  #: votes of a stage count once all stages of lower levels have theirs
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(group.name for group in self.of)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """When sign-ins may start, each week. An end before its start is on the next day."""
+
+    days: frozenset[int]  #: on which it starts, Monday is 0
+    start: time  #: local
+    end: time  #: local, exclusive
+    zone: ZoneInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """When no sign-in may start. Beats every window."""
+
+    name: str
+    begin: datetime  #: aware
+    end: datetime  #: aware, exclusive
+    condition: Condition = Condition()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What requests that meet its condition need. All rules that apply hold together."""
+
+    name: str
+    condition: Condition = Condition()
+    stages: tuple[Stage, ...] = ()
+    windows: tuple[Window, ...] = ()  #: any of them; empty: at any time
+    ticket: re.Pattern[str] | None = None  #: a word of the request's reason
+    ticket_example: str = ""  #: such a word, for people; "" if the file has none
+    reasons: frozenset[NeedsReason] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """People who may not request or approve what meets the condition, whatever else allows it."""
+
+    name: str
+    requesters: tuple[Group, ...] = ()
+    approvers: tuple[Group, ...] = ()
+    condition: Condition = Condition()
+
+
+@dataclass(frozen=True)
+class Policy:
+    requesters: tuple[Group, ...]
+    approvers: tuple[Group, ...]  #: of what no rule's stages are about, one of them
+    auditors: tuple[Group, ...] = ()  #: see everything, and may do nothing
+    #: may approve their own requests at once, see `may_break_glass`; nobody by default
+    break_glass: tuple[Group, ...] = ()
+    rules: tuple[Rule, ...] = ()
+    denies: tuple[Deny, ...] = ()
+    freezes: tuple[Freeze, ...] = ()
+    accounts_per_day: int | None = None  #: per requester, in any 24 hours
+    four_eyes: bool = True  #: nobody approves what they requested; False only by settings
+    hash: str = ""  #: SHA-256 of what it was made from, in hex
+    #: of a file: its text, for the audit
+    source: str = field(default="", repr=False)
+
+    @cached_property
+    def staffed(self) -> tuple[Group, ...]:
+        """Everybody who may approve something."""
+        stages = (stage.of for rule in self.rules for stage in rule.stages)
+        return tuple(dict.fromkeys(chain(self.approvers, *stages)))
+
+    @cached_property
+    def ids(self) -> frozenset[str]:
+        """Every object ID that it names."""
+        return frozenset(each for group in self._groups() for each in group.ids)
+
+    def _groups(self) -> Iterator[Group]:
+        yield from chain(self.requesters, self.staffed, self.auditors, self.break_glass)
+        for deny in self.denies:
+            yield from chain(deny.requesters, deny.approvers)
+
+    @cached_property
+    def ruled(self) -> bool:
+        """Whether decisions depend on what a request is about."""
+        return bool(self.rules or self.denies or self.freezes)
+
+    @cached_property
+    def has_patterns(self) -> bool:
+        conditional = chain(self.rules, self.denies, self.freezes)
+        return any(not each.condition.accounts.everything for each in conditional)
+
+    def rules_for(self, traits: Traits) -> tuple[Rule, ...]:
+        return tuple(rule for rule in self.rules if rule.condition.applies(traits))
+
+    def stages_for(self, traits: Traits) -> tuple[Stage, ...]:
+        """What an approval needs: the stages of all rules that apply, of the same people the stricter;
+        one of the approvers if there are none. By level."""
+        united: dict[tuple[int, frozenset[Group]], Stage] = {}
+        for stage in chain.from_iterable(rule.stages for rule in self.rules_for(traits)):
+            key = stage.level, frozenset(stage.of)
+            if key not in united or united[key].need < stage.need:
+                united[key] = stage
+        if not united:
+            return (Stage(self.approvers, 1),)
+        return tuple(sorted(united.values(), key=lambda stage: stage.level))
+
+
+def group(object_id: str) -> Group:
+    """A user or group that has no name."""
+    return Group(object_id, frozenset({object_id.lower()}))
+
+
+def simple(requesters: Iterable[str], approvers: Iterable[str], *, four_eyes: bool) -> Policy:
+    """The policy of settings: object IDs of users or groups, or `*`; no rules."""
+    requesters, approvers = tuple(requesters), tuple(approvers)
+    text = f"{sorted(map(str.lower, requesters))} {sorted(map(str.lower, approvers))} {four_eyes}"
+    return Policy(
+        tuple(map(group, requesters)),
+        tuple(map(group, approvers)),
+        four_eyes=four_eyes,
+        hash=sha256(text.encode()).hexdigest(),
+    )

@@ -1,0 +1,118 @@
+"""What the policy looks at in a request, read from its rows."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+
+from bot.phones.region import Region
+from bot.signin.policy import quorum
+from bot.signin.policy.facts import Actor, RequestFacts
+from bot.signin.policy.model import Policy, Risk, Traits
+from bot.signin.policy.vote import Standing, Vote
+from bot.signin.request import NOTHING_RAN, RequestState
+from bot.signin.windows import Never, OpensAt, window_open
+from bot.store import account_checks, overlaps, requests, votes
+from bot.store.database import Transaction
+from bot.store.models import PhoneRow, RequestRow
+from bot.store.requests import Request
+
+_DAY = timedelta(days=1)
+
+
+async def of_request(tx: Transaction, policy: Policy, request: Request) -> RequestFacts:
+    """The request with its traits, with whoever made it, and with the votes that count."""
+    given = await votes.counting(tx, request)
+    return replace(
+        request.facts,
+        makers=await makers(tx, request),
+        traits=await traits(tx, policy, request),
+        votes=tuple(as_actor(request, vote) for vote in given),
+    )
+
+
+def as_actor(request: Request, vote: Vote) -> Actor:
+    """The voter, as they were when they voted."""
+    return Actor(vote.voter, request.tenant_id, vote.ids)
+
+
+async def standing(
+    tx: Transaction, policy: Policy, request_id: str, now: datetime
+) -> Standing | None:
+    """Where an approval stands; None if one click is or was all that it takes."""
+    given = await votes.cast(tx, request_id)
+    request = await requests.load(tx, request_id)
+    if request is None or request.state is not RequestState.WAITING:
+        return Standing(given) if len(given) > 1 else None
+    if not policy.rules and not policy.freezes and not given:
+        return None
+    facts = await of_request(tx, policy, request)
+    stages = policy.stages_for(facts.traits)
+    opens = window_open(policy, facts.traits, facts.run_at or now)
+    several = sum(stage.need for stage in stages) > 1
+    if not several and not given and not isinstance(opens, OpensAt | Never):
+        return None
+    return Standing(
+        given,
+        quorum.missing(stages, facts.votes) if several or given else (),
+        opens.at if isinstance(opens, OpensAt) else None,
+        isinstance(opens, Never),
+    )
+
+
+async def traits(tx: Transaction, policy: Policy, request: Request) -> Traits:
+    """Nothing is read that no rule looks at."""
+    if not policy.ruled and policy.accounts_per_day is None:
+        return Traits()
+    ready = (PhoneRow.request_id == request.id, PhoneRow.ready.is_(True))
+    row = (
+        await tx.execute(
+            select(RequestRow.accounts, RequestRow.guarded_accounts).where(
+                RequestRow.id == request.id
+            )
+        )
+    ).one()
+    regions = await tx.execute(select(PhoneRow.region).where(*ready).distinct())
+    principals: tuple[str, ...] = ()
+    if policy.has_patterns:
+        accounts = await tx.execute(select(PhoneRow.account).where(*ready).distinct())
+        principals = tuple(accounts.scalars())
+    risks = {
+        Risk.GUARDED: row.guarded_accounts,
+        Risk.FAILED_CHECKS: await account_checks.included(tx, request.id) - row.guarded_accounts,
+    }
+    return Traits(
+        row.accounts,
+        frozenset(Region(each) for each in regions.scalars() if each),
+        principals,
+        frozenset(risk for risk, accounts in risks.items() if accounts),
+    )
+
+
+async def makers(tx: Transaction, request: Request) -> frozenset[str]:
+    """Object IDs of who made the requests whose phones these are."""
+    if not request.retry_of:
+        return frozenset()
+    before = await overlaps.retried(tx, request.retry_of)
+    rows = await tx.execute(
+        select(RequestRow.requester_id).where(RequestRow.id.in_(before)).distinct()
+    )
+    return frozenset(rows.scalars())
+
+
+async def accounts_of_day(tx: Transaction, request: Request, now: datetime) -> int:
+    """Accounts in the requester's other requests of the last 24 hours, unless nothing of them ran."""
+    counted = await tx.execute(
+        select(func.coalesce(func.sum(RequestRow.accounts), 0)).where(
+            RequestRow.requester_id == request.requester.object_id,
+            RequestRow.tenant_id == request.tenant_id,
+            RequestRow.id != request.id,
+            RequestRow.asked_at > now - _DAY,
+            RequestRow.state.not_in(
+                [RequestState.DRAFT.value, *(state.value for state in NOTHING_RAN)]
+            ),
+        )
+    )
+    return int(counted.scalar_one())

@@ -1,0 +1,67 @@
+"""Votes on cards: who has approved, whose approval is still wanted, and from when on it may start."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from microsoft_teams.cards.core import TextBlock
+
+from bot.signin.policy.decision import Wanted
+from bot.signin.policy.vote import Standing, Void
+from bot.words import Words
+from cards.context import CardContext
+from cards.elements import text, timestamp
+from cards.escape import Markup
+
+
+def wanted_text(words: Words, wanted: Sequence[Wanted]) -> str:
+    """Such as "2 of netops, 1 of soc"."""
+    return ", ".join(
+        words("votes-wanted-of", votes=each.votes, who=" / ".join(each.names))
+        if each.names
+        else words("votes-wanted-approvers", votes=each.votes)
+        for each in wanted
+    )
+
+
+def lines(context: CardContext) -> list[TextBlock]:
+    """Empty if one click is all that an approval takes."""
+    standing = context.standing
+    if standing is None:
+        return []
+    sentences = [*_given(context, standing), *_void(context, standing)]
+    if standing.wanted:
+        wanted = Markup(wanted_text(context.escaping_words, standing.wanted))
+        sentences.append(context.message("votes-wanted", wanted=wanted))
+        if sum(each.votes for each in standing.wanted) > 1:
+            sentences.append(context.words("votes-not-last"))
+    if standing.opens_at is not None:
+        when = timestamp(standing.opens_at)
+        sentences.append(context.message("votes-opens", when=when))
+    if standing.never_opens:
+        sentences.append(context.words("votes-never"))
+    return [text(sentence) for sentence in sentences]
+
+
+def _given(context: CardContext, standing: Standing) -> list[str]:
+    counting = [
+        context.message(
+            "votes-vote", person=context.person_name(vote.voter), when=timestamp(vote.at)
+        )
+        for vote in standing.votes
+        if vote.void is None
+    ]
+    if counting:
+        return [context.message("votes-given", people=Markup(", ".join(counting)))]
+    return [context.words("votes-none")] if standing.wanted else []
+
+
+def _void(context: CardContext, standing: Standing) -> list[str]:
+    return [
+        context.message(
+            "votes-left" if vote.void is Void.LEFT else "votes-changed",
+            person=context.person_name(vote.voter),
+        )
+        for vote in standing.votes
+        if vote.void is not None
+    ]

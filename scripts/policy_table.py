@@ -1,0 +1,143 @@
+"""The policy's truth table: every action by every kind of person in every state, as the evaluator decides.
+
+`table` makes the documentation's page from it; a test compares it with what is written there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import NamedTuple
+
+from bot.signin.policy.actions import GENERAL, Action, decide
+from bot.signin.policy.decision import Decision, Ruling
+from bot.signin.policy.facts import Actor, RequestFacts
+from bot.signin.policy.model import Deny, Group, Policy, Rule, Stage
+from bot.signin.request import Person, RequestState
+from bot.words import Words
+
+_NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+_TENANT = "tenant"
+_DESK, _NETOPS, _SOC, _AUDIT, _OUT, _GLASS = (
+    Group(name, frozenset({f"id of {name}"}))
+    for name in ("desk", "netops", "soc", "audit", "contractors", "on-call")
+)
+#: Requesters, two stages of approvers, auditors, people who are denied, and who may break the glass.
+POLICY = Policy(
+    (_DESK,),
+    (_NETOPS,),
+    (_AUDIT,),
+    (_GLASS,),
+    rules=(Rule("two stages", stages=(Stage((_NETOPS,), 1), Stage((_SOC,), 1, level=1))),),
+    denies=(Deny("outsiders", (), (_OUT,)),),
+)
+
+_HIS = RequestFacts(_TENANT, RequestState.DRAFT, "alex", _NOW + timedelta(hours=1))
+_VOTE = Actor(Person("megan", ""), _TENANT, _NETOPS.ids)
+
+
+class Kind(NamedTuple):
+    """A kind of person; `own`: the request is theirs."""
+
+    own: bool
+    groups: tuple[Group, ...]
+    unsure: bool = False
+    tenant: str = _TENANT
+
+
+KINDS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "its requester": Kind(True, (_DESK,)),
+        "its requester, who is no requester any more": Kind(True, ()),
+        "its requester, an approver, too": Kind(True, (_DESK, _NETOPS)),
+        "its requester, who may break the glass": Kind(True, (_DESK, _GLASS)),
+        "another requester": Kind(False, (_DESK,)),
+        "an approver": Kind(False, (_NETOPS,)),
+        "an approver of the second stage": Kind(False, (_SOC,)),
+        "an approver whom a rule excludes": Kind(False, (_NETOPS, _OUT)),
+        "an auditor": Kind(False, (_AUDIT,)),
+        "somebody without a role": Kind(False, ()),
+        "somebody, while the directory is down": Kind(False, (), unsure=True),
+        "its requester, while the directory is down": Kind(True, (), unsure=True),
+        "somebody of another tenant": Kind(False, (_DESK, _NETOPS), tenant="elsewhere"),
+    }
+)
+
+#: States, with what else changes a decision: `voted`, `overlap` and `overdue` are waiting, too, `canceling`
+#: is running.
+STATES: Mapping[str, RequestFacts] = MappingProxyType(
+    {
+        **{state.value: replace(_HIS, state=state) for state in RequestState},
+        "voted": replace(_HIS, state=RequestState.WAITING, votes=(_VOTE,)),
+        "overlap": replace(_HIS, state=RequestState.WAITING, reason_wanted=True),
+        "overdue": replace(_HIS, state=RequestState.WAITING, expires_at=_NOW),
+        "canceling": replace(_HIS, state=RequestState.RUNNING, cancelling=True),
+    }
+)
+
+
+class Entry(NamedTuple):
+    action: Action
+    kind: str
+    state: str  #: "" if the action concerns no request
+    decision: Decision
+
+
+def entries() -> Iterator[Entry]:
+    """The whole table."""
+    for action in Action:
+        for name, kind in KINDS.items():
+            object_id = "alex" if kind.own else "somebody"
+            ids = frozenset(each for group in kind.groups for each in group.ids)
+            actor = Actor(Person(object_id, ""), kind.tenant, ids, kind.unsure)
+            for state, request in STATES.items():
+                decision = decide(POLICY, action, actor, request, now=_NOW)
+                if action in GENERAL:
+                    yield Entry(action, name, "", decision)
+                    break
+                yield Entry(action, name, state, decision)
+
+
+def table() -> str:
+    """A Markdown table with a row per action and kind of person: in which states yes, else why not."""
+    lines = ["| action | who | yes | otherwise |", "|---|---|---|---|"]
+    rows: dict[tuple[Action, str], list[Entry]] = {}
+    every = list(entries())
+    for entry in every:
+        rows.setdefault((entry.action, entry.kind), []).append(entry)
+    for (action, kind), of_row in rows.items():
+        allowed = [entry.state for entry in of_row if entry.decision.allowed]
+        lines.append(f"| `{action}` | {kind} | {_states(allowed, of_row)} | {_denials(of_row)} |")
+    return f"{len(every)} decisions.\n\n" + "\n".join(lines) + "\n"
+
+
+def _states(chosen: list[str], of_row: list[Entry]) -> str:
+    if len(chosen) == len(of_row):
+        return "always"
+    return ", ".join(chosen)
+
+
+def _denials(of_row: list[Entry]) -> str:
+    by_reason: dict[str, list[str]] = {}
+    for entry in of_row:
+        if not entry.decision.allowed:
+            by_reason.setdefault(str(entry.decision.reason), []).append(entry.state)
+    most = max(by_reason, key=lambda reason: len(by_reason[reason]), default="")
+    parts = [
+        f"`{reason}`" if reason == most else f"`{reason}` ({', '.join(states)})"
+        for reason, states in sorted(by_reason.items(), key=lambda item: item[0] != most)
+    ]
+    return ", ".join(parts)
+
+
+def reasons() -> str:
+    """A Markdown table with a row per reason of the table above, worded as in chat."""
+    found: dict[str, Decision] = {}
+    for entry in entries():
+        if entry.decision.answer is not Ruling.YES:
+            found.setdefault(str(entry.decision.reason), entry.decision)
+    words = Words()
+    rows = [f"| `{name}` | {found[name].sentence(words)} |" for name in sorted(found)]
+    return "\n".join(["| reason | I say |", "|---|---|", *rows]) + "\n"
