@@ -158,6 +158,7 @@ async def running(
             runs_as_approver=delegations is not None,
             approvals=settings.approvals,
             mends=settings.mends_accounts,
+            typed_above=settings.typed_above,
             clock=utc_now,
         )
         notifications = Notifications(settings.approvals, settings.notifications, words)
@@ -261,6 +262,7 @@ async def running(
                 chat_files=settings.cloud not in WITHOUT_BOT_FILES,
                 check_accounts=settings.checks_accounts,
                 mends=settings.mends_accounts,
+                typed_above=settings.typed_above,
             ),
             clock=utc_now,
             changed=changed,

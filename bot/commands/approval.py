@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
@@ -12,27 +14,32 @@ from bot.commands.context import (
     SHOW_CARD,
     ClickAnswer,
     Context,
+    ShowCard,
     Turn,
     audit_denial,
     denied_click,
 )
-from bot.commands.inputs import Inputs
+from bot.commands.inputs import Inputs, cleaned
 from bot.identity.delegations import ApproverTokens
 from bot.lifecycle import preflight
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.preflight import UnknownAccountError
 from bot.lifecycle.requests import (
+    Asked,
     DigestMismatchError,
     NothingReadyError,
     OverlapUnexplainedError,
     RegionMissingError,
 )
 from bot.phones import region
-from bot.signin import policy
+from bot.signin import acknowledgment, policy
+from bot.signin.acknowledgment import Acknowledgment
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.digest import HEX_CHARS, equal
 from bot.signin.policy import DenialReason, Denied
-from bot.signin.request import RequestState
+from bot.signin.request import MAX_TICKET, RequestState
+from bot.signin.shown import MAX_CHARS, Aspect, changed
+from bot.store import account_checks, shown
 from bot.store.requests import Request
 from bot.store.snapshots import MAX_NAMED
 from cards.types import Verb
@@ -40,6 +47,8 @@ from cards.types import Verb
 log = structlog.get_logger()
 
 _MAX_TEXT = 300  # characters of a reason or a comment
+_MAX_UPN = 200  # characters
+_DIRECTORY_SECONDS = 1.5  # of the two that a click may take
 
 
 async def request_approval(
@@ -68,6 +77,11 @@ async def request_approval(
     include_failed = inputs.ticked("include_failed")
     include_guarded = inputs.choices("include_guarded", MAX_NAMED)
     reason = inputs.text("reason", _MAX_TEXT)
+    asked = Asked(
+        ticket=inputs.text("ticket", MAX_TICKET),
+        upn=await _upn(context, turn),
+        account=turn.account_id,
+    )
     if (include_failed or include_guarded) and not reason:
         return TextAnswer(context.words("ask-include-reason"))
     try:
@@ -81,6 +95,7 @@ async def request_approval(
                 batch_size=batch_size,
                 include_failed=include_failed,
                 include_guarded=include_guarded,
+                asked=asked,
                 ttl=timedelta(seconds=context.rules.approval_ttl),
                 actor=turn.actor.person,
                 now=context.clock(),
@@ -96,6 +111,16 @@ async def request_approval(
         return TextAnswer(context.words("ask-overlap"))
     context.changed()
     return SHOW_CARD
+
+
+async def _upn(context: Context, turn: Turn) -> str:
+    """The requester's UPN by the directory; "" if it does not answer in time for a click."""
+    try:
+        async with asyncio.timeout(_DIRECTORY_SECONDS):
+            profile = await context.roles.profile(turn.actor.person.object_id)
+    except TimeoutError:
+        return ""
+    return cleaned(profile.user_principal_name, _MAX_UPN) if profile else ""
 
 
 async def _explain_overlap(
@@ -152,6 +177,36 @@ async def _changed(context: Context, turn: Turn, request: Request, differs: str)
     return TextAnswer(context.words("approve-changed"))
 
 
+async def _changed_since(context: Context, request: Request, inputs: Inputs) -> Sequence[Aspect]:
+    """What the clicked card did not show as it is now."""
+    if not inputs.given("shown"):
+        # Cards posted by earlier versions: the overlap, or the reason for it.
+        outdated = request.overlaps_version > inputs.number("version", 0)
+        return [Aspect.OVERLAP] if outdated else []
+    async with context.database.read() as tx:
+        now = await shown.load(tx, request.id, context.clock())
+    return changed(inputs.text("shown", MAX_CHARS), now)
+
+
+async def _missing(context: Context, request: Request, inputs: Inputs) -> TextAnswer | None:
+    """What is still to be done before approving: tick the box, or type the number of passwords."""
+    async with context.database.read() as tx:
+        included = await account_checks.included(tx, request.id)
+    asked = acknowledgment.wanted(
+        phones=request.ready_rows,
+        against_checks=included > 0,
+        typed_above=context.rules.typed_above,
+    )
+    if asked is Acknowledgment.TICK:
+        ticked = inputs.ticked("acknowledge")
+        return None if ticked else TextAnswer(context.words("approve-acknowledge"))
+    typed = acknowledgment.typed_number(inputs.data.get("acknowledge"))
+    if typed == request.accounts:
+        return None
+    number = "none" if typed is None else str(typed)
+    return TextAnswer(context.words("approve-type-number", accounts=request.accounts, typed=number))
+
+
 async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     decision = _may_decide(context, turn, request)
     if isinstance(decision, Denied):
@@ -159,10 +214,11 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
     # Cards posted by earlier versions carry no digest.
     if inputs.given("digest") and not equal(inputs.text("digest", HEX_CHARS), request.digest):
         return await _changed(context, turn, request, "card")
-    if request.overlaps_version > inputs.number("version", 0):
-        return SHOW_CARD  # the clicked card did not show the overlap, or not the reason for it
-    if not inputs.ticked("acknowledge"):
-        return TextAnswer(context.words("approve-acknowledge"))
+    if changed := await _changed_since(context, request, inputs):
+        await audit_denial(context, turn, Verb.APPROVE.value, "card-outdated", request)
+        return ShowCard(changed)
+    if missing := await _missing(context, request, inputs):
+        return missing
     if request.guarded_accounts and not inputs.ticked("confirm_guarded"):
         return TextAnswer(context.words("approve-confirm-guarded"))
     tokens: ApproverTokens | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,9 +18,11 @@ from bot.lifecycle import denials
 from bot.lifecycle.notifications import Notifications
 from bot.runner.projection import Projection
 from bot.settings.model import Exports
+from bot.signin.acknowledgment import TYPED_ABOVE
 from bot.signin.digest import UNKEYED, Digests
 from bot.signin.policy import Actor, DenialReason, Denied, may_see
 from bot.signin.request import Person, parse_id
+from bot.signin.shown import Aspect
 from bot.store import posts, requests
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database
@@ -44,6 +46,7 @@ class Rules:
     #: whether accounts are checked: of a new draft, and once more at the approval
     check_accounts: bool = False
     mends: bool = False  #: whether accounts can be mended
+    typed_above: int = TYPED_ABOVE  #: phones up to which an approver ticks a box, without more
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,9 @@ async def turn_of(
 @dataclass(frozen=True, slots=True)
 class ShowCard:
     """A click's answer: the card as it stands after the click."""
+
+    #: what the clicked card did not show, so that the click had no effect
+    changed: Sequence[Aspect] = ()
 
 
 SHOW_CARD = ShowCard()

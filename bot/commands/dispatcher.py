@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from types import MappingProxyType
 
 import structlog
@@ -48,6 +49,7 @@ from bot.commands.inputs import LARGEST_ID, Inputs
 from bot.identity.delegations import Proof
 from bot.phones import roster
 from bot.signin.policy import Denied, may_see
+from bot.signin.request import RequestState
 from bot.store import conversations, posts, received_activities, requests
 from bot.store.conversations import ConversationReference
 from bot.store.database import counted_commits
@@ -116,6 +118,11 @@ _EXPLAINING = frozenset(
         Verb.CHECK_ACCOUNTS,
     }
 )
+
+
+def _refreshes_approval(verb: str, card: Post, request: Request) -> bool:
+    waiting = request.state is RequestState.WAITING
+    return verb == Verb.REFRESH and card.kind == CardKind.APPROVAL and waiting
 
 
 class Dispatcher:
@@ -209,6 +216,8 @@ class Dispatcher:
         if isinstance(decision := may_see(turn.actor, request.facts), Denied):
             # Where the card is posted, a button says why it is not for this person.
             explains = card is not None and turn.actor.may_request and action.verb in _EXPLAINING
+            # Teams asks for the version of whoever looks at a posted card: one that tells nothing more.
+            explains |= card is not None and _refreshes_approval(action.verb, card, request)
             if not explains or request.tenant_id != turn.actor.tenant_id:
                 if action.verb in CLICK_HANDLERS and not repeated:
                     reason = decision.reason.value
@@ -236,6 +245,7 @@ class Dispatcher:
             mend_id=card.mend_id if card else inputs.number("mend", 0, largest=LARGEST_ID),
             for_approvers=turn.actor.may_approve,
         )
+        viewer = status.viewer_of(self._context, turn, request)
         kind = CardKind(card.kind) if card else status.kind_for(turn, request)
         if verb in CLICK_HANDLERS:
             handler, kind_of_button = CLICK_HANDLERS[verb]
@@ -243,11 +253,12 @@ class Dispatcher:
                 answer = await handler(self._context, turn, request, inputs)
                 if not isinstance(answer, ShowCard):
                     return answer
+                view = replace(view, changed=answer.changed)
             if card is None:
                 kind = kind_of_button
         elif verb is Verb.PAGE and not repeated:
-            view = await status.turn_page(self._context, turn, card, inputs)
-        return await self._card(request.id, kind, view)
+            view = await status.turn_page(self._context, turn, request, card, inputs)
+        return await self._card(request.id, kind, replace(view, viewer=viewer))
 
     async def _card(self, request_id: str, kind: CardKind, view: View) -> Answer:
         async with self._context.database.read() as tx:

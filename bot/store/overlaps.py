@@ -60,7 +60,7 @@ async def find(
     One lookup by index for each account and each hardware ID of the request. A request that this one
     retries does not count: taking over its phones is what a retry is for.
     """
-    own = [request_id, *await _retried(tx, retry_of)]
+    own = [request_id, *await retried(tx, retry_of)]
     found_hits = hits(request_id, tenant_id, own, now).subquery()
     since = case(
         (RequestRow.state == RequestState.WAITING.value, RequestRow.asked_at),
@@ -101,7 +101,7 @@ def hits(request_id: str, tenant_id: str, own: Sequence[str], now: datetime) -> 
     """Each account and each hardware ID of the request that another request than `own` has, too."""
     accounts = _distinct(request_id, _mine.account)
     hardware_ids = _distinct(request_id, _mine.hardware_id)
-    counting = [*_counts(tenant_id, own, now), *_phone_counts()]
+    counting = [*_counts(tenant_id, own, now), *phone_counts_of(_theirs)]
     return union_all(
         select(_theirs.request_id, _theirs.account.label("account"), null().label("phone"))
         .join(accounts, _theirs.account == accounts.c.key)
@@ -137,16 +137,16 @@ def _counts(tenant_id: str, own: Sequence[str], now: datetime) -> list[ColumnEle
     ]
 
 
-def _phone_counts() -> list[Condition]:
-    """`overlap.phone_counts`, for their phones."""
+def phone_counts_of(phone: Any) -> list[Condition]:
+    """`overlap.phone_counts`, for rows of an alias of `PhoneRow`."""
     return [
-        _theirs.ready,
-        _theirs.status != PhoneStatus.NOT_RUN.value,
-        _theirs.cause.not_in(sorted(overlap.NOT_RESET_CAUSES)),
+        phone.ready,
+        phone.status != PhoneStatus.NOT_RUN.value,
+        phone.cause.not_in(sorted(overlap.NOT_RESET_CAUSES)),
     ]
 
 
-async def _retried(tx: Transaction, request_id: str) -> list[str]:
+async def retried(tx: Transaction, request_id: str) -> list[str]:
     """This request, and those that it retried in turn."""
     chain: list[str] = []
     while request_id and len(chain) < _MAX_RETRIES:
@@ -165,7 +165,7 @@ def _shares(column: Column, other_id: Any) -> ColumnElement[bool]:
     )
     return (
         select(literal(1))
-        .where(same, _theirs.request_id == other_id, *_phone_counts())
+        .where(same, _theirs.request_id == other_id, *phone_counts_of(_theirs))
         .correlate_except(_theirs)
         .exists()
     )

@@ -144,6 +144,7 @@ async def _forget(
             any(_contains(row[f"{role}_{of}"], wanted) for of in ("id", "name"))
             for role in ("requester", "decided_by", "cancelled_by")
         )
+        requester |= any(_contains(row[f"requester_{of}"], wanted) for of in ("upn", "account"))
         await tx.execute(
             update(RequestRow)
             .where(RequestRow.id == row["id"])
@@ -163,6 +164,10 @@ async def _forget(
                 recheck_notices=_list_without(row["recheck_notices"], wanted),
                 tenant_stops=_list_without(row["tenant_stops"], wanted),
                 tenant_verdicts=_list_without(row["tenant_verdicts"], wanted),
+                ticket=_text_without(row["ticket"], wanted),
+                requester_upn="" if requester else row["requester_upn"],
+                requester_account="" if requester else row["requester_account"],
+                evidence={} if _contains(row["evidence"], wanted) else row["evidence"],
             )
         )
     elif table.name == MendRow.__tablename__:
