@@ -8,7 +8,7 @@ from bot.signin.request import RequestState
 from cards import accounts, acknowledgment, approval_facts, phone_list, status, unusual
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, facts, text
-from cards.types import Verb, Viewer
+from cards.types import Panel, Verb, Viewer
 from cards.validation import export_issues_button, region_facts
 
 #: On a posted card: presentation only, since every click is decided again.
@@ -27,6 +27,7 @@ def _waiting(context: CardContext) -> CardParts:
     if not viewer.sees:
         only = text(context.words("approval-not-yours"))
         return CardParts(Headline("approval-not-shown"), "emphasis", [], [only])
+    listing = context.view.panel is Panel.PHONES  # in place of what is usual
     blast_radius = context.message(
         "approval-blast-radius", phones=snapshot.roster.ready, accounts=snapshot.roster.accounts
     )
@@ -40,8 +41,8 @@ def _waiting(context: CardContext) -> CardParts:
         body=[
             *unusual.changed(context),
             *unusual.section(context),
-            facts(approval_facts.pairs(context)),
-            *_what_was_checked(context),
+            *([] if listing else [facts(approval_facts.pairs(context))]),
+            *([] if listing else _what_was_checked(context)),
             *phone_list.section(context),
             *(_decision_form(context) if viewer.decides else _waits_for_others(context)),
         ],

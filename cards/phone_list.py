@@ -34,8 +34,11 @@ def section(context: CardContext) -> list[CardElement]:
     sample = page.items[:_SAMPLE_SIZE]
     if not sample:
         return []
+    title = context.message("approval-sample", shown=len(sample), total=page.total)
+    if len(sample) == page.total:
+        title = context.message("approval-phones", total=page.total)
     return [
-        heading(context.message("approval-sample", shown=len(sample), total=page.total)),
+        heading(title),
         lists.phone_region_table(context, sample),
     ]
 

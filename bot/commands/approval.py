@@ -184,7 +184,7 @@ async def _changed_since(context: Context, request: Request, inputs: Inputs) -> 
         outdated = request.overlaps_version > inputs.number("version", 0)
         return [Aspect.OVERLAP] if outdated else []
     async with context.database.read() as tx:
-        now = await shown.load(tx, request.id, context.clock())
+        now = await shown.load(tx, request, context.clock())
     return changed(inputs.text("shown", MAX_CHARS), now)
 
 

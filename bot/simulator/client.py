@@ -70,7 +70,7 @@ def verbs(card: Json | None) -> list[str]:
 
 
 def acknowledgment(card: Json | None) -> str:
-    """What an approver enters before approving: a tick, or the number of passwords, as the button names it."""
+    """What an approver enters: a tick, or the number of passwords, as the button names it."""
     typed = [each for each in elements(card) if each["type"] == "Input.Number"]
     if not any(each.get("id") == "acknowledge" for each in typed):
         return "true"

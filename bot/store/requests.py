@@ -44,6 +44,7 @@ class Request:
     accounts: int = 0  #: distinct accounts in the ready rows, whose passwords a sign-in resets
     checking_accounts: bool = False  #: its accounts have not all been checked yet
     accounts_unchecked: bool = False  #: it was drafted while accounts were not checked
+    accounts_checked_at: datetime | None = None  #: UTC time of the last check; None before
     guarded_accounts: int = 0  #: accounts that look like people's, included by name
     approver: Person | None = None  #: who approved or rejected it
     hold: Hold = Hold.NONE
@@ -98,6 +99,7 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
         accounts=row.accounts,
         checking_accounts=row.preflight == Preflight.CHECKING.value,
         accounts_unchecked=row.preflight == Preflight.OFF.value,
+        accounts_checked_at=row.accounts_checked_at,
         guarded_accounts=row.guarded_accounts,
         approver=Person(row.decided_by_id, row.decided_by_name) if row.decided_by_id else None,
         hold=Hold(row.hold),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy import func, select
 
@@ -10,18 +11,25 @@ from bot.preflight.clocks import DEADLINE
 from bot.signin.shown import Aspect, token
 from bot.store import account_checks, overlaps
 from bot.store.database import Transaction
-from bot.store.models import PhoneRow, RequestRow
+from bot.store.models import PhoneRow
 
 
-async def load(tx: Transaction, request_id: str, now: datetime) -> str:
+class Waiting(Protocol):
+    """What the token takes from a request that was read already, as a row or not."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def ticket(self) -> str: ...
+    @property
+    def accounts_checked_at(self) -> datetime | None: ...
+
+
+async def load(tx: Transaction, request: Waiting, now: datetime) -> str:
     """The token of a request as it is at `now`."""
-    request = (
-        await tx.execute(
-            select(RequestRow.reason, RequestRow.ticket, RequestRow.accounts_checked_at).where(
-                RequestRow.id == request_id
-            )
-        )
-    ).one()
+    request_id = request.id
     counts = await account_checks.counts(tx, request_id)
     checked_at = request.accounts_checked_at
     checks = [

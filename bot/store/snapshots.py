@@ -122,7 +122,7 @@ async def load(
         requester_upn=row.requester_upn,
         requester_account=row.requester_account,
         evidence=Evidence.of_document(row.evidence),
-        shown=await shown.load(tx, request_id, now) if waiting and now else "",
+        shown=await shown.load(tx, row, now) if waiting and now else "",
     )
 
 

@@ -282,10 +282,7 @@ approval-file-only = Only the file was checked, not the accounts or the phones.
 approval-starts = The sign-in starts once you approve; accounts that were not checked recently are checked again first.
 approval-permissions = The sign-in starts once you approve and runs with your permissions; accounts that were not checked recently are checked again first. You need a role that can reset passwords.
 approval-shared-accounts = On several phones: { $names }.
-approval-sample = { $shown ->
-        [one] First of { $total } phones
-       *[other] First { $shown } of { $total } phones
-    }
+approval-sample = First { $shown } of { $total } phones
 approval-phones = { $total ->
         [one] The phone
        *[other] All { $total } phones

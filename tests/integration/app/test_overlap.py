@@ -6,8 +6,10 @@ import json
 
 from sqlalchemy import create_engine, text
 
+from bot.simulator.client import button, texts
 from tests.support.running_bot import (
     ALEX,
+    CHANNEL,
     MEGAN,
     RunningBot,
     has_button,
@@ -50,6 +52,7 @@ async def test_new_overlap_stops_approve_until_the_requester_gives_a_reason(
     await bot.wait_for_text(f"Request {first_id} was not approved")
     assert len(bot.gateway.configapi.submits) == 1
 
+    stale = button(first.card, "approve")["data"]
     own = await bot.wait_for(lambda message: "Give this reason" in json.dumps(message.card))
     assert request_id_of(own) == first_id
     since = bot.now
@@ -60,6 +63,13 @@ async def test_new_overlap_stops_approve_until_the_requester_gives_a_reason(
         ),
         since=since,
     )
+    voided = await bot.send_action(
+        MEGAN, "approve", {**stale, **YES}, chat=CHANNEL, activity_id=first.activity_id
+    )
+    assert "Nothing was approved. Since the card that you clicked was made:" in texts(voided.card)
+    assert "The requester gave another reason or ticket." in texts(voided.card)
+    assert "the batch of the morning failed" in json.dumps(voided.card)
+    assert len(bot.gateway.configapi.submits) == 1
     since = bot.now
     await bot.approve(again)
     await bot.wait_for_results(since=since)
