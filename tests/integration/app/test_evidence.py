@@ -6,27 +6,29 @@ import json
 
 import pytest
 
-from bot.simulator.client import CONSENT, Chat, button, has_attachment, texts, verbs
+from bot.simulator.client import CONSENT, Chat, attachments, button, has_attachment, texts, verbs
 from tests.integration.app.conftest import MakeBot
 from tests.integration.app.test_overlap import audited
 from tests.support.running_bot import (
     ADELE,
     ALEX,
-    CHANNEL,
     MEGAN,
     RunningBot,
+    chat_of,
     has_button,
     phones_csv,
     request_id_of,
     text_of,
 )
 
+INFO = "application/vnd.microsoft.teams.card.file.info"
 MEGANS = Chat("a:megan-and-offhook")
 
 
 async def test_card_shows_who_asks_why_and_that_it_is_the_first_time(bot: RunningBot) -> None:
     validation = await bot.submit_file(phones_csv(2))
     approval = await bot.request_approval(validation, ticket="CHG0042")
+    request_id = request_id_of(approval)
     text = json.dumps(approval.card)
     assert "never requested an approval here before" in text
     assert "CHG0042" in text
@@ -42,7 +44,7 @@ async def test_card_shows_who_asks_why_and_that_it_is_the_first_time(bot: Runnin
     changed = phones_csv(3).replace(b"80-5E-C0-00-00-01", b"80-5E-C0-00-77-01")
     again = json.dumps((await bot.request_approval(await bot.submit_file(changed))).card)
     assert "never requested" not in again
-    assert f"Not the same as request {request_id_of(approval)}" in again
+    assert f"Not the same as request {request_id}" in again
     assert "1 account added, 0 gone, 1 on other phones." in again
     assert "2 passwords were reset by Offhook in the last 30 days" in again
 
@@ -72,7 +74,7 @@ async def test_list_is_paged_for_the_viewer_and_looks_are_audited_once(bot: Runn
     assert "1 to 10 of 23" in texts(first.card)
     assert "approve" in verbs(first.card)
     data = button(first.card, "page", page=2)["data"]
-    where = {"chat": CHANNEL, "activity_id": approval.activity_id}
+    where = {"chat": chat_of(approval), "activity_id": approval.activity_id}
     second = await bot.send_action(MEGAN, "page", data, **where)
     assert "11 to 20 of 23" in texts(second.card)
     chosen = {**data, "filter": "NOAM", "prefix": "LOBBY1", "page": 1}
@@ -107,7 +109,8 @@ async def test_approver_exports_the_list_before_deciding(bot: RunningBot) -> Non
     assert [line.split(",")[0] for line in content[1:]] == [
         f"lobby{n}@contoso.com" for n in range(3)
     ]
-    await bot.wait_for_text(f"offhook-{request_id}-phones.csv", chat=MEGANS, since=since)
+    saved = await bot.wait_for(lambda each: has_attachment(each, INFO), since=since)
+    assert attachments(saved)[0]["name"] == f"offhook-{request_id}-phones.csv"
     assert [
         (actor, detail["what"], detail["step"]) for _, actor, detail in audited(bot, "exported")
     ] == [(MEGAN.object_id, "phones", "offered"), (MEGAN.object_id, "phones", "delivered")]
@@ -120,7 +123,7 @@ async def test_each_viewer_gets_the_buttons_that_they_may_use(make_bot: MakeBot)
     assert approval.card is not None
     assert approval.card["refresh"]["userIds"] == [f"29:{ALEX.object_id}"]
     data = approval.card["refresh"]["action"]["data"]
-    where = {"chat": CHANNEL, "activity_id": approval.activity_id}
+    where = {"chat": chat_of(approval), "activity_id": approval.activity_id}
     own, approver, stranger = [
         (await bot.send_action(person, "refresh", data, **where)).card
         for person in (ALEX, MEGAN, ADELE)

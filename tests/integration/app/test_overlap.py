@@ -9,9 +9,9 @@ from sqlalchemy import create_engine, text
 from bot.simulator.client import button, texts
 from tests.support.running_bot import (
     ALEX,
-    CHANNEL,
     MEGAN,
     RunningBot,
+    chat_of,
     has_button,
     phones_csv,
     request_id_of,
@@ -64,7 +64,7 @@ async def test_new_overlap_stops_approve_until_the_requester_gives_a_reason(
         since=since,
     )
     voided = await bot.send_action(
-        MEGAN, "approve", {**stale, **YES}, chat=CHANNEL, activity_id=first.activity_id
+        MEGAN, "approve", {**stale, **YES}, chat=chat_of(first), activity_id=first.activity_id
     )
     assert "Nothing was approved. Since the card that you clicked was made:" in texts(voided.card)
     assert "The requester gave another reason or ticket." in texts(voided.card)
