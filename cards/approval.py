@@ -125,6 +125,8 @@ def _decided(context: CardContext) -> CardParts:
         (context.words("fact-file"), context.markdown_value(snapshot.roster.file_name)),
         *region_facts(context),
     ]
+    if snapshot.ticket:
+        pairs.append((context.words("fact-ticket"), context.markdown_value(snapshot.ticket)))
     pairs += approval_facts.digest(context)
     body: list[CardElement] = [*status.timeline(context), facts(pairs)]
     header: list[CardElement] = []

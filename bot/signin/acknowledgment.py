@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 
+_MAX_CHARS = 40
+_TOO_LARGE = 10**9  # more passwords than there are
 #: Digits, in groups of three if they are separated as people or spreadsheets write them.
 _WHOLE = re.compile(r"\d{1,9}|\d{1,3}(?:([ .,'’_\u00a0\u2009\u202f])\d{3})(?:\1\d{3})*")
 #: Phones up to which a tick will do, by default: one batch.
@@ -31,9 +33,9 @@ def typed_number(value: object) -> int | None:
     """The whole number that was typed; None if it is none. Clients send a number, or text as it was typed,
     with white space around it and separators of thousands."""
     if isinstance(value, float) and value.is_integer():
-        return int(value)
+        value = int(value)
     if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if isinstance(value, str) and len(value) <= 40 and _WHOLE.fullmatch(text := value.strip()):
-        return int(re.sub(r"\D", "", text))
+        return value if 0 <= value < _TOO_LARGE else None
+    if isinstance(value, str) and len(value) <= _MAX_CHARS and _WHOLE.fullmatch(value.strip()):
+        return int(re.sub(r"\D", "", value))
     return None

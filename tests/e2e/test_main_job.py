@@ -70,7 +70,9 @@ async def test_pasted_table_is_signed_in_after_approval(chat: ChatClient) -> Non
     await chat.click("Request approval", validation)
 
     approval = await chat.wait_for_card("Resets 3 passwords")
-    await expect(approval).to_contain_text("Signs in 3 phones. Anyone using the accounts is locked out.")
+    await expect(approval).to_contain_text(
+        "Signs in 3 phones. Anyone using the accounts is locked out."
+    )
     await expect(approval).to_contain_text("New lobby in Oslo")
     await _approve(chat, approval, "Approve and reset 3 passwords")
 
