@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import Row, func, select
 
 from bot.preflight.clocks import DEADLINE
 from bot.signin.shown import Aspect, token
@@ -15,7 +15,7 @@ from bot.store.models import PhoneRow
 
 
 class Waiting(Protocol):
-    """What the token takes from a request that was read already, as a row or not."""
+    """What the token takes from a request, as a row has it, too."""
 
     @property
     def id(self) -> str: ...
@@ -27,7 +27,7 @@ class Waiting(Protocol):
     def accounts_checked_at(self) -> datetime | None: ...
 
 
-async def load(tx: Transaction, request: Waiting, now: datetime) -> str:
+async def load(tx: Transaction, request: Waiting | Row[Any], now: datetime) -> str:
     """The token of a request as it is at `now`."""
     request_id = request.id
     counts = await account_checks.counts(tx, request_id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
@@ -74,7 +75,7 @@ async def test_list_is_paged_for_the_viewer_and_looks_are_audited_once(bot: Runn
     assert "1 to 10 of 23" in texts(first.card)
     assert "approve" in verbs(first.card)
     data = button(first.card, "page", page=2)["data"]
-    where = {"chat": chat_of(approval), "activity_id": approval.activity_id}
+    where: dict[str, Any] = {"chat": chat_of(approval), "activity_id": approval.activity_id}
     second = await bot.send_action(MEGAN, "page", data, **where)
     assert "11 to 20 of 23" in texts(second.card)
     chosen = {**data, "filter": "NOAM", "prefix": "LOBBY1", "page": 1}
@@ -123,7 +124,7 @@ async def test_each_viewer_gets_the_buttons_that_they_may_use(make_bot: MakeBot)
     assert approval.card is not None
     assert approval.card["refresh"]["userIds"] == [f"29:{ALEX.object_id}"]
     data = approval.card["refresh"]["action"]["data"]
-    where = {"chat": chat_of(approval), "activity_id": approval.activity_id}
+    where: dict[str, Any] = {"chat": chat_of(approval), "activity_id": approval.activity_id}
     own, approver, stranger = [
         (await bot.send_action(person, "refresh", data, **where)).card
         for person in (ALEX, MEGAN, ADELE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import update
@@ -80,7 +79,7 @@ async def test_second_request_is_compared_with_the_approved_one(database: Databa
     await finish(database, first)
     await jobs.draft(database, 9, first=500)  # was never approved
     rows = list(jobs.roster(6, Region.EMEA, Region.NOAM, first=1).rows)  # without 0, with 4, 5, 6
-    rows[1] = replace(rows[1], hardware_id="80-5E-C0-77-77-77")
+    rows[1] = rows[1]._replace(hardware_id="80-5E-C0-77-77-77")
     second = await ask(database, Roster("phones.csv", rows, (), ()))
 
     snapshot = await load(database, second)
