@@ -214,9 +214,13 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
     # Cards posted by earlier versions carry no digest.
     if inputs.given("digest") and not equal(inputs.text("digest", HEX_CHARS), request.digest):
         return await _changed(context, turn, request, "card")
-    if changed := await _changed_since(context, request, inputs):
+    if outdated := await _changed_since(context, request, inputs):
         await audit_denial(context, turn, Verb.APPROVE.value, "card-outdated", request)
-        return ShowCard(changed)
+        if Aspect.WINDOWS in outdated:  # no transition has told the posted cards
+            async with context.database.write() as tx:
+                await lifecycle.redraw(tx, request)
+            context.changed()
+        return ShowCard(outdated)
     if missing := await _missing(context, request, inputs):
         return missing
     if request.guarded_accounts and not inputs.ticked("confirm_guarded"):

@@ -47,4 +47,4 @@ async def record(
 async def _before(tx: Transaction, request: Request, actor: Person) -> list[str]:
     """The filters of earlier looks at the same rows."""
     details = await audit.details(tx, request.id, "looked", actor)
-    return [each["filter"] for each in details if each["digest"] == request.digest]
+    return [each.get("filter", "") for each in details if each.get("digest") == request.digest]

@@ -523,6 +523,11 @@ async def remind(tx: Transaction, notify: Notifications, request: Request, now: 
     return reminded.rowcount == 1
 
 
+async def redraw(tx: Transaction, request: Request) -> None:
+    """Have the posted cards drawn anew: time has changed what they show."""
+    await requests.touch(tx, request.id, state_version=RequestRow.version + 1)
+
+
 async def cancel(
     tx: Transaction, notify: Notifications, request: Request, *, actor: Person, now: datetime
 ) -> bool:
