@@ -26,7 +26,7 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bot import logs
-from bot.simulator.client import Chat, TeamsClient, button, verbs
+from bot.simulator.client import Chat, TeamsClient, acknowledgment, button, verbs
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import PEOPLE, Scenario
 from bot.simulator.server import Simulator
@@ -91,7 +91,8 @@ async def job(simulator: Simulator, client: TeamsClient, known: set[str]) -> Non
     waiting = await simulator.connector.wait_for(
         lambda each: "approve" in verbs(each.card), TIMEOUT_SECONDS
     )
-    await client.click(PEOPLE[1], JOB_CHAT, waiting, "approve", inputs)
+    entered = {"acknowledge": acknowledgment(waiting.card)}
+    await client.click(PEOPLE[1], JOB_CHAT, waiting, "approve", entered)
 
 
 async def measure(tree: Path, count: int) -> tuple[list[float], list[float]]:

@@ -39,7 +39,7 @@ from bot.identity.tokens import FixedToken
 from bot.phones.region import Region
 from bot.signin.batch import MAX_BATCHES_PER_REGION, MAX_PHONES_PER_BATCH
 from bot.signin.request import Phone
-from bot.simulator.client import Chat, TeamsClient, verbs
+from bot.simulator.client import Chat, TeamsClient, acknowledgment, verbs
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import PEOPLE, Call, Scenario
 from bot.simulator.server import Simulator
@@ -173,7 +173,8 @@ async def _play(simulator: Simulator, client: TeamsClient, phones: int) -> tuple
     await client.click(PEOPLE[0], CHAT, validation, "request_approval", inputs)
     approval = await _until(simulator, "approve")
     started = time.perf_counter()
-    await client.click(PEOPLE[1], CHAT, approval, "approve", inputs)
+    entered = {"acknowledge": acknowledgment(approval.card)}
+    await client.click(PEOPLE[1], CHAT, approval, "approve", entered)
     approval_seconds = time.perf_counter() - started
     await _until(simulator, "export", without="cancel")
     return validation_seconds, approval_seconds

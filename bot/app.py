@@ -171,6 +171,7 @@ async def running(
             runs_as_approver=delegations is not None,
             approvals=settings.approvals,
             mends=settings.mends_accounts,
+            typed_above=settings.typed_above,
             clock=utc_now,
             policy=watch_policy.current,
         )
@@ -273,6 +274,7 @@ async def running(
                 chat_files=settings.cloud not in WITHOUT_BOT_FILES,
                 check_accounts=settings.checks_accounts,
                 mends=settings.mends_accounts,
+                typed_above=settings.typed_above,
             ),
             clock=utc_now,
             changed=changed,

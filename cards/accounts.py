@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from microsoft_teams.cards.core import Action, CardElement, Choice, ChoiceSetInput, ToggleInput
+from microsoft_teams.cards.core import (
+    Action,
+    CardElement,
+    Choice,
+    ChoiceSetInput,
+    TextBlock,
+    ToggleInput,
+)
 
 from bot.signin.request import Hold, RequestState
 from bot.signin.snapshot import MAX_NAMED, AccountChecks, RequestSnapshot, RosterSummary
@@ -139,16 +146,21 @@ def export_buttons(context: CardContext) -> list[Action]:
     ]
 
 
-def approval_warning(context: CardContext) -> list[CardElement]:
-    """What an approver must know before anything else: accounts included in spite of their checks."""
+def guarded_lines(context: CardContext) -> list[TextBlock]:
+    """For an approver, the accounts by name that look like people's and are included."""
     checks = context.snapshot.roster.account_checks
-    if checks is None or not checks.included:
+    if checks is None:
         return []
-    sentences = [text(context.message("approval-included", included=checks.included))]
-    if checks.included_accounts:
-        names = _names(context, checks)
-        sentences.insert(0, bold(context.message("approval-guarded", names=names)))
-    return [callout(sentences, "attention")]
+    return [bold(context.message("approval-guarded", names=_names(context, checks)))]
+
+
+def failed_lines(context: CardContext) -> list[TextBlock]:
+    """For an approver, how many accounts are included although their checks failed."""
+    checks = context.snapshot.roster.account_checks
+    if checks is None:
+        return []
+    failed = checks.included - len(checks.included_accounts)
+    return [text(f"• {context.message('approval-included', included=failed)}")]
 
 
 def confirm_inputs(context: CardContext) -> list[CardElement]:

@@ -15,6 +15,7 @@ from microsoft_teams.cards.core import (
 )
 
 from bot.mending.snapshot import MendOffer, MendSnapshot
+from bot.signin.acknowledgment import TYPED_ABOVE
 from bot.signin.policy.vote import Standing
 from bot.signin.request import Person
 from bot.signin.snapshot import RequestSnapshot
@@ -69,6 +70,7 @@ class CardContext:
     runs_as_approver: bool = False  #: sign-ins use the permissions of the approver
     mend: MendSnapshot | None = None  #: that a mend's card is about
     offer: MendOffer | None = None  #: on the validation card: what can be mended
+    typed_above: int = TYPED_ABOVE  #: phones up to which an approver ticks a box, without more
     standing: Standing | None = None  #: of its approval; None if one click is all it takes
 
     @property

@@ -81,8 +81,19 @@ def phone_status_table(context: CardContext, shown: Sequence[PhoneSnapshot]) -> 
 def phone_region_table(context: CardContext, shown: Sequence[PhoneSnapshot]) -> CardElement:
     """Phones with their region, for cards shown before the sign-in."""
     headers = (context.words("column-phone"), context.words("column-region"))
-    rows = [(_phone_lines(context, phone), [_region(phone)]) for phone in shown]
+    rows = [
+        ([*_phone_lines(context, phone), *_marks(context, phone)], [_region(phone)])
+        for phone in shown
+    ]
     return table(headers, rows, (1, "80px"))
+
+
+def _marks(context: CardContext, phone: PhoneSnapshot) -> list[CardElement]:
+    """Why the phone is unusual. Empty if it is not."""
+    if not phone.marks:
+        return []
+    reasons = ", ".join(context.words(f"mark-{mark.value}") for mark in phone.marks)
+    return [text(f"{SYMBOLS['warning']} {reasons}", spacing="Small")]
 
 
 def _phone_status_row(context: CardContext, phone: PhoneSnapshot) -> _Row:
@@ -132,7 +143,13 @@ def pager(context: CardContext, panel: Panel, page: Page[Any]) -> list[CardEleme
 
 def page_button(context: CardContext, title: str, panel: Panel, number: int) -> Action:
     """A button that opens page `number` (from 1) of `panel`."""
-    return context.execute_action(Verb.PAGE, title, panel=panel.value, page=number)
+    chosen = context.view.phone_filter
+    kept: dict[str, Any] = {}
+    if panel is Panel.PHONES and chosen.which:
+        kept["filter"] = chosen.which
+    if panel is Panel.PHONES and chosen.prefix:
+        kept["prefix"] = chosen.prefix
+    return context.execute_action(Verb.PAGE, title, panel=panel.value, page=number, **kept)
 
 
 def panel_buttons(context: CardContext) -> list[Action]:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from microsoft_teams.cards.core import AdaptiveCard, CardElement, Container
+from microsoft_teams.cards.core import AdaptiveCard, CardElement, Container, RefreshDefinition
 
 from bot.mending.snapshot import MendOffer, MendSnapshot
+from bot.signin.acknowledgment import TYPED_ABOVE
 from bot.signin.policy.vote import Standing
+from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.words import Words
 from cards import approval, mend, progress, reconciliation, results, status, validation
 from cards.context import BUDGETS, CardContext, CardParts
 from cards.elements import badge, size_bytes, text, title, to_json
 from cards.escape import Markup
-from cards.types import CardKind, RenderedCard, View
+from cards.types import CardKind, RenderedCard, Verb, View
 
 # Teams' limit is 28 KB; the message around the card takes up some of it.
 MAX_BYTES = 27_000
@@ -43,17 +45,28 @@ def render(
     runs_as_approver: bool = False,
     of_mend: MendSnapshot | None = None,
     offer: MendOffer | None = None,
+    typed_above: int = TYPED_ABOVE,
     standing: Standing | None = None,
 ) -> RenderedCard:
     """Renders `snapshot` as a card of `kind`, with as much detail as fits in `MAX_BYTES`.
 
     `tenant_id` is the tenant id for provisioning URLs. With `runs_as_approver`, sign-ins use the
     permissions of the approver. `of_mend` is the mend that a mend's card is about, `offer` what a draft's
-    card says about mending, `standing` what cards say about votes.
+    card says about mending, `standing` what cards say about votes. Above `typed_above` phones, an approver
+    types the number of passwords.
     """
     contexts = [
         CardContext(
-            snapshot, view, words, tenant_id, budget, runs_as_approver, of_mend, offer, standing
+            snapshot,
+            view,
+            words,
+            tenant_id,
+            budget,
+            runs_as_approver,
+            of_mend,
+            offer,
+            typed_above,
+            standing,
         )
         for budget in BUDGETS
     ]
@@ -78,8 +91,20 @@ def _render_once(context: CardContext, kind: CardKind) -> RenderedCard:
         fallback_text=summary,
         body=[_header(context, parts), *parts.body, text(_origin(context), subtle=True)],
         actions=list(parts.actions) or None,
+        refresh=_refresh(context, kind),
     )
     return RenderedCard(to_json(card), summary)
+
+
+def _refresh(context: CardContext, kind: CardKind) -> RefreshDefinition | None:
+    """Has Teams ask for each viewer's own version of an approval card: of the requester, and in a chat with
+    few members of everyone."""
+    snapshot = context.snapshot
+    waiting = kind is CardKind.APPROVAL and snapshot.state is RequestState.WAITING
+    if not waiting or not snapshot.requester_account:
+        return None
+    action = context.execute_action(Verb.REFRESH, context.words("button-refresh"))
+    return RefreshDefinition(action=action, user_ids=[snapshot.requester_account])
 
 
 def _header(context: CardContext, parts: CardParts) -> CardElement:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from bot.signin.listing import ALL, PhoneFilter
+from bot.signin.shown import Aspect
 
 
 class CardKind(StrEnum):
@@ -55,6 +58,15 @@ class Verb(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Viewer:
+    """What the one person who is shown a card may do. For presentation: every click is decided again."""
+
+    sees: bool = True  #: the request, besides what is posted where they are
+    decides: bool = False
+    withdraws: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """The part of a request that a card shows."""
 
@@ -63,6 +75,10 @@ class View:
     batch_id: int = 0  #: the batch that a reconciliation card asks about; 0 on other cards
     mend_id: int = 0  #: the mend that a mend's card is about; 0 on other cards
     for_approvers: bool = False  #: shown to approvers only, who may see every request
+    viewer: Viewer | None = None  #: None if it is posted, for everyone there
+    phone_filter: PhoneFilter = ALL  #: of the panel with phones, on an approval card
+    #: what a click found changed, so that it had no effect
+    changed: Sequence[Aspect] = ()
 
 
 @dataclass(frozen=True, slots=True)

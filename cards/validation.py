@@ -17,7 +17,7 @@ from microsoft_teams.cards.core import (
 
 from bot.phones.region import Region
 from bot.signin.batch import MAX_PHONES_PER_BATCH
-from bot.signin.request import RequestState
+from bot.signin.request import MAX_TICKET, RequestState
 from bot.signin.snapshot import RosterSummary
 from cards import accounts, lists, mend, overlaps, status, votes, windows
 from cards.context import CardContext, CardParts, Headline
@@ -157,6 +157,15 @@ def _reason_input(context: CardContext) -> TextInput:
     )
 
 
+def _ticket_input(context: CardContext) -> TextInput:
+    return TextInput(
+        id="ticket",
+        label=context.words("label-ticket"),
+        placeholder=context.words("placeholder-ticket"),
+        max_length=MAX_TICKET,
+    )
+
+
 def _request_form(context: CardContext) -> list[CardElement]:
     """The inputs of *Request approval*, or what to do instead if no row is ready."""
     roster = context.snapshot.roster
@@ -186,7 +195,7 @@ def _request_form(context: CardContext) -> list[CardElement]:
                 error_message=context.words("error-region"),
             )
         )
-    form.append(_reason_input(context))
+    form += [_reason_input(context), _ticket_input(context)]
     if roster.not_ready:
         form.append(
             ToggleInput(

@@ -117,6 +117,11 @@ PLACES = (
         "Route a chat command or a click to its handler", "bot/commands/dispatcher.py", "Dispatcher"
     ),
     Place("Answer an approver's click on Approve", "bot/commands/approval.py", "approve"),
+    Place("Gather what an approver is shown besides the rows", "bot/store/evidence.py", "gather"),
+    Place("Decide what is unusual about a request", "bot/signin/unusual.py", "unusual"),
+    Place("Decide between a tick and a typed number", "bot/signin/acknowledgment.py", "wanted"),
+    Place("Tell what changed since the clicked card", "bot/signin/shown.py", "changed"),
+    Place("Page through the phones of a request", "bot/store/phone_pages.py", "load"),
     Place(
         "Let an approver settle a batch of unknown outcome",
         "bot/commands/reconcile.py",

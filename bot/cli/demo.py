@@ -35,6 +35,7 @@ from bot.simulator.client import (
     Chat,
     NoSuchButtonError,
     TeamsClient,
+    acknowledgment,
     button,
     has_attachment,
     texts,
@@ -197,11 +198,13 @@ class _Play:
         self._line(_ADMIN.name, "tries to approve the request")
         answer = await self._click(_ADMIN, thread, approval, Verb.APPROVE, {"acknowledge": "true"})
         self._line("Offhook, to the admin only", str(answer.get("value")))
+        entered = acknowledgment(approval.card)
+        how = "selects the check box" if entered == "true" else f"types {entered}"
         self._line(
             _APPROVER.name,
-            "selects “Approve”, selects the check box, and selects “Approve and reset passwords”",
+            f"selects “Approve”, {how}, and selects “Approve and reset passwords”",
         )
-        inputs = {"acknowledge": "true", "comment": "Go ahead"}
+        inputs = {"acknowledge": entered, "comment": "Go ahead"}
         await self._click(_APPROVER, thread, approval, Verb.APPROVE, inputs)
 
     async def _watch(self) -> Posted:

@@ -23,7 +23,7 @@ from bot.store.models import BatchRow, LinkRow, PhoneRow
 from cards.escape import markdown
 
 _ASKED = frozenset({"drafted", "asked", "accounts included", "overlap explained"})
-_SAW = frozenset({"exported", "list read"})
+_SAW = frozenset({"exported", "list read", "looked"})
 _DECIDED = frozenset(
     {"voted", "vote void", "approved", "rejected", "withdrawn", "expired", "denied", "signed in"}
 )

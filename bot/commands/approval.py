@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -14,13 +15,14 @@ from bot.commands.context import (
     SHOW_CARD,
     ClickAnswer,
     Context,
+    ShowCard,
     Turn,
     audit_denial,
     denied_click,
     facts_of,
     say,
 )
-from bot.commands.inputs import MAX_TEXT, Inputs
+from bot.commands.inputs import MAX_TEXT, Inputs, cleaned
 from bot.identity.delegations import ApproverTokens, DelegationDenied
 from bot.lifecycle import approvals, preflight
 from bot.lifecycle import requests as lifecycle
@@ -28,12 +30,15 @@ from bot.lifecycle.approvals import Ballot, Outcome
 from bot.lifecycle.asking import Asking, AskingDeniedError
 from bot.lifecycle.preflight import UnknownAccountError
 from bot.lifecycle.requests import (
+    Asked,
     DigestMismatchError,
     NothingReadyError,
     OverlapUnexplainedError,
     RegionMissingError,
 )
 from bot.phones import region
+from bot.signin import acknowledgment
+from bot.signin.acknowledgment import Acknowledgment
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.digest import HEX_CHARS, equal
 from bot.signin.policy import quorum
@@ -47,14 +52,18 @@ from bot.signin.policy.evaluator import (
     may_withdraw,
 )
 from bot.signin.policy.facts import Actor, RequestFacts
-from bot.signin.request import RequestState
+from bot.signin.request import MAX_TICKET, RequestState
+from bot.signin.shown import MAX_CHARS, Aspect, changed
 from bot.signin.snapshot import MAX_NAMED
-from bot.store import policy_facts, requests
+from bot.store import account_checks, policy_facts, requests, shown
 from bot.store.requests import Request
 from cards.types import Verb
 from cards.votes import wanted_text
 
 log = structlog.get_logger()
+
+_MAX_UPN = 200  # characters
+_DIRECTORY_SECONDS = 1.5  # of the two that a click may take
 
 
 async def request_approval(
@@ -89,6 +98,11 @@ async def _ask(
     include_failed = inputs.ticked("include_failed")
     include_guarded = inputs.choices("include_guarded", MAX_NAMED)
     reason = inputs.text("reason", MAX_TEXT)
+    told = Asked(
+        ticket=inputs.text("ticket", MAX_TICKET),
+        upn=await _upn(context, turn),
+        account=turn.account_id,
+    )
     if (include_failed or include_guarded) and not reason:
         return TextAnswer(context.words("ask-include-reason"))
     try:
@@ -102,6 +116,7 @@ async def _ask(
                 batch_size=batch_size,
                 include_failed=include_failed,
                 include_guarded=include_guarded,
+                told=told,
                 ttl=timedelta(seconds=context.rules.approval_ttl),
                 actor=turn.actor.person,
                 now=context.clock(),
@@ -141,6 +156,16 @@ async def _warn_if_unsatisfiable(context: Context, turn: Turn, request_id: str) 
         wanted = wanted_text(context.words, lacking)
         text = context.words("notification-unsatisfiable", request=request_id, wanted=wanted)
         await say(context, turn.conversation, text)
+
+
+async def _upn(context: Context, turn: Turn) -> str:
+    """The requester's UPN by the directory; "" if it does not answer in time for a click."""
+    try:
+        async with asyncio.timeout(_DIRECTORY_SECONDS):
+            profile = await context.roles.profile(turn.actor.person.object_id)
+    except TimeoutError:
+        return ""
+    return cleaned(profile.user_principal_name, _MAX_UPN) if profile else ""
 
 
 async def _explain_overlap(
@@ -195,6 +220,36 @@ async def _changed(context: Context, turn: Turn, request: Request, differs: str)
     return TextAnswer(context.words("approve-changed"))
 
 
+async def _changed_since(context: Context, request: Request, inputs: Inputs) -> Sequence[Aspect]:
+    """What the clicked card did not show as it is now."""
+    if not inputs.given("shown"):
+        # Cards posted by earlier versions: the overlap, or the reason for it.
+        outdated = request.overlaps_version > inputs.number("version", 0)
+        return [Aspect.OVERLAP] if outdated else []
+    async with context.database.read() as tx:
+        now = await shown.load(tx, request, context.clock())
+    return changed(inputs.text("shown", MAX_CHARS), now)
+
+
+async def _missing(context: Context, request: Request, inputs: Inputs) -> TextAnswer | None:
+    """What is still to be done before approving: tick the box, or type the number of passwords."""
+    async with context.database.read() as tx:
+        included = await account_checks.included(tx, request.id)
+    asked = acknowledgment.wanted(
+        phones=request.ready_rows,
+        against_checks=included > 0,
+        typed_above=context.rules.typed_above,
+    )
+    if asked is Acknowledgment.TICK:
+        ticked = inputs.ticked("acknowledge")
+        return None if ticked else TextAnswer(context.words("approve-acknowledge"))
+    typed = acknowledgment.typed_number(inputs.data.get("acknowledge"))
+    if typed == request.accounts:
+        return None
+    number = "none" if typed is None else str(typed)
+    return TextAnswer(context.words("approve-type-number", accounts=request.accounts, typed=number))
+
+
 async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     comment = inputs.text("comment", MAX_TEXT)
     facts, voters = await _with_voters(context, turn, request)
@@ -204,10 +259,15 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
     # Cards posted by earlier versions carry no digest.
     if inputs.given("digest") and not equal(inputs.text("digest", HEX_CHARS), request.digest):
         return await _changed(context, turn, request, "card")
-    if request.overlaps_version > inputs.number("version", 0):
-        return SHOW_CARD  # the clicked card did not show the overlap, or not the reason for it
-    if not inputs.ticked("acknowledge"):
-        return TextAnswer(context.words("approve-acknowledge"))
+    if outdated := await _changed_since(context, request, inputs):
+        await audit_denial(context, turn, Verb.APPROVE.value, "card-outdated", request)
+        if Aspect.WINDOWS in outdated:  # no transition has told the posted cards
+            async with context.database.write() as tx:
+                await lifecycle.redraw(tx, request)
+            context.changed()
+        return ShowCard(outdated)
+    if missing := await _missing(context, request, inputs):
+        return missing
     if request.guarded_accounts and not inputs.ticked("confirm_guarded"):
         return TextAnswer(context.words("approve-confirm-guarded"))
     ballot = Ballot(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
@@ -19,6 +19,7 @@ from bot.lifecycle import denials
 from bot.lifecycle.notifications import Notifications
 from bot.runner.projection import Projection
 from bot.settings.model import Exports
+from bot.signin.acknowledgment import TYPED_ABOVE
 from bot.signin.digest import UNKEYED, Digests
 from bot.signin.policy.decision import Decision, DenialReason, Ruling
 from bot.signin.policy.evaluator import may_see, may_see_all
@@ -26,6 +27,7 @@ from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import Policy
 from bot.signin.policy.roles import approver
 from bot.signin.request import Person, parse_id
+from bot.signin.shown import Aspect
 from bot.store import policy_facts, posts, requests
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database
@@ -48,6 +50,7 @@ class Rules:
     #: whether accounts are checked: of a new draft, and once more at the approval
     check_accounts: bool = False
     mends: bool = False  #: whether accounts can be mended
+    typed_above: int = TYPED_ABOVE  #: phones up to which an approver ticks a box, without more
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,9 @@ async def facts_of(context: Context, turn: Turn, request: Request) -> RequestFac
 @dataclass(frozen=True, slots=True)
 class ShowCard:
     """A click's answer: the card as it stands after the click."""
+
+    #: what the clicked card did not show, so that the click had no effect
+    changed: Sequence[Aspect] = ()
 
 
 SHOW_CARD = ShowCard()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from types import MappingProxyType
 
 import structlog
@@ -49,6 +50,7 @@ from bot.identity.delegations import Proof
 from bot.phones import roster
 from bot.signin.policy.decision import Ruling
 from bot.signin.policy.evaluator import may_see, may_see_all, may_submit_file
+from bot.signin.request import RequestState
 from bot.store import conversations, posts, received_activities, requests
 from bot.store.conversations import ConversationReference
 from bot.store.database import counted_commits
@@ -117,6 +119,11 @@ _EXPLAINING = frozenset(
         Verb.CHECK_ACCOUNTS,
     }
 )
+
+
+def _refreshes_approval(verb: str, card: Post, request: Request) -> bool:
+    waiting = request.state is RequestState.WAITING
+    return verb == Verb.REFRESH and card.kind == CardKind.APPROVAL and waiting
 
 
 class Dispatcher:
@@ -214,6 +221,8 @@ class Dispatcher:
             # Where the card is posted, a button says why it is not for this person.
             requests_too = may_submit_file(turn.policy, turn.actor).allowed
             explains = card is not None and requests_too and action.verb in _EXPLAINING
+            # Teams asks for the version of whoever looks at a posted card: one that tells nothing more.
+            explains |= card is not None and _refreshes_approval(action.verb, card, request)
             if not explains or request.tenant_id != turn.actor.tenant_id:
                 if action.verb in CLICK_HANDLERS and not repeated:
                     await audit_decision(context, turn, action.verb, decision, request)
@@ -240,6 +249,7 @@ class Dispatcher:
             mend_id=card.mend_id if card else inputs.number("mend", 0, largest=LARGEST_ID),
             for_approvers=turn.sees_all,
         )
+        viewer = await status.viewer_of(self._context, turn, request)
         kind = CardKind(card.kind) if card else status.kind_for(turn, request)
         if verb in CLICK_HANDLERS:
             handler, kind_of_button = CLICK_HANDLERS[verb]
@@ -247,11 +257,12 @@ class Dispatcher:
                 answer = await handler(self._context, turn, request, inputs)
                 if not isinstance(answer, ShowCard):
                     return answer
+                view = replace(view, changed=answer.changed)
             if card is None:
                 kind = kind_of_button
         elif verb is Verb.PAGE and not repeated:
-            view = await status.turn_page(self._context, turn, card, inputs)
-        return await self._card(request.id, kind, view)
+            view = await status.turn_page(self._context, turn, request, card, inputs)
+        return await self._card(request.id, kind, replace(view, viewer=viewer))
 
     async def _card(self, request_id: str, kind: CardKind, view: View) -> Answer:
         async with self._context.database.read() as tx:

@@ -48,10 +48,11 @@ from cards.types import Verb
 log = structlog.get_logger()
 
 RESULTS = "results"
+PHONES = "phones"  #: the list that an approver decides about
 ISSUES = "issues"
 SCRIPT = "script"  #: cmdlets that mend what the account checks found
 NUMBERS = "numbers"  #: accounts without a phone number
-_EXPORTS = (RESULTS, ISSUES, SCRIPT, NUMBERS)
+_EXPORTS = (RESULTS, PHONES, ISSUES, SCRIPT, NUMBERS)
 HEADER = (
     "Username",
     "HardwareId",

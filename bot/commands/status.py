@@ -2,25 +2,38 @@
 
 from __future__ import annotations
 
-from bot.commands.context import Context, Turn, visible_or_say
+from bot.commands.context import Context, Turn, facts_of, visible_or_say
 from bot.commands.history import OPEN_STATES, list_requests
 from bot.commands.inputs import Inputs
+from bot.lifecycle import looks
 from bot.mending.mend import MendState
+from bot.signin.listing import ALL, MAX_PREFIX, PhoneFilter, parse
+from bot.signin.policy.evaluator import may_decide, may_see, may_withdraw
 from bot.signin.request import RequestState
 from bot.store import batches, mends, posts
 from bot.store.mends import Mend
 from bot.store.posts import NewPost, Post
 from bot.store.requests import Request
-from cards.types import CardKind, Panel, View
+from cards.types import CardKind, Panel, View, Viewer
 
 
-async def turn_page(context: Context, turn: Turn, card: Post | None, inputs: Inputs) -> View:
+async def turn_page(
+    context: Context, turn: Turn, request: Request, card: Post | None, inputs: Inputs
+) -> View:
     """Turn a posted card to the panel and page that a click asks for; the publisher updates it for
-    everyone. `card` is None if the client did not say which message was clicked."""
+    everyone. An approval card is turned for the one who clicked only: others decide on the same card.
+    `card` is None if the client did not say which message was clicked."""
     name = inputs.text("panel", 16)
     panel = Panel(name) if name in set(Panel) else Panel.NONE
     page = inputs.number("page", 1)
-    if card is not None:
+    kind = CardKind(card.kind) if card else kind_for(turn, request)
+    phones = ALL
+    if kind is CardKind.APPROVAL:
+        if panel is Panel.PHONES:
+            prefix = inputs.text("prefix", MAX_PREFIX)
+            phones = parse(inputs.text("filter", 16), prefix)
+            await _record_look(context, turn, request, phones)
+    elif card is not None:
         async with context.database.write() as tx:
             await posts.turn(tx, card.id, panel=panel.value, page=page)
         context.changed()
@@ -30,6 +43,30 @@ async def turn_page(context: Context, turn: Turn, card: Post | None, inputs: Inp
         batch_id=card.batch_id if card else 0,
         mend_id=card.mend_id if card else 0,
         for_approvers=turn.sees_all,
+        phone_filter=phones,
+    )
+
+
+async def _record_look(context: Context, turn: Turn, request: Request, phones: PhoneFilter) -> None:
+    """Reads first: most pages are of a list that this approver has looked at before."""
+    actor = turn.actor.person
+    if not turn.sees_all or request.state is not RequestState.WAITING:
+        return
+    async with context.database.read() as tx:
+        new = await looks.is_new(tx, request, phones, actor=actor)
+    if new:
+        async with context.database.write() as tx:
+            await looks.record(tx, request, phones, actor=actor, now=context.clock())
+
+
+async def viewer_of(context: Context, turn: Turn, request: Request) -> Viewer:
+    """What the one who is shown a card may do."""
+    policy, actor = turn.policy, turn.actor
+    facts = await facts_of(context, turn, request)
+    return Viewer(
+        sees=may_see(policy, actor, facts).allowed,
+        decides=may_decide(policy, actor, facts, now=context.clock()).allowed,
+        withdraws=may_withdraw(policy, actor, facts).allowed,
     )
 
 

@@ -22,7 +22,7 @@ from bot.signin.digest import UNKEYED, Digests, equal
 from bot.signin.overlap import Overlap, Verdict, judge
 from bot.signin.request import Hold, Person, RequestState
 from bot.signin.transition import Transition
-from bot.store import audit, drafts, locks, overlaps, requests, transitions
+from bot.store import audit, drafts, evidence, locks, overlaps, requests, transitions
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.drafts import NewRequest
@@ -42,6 +42,18 @@ class RegionMissingError(Exception):
 
 class NothingReadyError(Exception):
     """No row is ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What approvers are shown of who asks, besides the name and the reason."""
+
+    ticket: str = ""  #: "" without one
+    upn: str = ""  #: from the directory; "" if it did not tell
+    account: str = ""  #: who they are to the chat
+
+
+NOTHING_TOLD = Asked()
 
 
 class OverlapUnexplainedError(Exception):
@@ -227,12 +239,13 @@ async def request_approval(
     include_failed: bool = False,
     include_guarded: Collection[str] = (),
     asking: Asking | None = None,
+    told: Asked = NOTHING_TOLD,
 ) -> bool:
     """draft -> waiting. From here on the rows do not change; the digest binds the approval to them.
 
     `region`: for the rows whose file gave none. `ttl`: how long approvers have. `batch_size`: phones per
     batch at most, None for what the draft says. `include_failed`, `include_guarded`: accounts to take along
-    although the checks left them out, see `preflight.include`.
+    although the checks left them out, see `preflight.include`. `told`: what else approvers are shown.
     `asking`: who asks, and the policy that has to permit it; None: it was asked already.
     Returns False when the request has already moved on, or when others have the same phones or accounts
     and the draft's card did not show it; then it does now. Raises `RegionMissingError`,
@@ -268,6 +281,9 @@ async def request_approval(
         states.REQUEST_APPROVAL,
         RequestRow.preflight != Preflight.CHECKING.value,
         reason=reason,
+        ticket=told.ticket,
+        requester_upn=told.upn,
+        requester_account=told.account,
         asked_at=now,
         expires_at=now + ttl,
         remind_at=now + ttl / 2,
@@ -281,9 +297,24 @@ async def request_approval(
     if await requests.without_region(tx, request.id):
         raise RegionMissingError(request.id)
     sealed = digests.request(await requests.phones(tx, request.id), batch_size=batch_size)
-    await tx.execute(update(RequestRow).where(RequestRow.id == request.id).values(digest=sealed))
+    current = replace(current, batch_size=batch_size)
+    gathered = (await evidence.gather(tx, current, now)).document()
+    await tx.execute(
+        update(RequestRow)
+        .where(RequestRow.id == request.id)
+        .values(digest=sealed, evidence=gathered)
+    )
+    ticket = {"ticket": told.ticket} if told.ticket else {}
     await audit.record(
-        tx, request.id, "asked", now, actor, reason=reason, digest=sealed, **_counted(found)
+        tx,
+        request.id,
+        "asked",
+        now,
+        actor,
+        reason=reason,
+        digest=sealed,
+        **ticket,
+        **_counted(found),
     )
     if included.accounts:
         await audit.record(
@@ -514,6 +545,11 @@ async def remind(tx: Transaction, notify: Notifications, request: Request, now: 
     if reminded.rowcount == 1:
         await notify.reminded(tx, request, now)
     return reminded.rowcount == 1
+
+
+async def redraw(tx: Transaction, request: Request) -> None:
+    """Have the posted cards drawn anew: time has changed what they show."""
+    await requests.touch(tx, request.id, state_version=RequestRow.version + 1)
 
 
 async def cancel(

@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.mending.mend import TERMINAL_MEND_STATES
 from bot.runner.messages import Attachment, Message
 from bot.settings.model import REQUESTER_CHAT
+from bot.signin.acknowledgment import TYPED_ABOVE
 from bot.signin.policy.model import Policy, simple
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
 from bot.store import mends, policy_facts, requests, snapshots
@@ -51,6 +52,7 @@ class Projection:
     runs_as_approver: bool = False  #: sign-ins use the permissions of the approver
     approvals: str = REQUESTER_CHAT  #: where approval cards go: a channel id, or `requester-chat`
     mends: bool = True  #: whether accounts can be mended
+    typed_above: int = TYPED_ABOVE  #: phones up to which an approver ticks a box, without more
     clock: Callable[[], datetime] = _utc_now
     policy: Callable[[], Policy] = _no_rules  #: the one in force
 
@@ -65,6 +67,7 @@ class Projection:
             only_failed=view.panel is Panel.FAILED,
             issues=view.panel in (Panel.NONE, Panel.ISSUES),
             now=self.clock(),
+            phone_filter=view.phone_filter,
         )
         if snapshot is None:
             return None
@@ -89,6 +92,7 @@ class Projection:
             of_mend=of_mend,
             standing=standing,
             offer=await mends.offer(tx, request_id) if is_draft and self.mends else None,
+            typed_above=self.typed_above,
         )
         # A mend goes on, and can be undone, after its request has ended.
         final = snapshot.state in TERMINAL_REQUEST_STATES

@@ -180,6 +180,12 @@ class Settings(BaseSettings):
     approval_ttl: float = Field(
         86400, gt=0, description="Seconds until a request awaiting approval expires."
     )
+    typed_above: int = Field(
+        100,
+        ge=0,
+        description="Up to this many phones, an approver ticks a box; above, or if accounts are included "
+        "that the checks left out, they type the number of passwords that is reset. 0: they always type.",
+    )
     digest_key: SecretStr = Field(
         SecretStr(""),
         description="Secret, kept outside the database, of at least 16 characters. With it, nobody who "

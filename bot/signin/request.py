@@ -62,6 +62,9 @@ TRANSITIONS = (
 TERMINAL_REQUEST_STATES = terminal(RequestState, TRANSITIONS)
 NOTHING_RAN = frozenset({RequestState.REJECTED, RequestState.EXPIRED, RequestState.WITHDRAWN})
 
+#: Characters of a ticket.
+MAX_TICKET = 60
+
 
 @dataclass(frozen=True, slots=True)
 class Person:

@@ -13,6 +13,8 @@ from typing import Generic, TypeVar
 from bot.phones.issue import Issue, Notice
 from bot.phones.region import Region
 from bot.signin.batch import MAX_PHONES_PER_BATCH, BatchState
+from bot.signin.evidence import NO_EVIDENCE, Evidence
+from bot.signin.listing import Mark
 from bot.signin.outcome import Cause, PhoneStatus
 from bot.signin.overlap import Overlap
 from bot.signin.request import Hold, Person, RequestState
@@ -229,6 +231,7 @@ class PhoneSnapshot:
         ""  #: `bot.preflight.verdict.Result` of its account; "" if not checked, or not read
     )
     sighting: Sighting | None = None  #: None if it is not looked for in the sign-in log
+    marks: Sequence[Mark] = ()  #: why it is unusual; empty if not read
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,6 +273,11 @@ class RequestSnapshot:
     hold: AccountHold | None = None  #: None unless it holds the request
     rechecked: Sequence[Notice] = ()  #: what came of checking accounts again at the approval
     sightings: Sightings | None = None  #: in the sign-in log; None if no phone is looked for there
+    ticket: str = ""  #: the requester's; "" without one
+    requester_upn: str = ""  #: from the directory, when approval was requested; "" if unknown
+    requester_account: str = ""  #: who the requester is to the chat; "" if unknown
+    evidence: Evidence = NO_EVIDENCE
+    shown: str = ""  #: what an approval of this card is for (`bot.signin.shown`); "" unless waiting
 
     @property
     def phones_by_status(self) -> Tally:

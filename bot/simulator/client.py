@@ -37,13 +37,15 @@ class NoSuchButtonError(LookupError):
 
 
 def elements(node: Any) -> Iterator[dict[str, Any]]:
-    """Every object with a `type` in a card, including the card itself, in document order."""
+    """Every object with a `type` in a card, including the card itself, in document order. What refreshes the
+    card is no part of it."""
     if isinstance(node, dict):
         element = cast(dict[str, Any], node)
         if "type" in element:
             yield element
-        for value in element.values():
-            yield from elements(value)
+        for name, value in element.items():
+            if name != "refresh":
+                yield from elements(value)
     elif isinstance(node, list):
         for value in cast(list[Any], node):
             yield from elements(value)
@@ -65,6 +67,14 @@ def button(card: Json | None, verb: str, **having: Any) -> dict[str, Any]:
 def verbs(card: Json | None) -> list[str]:
     """The verbs of a card's buttons, in document order."""
     return [str(each.get("verb")) for each in elements(card) if each["type"] == "Action.Execute"]
+
+
+def acknowledgment(card: Json | None) -> str:
+    """What an approver enters: a tick, or the number of passwords, as the button names it."""
+    typed = [each for each in elements(card) if each["type"] == "Input.Number"]
+    if not any(each.get("id") == "acknowledge" for each in typed):
+        return "true"
+    return "".join(filter(str.isdigit, str(button(card, "approve")["title"])))
 
 
 def texts(card: Json | None) -> str:

@@ -198,6 +198,22 @@ async def record_once(
     return True
 
 
+async def details(
+    tx: Transaction, request_id: str, action: str, actor: Person
+) -> list[dict[str, Any]]:
+    """The details of a request's events of this action by this person, oldest first."""
+    rows = await tx.execute(
+        select(EventRow.detail)
+        .where(
+            EventRow.request_id == request_id,
+            EventRow.action == action,
+            EventRow.actor_id == actor.object_id,
+        )
+        .order_by(EventRow.id)
+    )
+    return list(rows.scalars())
+
+
 async def recent_actions(tx: Transaction, limit: int) -> list[AuditedAction]:
     """The newest lines, newest first."""
     rows = await tx.execute(

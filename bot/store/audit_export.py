@@ -20,7 +20,7 @@ from bot.store.chain import Event, Link, timestamp
 _CLASS = 3004  # Entity Management
 _SHA_256 = 3
 _OTHER = 99
-_ACTIVITIES = {"drafted": 1, "exported": 2, "list read": 2, "requests purged": 4}
+_ACTIVITIES = {"drafted": 1, "exported": 2, "list read": 2, "looked": 2, "requests purged": 4}
 _FAILURES = frozenset({"denied"})
 #: of the table, with the attributes of OCSF's that they have
 COLUMNS = (

@@ -189,15 +189,22 @@ async def known_remote_batch_ids(tx: Transaction, tenant_id: str) -> set[str]:
 
 
 async def durations(tx: Transaction, batch: Batch) -> list[tuple[float, float]]:
-    """How long the newest finished batches of the tenant and region took that are of a similar size.
+    """`durations_like`, for batches like this one."""
+    return await durations_like(tx, batch.tenant_id, batch.region, batch.size)
+
+
+async def durations_like(
+    tx: Transaction, tenant_id: str, region: Region, size: int
+) -> list[tuple[float, float]]:
+    """How long the newest finished batches of the tenant and region took that have about `size` phones.
 
     For each, the seconds after its submit when it was last seen running and first seen ended.
     """
     rows = await tx.execute(
         select(BatchRow.size, BatchRow.sent_at, BatchRow.seen_running_at, BatchRow.done_at)
         .where(
-            BatchRow.tenant_id == batch.tenant_id,
-            BatchRow.region == batch.region.value,
+            BatchRow.tenant_id == tenant_id,
+            BatchRow.region == region.value,
             BatchRow.done_at.is_not(None),
             BatchRow.seen_running_at.is_not(None),
         )
@@ -206,8 +213,8 @@ async def durations(tx: Transaction, batch: Batch) -> list[tuple[float, float]]:
     )
     similar = [
         ((running - sent).total_seconds(), (done - sent).total_seconds())
-        for size, sent, running, done in rows
-        if sent and running and done and batch.size <= 2 * size <= 4 * batch.size
+        for finished, sent, running, done in rows
+        if sent and running and done and size <= 2 * finished <= 4 * size
     ]
     return similar[:_REMEMBERED]
 

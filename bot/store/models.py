@@ -134,6 +134,13 @@ class RequestRow(Base):
     mendable: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
     #: what is known of the tenant from before says nothing to the checks any more; None if it does
     facts_stale_at: Mapped[datetime | None]
+    ticket: Mapped[str] = mapped_column(Text, default="", server_default="")
+    #: UPN of the requester, from the directory when approval was requested; "" if it did not tell
+    requester_upn: Mapped[str] = mapped_column(Text, default="", server_default="")
+    #: who the requester is to the chat, when approval was requested
+    requester_account: Mapped[str] = mapped_column(Text, default="", server_default="")
+    #: fields of `bot.signin.evidence.Evidence`, when approval was requested; empty before
+    evidence: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
 
     __table_args__ = (
         Index(None, "tenant_id", "created_at"),

@@ -101,7 +101,7 @@ def hits(request_id: str, tenant_id: str, own: Sequence[str], now: datetime) -> 
     """Each account and each hardware ID of the request that another request than `own` has, too."""
     accounts = _distinct(request_id, _mine.account)
     hardware_ids = _distinct(request_id, _mine.hardware_id)
-    counting = [*_counts(tenant_id, own, now), *_phone_counts()]
+    counting = [*_counts(tenant_id, own, now), *phone_counts_of(_theirs)]
     return union_all(
         select(_theirs.request_id, _theirs.account.label("account"), null().label("phone"))
         .join(accounts, _theirs.account == accounts.c.key)
@@ -137,12 +137,12 @@ def _counts(tenant_id: str, own: Sequence[str], now: datetime) -> list[ColumnEle
     ]
 
 
-def _phone_counts() -> list[Condition]:
-    """`overlap.phone_counts`, for their phones."""
+def phone_counts_of(phone: Any) -> list[Condition]:
+    """`overlap.phone_counts`, for rows of an alias of `PhoneRow`."""
     return [
-        _theirs.ready,
-        _theirs.status != PhoneStatus.NOT_RUN.value,
-        _theirs.cause.not_in(sorted(overlap.NOT_RESET_CAUSES)),
+        phone.ready,
+        phone.status != PhoneStatus.NOT_RUN.value,
+        phone.cause.not_in(sorted(overlap.NOT_RESET_CAUSES)),
     ]
 
 
@@ -165,7 +165,7 @@ def _shares(column: Column, other_id: Any) -> ColumnElement[bool]:
     )
     return (
         select(literal(1))
-        .where(same, _theirs.request_id == other_id, *_phone_counts())
+        .where(same, _theirs.request_id == other_id, *phone_counts_of(_theirs))
         .correlate_except(_theirs)
         .exists()
     )

@@ -137,8 +137,9 @@ def _without(row: Mapping[str, Any], wanted: re.Pattern[str]) -> Mapping[str, An
 
 
 def _names(row: Mapping[str, Any], role: str, wanted: re.Pattern[str]) -> bool:
-    """Whether the person had this role in a request or a mend. Name and object ID go together."""
-    return any(_contains(row[f"{role}_{of}"], wanted) for of in ("id", "name"))
+    """Whether the person had this role in a request or a mend. What is kept of a person goes together."""
+    kept = (f"{role}_{of}" for of in ("id", "name", "upn", "account"))
+    return any(_contains(row[name], wanted) for name in kept if name in row)
 
 
 async def _forget_people(
@@ -170,7 +171,7 @@ async def _forget(
 ) -> None:
     if table.name == RequestRow.__tablename__:
         await _forget_people(tx, RequestRow, row, wanted)
-        canceller = _names(row, "cancelled_by", wanted)
+        requester, canceller = (_names(row, role, wanted) for role in ("requester", "cancelled_by"))
         await tx.execute(
             update(RequestRow)
             .where(RequestRow.id == row["id"])
@@ -182,6 +183,10 @@ async def _forget(
                 recheck_notices=_list_without(row["recheck_notices"], wanted),
                 tenant_stops=_list_without(row["tenant_stops"], wanted),
                 tenant_verdicts=_list_without(row["tenant_verdicts"], wanted),
+                ticket=_text_without(row["ticket"], wanted),
+                requester_upn="" if requester else row["requester_upn"],
+                requester_account="" if requester else row["requester_account"],
+                evidence={} if _contains(row["evidence"], wanted) else row["evidence"],
             )
         )
     elif table.name == MendRow.__tablename__:

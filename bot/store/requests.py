@@ -40,8 +40,11 @@ class Request:
     reason: str  #: the requester's; "" while draft
     reason_wanted_since: datetime | None  #: UTC; None unless an overlap has to be explained
     overlaps_version: int  #: `version` at which overlaps or their reason changed last, 0 without
+    ticket: str = ""  #: the requester's; "" without one
+    accounts: int = 0  #: distinct accounts in the ready rows, whose passwords a sign-in resets
     checking_accounts: bool = False  #: its accounts have not all been checked yet
     accounts_unchecked: bool = False  #: it was drafted while accounts were not checked
+    accounts_checked_at: datetime | None = None  #: UTC time of the last check; None before
     guarded_accounts: int = 0  #: accounts that look like people's, included by name
     approver: Person | None = None  #: who approved or rejected it
     hold: Hold = Hold.NONE
@@ -76,6 +79,7 @@ def header(row: Row[Any]) -> dict[str, Any]:
         "retry_of": row.retry_of,
         "reason": row.reason,
         "reason_wanted_since": row.reason_wanted_since,
+        "ticket": row.ticket,
     }
 
 
@@ -93,8 +97,10 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
         ready_rows=row.ready_rows,
         total_rows=row.total_rows,
         overlaps_version=row.overlaps_version,
+        accounts=row.accounts,
         checking_accounts=row.preflight == Preflight.CHECKING.value,
         accounts_unchecked=row.preflight == Preflight.OFF.value,
+        accounts_checked_at=row.accounts_checked_at,
         guarded_accounts=row.guarded_accounts,
         approver=Person(row.decided_by_id, row.decided_by_name) if row.decided_by_id else None,
         hold=Hold(row.hold),

@@ -21,7 +21,9 @@ from bot.signin.batch import (
     BatchState,
     plan,
 )
-from bot.signin.outcome import CAUSES, UNKNOWN, PhoneStatus
+from bot.signin.evidence import Evidence
+from bot.signin.listing import ALL, PhoneFilter
+from bot.signin.outcome import CAUSES, UNKNOWN
 from bot.signin.request import Hold, Person, RequestState
 from bot.signin.snapshot import (
     MAX_NAMED,
@@ -41,7 +43,16 @@ from bot.signin.snapshot import (
     StalledBatch,
     Tally,
 )
-from bot.store import account_checks, batches, overlaps, requests, sightings, windows
+from bot.store import (
+    account_checks,
+    batches,
+    overlaps,
+    phone_pages,
+    requests,
+    shown,
+    sightings,
+    windows,
+)
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.models import (
@@ -50,10 +61,8 @@ from bot.store.models import (
     IssueRow,
     PhoneRow,
     RequestRow,
-    SightingRow,
 )
 
-PAGE_SIZE = 10  # items per page
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
 _MAX_CAUSES = 30  # more than anyone reads; the export has them all
 _MAX_EXAMPLES = 3  # accounts named per cause or batch
@@ -69,14 +78,16 @@ async def load(
     only_failed: bool = False,
     issues: bool = False,
     now: datetime | None = None,
+    phone_filter: PhoneFilter = ALL,
 ) -> RequestSnapshot | None:
     """The request as committed; None if there is none. `page` is of the issues if `issues`, else of the
-    phones. `now`: UTC, for what depends on it; without, that is left out."""
+    phones that pass the filter. `now`: UTC, for what depends on it; without, that is left out."""
     row = (
         await tx.execute(select(RequestRow.__table__).where(RequestRow.id == request_id))
     ).one_or_none()
     if row is None:
         return None
+    waiting = row.state == RequestState.WAITING.value
     return RequestSnapshot(
         **requests.header(row),
         roster=await _roster(tx, row, page if issues else 1, now),
@@ -86,7 +97,14 @@ async def load(
         unsettled=await _unsettled(tx, request_id),
         stalled=await _stalled(tx, request_id),
         waits=await _waits(tx, row),
-        phones=await _phones(tx, request_id, 1 if issues else page, only_failed=only_failed),
+        phones=await phone_pages.load(
+            tx,
+            row,
+            1 if issues else page,
+            only_failed=only_failed,
+            phone_filter=phone_filter,
+            marked_at=now if waiting else None,
+        ),
         created_at=row.created_at,
         asked_at=row.asked_at,
         decided_by=_person(row.decided_by_id, row.decided_by_name),
@@ -101,16 +119,15 @@ async def load(
         hold=await _hold(tx, row),
         rechecked=[Notice(n["code"], n["arguments"]) for n in row.recheck_notices],
         sightings=await sightings.of_request(tx, request_id),
+        requester_upn=row.requester_upn,
+        requester_account=row.requester_account,
+        evidence=Evidence.of_document(row.evidence),
+        shown=await shown.load(tx, row, now) if waiting and now else "",
     )
 
 
 def _person(object_id: str, name: str) -> Person | None:
     return Person(object_id, name) if object_id else None
-
-
-def _nearest(page: int, total: int) -> int:
-    """The nearest page that exists, since clients choose the page."""
-    return min(max(page, 1), max(1, -(-total // PAGE_SIZE)))
 
 
 async def _count(tx: Transaction, *conditions: Condition) -> int:
@@ -121,13 +138,13 @@ async def _roster(
     tx: Transaction, request: Row[Any], page: int, now: datetime | None
 ) -> RosterSummary:
     total = await _count(tx, IssueRow.request_id == request.id)
-    number = _nearest(page, total)
+    number = phone_pages.nearest(page, total)
     rows = await tx.execute(
         select(IssueRow.__table__)
         .where(IssueRow.request_id == request.id)
         .order_by(IssueRow.rank, IssueRow.row, IssueRow.id)
-        .limit(PAGE_SIZE)
-        .offset((number - 1) * PAGE_SIZE)
+        .limit(phone_pages.PAGE_SIZE)
+        .offset((number - 1) * phone_pages.PAGE_SIZE)
     )
     without_region = 0
     if request.state == RequestState.DRAFT.value:
@@ -147,7 +164,7 @@ async def _roster(
         notes=request.notes,
         without_region=without_region,
         notices=list(map(_notice, request.notices)),
-        issues=Page([_issue(row) for row in rows], number, PAGE_SIZE, total),
+        issues=Page([_issue(row) for row in rows], number, phone_pages.PAGE_SIZE, total),
         shared_accounts=shared_accounts,
         account_checks=await _account_checks(tx, request),
         windows=(
@@ -420,59 +437,6 @@ async def _stalled(tx: Transaction, request_id: str) -> list[StalledBatch]:
     ]
 
 
-def _phone_columns() -> Any:
-    return (
-        select(
-            PhoneRow.number,
-            PhoneRow.username,
-            PhoneRow.hardware_id,
-            PhoneRow.region,
-            PhoneRow.ready,
-            PhoneRow.status,
-            PhoneRow.message,
-            PhoneRow.cause,
-            PhoneRow.provisioned_at,
-            BatchRow.remote_batch_id,
-            *sightings.PHONE_COLUMNS,
-        )
-        .outerjoin(BatchRow, BatchRow.id == PhoneRow.batch_id)
-        .outerjoin(SightingRow, SightingRow.batch_id == PhoneRow.batch_id)
-    )
-
-
-def _phone(row: Row[Any]) -> PhoneSnapshot:
-    return PhoneSnapshot(
-        row=row.number,
-        username=row.username,
-        hardware_id=row.hardware_id,
-        region=Region(row.region) if row.region else None,
-        status=PhoneStatus(row.status),
-        message=row.message,
-        cause=CAUSES.get(row.cause, UNKNOWN) if row.cause else None,
-        remote_batch_id=row.remote_batch_id or "",
-        provisioned_at=row.provisioned_at,
-        sighting=sightings.sighting_of(row),
-    )
-
-
-async def _phones(
-    tx: Transaction, request_id: str, page: int, *, only_failed: bool
-) -> Page[PhoneSnapshot]:
-    conditions: list[Condition] = [PhoneRow.request_id == request_id, PhoneRow.ready]
-    if only_failed:
-        conditions.append(PhoneRow.cause != "")
-    total = await _count(tx, *conditions)
-    number = _nearest(page, total)
-    rows = await tx.execute(
-        _phone_columns()
-        .where(*conditions)
-        .order_by(PhoneRow.number)
-        .limit(PAGE_SIZE)
-        .offset((number - 1) * PAGE_SIZE)
-    )
-    return Page([_phone(row) for row in rows], number, PAGE_SIZE, total)
-
-
 async def all_phones(
     tx: Transaction, request_id: str, *, chunk: int = 1000
 ) -> AsyncIterator[tuple[PhoneSnapshot, bool, Sequence[Issue]]]:
@@ -481,7 +445,7 @@ async def all_phones(
     while True:
         rows = (
             await tx.execute(
-                _phone_columns()
+                phone_pages.columns()
                 .add_columns(AccountCheckRow.result.label("account_check"))
                 .outerjoin(
                     AccountCheckRow,
@@ -499,7 +463,7 @@ async def all_phones(
             return
         issues = await _issues_between(tx, request_id, rows[0].number, rows[-1].number)
         for row in rows:
-            phone = replace(_phone(row), account_check=row.account_check or "")
+            phone = replace(phone_pages.snapshot_of(row), account_check=row.account_check or "")
             yield phone, row.ready, issues.get(row.number, ())
         after = rows[-1].number
 

@@ -18,7 +18,14 @@ from pathlib import Path
 
 import aiohttp
 
-from bot.simulator.client import Chat, NoSuchButtonError, TeamsClient, button, verbs
+from bot.simulator.client import (
+    Chat,
+    NoSuchButtonError,
+    TeamsClient,
+    acknowledgment,
+    button,
+    verbs,
+)
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import PEOPLE, Scenario
 from bot.simulator.server import Simulator
@@ -83,7 +90,7 @@ class Job:
         await self.client.click(ADMIN, CHAT, validation, "request_approval", inputs)
         approval = await self._until(lambda message: "approve" in verbs(message.card))
         status, response = await self.client.click(
-            APPROVER, CHAT, approval, "approve", {"acknowledge": "true"}
+            APPROVER, CHAT, approval, "approve", {"acknowledge": acknowledgment(approval.card)}
         )
         assert (status, response["statusCode"]) == (200, 200)
 
@@ -132,7 +139,11 @@ class Job:
 
 
 def _is_end(posted: Posted) -> bool:
-    return "export" in verbs(posted.card) and "cancel" not in verbs(posted.card)
+    try:
+        button(posted.card, "export", what="results")
+    except NoSuchButtonError:
+        return False
+    return "cancel" not in verbs(posted.card)
 
 
 async def _job(

@@ -18,7 +18,7 @@ from pathlib import Path
 import aiohttp
 from sqlalchemy import func, select, update
 
-from bot.simulator.client import Chat, TeamsClient, verbs
+from bot.simulator.client import Chat, TeamsClient, acknowledgment, verbs
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import PEOPLE, Scenario
 from bot.simulator.server import Simulator
@@ -129,7 +129,8 @@ class Job:
             )
         for account, result in some(1).items():
             self.simulator.accounts.set(account, FAULTS[result])
-        await self.client.click(APPROVER, CHAT, approval, "approve", {"acknowledge": "true"})
+        inputs = {"acknowledge": acknowledgment(approval.card)}
+        await self.client.click(APPROVER, CHAT, approval, "approve", inputs)
         await self._kill_while(("checked", "checking"))
         assert await self._state() == ("checked", "held")
         known = some(0) | some(1)

@@ -13,6 +13,7 @@ import asyncio
 import contextlib
 import re
 from collections.abc import AsyncGenerator, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,16 @@ from playwright.async_api import Locator, Page, async_playwright
 from bot.cli.playground import chat_client
 from bot.phones import roster
 from bot.phones.region import Region
+from bot.signin.listing import UNUSUAL, PhoneFilter
 from bot.signin.policy.decision import Ruling
 from bot.signin.policy.facts import Actor
 from bot.signin.request import RequestState
+from bot.signin.shown import Aspect
 from bot.signin.snapshot import HistoryLine, RequestSnapshot
 from bot.words import Words
 from cards import static
 from cards.render import render
-from cards.types import CardKind, Panel, RenderedCard, View
+from cards.types import CardKind, Panel, RenderedCard, View, Viewer
 from tests.support import snapshots
 
 CARD = ".ac-preview-panel > .ac-adaptiveCard"
@@ -99,6 +102,26 @@ def _variants(card: Any) -> Iterator[tuple[str, Card]]:
             View(Panel.PHONES, 2),
         ),
     )
+    waiting = snapshots.snapshot(RequestState.WAITING)
+    one = snapshots.snapshot(RequestState.WAITING, perfect)
+    yield "approval-one", card(CardKind.APPROVAL, snapshots.with_checks_passed(one))
+    first = replace(one, evidence=replace(one.evidence, first_request=True))
+    yield "approval-first", card(CardKind.APPROVAL, first)
+    everything = snapshots.with_everything_unusual(waiting)
+    yield "approval-unusual", card(CardKind.APPROVAL, everything)
+    filtered = View(
+        Panel.PHONES,
+        phone_filter=PhoneFilter(UNUSUAL, "lobby.b"),
+        viewer=Viewer(decides=True),
+        changed=[Aspect.OVERLAP, Aspect.REASON],
+    )
+    yield "approval-filtered", card(CardKind.APPROVAL, everything, filtered)
+    for name, viewer in (
+        ("requester", Viewer(withdraws=True)),
+        ("reader", Viewer()),
+        ("stranger", Viewer(sees=False)),
+    ):
+        yield f"approval-for-{name}", card(CardKind.APPROVAL, waiting, View(viewer=viewer))
     yield (
         "progress-phones",
         card(CardKind.PROGRESS, snapshots.snapshot(running, page=2), View(Panel.PHONES, 2)),

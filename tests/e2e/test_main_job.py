@@ -69,8 +69,10 @@ async def test_pasted_table_is_signed_in_after_approval(chat: ChatClient) -> Non
     await chat.tick("Leave out the 2 rows that are not ready", validation)
     await chat.click("Request approval", validation)
 
-    approval = await chat.wait_for_card("Approve the sign-in of 3 phones?")
-    await expect(approval).to_contain_text("resets the passwords of 3 accounts")
+    approval = await chat.wait_for_card("Resets 3 passwords")
+    await expect(approval).to_contain_text(
+        "Signs in 3 phones. Anyone using the accounts is locked out."
+    )
     await expect(approval).to_contain_text("New lobby in Oslo")
     await _approve(chat, approval, "Approve and reset 3 passwords")
 
@@ -89,7 +91,7 @@ async def test_results_export_downloads_a_csv(chat: ChatClient) -> None:
     validation = await chat.wait_for_card("The only row in this file is ready")
     await chat.fill("Reason, for the approver", "test", validation)
     await chat.click("Request approval", validation)
-    approval = await chat.wait_for_card("Approve the sign-in of 1 phone?")
+    approval = await chat.wait_for_card("Resets 1 password")
     await _approve(chat, approval, "Approve and reset 1 password")
     results = await chat.wait_for_card("These numbers are final")
     await results.get_by_role("button", name="Export as CSV").click()

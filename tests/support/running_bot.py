@@ -22,6 +22,7 @@ from bot.simulator.client import (
     Chat,
     NoSuchButtonError,
     TeamsClient,
+    acknowledgment,
     button,
     texts,
     verbs,
@@ -291,9 +292,8 @@ class RunningBot:
     async def approve(
         self, approval: Posted, *, by: Person = MEGAN, comment: str = "Go ahead"
     ) -> Answer:
-        return await self.click(
-            by, approval, "approve", {"acknowledge": "true", "comment": comment}
-        )
+        inputs = {"acknowledge": acknowledgment(approval.card), "comment": comment}
+        return await self.click(by, approval, "approve", inputs)
 
     async def submit_for_approval(self, file: bytes) -> Posted:
         """Send a file and request approval; returns the approval card."""

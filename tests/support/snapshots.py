@@ -13,7 +13,10 @@ from bot.phones.region import Region
 from bot.phones.roster import Roster, RosterRow
 from bot.phones.vendor import kind_of
 from bot.signin.batch import MAX_PHONES_PER_BATCH, BatchState
+from bot.signin.evidence import Comparison, Evidence
+from bot.signin.listing import Mark
 from bot.signin.outcome import NO_RESULT, NOT_RUN, PhoneStatus, explain
+from bot.signin.overlap import Overlap
 from bot.signin.request import Person, RequestState
 from bot.signin.sighting import Sighting, Sightings, SightingState
 from bot.signin.snapshot import (
@@ -21,6 +24,7 @@ from bot.signin.snapshot import (
     CauseGroup,
     Page,
     PhoneSnapshot,
+    ProvisioningWindows,
     ReconciliationQuestion,
     RegionProgress,
     RequestSnapshot,
@@ -32,6 +36,7 @@ from bot.signin.snapshot import (
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lobby-phones.csv"
 TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 ALEX = Person("00000000-0000-0000-0000-000000000020", "Alex Wilber")
+ALEX_IN_CHAT = "29:1alex"
 MEGAN = Person("00000000-0000-0000-0000-000000000021", "Megan Bowen")
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 PAGE_SIZE = 10
@@ -207,6 +212,10 @@ def _with_history(draft: RequestSnapshot) -> RequestSnapshot:
         reason="New lobby phones in Berlin and Boston, CHG0042",
         asked_at=NOON + timedelta(minutes=4),
         expires_at=NOON + timedelta(days=1, minutes=4),
+        requester_upn="alex@contoso.com",
+        requester_account=ALEX_IN_CHAT,
+        evidence=Evidence(gathered=True, usual_phones=120, expected_seconds=720),
+        shown="checks-01234567.overlap-01234567.reason-01234567.windows-01234567",
     )
     if state is RequestState.WAITING:
         return snapshot
@@ -222,6 +231,62 @@ def _with_history(draft: RequestSnapshot) -> RequestSnapshot:
             snapshot, cancelled_by=ALEX, cancel_asked_at=NOON + timedelta(minutes=30)
         )
     return snapshot if state is RequestState.RUNNING else replace(snapshot, finished_at=ended)
+
+
+def with_everything_unusual(waiting: RequestSnapshot) -> RequestSnapshot:
+    """The same with all that may be unusual about a request."""
+    checks = AccountChecks(
+        complete=True,
+        total=243,
+        guarded=2,
+        failed=4,
+        passed=237,
+        included=5,
+        included_accounts=["adele.vance@contoso.com", "reception.boss@contoso.com"],
+        checked_at=NOON,
+    )
+    windows = ProvisioningWindows(
+        NOON, 0, 231, 9, 4, 0, NOON + timedelta(hours=1), (), ["lobby.berlin.01@contoso.com"],
+        ["lobby.berlin.02@contoso.com", "lobby.berlin.03@contoso.com"],
+    )  # fmt: skip
+    evidence = Evidence(
+        gathered=True,
+        first_request=True,
+        usual_phones=20,
+        reset_accounts=18,
+        reset_at=NOON - timedelta(days=3),
+        reset_examples=["lobby.berlin.04@contoso.com", "lobby.berlin.05@contoso.com"],
+        compared=Comparison(
+            "7QD2M4XA", NOON - timedelta(days=9), 12, 3, 5, ["lobby.boston.01@contoso.com"]
+        ),
+        expected_seconds=3 * 3600,
+    )
+    others = [
+        Overlap("7QD2M4XA", MEGAN.object_id, RequestState.RUNNING, NOON, 18, 18,
+                ["lobby.berlin.04@contoso.com"]),
+        Overlap("M3X9T2PV", ALEX.object_id, RequestState.WAITING, NOON, 2, 2),
+    ]  # fmt: skip
+    marks = (list(Mark), [Mark.GUARDED], [], [Mark.OVERLAP, Mark.ADDED], [])
+    phones = [
+        replace(phone, marks=marks[at % len(marks)])
+        for at, phone in enumerate(waiting.phones.items)
+    ]
+    roster = replace(waiting.roster, account_checks=checks, windows=windows)
+    return replace(
+        waiting,
+        roster=roster,
+        ticket="CHG0042",
+        evidence=evidence,
+        overlaps=others,
+        phones=replace(waiting.phones, items=phones),
+    )
+
+
+def with_checks_passed(snapshot: RequestSnapshot) -> RequestSnapshot:
+    """The same with accounts that are all right."""
+    accounts = snapshot.roster.accounts
+    checks = AccountChecks(complete=True, total=accounts, passed=accounts, checked_at=NOON)
+    return replace(snapshot, roster=replace(snapshot.roster, account_checks=checks))
 
 
 def with_account_checks(snapshot: RequestSnapshot) -> RequestSnapshot:

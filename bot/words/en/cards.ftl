@@ -199,6 +199,8 @@ label-reason-overlap = Reason, and why these phones or accounts are signed in ag
 label-reason = Reason, for the approver
 placeholder-reason = For example: new lobby phones in Berlin, CHG0042
 error-reason = Enter a reason. The approver will see it.
+label-ticket = Ticket, if there is one
+placeholder-ticket = For example: CHG0042
 label-leave-out = Rows that are not ready
 toggle-leave-out = { $rows ->
         [one] Leave out the row that is not ready
@@ -212,26 +214,89 @@ error-leave-out = Select the check box to continue with the ready rows only, or 
 
 ## Approval
 
-approval-headline = Approve the sign-in of { $phones ->
-        [one] { $phones } phone?
-       *[other] { $phones } phones?
+approval-headline = Resets { $accounts ->
+        [one] { $accounts } password
+       *[other] { $accounts } passwords
+    }{ $guarded ->
+        [0] {""}
+        [one] ; 1 account looks like a person's
+       *[other] ; { $guarded } accounts look like people's
     }
-approval-blast-radius = This resets the { $accounts ->
-        [one] password of { $accounts } account. Anyone using it is locked out.
-       *[other] passwords of { $accounts } accounts. Anyone using them is locked out.
-    } This can't be undone.
+approval-blast-radius = Signs in { $phones ->
+        [one] { $phones } phone
+       *[other] { $phones } phones
+    }. Anyone using { $accounts ->
+        [one] the account
+       *[other] the accounts
+    } is locked out. This can't be undone.
+approval-not-shown = A request is waiting for approval
+approval-not-yours = Only its requester and approvers can see it.
+approval-waits-for-others = This is your request: an approver other than you decides. Until then, you can withdraw it.
+approval-read-only = Only approvers can approve or reject this. Send whoami to see what you can do.
+approval-changed = Nothing was approved. Since the card that you clicked was made:
+approval-changed-checks = The checks of the accounts came to another result.
+approval-changed-overlap = What is in other requests, too, has changed.
+approval-changed-reason = The requester gave another reason or ticket.
+approval-changed-windows = More phones are too late by now.
+approval-changed-how = This is the card as it is now. Read it again, then decide.
+unusual-heading = Unusual about this request
+unusual-nothing = ✓ Nothing unusual: { $checked ->
+        [0] the accounts were not checked, but no password
+       *[other] no account looks like a person's or failed its check, no password
+    } was reset in the last { $days } days, and no other request has these phones.
+unusual-reset = { $accounts ->
+        [one] 1 password was
+       *[other] { $accounts } passwords were
+    } reset by Offhook in the last { $days } days, most recently on { $when } ({ $names }{ $more ->
+        [0] {""}
+        [one] {" "}and 1 more
+       *[other] {" "}and { $more } more
+    }).
+unusual-changed = Not the same as request { $request }, approved on { $when }: { $added ->
+        [one] 1 account
+       *[other] { $added } accounts
+    } added, { $gone } gone, { $changed } on other phones.
+unusual-changed-examples = Added or changed, for example: { $names }
+unusual-first-request = { $person } never requested an approval here before.
+unusual-large = { $phones ->
+        [one] { $phones } phone
+       *[other] { $phones } phones
+    }, where this requester usually asks for about { $usual }.
+mark-guarded = looks like a person's
+mark-failed = failed its check
+mark-window = too early or too late
+mark-overlap = in another request, too
+mark-added = not in the earlier request
+fact-requester-upn = UPN
+fact-requester-id = Object ID
+fact-ticket = Ticket
+fact-expected = Expected length
+expected-minutes = { $minutes ->
+        [0] Not known: nothing was signed in here yet
+        [one] About 1 minute once started
+       *[other] About { $minutes } minutes once started
+    }
+expected-hours = About { $hours } hours once started
+fact-checked-at = Checked
 approval-file-only = Only the file was checked, not the accounts or the phones.
 approval-starts = The sign-in starts once you approve; accounts that were not checked recently are checked again first.
 approval-permissions = The sign-in starts once you approve and runs with your permissions; accounts that were not checked recently are checked again first. You need a role that can reset passwords.
 approval-shared-accounts = On several phones: { $names }.
-approval-sample = { $shown ->
-        [one] First of { $total } phones
-       *[other] First { $shown } of { $total } phones
-    }
+approval-sample = First { $shown } of { $total } phones
 approval-phones = { $total ->
         [one] The phone
        *[other] All { $total } phones
     }
+approval-phones-filtered = { $total ->
+        [0] None
+       *[other] { $total }
+    } of { $all } phones
+label-filter = Which phones
+filter-all = All
+filter-unusual = Unusual ones
+label-prefix = Account begins with
+button-filter = Filter
+filter-only-you = Only you see the pages that you turn to. Approvers' looks are in the audit.
 approval-four-eyes = Someone other than { $person } must decide.
 approval-no-four-eyes = Self-approval is on: { $person } can approve their own request.
 approval-approved = { $person } approved the sign-in of { $phones ->
@@ -247,6 +312,8 @@ toggle-acknowledge = I understand that this resets the { $accounts ->
        *[other] passwords of { $accounts } accounts
     } and can't be undone
 error-acknowledge = Select the check box to approve.
+label-acknowledge-typed = Before you approve, type how many passwords this resets (first line of the card)
+error-acknowledge-typed = Type the number of passwords to approve.
 
 ## Progress
 
@@ -513,6 +580,7 @@ button-discard = Discard
 button-withdraw = Withdraw
 button-export-issues = Export issues as CSV
 button-export = Export as CSV
+button-export-phones = Export list as CSV
 button-approve = Approve…
 button-approve-now = { $accounts ->
         [one] Approve and reset { $accounts } password

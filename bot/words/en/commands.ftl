@@ -20,6 +20,13 @@ ask-overlap = Some of these phones or accounts are in another request, too, as t
 ask-region = Some rows have no region. Select the region where their phones were provisioned.
 ask-batch-size = Enter the phones per batch as a number from 1 to { $limit }.
 approve-acknowledge = Select the check box first: approving resets the passwords of these accounts.
+approve-type-number = { $accounts ->
+        [one] This resets { NUMBER($accounts, useGrouping: 0) } password, so type 1.
+       *[other] This resets { NUMBER($accounts, useGrouping: 0) } passwords, so type { NUMBER($accounts, useGrouping: 0) }.
+    } { $typed ->
+        [none] Nothing was approved.
+       *[other] You typed { $typed }, so nothing was approved.
+    } If that is not the number that you expected, look at the phones again.
 approve-changed = The rows don't match the ones that approval was requested for, so nothing was started. Ask the requester to send the file again, and tell your Offhook operator.
 
 cancel-asked = Request { $request } is being canceled. Phones already sent will run to completion, because the SIP Gateway can't stop them.
@@ -47,12 +54,14 @@ reconcile-other = Batch { $batch } doesn't contain exactly these phones. Check t
 
 export-elsewhere = I can send files only in our 1:1 chat. Open it, send status { $request }, and select the export button there.
 export-no-files-results = Teams doesn't let bots send files in this cloud. Show phones on the card lists every phone with its result, page by page.
+export-no-files-phones = Teams doesn't let bots send files in this cloud. Show phones on the card lists every phone, page by page.
 export-no-files-issues = Teams doesn't let bots send files in this cloud. The card lists every issue, page by page.
 export-no-files-script = Teams doesn't let bots send files in this cloud. The card says how to fix each account.
 export-no-files-numbers = Teams doesn't let bots send files in this cloud. The card lists the accounts without a number.
 export-nothing = There is nothing to put into this file: no account has a problem that it could fix.
 export-below = The file is in the next message.
 export-results = Results of request { $request }
+export-phones = Phones of request { $request }
 export-issues = Issues in request { $request }
 export-script = PowerShell script for the accounts of request { $request }
 export-numbers = Accounts of request { $request } without a phone number

@@ -7,10 +7,12 @@ import json
 from sqlalchemy import create_engine, text
 
 from bot.signin.policy.model import simple
+from bot.simulator.client import button, texts
 from tests.support.running_bot import (
     ALEX,
     MEGAN,
     RunningBot,
+    chat_of,
     has_button,
     phones_csv,
     request_id_of,
@@ -51,6 +53,7 @@ async def test_new_overlap_stops_approve_until_the_requester_gives_a_reason(
     await bot.wait_for_text(f"Request {first_id} was not approved")
     assert len(bot.gateway.configapi.submits) == 1
 
+    stale = button(first.card, "approve")["data"]
     own = await bot.wait_for(lambda message: "Give this reason" in json.dumps(message.card))
     assert request_id_of(own) == first_id
     since = bot.now
@@ -61,6 +64,13 @@ async def test_new_overlap_stops_approve_until_the_requester_gives_a_reason(
         ),
         since=since,
     )
+    voided = await bot.send_action(
+        MEGAN, "approve", {**stale, **YES}, chat=chat_of(first), activity_id=first.activity_id
+    )
+    assert "Nothing was approved. Since the card that you clicked was made:" in texts(voided.card)
+    assert "The requester gave another reason or ticket." in texts(voided.card)
+    assert "the batch of the morning failed" in json.dumps(voided.card)
+    assert len(bot.gateway.configapi.submits) == 1
     since = bot.now
     await bot.approve(again)
     await bot.wait_for_results(since=since)

@@ -135,7 +135,7 @@ async def test_guarded_account_needs_the_approver_to_confirm_it_by_name(
     assert bot.gateway.configapi.submits == []
 
     since = bot.now
-    await bot.click(MEGAN, approval, "approve", {**YES, "confirm_guarded": "true"})
+    await bot.click(MEGAN, approval, "approve", {"acknowledge": "2", "confirm_guarded": "true"})
     await bot.wait_for_results(since=since)
     assert submitted(bot) == [PERSON, HEALTHY]
 

@@ -172,7 +172,8 @@ def test_validation_requires_only_a_reason_without_errors() -> None:
     file = read_csv("lobby@contoso.com,80-5E-C0-12-34-56,EMEA\n")
     card = render_card(VALIDATION, snapshots.snapshot(DRAFT, file)).card
     inputs = reading.of_type(card, "Input.Text", "Input.Toggle", "Input.ChoiceSet")
-    assert [(field["id"], field["isRequired"]) for field in inputs] == [("reason", True)]
+    required = [(field["id"], field.get("isRequired", False)) for field in inputs]
+    assert required == [("reason", True), ("ticket", False)]
     assert "The only row in this file is ready." in reading.text(card)
 
 
@@ -208,8 +209,8 @@ def test_validation_collapses_issues_after_the_draft() -> None:
 def test_approval_starts_with_the_blast_radius() -> None:
     card = render_card(APPROVAL, example(WAITING)).card
     header = reading.text(card["body"][0])
-    assert "Approve the sign-in of 244 phones?" in header
-    assert "This resets the passwords of 243 accounts." in header
+    assert "Resets 243 passwords\n" in header
+    assert "Signs in 244 phones. Anyone using the accounts is locked out." in header
     assert "This can't be undone." in header
 
 
@@ -217,6 +218,9 @@ def test_approval_shows_requester_reason_phones_and_expiry() -> None:
     text = card_text(APPROVAL, example(WAITING))
     for part in (
         "Requested by Alex Wilber",
+        "UPN alex@contoso.com",
+        f"Object ID {snapshots.ALEX.object_id}",
+        "Expected length About 12 minutes once started",
         "Reason New lobby phones in Berlin and Boston, CHG0042",
         "File lobby-phones.csv",
         "EMEA 152 phones in 2 batches",
@@ -241,9 +245,9 @@ def test_approval_requires_the_check_box_only_to_approve() -> None:
     reject = next(action for action in card["actions"] if action.get("verb") == Verb.REJECT)
     assert reject["associatedInputs"] == "auto"
     (dialog,) = reading.of_type(card, "Action.ShowCard")
-    (box,) = reading.of_type(dialog["card"], "Input.Toggle")
+    (box,) = reading.of_type(dialog["card"], "Input.Number")
     assert (box["id"], box["isRequired"]) == ("acknowledge", True)
-    assert "resets the passwords of 243 accounts" in box["title"]
+    assert "type how many passwords this resets" in box["label"]
     (approve,) = reading.of_type(dialog["card"], "Action.Execute")
     assert (approve["verb"], approve["associatedInputs"]) == (Verb.APPROVE, "auto")
 

@@ -1,0 +1,255 @@
+"""Evidence for approvers, read from the tables; and what marks a phone as unusual."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from statistics import median
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, and_, exists, func, literal, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+
+from bot.phones.region import Region
+from bot.preflight.clocks import SAFE, SETTLES
+from bot.preflight.verdict import Result
+from bot.signin.evidence import RECENT_RESET, Comparison, Evidence, expected_seconds, usual
+from bot.signin.listing import Mark
+from bot.signin.outcome import PhoneStatus
+from bot.signin.overlap import APPROVED_STATES, NOT_RESET_CAUSES
+from bot.store import batches, overlaps
+from bot.store.database import Transaction
+from bot.store.models import (
+    AccountCheckRow,
+    BatchRow,
+    EventRow,
+    OverlapRow,
+    PhoneRow,
+    RequestRow,
+)
+from bot.store.requests import Request
+
+_MAX_EXAMPLES = 3
+_USUAL_OF = 10  # newest approved requests that tell what is usual
+_CANDIDATES = 5  # approved requests that may be the one to compare with
+_SENT = (PhoneStatus.SIGNED_IN, PhoneStatus.FAILED, PhoneStatus.UNCONFIRMED)
+_APPROVED = sorted(state.value for state in APPROVED_STATES)
+
+_other = aliased(PhoneRow, name="other")
+
+Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
+
+
+async def gather(tx: Transaction, request: Request, now: datetime) -> Evidence:
+    """What is known about a request as its approval is requested; before that is recorded."""
+    resets, reset_at, examples = await _resets(tx, request, now)
+    return Evidence(
+        gathered=True,
+        first_request=await _never_asked(tx, request),
+        usual_phones=usual(await _sizes(tx, request)),
+        reset_accounts=resets,
+        reset_at=reset_at,
+        reset_examples=examples,
+        compared=await _compared(tx, request),
+        expected_seconds=await _expected_seconds(tx, request),
+    )
+
+
+def _ready(request: Request) -> tuple[Condition, ...]:
+    return (PhoneRow.request_id == request.id, PhoneRow.ready)
+
+
+async def _never_asked(tx: Transaction, request: Request) -> bool:
+    """By the audit, which outlives requests."""
+    asked = await tx.execute(
+        select(EventRow.id)
+        .where(
+            EventRow.actor_id == request.requester.object_id,
+            EventRow.action == "asked",
+            EventRow.tenant_id.in_([request.tenant_id, ""]),
+            EventRow.request_id != request.id,
+        )
+        .limit(1)
+    )
+    return asked.first() is None
+
+
+async def _sizes(tx: Transaction, request: Request) -> Sequence[int]:
+    rows = await tx.execute(
+        select(RequestRow.ready_rows)
+        .where(
+            RequestRow.tenant_id == request.tenant_id,
+            RequestRow.requester_id == request.requester.object_id,
+            RequestRow.state.in_(_APPROVED),
+            RequestRow.retry_of == "",
+        )
+        .order_by(RequestRow.decided_at.desc())
+        .limit(_USUAL_OF)
+    )
+    return rows.scalars().all()
+
+
+async def _resets(
+    tx: Transaction, request: Request, now: datetime
+) -> tuple[int, datetime | None, Sequence[str]]:
+    """Accounts of the request whose password was or may have been reset lately: how many, when last, and
+    the first ones. Those of a request that this one retries do not count, as for overlaps."""
+    own = [request.id, *await overlaps.retried(tx, request.retry_of)]
+    reset = (
+        select(_other.account.label("account"), func.max(BatchRow.sent_at).label("at"))
+        .join(BatchRow, BatchRow.id == _other.batch_id)
+        .where(
+            _other.account.in_(select(PhoneRow.account).where(*_ready(request))),
+            _other.request_id.not_in(own),
+            _other.ready,
+            _other.status.in_([status.value for status in _SENT]),
+            _other.cause.not_in(sorted(NOT_RESET_CAUSES)),
+            BatchRow.tenant_id == request.tenant_id,
+            BatchRow.sent_at > now - RECENT_RESET,
+        )
+        .group_by(_other.account)
+        .subquery()
+    )
+    counted = (await tx.execute(select(func.count(), func.max(reset.c.at)))).one()
+    if not counted[0]:
+        return 0, None, ()
+    accounts = select(reset.c.account)
+    return counted[0], counted[1], await _first(tx, request, PhoneRow.account.in_(accounts))
+
+
+async def _first(tx: Transaction, request: Request, *conditions: Condition) -> Sequence[str]:
+    """The UPNs of the first ready rows that meet the conditions."""
+    rows = await tx.execute(
+        select(PhoneRow.username)
+        .where(*_ready(request), *conditions)
+        .order_by(PhoneRow.number)
+        .limit(_MAX_EXAMPLES)
+    )
+    return rows.scalars().all()
+
+
+async def _compared(tx: Transaction, request: Request) -> Comparison | None:
+    """The comparison with the latest approved request that has some of the accounts: of the same file name
+    if there is one, else of the same requester. None for a retry, which is known to be a part."""
+    if request.retry_of:
+        return None
+    same_file = func.lower(RequestRow.file_name) == request.file_name.lower()
+    own = RequestRow.requester_id == request.requester.object_id
+    candidates = await tx.execute(
+        select(RequestRow.id, RequestRow.decided_at)
+        .where(
+            RequestRow.tenant_id == request.tenant_id,
+            RequestRow.state.in_(_APPROVED),
+            RequestRow.retry_of == "",
+            or_(same_file, own),
+        )
+        .order_by(same_file.desc(), RequestRow.decided_at.desc())
+        .limit(_CANDIDATES)
+    )
+    for candidate in candidates.all():
+        if candidate.decided_at and await _has_common_account(tx, request, candidate.id):
+            return await _comparison(tx, request, candidate.id, candidate.decided_at)
+    return None
+
+
+async def _has_common_account(tx: Transaction, request: Request, other_id: str) -> bool:
+    common = await tx.execute(
+        select(literal(1))
+        .select_from(PhoneRow)
+        .join(_other, _other.account == PhoneRow.account)
+        .where(*_ready(request), _other.request_id == other_id, _other.ready)
+        .limit(1)
+    )
+    return common.first() is not None
+
+
+async def _comparison(
+    tx: Transaction, request: Request, other_id: str, approved_at: datetime
+) -> Comparison:
+    had, _ = await _phones_by_account(tx, other_id)
+    has, names = await _phones_by_account(tx, request.id)
+    common = had.keys() & has.keys()
+    changed = {account for account in common if had[account] != has[account]}
+    differing = (names[account] for account in has if account in changed or account not in had)
+    return Comparison(
+        other_id,
+        approved_at,
+        added=len(has) - len(common),
+        gone=len(had) - len(common),
+        changed=len(changed),
+        examples=list(islice(differing, _MAX_EXAMPLES)),
+    )
+
+
+async def _phones_by_account(
+    tx: Transaction, request_id: str
+) -> tuple[Mapping[str, set[str]], Mapping[str, str]]:
+    """Hardware IDs by account, and the account as the file first names it; in the file's order."""
+    rows = await tx.execute(
+        select(PhoneRow.account, PhoneRow.hardware_id, PhoneRow.username)
+        .where(PhoneRow.request_id == request_id, PhoneRow.ready)
+        .order_by(PhoneRow.number)
+    )
+    phones: dict[str, set[str]] = defaultdict(set)
+    names: dict[str, str] = {}
+    for account, hardware_id, username in rows:
+        phones[account].add(hardware_id)
+        names.setdefault(account, username)
+    return phones, names
+
+
+async def _expected_seconds(tx: Transaction, request: Request) -> int:
+    rows = await tx.execute(
+        select(PhoneRow.region, func.count()).where(*_ready(request)).group_by(PhoneRow.region)
+    )
+    planned: dict[str, int] = {}
+    seconds: dict[str, float] = {}
+    for region, phones in rows:
+        planned[region] = -(-phones // request.batch_size)
+        ended = [
+            ended
+            for _, ended in await batches.durations_like(
+                tx, request.tenant_id, Region(region), min(phones, request.batch_size)
+            )
+        ]
+        if ended:
+            seconds[region] = median(ended)
+    return expected_seconds(planned, seconds)
+
+
+def marks(request: Row[Any], now: datetime) -> Mapping[Mark, ColumnElement[bool]]:
+    """What marks a row of `phones` as unusual, given the row of its request."""
+    compared = Evidence.of_document(request.evidence).compared
+    found: dict[Mark, ColumnElement[bool]] = {
+        mark: exists(
+            select(literal(1)).where(
+                AccountCheckRow.request_id == request.id,
+                AccountCheckRow.account == PhoneRow.account,
+                AccountCheckRow.result == result.value,
+            )
+        )
+        for mark, result in ((Mark.GUARDED, Result.GUARDED), (Mark.FAILED, Result.FAILED))
+    }
+    same = or_(_other.account == PhoneRow.account, _other.hardware_id == PhoneRow.hardware_id)
+    others = select(OverlapRow.other_id).where(OverlapRow.request_id == request.id)
+    found[Mark.OVERLAP] = exists(
+        select(literal(1)).where(
+            same, _other.request_id.in_(others), *overlaps.phone_counts_of(_other)
+        )
+    )
+    provisioned = PhoneRow.provisioned_at
+    found[Mark.WINDOW] = and_(
+        provisioned.is_not(None), or_(provisioned > now - SETTLES, provisioned < now - SAFE)
+    )
+    if compared is not None:
+        found[Mark.ADDED] = ~exists(
+            select(literal(1)).where(
+                _other.request_id == compared.request_id,
+                _other.ready,
+                _other.account == PhoneRow.account,
+                _other.hardware_id == PhoneRow.hardware_id,
+            )
+        )
+    return found
