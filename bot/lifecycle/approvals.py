@@ -95,6 +95,7 @@ async def approve(
         digests=ballot.digests,
         check_accounts=ballot.check_accounts,
         trail=decision.trail,
+        current=current,
     )
     if not approved:
         return Outcome.MOVED_ON

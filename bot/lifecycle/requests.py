@@ -391,6 +391,7 @@ async def approve(
     digests: Digests = UNKEYED,
     check_accounts: bool = False,
     trail: Mapping[str, str] = MappingProxyType({}),
+    current: Request | None = None,
 ) -> bool:
     """waiting -> running, with its batches planned; or held until its accounts are checked once more.
 
@@ -398,7 +399,7 @@ async def approve(
 
     `delegation_until`: until when the approver's delegation is vouched for, None without one.
     `check_accounts`: have its accounts checked again where that is due, see `holds.begin`. `trail`: the
-    policy that allowed it, for the audit.
+    policy that allowed it, for the audit. `current`: the request, if it was read under these locks.
     Returns False when the request has already moved on or its time is over, or when an approved request
     has some of its phones or accounts and the requester has not explained it; then its cards show it, and
     the requester is told. Approvals of a tenant take turns, so of two the second sees the first. Raises
@@ -406,7 +407,7 @@ async def approve(
     """
     await locks.approvals(tx, request.tenant_id)
     await locks.requests(tx, request.id)
-    current = await _waiting(tx, request, now)
+    current = current or await _waiting(tx, request, now)
     if current is None or current.overlaps_version != request.overlaps_version:
         return False
     found = await _overlaps(tx, request, now)

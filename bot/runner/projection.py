@@ -80,7 +80,13 @@ class Projection:
             of_mend = replace(of_mend, four_eyes=policy.four_eyes)
         standing = None
         if kind in _OF_APPROVAL and snapshot.state is not RequestState.DRAFT:
-            standing = await policy_facts.standing(tx, policy, request_id, self.clock())
+            standing = await policy_facts.standing(
+                tx,
+                policy,
+                request_id,
+                self.clock(),
+                waiting=snapshot.state is RequestState.WAITING,
+            )
         is_draft = kind is CardKind.VALIDATION and snapshot.state is RequestState.DRAFT
         rendered = render(
             kind,

@@ -39,14 +39,17 @@ def as_actor(request: Request, vote: Vote) -> Actor:
 
 
 async def standing(
-    tx: Transaction, policy: Policy, request_id: str, now: datetime
+    tx: Transaction, policy: Policy, request_id: str, now: datetime, *, waiting: bool
 ) -> Standing | None:
-    """Where an approval stands; None if one click is or was all that it takes."""
+    """Where the approval of a request stands, which waits or was decided; None if one click is or was all
+    that it takes."""
     given = await votes.cast(tx, request_id)
-    request = await requests.load(tx, request_id)
-    if request is None or request.state is not RequestState.WAITING:
+    if not waiting:
         return Standing(given) if len(given) > 1 else None
     if not policy.rules and not policy.freezes and not given:
+        return None
+    request = await requests.load(tx, request_id)
+    if request is None:
         return None
     facts = await of_request(tx, policy, request)
     stages = policy.stages_for(facts.traits)
@@ -75,10 +78,13 @@ async def traits(tx: Transaction, policy: Policy, request: Request) -> Traits:
         )
     ).one()
     regions = await tx.execute(select(PhoneRow.region).where(*ready).distinct())
-    principals: tuple[str, ...] = ()
-    if policy.has_patterns:
-        accounts = await tx.execute(select(PhoneRow.account).where(*ready).distinct())
-        principals = tuple(accounts.scalars())
+    principals: set[str] = set()
+    if policy.scopes:
+        accounts = (
+            (await tx.execute(select(PhoneRow.account).where(*ready).distinct())).scalars().all()
+        )
+        matching = (next(filter(scope.matches, accounts), "") for scope in policy.scopes)
+        principals = set(matching) - {""}
     risks = {
         Risk.GUARDED: row.guarded_accounts,
         Risk.FAILED_CHECKS: await account_checks.included(tx, request.id) - row.guarded_accounts,
@@ -86,7 +92,7 @@ async def traits(tx: Transaction, policy: Policy, request: Request) -> Traits:
     return Traits(
         row.accounts,
         frozenset(Region(each) for each in regions.scalars() if each),
-        principals,
+        tuple(sorted(principals)),
         frozenset(risk for risk, accounts in risks.items() if accounts),
     )
 

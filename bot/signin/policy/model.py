@@ -51,7 +51,8 @@ class Traits:
 
     accounts: int = 0  #: distinct, whose passwords a sign-in resets
     regions: frozenset[Region] = frozenset()
-    principals: tuple[str, ...] = ()  #: UPNs; empty unless the policy has patterns
+    #: UPNs of accounts; as few as tell which patterns of the policy any of its accounts matches
+    principals: tuple[str, ...] = ()
     risks: frozenset[Risk] = frozenset()
 
 
@@ -170,9 +171,11 @@ class Policy:
         return bool(self.rules or self.denies or self.freezes)
 
     @cached_property
-    def has_patterns(self) -> bool:
+    def scopes(self) -> frozenset[AccountScope]:
+        """The patterns of accounts that its conditions have."""
         conditional = chain(self.rules, self.denies, self.freezes)
-        return any(not each.condition.accounts.everything for each in conditional)
+        scopes = (each.condition.accounts for each in conditional)
+        return frozenset(scope for scope in scopes if not scope.everything)
 
     def rules_for(self, traits: Traits) -> tuple[Rule, ...]:
         return tuple(rule for rule in self.rules if rule.condition.applies(traits))

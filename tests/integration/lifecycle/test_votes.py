@@ -16,9 +16,10 @@ from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.approvals import Ballot, Outcome
 from bot.lifecycle.asking import Asking, AskingDeniedError
 from bot.phones.region import Region
+from bot.settings.scope import parse_scope
 from bot.signin.policy.decision import Decision, DenialReason, Wanted
 from bot.signin.policy.facts import Actor
-from bot.signin.policy.model import Group, Policy, Rule, Stage
+from bot.signin.policy.model import Condition, Group, Policy, Rule, Stage
 from bot.signin.policy.vote import Void
 from bot.signin.request import Person, RequestState
 from bot.store import policy_facts
@@ -73,7 +74,7 @@ async def events(database: Database, *actions: str) -> list[dict[str, Any]]:
 
 async def wanted(database: Database, request: Request) -> Sequence[Wanted]:
     async with database.read() as tx:
-        standing = await policy_facts.standing(tx, POLICY, request.id, jobs.utc_now())
+        standing = await policy_facts.standing(tx, POLICY, request.id, jobs.utc_now(), waiting=True)
     assert standing is not None
     return standing.wanted
 
@@ -263,5 +264,19 @@ async def test_standing_is_shown_only_if_one_click_is_not_enough(
 ) -> None:
     request = await waiting(database)
     async with database.read() as tx:
-        standing = await policy_facts.standing(tx, policy, request.id, jobs.utc_now())
+        standing = await policy_facts.standing(tx, policy, request.id, jobs.utc_now(), waiting=True)
     assert (standing is None) is not bool(policy.rules)
+
+
+async def test_rules_look_at_regions_accounts_and_sizes_of_the_rows(database: Database) -> None:
+    request = await jobs.load(database, await jobs.draft(database, 4, Region.EMEA, Region.NOAM))
+    ends = Rule("ends", Condition(accounts=parse_scope(["*3@contoso.com", "hall*@contoso.com"])))
+    other = Rule("other", Condition(accounts=parse_scope(["hall*@contoso.com"])))
+    large = Rule("large", Condition(min_accounts=5))
+    noam = Rule("noam", Condition(frozenset({Region.NOAM}), min_accounts=4))
+    apac = Rule("apac", Condition(frozenset({Region.APAC})))
+    policy = replace(POLICY, rules=(ends, other, large, noam, apac))
+    async with database.read() as tx:
+        traits = await policy_facts.traits(tx, policy, request)
+    assert [rule.name for rule in policy.rules_for(traits)] == ["ends", "noam"]
+    assert traits.principals == ("lobby3@contoso.com",)
