@@ -15,8 +15,6 @@ from bot.signin.policy import quorum
 from bot.signin.policy.model import EVERYONE, Policy, Stage
 from bot.signin.policy.problem import PolicyError
 
-_CHECK = "policy"
-
 
 @dataclass(frozen=True, slots=True)
 class SmallStage:
@@ -51,24 +49,25 @@ async def _people(stage: Stage, directory: DirectoryProbe) -> frozenset[str] | N
 
 async def policy(path: Path, settings: Settings, directory: DirectoryProbe) -> Finding:
     """Check that the file is a policy, and that enough people are in the groups of its stages."""
+    check = "policy"
     try:
         read = await asyncio.to_thread(load, path, anyone_approves=settings.local)
     except PolicyError as error:
         return failed(
-            _CHECK, "found-policy-wrong", problem=str(error.problems[0]), setting="OFFHOOK_POLICY"
+            check, "found-policy-wrong", problem=str(error.problems[0]), setting="OFFHOOK_POLICY"
         )
     try:
         small = await small_stages(read, directory)
     except DirectoryUnavailableError as error:
-        return unknown(_CHECK, "found-policy-no-directory", message=str(error))
+        return unknown(check, "found-policy-no-directory", message=str(error))
     if small:
         first = small[0]
         return warning(
-            _CHECK,
+            check,
             "found-policy-small",
             rule=first.rule or "approvers",
             groups=", ".join(first.groups),
             need=first.need,
             people=first.people,
         )
-    return ok(_CHECK, "found-policy", rules=len(read.rules), hash=read.hash[:12])
+    return ok(check, "found-policy", rules=len(read.rules), hash=read.hash[:12])

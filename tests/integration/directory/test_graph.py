@@ -87,7 +87,9 @@ async def test_groups_among_sends_twenty_groups_per_call() -> None:
 
 async def test_members_are_those_of_nested_groups_on_all_pages() -> None:
     people = tuple(f"33333333-0000-4000-8000-{number:012}" for number in range(1005))
-    scenario = Scenario(groups={group(1): (ALEX.object_id, group(2)), group(2): people})
+    known = [ALEX.model_copy(update={"object_id": each, "principal": each}) for each in people]
+    groups = {group(1): (ALEX.object_id, group(2)), group(2): people}
+    scenario = Scenario(people=(ALEX, *known), groups=groups)
     async with Simulator(scenario) as far, in_front_of(far.graph_url) as directory:
         assert await directory.members(group(1).upper()) == {ALEX.object_id, *people}
         assert await directory.members(group(3)) is None
