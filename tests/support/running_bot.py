@@ -110,7 +110,7 @@ def _visible_texts(node: Any) -> Iterator[str]:
                 value, str
             ):
                 yield value
-            elif name not in ("data", "fallback", "msteams"):
+            elif name not in ("data", "fallback", "msteams", "refresh"):
                 yield from _visible_texts(value)
     elif isinstance(node, list):
         for value in cast(list[Any], node):

@@ -12,7 +12,7 @@ from typing import Any, cast
 import jwt
 import pytest
 
-from bot.simulator.client import TENANT, Chat, button, texts, verbs
+from bot.simulator.client import TENANT, Chat, acknowledgment, button, texts, verbs
 from bot.simulator.connector import Posted
 from bot.simulator.entra import SECRET
 from bot.simulator.scenario import Call, Fault, FaultKind, Person, Scenario
@@ -32,7 +32,6 @@ from tests.support.running_bot import (
 )
 from tests.support.waiting import PATIENCE, Clock, until
 
-YES = {"acknowledge": "true"}
 LOGIN_REQUEST = "application/vnd.microsoft.activity.loginRequest"
 
 
@@ -62,7 +61,8 @@ def sso(bot: RunningBot, person: Person, **claims: Any) -> dict[str, Any]:
 
 
 async def approve(bot: RunningBot, posted: Posted, by: Person = MEGAN, **proof: Any) -> Answer:
-    return await click(bot, by, posted, "approve", YES, **proof)
+    entered = {"acknowledge": acknowledgment(posted.card)}
+    return await click(bot, by, posted, "approve", entered, **proof)
 
 
 def submitters(bot: RunningBot) -> list[str]:

@@ -60,7 +60,7 @@ async def test_job_signs_in_every_phone_after_approval(bot: RunningBot) -> None:
         approval = await bot.request_approval(validation)
         assert approval.conversation_id.startswith(f"{CHANNEL.id};messageid=")
         for expected in (
-            "resets the passwords of 150 accounts",
+            "Resets 150 passwords",
             "Alex Wilber",
             "CHG0042",
             "75 phones in 1 batch",
