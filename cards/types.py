@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+# Teams' limit is 28 KB; the message around the card takes up some of it.
+MAX_BYTES = 27_000
+
 
 class CardKind(StrEnum):
     """A kind of card that follows a request. The values are stored."""

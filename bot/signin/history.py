@@ -44,7 +44,8 @@ _DAY = timedelta(days=1)
 _UNITS = MappingProxyType(
     {"hour": timedelta(hours=1), "day": _DAY, "week": 7 * _DAY, "month": 30 * _DAY}
 )
-_LONGEST_SPELLING = 6  # words: an address with a space after each octet
+_TYPED = "%Y-%m-%dT%H:%M:%SZ"
+_LONGEST_SPELLING = 8  # words: a space after each octet, and around the colon before a port
 
 
 class FilterProblem(StrEnum):
@@ -78,6 +79,18 @@ class HistoryFilter:
     def __bool__(self) -> bool:
         return self != HistoryFilter()
 
+    def __str__(self) -> str:
+        """As it can be typed again."""
+        account = f"{self.account}*" if self.account_is_prefix else self.account
+        parts = (
+            ("phone", self.phone),
+            ("account", account),
+            ("by", self.person),
+            ("since", f"{self.since:{_TYPED}}" if self.since else ""),
+            ("until", f"{self.until:{_TYPED}}" if self.until else ""),
+        )
+        return " ".join(f"{keyword} {value}" for keyword, value in parts if value)
+
 
 NO_FILTER = HistoryFilter()
 
@@ -105,7 +118,9 @@ class _Reader:
     now: datetime
     me: str
     at: int = 0  # the next word
-    found: dict[str, str | bool | datetime] = field(default_factory=dict[str, str | bool | datetime])
+    found: dict[str, str | bool | datetime] = field(
+        default_factory=dict[str, str | bool | datetime]
+    )
 
     def read(self) -> HistoryFilter:
         while self.at < len(self.words):

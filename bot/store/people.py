@@ -80,16 +80,17 @@ async def erase(tx: Transaction, identifiers: Sequence[str]) -> Erased:
     of_requests |= await _requests_of(tx, sorted(of_mends))
     await _refuse_open(tx, sorted(of_requests))
     events = [row for table, row in found if table.name == EventRow.__tablename__]
+    others = [(table, row) for table, row in found if table.name != EventRow.__tablename__]
+    if found:
+        # Recorded first: SQLite lets nothing be changed but what the newest event tells of.
+        event_ids = sorted(row["id"] for row in events)
+        await audit.record(tx, None, ERASED, datetime.now(UTC), events=event_ids, rows=len(others))
     for row in events:
         await tx.execute(
             update(EventRow).where(EventRow.id == row["id"]).values(**_without(row, wanted))
         )
-    others = [(table, row) for table, row in found if table.name != EventRow.__tablename__]
     for table, row in others:
         await _forget(tx, table, row, wanted)
-    if found:
-        event_ids = sorted(row["id"] for row in events)
-        await audit.record(tx, None, ERASED, datetime.now(UTC), events=event_ids, rows=len(others))
     return Erased(len(events), len(others))
 
 

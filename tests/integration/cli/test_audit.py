@@ -20,6 +20,7 @@ from bot.lifecycle import requests as lifecycle
 from bot.store import audit
 from bot.store.database import Database
 from tests.support import jobs, rows
+from tests.support.tampering import unprotect
 
 Run = Callable[..., Awaitable[tuple[int, str]]]
 
@@ -64,6 +65,7 @@ async def rejected(database: Database) -> str:
 
 async def tamper(database: Database, statement: str) -> None:
     async with database.write() as tx:
+        await unprotect(tx)
         await tx.execute(text(statement))
 
 
@@ -352,3 +354,25 @@ async def test_evidence_of_a_broken_chain_says_so_first(run: Run, database: Data
     await tamper(database, "UPDATE events SET actor_name = 'Eve' WHERE action = 'rejected'")
     _, printed = await run("audit", "evidence", request_id)
     assert "broken at link 3" in printed.splitlines()[2]
+
+
+async def test_history_finds_who_had_a_phone_signed_in(run: Run, database: Database) -> None:
+    request_id = await jobs.approved(database, 5)
+    await jobs.draft(database, 1, first=9)
+    code, printed = await run("history", "805ec0000001", "by", "Megan", "--json")
+    assert code == 0
+    (found,) = map(json.loads, printed.splitlines())
+    assert found["request"] == request_id
+    assert found["decided_by"] == {
+        "object_id": jobs.APPROVER.object_id,
+        "name": jobs.APPROVER.name,
+    }
+    assert [phone["account"] for phone in found["phones"]] == ["lobby1@contoso.com"]
+    code, printed = await run("history", "lobby*")
+    assert code == 0
+    header, *lines = [line.split("\t") for line in printed.splitlines()]
+    assert len(lines) == 6
+    assert {len(line) for line in (header, *lines)} == {10}
+    code, printed = await run("history", "since", "Friday")
+    assert code == 2
+    assert 'I can\'t read "Friday" as a time' in printed

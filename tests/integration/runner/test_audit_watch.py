@@ -11,6 +11,7 @@ from bot.store import audit
 from bot.store.database import Database, Transaction
 from bot.store.models import EventRow
 from tests.support import jobs
+from tests.support.tampering import unprotect
 
 
 async def test_watch_logs_the_head_and_what_broke_the_chain_since(database: Database) -> None:
@@ -35,6 +36,7 @@ async def test_watch_logs_the_head_and_what_broke_the_chain_since(database: Data
         assert (line["event"], line["seq"], line["hash"]) == ("audit.head", head.seq, head.hash)
     await jobs.draft(database, 1)
     async with database.write() as tx:
+        await unprotect(tx)
         await tx.execute(update(EventRow).values(actor_name="Eve"))
     for _ in range(2):
         with capture_logs() as logged:

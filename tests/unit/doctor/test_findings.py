@@ -20,7 +20,7 @@ from bot.words import Words
 from bot.words.terminal import single_line
 from cards.checks import checks
 from cards.elements import size_bytes
-from cards.render import MAX_BYTES
+from cards.types import MAX_BYTES
 from tests.support import reading
 
 ROOT = Path(__file__).parents[3]

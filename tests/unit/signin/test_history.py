@@ -79,7 +79,10 @@ def begins(text: str) -> HistoryFilter:
                 until=at("2026-11-03"),
             ),
         ),
-        ("by Megan lobby1@contoso.com", HistoryFilter(person="Megan", account="lobby1@contoso.com")),
+        (
+            "by Megan lobby1@contoso.com",
+            HistoryFilter(person="Megan", account="lobby1@contoso.com"),
+        ),
         ("x" * (MAX_TEXT + 1), Unreadable(FilterProblem.TOO_LONG, "x" * 40)),
         ("lobby & co", Unreadable(FilterProblem.NOT_UNDERSTOOD, "&")),
         ("by", Unreadable(FilterProblem.NOT_UNDERSTOOD, "by")),
@@ -108,13 +111,30 @@ def test_filters_of_history(text: str, expected: HistoryFilter | Unreadable) -> 
     assert parse(text, NOW, me=ME) == expected
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "80 5E C0 12 34 56 : 7 last* by Megan Bowen on 2026-11-01",
+        "lobby1@contoso.com by me until 2026-11-01 18:00",
+        "2026-01* since 2026-11-01T18:00+02:00",
+    ],
+)
+def test_filters_can_be_typed_again_as_they_are_written(text: str) -> None:
+    asked = parse(text, NOW, me=ME)
+    assert isinstance(asked, HistoryFilter)
+    assert parse(str(asked), NOW) == asked
+
+
 def test_me_is_a_name_where_nobody_asks() -> None:
     assert parse("by me", NOW) == HistoryFilter(person="me")
 
 
 _WORDS = st.sampled_from(
-    "by last since until on today phone account 7 days 2026-11-01 9999-12-31 18:00 99:99 lobby* "
-    "80-5E-C0-12-34-56 FF 80 5E : * @ a@b 0001-01-01T00:00+14:00".split()
+    (
+        *("by", "last", "since", "until", "on", "today", "phone", "account", "of", "7", "days"),
+        *("2026-11-01", "9999-12-31", "0001-01-01T00:00+14:00", "18:00", "99:99"),
+        *("lobby*", "80-5E-C0-12-34-56", "FF", "80", "5E", ":", "*", "@", "a@b"),
+    )
 )
 
 
