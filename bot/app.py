@@ -37,6 +37,7 @@ from bot.identity.token_service import TokenService
 from bot.identity.tokens import CredentialTokens, FixedToken, Tokens
 from bot.lifecycle import service as service_lifecycle
 from bot.lifecycle.notifications import Notifications
+from bot.runner.audit_stream import AuditStream
 from bot.runner.audit_watch import AuditWatch
 from bot.runner.context import WorkerContext
 from bot.runner.deadlines import Deadlines
@@ -47,6 +48,7 @@ from bot.runner.preflight import Preflight
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.runner.sightings import Sightings
+from bot.runner.webhook import Webhook
 from bot.runner.worker import Worker
 from bot.settings.clouds import WITHOUT_BOT_FILES
 from bot.settings.model import (
@@ -287,9 +289,18 @@ async def running(
             owner=owner,
             now=utc_now(),
         )
-        watch = AuditWatch(database, record_start, timing=timing)
+        watch = AuditWatch(
+            database,
+            notifications,
+            record_start,
+            timing=timing,
+            clock=utc_now,
+            changed=publisher.wake,
+            anchors_in=settings.anchors_in,
+        )
         loops = (worker, publisher, deadlines, preflight, mending, sightings, watch)
-        await _start([loop.run() for loop in loops], stack)
+        streams = _audit_streams(settings, database, session, timing, owner)
+        await _start([loop.run() for loop in (*loops, *streams)], stack)
         log.info(
             "service.started",
             url=url,
@@ -298,6 +309,29 @@ async def running(
         )
         yield Service(url, metrics_url or url)
         log.info("service.stopping")
+
+
+def _audit_streams(
+    settings: Settings,
+    database: Database,
+    session: aiohttp.ClientSession,
+    timing: Timing,
+    owner: str,
+) -> Sequence[AuditStream]:
+    """Deliveries of the audit: none or one."""
+    webhook = _webhook(settings, session)
+    if webhook is None:
+        return ()
+    return (
+        AuditStream(
+            database, webhook, timing, owner=owner, clock=utc_now, monotonic=time.monotonic
+        ),
+    )
+
+
+def _webhook(settings: Settings, session: aiohttp.ClientSession) -> Webhook | None:
+    url = settings.audit_webhook.get_secret_value()
+    return Webhook(session, url, settings.webhook_key) if url else None
 
 
 async def _record_stop(database: Database, owner: str) -> None:
@@ -420,7 +454,8 @@ async def _serve_metrics(
     """Metrics where `OFFHOOK_METRICS` wants them. Returns the URL of a server of their own, else ""."""
     if settings.metrics == METRICS_OFF:
         return ""
-    routes = metrics_routes(database)
+    webhook = bool(settings.audit_webhook.get_secret_value())
+    routes = metrics_routes(database, audit_webhook=webhook)
     if settings.metrics == METRICS_ON:
         application.add_routes(routes)
         return ""

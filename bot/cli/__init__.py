@@ -170,7 +170,8 @@ def _audit_verify(
         list[str] | None, typer.Option(help="Number and hash of a link, such as 17:9f86d0…")
     ] = None,
     anchors: Annotated[
-        Path | None, typer.Option(help="A log of Offhook, whose audit lines are anchors.")
+        Path | None,
+        typer.Option(help="A log of Offhook, or messages copied from its channel: their anchors."),
     ] = None,
     as_json: Json = False,
 ) -> None:

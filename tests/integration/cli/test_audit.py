@@ -19,6 +19,7 @@ from bot.cli import main
 from bot.lifecycle import requests as lifecycle
 from bot.store import audit
 from bot.store.database import Database
+from bot.words import Words
 from tests.support import jobs, rows
 from tests.support.tampering import unprotect
 
@@ -184,6 +185,32 @@ async def test_verify_of_a_part_says_which_anchors_were_compared(
     code, printed = await run(*verify, *before, "--anchor", f"3:{head}", "--json")
     assert json.loads(printed)["anchors"] == {"compared": 1, "passed_over": 1}
     assert (await run(*verify, *before, "--anchor", f"4:{head}"))[0] == 1  # cut off
+
+
+async def test_verify_with_a_file_of_no_anchor_says_so(
+    run: Run, database: Database, tmp_path: Path
+) -> None:
+    await rejected(database)
+    log = tmp_path / "offhook.log"
+    log.write_text('{"event": "service.started"}\n17:9f86d0\n')
+    code, printed = await run("audit", "verify", "--anchors", log)
+    assert code == 2
+    assert "has no anchor" in " ".join(printed.split())
+
+
+async def test_verify_takes_anchors_as_they_are_posted_in_the_channel(
+    run: Run, database: Database, tmp_path: Path
+) -> None:
+    await rejected(database)
+    head = (await rows.dump(database))["audit_chain"][-1]
+    posted = Words()("notification-audit-anchor", anchor=f"{head['seq']}:{head['hash']}")
+    copied = tmp_path / "channel.txt"
+    copied.write_text(f"[29/11/2026 09:00] Offhook: {posted}\n")
+    code, printed = await run("audit", "verify", "--anchors", copied)
+    assert code == 0
+    assert "1 anchors hold" in printed
+    copied.write_text(posted.replace(head["hash"][-4:], "0000"))
+    assert (await run("audit", "verify", "--anchors", copied))[0] == 1
 
 
 async def test_verify_of_an_empty_file_ends_with_two(run: Run, tmp_path: Path) -> None:
