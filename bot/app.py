@@ -389,6 +389,7 @@ def _run_checks(
             Scopes(SCOPE, GRAPH_SCOPE, f"{settings.hosts.bot}/.default"),
             app,
             GraphDirectory(session, graph_url, app, scope=settings.graph_scope),
+            webhook=_webhook(settings, session),
         )
         tokens = approver if as_approver else app
         if tokens is None:

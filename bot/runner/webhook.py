@@ -63,10 +63,13 @@ class Webhook:
             reason = f"HTTP {status}"
             raise WebhookError(reason, retry_after=wait, too_large=status == _TOO_LARGE)
 
-    async def probe(self) -> int:
-        """The status of an empty HEAD: whether the receiver can be reached at all. Raises WebhookError if
-        it cannot."""
-        return (await self._status("HEAD"))[0]
+    async def probe(self) -> str:
+        """Why the receiver cannot be reached at all; "" if it answers to a HEAD, however."""
+        try:
+            await self._status("HEAD")
+        except WebhookError as error:
+            return str(error)
+        return ""
 
     async def _status(
         self, method: str, *, headers: Mapping[str, str] | None = None, data: bytes | None = None

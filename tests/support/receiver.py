@@ -16,6 +16,7 @@ from aiohttp import web
 from bot.simulator.waiting import Signal
 
 KEY = b"0123456789abcdef0123456789abcdef"
+KEY_TEXT = base64.b64encode(KEY).decode()
 
 
 @dataclass(slots=True)

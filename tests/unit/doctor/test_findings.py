@@ -31,6 +31,7 @@ ARGUMENTS: dict[str, str | int] = {
     **dict.fromkeys(("set", "lacking", "count", "batches", "addresses", "conversations"), 2),
     "entries": 2,
     "seconds": 20,
+    **dict.fromkeys(("hours", "minutes", "link"), 2),
     "check": "graph-roles",
     "tier": "reading",
     **dict.fromkeys(
