@@ -108,7 +108,7 @@ async def running(
         database = await stack.enter_async_context(database_of(settings, busy_seconds=busy_seconds))
         await database.open()
         owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
-        stack.push_async_callback(_record_stop, database, owner)
+        stack.push_async_callback(_record_stop, database, settings, owner)
 
         session = await stack.enter_async_context(_session(settings))
         configapi_url, graph_url = await _remote_services(settings, stack)
@@ -286,6 +286,7 @@ async def running(
             service_lifecycle.started,
             version=__version__,
             settings=settings.told(),
+            secret_settings=settings.secrets,
             owner=owner,
             now=utc_now(),
         )
@@ -334,10 +335,12 @@ def _webhook(settings: Settings, session: aiohttp.ClientSession) -> Webhook | No
     return Webhook(session, url, settings.webhook_key) if url else None
 
 
-async def _record_stop(database: Database, owner: str) -> None:
+async def _record_stop(database: Database, settings: Settings, owner: str) -> None:
     try:
         async with database.write() as tx:
-            await service_lifecycle.stopped(tx, version=__version__, owner=owner, now=utc_now())
+            await service_lifecycle.stopped(
+                tx, version=__version__, settings=settings.told(), owner=owner, now=utc_now()
+            )
     except UNUSABLE as error:
         log.warning("service.stop_not_recorded", error=type(error).__name__)
 

@@ -49,8 +49,8 @@ class AuditStream:
         self._idle_seconds = timing.idle_seconds
         self._owner = owner
         self._clock = clock
-        self._outages = Outages("audit_webhook", monotonic=monotonic)
-        self._loop = Loop("audit_stream", pause_seconds=timing.idle_seconds)
+        self._outages = Outages("webhook", monotonic=monotonic)
+        self._loop = Loop("webhook", pause_seconds=timing.idle_seconds)
         self._max_events = _MAX_EVENTS
         self._failures = 0
 
@@ -127,4 +127,4 @@ class AuditStream:
             async with self._database.write() as tx:
                 await audit_progress.release(tx, self._owner)
         except UNUSABLE as error:
-            log.warning("audit_stream.release_failed", error=type(error).__name__)
+            log.warning("webhook.release_failed", error=type(error).__name__)

@@ -506,6 +506,17 @@ class Settings(BaseSettings):
         return told
 
     @property
+    def secrets(self) -> dict[str, str]:
+        """The secrets that were set, by name: what `told` does not tell."""
+        values = {name: getattr(self, name) for name in sorted(self.model_fields_set)}
+        secrets = {
+            name: value.get_secret_value()
+            for name, value in values.items()
+            if isinstance(value, SecretStr)
+        }
+        return secrets | ({"database_url": self.database_url} if self.database_url else {})
+
+    @property
     def database(self) -> str:
         """The database URL, with the default filled in."""
         return self.database_url or f"sqlite:///{(self.data_dir / 'offhook.db').absolute()}"

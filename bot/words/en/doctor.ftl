@@ -120,7 +120,7 @@ found-webhook-behind = The webhook can be reached, but { $count ->
         [one] 1 minute
        *[other] { $minutes } minutes
     }. Nothing is lost.
-    .fix = Look for audit_webhook.unavailable in the log: its reason says what the webhook answers. Check its address and key there and here.
+    .fix = Look for webhook.unavailable in the log: its reason says what the webhook answers. Check its address and key there and here.
 found-webhook-unreachable = The webhook of the audit can't be reached ({ $message }). { $count ->
         [0] Nothing is
         [one] 1 event is

@@ -122,8 +122,8 @@ async def test_outage_loses_nothing_and_is_logged_once(
     assert [message_id for message_id, _ in receiver.accepted] == ["audit-1-3"]
     lines = [line for line in logged if line["log_level"] != "debug"]
     assert [line["event"] for line in lines] == [
-        "audit_webhook.unavailable",
-        "audit_webhook.recovered",
+        "webhook.unavailable",
+        "webhook.recovered",
     ]
     assert (lines[0]["reason"], lines[1]["failures"]) == ("HTTP 503", 4)
     assert lines[1]["seconds"] == 86400.0
