@@ -51,7 +51,13 @@ async def webhook(database: Database, probe: WebhookProbe) -> Finding:
     except (SQLAlchemyError, DatabaseError, OSError):
         return unknown(check, "found-audit-no-database")
     if reason := await probe.probe():
-        return failed(check, "found-webhook-unreachable", message=reason, count=behind.events)
+        return failed(
+            check,
+            "found-webhook-unreachable",
+            message=reason,
+            count=behind.events,
+            setting="OFFHOOK_AUDIT_WEBHOOK",
+        )
     age = datetime.now(UTC) - behind.since if behind.since else timedelta()
     if age > _DELIVERED_WITHIN:
         minutes = round(age.total_seconds() / 60)

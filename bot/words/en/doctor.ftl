@@ -103,7 +103,7 @@ found-audit-old = The chain of the audit was whole when it was verified last, { 
         [one] 1 hour
        *[other] { $hours } hours
     } ago, up to event { $count }.
-    .fix = Offhook verifies the chain each hour while it runs: start it, or look for audit.round_failed in its log.
+    .fix = Offhook verifies the chain each hour while it runs: start it, or look for errors of the audit in its log.
 found-audit-broken = The chain of the audit is broken at link { $message }.
     .fix = Keep a copy of the database, find out who could write to it, and compare with the log, the channel, and the last export: the operations guide says how, under Audit.
 found-audit-no-database = The database can't be read, so nothing is known of the audit.
@@ -126,7 +126,7 @@ found-webhook-unreachable = The webhook of the audit can't be reached ({ $messag
         [one] 1 event is
        *[other] { $count } events are
     } waiting for it, and nothing is lost.
-    .fix = Check OFFHOOK_AUDIT_WEBHOOK, and whether this host may connect to it. Offhook keeps trying.
+    .fix = Check { $setting }, and whether this host may connect to it. Offhook keeps trying.
 found-database-trouble = The database can't be used: { $message }
     .fix = Check that the address in the settings is right, that the server or file exists, and that Offhook can reach it.
 found-database-new = The database has no schema yet.
