@@ -222,11 +222,12 @@ def _request_row(
 
 def _found_phone(words: Words, escaping: Words, phone: FoundPhone) -> list[CardElement]:
     state = phone_status_with_symbol(words, phone.status)
-    sent = escaping("line-sent", when=timestamp(phone.sent_at)) if phone.sent_at else ""
+    if phone.sent_at:
+        state = escaping("line-sent", status=state, when=timestamp(phone.sent_at))
     return [
         text_runs(single_line(phone.hardware_id, _MAX_NAME_CHARS)),
         text_runs(single_line(phone.username, 2 * _MAX_NAME_CHARS), monospace=False),
-        text(f"{state} {sent}".strip(), spacing="Small"),
+        text(state, spacing="Small"),
     ]
 
 

@@ -20,6 +20,7 @@ from bot.store import audit, locks
 from bot.store.chain import ERASED
 from bot.store.database import Transaction
 from bot.store.models import (
+    AuditProgressRow,
     Base,
     BatchRow,
     EventRow,
@@ -33,6 +34,8 @@ from bot.store.models import (
 SHORTEST = 3
 _AT_ONCE = 1000
 _ACTOR = ("actor_id", "actor_name")
+#: Tables that cannot name anybody.
+_NAMELESS = frozenset({LinkRow.__tablename__, AuditProgressRow.__tablename__})
 
 
 class StillOpenError(Exception):
@@ -55,8 +58,8 @@ async def find(
     """Every row about the person, with its table."""
     wanted = _pattern(identifiers)
     for table in Base.metadata.sorted_tables:
-        if table.name == LinkRow.__tablename__:
-            continue  # it names nobody
+        if table.name in _NAMELESS:
+            continue
         rows = await tx.stream(select(table).execution_options(yield_per=_AT_ONCE))
         async for row in rows.mappings():
             if any(_contains(value, wanted) for value in row.values()):

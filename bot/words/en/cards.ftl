@@ -611,7 +611,7 @@ line-phones = { $total ->
     }
 line-decided = Decided by { $person }
 line-decided-at = Decided by { $person }, { $when }
-line-sent = Sent { $when }
+line-sent = { $status }, sent { $when }
 line-more-phones = and { $count ->
         [one] 1 more phone
        *[other] { $count } more phones
