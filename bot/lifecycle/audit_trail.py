@@ -36,8 +36,11 @@ async def anchor(
     tx: Transaction, notify: Notifications, channel: str, head: Anchor, now: datetime
 ) -> bool:
     """Post the head of the chain to a channel, once a day (UTC) over all replicas, and only if there are
-    new events. Returns whether it was posted."""
+    new events; first on the day after the first round. Returns whether it was posted."""
     before = await audit_progress.lock(tx, Progress.NOTICE)
+    if before.at is None:
+        await audit_progress.set_to(tx, Progress.NOTICE, before.anchor, now)
+        return False
     today = now.astimezone(UTC).date()
     if head.seq <= before.anchor.seq or (before.at and before.at.date() >= today):
         return False

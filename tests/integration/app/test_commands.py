@@ -143,8 +143,7 @@ async def test_history_says_who_signed_in_a_phone_when_and_who_approved(make_bot
         for expected in (
             request,
             phone,
-            "✓ Signed in",
-            "Sent",
+            "✓ Signed in, sent",
             ALEX.name,
             "Decided by Megan Bowen",
         ):
