@@ -38,6 +38,7 @@ from bot.identity.tokens import CredentialTokens, FixedToken, Tokens
 from bot.lifecycle import service as service_lifecycle
 from bot.lifecycle.notifications import Notifications
 from bot.lifecycle.policy import load as load_policy
+from bot.runner.audit_stream import AuditStream
 from bot.runner.audit_watch import AuditWatch
 from bot.runner.context import WorkerContext
 from bot.runner.deadlines import Deadlines
@@ -49,6 +50,7 @@ from bot.runner.preflight import Preflight
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.runner.sightings import Sightings
+from bot.runner.webhook import Webhook
 from bot.runner.worker import Worker
 from bot.settings.clouds import WITHOUT_BOT_FILES
 from bot.settings.model import (
@@ -110,7 +112,7 @@ async def running(
         policy = policy_of(settings)
         await database.open()
         owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
-        stack.push_async_callback(_record_stop, database, owner)
+        stack.push_async_callback(_record_stop, database, settings, owner)
 
         session = await stack.enter_async_context(_session(settings))
         configapi_url, graph_url = await _remote_services(settings, stack)
@@ -298,14 +300,24 @@ async def running(
             service_lifecycle.started,
             version=__version__,
             settings=settings.told(),
+            secret_settings=settings.secrets,
             owner=owner,
             now=utc_now(),
         )
-        watch = AuditWatch(database, record_start, timing=timing)
+        watch = AuditWatch(
+            database,
+            notifications,
+            record_start,
+            timing=timing,
+            clock=utc_now,
+            changed=publisher.wake,
+            anchors_in=settings.anchors_in,
+        )
         loops = (worker, publisher, deadlines, preflight, mending, sightings, watch)
         if settings.policy is not None:
             loops = (*loops, watch_policy)
-        await _start([loop.run() for loop in loops], stack)
+        streams = _audit_streams(settings, database, session, timing, owner)
+        await _start([loop.run() for loop in (*loops, *streams)], stack)
         log.info(
             "service.started",
             url=url,
@@ -323,10 +335,35 @@ def policy_of(settings: Settings) -> Policy:
     return simple(settings.may_request, settings.may_approve, four_eyes=settings.four_eyes)
 
 
-async def _record_stop(database: Database, owner: str) -> None:
+def _audit_streams(
+    settings: Settings,
+    database: Database,
+    session: aiohttp.ClientSession,
+    timing: Timing,
+    owner: str,
+) -> Sequence[AuditStream]:
+    """Deliveries of the audit: none or one."""
+    webhook = _webhook(settings, session)
+    if webhook is None:
+        return ()
+    return (
+        AuditStream(
+            database, webhook, timing, owner=owner, clock=utc_now, monotonic=time.monotonic
+        ),
+    )
+
+
+def _webhook(settings: Settings, session: aiohttp.ClientSession) -> Webhook | None:
+    url = settings.audit_webhook.get_secret_value()
+    return Webhook(session, url, settings.webhook_key) if url else None
+
+
+async def _record_stop(database: Database, settings: Settings, owner: str) -> None:
     try:
         async with database.write() as tx:
-            await service_lifecycle.stopped(tx, version=__version__, owner=owner, now=utc_now())
+            await service_lifecycle.stopped(
+                tx, version=__version__, settings=settings.told(), owner=owner, now=utc_now()
+            )
     except UNUSABLE as error:
         log.warning("service.stop_not_recorded", error=type(error).__name__)
 
@@ -391,6 +428,7 @@ def _run_checks(
             Scopes(SCOPE, GRAPH_SCOPE, f"{settings.hosts.bot}/.default"),
             app,
             GraphDirectory(session, graph_url, app, scope=settings.graph_scope),
+            webhook=_webhook(settings, session),
         )
         tokens = approver if as_approver else app
         if tokens is None:
@@ -456,7 +494,8 @@ async def _serve_metrics(
     """Metrics where `OFFHOOK_METRICS` wants them. Returns the URL of a server of their own, else ""."""
     if settings.metrics == METRICS_OFF:
         return ""
-    routes = metrics_routes(database)
+    webhook = bool(settings.audit_webhook.get_secret_value())
+    routes = metrics_routes(database, audit_webhook=webhook)
     if settings.metrics == METRICS_ON:
         application.add_routes(routes)
         return ""

@@ -16,6 +16,7 @@ from microsoft_teams.cards.core import (
 from bot.phones.issue import Issue, Severity
 from bot.signin.outcome import FAILED_CHECK, NOT_RUN, UNKNOWN, PhoneStatus
 from bot.signin.snapshot import Page, PhoneSnapshot
+from bot.words import Words
 from cards import sightings
 from cards.context import CardContext
 from cards.elements import EMPTY, SYMBOLS, action_row, bold, table, text, text_runs
@@ -41,7 +42,12 @@ _Row = tuple[Sequence[CardElement], Sequence[CardElement]]
 
 def phone_status_label(context: CardContext, status: PhoneStatus) -> str:
     """The status with its symbol."""
-    return f"{SYMBOLS[_STATUS_STYLES[status]]} {context.words(f'phone-{status.value}')}"
+    return phone_status_with_symbol(context.words, status)
+
+
+def phone_status_with_symbol(words: Words, status: PhoneStatus) -> str:
+    """The same, for cards that are about no single request."""
+    return f"{SYMBOLS[_STATUS_STYLES[status]]} {words(f'phone-{status.value}')}"
 
 
 def issues_page(context: CardContext) -> list[CardElement]:

@@ -17,10 +17,7 @@ from cards import approval, mend, progress, reconciliation, results, status, val
 from cards.context import BUDGETS, CardContext, CardParts
 from cards.elements import badge, size_bytes, text, title, to_json
 from cards.escape import Markup
-from cards.types import CardKind, RenderedCard, Verb, View
-
-# Teams' limit is 28 KB; the message around the card takes up some of it.
-MAX_BYTES = 27_000
+from cards.types import MAX_BYTES, CardKind, RenderedCard, Verb, View
 
 _BUILDERS: Mapping[CardKind, Callable[[CardContext], CardParts]] = MappingProxyType(
     {

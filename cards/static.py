@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
@@ -17,9 +19,10 @@ from microsoft_teams.cards.core import (
 
 from bot.phones.provisioning import all_urls
 from bot.phones.region import Region
+from bot.signin.history import NO_FILTER, HistoryFilter
 from bot.signin.policy.decision import Ruling
 from bot.signin.policy.facts import Actor
-from bot.signin.snapshot import HistoryLine
+from bot.signin.snapshot import FoundPhone, History, HistoryLine
 from bot.words import Words
 from cards import status
 from cards.causes import url_block, url_safe_tenant_id
@@ -29,6 +32,7 @@ from cards.elements import (
     code_block,
     facts,
     heading,
+    size_bytes,
     table,
     text,
     text_runs,
@@ -37,11 +41,13 @@ from cards.elements import (
     to_json,
 )
 from cards.escape import markdown, single_line
-from cards.types import RenderedCard
+from cards.lists import phone_status_with_symbol
+from cards.types import MAX_BYTES, RenderedCard
 
 _COMMANDS = ("help", "template", "urls", "status", "history", "cancel", "retry", "checks", "whoami")
 _MAX_REQUESTS = 10  # in a list
 _MAX_NAME_CHARS = 40  # of a person or a file in a list
+_MAX_COMMAND_CHARS = 300
 
 
 class Profile(Protocol):
@@ -106,9 +112,49 @@ def template(words: Words, csv_text: str) -> RenderedCard:
     )
 
 
-def history(words: Words, lines: Sequence[HistoryLine]) -> RenderedCard:
-    """The command `history`. The caller passes the newest request first."""
-    return _request_list(words, words("history-headline"), words("history-none"), lines)
+def history(words: Words, found: History, asked: HistoryFilter = NO_FILTER) -> RenderedCard:
+    """The command `history`: as many of the newest requests as fit."""
+    rendered = _history(words, found, asked)
+    while size_bytes(rendered.card) >= MAX_BYTES:
+        found = replace(found, lines=found.lines[:-1])
+        rendered = _history(words, found, asked)
+    return rendered
+
+
+def _history(words: Words, found: History, asked: HistoryFilter) -> RenderedCard:
+    older = _older(words, found, asked)
+    if not asked:
+        headline, none = words("history-headline"), words("history-none")
+        return _request_list(words, headline, none, found.lines, older)
+    headline = words("history-found-headline", total=found.total)
+    above = [facts(_asked(words, asked))]
+    none = words("history-not-found")
+    return _request_list(words, headline, none, found.lines, older, above=above)
+
+
+def _asked(words: Words, asked: HistoryFilter) -> list[tuple[str, str]]:
+    """What was looked for."""
+    account = f"{asked.account}\u2026" if asked.account_is_prefix else asked.account
+    pairs = [
+        ("history-phone", markdown(asked.phone, _MAX_NAME_CHARS)),
+        ("history-account", markdown(account, 2 * _MAX_NAME_CHARS)),
+        ("history-person", markdown(asked.person, _MAX_NAME_CHARS)),
+        ("history-since", timestamp(asked.since) if asked.since else ""),
+        ("history-until", timestamp(asked.until) if asked.until else ""),
+    ]
+    return [(words(label), value) for label, value in pairs if value]
+
+
+def _older(words: Words, found: History, asked: HistoryFilter) -> str:
+    """How to see the requests before the oldest one shown; "" if all are."""
+    if not found.lines or found.total <= len(found.lines):
+        return ""
+    # Without fractions of a second, so that one is rather shown again than left out.
+    until = found.lines[-1].created_at.replace(microsecond=0) + timedelta(seconds=1)
+    command = f"history {replace(asked, until=until)}"
+    return words.escaping(partial(markdown, max_length=_MAX_COMMAND_CHARS))(
+        "history-older", shown=len(found.lines), total=found.total, command=command
+    )
 
 
 def status_list(words: Words, lines: Sequence[HistoryLine]) -> RenderedCard:
@@ -117,18 +163,29 @@ def status_list(words: Words, lines: Sequence[HistoryLine]) -> RenderedCard:
 
 
 def _request_list(
-    words: Words, headline: str, none: str, lines: Sequence[HistoryLine]
+    words: Words,
+    headline: str,
+    none: str,
+    lines: Sequence[HistoryLine],
+    older: str = "",
+    *,
+    above: Sequence[CardElement] = (),
 ) -> RenderedCard:
-    """A table of requests, or the sentence `none`."""
+    """A table of requests, or the sentence `none`; `above` is before either."""
     if not lines:
-        return _card(words, headline, [text(none)])
+        return _card(words, headline, [*above, text(none)])
     escaping = words.escaping(partial(markdown, max_length=_MAX_NAME_CHARS))
     headers = (words("column-request"), words("column-status"))
     rows = [_request_row(words, escaping, line) for line in lines[:_MAX_REQUESTS]]
     return _card(
         words,
         headline,
-        [table(headers, rows, (3, 2)), text(words("list-more"), subtle=True)],
+        [
+            *above,
+            table(headers, rows, (3, 2)),
+            *([text(older)] if older else []),
+            text(words("list-more"), subtle=True),
+        ],
     )
 
 
@@ -143,15 +200,36 @@ def _request_row(
         text_runs(single_line(line.file_name, _MAX_NAME_CHARS), monospace=False),
         text(created, subtle=True, spacing="Small"),
     ]
+    for phone in line.found:
+        request += _found_phone(words, escaping, phone)
+    if line.found_count > len(line.found):
+        more = words("line-more-phones", count=line.found_count - len(line.found))
+        request.append(text(more, subtle=True, spacing="Small"))
     counts_id = "line-signed-in" if line.state in status.APPROVED_STATES else "line-phones"
     state: list[CardElement] = [
         bold(status.state_label_with_symbol(words, line.state)),
         text(words(counts_id, **status.tally_arguments(line.phones)), spacing="Small"),
     ]
     if line.decided_by:
-        decided = escaping("line-decided", person=line.decided_by.name or words("someone"))
+        person = line.decided_by.name or words("someone")
+        decided = (
+            escaping("line-decided-at", person=person, when=timestamp(line.decided_at))
+            if line.decided_at
+            else escaping("line-decided", person=person)
+        )
         state.append(text(decided, subtle=True, spacing="Small"))
     return request, state
+
+
+def _found_phone(words: Words, escaping: Words, phone: FoundPhone) -> list[CardElement]:
+    state = phone_status_with_symbol(words, phone.status)
+    if phone.sent_at:
+        state = escaping("line-sent", status=state, when=timestamp(phone.sent_at))
+    return [
+        text_runs(single_line(phone.hardware_id, _MAX_NAME_CHARS)),
+        text_runs(single_line(phone.username, 2 * _MAX_NAME_CHARS), monospace=False),
+        text(state, spacing="Small"),
+    ]
 
 
 def whoami(

@@ -10,6 +10,9 @@ from typing import Any
 from bot.signin.listing import ALL, PhoneFilter
 from bot.signin.shown import Aspect
 
+# Teams' limit is 28 KB; the message around the card takes up some of it.
+MAX_BYTES = 27_000
+
 
 class CardKind(StrEnum):
     """A kind of card that follows a request. The values are stored."""

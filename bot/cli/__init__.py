@@ -132,6 +132,23 @@ def _urls(
     urls.run(region, tenant=tenant, as_json=as_json, console=Console())
 
 
+@app.command("history")
+def _history(
+    filters: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="As in chat: a hardware ID, an account or lobby*, by NAME, since, until, last 7 days."
+        ),
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, help="Requests to print, at most.")] = 100,
+    as_json: Json = False,
+) -> None:
+    """Find requests by phone, account, person, and period: who asked, who decided, what came of it."""
+    from bot.cli import history
+
+    history.run(" ".join(filters or ()), limit=limit, as_json=as_json, console=Console())
+
+
 @app.command("purge")
 def _purge(
     older_than: Annotated[str, typer.Option(help="Minimum age: 90d, 12w, or 36h.")],
@@ -155,7 +172,8 @@ def _audit_verify(
         list[str] | None, typer.Option(help="Number and hash of a link, such as 17:9f86d0…")
     ] = None,
     anchors: Annotated[
-        Path | None, typer.Option(help="A log of Offhook, whose audit lines are anchors.")
+        Path | None,
+        typer.Option(help="A log of Offhook, or messages copied from its channel: their anchors."),
     ] = None,
     as_json: Json = False,
 ) -> None:

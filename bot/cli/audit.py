@@ -22,7 +22,7 @@ from bot.store.models import LinkRow
 
 BROKEN = 1  # exit code
 
-_ANCHOR = re.compile(r"(\d+):([0-9a-f]{64})")
+_ANCHOR = re.compile(r"(?<!\w)(\d{1,18}):([0-9a-f]{64})(?!\w)", re.ASCII)
 
 
 def verify(
@@ -30,7 +30,7 @@ def verify(
 ) -> int:
     """Checks the chain of the database, or of an export. Prints the first broken link, and returns the exit
     code. Raises UsageError when it cannot be read, or has none of the links that the anchors are of."""
-    known = [*map(_anchor, anchors), *_noted(anchors_file)]
+    known = [*map(_anchor, anchors), *(_noted(anchors_file) if anchors_file else ())]
     if file is not None:
         verifier, found = _verify_file(file, known)
     else:
@@ -84,14 +84,25 @@ def _anchor(text: str) -> Anchor:
     return Anchor(int(match[1]), match[2])
 
 
-def _noted(file: Path | None) -> Iterator[Anchor]:
-    """The anchors in a log: lines of JSON with `seq` and `hash`. Other lines are passed over."""
-    for line in _lines(file) if file else ():
-        try:
-            noted = json.loads(line)
-            yield _anchor(f"{noted['seq']}:{noted['hash']}")
-        except (ValueError, KeyError, TypeError, UsageError):
-            continue
+def _noted(file: Path) -> Sequence[Anchor]:
+    """The anchors in a log, whose lines are JSON with `seq` and `hash`, or in text copied from the channel.
+    Whatever else there is, is passed over. Raises UsageError if there is no anchor."""
+    found = [anchor for line in _lines(file) for anchor in _in_line(line)]
+    if not found:
+        raise UsageError(
+            f"{file} has no anchor. Anchors are the lines of the log that begin with audit, and the "
+            "messages Anchor of the audit in the channel."
+        )
+    return found
+
+
+def _in_line(line: str) -> Iterator[Anchor]:
+    try:
+        noted = json.loads(line)
+        yield _anchor(f"{noted['seq']}:{noted['hash']}")
+    except (ValueError, KeyError, TypeError, UsageError):
+        for match in _ANCHOR.finditer(line):
+            yield Anchor(int(match[1]), match[2])
 
 
 def _lines(file: Path) -> Iterator[str]:

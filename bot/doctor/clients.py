@@ -36,6 +36,12 @@ class DirectoryProbe(Protocol):
         ...
 
 
+class WebhookProbe(Protocol):
+    async def probe(self) -> str:
+        """Why the receiver cannot be reached; "" if it can."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Scopes:
     """Token scopes, which depend on the cloud."""

@@ -12,6 +12,7 @@ from bot.directory.permissions import PERMISSIONS, UNITS_CHECK, Tier
 from bot.doctor import (
     Finding,
     access,
+    audit_trail,
     failed,
     host,
     ok,
@@ -21,7 +22,7 @@ from bot.doctor import (
     sip_gateway,
     unknown,
 )
-from bot.doctor.clients import DirectoryProbe, GatewayAccess, Scopes
+from bot.doctor.clients import DirectoryProbe, GatewayAccess, Scopes, WebhookProbe
 from bot.identity.tokens import Tokens
 from bot.settings.model import Gateway, Settings
 from bot.store.database import Database
@@ -46,6 +47,8 @@ class Doctor:
     directory: DirectoryProbe
     #: Timeout per check.
     seconds: float = 20.0
+    #: The audit's webhook; None if there is none.
+    webhook: WebhookProbe | None = None
 
     async def run(self, gateway_access: GatewayAccess | None) -> Sequence[Finding]:
         """Findings in dependency order.
@@ -56,7 +59,11 @@ class Doctor:
             self._within(host.settings(self.settings), "settings"),
             self._within(host.cloud(self.settings), "cloud"),
             self._within(host.database(self.database), "database"),
+            self._within(audit_trail.chain(self.database), "audit"),
         ]
+        if self.webhook is not None:
+            delivered = audit_trail.webhook(self.database, self.webhook)
+            host_checks.append(self._within(delivered, "audit-webhook"))
         if self._uses_powershell:
             host_checks.append(self._within(powershell.versions(self.settings.pwsh), "powershell"))
         on_host, people, bot, gateway, graph, chat = await asyncio.gather(

@@ -210,7 +210,7 @@ async def acknowledge(
         remote_batch_id,
     ):
         return True  # recorded before; only the answer of the commit was lost
-    return await _submitted(
+    acknowledged = await _submitted(
         tx,
         batch,
         states.ACKNOWLEDGE,
@@ -220,6 +220,20 @@ async def acknowledge(
         lease_until=lease_until,
         due_at=due_at,
     )
+    if acknowledged:
+        await audit.record(
+            tx,
+            batch.request_id,
+            "batch sent",
+            now,
+            batch=batch.id,
+            attempt=batch.attempt,
+            region=batch.region.value,
+            phones=batch.size,
+            digest=batch.digest,
+            remote_id=remote_batch_id,
+        )
+    return acknowledged
 
 
 async def confirm_ran(
@@ -357,12 +371,24 @@ async def reject(
     )
     if rejected:
         await phones.fail_all(tx, batch, message)
+        await audit.record(
+            tx,
+            batch.request_id,
+            "batch refused",
+            now,
+            batch=batch.id,
+            attempt=batch.attempt,
+            phones=batch.size,
+            message=message,
+        )
         await requests.touch(tx, batch.request_id)
         await end_if_over(tx, notify, batch.request_id, now)
     return rejected
 
 
-async def mark_unknown(tx: Transaction, batch: Batch, *, due_at: datetime, error: str) -> bool:
+async def mark_unknown(
+    tx: Transaction, batch: Batch, *, due_at: datetime, error: str, now: datetime
+) -> bool:
     """intent -> unknown: whether it ran is not known; the summaries are read at `due_at`.
 
     Returns False when the batch has already moved on.
@@ -378,6 +404,16 @@ async def mark_unknown(tx: Transaction, batch: Batch, *, due_at: datetime, error
         last_error=error,
     )
     if marked:
+        await audit.record(
+            tx,
+            batch.request_id,
+            "batch unknown",
+            now,
+            batch=batch.id,
+            attempt=batch.attempt,
+            phones=batch.size,
+            message=error,
+        )
         await requests.touch(tx, batch.request_id)
     return marked
 
@@ -587,6 +623,17 @@ async def complete(
     )
     if completed:
         await phones.leave_unconfirmed(tx, batch)
+        results = await phones.counts(tx, batch)
+        await audit.record(
+            tx,
+            batch.request_id,
+            "batch ended",
+            now,
+            batch=batch.id,
+            signed_in=results.get(PhoneStatus.SIGNED_IN, 0),
+            failed=results.get(PhoneStatus.FAILED, 0),
+            unconfirmed=results.get(PhoneStatus.UNCONFIRMED, 0),
+        )
         await requests.touch(tx, batch.request_id)
         await end_if_over(tx, notify, batch.request_id, now)
     return completed == 1

@@ -13,7 +13,7 @@ from bot.settings.model import REQUESTER_CHAT
 from bot.signin.policy.decision import Wanted
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import Tally
-from bot.store import mends, posts, requests
+from bot.store import conversations, mends, posts, requests
 from bot.store.database import Transaction
 from bot.store.mends import Mend
 from bot.store.posts import NewPost, Post
@@ -253,6 +253,30 @@ class Notifications:
         """Tell the mend's requester how it ended; `message` is its ID in the catalog."""
         text = self.words(message, request=request.id, **arguments)
         await self._post_text(tx, request, mend.conversation_id, text, now)
+
+    async def audit_anchor(
+        self, tx: Transaction, channel: str, seq: int, hash_: str, now: datetime
+    ) -> bool:
+        """Post an anchor of the audit. Returns False if Offhook is not in the channel."""
+        text = self.words("notification-audit-anchor", anchor=f"{seq}:{hash_}")
+        return await self._tell_operators(tx, channel, text, now)
+
+    async def audit_broken(self, tx: Transaction, seq: int, now: datetime) -> bool:
+        """Returns False if there is no channel for notifications, or Offhook is not in it."""
+        if self.notifications == REQUESTER_CHAT:
+            return False
+        text = self.words("notification-audit-broken", seq=seq)
+        return await self._tell_operators(tx, self.notifications, text, now)
+
+    async def _tell_operators(
+        self, tx: Transaction, channel: str, text: str, now: datetime
+    ) -> bool:
+        """What is about no request goes to a channel, if Offhook is in it."""
+        tenant_id = await conversations.tenant_of(tx, channel)
+        if tenant_id is None:
+            return False
+        await posts.add(tx, NewPost(tenant_id, channel, content={"text": text}), now)
+        return True
 
     async def dead_letter(self, tx: Transaction, post: Post, now: datetime) -> None:
         """Give up a post that cannot be delivered. If it was a card that asks approvers for something,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 
 from bot.signin import outcome
 from bot.signin.outcome import (
@@ -66,6 +66,16 @@ async def leave_unconfirmed(tx: Transaction, batch: Batch) -> None:
     await transitions.apply(
         tx, PhoneRow, outcome.LEAVE_UNCONFIRMED, *_of(batch), cause=outcome.NO_RESULT.code
     )
+
+
+async def counts(tx: Transaction, batch: Batch) -> dict[str, int]:
+    """How many of the batch's phones are in each status, by its value."""
+    rows = await tx.execute(
+        select(PhoneRow.status, func.count().label("phones"))
+        .where(*_of(batch))
+        .group_by(PhoneRow.status)
+    )
+    return {row.status: row.phones for row in rows}
 
 
 @dataclass(frozen=True, slots=True)

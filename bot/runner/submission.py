@@ -167,7 +167,9 @@ class Submission:
         context = self._context
         due_at = context.after(context.timing.settle_seconds)
         marked = await context.record(
-            lambda tx: lifecycle.mark_unknown(tx, batch, due_at=due_at, error=error)
+            lambda tx: lifecycle.mark_unknown(
+                tx, batch, due_at=due_at, error=error, now=context.clock()
+            )
         )
         if marked:
             log.warning(

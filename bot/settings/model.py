@@ -5,6 +5,7 @@ The descriptions are the documentation: the README's table is generated from the
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 from dataclasses import replace
 from enum import StrEnum
@@ -24,6 +25,7 @@ METRICS_ON = "on"
 METRICS_OFF = "off"
 _MAX_PORT = 65535
 _MIN_KEY_CHARS = 16
+_MIN_WEBHOOK_KEY, _MAX_WEBHOOK_KEY = 24, 64  # bytes, by the Standard Webhooks specification
 # Where Teams stores chat attachments: OneDrive for Business and SharePoint.
 DOWNLOAD_HOSTS = (".sharepoint.com", ".sharepoint.us", ".sharepoint.cn", ".1drv.com", ".svc.ms")
 
@@ -194,6 +196,20 @@ class Settings(BaseSettings):
     approvals: str = Field(
         REQUESTER_CHAT, description="Where approval cards go: a channel ID or `requester-chat`."
     )
+    audit_webhook: SecretStr = Field(
+        SecretStr(""),
+        description="URL (https) to which each event of the audit is posted, for a SIEM.",
+    )
+    audit_webhook_key: SecretStr = Field(
+        SecretStr(""),
+        description="With it: the secret that signs what is posted, in Base64 (24 to 64 bytes): "
+        "`openssl rand -base64 32`.",
+    )
+    audit_anchors: bool = Field(
+        True,
+        description="Whether an anchor of the audit is posted daily to the channel of "
+        "`OFFHOOK_NOTIFICATIONS`. Never to a requester's chat.",
+    )
     notifications: str = Field(
         REQUESTER_CHAT, description="Where notifications go: a channel ID or `requester-chat`."
     )
@@ -313,6 +329,29 @@ class Settings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _check_audit_webhook(self) -> Settings:
+        # Neither is quoted: the URL, too, may contain a secret.
+        url = self.audit_webhook.get_secret_value()
+        if bool(url) != bool(self.audit_webhook_key.get_secret_value()):
+            raise ValueError("OFFHOOK_AUDIT_WEBHOOK and OFFHOOK_AUDIT_WEBHOOK_KEY need each other")
+        if not url:
+            return self
+        parts = urlsplit(url)
+        local = self.local and parts.scheme == "http" and is_loopback(parts.hostname or "")
+        if not parts.hostname or parts.username is not None:
+            raise ValueError("OFFHOOK_AUDIT_WEBHOOK must be a URL with a host, and without a login")
+        if parts.scheme != "https" and not local:
+            raise ValueError(
+                "OFFHOOK_AUDIT_WEBHOOK must be https (http is for loopback in `local` only)"
+            )
+        if not _MIN_WEBHOOK_KEY <= len(self.webhook_key) <= _MAX_WEBHOOK_KEY:
+            raise ValueError(
+                f"OFFHOOK_AUDIT_WEBHOOK_KEY is not Base64 of {_MIN_WEBHOOK_KEY} to {_MAX_WEBHOOK_KEY} "
+                "bytes: make one with `openssl rand -base64 32`"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _check_tenants(self) -> Settings:
         """The app's own permissions, and channels, are those of one tenant, whoever asks."""
         if len({tenant.lower() for tenant in self.tenant_ids}) < 2:
@@ -410,6 +449,21 @@ class Settings(BaseSettings):
         return host.strip("[]") or self.host, int(port)
 
     @property
+    def webhook_key(self) -> bytes:
+        """The key of the audit's webhook; empty if there is none, or it is not Base64."""
+        text = self.audit_webhook_key.get_secret_value().removeprefix("whsec_")
+        try:
+            return base64.b64decode(text, validate=True)
+        except ValueError:
+            return b""
+
+    @property
+    def anchors_in(self) -> str:
+        """The channel in which the audit is anchored daily; "" if it is not."""
+        posts = self.audit_anchors and self.notifications != REQUESTER_CHAT
+        return self.notifications if posts else ""
+
+    @property
     def home_tenant(self) -> str:
         """ID of the app's own tenant, the first; "" in `local` if there is none."""
         return next(iter(self.tenant_ids), "")
@@ -461,6 +515,17 @@ class Settings(BaseSettings):
             url = urlsplit(self.database_url)
             told["database_url"] = f"{url.scheme}://{url.hostname or ''}{url.path}"
         return told
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """The secrets that were set, by name: what `told` does not tell."""
+        values = {name: getattr(self, name) for name in sorted(self.model_fields_set)}
+        secrets = {
+            name: value.get_secret_value()
+            for name, value in values.items()
+            if isinstance(value, SecretStr)
+        }
+        return secrets | ({"database_url": self.database_url} if self.database_url else {})
 
     @property
     def database(self) -> str:

@@ -292,6 +292,16 @@ class RequestSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class FoundPhone:
+    """A phone of a request that `history` was asked for."""
+
+    username: str
+    hardware_id: str
+    status: PhoneStatus
+    sent_at: datetime | None  #: when its batch was sent; None if it was not
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryLine:
     """One request in the list of `history` or `status`."""
 
@@ -302,3 +312,14 @@ class HistoryLine:
     created_at: datetime
     phones: Tally
     decided_by: Person | None = None
+    decided_at: datetime | None = None
+    found: Sequence[FoundPhone] = ()  #: the first phones that were asked for; empty if none were
+    found_count: int = 0  #: how many of its phones were asked for
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Requests, newest first."""
+
+    lines: Sequence[HistoryLine]
+    total: int  #: requests that there are, shown or not

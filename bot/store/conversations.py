@@ -161,6 +161,19 @@ async def load(
     )
 
 
+async def tenant_of(tx: Transaction, conversation_id: str) -> str | None:
+    """The tenant of a conversation; for a channel that never wrote to Offhook, that of the newest one.
+    None where the bot was removed, and before the first activity."""
+    rows = await tx.execute(
+        select(ConversationRow.tenant_id, ConversationRow.removed_at)
+        .order_by(ConversationRow.id != conversation_id, ConversationRow.seen_at.desc())
+        .where((ConversationRow.id == conversation_id) | ConversationRow.removed_at.is_(None))
+        .limit(1)
+    )
+    row = rows.one_or_none()
+    return row.tenant_id if row and row.removed_at is None else None
+
+
 async def heard(tx: Transaction) -> Heard:
     row = (
         await tx.execute(

@@ -65,6 +65,10 @@ _READY: Mapping[str, Any] = MappingProxyType(
     {"postgresql_where": text("ready"), "sqlite_where": text("ready = 1")}
 )
 
+# PostgreSQL then uses the index for LIKE 'prefix%', too, whatever the collation.
+_PREFIX_OF_ACCOUNT: Mapping[str, str] = MappingProxyType({"account": "text_pattern_ops"})
+_PREFIX_OF_HARDWARE_ID: Mapping[str, str] = MappingProxyType({"hardware_id": "text_pattern_ops"})
+
 
 class RequestRow(Base):
     __tablename__ = "requests"
@@ -181,9 +185,10 @@ class PhoneRow(Base):
 
     __table_args__ = (
         Index(None, "batch_id"),
-        # What `bot.store.overlaps` looks up. Other rows' values may be too long to index.
-        Index(None, "account", "request_id", **_READY),
-        Index(None, "hardware_id", "request_id", **_READY),
+        # What `bot.store.overlaps` and `history` look up, the latter also by how a value begins. Other
+        # rows' values may be too long to index.
+        Index(None, "account", "request_id", postgresql_ops=_PREFIX_OF_ACCOUNT, **_READY),
+        Index(None, "hardware_id", "request_id", postgresql_ops=_PREFIX_OF_HARDWARE_ID, **_READY),
     )
 
 
@@ -566,3 +571,19 @@ class LinkRow(Base):
         UniqueConstraint("event_id"),
         UniqueConstraint("prev"),  # no fork
     )
+
+
+class AuditProgressRow(Base):
+    """How far the audit's chain is verified, delivered to a webhook, and anchored in a channel."""
+
+    __tablename__ = "audit_progress"
+
+    name: Mapped[str] = mapped_column(String(16), primary_key=True)  #: `Progress`
+    seq: Mapped[int] = mapped_column(BigId, default=0)  #: of the last link; 0 before the first
+    hash: Mapped[str] = mapped_column(String(64), default="")  #: of that link
+    at: Mapped[datetime | None]  #: when that was; None if never
+    #: which replica works on it, until when
+    owner: Mapped[str] = mapped_column(String(40), default="")
+    lease_until: Mapped[datetime | None]
+    #: why the chain is broken after that link: a `Fault`, as text; "" if it is whole
+    fault: Mapped[str] = mapped_column(Text, default="")

@@ -20,6 +20,7 @@ from bot.store import audit, locks
 from bot.store.chain import ERASED
 from bot.store.database import Transaction
 from bot.store.models import (
+    AuditProgressRow,
     Base,
     BatchRow,
     EventRow,
@@ -33,6 +34,8 @@ from bot.store.models import (
 SHORTEST = 3
 _AT_ONCE = 1000
 _ACTOR = ("actor_id", "actor_name")
+#: Tables that cannot name anybody.
+_NAMELESS = frozenset({LinkRow.__tablename__, AuditProgressRow.__tablename__})
 
 
 class StillOpenError(Exception):
@@ -55,8 +58,8 @@ async def find(
     """Every row about the person, with its table."""
     wanted = _pattern(identifiers)
     for table in Base.metadata.sorted_tables:
-        if table.name == LinkRow.__tablename__:
-            continue  # it names nobody
+        if table.name in _NAMELESS:
+            continue
         rows = await tx.stream(select(table).execution_options(yield_per=_AT_ONCE))
         async for row in rows.mappings():
             if any(_contains(value, wanted) for value in row.values()):
@@ -80,16 +83,17 @@ async def erase(tx: Transaction, identifiers: Sequence[str]) -> Erased:
     of_requests |= await _requests_of(tx, sorted(of_mends))
     await _refuse_open(tx, sorted(of_requests))
     events = [row for table, row in found if table.name == EventRow.__tablename__]
+    others = [(table, row) for table, row in found if table.name != EventRow.__tablename__]
+    if found:
+        # Recorded first: SQLite lets nothing be changed but what the newest event tells of.
+        event_ids = sorted(row["id"] for row in events)
+        await audit.record(tx, None, ERASED, datetime.now(UTC), events=event_ids, rows=len(others))
     for row in events:
         await tx.execute(
             update(EventRow).where(EventRow.id == row["id"]).values(**_without(row, wanted))
         )
-    others = [(table, row) for table, row in found if table.name != EventRow.__tablename__]
     for table, row in others:
         await _forget(tx, table, row, wanted)
-    if found:
-        event_ids = sorted(row["id"] for row in events)
-        await audit.record(tx, None, ERASED, datetime.now(UTC), events=event_ids, rows=len(others))
     return Erased(len(events), len(others))
 
 

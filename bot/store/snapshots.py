@@ -30,7 +30,6 @@ from bot.signin.snapshot import (
     AccountChecks,
     AccountHold,
     CauseGroup,
-    HistoryLine,
     NewFailure,
     Page,
     PhoneSnapshot,
@@ -107,10 +106,10 @@ async def load(
         ),
         created_at=row.created_at,
         asked_at=row.asked_at,
-        decided_by=_person(row.decided_by_id, row.decided_by_name),
+        decided_by=person(row.decided_by_id, row.decided_by_name),
         decided_at=row.decided_at,
         comment=row.comment,
-        cancelled_by=_person(row.cancelled_by_id, row.cancelled_by_name),
+        cancelled_by=person(row.cancelled_by_id, row.cancelled_by_name),
         finished_at=row.finished_at,
         refused=row.refused,
         unreachable_since=row.unreachable_since,
@@ -126,7 +125,7 @@ async def load(
     )
 
 
-def _person(object_id: str, name: str) -> Person | None:
+def person(object_id: str, name: str) -> Person | None:
     return Person(object_id, name) if object_id else None
 
 
@@ -505,43 +504,6 @@ async def all_issues(
         for row in rows:
             yield _issue(row)
         after = (rows[-1].row, rows[-1].id)
-
-
-async def history(
-    tx: Transaction,
-    tenant_id: str,
-    *,
-    requester_id: str | None,
-    states: Sequence[RequestState] = (),
-    newest: int = 10,
-) -> list[HistoryLine]:
-    """The newest requests of a tenant, of one requester or (None) of all."""
-    conditions = [RequestRow.tenant_id == tenant_id]
-    if requester_id is not None:
-        conditions.append(RequestRow.requester_id == requester_id)
-    if states:
-        conditions.append(RequestRow.state.in_([state.value for state in states]))
-    rows = (
-        await tx.execute(
-            select(RequestRow.__table__)
-            .where(*conditions)
-            .order_by(RequestRow.created_at.desc(), RequestRow.id)
-            .limit(newest)
-        )
-    ).all()
-    phones = await tallies(tx, [row.id for row in rows])
-    return [
-        HistoryLine(
-            id=row.id,
-            state=RequestState(row.state),
-            requester=Person(row.requester_id, row.requester_name),
-            file_name=row.file_name,
-            created_at=row.created_at,
-            phones=phones.get(row.id, Tally()),
-            decided_by=_person(row.decided_by_id, row.decided_by_name),
-        )
-        for row in rows
-    ]
 
 
 async def tallies(tx: Transaction, request_ids: Sequence[str]) -> dict[str, Tally]:

@@ -48,9 +48,9 @@ def probe_routes(database: Database) -> Sequence[web.RouteDef]:
     return [web.get("/livez", live), web.get("/readyz", ready)]
 
 
-def metrics_routes(database: Database) -> Sequence[web.RouteDef]:
+def metrics_routes(database: Database, *, audit_webhook: bool = False) -> Sequence[web.RouteDef]:
     """`/metrics`: 200, or 503 if the database cannot be read."""
-    metrics = Metrics(database)
+    metrics = Metrics(database, audit_webhook=audit_webhook)
 
     async def read() -> bytes | None:
         try:

@@ -215,7 +215,7 @@ resource full 'Microsoft.Insights/metricAlerts@2018-03-01' = {
   }
 }
 
-// The three rules below query the logs. Their table does not exist until the first line arrives, so query
+// The five rules below query the logs. Their table does not exist until the first line arrives, so query
 // validation is off.
 
 resource doubtful 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
@@ -319,6 +319,85 @@ resource faults 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
       allOf: [
         {
           query: '${entries} | where event in ("worker.task_failed", "worker.round_failed", "publisher.delivery_failed", "card.failed", "publisher.round_failed", "deadlines.round_failed", "turn.failed", "request.digest_mismatched", "batch.digest_mismatched")'
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        people.id
+      ]
+    }
+  }
+}
+
+resource held 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+  name: '${name}-request-held'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'Offhook: an approved request is held'
+    description: 'For an hour, nothing of an approved request has been sent, because its accounts fail checks that its approver did not see. An approver has to decide on its progress card.'
+    severity: 2
+    enabled: true
+    scopes: [
+      workspace.id
+    ]
+    evaluationFrequency: 'PT15M'
+    windowSize: 'P1D'
+    skipQueryValidation: true
+    autoMitigate: true
+    criteria: {
+      allOf: [
+        {
+          query: '${entries} | extend request = tostring(entry.request) | summarize held = maxif(TimeGenerated, event == "accounts.checked_again" and tobool(entry.held)), decided = maxif(TimeGenerated, event in ("audit.continued_without", "audit.accounts_to_be_checked", "audit.cancel_asked")) by request | where held < ago(1h) and (isnull(decided) or decided < held)'
+          timeAggregation: 'Count'
+          operator: 'GreaterThan'
+          threshold: 0
+          failingPeriods: {
+            numberOfEvaluationPeriods: 1
+            minFailingPeriodsToAlert: 1
+          }
+        }
+      ]
+    }
+    actions: {
+      actionGroups: [
+        people.id
+      ]
+    }
+  }
+}
+
+resource tampered 'Microsoft.Insights/scheduledQueryRules@2023-12-01' = {
+  name: '${name}-audit-broken'
+  location: location
+  tags: tags
+  kind: 'LogAlert'
+  properties: {
+    displayName: 'Offhook: the audit was changed'
+    description: 'The chain of the audit is broken: somebody who can write to the database has changed, deleted, added, or moved what it records.'
+    severity: 1
+    enabled: true
+    scopes: [
+      workspace.id
+    ]
+    evaluationFrequency: 'PT15M'
+    windowSize: 'PT2H'
+    skipQueryValidation: true
+    autoMitigate: true
+    criteria: {
+      allOf: [
+        {
+          // Logged again each hour until Offhook is restarted.
+          query: '${entries} | where event == "audit.broken"'
           timeAggregation: 'Count'
           operator: 'GreaterThan'
           threshold: 0

@@ -12,12 +12,14 @@ import csv
 import io
 import os
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
 
+from bot.signin.batch import BatchState
 from bot.simulator.client import (
     Chat,
     NoSuchButtonError,
@@ -29,7 +31,10 @@ from bot.simulator.client import (
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import PEOPLE, Scenario
 from bot.simulator.server import Simulator
+from bot.store import audit_reading
+from bot.store.database import Database
 from tests.support import service
+from tests.support.rows import dump
 
 FACTOR = 0.02
 BATCH_SECONDS = 0.8
@@ -162,6 +167,32 @@ async def _job(
         return job, await job.run()
 
 
+async def _assert_audit_has_no_gap(database_url: str) -> None:
+    """Whatever was done is in the audit, and the chain is whole."""
+    database = Database(database_url)
+    async with database.read() as tx:
+        verifier, broken = await audit_reading.verify(tx)
+        tables = await dump(database)
+    await database.close()
+    assert broken is None
+    assert verifier.links == len(tables["events"])
+    told = Counter((row["request_id"], row["action"]) for row in tables["events"])
+    for row in tables["requests"]:
+        for happened, action in (
+            (True, "drafted"),
+            (row["asked_at"], "asked"),
+            (row["decided_at"], "approved"),
+            (row["finished_at"], row["state"]),
+        ):
+            assert told[row["id"], action] == bool(happened), (row["id"], action)
+    done = Counter(
+        row["request_id"] for row in tables["batches"] if row["state"] == BatchState.DONE.value
+    )
+    for request_id, batches in done.items():
+        assert told[request_id, "batch ended"] == batches
+        assert told[request_id, "batch sent"] + told[request_id, "batch ran"] >= batches
+
+
 async def test_killed_jobs_end_like_undisturbed_ones(
     tmp_path: Path, new_database_url: Callable[[], str]
 ) -> None:
@@ -172,9 +203,10 @@ async def test_killed_jobs_end_like_undisturbed_ones(
     number = 0
     while kills < KILLS:
         number += 1
+        database_url = new_database_url()
         job, rows = await _job(
             tmp_path / f"job{number}",
-            new_database_url(),
+            database_url,
             min(KILLS_PER_JOB, KILLS - kills),
             SEED + number,
         )
@@ -182,4 +214,5 @@ async def test_killed_jobs_end_like_undisturbed_ones(
         assert job.simulator.configapi.run_twice == [], "a phone was submitted twice"
         assert rows == expected
         assert max(job.simulator.configapi.peak.values()) <= 3
+        await _assert_audit_has_no_gap(database_url)
     print(f"{kills} kills over {number} jobs of 720 phones")

@@ -29,7 +29,7 @@ from bot.signin.policy.decision import Ruling
 from bot.signin.policy.facts import Actor
 from bot.signin.request import RequestState
 from bot.signin.shown import Aspect
-from bot.signin.snapshot import HistoryLine, RequestSnapshot
+from bot.signin.snapshot import History, HistoryLine, RequestSnapshot
 from bot.words import Words
 from cards import static
 from cards.render import render
@@ -164,7 +164,7 @@ def _static(words: Words) -> Iterator[tuple[str, RenderedCard]]:
     yield "help", static.help(words)
     yield "urls", static.urls(words, list(Region), snapshots.TENANT)
     yield "template", static.template(words, roster.template())
-    yield "history", static.history(words, lines)
+    yield "history", static.history(words, History(lines, len(lines)))
     yield "status", static.status_list(words, lines[:3])
     yield "status-none", static.status_list(words, [])
     yield "whoami", static.whoami(words, actor, roles, None)

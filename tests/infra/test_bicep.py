@@ -256,6 +256,8 @@ def test_alerts_query_events_that_the_service_logs() -> None:
         *re.findall(r'\blog\.\w+\)?\(\s*"([a-z]+\.[a-z_]+)"', source),
         *(f"{loop}.round_failed" for loop in re.findall(r'\bLoop\("([^"]+)"', source)),
     }
+    actions = json.loads((PROJECT / "tests/unit/contract.json").read_text())["audit_actions"]
+    logged |= {f"audit.{action.replace(' ', '_')}" for action in actions}
     for service in re.findall(r'\bOutages\("([^"]+)"', source):
         logged |= {f"{service}.unavailable", f"{service}.recovered"}
     assert len(queried) > 10

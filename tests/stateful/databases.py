@@ -17,6 +17,7 @@ from bot.store.database import Database, Transaction
 from bot.store.models import Base
 from tests.stateful.observer import Observer
 from tests.stateful.process import Process
+from tests.support.tampering import unprotect
 
 
 class DatabaseLostError(OperationalError):
@@ -53,8 +54,10 @@ class ObservedDatabase(Database):
 
     async def open(self, *, alone: bool = True) -> None:
         await super().open(alone=alone)
-        if not self.sqlite:
-            async with super().write() as tx:
+        async with super().write() as tx:
+            if self.sqlite:
+                await unprotect(tx)  # it is emptied between examples
+            else:
                 for name in Base.metadata.tables:
                     await tx.execute(text(f'ALTER TABLE "{name}" SET (autovacuum_enabled = off)'))
 

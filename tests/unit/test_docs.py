@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shlex
@@ -18,6 +19,8 @@ from typer.main import get_command
 
 from bot.cli import app
 from bot.settings.model import Settings
+from bot.signin.request import RequestState
+from bot.store.chain import ERASED, PURGED
 from bot.store.models import Base
 from tests.support.waiting import PATIENCE
 
@@ -147,3 +150,18 @@ def test_security_page_lists_every_table() -> None:
     security = _text(ROOT / "docs" / "security.md")
     for table in Base.metadata.tables:
         assert f"| `{table}` |" in security, table
+
+
+def test_auditors_page_lists_exactly_the_actions_of_the_audit() -> None:
+    recorded = {
+        call.args[2].value
+        for path in ROOT.joinpath("bot").rglob("*.py")
+        for call in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(call, ast.Call)
+        and ast.unparse(call.func) in ("audit.record", "audit.record_once")
+        and isinstance(call.args[2], ast.Constant)
+    }
+    recorded |= {PURGED, ERASED, RequestState.FINISHED.value, RequestState.CANCELLED.value}
+    page = _text(ROOT / "docs" / "auditors.md")
+    section = page.partition("## What is recorded")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([^`]+)` \|", section, re.MULTILINE)) == recorded

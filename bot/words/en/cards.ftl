@@ -639,7 +639,7 @@ command-urls = urls EMEA
 command-status = status
     .does = Your open requests; for approvers, all. With a request ID, that request's latest card, and that of its mend
 command-history = history
-    .does = Your latest requests; for approvers, all
+    .does = Your latest requests; for approvers, all. Add what you look for: a phone's hardware ID, an account, by and a name, since or until and a date, last 7 days
 command-cancel = cancel K7QF2M9X
     .does = Stops the phones of a request that have not been sent yet
 command-retry = retry K7QF2M9X
@@ -659,6 +659,25 @@ template-how = Copy these lines into a file that ends in .csv, enter your own ph
 template-region = Leave Region out if all phones are in one region. I will ask for it.
 history-headline = Latest requests
 history-none = There are no requests yet. Send me a file to create one.
+history-found-headline = { $total ->
+        [0] No request found
+        [one] 1 request found
+       *[other] { $total } requests found
+    }
+history-not-found = None of the requests that you may see has this. Check the spelling, or leave something out. A phone can be found as long as its request is kept.
+history-phone = Phone
+history-account = Account
+history-person = Person
+history-since = Since
+history-until = Until
+history-older = These are the newest { $shown } of { $total }. For older ones, send: { $command }
+history-how = For example: history 80-5E-C0-12-34-56, history lobby by Megan last 7 days, or history since 2026-11-01 until 2026-11-30.
+history-problem-too-long = That is too long for me.
+history-problem-not-understood = I don't understand "{ $text }".
+history-problem-twice = I can look for one phone, one account, one person, and one period; "{ $text }" is one too many. Write by before a person's name.
+history-problem-not-a-phone = "{ $text }" is not the hardware ID of a phone.
+history-problem-not-a-time = I can't read "{ $text }" as a time. Write dates like 2026-11-01, in UTC.
+history-problem-no-time-left = The period would end before it begins, at { $text }.
 status-list-headline = Open requests
 status-list-none = There are no open requests.
 list-more = To see a request, send status and its ID.
@@ -670,6 +689,12 @@ line-phones = { $total ->
        *[other] { $total } phones
     }
 line-decided = Decided by { $person }
+line-decided-at = Decided by { $person }, { $when }
+line-sent = { $status }, sent { $when }
+line-more-phones = and { $count ->
+        [one] 1 more phone
+       *[other] { $count } more phones
+    } like this
 whoami-headline = You are { $person }.
 whoami-upn = Account
 whoami-id = Object ID

@@ -3,6 +3,8 @@
 check-settings = Settings
 check-cloud = Microsoft cloud
 check-database = Database
+check-audit = Audit
+check-audit-webhook = Webhook of the audit
 check-four-eyes = Separate approver
 check-requesters = Requesters
 check-approvers = Approvers
@@ -88,6 +90,44 @@ found-cloud-without-sip-gateway = According to Microsoft, SIP Gateway is not ava
 found-database = The { $backend } database can be read and written, and its schema is up to date: { $revision }.
 found-database-audit-unprotected = The PostgreSQL database can be read and written, and its schema is up to date: { $revision }. But Offhook's login could change or delete the audit.
     .fix = Give the login only the rights that the operations guide lists under Audit, and run migrations and purge with the login that owns the tables.
+found-audit = The chain of the audit is whole: { $count ->
+        [one] 1 event
+       *[other] { $count } events
+    }, verified { $minutes ->
+        [one] 1 minute
+       *[other] { $minutes } minutes
+    } ago.
+found-audit-new = The audit has no event yet.
+found-audit-never = The chain of the audit has not been verified yet.
+    .fix = Start Offhook, which verifies it, or run "python -m bot audit verify".
+found-audit-old = The chain of the audit was whole when it was verified last, { $hours ->
+        [one] 1 hour
+       *[other] { $hours } hours
+    } ago, up to event { $count }.
+    .fix = Offhook verifies the chain each hour while it runs: start it, or look for errors of the audit in its log.
+found-audit-broken = The chain of the audit is broken at link { $message }.
+    .fix = Keep a copy of the database, find out who could write to it, and compare with the log, the channel, and the last export: the operations guide says how, under Audit.
+found-audit-no-database = The database can't be read, so nothing is known of the audit.
+    .fix = See the check Database.
+found-webhook = The webhook can be reached, and has the audit up to link { $link }; { $count ->
+        [0] nothing is
+        [one] 1 event is
+       *[other] { $count } events are
+    } waiting.
+found-webhook-behind = The webhook can be reached, but { $count ->
+        [one] 1 event
+       *[other] { $count } events
+    } of the audit it has not accepted for { $minutes ->
+        [one] 1 minute
+       *[other] { $minutes } minutes
+    }. Nothing is lost.
+    .fix = Look for webhook.unavailable in the log: its reason says what the webhook answers. Check its address and key there and here.
+found-webhook-unreachable = The webhook of the audit can't be reached ({ $message }). { $count ->
+        [0] Nothing is
+        [one] 1 event is
+       *[other] { $count } events are
+    } waiting for it, and nothing is lost.
+    .fix = Check { $setting }, and whether this host may connect to it. Offhook keeps trying.
 found-database-trouble = The database can't be used: { $message }
     .fix = Check that the address in the settings is right, that the server or file exists, and that Offhook can reach it.
 found-database-new = The database has no schema yet.

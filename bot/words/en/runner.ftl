@@ -21,6 +21,8 @@ notification-rejected = { $approver } rejected request { $request }. Nothing was
 notification-rejected-with-comment = { $approver } rejected request { $request }: "{ $comment }". Nothing was changed.
 notification-expired = Request { $request } expired before anyone approved it. Nothing was changed. To request approval again, send the file again.
 notification-undeliverable = Request { $request }: Offhook could not deliver the card that asks the approvers for a decision. Ask your Offhook operator to add Offhook there. Until then, an approver can decide by sending status { $request } to Offhook.
+notification-audit-anchor = Anchor of the audit: { $anchor }. Keep this message: it proves later that nobody changed the audit before it. Nothing to do.
+notification-audit-broken = The audit of Offhook was changed: its chain is broken at link { $seq }. Offhook keeps running. Ask your Offhook operator to find out who could write to its database, and to run "python -m bot audit verify".
 notification-stalled = Request { $request }: a batch in { $region } has stalled. The SIP Gateway has reported no progress for an hour. Offhook keeps checking its phones.
 notification-ran-after-all = Request { $request }: the SIP Gateway did take a batch of { $phones ->
         [one] { $phones } phone

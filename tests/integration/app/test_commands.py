@@ -9,7 +9,7 @@ import pytest
 from bot.phones.vendor import DeviceKind
 from bot.simulator.client import TENANT, Chat, elements, verbs
 from bot.simulator.scenario import Person, Scenario
-from bot.store import conversations
+from bot.store import audit, conversations
 from bot.store.database import Database
 from tests.integration.app.conftest import MakeBot
 from tests.support.running_bot import (
@@ -130,6 +130,35 @@ async def test_status_and_history_list_requests_by_role(make_bot: MakeBot) -> No
     # Approvers see all requests, others only their own.
     assert waiting in await answer_to(bot, "history", Chat("a:megan"), MEGAN)
     assert waiting not in await answer_to(bot, "history", Chat("a:adele"), ADELE)
+
+
+async def test_history_says_who_signed_in_a_phone_when_and_who_approved(make_bot: MakeBot) -> None:
+    bot = await make_bot(approvers=(MEGAN.object_id,))
+    request = request_id_of(await bot.run_job(phones_csv(2)))
+    other = request_id_of(await bot.submit_for_approval(phones_csv(1, start=9)))
+    megan = Chat("a:megan")
+    phone = "80-5E-C0-00-00-01"
+    for asked in (phone.replace("-", ":").lower(), f"by Megan {phone} last 2 days"):
+        text = await answer_to(bot, f"history {asked}", megan, MEGAN)
+        for expected in (
+            request,
+            phone,
+            "✓ Signed in, sent",
+            ALEX.name,
+            "Decided by Megan Bowen",
+        ):
+            assert expected in text
+        assert other not in text
+    assert request not in await answer_to(bot, f"history {phone}", Chat("a:adele"), ADELE)
+    assert "No request found" in await answer_to(bot, "history until 2026-01-01", megan, MEGAN)
+    text = await answer_to(bot, "history since Friday", megan, MEGAN)
+    assert text.startswith('I can\'t read "Friday" as a time.')
+    database = Database(bot.settings.database)
+    async with database.read() as tx:
+        read = await audit.newest_detail(tx, "list read")
+    await database.close()
+    assert read is not None
+    assert read["asked"] == "until 2026-01-02T00:00:00Z"
 
 
 async def test_status_posts_card_that_stays_current(bot: RunningBot) -> None:

@@ -15,8 +15,10 @@ from sqlalchemy import text
 from bot.lifecycle import requests as lifecycle
 from bot.store import audit
 from bot.store.database import Database
+from bot.words import Words
 from tests.integration.cli.conftest import Run
 from tests.support import jobs, rows
+from tests.support.tampering import unprotect
 
 
 async def rejected(database: Database) -> str:
@@ -38,6 +40,7 @@ async def rejected(database: Database) -> str:
 
 async def tamper(database: Database, statement: str) -> None:
     async with database.write() as tx:
+        await unprotect(tx)
         await tx.execute(text(statement))
 
 
@@ -156,6 +159,32 @@ async def test_verify_of_a_part_says_which_anchors_were_compared(
     code, printed = await run(*verify, *before, "--anchor", f"3:{head}", "--json")
     assert json.loads(printed)["anchors"] == {"compared": 1, "passed_over": 1}
     assert (await run(*verify, *before, "--anchor", f"4:{head}"))[0] == 1  # cut off
+
+
+async def test_verify_with_a_file_of_no_anchor_says_so(
+    run: Run, database: Database, tmp_path: Path
+) -> None:
+    await rejected(database)
+    log = tmp_path / "offhook.log"
+    log.write_text('{"event": "service.started"}\n17:9f86d0\n')
+    code, printed = await run("audit", "verify", "--anchors", log)
+    assert code == 2
+    assert "has no anchor" in " ".join(printed.split())
+
+
+async def test_verify_takes_anchors_as_they_are_posted_in_the_channel(
+    run: Run, database: Database, tmp_path: Path
+) -> None:
+    await rejected(database)
+    head = (await rows.dump(database))["audit_chain"][-1]
+    posted = Words()("notification-audit-anchor", anchor=f"{head['seq']}:{head['hash']}")
+    copied = tmp_path / "channel.txt"
+    copied.write_text(f"[29/11/2026 09:00] Offhook: {posted}\n")
+    code, printed = await run("audit", "verify", "--anchors", copied)
+    assert code == 0
+    assert "1 anchors hold" in printed
+    copied.write_text(posted.replace(head["hash"][-4:], "0000"))
+    assert (await run("audit", "verify", "--anchors", copied))[0] == 1
 
 
 async def test_verify_of_an_empty_file_ends_with_two(run: Run, tmp_path: Path) -> None:
@@ -326,3 +355,25 @@ async def test_evidence_of_a_broken_chain_says_so_first(run: Run, database: Data
     await tamper(database, "UPDATE events SET actor_name = 'Eve' WHERE action = 'rejected'")
     _, printed = await run("audit", "evidence", request_id)
     assert "broken at link 3" in printed.splitlines()[2]
+
+
+async def test_history_finds_who_had_a_phone_signed_in(run: Run, database: Database) -> None:
+    request_id = await jobs.approved(database, 5)
+    await jobs.draft(database, 1, first=9)
+    code, printed = await run("history", "805ec0000001", "by", "Megan", "--json")
+    assert code == 0
+    (found,) = map(json.loads, printed.splitlines())
+    assert found["request"] == request_id
+    assert found["decided_by"] == {
+        "object_id": jobs.APPROVER.object_id,
+        "name": jobs.APPROVER.name,
+    }
+    assert [phone["account"] for phone in found["phones"]] == ["lobby1@contoso.com"]
+    code, printed = await run("history", "lobby*")
+    assert code == 0
+    header, *lines = [line.split("\t") for line in printed.splitlines()]
+    assert len(lines) == 6
+    assert {len(line) for line in (header, *lines)} == {10}
+    code, printed = await run("history", "since", "Friday")
+    assert code == 2
+    assert 'I can\'t read "Friday" as a time' in printed

@@ -29,6 +29,7 @@ CHECKS = [
         "settings",
         "cloud",
         "database",
+        "audit",
         "four-eyes",
         "requesters",
         "approvers",

@@ -64,7 +64,9 @@ async def requeue(database: Database, batch: Batch, wait: timedelta = timedelta(
 
 async def mark_unknown(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await lifecycle.mark_unknown(tx, batch, due_at=jobs.utc_now(), error="timeout")
+        return await lifecycle.mark_unknown(
+            tx, batch, due_at=jobs.utc_now(), error="timeout", now=jobs.utc_now()
+        )
 
 
 async def ask_approver(database: Database, batch: Batch) -> Batch:

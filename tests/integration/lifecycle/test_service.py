@@ -8,10 +8,15 @@ from bot.store.database import Database
 from tests.support import jobs, rows
 
 
-async def start(database: Database, version: str, **settings: str) -> None:
+async def start(database: Database, version: str, secret: str = "", **settings: str) -> None:
     async with database.write() as tx:
         await service.started(
-            tx, version=version, settings=settings, owner="one", now=jobs.utc_now()
+            tx,
+            version=version,
+            settings=settings,
+            secret_settings={"app_password": secret} if secret else {},
+            owner="one",
+            now=jobs.utc_now(),
         )
 
 
@@ -20,7 +25,9 @@ async def test_start_tells_its_version_and_which_settings_have_changed(database:
     await start(database, "1.1", port="1", host="a")
     await start(database, "1.1", port="2", environment="local")
     async with database.write() as tx:
-        await service.stopped(tx, version="1.1", owner="one", now=jobs.utc_now())
+        await service.stopped(
+            tx, version="1.1", settings={"port": "2"}, owner="one", now=jobs.utc_now()
+        )
     events = (await rows.dump(database))["events"]
     assert rows.column(events, "action") == [
         "started",
@@ -42,6 +49,24 @@ async def test_start_tells_its_version_and_which_settings_have_changed(database:
     }
 
 
+async def test_change_of_a_secret_is_told_without_the_secret(database: Database) -> None:
+    for secret in ("hunter2", "hunter2", "hunter3", "hunter3"):
+        await start(database, "1.0", secret, app_password="**********")
+    tables = await rows.dump(database)
+    changes = [
+        event["detail"] for event in tables["events"] if event["action"] == "settings changed"
+    ]
+    assert changes == [
+        {"before": {"app_password": "(secret)"}, "after": {"app_password": "(changed)"}}
+    ]
+    started = [event["detail"] for event in tables["events"] if event["action"] == "started"]
+    assert len({each["settings_hash"] for each in started}) == 1
+    assert len({each["fingerprints"]["app_password"] for each in started}) == 2
+    assert "hunter" not in str(tables)
+    for each in started:
+        assert each["fingerprints"]["app_password"] not in str(tables["audit_chain"])
+
+
 def test_settings_are_told_without_secrets() -> None:
     settings = Settings(  # pyright: ignore[reportCallIssue]
         database_url="postgresql://offhook:hunter2@db.example:5432/offhook?password=hunter3",
@@ -52,3 +77,4 @@ def test_settings_are_told_without_secrets() -> None:
     assert told["database_url"] == "postgresql://db.example/offhook"
     assert "ada" in told["approvers"]
     assert "hunter" not in str(told)
+    assert set(settings.secrets) == {"database_url", "digest_key"}

@@ -354,7 +354,9 @@ async def _release_unsent(database: Database, batch: Batch) -> bool:
 
 async def _mark_unknown(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.mark_unknown(tx, batch, due_at=jobs.utc_now(), error="timeout")
+        return await batch_lifecycle.mark_unknown(
+            tx, batch, due_at=jobs.utc_now(), error="timeout", now=jobs.utc_now()
+        )
 
 
 async def _ask_approver(database: Database, batch: Batch) -> bool:

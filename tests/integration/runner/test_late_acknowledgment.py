@@ -29,7 +29,7 @@ async def answered_not_run(database: Database, batch: Batch) -> None:
     """The batch's outcome became unknown, and an approver answered that it did not run."""
     now = jobs.utc_now()
     async with database.write() as tx:
-        assert await lifecycle.mark_unknown(tx, batch, due_at=now, error="timeout")
+        assert await lifecycle.mark_unknown(tx, batch, due_at=now, error="timeout", now=now)
         unknown = await batches.load(tx, batch.id)
         assert unknown is not None
         assert await lifecycle.ask_approver(tx, jobs.NOTIFY, unknown, owner="", error="", now=now)

@@ -206,7 +206,7 @@ async def test_batch_that_needs_a_person_keeps_its_slot(database: Database) -> N
     first, *_ = await claim(database)
     now = jobs.utc_now()
     async with database.write() as tx:
-        assert await lifecycle.mark_unknown(tx, first, due_at=now, error="timeout")
+        assert await lifecycle.mark_unknown(tx, first, due_at=now, error="timeout", now=now)
         unknown = await batches.load(tx, first.id)
         assert unknown is not None
         assert await lifecycle.ask_approver(tx, jobs.NOTIFY, unknown, owner="", error="", now=now)

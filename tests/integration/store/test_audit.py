@@ -5,22 +5,26 @@ from __future__ import annotations
 import asyncio
 import json
 import multiprocessing
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 import structlog
 from sqlalchemy import Executable, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from structlog.testing import capture_logs
 
 from bot.lifecycle import denials
 from bot.signin.policy.facts import Actor
 from bot.signin.request import Person
-from bot.store import audit, audit_reading, chain, posts
+from bot.store import audit, audit_reading, chain, people, posts
 from bot.store.chain import Anchor, Break, Fault
 from bot.store.database import Database
 from bot.store.models import EventRow, LinkRow
 from bot.store.purge import purge
 from tests.support import jobs, rows
+from tests.support.tampering import unprotect
 
 ADA = Person("ada-id", "Ada Lovelace")
 
@@ -179,6 +183,7 @@ async def test_tampering_is_found_at_its_link(
 ) -> None:
     await record(database, 5)
     async with database.write() as tx:
+        await unprotect(tx)
         await tx.execute(tamper)
     found = await verified(database)
     assert found is not None
@@ -191,6 +196,7 @@ async def test_deleted_link_and_cut_off_end_are_found(database: Database) -> Non
         head = await audit.head(tx)
     assert head is not None
     async with database.write() as tx:
+        await unprotect(tx)
         await tx.execute(delete(LinkRow).where(LinkRow.seq == 5))
         newest = (await tx.execute(select(EventRow.id).order_by(EventRow.id.desc()))).scalars()
         await tx.execute(delete(EventRow).where(EventRow.id == newest.first()))
@@ -224,6 +230,7 @@ async def test_purged_audit_still_verifies_and_keeps_its_facts(database: Databas
     assert rows.column(after["events"], "action") == [chain.PURGED]
     assert await verified(database) is None
     async with database.write() as tx:
+        await unprotect(tx)
         await tx.execute(delete(EventRow))
     found = await verified(database)
     assert found is not None
@@ -258,3 +265,64 @@ async def test_killed_process_leaves_no_decision_without_its_link(database: Data
         assert await verified(database) is None
         tables = await rows.dump(database)
         assert len(tables["posts"]) == len(tables["events"]) == len(tables["audit_chain"])
+
+
+@pytest.fixture
+async def sqlite(tmp_path: Path) -> AsyncIterator[Database]:
+    """Which has triggers, since it has no logins."""
+    database = Database(f"sqlite:///{tmp_path / 'audit.db'}")
+    await database.open(alone=False)
+    yield database
+    await database.close()
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    [
+        LINK.values(hash="0" * 64),
+        delete(LinkRow),
+        EVENT.values(actor_name="Eve"),
+        EVENT.values(actor_id="", actor_name="", detail={}, salts={}),
+        delete(EventRow).where(OF_LINK),
+    ],
+    ids=str,
+)
+async def test_sqlite_itself_refuses_changes_to_the_audit(
+    sqlite: Database, tamper: Executable
+) -> None:
+    await record(sqlite, 5)
+    with pytest.raises(IntegrityError, match="audit"):
+        async with sqlite.write() as tx:
+            await tx.execute(tamper)
+    assert await verified(sqlite) is None
+
+
+async def _purge_and(database: Database, before: datetime, *more: Executable) -> None:
+    async with database.write() as tx:
+        await purge(tx, before, audit_before=before)
+        for statement in more:
+            await tx.execute(statement)
+
+
+async def _erase_and(database: Database, *more: Executable) -> None:
+    async with database.write() as tx:
+        await people.erase(tx, [ADA.object_id])
+        for statement in more:
+            await tx.execute(statement)
+
+
+async def test_sqlite_lets_a_purge_and_an_erasure_do_only_what_they_tell_of(
+    sqlite: Database,
+) -> None:
+    await record(sqlite, 2)
+    between = jobs.utc_now()
+    await record(sqlite, 2)
+    with pytest.raises(IntegrityError, match="by a purge only"):
+        await _purge_and(sqlite, between, delete(EventRow).where(EventRow.at >= between))
+    await _purge_and(sqlite, between)
+    assert rows.column((await rows.dump(sqlite))["events"], "id") == [3, 4, 5]
+    with pytest.raises(IntegrityError, match="by an erasure only"):
+        await _erase_and(sqlite, update(EventRow).values(action="approved"))
+    await _erase_and(sqlite)
+    assert ADA.object_id not in str(await rows.dump(sqlite))
+    assert await verified(sqlite) is None

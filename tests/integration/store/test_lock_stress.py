@@ -249,7 +249,9 @@ class Writers:
         batch = await self._batch(BatchState.INTENT)
         if batch is not None:
             await self._write(
-                lambda tx, now: lifecycle.mark_unknown(tx, batch, due_at=now, error="timeout")
+                lambda tx, now: lifecycle.mark_unknown(
+                    tx, batch, due_at=now, error="timeout", now=now
+                )
             )
         unknown = await self._acquired(BatchState.UNKNOWN)
         if unknown is not None:

@@ -91,7 +91,7 @@ async def confirmed_not_run(database: Database, batch: Batch) -> None:
     """planned again, since an approver said so; the answer to its submit may still arrive."""
     now = jobs.utc_now()
     async with database.write() as tx:
-        assert await lifecycle.mark_unknown(tx, batch, due_at=now, error="timeout")
+        assert await lifecycle.mark_unknown(tx, batch, due_at=now, error="timeout", now=now)
         unknown = await batches.load(tx, batch.id)
         assert unknown is not None
         assert await leases.acquire(tx, unknown, owner="a", now=now, lease_until=now + HOUR)
@@ -494,7 +494,7 @@ async def test_answer_of_an_approver_counts_once(two: tuple[Replica, Replica]) -
     (batch,) = await claim(one)
     now = jobs.utc_now()
     async with one.write() as tx:
-        assert await lifecycle.mark_unknown(tx, batch, due_at=now, error="timeout")
+        assert await lifecycle.mark_unknown(tx, batch, due_at=now, error="timeout", now=now)
         unknown = await batches.load(tx, batch.id) or pytest.fail("no batch")
         assert await leases.acquire(tx, unknown, owner="a", now=now, lease_until=now + HOUR)
         await lifecycle.ask_approver(tx, jobs.NOTIFY, unknown, owner="a", error="", now=now)

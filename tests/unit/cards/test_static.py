@@ -8,10 +8,12 @@ import pytest
 
 from bot.phones import roster
 from bot.phones.region import Region
+from bot.signin.history import HistoryFilter
+from bot.signin.outcome import PhoneStatus
 from bot.signin.policy.decision import Ruling
 from bot.signin.policy.facts import Actor
 from bot.signin.request import Person, RequestState
-from bot.signin.snapshot import HistoryLine
+from bot.signin.snapshot import FoundPhone, History, HistoryLine
 from bot.words import Words
 from cards import static
 from cards.types import RenderedCard
@@ -55,12 +57,17 @@ def all_cards(words: Words, text: str) -> dict[str, RenderedCard]:
         replace(line(state), requester=person, decided_by=person, file_name=text)
         for state in RequestState
     ]
+    phone = FoundPhone(text, text, PhoneStatus.SIGNED_IN, snapshots.NOON)
+    found = [replace(each, found=[phone] * 3, found_count=9) for each in lines]
+    asked = HistoryFilter(text, text, person=text, since=snapshots.NOON, until=snapshots.NOON)
     return {
         "welcome": static.welcome(words),
         "help": static.help(words),
         "urls": static.urls(words, list(Region), text),
         "template": static.template(words, roster.template()),
-        "history": static.history(words, lines * 3),
+        "history": static.history(words, History(lines * 3, 100)),
+        "found": static.history(words, History(found * 3, 100), asked),
+        "nothing-found": static.history(words, History([], 0), asked),
         "status": static.status_list(words, lines * 3),
         "nothing": static.status_list(words, []),
         "whoami": static.whoami(words, actor(text), roles(), Profile(text, text)),
@@ -125,7 +132,7 @@ def test_template_is_copyable() -> None:
 
 def test_history_shows_state_counts_and_approver() -> None:
     lines = [line(RequestState.FINISHED), line(RequestState.REJECTED)]
-    text = reading.text(static.history(Words(), lines).card)
+    text = reading.text(static.history(Words(), History(lines, 2)).card)
     for part in (
         "K7QF2M9X",
         "lobby-phones.csv",
@@ -138,7 +145,9 @@ def test_history_shows_state_counts_and_approver() -> None:
 
 
 def test_request_lists_say_when_they_are_empty() -> None:
-    assert "There are no requests yet." in reading.text(static.history(Words(), []).card)
+    assert "There are no requests yet." in reading.text(
+        static.history(Words(), History([], 0)).card
+    )
     assert "There are no open requests." in reading.text(static.status_list(Words(), []).card)
 
 

@@ -20,7 +20,7 @@ from bot.words import Words
 from bot.words.terminal import single_line
 from cards.checks import checks
 from cards.elements import size_bytes
-from cards.render import MAX_BYTES
+from cards.types import MAX_BYTES
 from tests.support import reading
 
 ROOT = Path(__file__).parents[3]
@@ -31,6 +31,7 @@ ARGUMENTS: dict[str, str | int] = {
     **dict.fromkeys(("set", "lacking", "count", "batches", "addresses", "conversations"), 2),
     **dict.fromkeys(("entries", "rules", "need", "people"), 2),
     "seconds": 20,
+    **dict.fromkeys(("hours", "minutes", "link"), 2),
     "check": "graph-roles",
     "tier": "reading",
     **dict.fromkeys(

@@ -57,3 +57,36 @@ def test_doctor_warns_when_production_has_no_digest_key() -> None:
     assert (found.state, found.message) == (FindingState.WARNING, "found-digest-key-missing")
     assert safeguards.digest_key(settings(digest_key="k" * 16)).state is FindingState.OK
     assert safeguards.digest_key(settings(environment="local")).state is FindingState.OK
+
+
+GOOD_KEY = "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
+
+
+@pytest.mark.parametrize(
+    ("environment", "url", "key", "problem"),
+    [
+        ("production", "https://siem.example/x?code=hunter2", GOOD_KEY, ""),
+        ("local", "http://127.0.0.1:9/hunter2", GOOD_KEY, ""),
+        ("production", "http://127.0.0.1:9/hunter2", GOOD_KEY, "must be https"),
+        ("local", "http://siem.example/hunter2", GOOD_KEY, "must be https"),
+        ("local", "ftp://127.0.0.1/hunter2", GOOD_KEY, "must be https"),
+        ("local", "hunter2", GOOD_KEY, "a URL with a host"),
+        ("production", "https://ada:hunter2@siem.example/", GOOD_KEY, "without a login"),
+        ("production", "https://siem.example/hunter2", "", "need each other"),
+        ("production", "", GOOD_KEY, "need each other"),
+        ("production", "https://siem.example/", "hunter2 is no Base64", "is not Base64"),
+        ("production", "https://siem.example/", "aHVudGVyMg==", "is not Base64"),
+    ],
+)
+def test_webhook_of_the_audit_is_checked_and_never_quoted(
+    environment: str, url: str, key: str, problem: str
+) -> None:
+    given = {"environment": environment, "audit_webhook": url, "audit_webhook_key": key}
+    if environment == "local":
+        given["approvers"] = "*"
+    if not problem:
+        assert "hunter2" not in str(settings(**given).told())
+        return
+    with pytest.raises(ValidationError, match=problem) as error:
+        settings(**given)
+    assert all("hunter2" not in each["msg"] for each in error.value.errors())
