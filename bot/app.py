@@ -47,6 +47,7 @@ from bot.runner.preflight import Preflight
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.runner.sightings import Sightings
+from bot.runner.starts import Starts
 from bot.runner.worker import Worker
 from bot.settings.clouds import WITHOUT_BOT_FILES
 from bot.settings.model import (
@@ -239,18 +240,30 @@ async def running(
         deadlines = Deadlines(
             database, notifications, timing=timing, clock=utc_now, changed=publisher.wake
         )
+        roles = Roles(
+            GraphDirectory(session, graph_url, tokens, scope=settings.graph_scope),
+            requesters=settings.may_request,
+            approvers=settings.may_approve,
+            monotonic=time.monotonic,
+        )
+        starts = Starts(
+            database,
+            notifications,
+            timing.idle_seconds,
+            clock=utc_now,
+            changed=changed,
+            allowed=roles.still_allowed,
+            digests=digests,
+            check_accounts=settings.checks_accounts,
+            as_approver=delegations is not None,
+        )
         links = ExportLinks()
         context = Context(
             database=database,
             gateway=gateway,
             projection=projection,
             notifications=notifications,
-            roles=Roles(
-                GraphDirectory(session, graph_url, tokens, scope=settings.graph_scope),
-                requesters=settings.may_request,
-                approvers=settings.may_approve,
-                monotonic=time.monotonic,
-            ),
+            roles=roles,
             files=files,
             words=words,
             rules=Rules(
@@ -288,7 +301,7 @@ async def running(
             now=utc_now(),
         )
         watch = AuditWatch(database, record_start, timing=timing)
-        loops = (worker, publisher, deadlines, preflight, mending, sightings, watch)
+        loops = (worker, publisher, deadlines, starts, preflight, mending, sightings, watch)
         await _start([loop.run() for loop in loops], stack)
         log.info(
             "service.started",

@@ -14,7 +14,7 @@ from microsoft_teams.cards.core import (
 
 from bot.phones.issue import RETRY_NOTICES, SIGN_OUT_NOTICES
 from bot.signin.request import RequestState
-from cards import accounts, lists, overlaps, status, windows
+from cards import accounts, lists, overlaps, schedule, status, windows
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, callout, facts, heading, text, timestamp
 from cards.escape import Markup
@@ -59,11 +59,14 @@ def _waiting(context: CardContext) -> CardParts:
     )
     body.append(text(four_eyes, subtle=True))
     starts = "approval-permissions" if context.runs_as_approver else "approval-starts"
-    body.append(text(context.words(starts), subtle=True))
+    body += schedule.approval_terms(context) or [text(context.words(starts), subtle=True)]
     return CardParts(
         headline=Headline("approval-headline", {"phones": roster.ready}),
         style="warning",
-        header=[bold(context.message("approval-blast-radius", accounts=roster.accounts))],
+        header=[
+            *schedule.approval_lead(context),
+            bold(context.message("approval-blast-radius", accounts=roster.accounts)),
+        ],
         body=body,
         actions=[
             _approve_button(context),

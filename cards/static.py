@@ -18,6 +18,7 @@ from microsoft_teams.cards.core import (
 from bot.phones.provisioning import all_urls
 from bot.phones.region import Region
 from bot.signin.policy import Actor
+from bot.signin.schedule import start_text
 from bot.signin.snapshot import HistoryLine
 from bot.words import Words
 from cards import status
@@ -144,9 +145,12 @@ def _request_row(
     ]
     counts_id = "line-signed-in" if line.state in status.APPROVED_STATES else "line-phones"
     state: list[CardElement] = [
-        bold(status.state_label_with_symbol(words, line.state)),
+        bold(status.state_label_with_symbol(words, line)),
         text(words(counts_id, **status.tally_arguments(line.phones)), spacing="Small"),
     ]
+    if line.run_at:
+        starts = escaping("line-starts", start=start_text(line.run_at, line.run_zone))
+        state.append(text(starts, spacing="Small"))
     if line.decided_by:
         decided = escaping("line-decided", person=line.decided_by.name or words("someone"))
         state.append(text(decided, subtle=True, spacing="Small"))

@@ -1,4 +1,4 @@
-"""How much time the phones have left, counted from their provisioning."""
+"""How much time the phones have left, counted from their provisioning: now, or at a set start."""
 
 from __future__ import annotations
 
@@ -38,20 +38,19 @@ def lead(context: CardContext) -> list[TextBlock]:
         return []
     lines: list[TextBlock] = []
     if windows.too_late:
-        lines.append(
-            bold(_line(context, "windows-too-late", windows.too_late, windows.late_examples))
-        )
+        lines.append(bold(_line(context, "too-late", windows.too_late, windows.late_examples)))
     if windows.nearly_too_late:
         examples = windows.nearly_late_examples
-        line = _line(context, "windows-nearly-too-late", windows.nearly_too_late, examples)
+        line = _line(context, "nearly-too-late", windows.nearly_too_late, examples)
         lines.append(bold(line))
     if windows.too_early:
-        line = _line(context, "windows-too-early", windows.too_early, windows.early_examples)
+        line = _line(context, "too-early", windows.too_early, windows.early_examples)
         lines.append(text(line))
     return lines
 
 
-def _line(context: CardContext, message: str, phones: int, examples: Sequence[str]) -> str:
+def _line(context: CardContext, window: str, phones: int, examples: Sequence[str]) -> str:
+    message = f"windows-{window}" if context.snapshot.run_at is None else f"windows-start-{window}"
     names = Markup(", ".join(map(context.markdown_value, examples)))
     more = phones - len(examples)
     return context.message(message, phones=phones, names=names, more=more)

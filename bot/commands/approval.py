@@ -6,12 +6,13 @@ from datetime import timedelta
 
 import structlog
 
-from bot.commands import delegation
+from bot.commands import delegation, scheduling
 from bot.commands.chat import TextAnswer
 from bot.commands.context import (
     SHOW_CARD,
     ClickAnswer,
     Context,
+    ShowCard,
     Turn,
     audit_denial,
     denied_click,
@@ -33,6 +34,7 @@ from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.digest import HEX_CHARS, equal
 from bot.signin.policy import DenialReason, Denied
 from bot.signin.request import RequestState
+from bot.signin.schedule import NOTICE
 from bot.store.requests import Request
 from bot.store.snapshots import MAX_NAMED
 from cards.types import Verb
@@ -50,12 +52,7 @@ async def request_approval(
         return await denied_click(context, turn, Verb.REQUEST_APPROVAL, request, decision)
     if request.state is RequestState.WAITING:
         return await _explain_overlap(context, turn, request, inputs)
-    if context.rules.check_accounts and request.accounts_unchecked and request.ready_rows:
-        async with context.database.write() as tx:
-            await preflight.begin(tx, request.id)
-        context.changed()
-        return TextAnswer(context.words("ask-checking"))
-    if request.checking_accounts:
+    if await _checking(context, request):
         return TextAnswer(context.words("ask-checking"))
     # The card requires the tick; a script that sends no box leaves the other rows out anyway.
     left_out = request.total_rows - request.ready_rows
@@ -70,6 +67,9 @@ async def request_approval(
     reason = inputs.text("reason", _MAX_TEXT)
     if (include_failed or include_guarded) and not reason:
         return TextAnswer(context.words("ask-include-reason"))
+    start = await scheduling.chosen(context, turn, request, inputs, reason=reason)
+    if isinstance(start, TextAnswer | ShowCard):
+        return start
     try:
         async with context.database.write() as tx:
             await lifecycle.request_approval(
@@ -85,6 +85,7 @@ async def request_approval(
                 actor=turn.actor.person,
                 now=context.clock(),
                 digests=context.digests,
+                start=start,
             )
     except RegionMissingError:
         return TextAnswer(context.words("ask-region"))
@@ -96,6 +97,16 @@ async def request_approval(
         return TextAnswer(context.words("ask-overlap"))
     context.changed()
     return SHOW_CARD
+
+
+async def _checking(context: Context, request: Request) -> bool:
+    """Whether the accounts of a draft are being checked; begins that if they never were."""
+    if context.rules.check_accounts and request.accounts_unchecked and request.ready_rows:
+        async with context.database.write() as tx:
+            await preflight.begin(tx, request.id)
+        context.changed()
+        return True
+    return request.checking_accounts
 
 
 async def _explain_overlap(
@@ -122,8 +133,13 @@ async def withdraw(context: Context, turn: Turn, request: Request, _: Inputs) ->
     decision = policy.may_withdraw(turn.actor, request.facts)
     if isinstance(decision, Denied):
         return await denied_click(context, turn, Verb.WITHDRAW, request, decision)
+    actor, now = turn.actor.person, context.clock()
     async with context.database.write() as tx:
-        await lifecycle.withdraw(tx, request, actor=turn.actor.person, now=context.clock())
+        if request.state is RequestState.RUNNING:
+            notify = context.notifications
+            await lifecycle.withdraw_scheduled(tx, notify, request, actor=actor, now=now)
+        else:
+            await lifecycle.withdraw(tx, request, actor=actor, now=now)
     context.changed()
     return SHOW_CARD
 
@@ -152,6 +168,15 @@ async def _changed(context: Context, turn: Turn, request: Request, differs: str)
     return TextAnswer(context.words("approve-changed"))
 
 
+def _unconfirmed(request: Request, inputs: Inputs) -> str:
+    """The message that asks for a box to be ticked; "" if all are."""
+    if not inputs.ticked("acknowledge"):
+        return "approve-acknowledge"
+    if request.guarded_accounts and not inputs.ticked("confirm_guarded"):
+        return "approve-confirm-guarded"
+    return ""
+
+
 async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     decision = _may_decide(context, turn, request)
     if isinstance(decision, Denied):
@@ -161,17 +186,20 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
         return await _changed(context, turn, request, "card")
     if request.overlaps_version > inputs.number("version", 0):
         return SHOW_CARD  # the clicked card did not show the overlap, or not the reason for it
-    if not inputs.ticked("acknowledge"):
-        return TextAnswer(context.words("approve-acknowledge"))
-    if request.guarded_accounts and not inputs.ticked("confirm_guarded"):
-        return TextAnswer(context.words("approve-confirm-guarded"))
+    if unconfirmed := _unconfirmed(request, inputs):
+        return TextAnswer(context.words(unconfirmed))
+    at = request.run_at or context.clock()
+    if answer := await scheduling.outside_window(context, turn, Verb.APPROVE, request, at):
+        return answer
     tokens: ApproverTokens | None = None
     if context.delegations is not None:
         outcome = await context.delegations.acquire(delegation.principal(turn), turn.proof)
         if not isinstance(outcome, ApproverTokens):
             await delegation.audit_denied(context, turn, Verb.APPROVE, request, outcome)
             return delegation.answer(context, outcome)
-        tokens = outcome
+        # A delegation is not kept for hours: an approver signs in for the start.
+        if request.run_at is None or request.run_at <= context.clock() + NOTICE:
+            tokens = outcome
     now = context.clock()
     try:
         async with context.database.write() as tx:
@@ -182,7 +210,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
                 comment=inputs.text("comment", _MAX_TEXT),
                 actor=turn.actor.person,
                 now=now,
-                delegation_until=delegation.vouched_until(context, now),
+                delegation_until=delegation.vouched_until(context, now) if tokens else None,
                 digests=context.digests,
                 check_accounts=context.rules.check_accounts,
             )

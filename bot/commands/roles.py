@@ -12,6 +12,7 @@ from bot.runner.outages import Outages
 from bot.settings.model import EVERYONE
 from bot.signin.policy import Actor
 from bot.signin.request import Person
+from bot.store.requests import Request
 
 _CACHE_SECONDS = 60.0  # short, so that removal from a group takes effect soon
 _CACHE_SIZE = 10_000  # people
@@ -43,10 +44,7 @@ class Roles:
 
     async def actor(self, sender: Sender, tenant_id: str) -> Actor:
         """The sender with their roles. Fails closed when Graph is unavailable."""
-        own = {sender.object_id.lower(), EVERYONE}
-        wanted = (self._requesters | self._approvers) - own
-        if not (own & self._requesters and own & self._approvers) and wanted:
-            own |= await self._groups(sender.object_id, wanted)
+        own, _ = await self._own(sender.object_id)
         return Actor(
             # In lower case, since it is compared with the requester's.
             person=Person(sender.object_id.lower(), cleaned(sender.name, _MAX_NAME)),
@@ -55,7 +53,36 @@ class Roles:
             may_approve=bool(own & self._approvers),
         )
 
-    async def _groups(self, object_id: str, wanted: Collection[str]) -> frozenset[str]:
+    async def still_allowed(self, request: Request) -> bool | None:
+        """Whether the request's requester may still request, and its approver still approve.
+
+        Returns None if Graph is unavailable and decides.
+        """
+        approver_id = request.approver.object_id if request.approver else ""
+        told = True
+        for object_id, allowed in (
+            (request.requester.object_id, self._requesters),
+            (approver_id, self._approvers),
+        ):
+            own, known = await self._own(object_id)
+            if not own & allowed:
+                if known:
+                    return False
+                told = False
+        return True if told else None
+
+    async def _own(self, object_id: str) -> tuple[frozenset[str], bool]:
+        """What a person goes by in the lists of requesters and approvers, and whether that is all of it:
+        Graph may be unavailable."""
+        own = frozenset({object_id.lower(), EVERYONE})
+        wanted = (self._requesters | self._approvers) - own
+        if not wanted or (own & self._requesters and own & self._approvers):
+            return own, True
+        groups = await self._groups(object_id, wanted)
+        return (own, False) if groups is None else (own | groups, True)
+
+    async def _groups(self, object_id: str, wanted: Collection[str]) -> frozenset[str] | None:
+        """None while Graph is unavailable."""
         now = self._monotonic()
         cached = self._memberships.get(object_id)
         if cached is not None and cached.until > now:
@@ -64,7 +91,7 @@ class Roles:
             groups = await self._directory.groups_among(object_id, wanted)
         except DirectoryUnavailableError as error:
             self._outages.failed(str(error))
-            return frozenset()
+            return None
         self._outages.recovered()
         if len(self._memberships) >= _CACHE_SIZE:
             self._memberships.clear()

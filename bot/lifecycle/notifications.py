@@ -10,6 +10,7 @@ from bot.mending.mend import OPEN_MEND_STATES
 from bot.phones.region import Region
 from bot.settings.model import REQUESTER_CHAT
 from bot.signin.request import Person, RequestState
+from bot.signin.schedule import start_text
 from bot.signin.snapshot import Tally
 from bot.store import mends, posts, requests
 from bot.store.database import Transaction
@@ -84,6 +85,28 @@ class Notifications:
     async def held(self, tx: Transaction, request: Request, now: datetime) -> None:
         """A new message, since updating a card notifies nobody; its card has the buttons."""
         await self._post_card(tx, request, CardKind.PROGRESS, self._approvals_of(request), now)
+
+    async def scheduled(
+        self, tx: Transaction, request: Request, approver: Person, now: datetime
+    ) -> None:
+        text = self.words(
+            "notification-scheduled",
+            request=request.id,
+            approver=self._name(approver),
+            requester=self._name(request.requester),
+            phones=request.ready_rows,
+            start=start_text(request.run_at, request.run_zone),
+        )
+        await self._tell_channel(tx, request, text, now)
+
+    async def withdrawn(self, tx: Transaction, request: Request, now: datetime) -> None:
+        """Of a request that was approved: those who heard of that hear of this."""
+        text = self.words(
+            "notification-withdrawn",
+            request=request.id,
+            requester=self._name(request.requester),
+        )
+        await self._tell_channel(tx, request, text, now)
 
     async def started(
         self,

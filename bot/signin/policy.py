@@ -47,6 +47,7 @@ class RequestFacts:
     expires_at: datetime | None = None  #: UTC; None while draft
     cancelling: bool = False  #: cancellation was requested
     reason_wanted: bool = False  #: an overlap has to be explained before it can be approved
+    before_start: bool = False  #: approved, and waits for its time, or missed it
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +101,12 @@ def may_request_approval(actor: Actor, request: RequestFacts) -> Decision:
 
 
 def may_withdraw(actor: Actor, request: RequestFacts) -> Decision:
-    """Withdraw a draft, or a request still waiting for approval."""
+    """Withdraw a draft, or a request still waiting for approval or for its time."""
     if request.tenant_id != actor.tenant_id:
         return Denied(DenialReason.NO_SUCH_REQUEST)
     if actor.person.object_id != request.requester_id:
         return Denied(DenialReason.NOT_YOURS)
-    if request.state in (RequestState.DRAFT, RequestState.WAITING):
+    if request.state in (RequestState.DRAFT, RequestState.WAITING) or request.before_start:
         return ALLOWED
     return Denied(DenialReason.TOO_LATE_TO_WITHDRAW)
 
@@ -159,7 +160,8 @@ def may_reconcile(actor: Actor, request: RequestFacts, *, four_eyes: bool) -> De
 
 
 def may_release(actor: Actor, request: RequestFacts, *, four_eyes: bool) -> Decision:
-    """Decide about a request that new failures of accounts hold: whoever could have approved it."""
+    """Decide about a request that new failures of accounts hold, or that missed its time: whoever could
+    have approved it."""
     return may_reconcile(actor, request, four_eyes=four_eyes)
 
 

@@ -34,6 +34,7 @@ _CODES = frozenset(
         "remote_id",
         "replica",
         "retry_of",
+        "run_at",
         "state",
         "step",
         "tenant",

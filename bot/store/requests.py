@@ -46,6 +46,9 @@ class Request:
     approver: Person | None = None  #: who approved or rejected it
     hold: Hold = Hold.NONE
     hold_version: int = 0  #: `version` at which new failures held it last, 0 if none did
+    run_at: datetime | None = None  #: UTC; None to start once approved; a proposal while draft
+    run_by: datetime | None = None  #: UTC; None unless approved with `run_at`
+    run_zone: str = ""  #: IANA name of the zone in which `run_at` was typed
 
     @property
     def facts(self) -> RequestFacts:
@@ -56,6 +59,7 @@ class Request:
             self.expires_at,
             self.cancel_asked_at is not None,
             self.reason_wanted_since is not None,
+            self.state is RequestState.RUNNING and self.hold.before_start,
         )
 
 
@@ -75,6 +79,9 @@ def header(row: Row[Any]) -> dict[str, Any]:
         "retry_of": row.retry_of,
         "reason": row.reason,
         "reason_wanted_since": row.reason_wanted_since,
+        "run_at": row.run_at,
+        "run_by": row.run_by,
+        "run_zone": row.run_zone,
     }
 
 

@@ -23,11 +23,13 @@ from bot.signin.batch import (
 )
 from bot.signin.outcome import CAUSES, UNKNOWN, PhoneStatus
 from bot.signin.request import Hold, Person, RequestState
+from bot.signin.schedule import Due
 from bot.signin.snapshot import (
     AccountChecks,
     AccountHold,
     CauseGroup,
     HistoryLine,
+    MissedStart,
     NewFailure,
     Page,
     PhoneSnapshot,
@@ -99,6 +101,9 @@ async def load(
         delegation_wanted_since=row.delegation_wanted_since,
         overlaps=await overlaps.shown(tx, request_id),
         hold=await _hold(tx, row),
+        run_typed=row.run_typed,
+        scheduled=row.hold == Hold.SCHEDULED.value,
+        missed=_missed(row),
         rechecked=[Notice(n["code"], n["arguments"]) for n in row.recheck_notices],
         sightings=await sightings.of_request(tx, request_id),
     )
@@ -151,7 +156,7 @@ async def _roster(
         shared_accounts=shared_accounts,
         account_checks=await _account_checks(tx, request),
         windows=(
-            await windows.count(tx, request.id, now)
+            await windows.count(tx, request.id, request.run_at or now)
             if now is not None and request.state in _BEFORE_APPROVAL
             else None
         ),
@@ -193,7 +198,7 @@ async def _account_checks(tx: Transaction, request: Row[Any]) -> AccountChecks |
 
 async def _hold(tx: Transaction, request: Row[Any]) -> AccountHold | None:
     state = Hold(request.hold)
-    if state is Hold.NONE:
+    if state is Hold.NONE or state.before_start:
         return None
     checked, total = await account_checks.checked_again(tx, request.id)
     if state is Hold.CHECKING:
@@ -204,6 +209,12 @@ async def _hold(tx: Transaction, request: Row[Any]) -> AccountHold | None:
         for each in await account_checks.stopping(tx, request.id, MAX_NAMED)
     ]
     return AccountHold(state, total, checked, accounts, phones, failures)
+
+
+def _missed(request: Row[Any]) -> MissedStart | None:
+    if request.hold != Hold.MISSED.value:
+        return None
+    return MissedStart(Due(request.missed), request.missed_why, request.opens_at)
 
 
 def _notice(document: Mapping[str, Any]) -> Notice:
@@ -575,6 +586,9 @@ async def history(
             created_at=row.created_at,
             phones=phones.get(row.id, Tally()),
             decided_by=_person(row.decided_by_id, row.decided_by_name),
+            run_at=row.run_at if row.hold == Hold.SCHEDULED.value else None,
+            run_zone=row.run_zone,
+            missed=row.hold == Hold.MISSED.value,
         )
         for row in rows
     ]
