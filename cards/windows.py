@@ -50,7 +50,12 @@ def lead(context: CardContext) -> list[TextBlock]:
 
 
 def _line(context: CardContext, window: str, phones: int, examples: Sequence[str]) -> str:
-    message = f"windows-{window}" if context.snapshot.run_at is None else f"windows-start-{window}"
     names = Markup(", ".join(map(context.markdown_value, examples)))
     more = phones - len(examples)
-    return context.message(message, phones=phones, names=names, more=more)
+    later = context.snapshot.run_at is not None
+    return context.message(
+        f"windows-start-{window}" if later else f"windows-{window}",
+        phones=phones,
+        names=names,
+        more=more,
+    )

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
 from bot.phones.provisioned import zone_named
@@ -67,6 +68,11 @@ def joined(date: str, time: str) -> str:
     return f"{match['date']}T{int(match['hour']):02}:{match['minute']}" if match else ""
 
 
+@lru_cache(maxsize=1)
+def _zone_names() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def zone_of(text: str) -> ZoneInfo | None:
     """The time zone that a person or client means: an IANA name in any case, or the city in it, if only
     one zone has it. None if there is none. Reads files when the name is not exact."""
@@ -75,8 +81,7 @@ def zone_of(text: str) -> ZoneInfo | None:
         return None
     if (exact := zone_named(name)) is not None:
         return exact
-    wanted = name.casefold()
-    names = available_timezones()
+    wanted, names = name.casefold(), _zone_names()
     matches = {each for each in names if each.casefold() == wanted}
     matches = matches or {each for each in names if each.casefold().rpartition("/")[2] == wanted}
     return zone_named(matches.pop()) if len(matches) == 1 else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -123,6 +124,13 @@ def test_may_withdraw_own_request_before_decision(state: RequestState) -> None:
         if not own:
             expected = "not-yours"
         assert reason(may_withdraw(actor(own, requests, approves), facts(state))) == expected
+
+
+def test_may_withdraw_own_request_before_its_start() -> None:
+    scheduled = replace(facts(RUNNING), before_start=True)
+    for own, requests, approves in PEOPLE:
+        decision = may_withdraw(actor(own, requests, approves), scheduled)
+        assert reason(decision) == (OK if own else "not-yours")
 
 
 @pytest.mark.parametrize("state", RequestState)
