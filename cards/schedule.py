@@ -23,8 +23,10 @@ from bot.signin.schedule import Due, instants, local_text, offset_text, start_te
 from bot.signin.snapshot import RequestSnapshot
 from cards.context import CardContext, Headline
 from cards.elements import bold, callout, text
+from cards.escape import Markup, markdown
 from cards.types import Verb
 
+LONGEST = 150  #: characters of a time that is written out, twice what any takes
 _FORM_ID = "start"
 
 
@@ -101,8 +103,13 @@ def _proposed(context: CardContext) -> list[CardElement]:
     return [callout([bold(starts), text(context.words("start-confirm-windows"))], "warning")]
 
 
-def _start(context: CardContext) -> str:
-    return start_text(context.snapshot.run_at, context.snapshot.run_zone)
+def _start(context: CardContext) -> Markup:
+    return _time(start_text(context.snapshot.run_at, context.snapshot.run_zone))
+
+
+def _time(written_out: str) -> Markup:
+    """Never cut to the card's budget: half a time is none."""
+    return Markup(markdown(written_out, LONGEST))
 
 
 def approval_lead(context: CardContext) -> list[TextBlock]:
@@ -112,7 +119,7 @@ def approval_lead(context: CardContext) -> list[TextBlock]:
         return []
     if snapshot.expires_at >= snapshot.run_at:
         return [bold(context.message("start-approve-before", start=_start(context)))]
-    by = local_text(snapshot.expires_at, snapshot.run_zone)
+    by = _time(local_text(snapshot.expires_at, snapshot.run_zone))
     return [bold(context.message("start-approve-by", start=_start(context), by=by))]
 
 
@@ -145,7 +152,8 @@ def headline(context: CardContext) -> Headline | None:
     if context.snapshot.missed:
         return Headline("progress-missed")
     if context.snapshot.scheduled:
-        return Headline("progress-scheduled", {"start": _start(context)})
+        start = start_text(context.snapshot.run_at, context.snapshot.run_zone)
+        return Headline("progress-scheduled", {"start": start})
     return None
 
 
@@ -176,7 +184,7 @@ def _missed(context: CardContext) -> Sequence[TextBlock]:
         return []
     match missed.reason:
         case Due.CLOSED:
-            opens = start_text(missed.opens_at, snapshot.run_zone)
+            opens = _time(start_text(missed.opens_at, snapshot.run_zone))
             why = context.message(
                 "missed-closed",
                 start=_start(context),
@@ -187,7 +195,7 @@ def _missed(context: CardContext) -> Sequence[TextBlock]:
         case Due.DENIED:
             why = context.words("missed-denied")
         case _:
-            by = local_text(snapshot.run_by, snapshot.run_zone) if snapshot.run_by else ""
+            by = _time(local_text(snapshot.run_by, snapshot.run_zone) if snapshot.run_by else "")
             why = context.message("missed-late", by=by)
     return [bold(why), text(context.words("missed-how"))]
 

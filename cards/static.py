@@ -21,7 +21,7 @@ from bot.signin.policy import Actor
 from bot.signin.schedule import start_text
 from bot.signin.snapshot import HistoryLine
 from bot.words import Words
-from cards import status
+from cards import schedule, status
 from cards.causes import url_block, url_safe_tenant_id
 from cards.elements import (
     EMPTY,
@@ -149,7 +149,8 @@ def _request_row(
         text(words(counts_id, **status.tally_arguments(line.phones)), spacing="Small"),
     ]
     if line.run_at:
-        starts = escaping("line-starts", start=start_text(line.run_at, line.run_zone))
+        start = markdown(start_text(line.run_at, line.run_zone), schedule.LONGEST)
+        starts = words("line-starts", start=start)
         state.append(text(starts, spacing="Small"))
     if line.decided_by:
         decided = escaping("line-decided", person=line.decided_by.name or words("someone"))
