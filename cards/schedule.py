@@ -43,11 +43,12 @@ def form(context: CardContext) -> Container:
     date, _, time = snapshot.run_typed.partition("T")
     how = [text(context.words("start-later-how"), subtle=True, spacing="Small")]
     if context.runs_as_approver:
-        how.append(text(context.words("start-later-approver"), subtle=True, spacing="Small"))
+        how.append(text(context.words("start-later-approver"), spacing="Small"))
     return Container(
         id=_FORM_ID,
         is_visible=bool(snapshot.run_typed),
         items=[
+            *how,
             DateInput(id="run_at", label=context.words("label-run-at"), value=date or None),
             TimeInput(
                 id="run_at_time", label=context.words("label-run-at-time"), value=time or None
@@ -61,7 +62,6 @@ def form(context: CardContext) -> Container:
             ),
             *_which(context),
             *_proposed(context),
-            *how,
         ],
     )
 

@@ -39,7 +39,7 @@ class Metrics:
             undelivered = await posts.backlog(tx)
         for state in RequestState:
             self._requests.labels(state.value).set(request_counts.get(state.value, 0))
-        for hold in set(Hold) - {Hold.NONE}:
+        for hold in filter(None, Hold):
             self._holds.labels(hold.value).set(hold_counts.get(hold.value, 0))
         for batch_state in BatchState:
             self._batches.labels(batch_state.value).set(batch_counts.get(batch_state.value, 0))

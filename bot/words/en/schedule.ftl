@@ -32,13 +32,13 @@ start-closed = The request can't start then: { $why }{ $known ->
 ## On cards
 
 fact-start = Starts
-start-proposed = Starts { $start }, once approved.
+start-proposed = Starts { $start }, if approved before then.
 start-approve-by = Starts { $start }, if approved by { $by }.
 start-approve-before = Starts { $start }, if approved before then.
 start-run-within = If Offhook can't start it within an hour of that time, it doesn't start by itself: an approver is asked.
 start-approver-signs-in = An approver has to sign in at { $start }: it runs with their permissions, which Offhook does not keep until then. It asks for that 15 minutes before.
-approval-starts-later = The sign-in starts at that time; the accounts are checked again first. Until then, the requester can withdraw it and an approver can cancel it.
-approval-permissions-later = You sign in now to show that you have a role that can reset passwords. The sign-in starts at its time, after the accounts are checked again, and needs an approver to sign in then. Until then, the requester can withdraw it and an approver can cancel it.
+approval-starts-later = The sign-in starts at that time; accounts that were not checked recently are checked again first. Until then, the requester can withdraw the request, and an approver can cancel it.
+approval-permissions-later = You sign in now to show that you have a role that can reset passwords. At its time, accounts that were not checked recently are checked again first. Until then, the requester can withdraw the request, and an approver can cancel it.
 timeline-start = To start on { $start }.
 state-scheduled = Scheduled
 state-missed = Not started
@@ -52,7 +52,7 @@ status-missed = Approved, but not started. The sign-in of { $total ->
     } waits for an approver.
 progress-scheduled = Starts { $start }.
 progress-missed = Not started at its time. An approver has to decide.
-scheduled-until = Until then, the requester can withdraw it and an approver can cancel it. No password is reset before. At its time, Offhook checks the accounts again and starts.
+scheduled-until = No password is reset before. Until then, the requester can withdraw the request, and an approver can cancel it. Accounts that were not checked recently are checked again first.
 scheduled-sign-in = An approver has to sign in for the start: it runs with their permissions. Select Sign in to continue; the sign-in still waits for its time.
 scheduled-sign-in-late = It was to start { $start }. It starts as soon as an approver signs in.
 missed-late = Offhook could not start it by { $by }. The service was probably down.
@@ -61,7 +61,7 @@ missed-closed = It could not start at { $start }: { $why }{ $known ->
         [0] {""}
        *[other] {" "}The next opening is { $opens }.
     }
-missed-how = No password has been reset. An approver can start it now, or cancel it. If they start it, the accounts are checked again first.
+missed-how = No password has been reset. Someone who can approve the request can select Start now, or an approver can cancel it. Accounts that were not checked recently are checked again first.
 button-start-now = Start now
 line-starts = Starts { $start }
 
@@ -91,7 +91,7 @@ windows-start-too-early = { $phones ->
         [one] {" "}and 1 more
        *[other] {" "}and { $more } more
     }).
-start-confirm-windows = If that is what you want, request approval again with this start. Otherwise, change it.
+start-confirm-windows = Phones will be too early or too late then, as the top of this card says. To keep this start, select Request approval again. Otherwise, change it.
 
 ## Notifications
 

@@ -203,7 +203,7 @@ async def test_start_that_misses_deadlines_of_phones_is_asked_about(bot: Running
     answer = await request(bot, card, **inputs)
 
     assert late in texts(answer.card)
-    assert "Starts Wed 21 Oct, 18:00 (UTC), once approved." in texts(answer.card)
+    assert "Starts Wed 21 Oct, 18:00 (UTC), if approved before then." in texts(answer.card)
     assert "request_approval" in verbs(answer.card)
     approval = await waiting(bot, card, **inputs)
     assert late in text_of(approval)
