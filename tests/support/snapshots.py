@@ -300,8 +300,11 @@ def scheduled(**changes: Any) -> RequestSnapshot:
 
 def with_missed_start(reason: Due = Due.LATE) -> RequestSnapshot:
     """An approved request that did not start at its time."""
-    closed = ("Changes are frozen.", START + timedelta(hours=13)) if reason is Due.CLOSED else ()
-    return replace(scheduled(), scheduled=False, missed=MissedStart(reason, *closed))
+    missed = MissedStart(reason)
+    if reason is Due.CLOSED:
+        opens_at = START + timedelta(hours=13)
+        missed = replace(missed, why="Changes are frozen.", opens_at=opens_at)
+    return replace(scheduled(), scheduled=False, missed=missed)
 
 
 def with_every_problem(running: RequestSnapshot) -> RequestSnapshot:

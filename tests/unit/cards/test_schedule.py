@@ -90,10 +90,16 @@ def test_form_asks_which_of_two_times_is_meant() -> None:
     ]
 
 
-def windows(**counts: int) -> ProvisioningWindows:
-    numbers = {"too_early": 0, "in_time": 3, "nearly_too_late": 0, "too_late": 0, **counts}
+def windows(*, too_late: int) -> ProvisioningWindows:
     return ProvisioningWindows(
-        at=START, without_time=0, next_deadline=None, late_examples=["lobby@contoso.com"], **numbers
+        at=START,
+        too_early=0,
+        in_time=3,
+        nearly_too_late=0,
+        too_late=too_late,
+        without_time=0,
+        next_deadline=None,
+        late_examples=["lobby@contoso.com"],
     )
 
 

@@ -15,6 +15,7 @@ from tests.support import jobs
 
 ALEX, MEGAN = "alex", "megan"
 REQUESTERS, APPROVERS = "group-r", "group-a"
+APPROVER = Person(MEGAN, "Megan")
 
 
 class FakeDirectory:
@@ -23,10 +24,10 @@ class FakeDirectory:
     def __init__(self, groups: dict[str, set[str]] | None) -> None:
         self._groups = groups
 
-    async def groups_among(self, object_id: str, wanted: Collection[str]) -> frozenset[str]:
+    async def groups_among(self, object_id: str, candidates: Collection[str]) -> frozenset[str]:
         if self._groups is None:
             raise DirectoryUnavailableError("down")
-        return frozenset(self._groups.get(object_id, set()) & set(wanted))
+        return frozenset(self._groups.get(object_id, set()) & set(candidates))
 
     async def profile(self, object_id: str) -> Profile | None:
         raise NotImplementedError
@@ -40,7 +41,7 @@ def roles(
     )
 
 
-def request(approver: Person | None = Person(MEGAN, "Megan")) -> Request:
+def request(approver: Person | None = APPROVER) -> Request:
     return Request(
         id="K7QF2M9X",
         version=1,
