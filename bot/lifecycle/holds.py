@@ -192,6 +192,7 @@ async def miss(
         missed=due.value,
         missed_why=opening.why if closed else "",
         opens_at=opening.opens_at if closed else None,
+        delegation_wanted_since=None,  # whoever starts it signs in then
         state_version=RequestRow.version + 1,
     )
     await audit.record(tx, request.id, "start missed", now, outcome=due.value)

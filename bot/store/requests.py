@@ -37,7 +37,7 @@ class Request:
     cancel_asked_at: datetime | None  #: UTC; None unless cancellation was requested
     batch_size: int  #: phones per batch, at most
     retry_of: str  #: id of the request whose phones these are that were not signed in; "" if none
-    reason: str  #: the requester's; "" while draft
+    reason: str  #: the requester's; "" while draft, unless its card asks about the start
     reason_wanted_since: datetime | None  #: UTC; None unless an overlap has to be explained
     overlaps_version: int  #: `version` at which overlaps or their reason changed last, 0 without
     checking_accounts: bool = False  #: its accounts have not all been checked yet

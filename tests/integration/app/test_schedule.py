@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -84,6 +85,16 @@ async def scheduled(bot: RunningBot) -> Posted:
     return await bot.wait_for(
         lambda message: (
             message.conversation_id == CHAT.id and f"Starts {STARTS}." in text_of(message)
+        ),
+        since=since,
+    )
+
+
+async def asked(bot: RunningBot, verb: str, since: int) -> Posted:
+    """The card among the approvers' that asks them to click."""
+    return await bot.wait_for(
+        lambda message: (
+            message.conversation_id.startswith(CHANNEL.id) and has_button(message, verb)
         ),
         since=since,
     )
@@ -258,8 +269,7 @@ async def test_start_that_the_service_missed_by_hours_needs_an_approver(
     since = bot.now
     await bot.start()
 
-    missed = await bot.wait_for_button("start_now", since=since)
-    assert missed.conversation_id.startswith(CHANNEL.id)
+    missed = await asked(bot, "start_now", since)
     assert "Offhook could not start it by Wed 21 Oct, 19:00 (Europe/Berlin)." in text_of(missed)
     assert not bot.gateway.configapi.submits
     data = {"request": request_id_of(progress)}
@@ -283,12 +293,18 @@ async def test_start_needs_an_approver_to_sign_in_around_its_time(
     assert f"An approver has to sign in at {STARTS}" in text_of(approval)
     since = bot.now
     await approve_as(bot, approval, **sso(bot, MEGAN))
-    await bot.wait_for_text(f"It starts {STARTS}.", since=since)
+    card = await bot.wait_for(
+        lambda message: message.conversation_id == CHAT.id and STARTS in text_of(message),
+        since=since,
+    )
+    early = {"request": request_id_of(card)}
+    await bot.client.act(ADELE, CHAT, "sign_in", early, card.activity_id, **sso(bot, ADELE))
+    with sqlite3.connect(bot.database) as connection:
+        assert connection.execute("SELECT delegation_until FROM requests").fetchone() == (None,)
 
     since = bot.now
     clock.set(START - timedelta(minutes=14))
-    wanted = await bot.wait_for_button("sign_in", since=since)
-    assert wanted.conversation_id.startswith(CHANNEL.id)
+    wanted = await asked(bot, "sign_in", since)
     assert "An approver has to sign in for the start" in text_of(wanted)
     since = bot.now
     await click(bot, ADELE, wanted, "sign_in", **sso(bot, ADELE))
