@@ -38,6 +38,7 @@ from bot.identity.tokens import CredentialTokens, FixedToken, Tokens
 from bot.lifecycle import service as service_lifecycle
 from bot.lifecycle.notifications import Notifications
 from bot.lifecycle.policy import load as load_policy
+from bot.lifecycle.starts import windows_of
 from bot.runner.audit_stream import AuditStream
 from bot.runner.audit_watch import AuditWatch
 from bot.runner.context import WorkerContext
@@ -50,6 +51,7 @@ from bot.runner.preflight import Preflight
 from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.runner.sightings import Sightings
+from bot.runner.starts import Starts
 from bot.runner.webhook import Webhook
 from bot.runner.worker import Worker
 from bot.settings.clouds import WITHOUT_BOT_FILES
@@ -64,8 +66,10 @@ from bot.settings.model import (
 from bot.signin.digest import Digests
 from bot.signin.policy.model import Policy, simple
 from bot.signin.timing import Timing
+from bot.store import policy_facts
 from bot.store.connect import database_of
 from bot.store.database import UNUSABLE, Database
+from bot.store.requests import Request
 from bot.teams.edge import open_edge
 from bot.teams.files import ChatFiles, files_session
 from bot.web.exports import ExportLinks
@@ -256,17 +260,30 @@ async def running(
         deadlines = Deadlines(
             database, notifications, timing=timing, clock=utc_now, changed=publisher.wake
         )
+        roles = Roles(
+            GraphDirectory(session, graph_url, tokens, scope=settings.graph_scope),
+            watch_policy.current,
+            monotonic=time.monotonic,
+        )
+        starts = Starts(
+            database,
+            notifications,
+            timing.idle_seconds,
+            clock=utc_now,
+            changed=changed,
+            allowed=partial(_still_allowed, database, roles),
+            window=windows_of(watch_policy.current, words),
+            digests=digests,
+            check_accounts=settings.checks_accounts,
+            as_approver=delegations is not None,
+        )
         links = ExportLinks()
         context = Context(
             database=database,
             gateway=gateway,
             projection=projection,
             notifications=notifications,
-            roles=Roles(
-                GraphDirectory(session, graph_url, tokens, scope=settings.graph_scope),
-                watch_policy.current,
-                monotonic=time.monotonic,
-            ),
+            roles=roles,
             files=files,
             words=words,
             rules=Rules(
@@ -282,6 +299,7 @@ async def running(
             changed=changed,
             run_checks=_run_checks(settings, database, session, (configapi_url, graph_url), tokens),
             link=links.make,
+            window=windows_of(watch_policy.current, words),
             delegations=delegations,
             mend_delegations=mend_delegations,
             owner=owner,
@@ -313,7 +331,7 @@ async def running(
             changed=publisher.wake,
             anchors_in=settings.anchors_in,
         )
-        loops = (worker, publisher, deadlines, preflight, mending, sightings, watch)
+        loops = (worker, publisher, deadlines, starts, preflight, mending, sightings, watch)
         if settings.policy is not None:
             loops = (*loops, watch_policy)
         streams = _audit_streams(settings, database, session, timing, owner)
@@ -333,6 +351,14 @@ def policy_of(settings: Settings) -> Policy:
     if settings.policy is not None:
         return load_policy(settings.policy, anyone_approves=settings.local)
     return simple(settings.may_request, settings.may_approve, four_eyes=settings.four_eyes)
+
+
+async def _still_allowed(database: Database, roles: Roles, request: Request) -> bool | None:
+    """Whether those who asked for a request and approved it still may; None if that cannot be told now."""
+    policy = roles.policy
+    async with database.read() as tx:
+        facts = await policy_facts.of_request(tx, policy, request)
+    return await roles.still_allowed(request, facts, policy)
 
 
 def _audit_streams(

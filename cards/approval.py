@@ -5,7 +5,16 @@ from __future__ import annotations
 from microsoft_teams.cards.core import Action, CardElement, TextInput
 
 from bot.signin.request import RequestState
-from cards import accounts, acknowledgment, approval_facts, phone_list, status, unusual, votes
+from cards import (
+    accounts,
+    acknowledgment,
+    approval_facts,
+    phone_list,
+    schedule,
+    status,
+    unusual,
+    votes,
+)
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, facts, text
 from cards.types import Panel, Verb, Viewer
@@ -37,7 +46,7 @@ def _waiting(context: CardContext) -> CardParts:
             {"accounts": snapshot.roster.accounts, "guarded": _guarded(context)},
         ),
         style="warning",
-        header=[bold(blast_radius)],
+        header=[*schedule.approval_lead(context), bold(blast_radius)],
         body=[
             *unusual.changed(context),
             *unusual.section(context),
@@ -83,7 +92,7 @@ def _decision_form(context: CardContext) -> list[CardElement]:
             is_multiline=True,
         ),
         text(four_eyes, subtle=True),
-        text(context.words(starts), subtle=True),
+        *(schedule.approval_terms(context) or [text(context.words(starts), subtle=True)]),
     ]
 
 

@@ -18,13 +18,14 @@ from bot.signin.batch import SLOT_HOLDING_STATES, BatchState
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RegionProgress, RegionWait, RequestSnapshot, SlotHolder, Tally
-from cards import accounts, lists, status
+from cards import accounts, lists, schedule, status
 from cards.causes import cause_groups
 from cards.context import CardContext, CardParts, Headline
-from cards.elements import bold, callout, heading, progress_bar, text, timestamp
+from cards.elements import bold, callout, facts, heading, progress_bar, text, timestamp
 from cards.escape import Markup
 from cards.lists import phone_status_label
 from cards.types import Panel, Verb
+from cards.validation import region_facts
 
 _UNCLEAR_STATES = frozenset({BatchState.UNKNOWN, BatchState.NEEDS_PERSON})
 _MAX_STALLED_BATCHES = 3  # listed one by one; the count covers all of them
@@ -40,11 +41,18 @@ def _running(context: CardContext) -> CardParts:
     snapshot = context.snapshot
     tally = snapshot.phones_by_status
     body: list[CardElement] = [*counters(context, tally), *_callouts(context)]
+    waits = schedule.waits(snapshot)
     if context.view.panel in (Panel.PHONES, Panel.FAILED):
         body += [heading(context.words("phones-heading")), *lists.phones_page(context)]
+    elif waits:
+        body += [*status.timeline(context), facts(region_facts(context))]
     else:
         body += [*_regions(context), *failures_section(context), *accounts.rechecked(context)]
-    actions = [*accounts.hold_buttons(context), *lists.panel_buttons(context)]
+    actions = [
+        *accounts.hold_buttons(context),
+        *schedule.buttons(context),
+        *lists.panel_buttons(context),
+    ]
     if snapshot.delegation_wanted_since:
         title = context.words("button-sign-in")
         actions.insert(0, context.execute_action(Verb.SIGN_IN, title, style="positive"))
@@ -52,7 +60,8 @@ def _running(context: CardContext) -> CardParts:
         actions.append(_cancel_button(context, tally))
     actions.append(context.execute_action(Verb.REFRESH, context.words("button-refresh")))
     return CardParts(
-        headline=accounts.hold_headline(snapshot)
+        headline=schedule.headline(context)
+        or accounts.hold_headline(snapshot)
         or Headline(_headline_id(snapshot), status.tally_arguments(tally)),
         style=status.style(snapshot),
         header=[
@@ -107,13 +116,17 @@ def _bar(tally: Tally) -> CardElement:
 def _callouts(context: CardContext) -> list[CardElement]:
     """Everything that delays or blocks the request."""
     snapshot = context.snapshot
-    callouts: list[CardElement] = [*accounts.new_failures(context)]
+    callouts: list[CardElement] = [
+        *schedule.callouts(context),
+        *accounts.new_failures(context),
+    ]
     if status.cancellation_requested(snapshot):
         callouts.append(callout(status.timeline(context)[-1:], "warning"))
-    if snapshot.delegation_wanted_since:
+    if snapshot.delegation_wanted_since and not schedule.waits(snapshot):
         since = timestamp(snapshot.delegation_wanted_since)
         sentences = [
             bold(context.message("note-sign-in-heading", since=since)),
+            *schedule.sign_in_late(context),
             text(context.words("note-sign-in")),
         ]
         if snapshot.refused:

@@ -22,9 +22,10 @@ from bot.phones.region import Region
 from bot.signin.history import NO_FILTER, HistoryFilter
 from bot.signin.policy.decision import Ruling
 from bot.signin.policy.facts import Actor
+from bot.signin.schedule import start_text
 from bot.signin.snapshot import FoundPhone, History, HistoryLine
 from bot.words import Words
-from cards import status
+from cards import schedule, status
 from cards.causes import url_block, url_safe_tenant_id
 from cards.elements import (
     EMPTY,
@@ -207,9 +208,13 @@ def _request_row(
         request.append(text(more, subtle=True, spacing="Small"))
     counts_id = "line-signed-in" if line.state in status.APPROVED_STATES else "line-phones"
     state: list[CardElement] = [
-        bold(status.state_label_with_symbol(words, line.state)),
+        bold(status.state_label_with_symbol(words, line)),
         text(words(counts_id, **status.tally_arguments(line.phones)), spacing="Small"),
     ]
+    if line.run_at:
+        start = markdown(start_text(line.run_at, line.run_zone), schedule.LONGEST)
+        starts = words("line-starts", start=start)
+        state.append(text(starts, spacing="Small"))
     if line.decided_by:
         person = line.decided_by.name or words("someone")
         decided = (

@@ -8,8 +8,9 @@ from types import MappingProxyType
 from microsoft_teams.cards.core import ContainerStyle, TextBlock
 
 from bot.signin.request import Hold, RequestState
-from bot.signin.snapshot import RequestSnapshot, Tally
+from bot.signin.snapshot import HistoryLine, RequestSnapshot, Tally
 from bot.words import Words
+from cards import schedule
 from cards.context import CardContext, Headline
 from cards.elements import SYMBOLS, text, timestamp
 
@@ -42,7 +43,8 @@ def style(snapshot: RequestSnapshot) -> ContainerStyle:
     tally = snapshot.phones_by_status
     if snapshot.state is RequestState.FINISHED and tally.signed_in < tally.total:
         return "warning" if tally.signed_in else "attention"
-    if snapshot.hold is not None and snapshot.hold.state is Hold.HELD:
+    held = snapshot.hold is not None and snapshot.hold.state is Hold.HELD
+    if held or snapshot.missed:
         return "attention"
     return "warning" if cancellation_requested(snapshot) else _STYLES[snapshot.state]
 
@@ -52,12 +54,19 @@ def state_label(context: CardContext) -> str:
     return context.words(f"state-{_state_key(context.snapshot)}")
 
 
-def state_label_with_symbol(words: Words, state: RequestState) -> str:
+def state_label_with_symbol(words: Words, line: HistoryLine) -> str:
     """The state with its symbol, for lists."""
-    return f"{SYMBOLS[_STYLES[state]]} {words(f'state-{state.value}')}"
+    if line.missed:
+        return f"{SYMBOLS['attention']} {words('state-missed')}"
+    key = "scheduled" if line.run_at else line.state.value
+    return f"{SYMBOLS[_STYLES[line.state]]} {words(f'state-{key}')}"
 
 
 def _state_key(snapshot: RequestSnapshot) -> str:
+    if snapshot.missed:
+        return "missed"
+    if snapshot.scheduled:
+        return "scheduled"
     return "cancelling" if cancellation_requested(snapshot) else snapshot.state.value
 
 
@@ -100,7 +109,7 @@ def timeline(context: CardContext) -> list[TextBlock]:
         sentences.append(
             context.message("timeline-reason", reason=context.free_text(snapshot.reason))
         )
-    sentences += _decision(context)
+    sentences += [*schedule.timeline(context), *_decision(context)]
     if snapshot.cancel_asked_at:
         sentences.append(
             context.message(

@@ -58,6 +58,7 @@ class Verb(StrEnum):
     MEND_UNDO = "mend_undo"
     CONTINUE_WITHOUT = "continue_without"
     CHECK_ACCOUNTS = "check_accounts"
+    START_NOW = "start_now"
 
 
 @dataclass(frozen=True, slots=True)

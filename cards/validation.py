@@ -19,7 +19,7 @@ from bot.phones.region import Region
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.request import MAX_TICKET, RequestState
 from bot.signin.snapshot import RosterSummary
-from cards import accounts, lists, mend, overlaps, status, votes, windows
+from cards import accounts, lists, mend, overlaps, schedule, status, votes, windows
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import action_row, bold, callout, facts, heading, text
 from cards.escape import single_line
@@ -231,8 +231,9 @@ def _options(context: CardContext) -> list[CardElement]:
         title=context.words("button-options"), target_elements=[_OPTIONS_ID]
     )
     return [
-        action_row([toggle]),
+        action_row([toggle, schedule.toggle(context)]),
         Container(id=_OPTIONS_ID, is_visible=proposed, items=items),
+        schedule.form(context),
     ]
 
 

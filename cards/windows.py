@@ -1,4 +1,4 @@
-"""How much time the phones have left, counted from their provisioning."""
+"""How much time the phones have left, counted from their provisioning: now, or at a set start."""
 
 from __future__ import annotations
 
@@ -41,20 +41,26 @@ def lead(context: CardContext, *, approver: bool = False) -> list[TextBlock]:
         return []
     lines: list[TextBlock] = []
     if windows.too_late:
-        line = _line(context, "windows-too-late", windows.too_late, windows.late_examples)
+        line = _line(context, "too-late", windows.too_late, windows.late_examples)
         what_next = "windows-too-late-approver" if approver else "windows-too-late-requester"
         lines += [bold(line), text(context.message(what_next, phones=windows.too_late))]
     if windows.nearly_too_late:
         examples = windows.nearly_late_examples
-        line = _line(context, "windows-nearly-too-late", windows.nearly_too_late, examples)
+        line = _line(context, "nearly-too-late", windows.nearly_too_late, examples)
         lines.append(bold(line))
     if windows.too_early:
-        line = _line(context, "windows-too-early", windows.too_early, windows.early_examples)
+        line = _line(context, "too-early", windows.too_early, windows.early_examples)
         lines.append(text(line))
     return lines
 
 
-def _line(context: CardContext, message: str, phones: int, examples: Sequence[str]) -> str:
+def _line(context: CardContext, window: str, phones: int, examples: Sequence[str]) -> str:
     names = Markup(", ".join(map(context.markdown_value, examples)))
     more = phones - len(examples)
-    return context.message(message, phones=phones, names=names, more=more)
+    later = context.snapshot.run_at is not None
+    return context.message(
+        f"windows-start-{window}" if later else f"windows-{window}",
+        phones=phones,
+        names=names,
+        more=more,
+    )

@@ -125,6 +125,7 @@ async def _counts(database: Database) -> Mapping[str, Any]:
         async with database.read() as tx:
             return {
                 "requests": await requests.counts(tx),
+                "holds": await requests.hold_counts(tx),
                 "batches": await batches.counts(tx),
                 "messages_to_send": await posts.backlog(tx),
                 "conversations": (await conversations.heard(tx)).conversations,

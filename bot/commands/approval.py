@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import structlog
 
-from bot.commands import delegation
+from bot.commands import delegation, scheduling
 from bot.commands.chat import TextAnswer
 from bot.commands.context import (
     SHOW_CARD,
@@ -74,12 +74,7 @@ async def request_approval(
         return await denied_click(context, turn, Verb.REQUEST_APPROVAL, request, decision)
     if request.state is RequestState.WAITING:
         return await _explain_overlap(context, turn, request, facts, inputs)
-    if context.rules.check_accounts and request.accounts_unchecked and request.ready_rows:
-        async with context.database.write() as tx:
-            await preflight.begin(tx, request.id)
-        context.changed()
-        return TextAnswer(context.words("ask-checking"))
-    if request.checking_accounts:
+    if await _checking(context, request):
         return TextAnswer(context.words("ask-checking"))
     # The card requires the tick; a script that sends no box leaves the other rows out anyway.
     left_out = request.total_rows - request.ready_rows
@@ -105,6 +100,9 @@ async def _ask(
     )
     if (include_failed or include_guarded) and not reason:
         return TextAnswer(context.words("ask-include-reason"))
+    start = await scheduling.chosen(context, turn, request, inputs, reason=reason)
+    if isinstance(start, TextAnswer | ShowCard):
+        return start
     try:
         async with context.database.write() as tx:
             asked = await lifecycle.request_approval(
@@ -122,6 +120,7 @@ async def _ask(
                 now=context.clock(),
                 digests=context.digests,
                 asking=Asking(turn.policy, turn.actor),
+                start=start,
             )
     except AskingDeniedError as error:
         return await denied_click(context, turn, Verb.REQUEST_APPROVAL, request, error.decision)
@@ -137,6 +136,16 @@ async def _ask(
         await _warn_if_unsatisfiable(context, turn, request.id)
     context.changed()
     return SHOW_CARD
+
+
+async def _checking(context: Context, request: Request) -> bool:
+    """Whether the accounts of a draft are being checked; begins that if they never were."""
+    if context.rules.check_accounts and request.accounts_unchecked and request.ready_rows:
+        async with context.database.write() as tx:
+            await preflight.begin(tx, request.id)
+        context.changed()
+        return True
+    return request.checking_accounts
 
 
 async def _warn_if_unsatisfiable(context: Context, turn: Turn, request_id: str) -> None:
@@ -196,8 +205,13 @@ async def withdraw(context: Context, turn: Turn, request: Request, _: Inputs) ->
     decision = may_withdraw(turn.policy, turn.actor, request.facts)
     if not decision.allowed:
         return await denied_click(context, turn, Verb.WITHDRAW, request, decision)
+    actor, now = turn.actor.person, context.clock()
     async with context.database.write() as tx:
-        await lifecycle.withdraw(tx, request, actor=turn.actor.person, now=context.clock())
+        if request.state is RequestState.RUNNING:
+            notify = context.notifications
+            await lifecycle.withdraw_scheduled(tx, notify, request, actor=actor, now=now)
+        else:
+            await lifecycle.withdraw(tx, request, actor=actor, now=now)
     context.changed()
     return SHOW_CARD
 
@@ -319,6 +333,7 @@ async def _vote(
         elif not (several and lacks_roles):
             await delegation.audit_denied(context, turn, Verb.APPROVE, request, outcome)
             return delegation.answer(context, outcome)
+        # A delegation is not kept for hours: an approver signs in for the start.
     now = context.clock()
     until = delegation.vouched_until(context, now) if tokens else None
     if is_last:

@@ -55,6 +55,7 @@ class CardAction:
     data: Json  #: as the client sent it, merged with the inputs: hostile until checked
     activity_id: str  #: of the message that holds the card, "" if the client did not say
     proof: Proof = NO_PROOF  #: of a sign-in, if the click is repeated after one
+    timezone: str = ""  #: as in `IncomingMessage`
 
 
 @dataclass(frozen=True, slots=True)

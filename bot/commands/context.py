@@ -17,6 +17,7 @@ from bot.gateway.administration import Administration
 from bot.identity.delegations import NO_PROOF, Delegations, Proof
 from bot.lifecycle import denials
 from bot.lifecycle.notifications import Notifications
+from bot.lifecycle.starts import ChangeWindow, always_open
 from bot.runner.projection import Projection
 from bot.settings.model import Exports
 from bot.signin.acknowledgment import TYPED_ABOVE
@@ -75,6 +76,7 @@ class Context:
     #: one file at a time is read and stored, so that files hold up neither clicks nor the worker
     intake: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     digests: Digests = UNKEYED  #: what approvals are bound to
+    window: ChangeWindow = always_open  #: when requests may start
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ class Turn:
     conversation: ConversationReference
     account_id: str = ""  #: who they are to the chat
     proof: Proof = NO_PROOF
+    timezone: str = ""  #: of the sender, as their client says; "" if it does not. Hostile.
 
     @property
     def personal(self) -> bool:
@@ -107,10 +110,11 @@ async def turn_of(
     sender: Sender,
     conversation: ConversationReference,
     proof: Proof = NO_PROOF,
+    timezone: str = "",
 ) -> Turn:
     policy = context.roles.policy
     actor = await context.roles.actor(sender, conversation.tenant_id, policy)
-    return Turn(policy, actor, conversation, sender.account_id, proof)
+    return Turn(policy, actor, conversation, sender.account_id, proof, timezone)
 
 
 async def facts_of(context: Context, turn: Turn, request: Request) -> RequestFacts:

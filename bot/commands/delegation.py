@@ -28,6 +28,8 @@ from bot.identity.delegations import (
 from bot.identity.token_service import Account
 from bot.lifecycle import delegations as lifecycle
 from bot.signin.policy.evaluator import may_delegate
+from bot.signin.request import Hold
+from bot.signin.schedule import NOTICE
 from bot.store import requests
 from bot.store.requests import Request
 from cards.types import Verb
@@ -116,7 +118,7 @@ async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) ->
     decision = may_delegate(turn.policy, turn.actor, await facts_of(context, turn, request))
     if not decision.allowed:
         return await denied_click(context, turn, Verb.SIGN_IN, request, decision)
-    if context.delegations is None:
+    if context.delegations is None or _too_early(context, request):
         return SHOW_CARD
     outcome = await context.delegations.acquire(principal(turn), turn.proof)
     if not isinstance(outcome, ApproverTokens):
@@ -125,6 +127,15 @@ async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) ->
     await _grant(context, turn, request, outcome)
     context.changed()
     return SHOW_CARD
+
+
+def _too_early(context: Context, request: Request) -> bool:
+    """Whether a start is so far away that its delegation would be kept for hours."""
+    return (
+        request.hold is Hold.SCHEDULED
+        and request.run_at is not None
+        and request.run_at > context.clock() + NOTICE
+    )
 
 
 async def _grant(context: Context, turn: Turn, request: Request, tokens: ApproverTokens) -> None:

@@ -22,6 +22,7 @@ from bot.commands import (
     mend,
     reconcile,
     retry,
+    scheduling,
     status,
     text_commands,
 )
@@ -90,6 +91,7 @@ CLICK_HANDLERS: Mapping[Verb, tuple[ClickHandler, CardKind]] = MappingProxyType(
         Verb.SIGN_IN: (delegation.delegate, CardKind.PROGRESS),
         Verb.CONTINUE_WITHOUT: (hold.continue_without, CardKind.PROGRESS),
         Verb.CHECK_ACCOUNTS: (hold.check_accounts, CardKind.PROGRESS),
+        Verb.START_NOW: (scheduling.start_now, CardKind.PROGRESS),
         Verb.RETRY_FAILED: (retry.retry_failed, CardKind.RESULTS),
         Verb.RECONCILE: (reconcile.reconcile, CardKind.RECONCILIATION),
         Verb.EXPORT: (export.export, CardKind.RESULTS),
@@ -117,6 +119,7 @@ _EXPLAINING = frozenset(
         Verb.MEND_UNDO,
         Verb.CONTINUE_WITHOUT,
         Verb.CHECK_ACCOUNTS,
+        Verb.START_NOW,
     }
 )
 
@@ -206,7 +209,9 @@ class Dispatcher:
     async def action(self, action: CardAction, *, repeated: bool = False) -> Answer:
         context = self._context
         inputs = Inputs(action.data)
-        turn = await turn_of(context, action.sender, action.conversation, action.proof)
+        turn = await turn_of(
+            context, action.sender, action.conversation, action.proof, action.timezone
+        )
         async with context.database.read() as tx:
             request = await requests.load(tx, inputs.text("request", 16))
             card = await posts.find(tx, action.conversation.conversation_id, action.activity_id)

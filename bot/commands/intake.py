@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from zoneinfo import ZoneInfo
 
 import structlog
 
@@ -35,7 +36,7 @@ async def take_file(context: Context, turn: Turn, file: IncomingFile, timezone: 
         await _show_unusable(context, turn, name, f"file-{error.code}", error.arguments)
         return
     zone = zone_named(timezone)
-    await _draft(context, turn, name, lambda: roster.read(content, name, zone))
+    await _draft(context, turn, name, lambda: roster.read(content, name, zone), zone)
 
 
 async def _may_submit(context: Context, turn: Turn) -> bool:
@@ -52,15 +53,19 @@ async def take_text(context: Context, turn: Turn, text: str, timezone: str = "")
     if not await _may_submit(context, turn):
         return
     zone, name = zone_named(timezone), context.words("pasted-table")
-    await _draft(context, turn, name, lambda: roster.read_text(text, zone))
+    await _draft(context, turn, name, lambda: roster.read_text(text, zone), zone)
 
 
-async def _draft(context: Context, turn: Turn, name: str, read: Callable[[], Roster]) -> None:
+async def _draft(
+    context: Context, turn: Turn, name: str, read: Callable[[], Roster], zone: ZoneInfo | None
+) -> None:
     async with context.intake:
-        await _draft_now(context, turn, name, read)
+        await _draft_now(context, turn, name, read, zone)
 
 
-async def _draft_now(context: Context, turn: Turn, name: str, read: Callable[[], Roster]) -> None:
+async def _draft_now(
+    context: Context, turn: Turn, name: str, read: Callable[[], Roster], zone: ZoneInfo | None
+) -> None:
     try:
         validated = await asyncio.to_thread(read)
     except UnreadableFileError as error:
@@ -73,6 +78,7 @@ async def _draft_now(context: Context, turn: Turn, name: str, read: Callable[[],
         turn.conversation.conversation_id,
         name,
         turn.policy.four_eyes,
+        zone.key if zone else "",
     )
     async with context.database.write() as tx:
         request_id = await lifecycle.draft(

@@ -10,9 +10,12 @@ from bot.commands.chat import Sender
 from bot.commands.inputs import cleaned
 from bot.directory import Directory, DirectoryUnavailableError, Profile
 from bot.runner.outages import Outages
-from bot.signin.policy.facts import Actor
+from bot.signin.policy.decision import Ruling
+from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import EVERYONE, Group, Policy
+from bot.signin.policy.roles import approver, requester
 from bot.signin.request import Person
+from bot.store.requests import Request
 
 _CACHE_SECONDS = 60.0  # short, so that removal from a group takes effect soon
 _CACHE_SIZE = 10_000  # people
@@ -55,6 +58,26 @@ class Roles:
         """The same for somebody else, as of now and not of a minute ago."""
         self._memberships.pop(person.object_id, None)
         return await self._actor(person, tenant_id, policy)
+
+    async def still_allowed(
+        self, request: Request, facts: RequestFacts, policy: Policy
+    ) -> bool | None:
+        """Whether the request's requester may still request, and those who approved it still approve.
+
+        Returns None if the directory does not answer and decides.
+        """
+        tenant_id, traits = request.tenant_id, facts.traits
+        approvers = {vote.person.object_id: vote.person for vote in facts.votes}
+        if request.approver is not None:
+            approvers.setdefault(request.approver.object_id, request.approver)
+        asker = await self.look_up(request.requester, tenant_id, policy)
+        answers = {requester(policy, asker, traits).answer}
+        for person in approvers.values():
+            actor = await self.look_up(person, tenant_id, policy)
+            answers.add(approver(policy, actor, traits).answer)
+        if Ruling.NO in answers:
+            return False
+        return None if Ruling.CANNOT_TELL in answers else True
 
     async def _actor(self, person: Person, tenant_id: str, policy: Policy) -> Actor:
         own = frozenset({person.object_id, EVERYONE})

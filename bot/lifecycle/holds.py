@@ -1,4 +1,5 @@
-"""Holding an approved request while its accounts are checked once more: nothing of it is sent.
+"""Holding an approved request while its accounts are checked once more, or until its time comes: nothing
+of it is sent.
 
 It has no batches until it starts, so there is nothing to claim, whichever replica or version looks.
 """
@@ -25,6 +26,7 @@ from bot.preflight.verdict import AccountReport, Verdict
 from bot.signin.digest import UNKEYED, Digests, equal
 from bot.signin.outcome import CHANGED, CHANGED_MESSAGE, FAILED_CHECK
 from bot.signin.request import Hold, Person, RequestState
+from bot.signin.schedule import GRACE, OPEN, Due, Opening
 from bot.store import account_checks, audit, locks, requests
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
@@ -86,7 +88,7 @@ async def begin(tx: Transaction, request: Request, now: datetime) -> bool:
     return True
 
 
-async def _leave(
+async def leave(
     tx: Transaction, request_id: str, hold: Hold, *conditions: ColumnElement[bool]
 ) -> bool:
     """Take a running request out of a hold, so that one caller decides what follows."""
@@ -115,14 +117,15 @@ async def complete(
     now: datetime,
     digests: Digests = UNKEYED,
 ) -> Hold | None:
-    """checking -> held if there are failures that the approver did not see; else the request starts.
+    """checking -> held if there are failures that the approver did not see; else the request starts, or
+    is missed if it is late by now.
 
     `words`: without escaping. Returns the hold afterwards; None when the request has moved on, or
     another replica completes it.
     """
     await locks.requests(tx, request_id)
     request = await requests.load(tx, request_id)
-    if request is None or not await _leave(
+    if request is None or not await leave(
         tx, request_id, Hold.CHECKING, RequestRow.preflight_owner == owner
     ):
         return None
@@ -138,6 +141,8 @@ async def complete(
     found = findings.notices(of_tenant, gaps, lambda check: words(f"preflight-check-{check.value}"))
     notices = [*found, *([Notice("rechecked", asdict(changed))] if changed.any else ())]
     hold = Hold.HELD if stopping or of_tenant else Hold.NONE
+    # The check took too long, since no replica was there: an approver is asked after all.
+    late = hold is Hold.NONE and request.run_by is not None and now > request.run_by
     await requests.touch(
         tx,
         request_id,
@@ -159,11 +164,39 @@ async def complete(
         examples=stopping[:_AUDITED],
         tenant=[each.code for each in of_tenant],
     )
+    if late:
+        await miss(tx, notify, request, Due.LATE, now)
+        return Hold.MISSED
     if hold is Hold.HELD:
         await notify.held(tx, request, len(stopping), now)
     else:
-        await _start(tx, notify, request, now, digests)
+        await release(tx, notify, request, now, digests)
     return hold
+
+
+async def miss(
+    tx: Transaction,
+    notify: Notifications,
+    request: Request,
+    due: Due,
+    now: datetime,
+    *,
+    opening: Opening = OPEN,
+) -> None:
+    """-> missed. The caller has taken the request out of its hold."""
+    closed = due is Due.CLOSED
+    await requests.touch(
+        tx,
+        request.id,
+        hold=Hold.MISSED.value,
+        missed=due.value,
+        missed_why=opening.why if closed else "",
+        opens_at=opening.opens_at if closed else None,
+        delegation_wanted_since=None,  # whoever starts it signs in then
+        state_version=RequestRow.version + 1,
+    )
+    await audit.record(tx, request.id, "start missed", now, outcome=due.value)
+    await notify.held(tx, request, now)
 
 
 async def _tenant_verdicts(tx: Transaction, request_id: str) -> tuple[list[Verdict], list[Verdict]]:
@@ -181,7 +214,7 @@ async def _tenant_verdicts(tx: Transaction, request_id: str) -> tuple[list[Verdi
     return approved, stops
 
 
-async def _start(
+async def release(
     tx: Transaction,
     notify: Notifications,
     request: Request,
@@ -193,7 +226,9 @@ async def _start(
     """Plan the batches of a request that nothing holds any more, if its rows are still those that were
     approved. `left_out`: phones that are not sent."""
     rows = await requests.phones(tx, request.id)
-    if equal(digests.request(rows, batch_size=request.batch_size), request.digest):
+    if equal(
+        digests.request(rows, batch_size=request.batch_size, run_at=request.run_at), request.digest
+    ):
         await batches.plan(tx, request, digests)
         await notify.started(tx, request, request.approver, request.ready_rows - left_out, now)
     else:
@@ -218,7 +253,7 @@ async def continue_without(
     than `request` was read with.
     """
     await locks.requests(tx, request.id)
-    if not await _leave(tx, request.id, Hold.HELD, RequestRow.hold_version == request.hold_version):
+    if not await leave(tx, request.id, Hold.HELD, RequestRow.hold_version == request.hold_version):
         return False
     reasons = {
         each.account: each.failures for each in await account_checks.stopping(tx, request.id)
@@ -245,7 +280,7 @@ async def continue_without(
             for account, failures in list(reasons.items())[:_AUDITED]
         ],
     )
-    await _start(tx, notify, request, now, digests, left_out=left_out)
+    await release(tx, notify, request, now, digests, left_out=left_out)
     return True
 
 
@@ -259,9 +294,10 @@ async def check_again(tx: Transaction, request: Request, *, actor: Person, now: 
     Returns False when the request has moved on.
     """
     await locks.requests(tx, request.id)
-    if not await _leave(tx, request.id, Hold.HELD, RequestRow.hold_version == request.hold_version):
+    if not await leave(tx, request.id, Hold.HELD, RequestRow.hold_version == request.hold_version):
         return False
     await account_checks.begin_again(tx, request.id, now - FRESH)
-    await requests.touch(tx, request.id, hold=Hold.CHECKING.value, **_RELEASED)
+    run_by = now + GRACE if request.run_by is not None else None
+    await requests.touch(tx, request.id, hold=Hold.CHECKING.value, run_by=run_by, **_RELEASED)
     await audit.record(tx, request.id, "accounts to be checked", now, actor)
     return True

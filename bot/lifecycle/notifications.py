@@ -12,6 +12,7 @@ from bot.phones.region import Region
 from bot.settings.model import REQUESTER_CHAT
 from bot.signin.policy.decision import Wanted
 from bot.signin.request import Person, RequestState
+from bot.signin.schedule import start_text
 from bot.signin.snapshot import Tally
 from bot.store import conversations, mends, posts, requests
 from bot.store.database import Transaction
@@ -116,6 +117,28 @@ class Notifications:
         if approvals != request.conversation_id:
             text = self.words("notification-held", request=request.id, accounts=accounts)
             await self._tell_requester(tx, request, text, now)
+
+    async def scheduled(
+        self, tx: Transaction, request: Request, approver: Person, now: datetime
+    ) -> None:
+        text = self.words(
+            "notification-scheduled",
+            request=request.id,
+            approver=self._name(approver),
+            requester=self._name(request.requester),
+            phones=request.ready_rows,
+            start=start_text(request.run_at, request.run_zone),
+        )
+        await self._tell_channel(tx, request, text, now)
+
+    async def withdrawn(self, tx: Transaction, request: Request, now: datetime) -> None:
+        """Of a request that was approved: those who heard of that hear of this."""
+        text = self.words(
+            "notification-withdrawn",
+            request=request.id,
+            requester=self._name(request.requester),
+        )
+        await self._tell_channel(tx, request, text, now)
 
     async def started(
         self,

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, update
 
-from bot.lifecycle import batches, holds, phones, preflight, votes
+from bot.lifecycle import batches, holds, phones, preflight, starts, votes
 from bot.lifecycle.asking import Asking, permit
 from bot.lifecycle.ending import end_if_over
 from bot.lifecycle.notifications import Notifications
@@ -21,9 +21,11 @@ from bot.signin import request as states
 from bot.signin.digest import UNKEYED, Digests, equal
 from bot.signin.overlap import Overlap, Verdict, judge
 from bot.signin.request import Hold, Person, RequestState
+from bot.signin.schedule import GRACE, Start
 from bot.signin.transition import Transition
 from bot.store import audit, drafts, evidence, locks, overlaps, requests, transitions
 from bot.store.account_checks import Preflight
+from bot.store.chain import timestamp
 from bot.store.database import Transaction
 from bot.store.drafts import NewRequest
 from bot.store.models import RequestRow
@@ -180,6 +182,11 @@ def _counted(found: Sequence[Overlap]) -> dict[str, Any]:
     return {"overlaps": len(found), "overlapping": lines}
 
 
+def _told(run_at: datetime | None) -> dict[str, str]:
+    """The audit's account of a start. Empty if it is at once."""
+    return {"run_at": timestamp(run_at)} if run_at else {}
+
+
 async def _want_reason(
     tx: Transaction,
     notify: Notifications,
@@ -240,10 +247,12 @@ async def request_approval(
     include_guarded: Collection[str] = (),
     asking: Asking | None = None,
     told: Asked = NOTHING_TOLD,
+    start: Start | None = None,
 ) -> bool:
-    """draft -> waiting. From here on the rows do not change; the digest binds the approval to them.
+    """draft -> waiting. From here on rows and start do not change; the digest binds the approval to them.
 
-    `region`: for the rows whose file gave none. `ttl`: how long approvers have. `batch_size`: phones per
+    `region`: for the rows whose file gave none. `ttl`: how long approvers have, but never longer than
+    until the `start`, which is None to start once it is approved. `batch_size`: phones per
     batch at most, None for what the draft says. `include_failed`, `include_guarded`: accounts to take along
     although the checks left them out, see `preflight.include`. `told`: what else approvers are shown.
     `asking`: who asks, and the policy that has to permit it; None: it was asked already.
@@ -275,18 +284,20 @@ async def request_approval(
             raise OverlapUnexplainedError(request.id)
         case Verdict.CLEAR | Verdict.EXPLAINED:
             await overlaps.save(tx, request.id, found)
+    expires_at = now + ttl if start is None else min(now + ttl, start.at)
     if not await _transition(
         tx,
         request,
         states.REQUEST_APPROVAL,
         RequestRow.preflight != Preflight.CHECKING.value,
+        **starts.columns(start),
         reason=reason,
         ticket=told.ticket,
         requester_upn=told.upn,
         requester_account=told.account,
         asked_at=now,
-        expires_at=now + ttl,
-        remind_at=now + ttl / 2,
+        expires_at=expires_at,
+        remind_at=now + (expires_at - now) / 2,
         batch_size=batch_size,
         reason_wanted_since=None,
         overlaps_version=RequestRow.version + 1 if found else 0,
@@ -296,7 +307,11 @@ async def request_approval(
         await requests.set_region(tx, request.id, region)
     if await requests.without_region(tx, request.id):
         raise RegionMissingError(request.id)
-    sealed = digests.request(await requests.phones(tx, request.id), batch_size=batch_size)
+    sealed = digests.request(
+        await requests.phones(tx, request.id),
+        batch_size=batch_size,
+        run_at=start.at if start else None,
+    )
     current = replace(current, batch_size=batch_size)
     gathered = (await evidence.gather(tx, current, now)).document()
     await tx.execute(
@@ -315,6 +330,7 @@ async def request_approval(
         digest=sealed,
         **ticket,
         **_counted(found),
+        **_told(start.at if start else None),
     )
     if included.accounts:
         await audit.record(
@@ -393,7 +409,8 @@ async def approve(
     trail: Mapping[str, str] = MappingProxyType({}),
     current: Request | None = None,
 ) -> bool:
-    """waiting -> running, with its batches planned; or held until its accounts are checked once more.
+    """waiting -> running, with its batches planned; or held until its accounts are checked once more, or
+    until its time comes (`starts.start`).
 
     The last vote, as `bot.lifecycle.approvals` has found.
 
@@ -425,12 +442,19 @@ async def approve(
         comment=comment,
         delegation_until=delegation_until,
         reason_wanted_since=None,
+        hold=(Hold.SCHEDULED if current.run_at else Hold.NONE).value,
+        run_by=current.run_at + GRACE if current.run_at else None,
     ):
         return False
-    computed = digests.request(await requests.phones(tx, request.id), batch_size=request.batch_size)
+    computed = digests.request(
+        await requests.phones(tx, request.id),
+        batch_size=request.batch_size,
+        run_at=current.run_at,
+    )
     if not equal(computed, request.digest):
         raise DigestMismatchError(request.id)
-    held = check_accounts and await holds.begin(tx, current, now)
+    scheduled = current.run_at is not None
+    held = scheduled or (check_accounts and await holds.begin(tx, current, now))
     if not held:
         await batches.plan(tx, request, digests)
     await audit.record(
@@ -443,10 +467,13 @@ async def approve(
         digest=request.digest,
         **_counted(found),
         **({"delegated": True} if delegation_until else {}),
+        **_told(current.run_at),
         **trail,
     )
     await notify.approved(tx, request, now)
-    if not held:
+    if scheduled:
+        await notify.scheduled(tx, request, actor, now)
+    elif not held:
         await notify.started(tx, request, actor, request.ready_rows, now)
     return True
 
@@ -507,6 +534,27 @@ async def withdraw(tx: Transaction, request: Request, *, actor: Person, now: dat
     withdrawn = await _transition(tx, request, states.WITHDRAW, finished_at=now)
     if withdrawn:
         await audit.record(tx, request.id, "withdrawn", now, actor)
+    return withdrawn
+
+
+async def withdraw_scheduled(
+    tx: Transaction, notify: Notifications, request: Request, *, actor: Person, now: datetime
+) -> bool:
+    """running -> withdrawn, if it is approved but has not been started. Returns False when it has."""
+    withdrawn = await _transition(
+        tx,
+        request,
+        states.WITHDRAW_SCHEDULED,
+        RequestRow.hold.in_([Hold.SCHEDULED.value, Hold.MISSED.value]),
+        RequestRow.cancel_asked_at.is_(None),
+        finished_at=now,
+        hold=Hold.NONE.value,
+        delegation_until=None,
+        delegation_wanted_since=None,
+    )
+    if withdrawn:
+        await audit.record(tx, request.id, "withdrawn", now, actor)
+        await notify.withdrawn(tx, request, now)
     return withdrawn
 
 

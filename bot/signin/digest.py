@@ -7,6 +7,7 @@ import hmac
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.request import Phone
@@ -21,11 +22,15 @@ class Digests:
 
     key: bytes = field(default=b"", repr=False)
 
-    def request(self, phones: Iterable[Phone], *, batch_size: int) -> str:
-        """Over the phones in order, and the batch size unless it is the largest, which is how digests
-        were made before there were batch sizes: requests with equal digests run the same sign-ins."""
+    def request(
+        self, phones: Iterable[Phone], *, batch_size: int, run_at: datetime | None = None
+    ) -> str:
+        """Over the phones in order, the batch size unless it is the largest, and the start unless it is
+        at once, which is how digests were made before there were either: requests with equal digests run
+        the same sign-ins at the same time. `run_at`: aware, in whole seconds."""
         size = [] if batch_size == MAX_PHONES_PER_BATCH else [["batch_size", batch_size]]
-        return self._digest([*size, *_fields(phones)])
+        start = [["run_at", f"{run_at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"]] if run_at else []
+        return self._digest([*size, *start, *_fields(phones)])
 
     def batch(self, phones: Iterable[Phone], *, tenant_id: str, request_id: str) -> str:
         """Over the phones in order, and for which request of which tenant they were approved."""

@@ -28,6 +28,13 @@ class Hold(StrEnum):
     NONE = ""
     CHECKING = "checking"  # its accounts are checked once more
     HELD = "held"  # they have failures that its approver did not see: somebody has to decide
+    SCHEDULED = "scheduled"  # its time has not come
+    MISSED = "missed"  # it could not start at its time: somebody has to decide
+
+    @property
+    def before_start(self) -> bool:
+        """Whether the request waits to be started, so that its requester can still withdraw it."""
+        return self in (Hold.SCHEDULED, Hold.MISSED)
 
 
 def _transition(
@@ -42,6 +49,10 @@ REJECT = _transition("reject", [RequestState.WAITING], RequestState.REJECTED)
 WITHDRAW = _transition(
     "withdraw", [RequestState.DRAFT, RequestState.WAITING], RequestState.WITHDRAWN
 )
+# Approved, but neither checked nor sent: as `Hold` says.
+WITHDRAW_SCHEDULED = _transition(
+    "withdraw_scheduled", [RequestState.RUNNING], RequestState.WITHDRAWN
+)
 EXPIRE = _transition("expire", [RequestState.WAITING], RequestState.EXPIRED)
 # The SIP Gateway cannot cancel: a request stays `running` until every phone already sent has ended.
 CANCEL = _transition("cancel", [RequestState.RUNNING], RequestState.RUNNING)
@@ -54,6 +65,7 @@ TRANSITIONS = (
     APPROVE,
     REJECT,
     WITHDRAW,
+    WITHDRAW_SCHEDULED,
     EXPIRE,
     CANCEL,
     END_FINISHED,

@@ -18,6 +18,7 @@ from bot.signin.listing import Mark
 from bot.signin.outcome import Cause, PhoneStatus
 from bot.signin.overlap import Overlap
 from bot.signin.request import Hold, Person, RequestState
+from bot.signin.schedule import Due
 from bot.signin.sighting import Sighting, Sightings
 
 Item = TypeVar("Item")
@@ -91,10 +92,19 @@ class AccountHold:
 
 
 @dataclass(frozen=True, slots=True)
+class MissedStart:
+    """Why an approved request did not start at its time."""
+
+    reason: Due
+    why: str = ""  #: what the policy said; "" unless `reason` is that
+    opens_at: datetime | None = None  #: UTC; when the policy lets it start, None if it does not say
+
+
+@dataclass(frozen=True, slots=True)
 class ProvisioningWindows:
     """Where the ready rows with a time of provisioning stand, before approval. Times are UTC."""
 
-    at: datetime  #: when they were counted
+    at: datetime  #: for when they were counted: now, or the start if it is set
     too_early: int
     in_time: int
     nearly_too_late: int
@@ -271,6 +281,14 @@ class RequestSnapshot:
     overlaps: Sequence[Overlap] = ()  #: with other requests, the most pressing first
     reason_wanted_since: datetime | None = None  #: since when they have to be explained
     hold: AccountHold | None = None  #: None unless it holds the request
+    run_at: datetime | None = None  #: None to start once approved; a proposal while draft
+    run_by: datetime | None = (
+        None  #: the latest start without asking an approver; None before approval
+    )
+    run_zone: str = ""  #: IANA name of the zone in which `run_at` was typed
+    run_typed: str = ""  #: as typed, YYYY-MM-DDTHH:MM
+    scheduled: bool = False  #: approved, and waits for `run_at`
+    missed: MissedStart | None = None  #: None unless it waits for somebody to start it
     rechecked: Sequence[Notice] = ()  #: what came of checking accounts again at the approval
     sightings: Sightings | None = None  #: in the sign-in log; None if no phone is looked for there
     ticket: str = ""  #: the requester's; "" without one
@@ -315,6 +333,9 @@ class HistoryLine:
     decided_at: datetime | None = None
     found: Sequence[FoundPhone] = ()  #: the first phones that were asked for; empty if none were
     found_count: int = 0  #: how many of its phones were asked for
+    run_at: datetime | None = None  #: UTC; None unless it waits for its time
+    run_zone: str = ""  #: of `run_at`
+    missed: bool = False  #: it missed its time, and waits for somebody to start it
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ _CODES = frozenset(
         "replica",
         "retry_of",
         "settings_hash",
+        "run_at",
         "state",
         "step",
         "tenant",

@@ -32,6 +32,7 @@ class NewRequest:
     conversation_id: str  #: where the request is made
     file_name: str
     four_eyes: bool
+    zone: str = ""  #: IANA name of the requester's time zone; "" if it is not known
 
 
 async def insert_roster(tx: Transaction, new: NewRequest, roster: Roster, now: datetime) -> str:
@@ -178,6 +179,7 @@ async def _insert_request(
             notes=notes,
             notices=[_document(notice) for notice in notices],
             four_eyes=new.four_eyes,
+            run_zone=new.zone,
             created_at=now,
             retry_of=retry_of,
             batch_size=batch_size,

@@ -126,6 +126,20 @@ class RequestRow(Base):
     hold: Mapped[str] = mapped_column(String(12), default="", server_default="")
     #: `version` at which new failures held it last; 0 if none did
     hold_version: Mapped[int] = mapped_column(default=0, server_default="0")
+    #: when it is to start; None: once it is approved. While draft, what its requester is asked about
+    run_at: Mapped[datetime | None]
+    #: the latest time to start without asking an approver; None until it is approved, or without `run_at`
+    run_by: Mapped[datetime | None]
+    run_zone: Mapped[str] = mapped_column(String(64), default="", server_default="")  #: IANA name
+    #: as its requester typed it, YYYY-MM-DDTHH:MM
+    run_typed: Mapped[str] = mapped_column(String(16), default="", server_default="")
+    #: an approver was asked to sign in for the start
+    start_told: Mapped[bool] = mapped_column(default=False, server_default=false())
+    #: `Due`: why it did not start at its time; "" if it did, or may still
+    missed: Mapped[str] = mapped_column(String(12), default="", server_default="")
+    #: what the policy said then
+    missed_why: Mapped[str] = mapped_column(Text, default="", server_default="")
+    opens_at: Mapped[datetime | None]  #: when the policy would let it start
     #: the tenant's verdicts that hold it
     tenant_stops: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     #: what came of checking accounts again at the approval
@@ -149,6 +163,7 @@ class RequestRow(Base):
     __table_args__ = (
         Index(None, "tenant_id", "created_at"),
         Index(None, "state", "expires_at"),
+        Index(None, "hold", "run_at"),
     )
 
 

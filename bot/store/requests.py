@@ -37,7 +37,7 @@ class Request:
     cancel_asked_at: datetime | None  #: UTC; None unless cancellation was requested
     batch_size: int  #: phones per batch, at most
     retry_of: str  #: id of the request whose phones these are that were not signed in; "" if none
-    reason: str  #: the requester's; "" while draft
+    reason: str  #: the requester's; "" while draft, unless its card asks about the start
     reason_wanted_since: datetime | None  #: UTC; None unless an overlap has to be explained
     overlaps_version: int  #: `version` at which overlaps or their reason changed last, 0 without
     ticket: str = ""  #: the requester's; "" without one
@@ -49,6 +49,9 @@ class Request:
     approver: Person | None = None  #: who approved or rejected it
     hold: Hold = Hold.NONE
     hold_version: int = 0  #: `version` at which new failures held it last, 0 if none did
+    run_at: datetime | None = None  #: UTC; None to start once approved; a proposal while draft
+    run_by: datetime | None = None  #: UTC; None unless approved with `run_at`
+    run_zone: str = ""  #: IANA name of the zone in which `run_at` was typed
 
     @property
     def facts(self) -> RequestFacts:
@@ -60,6 +63,8 @@ class Request:
             self.cancel_asked_at is not None,
             self.reason_wanted_since is not None,
             self.reason,
+            before_start=self.state is RequestState.RUNNING and self.hold.before_start,
+            run_at=self.run_at,
         )
 
 
@@ -80,6 +85,9 @@ def header(row: Row[Any]) -> dict[str, Any]:
         "reason": row.reason,
         "reason_wanted_since": row.reason_wanted_since,
         "ticket": row.ticket,
+        "run_at": row.run_at,
+        "run_by": row.run_by,
+        "run_zone": row.run_zone,
     }
 
 

@@ -25,11 +25,13 @@ from bot.signin.evidence import Evidence
 from bot.signin.listing import ALL, PhoneFilter
 from bot.signin.outcome import CAUSES, UNKNOWN
 from bot.signin.request import Hold, Person, RequestState
+from bot.signin.schedule import Due
 from bot.signin.snapshot import (
     MAX_NAMED,
     AccountChecks,
     AccountHold,
     CauseGroup,
+    MissedStart,
     NewFailure,
     Page,
     PhoneSnapshot,
@@ -116,6 +118,9 @@ async def load(
         delegation_wanted_since=row.delegation_wanted_since,
         overlaps=await overlaps.shown(tx, request_id),
         hold=await _hold(tx, row),
+        run_typed=row.run_typed,
+        scheduled=row.hold == Hold.SCHEDULED.value,
+        missed=_missed(row),
         rechecked=[Notice(n["code"], n["arguments"]) for n in row.recheck_notices],
         sightings=await sightings.of_request(tx, request_id),
         requester_upn=row.requester_upn,
@@ -167,7 +172,7 @@ async def _roster(
         shared_accounts=shared_accounts,
         account_checks=await _account_checks(tx, request),
         windows=(
-            await windows.count(tx, request.id, now)
+            await windows.count(tx, request.id, request.run_at or now)
             if now is not None and request.state in _BEFORE_APPROVAL
             else None
         ),
@@ -209,7 +214,7 @@ async def _account_checks(tx: Transaction, request: Row[Any]) -> AccountChecks |
 
 async def _hold(tx: Transaction, request: Row[Any]) -> AccountHold | None:
     state = Hold(request.hold)
-    if state is Hold.NONE:
+    if state is Hold.NONE or state.before_start:
         return None
     checked, total = await account_checks.checked_again(tx, request.id)
     if state is Hold.CHECKING:
@@ -220,6 +225,12 @@ async def _hold(tx: Transaction, request: Row[Any]) -> AccountHold | None:
         for each in await account_checks.stopping(tx, request.id, MAX_NAMED)
     ]
     return AccountHold(state, total, checked, accounts, phones, failures)
+
+
+def _missed(request: Row[Any]) -> MissedStart | None:
+    if request.hold != Hold.MISSED.value:
+        return None
+    return MissedStart(Due(request.missed), request.missed_why, request.opens_at)
 
 
 def _notice(document: Mapping[str, Any]) -> Notice:

@@ -117,6 +117,12 @@ class Activity(_Part):
         return (self.channel_data.tenant.id or self.conversation.tenant_id).lower()
 
     @property
+    def zone(self) -> str:
+        """The sender's time zone, as their client says; "" if it does not."""
+        zones = (entity.timezone for entity in self.entities if entity.timezone)
+        return self.local_timezone or next(zones, "")
+
+    @property
     def removes_bot(self) -> bool:
         """Whether it says that the bot was removed from the conversation, and not for an upgrade."""
         if self.type == "installationUpdate":
@@ -160,9 +166,7 @@ def message(
     activity: Activity, sender: chat.Sender, where: ConversationReference
 ) -> chat.IncomingMessage:
     files, unreachable = _files(activity, where.kind)
-    zone = activity.local_timezone or next(
-        (entity.timezone for entity in activity.entities if entity.timezone), ""
-    )
+    zone = activity.zone
     return chat.IncomingMessage(sender, where, _text(activity), files, unreachable, zone)
 
 
@@ -177,7 +181,8 @@ def card_action(
     data = _object(action.get("data") or {}, "value.action.data")
     if len(json.dumps(data)) > _MAX_ACTION_DATA:
         raise ActivityError(413, "request-too-big")
-    return chat.CardAction(sender, where, verb, data, activity.reply_to_id, proof(activity))
+    clicked = activity.reply_to_id
+    return chat.CardAction(sender, where, verb, data, clicked, proof(activity), activity.zone)
 
 
 def proof(activity: Activity) -> chat.Proof:

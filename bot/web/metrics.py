@@ -60,7 +60,7 @@ class Metrics:
             behind = await audit_progress.behind(tx, Progress.WEBHOOK) if self._stream else None
         for state in RequestState:
             self._requests.labels(state.value).set(request_counts.get(state.value, 0))
-        for hold in (Hold.CHECKING, Hold.HELD):
+        for hold in filter(None, Hold):
             self._holds.labels(hold.value).set(hold_counts.get(hold.value, 0))
         for batch_state in BatchState:
             self._batches.labels(batch_state.value).set(batch_counts.get(batch_state.value, 0))

@@ -28,6 +28,7 @@ from bot.signin.listing import UNUSUAL, PhoneFilter
 from bot.signin.policy.decision import Ruling
 from bot.signin.policy.facts import Actor
 from bot.signin.request import RequestState
+from bot.signin.schedule import MISSED
 from bot.signin.shown import Aspect
 from bot.signin.snapshot import History, HistoryLine, RequestSnapshot
 from bot.words import Words
@@ -133,6 +134,16 @@ def _variants(card: Any) -> Iterator[tuple[str, Card]]:
         "results-failed",
         card(CardKind.RESULTS, snapshots.snapshot(finished, only_failed=True), View(Panel.FAILED)),
     )
+    yield "start-twice", card(CardKind.VALIDATION, snapshots.with_repeated_start())
+    yield "start-proposed", card(CardKind.VALIDATION, snapshots.with_start(draft))
+    yield (
+        "start-waiting",
+        card(CardKind.APPROVAL, snapshots.with_start(RequestState.WAITING)),
+    )
+    yield "start-scheduled", card(CardKind.PROGRESS, snapshots.scheduled())
+    for reason in sorted(MISSED):
+        missed = card(CardKind.PROGRESS, snapshots.with_missed_start(reason))
+        yield f"start-missed-{reason.value}", missed
     for state in (draft, RequestState.WAITING):
         checked = snapshots.with_account_checks(snapshots.snapshot(state))
         kind = CardKind.VALIDATION if state is draft else CardKind.APPROVAL

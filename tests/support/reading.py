@@ -13,8 +13,8 @@ ELEMENTS = frozenset(
     {
         "AdaptiveCard", "TextBlock", "RichTextBlock", "TextRun", "Container", "ColumnSet", "Column",
         "FactSet", "ActionSet", "Table", "TableRow", "TableCell", "Input.Text", "Input.Toggle",
-        "Input.ChoiceSet", "Input.Number", "Action.Execute", "Action.ShowCard", "Action.OpenUrl",
-        "Action.ToggleVisibility",
+        "Input.ChoiceSet", "Input.Number", "Input.Date", "Input.Time", "Action.Execute",
+        "Action.ShowCard", "Action.OpenUrl", "Action.ToggleVisibility",
     }
 )  # fmt: skip
 # Beyond 1.5, so a fallback is required

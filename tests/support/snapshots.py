@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from bot.phones import roster
 from bot.phones.region import Region
@@ -18,10 +19,12 @@ from bot.signin.listing import Mark
 from bot.signin.outcome import NO_RESULT, NOT_RUN, PhoneStatus, explain
 from bot.signin.overlap import Overlap
 from bot.signin.request import Person, RequestState
+from bot.signin.schedule import Due
 from bot.signin.sighting import Sighting, Sightings, SightingState
 from bot.signin.snapshot import (
     AccountChecks,
     CauseGroup,
+    MissedStart,
     Page,
     PhoneSnapshot,
     ProvisioningWindows,
@@ -329,6 +332,44 @@ def with_sightings(finished: RequestSnapshot, **changes: object) -> RequestSnaps
         phones=replace(finished.phones, items=phones),
         sightings=replace(counted, **changes),
     )
+
+
+START = datetime(2026, 12, 1, 17, 0, tzinfo=UTC)
+
+
+def with_start(
+    state: RequestState,
+    at: datetime | None = START,
+    typed: str = "2026-12-01T18:00",
+    **changes: Any,
+) -> RequestSnapshot:
+    """A request that is to start on 1 December at 18:00 in Berlin."""
+    started = replace(snapshot(state), run_at=at, run_zone="Europe/Berlin", run_typed=typed)
+    return replace(started, **changes)
+
+
+def with_repeated_start() -> RequestSnapshot:
+    """A draft whose requester is asked which of two times is meant."""
+    return with_start(RequestState.DRAFT, None, "2026-10-25T02:30")
+
+
+def scheduled(**changes: Any) -> RequestSnapshot:
+    """An approved request that waits for its time."""
+    running = with_start(RequestState.RUNNING, scheduled=True, run_by=START + timedelta(hours=1))
+    pending = [
+        replace(each, phones=Tally(pending=each.phones.total), batches={BatchState.PLANNED: 2})
+        for each in running.regions
+    ]
+    return replace(running, regions=pending, causes=(), **changes)
+
+
+def with_missed_start(reason: Due = Due.LATE) -> RequestSnapshot:
+    """An approved request that did not start at its time."""
+    missed = MissedStart(reason)
+    if reason is Due.CLOSED:
+        opens_at = START + timedelta(hours=13)
+        missed = replace(missed, why="Changes are frozen.", opens_at=opens_at)
+    return replace(scheduled(), scheduled=False, missed=missed)
 
 
 def with_every_problem(running: RequestSnapshot) -> RequestSnapshot:

@@ -121,6 +121,10 @@ def _cards() -> Iterator[Mapping[str, Any]]:
                         view = View(panel=panel, batch_id=batch_id)
                         tenant = snapshots.TENANT
                         yield render(kind, snapshot, view, Words(), tenant_id=tenant).card
+    for scheduled in (snapshots.with_repeated_start(), snapshots.with_missed_start()):
+        for kind in CardKind:
+            tenant = snapshots.TENANT
+            yield render(kind, scheduled, View(), Words(), tenant_id=tenant).card
     request, words = snapshots.snapshot(RequestState.DRAFT), Words()
     for state in MendState:
         yield render(

@@ -131,10 +131,10 @@ def may_request_mend(policy: Policy, actor: Actor, request: RequestFacts) -> Dec
 
 
 def may_withdraw(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
-    """Withdraw a draft, or a request still waiting for approval. Needs no role any more."""
+    """Withdraw a draft, or a request still waiting for approval or for its time. Needs no role any more."""
     if refused := _not_own(policy, actor, request):
         return refused
-    if request.state in (RequestState.DRAFT, RequestState.WAITING):
+    if request.state in (RequestState.DRAFT, RequestState.WAITING) or request.before_start:
         return allowed(policy)
     return denied(policy, DenialReason.TOO_LATE_TO_WITHDRAW)
 
@@ -311,7 +311,8 @@ def may_reconcile(policy: Policy, actor: Actor, request: RequestFacts) -> Decisi
 
 
 def may_release(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
-    """Decide about a request that new failures of accounts hold: whoever could have approved it."""
+    """Decide about a request that new failures of accounts hold, or that missed its time: whoever could
+    have approved it."""
     return may_reconcile(policy, actor, request)
 
 

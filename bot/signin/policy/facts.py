@@ -47,6 +47,7 @@ class RequestFacts:
     traits: Traits = _NO_TRAITS
     votes: tuple[Actor, ...] = ()  #: of those who approved it, as it is now
     run_at: datetime | None = None  #: UTC; when it is to start, None for at the approval
+    before_start: bool = False  #: approved, and waits for its time, or missed it
 
     def made_by(self, person: Person) -> bool:
         """Compares people, never groups."""

@@ -25,7 +25,7 @@ from bot.signin import outcome as phone_states
 from bot.signin import request as request_states
 from bot.signin.batch import BatchState
 from bot.signin.outcome import PhoneResult, PhoneStatus
-from bot.signin.request import RequestState, phone_key
+from bot.signin.request import Hold, RequestState, phone_key
 from bot.signin.transition import State, Transition
 from bot.store import batches, requests, transitions
 from bot.store.batches import Batch
@@ -125,6 +125,7 @@ def subject_of(database: Database, kind: str, pairs: Pairs) -> SubjectOf:
         batch: BatchState = BatchState.SUBMITTED,
         phone: PhoneStatus = PhoneStatus.IN_PROGRESS,
         expires_at: datetime | None = None,
+        hold: Hold = Hold.NONE,
     ) -> Subject:
         later = jobs.utc_now() + MINUTE
         async with database.write() as tx:
@@ -136,8 +137,9 @@ def subject_of(database: Database, kind: str, pairs: Pairs) -> SubjectOf:
             pair = pairs[kind]
             await execute(
                 tx,
-                "UPDATE requests SET state = :state, expires_at = :expires_at",
+                "UPDATE requests SET state = :state, expires_at = :expires_at, hold = :hold",
                 state=request.value,
+                hold=hold.value,
                 expires_at=expires_at or later,
             )
             await execute(
@@ -225,6 +227,12 @@ async def _withdraw(tx: Transaction, request: Request) -> bool:
     return await request_lifecycle.withdraw(tx, request, actor=jobs.ADMIN, now=jobs.utc_now())
 
 
+async def _withdraw_scheduled(tx: Transaction, request: Request) -> bool:
+    return await request_lifecycle.withdraw_scheduled(
+        tx, jobs.NOTIFY, request, actor=jobs.ADMIN, now=jobs.utc_now()
+    )
+
+
 async def _expire(tx: Transaction, request: Request) -> bool:
     return await request_lifecycle.expire(tx, jobs.NOTIFY, request, jobs.utc_now())
 
@@ -246,6 +254,7 @@ REQUEST_CALLS: Mapping[Transition[RequestState], RequestCall] = MappingProxyType
         request_states.APPROVE: _approve,
         request_states.REJECT: _reject_request,
         request_states.WITHDRAW: _withdraw,
+        request_states.WITHDRAW_SCHEDULED: _withdraw_scheduled,
         request_states.EXPIRE: _expire,
         request_states.CANCEL: _cancel,
         request_states.END_FINISHED: _end_if_over,
@@ -273,10 +282,12 @@ async def test_request_changes_state_only_as_listed(
     before: RequestState,
 ) -> None:
     over = transition is request_states.EXPIRE
+    scheduled = transition is request_states.WITHDRAW_SCHEDULED
     subject = await subject_of(
         request=before,
         batch=BATCH_OF_REQUEST.get(transition, BatchState.SUBMITTED),
         expires_at=jobs.utc_now() + (-MINUTE if over else MINUTE),
+        hold=Hold.SCHEDULED if scheduled else Hold.NONE,
     )
 
     async def call() -> bool | None:
@@ -294,6 +305,21 @@ async def test_request_changes_state_only_as_listed(
     else:
         assert returned in (False, None)
         assert effect.after == effect.before
+
+
+@pytest.mark.parametrize("hold", Hold)
+async def test_running_request_is_withdrawn_only_before_its_start(
+    database: Database, subject_of: SubjectOf, hold: Hold
+) -> None:
+    subject = await subject_of(hold=hold)
+
+    async def call() -> bool:
+        async with database.write() as tx:
+            return await _withdraw_scheduled(tx, subject.request)
+
+    returned, effect = await effect_of(database, subject, call)
+    assert returned is hold.before_start
+    assert (effect.after != effect.before) is hold.before_start
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import select, update
 
 from bot.lifecycle import batches as batch_lifecycle
-from bot.lifecycle import holds
+from bot.lifecycle import holds, starts
 from bot.lifecycle import requests as request_lifecycle
 from bot.phones.region import Region
 from bot.preflight.facts import AccountFacts, TenantFacts, Unknown, UnknownReason
@@ -22,6 +22,7 @@ from bot.runner.preflight import LEASE
 from bot.settings.scope import AccountScope
 from bot.signin.outcome import CHANGED, FAILED_CHECK, NOT_RUN, PhoneStatus
 from bot.signin.request import Hold, Person, RequestState
+from bot.signin.schedule import Due, Start
 from bot.signin.snapshot import AccountHold, RequestSnapshot
 from bot.store import account_checks, slots
 from bot.store.database import Database
@@ -389,6 +390,61 @@ async def test_fault_midway_keeps_what_is_known_and_stops_nothing(database: Data
         )
         assert list(results.scalars()) == ["passed", "passed", "unknown", "unknown"]
     assert codes(await snapshot_of(database, request_id)) == ["unknown-unreadable"]
+
+
+async def due(database: Database, phones: int = 2) -> str:
+    """A request whose time has come: its accounts are being checked again."""
+    request_id = await draft(database, phones)
+    await check(database, Reader(), request_id)
+    request, at = await jobs.load(database, request_id), later()
+    async with database.write() as tx:
+        assert await request_lifecycle.request_approval(
+            tx,
+            jobs.NOTIFY,
+            request,
+            region=None,
+            reason="new lobby",
+            ttl=HOUR,
+            actor=jobs.ADMIN,
+            now=jobs.utc_now(),
+            start=Start(at, "Europe/Berlin", "2026-12-01T18:00"),
+        )
+    assert await approve(database, request_id, jobs.utc_now())
+    request = await jobs.load(database, request_id)
+    assert request.hold is Hold.SCHEDULED
+    async with database.write() as tx:
+        started = await starts.start(tx, jobs.NOTIFY, request, now=at, check_accounts=True)
+    assert started is Due.START
+    return request_id
+
+
+async def test_scheduled_request_has_its_accounts_checked_again_at_its_start(
+    database: Database,
+) -> None:
+    request_id = await due(database)
+    assert (await jobs.load(database, request_id)).hold is Hold.CHECKING
+    assert await planned(database, request_id) == []
+    reader = Reader({FIRST: DISABLED})
+
+    await recheck(database, request_id, reader, Hold.HELD)
+
+    assert reader.asked == [FIRST, SECOND]
+    assert await continue_without(database, request_id)
+    assert await planned(database, request_id) == [SECOND]
+
+
+async def test_check_that_ends_late_does_not_start_a_scheduled_request(database: Database) -> None:
+    request_id = await due(database)
+    clock = Clock(later() + 2 * HOUR)
+    task = asyncio.create_task(runner(database, Reader(), clock=clock).run())
+    await until(database, request_id, Hold.MISSED)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+    assert await planned(database, request_id) == []
+    missed = (await snapshot_of(database, request_id)).missed
+    assert missed is not None
+    assert missed.reason is Due.LATE
 
 
 class ClosedTenant(Reader):

@@ -26,7 +26,11 @@ def draft(batch_size: int) -> RequestSnapshot:
 
 def options(shown: reading.Element) -> reading.Element:
     """The section that the button Batch size opens and closes."""
-    (toggle,) = reading.of_type(shown, "Action.ToggleVisibility")
+    (toggle,) = [
+        each
+        for each in reading.of_type(shown, "Action.ToggleVisibility")
+        if each["title"] == "Batch size"
+    ]
     assert toggle["title"] == "Batch size"
     (section,) = (each for each in reading.elements(shown) if each.get("id") == "options")
     assert toggle["targetElements"] == ["options"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -23,6 +25,8 @@ PHONES = st.builds(
 LOBBY = Phone("lobby@contoso.com", "80-5E-C0-12-34-56", Region.EMEA)
 ENCODED = b'["EMEA", "lobby@contoso.com", "80-5E-C0-12-34-56"]'
 KEYED = Digests(b"a key of 16 bytes or more")
+NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
+STARTS = st.none() | st.integers(0, 3).map(lambda hours: NOON + timedelta(hours=hours))
 DIGESTS = pytest.mark.parametrize("digests", [UNKEYED, KEYED], ids=["unkeyed", "keyed"])
 TENANT, REQUEST = "tenant-1", "K7QF2M9X"
 
@@ -41,13 +45,22 @@ def matches(digests: Digests, stored: str, phones: list[Phone]) -> bool:
     st.lists(PHONES, max_size=5),
     st.integers(1, 100),
     st.integers(1, 100),
+    STARTS,
+    STARTS,
 )
-def test_digests_are_equal_only_for_same_sign_ins(
-    digests: Digests, one: list[Phone], other: list[Phone], size: int, other_size: int
+def test_digests_are_equal_only_for_same_sign_ins_at_the_same_time(
+    digests: Digests,
+    one: list[Phone],
+    other: list[Phone],
+    size: int,
+    other_size: int,
+    start: datetime | None,
+    other_start: datetime | None,
 ) -> None:
-    same = (one, size) == (other, other_size)
+    same = (one, size, start) == (other, other_size, other_start)
     assert (
-        digests.request(one, batch_size=size) == digests.request(other, batch_size=other_size)
+        digests.request(one, batch_size=size, run_at=start)
+        == digests.request(other, batch_size=other_size, run_at=other_start)
     ) is same
     assert (of_batch(digests, one) == of_batch(digests, other)) is (one == other)
 
@@ -73,6 +86,12 @@ def test_digest_is_the_one_that_stored_approvals_are_bound_to() -> None:
 def test_digest_covers_batch_size_unless_it_is_the_largest() -> None:
     expected = hashlib.sha256(b'["batch_size", 20]' + ENCODED).hexdigest()
     assert UNKEYED.request([LOBBY], batch_size=20) == expected
+
+
+def test_digest_covers_start_unless_it_is_at_once() -> None:
+    start = NOON.astimezone(ZoneInfo("Europe/Berlin"))
+    expected = hashlib.sha256(b'["run_at", "2026-12-01T12:00:00Z"]' + ENCODED).hexdigest()
+    assert UNKEYED.request([LOBBY], batch_size=100, run_at=start) == expected
 
 
 def test_digest_is_hmac_sha_256_with_key() -> None:

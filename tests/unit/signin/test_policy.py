@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -117,6 +118,13 @@ def test_may_withdraw_own_request_before_decision(state: RequestState) -> None:
             expected = "not-yours"
         who = actor(own, requests, approves)
         assert reason(may_withdraw(POLICY, who, facts(state))) == expected
+
+
+def test_may_withdraw_own_request_before_its_start() -> None:
+    scheduled = replace(facts(RequestState.RUNNING), before_start=True)
+    for own, requests, approves in itertools.product((True, False), repeat=3):
+        decision = may_withdraw(POLICY, actor(own, requests, approves), scheduled)
+        assert decision.reason is (None if own else DenialReason.NOT_YOURS)
 
 
 @pytest.mark.parametrize("state", RequestState)

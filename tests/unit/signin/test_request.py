@@ -9,6 +9,7 @@ from bot.phones.region import Region
 from bot.signin.request import (
     TERMINAL_REQUEST_STATES,
     TRANSITIONS,
+    Hold,
     Phone,
     RequestState,
     new_id,
@@ -49,8 +50,16 @@ def test_running_follows_waiting_only() -> None:
     assert approvals == ["approve"]
 
 
-def test_running_request_is_neither_withdrawn_nor_rejected() -> None:
-    assert following(RequestState.RUNNING) == {RequestState.FINISHED, RequestState.CANCELLED}
+def test_running_request_is_withdrawn_only_before_it_starts_and_never_rejected() -> None:
+    ends = {RequestState.FINISHED, RequestState.CANCELLED}
+    assert following(RequestState.RUNNING) == ends | {RequestState.WITHDRAWN}
+    withdrawals = [
+        each.name
+        for each in TRANSITIONS
+        if each.after is RequestState.WITHDRAWN and RequestState.RUNNING in each.before
+    ]
+    assert withdrawals == ["withdraw_scheduled"]
+    assert {hold for hold in Hold if hold.before_start} == {Hold.SCHEDULED, Hold.MISSED}
 
 
 @given(st.text(max_size=20), st.text(max_size=20))

@@ -1,0 +1,154 @@
+"""When a request is to start: what its requester typed, and an approver's answer if it missed its time."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from bot.commands import delegation
+from bot.commands.chat import TextAnswer
+from bot.commands.context import (
+    SHOW_CARD,
+    ClickAnswer,
+    Context,
+    ShowCard,
+    Turn,
+    audit_denial,
+    denied_click,
+    facts_of,
+)
+from bot.commands.inputs import Inputs
+from bot.lifecycle import starts as lifecycle
+from bot.signin import schedule
+from bot.signin.policy.evaluator import may_release
+from bot.signin.request import Hold
+from bot.signin.schedule import Opening, Repeated, Start, Unusable
+from bot.store import windows
+from bot.store.requests import Request
+from cards.types import Verb
+
+log = structlog.get_logger()
+
+_LONGEST = 64  # characters of an input
+
+
+async def chosen(
+    context: Context, turn: Turn, request: Request, inputs: Inputs, *, reason: str
+) -> Start | TextAnswer | ShowCard | None:
+    """The start that the form of a draft asks for; None to start once it is approved.
+
+    An answer instead if there is no such start, or the card has to ask about it first: which of two, or
+    whether to miss the deadlines of phones. `reason` is kept for that card.
+    """
+    if not (inputs.given("run_at") or inputs.given("run_at_time")):
+        return None
+    typed = schedule.joined(inputs.text("run_at", _LONGEST), inputs.text("run_at_time", _LONGEST))
+    if not typed:
+        return TextAnswer(context.words("start-unreadable"))
+    zone = await _zone(turn, request, inputs)
+    if not isinstance(zone, ZoneInfo):
+        sentence = "start-zone-unknown" if zone else "start-zone-missing"
+        return TextAnswer(context.words(sentence, zone=zone))
+    which = inputs.text("run_at_which", _LONGEST)
+    start = schedule.resolve(typed, zone, context.clock(), which)
+    if isinstance(start, Unusable):
+        return TextAnswer(context.words(f"start-{start.flaw.value}", **start.arguments))
+    if isinstance(start, Repeated):
+        return await _ask(context, request, None, zone.key, typed, reason)
+    opening = await _opening(context, request, start.at)
+    if not opening.open:
+        return TextAnswer(_closed(context, opening, zone.key))
+    if request.run_at != start.at and await _misses_deadlines(context, request, start):
+        return await _ask(context, request, start, zone.key, typed, reason)
+    return start
+
+
+async def _zone(turn: Turn, request: Request, inputs: Inputs) -> ZoneInfo | str:
+    """The zone that was typed, else the clicker's, else that of the file's message. Returns what was
+    typed if it names none, "" if nothing does."""
+    typed = inputs.text("run_at_zone", _LONGEST)
+    for name in (typed,) if typed else (turn.timezone, request.run_zone):
+        # Names that are not exact are looked for in files.
+        zone = await asyncio.to_thread(schedule.zone_of, name) if name else None
+        if zone is not None:
+            return zone
+    return typed
+
+
+async def _misses_deadlines(context: Context, request: Request, start: Start) -> bool:
+    """Whether phones will be too early or too late then, counted from their provisioning."""
+    async with context.database.read() as tx:
+        counted = await windows.count(tx, request.id, start.at)
+    return counted is not None and bool(
+        counted.too_early or counted.nearly_too_late or counted.too_late
+    )
+
+
+async def _ask(
+    context: Context, request: Request, start: Start | None, zone: str, typed: str, reason: str
+) -> ShowCard:
+    async with context.database.write() as tx:
+        await lifecycle.propose(
+            tx,
+            request,
+            run_at=start.at if start else None,
+            zone=zone,
+            typed=typed,
+            reason=reason,
+        )
+    context.changed()
+    return SHOW_CARD
+
+
+async def _opening(context: Context, request: Request, at: datetime) -> Opening:
+    async with context.database.read() as tx:
+        return await context.window(tx, request, at)
+
+
+async def outside_window(
+    context: Context, turn: Turn, verb: Verb, request: Request, at: datetime
+) -> TextAnswer | None:
+    """The answer to a click that would have the request start at a time when it may not."""
+    opening = await _opening(context, request, at)
+    if opening.open:
+        return None
+    await audit_denial(context, turn, verb.value, "window-closed", request)
+    return TextAnswer(_closed(context, opening, request.run_zone))
+
+
+def _closed(context: Context, opening: Opening, zone: str) -> str:
+    """Why a request may not start at a time, and when it may, in `zone`."""
+    opens = schedule.start_text(opening.opens_at, zone or "UTC")
+    return context.words("start-closed", why=opening.why, opens=opens, known=int(bool(opens)))
+
+
+async def start_now(context: Context, turn: Turn, request: Request, _: Inputs) -> ClickAnswer:
+    """An approver starts a request that missed its time."""
+    facts = await facts_of(context, turn, request)
+    decision = may_release(turn.policy, turn.actor, facts)
+    if not decision.allowed:
+        return await denied_click(context, turn, Verb.START_NOW, request, decision)
+    if request.hold is not Hold.MISSED:
+        return SHOW_CARD
+    now = context.clock()
+    if answer := await outside_window(context, turn, Verb.START_NOW, request, now):
+        return answer
+    if answer := await delegation.renew(context, turn, Verb.START_NOW, request):
+        return answer
+    async with context.database.write() as tx:
+        started = await lifecycle.start_now(
+            tx,
+            context.notifications,
+            request,
+            actor=turn.actor.person,
+            now=now,
+            check_accounts=context.rules.check_accounts,
+            digests=context.digests,
+        )
+    if started:
+        log.info("request.released", request=request.id, approver=turn.actor.person.object_id)
+    context.changed()
+    return SHOW_CARD

@@ -1,0 +1,97 @@
+"""Whether requester and approver of a scheduled request may still have it run: the truth table."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection
+
+import pytest
+
+from bot.commands.roles import Roles
+from bot.directory import DirectoryUnavailableError, Profile
+from bot.signin.request import Person, RequestState
+from bot.store.requests import Request
+from tests.support import jobs
+
+ALEX, MEGAN = "alex", "megan"
+REQUESTERS, APPROVERS = "group-r", "group-a"
+APPROVER = Person(MEGAN, "Megan")
+
+
+class FakeDirectory:
+    """Group memberships by person; None: it is unavailable."""
+
+    def __init__(self, groups: dict[str, set[str]] | None) -> None:
+        self._groups = groups
+
+    async def groups_among(self, object_id: str, candidates: Collection[str]) -> frozenset[str]:
+        if self._groups is None:
+            raise DirectoryUnavailableError("down")
+        return frozenset(self._groups.get(object_id, set()) & set(candidates))
+
+    async def profile(self, object_id: str) -> Profile | None:
+        raise NotImplementedError
+
+
+def roles(
+    groups: dict[str, set[str]] | None, requesters: Collection[str], approvers: Collection[str]
+) -> Roles:
+    return Roles(
+        FakeDirectory(groups), requesters=requesters, approvers=approvers, monotonic=lambda: 0.0
+    )
+
+
+def request(approver: Person | None = APPROVER) -> Request:
+    return Request(
+        id="K7QF2M9X",
+        version=1,
+        state=RequestState.RUNNING,
+        tenant_id=jobs.TENANT,
+        requester=Person(ALEX, "Alex"),
+        conversation_id="chat",
+        file_name="phones.csv",
+        four_eyes=True,
+        ready_rows=1,
+        total_rows=1,
+        digest="",
+        expires_at=None,
+        cancel_asked_at=None,
+        batch_size=100,
+        retry_of="",
+        reason="",
+        reason_wanted_since=None,
+        overlaps_version=0,
+        approver=approver,
+    )
+
+
+@pytest.mark.parametrize(("requests", "approves"), list(itertools.product((True, False), repeat=2)))
+async def test_both_have_to_be_members_still(requests: bool, approves: bool) -> None:
+    groups = {
+        ALEX: {REQUESTERS} if requests else {APPROVERS},
+        MEGAN: {APPROVERS} if approves else {REQUESTERS},
+    }
+    allowed = await roles(groups, {REQUESTERS}, {APPROVERS}).still_allowed(request())
+    assert allowed is (requests and approves)
+
+
+@pytest.mark.parametrize(
+    ("requesters", "approvers", "expected"),
+    [
+        ({"*"}, {"*"}, True),
+        ({ALEX}, {MEGAN.upper()}, True),
+        ({"*"}, {APPROVERS}, None),
+        ({REQUESTERS}, {MEGAN}, None),
+        ({REQUESTERS}, {APPROVERS}, None),
+        ({"*"}, {"somebody else"}, None),  # it may be a group
+    ],
+)
+async def test_it_cannot_be_told_while_the_directory_is_down_and_decides(
+    requesters: set[str], approvers: set[str], expected: bool | None
+) -> None:
+    assert await roles(None, requesters, approvers).still_allowed(request()) is expected
+
+
+async def test_request_without_approver_is_not_allowed() -> None:
+    everyone = roles({}, {"*"}, {APPROVERS})
+    assert await everyone.still_allowed(request(approver=None)) is False
