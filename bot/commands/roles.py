@@ -70,6 +70,8 @@ class Roles:
         approvers = {vote.person.object_id: vote.person for vote in facts.votes}
         if request.approver is not None:
             approvers.setdefault(request.approver.object_id, request.approver)
+        if not approvers:
+            return False
         asker = await self.look_up(request.requester, tenant_id, policy)
         answers = {requester(policy, asker, traits).answer}
         for person in approvers.values():

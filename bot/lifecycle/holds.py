@@ -196,7 +196,7 @@ async def miss(
         state_version=RequestRow.version + 1,
     )
     await audit.record(tx, request.id, "start missed", now, outcome=due.value)
-    await notify.held(tx, request, now)
+    await notify.missed(tx, request, now)
 
 
 async def _tenant_verdicts(tx: Transaction, request_id: str) -> tuple[list[Verdict], list[Verdict]]:

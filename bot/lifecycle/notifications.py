@@ -112,10 +112,20 @@ class Notifications:
     async def held(self, tx: Transaction, request: Request, accounts: int, now: datetime) -> None:
         """New messages, since updating a card notifies nobody: to approvers a card with the buttons, to
         the requester a text, unless the card is in their chat. `accounts`: how many hold it."""
+        text = self.words("notification-held", request=request.id, accounts=accounts)
+        await self._ask_approvers(tx, request, text, now)
+
+    async def missed(self, tx: Transaction, request: Request, now: datetime) -> None:
+        """The same for a request that did not start at its time."""
+        text = self.words("notification-missed", request=request.id)
+        await self._ask_approvers(tx, request, text, now)
+
+    async def _ask_approvers(
+        self, tx: Transaction, request: Request, text: str, now: datetime
+    ) -> None:
         approvals = self._approvals_of(request)
         await self._post_card(tx, request, CardKind.PROGRESS, approvals, now)
         if approvals != request.conversation_id:
-            text = self.words("notification-held", request=request.id, accounts=accounts)
             await self._tell_requester(tx, request, text, now)
 
     async def scheduled(

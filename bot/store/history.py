@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.signin.history import NO_FILTER, HistoryFilter
 from bot.signin.outcome import PhoneStatus
-from bot.signin.request import Person, RequestState
+from bot.signin.request import Hold, Person, RequestState
 from bot.signin.snapshot import FoundPhone, History, HistoryLine, Tally
 from bot.store.database import Transaction
 from bot.store.models import BatchRow, EventRow, PhoneRow, RequestRow
@@ -72,6 +72,9 @@ async def find(
             decided_at=row.decided_at,
             found=found.get(row.id, ([], 0))[0],
             found_count=found.get(row.id, ([], 0))[1],
+            run_at=row.run_at if row.hold == Hold.SCHEDULED.value else None,
+            run_zone=row.run_zone,
+            missed=row.hold == Hold.MISSED.value,
         )
         for row in rows
     ]

@@ -101,4 +101,5 @@ notification-scheduled = Request { $request }: { $approver } approved the sign-i
         [one] { $phones } phone
        *[other] { $phones } phones
     }, requested by { $requester }. It starts { $start }.
+notification-missed = Request { $request } did not start at its time. No password has been reset. Someone who can approve it can start it now. To see why, send status { $request } to Offhook.
 notification-withdrawn = Request { $request } was withdrawn by { $requester } before it started. Nothing was changed.

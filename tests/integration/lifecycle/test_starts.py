@@ -14,13 +14,14 @@ from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.starts import ChangeWindow, always_open
 from bot.phones.region import Region
 from bot.runner.starts import Starts
+from bot.signin.history import NO_FILTER
 from bot.signin.outcome import CHANGED, NOT_RUN, PhoneStatus
 from bot.signin.request import Hold, RequestState
 from bot.signin.schedule import GRACE, NOTICE, Due, Opening, Start
 from bot.signin.snapshot import MissedStart, RequestSnapshot
-from bot.store import overlaps, slots, snapshots
+from bot.store import history, overlaps, slots, snapshots
 from bot.store import starts as store
-from bot.store.database import Database
+from bot.store.database import Database, Transaction
 from bot.store.models import BatchRow, EventRow, PhoneRow, PostRow, RequestRow
 from bot.store.purge import purge
 from bot.store.requests import Request
@@ -34,7 +35,7 @@ DUE = [(AT, Due.START), (AT + GRACE, Due.START), (AT + GRACE + SECOND, Due.LATE)
 FREEZE = Opening(False, "Changes are frozen.", AT + 9 * HOUR)
 
 
-def frozen(_request: Request, _at: datetime) -> Opening:
+async def frozen(_tx: Transaction, _request: Request, _at: datetime) -> Opening:
     return FREEZE
 
 
@@ -357,7 +358,8 @@ async def test_scheduled_request_is_kept_and_listed_with_its_start(database: Dat
     async with database.write() as tx:
         assert await purge(tx, AT + 90 * DAY) == 0
     async with database.read() as tx:
-        (line,) = await snapshots.history(tx, jobs.TENANT, requester_id=None)
+        found = await history.find(tx, jobs.TENANT, NO_FILTER, requester_id=None)
+    (line,) = found.lines
     assert (line.id, line.run_at, line.run_zone) == (request_id, AT, ZONE)
     assert not line.missed
 

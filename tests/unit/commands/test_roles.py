@@ -9,6 +9,7 @@ import pytest
 
 from bot.commands.roles import Roles
 from bot.directory import DirectoryUnavailableError, Profile
+from bot.signin.policy.model import simple
 from bot.signin.request import Person, RequestState
 from bot.store.requests import Request
 from tests.support import jobs
@@ -29,16 +30,22 @@ class FakeDirectory:
             raise DirectoryUnavailableError("down")
         return frozenset(self._groups.get(object_id, set()) & set(candidates))
 
+    async def members(self, group_id: str) -> frozenset[str] | None:
+        raise NotImplementedError
+
     async def profile(self, object_id: str) -> Profile | None:
         raise NotImplementedError
 
 
-def roles(
-    groups: dict[str, set[str]] | None, requesters: Collection[str], approvers: Collection[str]
-) -> Roles:
-    return Roles(
-        FakeDirectory(groups), requesters=requesters, approvers=approvers, monotonic=lambda: 0.0
-    )
+async def still_allowed(
+    groups: dict[str, set[str]] | None,
+    requesters: Collection[str],
+    approvers: Collection[str],
+    request: Request,
+) -> bool | None:
+    policy = simple(requesters, approvers, four_eyes=True)
+    roles = Roles(FakeDirectory(groups), lambda: policy, monotonic=lambda: 0.0)
+    return await roles.still_allowed(request, request.facts, policy)
 
 
 def request(approver: Person | None = APPROVER) -> Request:
@@ -71,7 +78,7 @@ async def test_both_have_to_be_members_still(requests: bool, approves: bool) -> 
         ALEX: {REQUESTERS} if requests else {APPROVERS},
         MEGAN: {APPROVERS} if approves else {REQUESTERS},
     }
-    allowed = await roles(groups, {REQUESTERS}, {APPROVERS}).still_allowed(request())
+    allowed = await still_allowed(groups, {REQUESTERS}, {APPROVERS}, request())
     assert allowed is (requests and approves)
 
 
@@ -89,9 +96,8 @@ async def test_both_have_to_be_members_still(requests: bool, approves: bool) -> 
 async def test_it_cannot_be_told_while_the_directory_is_down_and_decides(
     requesters: set[str], approvers: set[str], expected: bool | None
 ) -> None:
-    assert await roles(None, requesters, approvers).still_allowed(request()) is expected
+    assert await still_allowed(None, requesters, approvers, request()) is expected
 
 
 async def test_request_without_approver_is_not_allowed() -> None:
-    everyone = roles({}, {"*"}, {APPROVERS})
-    assert await everyone.still_allowed(request(approver=None)) is False
+    assert await still_allowed({}, {"*"}, {APPROVERS}, request(approver=None)) is False

@@ -16,7 +16,7 @@ from alembic import op
 from bot.store.models import UtcDateTime
 
 revision = "0021"
-down_revision = "0016"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 
