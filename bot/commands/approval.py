@@ -270,8 +270,9 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
     decision = may_approve(turn.policy, turn.actor, facts, now=context.clock(), comment=comment)
     if not decision.allowed:
         return await _undecidable(context, turn, Verb.APPROVE, request, decision)
-    # Cards posted by earlier versions carry no digest.
-    if inputs.given("digest") and not equal(inputs.text("digest", HEX_CHARS), request.digest):
+    if not inputs.given("digest"):
+        return SHOW_CARD  # a card of an earlier version, which did not say what it showed
+    if not equal(inputs.text("digest", HEX_CHARS), request.digest):
         return await _changed(context, turn, request, "card")
     if outdated := await _changed_since(context, request, inputs):
         await audit_denial(context, turn, Verb.APPROVE.value, "card-outdated", request)
