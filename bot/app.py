@@ -58,7 +58,9 @@ from bot.settings.model import (
     Settings,
 )
 from bot.signin.digest import Digests
+from bot.signin.request import Person
 from bot.signin.timing import Timing
+from bot.store import stand_ins
 from bot.store.connect import database_of
 from bot.store.database import UNUSABLE, Database
 from bot.teams.edge import open_edge
@@ -158,9 +160,12 @@ async def running(
             runs_as_approver=delegations is not None,
             approvals=settings.approvals,
             mends=settings.mends_accounts,
+            break_glass=settings.break_glass,
             clock=utc_now,
         )
-        notifications = Notifications(settings.approvals, settings.notifications, words)
+        notifications = Notifications(
+            settings.approvals, settings.notifications, words, settings.zone
+        )
         digests = Digests(settings.digest_key.get_secret_value().encode())
         publisher = Publisher(
             database,
@@ -237,7 +242,15 @@ async def running(
             mending.wake()
 
         deadlines = Deadlines(
-            database, notifications, timing=timing, clock=utc_now, changed=publisher.wake
+            database,
+            notifications,
+            timing=timing,
+            clock=utc_now,
+            changed=publisher.wake,
+            zone=settings.zone,
+            escalate_after=(
+                timedelta(seconds=settings.escalates_after) if settings.escalation else None
+            ),
         )
         links = ExportLinks()
         context = Context(
@@ -250,6 +263,8 @@ async def running(
                 requesters=settings.may_request,
                 approvers=settings.may_approve,
                 monotonic=time.monotonic,
+                escalation=settings.escalation,
+                stands_in_for=partial(_stands_in_for, database),
             ),
             files=files,
             words=words,
@@ -261,6 +276,8 @@ async def running(
                 chat_files=settings.cloud not in WITHOUT_BOT_FILES,
                 check_accounts=settings.checks_accounts,
                 mends=settings.mends_accounts,
+                zone=settings.zone,
+                break_glass=settings.break_glass,
             ),
             clock=utc_now,
             changed=changed,
@@ -270,6 +287,7 @@ async def running(
             mend_delegations=mend_delegations,
             owner=owner,
             digests=digests,
+            members=edge.messenger,
         )
         application = web.Application()
         edge.endpoint(Dispatcher(context), words).add_to(application)
@@ -298,6 +316,11 @@ async def running(
         )
         yield Service(url, metrics_url or url)
         log.info("service.stopping")
+
+
+async def _stands_in_for(database: Database, tenant_id: str, object_id: str) -> Sequence[Person]:
+    async with database.read() as tx:
+        return await stand_ins.approvers_of(tx, tenant_id, object_id, utc_now())
 
 
 async def _record_stop(database: Database, owner: str) -> None:

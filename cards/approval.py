@@ -14,7 +14,7 @@ from microsoft_teams.cards.core import (
 
 from bot.phones.issue import RETRY_NOTICES, SIGN_OUT_NOTICES
 from bot.signin.request import RequestState
-from cards import accounts, lists, overlaps, status, windows
+from cards import accounts, lists, overlaps, status, urgency, windows
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, callout, facts, heading, text, timestamp
 from cards.escape import Markup
@@ -40,6 +40,7 @@ def _waiting(context: CardContext) -> CardParts:
         *_window_warning(context),
         *_overlaps(context),
         *_attempt_before(context),
+        *urgency.lines(context),
         facts(_request_facts(context)),
         *_what_was_checked(context),
         *_phones(context),

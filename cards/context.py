@@ -68,6 +68,7 @@ class CardContext:
     runs_as_approver: bool = False  #: sign-ins use the permissions of the approver
     mend: MendSnapshot | None = None  #: that a mend's card is about
     offer: MendOffer | None = None  #: on the validation card: what can be mended
+    break_glass: bool = False  #: the requester may approve it in an emergency
 
     def message(self, message_id: str, /, **arguments: Argument) -> str:
         """Returns a message as Markdown, for a TextBlock or a fact."""

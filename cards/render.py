@@ -10,7 +10,7 @@ from microsoft_teams.cards.core import AdaptiveCard, CardElement, Container
 from bot.mending.snapshot import MendOffer, MendSnapshot
 from bot.signin.snapshot import RequestSnapshot
 from bot.words import Words
-from cards import approval, mend, progress, reconciliation, results, status, validation
+from cards import approval, mend, progress, reconciliation, results, review, status, validation
 from cards.context import BUDGETS, CardContext, CardParts
 from cards.elements import badge, size_bytes, text, title, to_json
 from cards.escape import Markup
@@ -28,6 +28,7 @@ _BUILDERS: Mapping[CardKind, Callable[[CardContext], CardParts]] = MappingProxyT
         CardKind.RECONCILIATION: reconciliation.build,
         CardKind.MEND: mend.build,
         CardKind.MEND_APPROVAL: mend.build_approval,
+        CardKind.REVIEW: review.build,
     }
 )
 
@@ -42,15 +43,18 @@ def render(
     runs_as_approver: bool = False,
     of_mend: MendSnapshot | None = None,
     offer: MendOffer | None = None,
+    break_glass: bool = False,
 ) -> RenderedCard:
     """Renders `snapshot` as a card of `kind`, with as much detail as fits in `MAX_BYTES`.
 
     `tenant_id` is the tenant id for provisioning URLs. With `runs_as_approver`, sign-ins use the
     permissions of the approver. `of_mend` is the mend that a mend's card is about, `offer` what a draft's
-    card says about mending.
+    card says about mending. With `break_glass`, the requester may approve it in an emergency.
     """
     contexts = [
-        CardContext(snapshot, view, words, tenant_id, budget, runs_as_approver, of_mend, offer)
+        CardContext(
+            snapshot, view, words, tenant_id, budget, runs_as_approver, of_mend, offer, break_glass
+        )
         for budget in BUDGETS
     ]
     rendered = _render_once(contexts[0], kind)

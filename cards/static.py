@@ -38,7 +38,19 @@ from cards.elements import (
 from cards.escape import markdown, single_line
 from cards.types import RenderedCard
 
-_COMMANDS = ("help", "template", "urls", "status", "history", "cancel", "retry", "checks", "whoami")
+_COMMANDS = (
+    "help",
+    "template",
+    "urls",
+    "status",
+    "history",
+    "cancel",
+    "retry",
+    "nudge",
+    "delegate",
+    "checks",
+    "whoami",
+)
 _MAX_REQUESTS = 10  # in a list
 _MAX_NAME_CHARS = 40  # of a person or a file in a list
 
@@ -150,6 +162,8 @@ def _request_row(
     if line.decided_by:
         decided = escaping("line-decided", person=line.decided_by.name or words("someone"))
         state.append(text(decided, subtle=True, spacing="Small"))
+    if line.review_open:
+        state.append(bold(words("line-review-open"), spacing="Small"))
     return request, state
 
 
@@ -160,6 +174,9 @@ def whoami(words: Words, actor: Actor, profile: Profile | None) -> RenderedCard:
     pairs = [(words("whoami-role-label"), role)]
     if profile:
         pairs.insert(0, (words("whoami-upn"), markdown(profile.user_principal_name, 120) or EMPTY))
+    if actor.stands_in_for:
+        names = ", ".join(each.name or words("someone") for each in actor.stands_in_for)
+        pairs.append((words("whoami-stands-in"), markdown(names, 200)))
     pairs += [
         (words("whoami-id"), markdown(actor.person.object_id, 80) or EMPTY),
         (words("whoami-tenant"), markdown(actor.tenant_id, 80) or EMPTY),

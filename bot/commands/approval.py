@@ -134,9 +134,10 @@ def _may_decide(context: Context, turn: Turn, request: Request) -> policy.Decisi
     )
 
 
-async def _undecidable(
+async def undecidable(
     context: Context, turn: Turn, verb: Verb, request: Request, denied: Denied
 ) -> ClickAnswer:
+    """What to answer to a decision that is denied."""
     if denied.reason is DenialReason.EXPIRED:
         # The click came before the deadlines loop: expire it now, so that the card says so.
         async with context.database.write() as tx:
@@ -145,20 +146,22 @@ async def _undecidable(
     return await denied_click(context, turn, verb, request, denied)
 
 
-async def _changed(context: Context, turn: Turn, request: Request, differs: str) -> ClickAnswer:
+async def digest_changed(
+    context: Context, turn: Turn, request: Request, differs: str, verb: Verb = Verb.APPROVE
+) -> ClickAnswer:
     """What the card showed (`card`), or the rows (`rows`), have another digest than the request."""
     log.error("request.digest_mismatched", request=request.id, differs=differs)
-    await audit_denial(context, turn, Verb.APPROVE.value, "digest-mismatched", request)
+    await audit_denial(context, turn, verb.value, "digest-mismatched", request)
     return TextAnswer(context.words("approve-changed"))
 
 
 async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     decision = _may_decide(context, turn, request)
     if isinstance(decision, Denied):
-        return await _undecidable(context, turn, Verb.APPROVE, request, decision)
+        return await undecidable(context, turn, Verb.APPROVE, request, decision)
     # Cards posted by earlier versions carry no digest.
     if inputs.given("digest") and not equal(inputs.text("digest", HEX_CHARS), request.digest):
-        return await _changed(context, turn, request, "card")
+        return await digest_changed(context, turn, request, "card")
     if request.overlaps_version > inputs.number("version", 0):
         return SHOW_CARD  # the clicked card did not show the overlap, or not the reason for it
     if not inputs.ticked("acknowledge"):
@@ -187,7 +190,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
                 check_accounts=context.rules.check_accounts,
             )
     except DigestMismatchError:
-        return await _changed(context, turn, request, "rows")
+        return await digest_changed(context, turn, request, "rows")
     if approved:
         if context.delegations is not None and tokens is not None:
             context.delegations.delegate(request.id, tokens)
@@ -199,7 +202,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
 async def reject(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     decision = _may_decide(context, turn, request)
     if isinstance(decision, Denied):
-        return await _undecidable(context, turn, Verb.REJECT, request, decision)
+        return await undecidable(context, turn, Verb.REJECT, request, decision)
     async with context.database.write() as tx:
         await lifecycle.reject(
             tx,

@@ -7,6 +7,7 @@ from bot.commands.context import (
     ClickAnswer,
     Context,
     Turn,
+    about,
     audit_denial,
     denial,
     denied_click,
@@ -33,6 +34,7 @@ async def command(context: Context, turn: Turn, argument: str) -> None:
     request = await visible_or_say(context, turn, argument, change="cancel")
     if request is None:
         return
+    turn = about(context, turn, request.facts)
     decision = may_cancel(turn.actor, request.facts)
     if isinstance(decision, Denied):
         await audit_denial(context, turn, "cancel", decision.reason.value, request)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-from bot.commands.chat import Answer, Files, Sender, TextAnswer
+from bot.commands.chat import Answer, Files, Members, Mention, Sender, TextAnswer
 from bot.commands.roles import Roles
 from bot.doctor import RunChecks
 from bot.gateway import SipGateway
@@ -18,8 +18,9 @@ from bot.lifecycle import denials
 from bot.lifecycle.notifications import Notifications
 from bot.runner.projection import Projection
 from bot.settings.model import Exports
+from bot.signin import stand_in
 from bot.signin.digest import UNKEYED, Digests
-from bot.signin.policy import Actor, DenialReason, Denied, may_see
+from bot.signin.policy import Actor, DenialReason, Denied, RequestFacts, may_see
 from bot.signin.request import Person, parse_id
 from bot.store import posts, requests
 from bot.store.conversations import ConversationKind, ConversationReference
@@ -44,6 +45,8 @@ class Rules:
     #: whether accounts are checked: of a new draft, and once more at the approval
     check_accounts: bool = False
     mends: bool = False  #: whether accounts can be mended
+    zone: tzinfo = UTC  #: of the approvers
+    break_glass: Collection[str] = ()  #: object ids of those who may approve their own requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +71,20 @@ class Context:
     #: one file at a time is read and stored, so that files hold up neither clicks nor the worker
     intake: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     digests: Digests = UNKEYED  #: what approvals are bound to
+    members: Members | None = None  #: None where mentions cannot be resolved
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
     """Who asks, and where."""
 
-    actor: Actor
+    actor: Actor  #: their role in the request at hand, if there is one: see `about`
     conversation: ConversationReference
     account_id: str = ""  #: who they are to the chat
     proof: Proof = NO_PROOF
+    mentions: Sequence[Mention] = ()  #: in their message
+    #: their role whatever the request, once `actor` is that of one
+    sender: Actor | None = None
 
     @property
     def personal(self) -> bool:
@@ -89,9 +96,25 @@ async def turn_of(
     sender: Sender,
     conversation: ConversationReference,
     proof: Proof = NO_PROOF,
+    mentions: Sequence[Mention] = (),
 ) -> Turn:
     actor = await context.roles.actor(sender, conversation.tenant_id)
-    return Turn(actor, conversation, sender.account_id, proof)
+    return Turn(actor, conversation, sender.account_id, proof, mentions)
+
+
+def about(context: Context, turn: Turn, request: RequestFacts) -> Turn:
+    """The turn with the sender's role in one request, or in one mend. A stand-in has both names there."""
+    sender = turn.sender or turn.actor
+    actor = stand_in.about(sender, request)
+    approver = actor.person.stands_in_for
+    if approver is not None:
+        name = context.words(
+            "stand-in-name",
+            person=actor.person.name or context.words("someone"),
+            approver=approver.name or context.words("someone"),
+        )
+        actor = replace(actor, person=replace(actor.person, name=name))
+    return replace(turn, actor=actor, sender=sender)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +134,7 @@ _EXPLAINED_BY_CARD = frozenset(
         DenialReason.EXPIRED,
         DenialReason.NOT_RUNNING,
         DenialReason.ALREADY_CANCELLING,
+        DenialReason.REVIEWED,
     }
 )
 
@@ -174,7 +198,8 @@ async def visible(context: Context, turn: Turn, text: str, *, change: str = "") 
         request = await requests.load(tx, request_id)
     if request is None:
         return None
-    if isinstance(decision := may_see(turn.actor, request.facts), Denied):
+    actor = about(context, turn, request.facts).actor
+    if isinstance(decision := may_see(actor, request.facts), Denied):
         if change:
             await audit_denial(context, turn, change, decision.reason.value, request)
         return None

@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.commands import (
     approval,
+    break_glass,
     cancel,
     checks,
     delegation,
@@ -19,8 +20,10 @@ from bot.commands import (
     hold,
     intake,
     mend,
+    nudge,
     reconcile,
     retry,
+    stand_in,
     status,
     text_commands,
 )
@@ -38,6 +41,7 @@ from bot.commands.context import (
     Context,
     ShowCard,
     Turn,
+    about,
     audit_denial,
     denial,
     say,
@@ -72,6 +76,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "retry": retry.command,
         "checks": checks.checks,
         "whoami": text_commands.whoami,
+        "nudge": nudge.command,
+        "delegate": stand_in.command,
     }
 )
 
@@ -97,8 +103,14 @@ CLICK_HANDLERS: Mapping[Verb, tuple[ClickHandler, CardKind]] = MappingProxyType(
         Verb.MEND_REJECT: (mend.reject, CardKind.MEND_APPROVAL),
         Verb.MEND_SIGN_IN: (mend.give_access, CardKind.MEND_APPROVAL),
         Verb.MEND_UNDO: (mend.undo, CardKind.MEND_APPROVAL),
+        Verb.NUDGE: (nudge.nudge, CardKind.VALIDATION),
+        Verb.BREAK_GLASS: (break_glass.use, CardKind.VALIDATION),
+        Verb.REVIEW: (break_glass.review, CardKind.REVIEW),
     }
 )
+
+#: Their card is about no request.
+_WITHOUT_REQUEST = frozenset({Verb.STAND_IN, Verb.STAND_IN_STOP})
 
 #: Their handlers deny a click of somebody who may not see the request with a reason of its own.
 _EXPLAINING = frozenset(
@@ -114,6 +126,7 @@ _EXPLAINING = frozenset(
         Verb.MEND_UNDO,
         Verb.CONTINUE_WITHOUT,
         Verb.CHECK_ACCOUNTS,
+        Verb.REVIEW,
     }
 )
 
@@ -171,7 +184,9 @@ class Dispatcher:
 
     async def message(self, message: IncomingMessage) -> None:
         context = self._context
-        turn = await turn_of(context, message.sender, message.conversation)
+        turn = await turn_of(
+            context, message.sender, message.conversation, mentions=message.mentions
+        )
         for file in message.files:
             await intake.take_file(context, turn, file, message.timezone)
         if message.unreachable_files:
@@ -199,6 +214,9 @@ class Dispatcher:
         context = self._context
         inputs = Inputs(action.data)
         turn = await turn_of(context, action.sender, action.conversation, action.proof)
+        if action.verb in _WITHOUT_REQUEST:
+            verb = Verb(action.verb)
+            return await stand_in.click(context, turn, verb, inputs, repeated=repeated)
         async with context.database.read() as tx:
             request = await requests.load(tx, inputs.text("request", 16))
             card = await posts.find(tx, action.conversation.conversation_id, action.activity_id)
@@ -206,6 +224,7 @@ class Dispatcher:
             return TextAnswer(context.words("denied-no-such-request"))
         if card is not None and (card.request_id != request.id or not card.kind):
             card = None  # the button is not on the message that the client named
+        turn = about(context, turn, request.facts)
         if isinstance(decision := may_see(turn.actor, request.facts), Denied):
             # Where the card is posted, a button says why it is not for this person.
             explains = card is not None and turn.actor.may_request and action.verb in _EXPLAINING

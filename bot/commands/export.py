@@ -15,7 +15,7 @@ from typing import Any
 import structlog
 
 from bot.commands.chat import FileConsent, FileTransferError, Json, TextAnswer
-from bot.commands.context import ClickAnswer, Context, Turn, denied_click, say, visible
+from bot.commands.context import ClickAnswer, Context, Turn, about, denied_click, say, visible
 from bot.commands.inputs import Inputs
 from bot.lifecycle import exports
 from bot.phones.formula import escape_formula
@@ -338,6 +338,7 @@ async def consented(context: Context, turn: Turn, consent: FileConsent) -> None:
     if request is None:
         await say(context, where, context.words("denied-no-such-request"))
         return
+    turn = about(context, turn, request.facts)
     await _save(context, turn, request, offer.export, consent.upload)
 
 

@@ -13,6 +13,7 @@ from bot.commands.context import (
     ClickAnswer,
     Context,
     Turn,
+    about,
     audit_denial,
     denied_click,
 )
@@ -160,6 +161,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
     mend = await _mend_of(context, request, inputs)
     if mend is None:
         return _gone(context)
+    turn = about(context, turn, mend.facts)
     decision = _may_decide(context, turn, mend)
     if isinstance(decision, Denied):
         return await denied_click(context, turn, Verb.MEND_APPROVE, request, decision)
@@ -207,6 +209,7 @@ async def reject(context: Context, turn: Turn, request: Request, inputs: Inputs)
     mend = await _mend_of(context, request, inputs)
     if mend is None:
         return _gone(context)
+    turn = about(context, turn, mend.facts)
     decision = _may_decide(context, turn, mend)
     if isinstance(decision, Denied):
         return await denied_click(context, turn, Verb.MEND_REJECT, request, decision)
@@ -231,6 +234,7 @@ async def give_access(
     mend = await _mend_of(context, request, inputs)
     if mend is None:
         return _gone(context)
+    turn = about(context, turn, mend.facts)
     decision = policy.may_delegate(turn.actor, mend.facts, four_eyes=context.rules.four_eyes)
     if isinstance(decision, Denied):
         return await denied_click(context, turn, Verb.MEND_SIGN_IN, request, decision)
@@ -260,6 +264,7 @@ async def undo(context: Context, turn: Turn, request: Request, inputs: Inputs) -
     mend = await _mend_of(context, request, inputs)
     if mend is None:
         return _gone(context)
+    turn = about(context, turn, mend.facts)
     decision = policy.may_undo(turn.actor, mend.facts, four_eyes=context.rules.four_eyes)
     if isinstance(decision, Denied):
         return await denied_click(context, turn, Verb.MEND_UNDO, request, decision)

@@ -12,6 +12,7 @@ from bot.commands.context import (
     ClickAnswer,
     Context,
     Turn,
+    about,
     audit_denial,
     denial,
     say,
@@ -32,6 +33,7 @@ async def retry_failed(context: Context, turn: Turn, request: Request, _: Inputs
 async def command(context: Context, turn: Turn, argument: str) -> None:
     request = await visible_or_say(context, turn, argument, change="retry")
     if request is not None:
+        turn = about(context, turn, request.facts)
         await say(context, turn.conversation, await _retry(context, turn, request))
 
 

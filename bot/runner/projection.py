@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from bot.mending.mend import TERMINAL_MEND_STATES
 from bot.runner.messages import Attachment, Message
 from bot.settings.model import REQUESTER_CHAT
+from bot.signin.break_glass import is_named
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
 from bot.store import mends, requests, snapshots
 from bot.store.database import Transaction
@@ -42,6 +43,7 @@ class Projection:
     runs_as_approver: bool = False  #: sign-ins use the permissions of the approver
     approvals: str = REQUESTER_CHAT  #: where approval cards go: a channel id, or `requester-chat`
     mends: bool = True  #: whether accounts can be mended
+    break_glass: Collection[str] = ()  #: object IDs of those who may approve their own requests
     clock: Callable[[], datetime] = _utc_now
 
     async def card(
@@ -71,9 +73,12 @@ class Projection:
             runs_as_approver=self.runs_as_approver,
             of_mend=of_mend,
             offer=await mends.offer(tx, request_id) if is_draft and self.mends else None,
+            break_glass=is_named(snapshot.requester.object_id, self.break_glass),
         )
         # A mend goes on, and can be undone, after its request has ended.
         final = snapshot.state in TERMINAL_REQUEST_STATES
+        if kind is CardKind.REVIEW:
+            final = snapshot.review is None or snapshot.review.reviewed_at is not None
         if of_mend is not None:
             final = of_mend.state in TERMINAL_MEND_STATES
         return Projected(

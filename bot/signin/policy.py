@@ -25,6 +25,13 @@ class DenialReason(StrEnum):
     NOT_YOURS = "not-yours"
     OWN_REQUEST = "own-request"
     TOO_LATE_TO_WITHDRAW = "too-late-to-withdraw"
+    NO_BREAK_GLASS = "no-break-glass"
+    NO_REVIEW = "no-review"
+    NO_STAND_IN = "no-stand-in"
+    NUDGED = "nudged"
+    OWN_REVIEW = "own-review"
+    REVIEWED = "reviewed"
+    STANDS_IN_FOR_REQUESTER = "stands-in-for-requester"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,12 @@ class Actor:
     person: Person
     tenant_id: str
     may_request: bool
-    may_approve: bool
+    may_approve: bool  #: for themselves, or for those whom they stand in for
+    #: approvers whose role they have for now; empty for those who are approvers themselves
+    stands_in_for: tuple[Person, ...] = ()
+    escalation: bool = False  #: becomes an approver of a request once it is escalated
+    #: why not, where `may_approve` is False
+    not_approver: DenialReason = DenialReason.NOT_APPROVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +59,8 @@ class RequestFacts:
     expires_at: datetime | None = None  #: UTC; None while draft
     cancelling: bool = False  #: cancellation was requested
     reason_wanted: bool = False  #: an overlap has to be explained before it can be approved
+    escalated: bool = False  #: those of the escalation are approvers of it, too
+    nudged_at: datetime | None = None  #: UTC; when its requester reminded the approvers last
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +131,7 @@ def may_decide(actor: Actor, request: RequestFacts, *, four_eyes: bool, now: dat
     if request.state is not RequestState.WAITING:
         return Denied(DenialReason.ALREADY_DECIDED)
     if not actor.may_approve:
-        return Denied(DenialReason.NOT_APPROVER)
+        return Denied(actor.not_approver)
     if four_eyes and actor.person.object_id == request.requester_id:
         return Denied(DenialReason.OWN_REQUEST)
     if request.expires_at is not None and now >= request.expires_at:
@@ -152,7 +166,7 @@ def may_reconcile(actor: Actor, request: RequestFacts, *, four_eyes: bool) -> De
     if request.tenant_id != actor.tenant_id:
         return Denied(DenialReason.NO_SUCH_REQUEST)
     if not actor.may_approve:
-        return Denied(DenialReason.NOT_APPROVER)
+        return Denied(actor.not_approver)
     if four_eyes and actor.person.object_id == request.requester_id:
         return Denied(DenialReason.OWN_REQUEST)
     return ALLOWED if request.state is RequestState.RUNNING else Denied(DenialReason.NOT_RUNNING)

@@ -229,6 +229,19 @@ class PhoneSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """A use of break-glass, and what came of its review. Times are UTC."""
+
+    used_by: Person
+    used_at: datetime
+    reason: str
+    ticket: str
+    reviewed_by: Person | None = None  #: None while it is open
+    reviewed_at: datetime | None = None
+    comment: str = ""  #: the reviewer's
+
+
+@dataclass(frozen=True, slots=True)
 class RequestSnapshot:
     """Times are UTC. Persons are None until they acted."""
 
@@ -267,6 +280,9 @@ class RequestSnapshot:
     hold: AccountHold | None = None  #: None unless it holds the request
     rechecked: Sequence[Notice] = ()  #: what came of checking accounts again at the approval
     sightings: Sightings | None = None  #: in the sign-in log; None if no phone is looked for there
+    review: Review | None = None  #: of break-glass; None if it was not used
+    nudged_at: datetime | None = None  #: when the requester reminded the approvers last
+    escalated_at: datetime | None = None  #: since when those of the escalation are approvers, too
 
     @property
     def phones_by_status(self) -> Tally:
@@ -291,3 +307,4 @@ class HistoryLine:
     created_at: datetime
     phones: Tally
     decided_by: Person | None = None
+    review_open: bool = False  #: break-glass was used, and nobody has reviewed it yet

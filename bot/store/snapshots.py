@@ -40,7 +40,7 @@ from bot.signin.snapshot import (
     StalledBatch,
     Tally,
 )
-from bot.store import account_checks, batches, overlaps, requests, sightings, windows
+from bot.store import account_checks, batches, overlaps, requests, reviews, sightings, windows
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.models import (
@@ -49,6 +49,7 @@ from bot.store.models import (
     IssueRow,
     PhoneRow,
     RequestRow,
+    ReviewRow,
     SightingRow,
 )
 
@@ -101,6 +102,7 @@ async def load(
         hold=await _hold(tx, row),
         rechecked=[Notice(n["code"], n["arguments"]) for n in row.recheck_notices],
         sightings=await sightings.of_request(tx, request_id),
+        review=await reviews.load(tx, request_id),
     )
 
 
@@ -551,15 +553,18 @@ async def history(
     states: Sequence[RequestState] = (),
     newest: int = 10,
 ) -> list[HistoryLine]:
-    """The newest requests of a tenant, of one requester or (None) of all."""
+    """The newest requests of a tenant, of one requester or (None) of all; with `states`, those in them and
+    those with an open review."""
+    unreviewed = select(ReviewRow.request_id).where(ReviewRow.reviewed_at.is_(None))
     conditions = [RequestRow.tenant_id == tenant_id]
     if requester_id is not None:
         conditions.append(RequestRow.requester_id == requester_id)
     if states:
-        conditions.append(RequestRow.state.in_([state.value for state in states]))
+        in_states = RequestRow.state.in_([state.value for state in states])
+        conditions.append(in_states | RequestRow.id.in_(unreviewed))
     rows = (
         await tx.execute(
-            select(RequestRow.__table__)
+            select(RequestRow.__table__, RequestRow.id.in_(unreviewed).label("review_open"))
             .where(*conditions)
             .order_by(RequestRow.created_at.desc(), RequestRow.id)
             .limit(newest)
@@ -575,6 +580,7 @@ async def history(
             created_at=row.created_at,
             phones=phones.get(row.id, Tally()),
             decided_by=_person(row.decided_by_id, row.decided_by_name),
+            review_open=row.review_open,
         )
         for row in rows
     ]

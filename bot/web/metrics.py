@@ -6,12 +6,12 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from bot.signin.batch import BatchState
 from bot.signin.request import Hold, RequestState
-from bot.store import batches, posts, requests
+from bot.store import batches, posts, requests, reviews
 from bot.store.database import Database
 
 
 class Metrics:
-    """Counts of requests, held ones, batches, and undelivered posts."""
+    """Counts of requests, held ones, batches, open reviews, and undelivered posts."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -28,6 +28,9 @@ class Metrics:
         self._batches = Gauge(
             "offhook_batches", "Batches by state", ["state"], registry=self._registry
         )
+        self._reviews = Gauge(
+            "offhook_reviews", "Uses of break-glass without a review", registry=self._registry
+        )
         self._outbox = Gauge("offhook_outbox", "Undelivered messages", registry=self._registry)
 
     async def text(self) -> bytes:
@@ -37,6 +40,7 @@ class Metrics:
             hold_counts = await requests.hold_counts(tx)
             batch_counts = await batches.counts(tx)
             undelivered = await posts.backlog(tx)
+            open_reviews = await reviews.still_open(tx)
         for state in RequestState:
             self._requests.labels(state.value).set(request_counts.get(state.value, 0))
         for hold in (Hold.CHECKING, Hold.HELD):
@@ -44,4 +48,5 @@ class Metrics:
         for batch_state in BatchState:
             self._batches.labels(batch_state.value).set(batch_counts.get(batch_state.value, 0))
         self._outbox.set(undelivered)
+        self._reviews.set(open_reviews.count)
         return generate_latest(self._registry)

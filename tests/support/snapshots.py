@@ -24,6 +24,7 @@ from bot.signin.snapshot import (
     ReconciliationQuestion,
     RegionProgress,
     RequestSnapshot,
+    Review,
     RosterSummary,
     StalledBatch,
     Tally,
@@ -34,6 +35,7 @@ TENANT = "72f988bf-86f1-41af-91ab-2d7cd011db47"
 ALEX = Person("00000000-0000-0000-0000-000000000020", "Alex Wilber")
 MEGAN = Person("00000000-0000-0000-0000-000000000021", "Megan Bowen")
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+REVIEW = Review(ALEX, NOON, "All lobby phones are down", "INC0012345")
 PAGE_SIZE = 10
 MESSAGES = (
     "Device is offline.",
