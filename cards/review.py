@@ -15,7 +15,8 @@ def build(context: CardContext) -> CardParts:
     snapshot = context.snapshot
     review = snapshot.review
     if review is None:
-        return CardParts(status.headline(context), status.style(snapshot), ())
+        style = status.style(snapshot)
+        return CardParts(status.headline(context), style, (), status.timeline(context))
     person = context.person_name(review.used_by)
     pairs = [
         (context.words("fact-requester"), context.markdown_value(person)),

@@ -90,11 +90,11 @@ async def open_reviews(database: Database) -> Finding:
     check = "reviews"
     try:
         if not await asyncio.to_thread(health.exists, database.url):
-            return unknown(check, "found-teams-silent")
+            return ok(check, "found-reviews")
         async with database.read() as tx:
             found = await reviews.still_open(tx)
     except (SQLAlchemyError, DatabaseError, OSError):
-        return unknown(check, "found-teams-no-database")
+        return unknown(check, "found-reviews-no-database")
     if found.since is None:
         return ok(check, "found-reviews")
     return warning(check, "found-reviews-open", count=found.count, since=f"{found.since:%Y-%m-%d}")

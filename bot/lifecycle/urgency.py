@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta, tzinfo
-from typing import Any
 
-from sqlalchemy import ColumnElement, or_, update
+from sqlalchemy import ColumnElement, and_, or_, update
 
 from bot.lifecycle.notifications import Notifications
 from bot.signin.reminders import MOST, NUDGE_EVERY, allowed_at, next_reminder
@@ -15,24 +14,11 @@ from bot.store.database import Transaction
 from bot.store.models import RequestRow
 from bot.store.requests import Request
 
-#: Every card shows it.
-_SHOWN = {"version": RequestRow.version + 1, "state_version": RequestRow.state_version + 1}
 
-
-async def _update(
-    tx: Transaction, request: Request, *conditions: ColumnElement[bool], **columns: Any
-) -> bool:
-    """Update a request that still waits. Returns False if it does not, or not under these conditions."""
-    updated = await tx.execute(
-        update(RequestRow)
-        .where(
-            RequestRow.id == request.id,
-            RequestRow.state == RequestState.WAITING.value,
-            *conditions,
-        )
-        .values(**columns)
+def _waits(request: Request, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+    return and_(
+        RequestRow.id == request.id, RequestRow.state == RequestState.WAITING.value, *conditions
     )
-    return updated.rowcount == 1
 
 
 async def remind(
@@ -51,17 +37,21 @@ async def remind(
     at = allowed_at(now, last=last, expires_at=expires_at, zone=zone)
     if at > now or request.reminders >= MOST:
         later = request.reminders < MOST and at < expires_at
-        await _update(tx, request, due, remind_at=at if later else None)
+        await tx.execute(
+            update(RequestRow).where(_waits(request, due)).values(remind_at=at if later else None)
+        )
         return False
     sent = request.reminders + 1
-    if not await _update(
-        tx,
-        request,
-        due,
-        remind_at=next_reminder(now, sent=sent, expires_at=expires_at, zone=zone),
-        reminders=sent,
-        reminded_at=now,
-    ):
+    reminded = await tx.execute(
+        update(RequestRow)
+        .where(_waits(request, due))
+        .values(
+            remind_at=next_reminder(now, sent=sent, expires_at=expires_at, zone=zone),
+            reminders=sent,
+            reminded_at=now,
+        )
+    )
+    if reminded.rowcount != 1:
         return False
     await audit.record(tx, request.id, "reminded", now, reminders=sent)
     await notify.reminded(tx, request, now)
@@ -75,18 +65,20 @@ async def nudge(
 
     Returns False when the request has moved on, its time is over, or the last nudge is not an hour ago.
     """
-    nudged = await _update(
-        tx,
-        request,
-        RequestRow.expires_at > now,
-        or_(RequestRow.nudged_at.is_(None), RequestRow.nudged_at <= now - NUDGE_EVERY),
-        nudged_at=now,
-        **_SHOWN,
+    again = or_(RequestRow.nudged_at.is_(None), RequestRow.nudged_at <= now - NUDGE_EVERY)
+    nudged = await tx.execute(
+        update(RequestRow)
+        .where(_waits(request, RequestRow.expires_at > now, again))
+        .values(
+            nudged_at=now,
+            version=RequestRow.version + 1,
+            state_version=RequestRow.state_version + 1,
+        )
     )
-    if nudged:
+    if nudged.rowcount == 1:
         await audit.record(tx, request.id, "nudged", now, actor)
         await notify.nudged(tx, request, now)
-    return nudged
+    return nudged.rowcount == 1
 
 
 async def escalate(
@@ -97,16 +89,17 @@ async def escalate(
     `after`: how long approvers had it for themselves. Returns False before, if it has moved on, or if
     it was escalated before.
     """
-    escalated = await _update(
-        tx,
-        request,
-        RequestRow.escalated_at.is_(None),
-        RequestRow.asked_at <= now - after,
-        RequestRow.expires_at > now,
-        escalated_at=now,
-        **_SHOWN,
+    due = and_(RequestRow.escalated_at.is_(None), RequestRow.asked_at <= now - after)
+    escalated = await tx.execute(
+        update(RequestRow)
+        .where(_waits(request, RequestRow.expires_at > now, due))
+        .values(
+            escalated_at=now,
+            version=RequestRow.version + 1,
+            state_version=RequestRow.state_version + 1,
+        )
     )
-    if escalated:
+    if escalated.rowcount == 1:
         await audit.record(tx, request.id, "escalated", now)
         await notify.escalated(tx, request, now)
-    return escalated
+    return escalated.rowcount == 1

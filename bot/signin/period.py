@@ -47,14 +47,14 @@ def end(text: str, now: datetime, zone: tzinfo) -> datetime:
     day = _day(found["day"], now.astimezone(zone).date())
     try:
         if found["hour"] is None:
-            return end_of(day, zone)
+            return _end_of(day, zone)
         at = time(int(found["hour"]), int(found["minute"]))
         return datetime.combine(day, at, zone).astimezone(UTC)
     except (OverflowError, ValueError) as error:  # at the ends of the calendar
         raise PeriodError(text) from error
 
 
-def end_of(day: date, zone: tzinfo) -> datetime:
+def _end_of(day: date, zone: tzinfo) -> datetime:
     """The midnight that ends the day, in UTC. Raises `OverflowError` on the calendar's last day."""
     return datetime.combine(day + timedelta(days=1), time(), zone).astimezone(UTC)
 

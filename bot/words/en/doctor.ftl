@@ -144,6 +144,8 @@ found-break-glass = { $people ->
     }
     .fix = Keep { $setting } as short as possible. Try it once in a while, and check that somebody reviews each use.
 found-reviews = Every use of break-glass has been reviewed.
+found-reviews-no-database = Without the database, it is unknown whether a use of break-glass waits for its review.
+    .fix = Fix the database first.
 found-reviews-open = { $count ->
         [one] { $count } use of break-glass has not been reviewed, since { $since }.
        *[other] { $count } uses of break-glass have not been reviewed, the oldest since { $since }.
