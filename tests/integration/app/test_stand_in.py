@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, insert, select, update
+from sqlalchemy import insert, select, update
 
 from bot.simulator.client import Chat, texts
 from bot.simulator.connector import Posted
@@ -72,28 +72,15 @@ async def hand_over(bot: RunningBot, to: Person = ADELE, until: str = "until tom
     assert f"{to.name} stands in for you until" in answer, answer
 
 
-def stand_ins(bot: RunningBot) -> list[tuple[str, str]]:
-    engine = create_engine(bot.settings.database)
-    with engine.begin() as connection:
-        rows = connection.execute(select(StandInRow.approver_id, StandInRow.stand_in_id)).all()
-    engine.dispose()
+async def stand_ins(bot: RunningBot) -> list[tuple[str, str]]:
+    rows = await bot.sql(select(StandInRow.approver_id, StandInRow.stand_in_id))
     return [(row[0], row[1]) for row in rows]
 
 
-def change(bot: RunningBot, statement: Any) -> None:
-    engine = create_engine(bot.settings.database)
-    with engine.begin() as connection:
-        connection.execute(statement)
-    engine.dispose()
-
-
-def audited(bot: RunningBot, action: str) -> list[dict[str, Any]]:
-    engine = create_engine(bot.settings.database)
-    with engine.begin() as connection:
-        found = select(EventRow.actor_id, EventRow.actor_name, EventRow.detail)
-        rows = connection.execute(found.where(EventRow.action == action)).all()
-    engine.dispose()
-    return [{"actor_id": row[0], "actor_name": row[1], **row[2]} for row in rows]
+async def audited(bot: RunningBot, action: str) -> list[dict[str, Any]]:
+    columns = (EventRow.actor_id, EventRow.actor_name, EventRow.detail)
+    found = select(*columns).where(EventRow.action == action).order_by(EventRow.id)
+    return [{"actor_id": row[0], "actor_name": row[1], **row[2]} for row in await bot.sql(found)]
 
 
 async def test_stand_in_approves_with_both_names_on_card_and_in_audit(bot: RunningBot) -> None:
@@ -108,13 +95,13 @@ async def test_stand_in_approves_with_both_names_on_card_and_in_audit(bot: Runni
     assert "Adele Vance for Megan Bowen approved the sign-in of 2 phones." in texts(answer.card)
     await bot.wait_for_results()
 
-    (event,) = audited(bot, "approved")
+    (event,) = await audited(bot, "approved")
     assert (event["actor_id"], event["for_id"]) == (ADELE.object_id, MEGAN.object_id)
     assert (event["actor_name"], event["for_name"]) == (
         "Adele Vance for Megan Bowen",
         "Megan Bowen",
     )
-    (named,) = audited(bot, "stand-in named")
+    (named,) = await audited(bot, "stand-in named")
     assert (named["actor_id"], named["stand_in_id"]) == (MEGAN.object_id, ADELE.object_id)
 
 
@@ -151,16 +138,20 @@ async def test_what_is_no_mention_of_a_member_grants_nothing(bot: RunningBot) ->
     ]
     for text, entities, expected in tries:
         assert expected in await say(bot, MEGAN, text, *entities), text
-    assert stand_ins(bot) == []
-    denied = {event["reason"] for event in audited(bot, "denied")}
+    assert await stand_ins(bot) == []
+    denied = {event["reason"] for event in await audited(bot, "denied")}
     assert {"stand-in-not-a-member", "stand-in-guest", "stand-in-yourself"} <= denied
 
 
 @pytest.mark.parametrize(
     ("side", "fault", "expected"),
     [
-        ("teams", Fault(call=Call.MEMBERS, fault=FaultKind.FAIL), "Teams does not answer"),
-        ("gateway", Fault(call=Call.USERS, fault=FaultKind.FAIL), "the directory does not answer"),
+        ("teams", Fault(call=Call.MEMBERS, fault=FaultKind.UNAVAILABLE), "Teams does not answer"),
+        (
+            "gateway",
+            Fault(call=Call.USERS, fault=FaultKind.UNAVAILABLE),
+            "the directory does not answer",
+        ),
     ],
 )
 async def test_nobody_stands_in_while_it_cannot_be_told_who_that_is(
@@ -170,7 +161,7 @@ async def test_nobody_stands_in_while_it_cannot_be_told_who_that_is(
     entity = mention("Adele Vance", f"29:{ADELE.object_id}")
     answer = await say(bot, MEGAN, "delegate <at>Adele Vance</at> for 1 day", entity)
     assert expected in answer
-    assert stand_ins(bot) == []
+    assert await stand_ins(bot) == []
 
 
 async def test_stand_in_passes_nothing_on(bot: RunningBot) -> None:
@@ -178,7 +169,7 @@ async def test_stand_in_passes_nothing_on(bot: RunningBot) -> None:
     entity = mention("Isaiah Langer", f"29:{ISAIAH.object_id}")
     answer = await say(bot, ADELE, "delegate <at>Isaiah Langer</at> for 1 day", entity)
     assert "a stand-in can't pass it on" in answer
-    assert stand_ins(bot) == [(MEGAN.object_id, ADELE.object_id)]
+    assert await stand_ins(bot) == [(MEGAN.object_id, ADELE.object_id)]
     # Neither by a click on somebody else's card.
     data = {"to": ISAIAH.object_id, "until": f"{datetime.now(UTC):%Y-%m-%d}"}
     answer = await bot.send_action(ADELE, "stand_in", data, chat=GROUP_CHAT)
@@ -220,12 +211,12 @@ async def test_stand_in_ends_by_stop_by_time_and_with_the_role(bot: RunningBot) 
 
     since = bot.now
     await hand_over(bot)
-    change(bot, update(StandInRow).values(until=datetime.now(UTC)))
+    await bot.sql(update(StandInRow).values(until=datetime.now(UTC)))
     await assert_no_approver()
     # Whether or not anybody clicks, its end is written.
     await bot.wait_for_text("no longer stands in for Megan Bowen", since=since)
-    assert stand_ins(bot) == []
-    assert audited(bot, "stand-in ended")[-1]["actor_id"] == ""
+    assert await stand_ins(bot) == []
+    assert (await audited(bot, "stand-in ended"))[-1]["actor_id"] == ""
 
     values = {
         "tenant_id": bot.settings.home_tenant,
@@ -235,9 +226,9 @@ async def test_stand_in_ends_by_stop_by_time_and_with_the_role(bot: RunningBot) 
         "stand_in_name": "Adele Vance",
         "until": datetime.now(UTC) + timedelta(days=1),
     }
-    change(bot, insert(StandInRow).values(**values))
+    await bot.sql(insert(StandInRow).values(**values))
     await assert_no_approver()
-    change(bot, update(StandInRow).values(tenant_id="elsewhere", approver_id=MEGAN.object_id))
+    await bot.sql(update(StandInRow).values(tenant_id="elsewhere", approver_id=MEGAN.object_id))
     await assert_no_approver()
     assert has_button(approval, "approve")
 
@@ -266,15 +257,15 @@ async def test_card_hands_over_once_and_stops(bot: RunningBot) -> None:
     ):
         answer = await bot.click(MEGAN, card, "stand_in", {"to": to, "until": until})
         assert expected in answer.text
-    assert stand_ins(bot) == []
+    assert await stand_ins(bot) == []
 
     chosen = {"to": ADELE.object_id, "until": tomorrow}
     answer = await bot.click(MEGAN, card, "stand_in", chosen)
     assert "Adele Vance stands in for you until" in texts(answer.card)
     await bot.click(MEGAN, card, "stand_in", chosen)  # a double click
-    assert len(audited(bot, "stand-in named")) == 1
+    assert len(await audited(bot, "stand-in named")) == 1
     await bot.click(MEGAN, card, "stand_in", {**chosen, "to": ISAIAH.object_id})
-    assert stand_ins(bot) == [(MEGAN.object_id, ISAIAH.object_id)]  # in her place
+    assert await stand_ins(bot) == [(MEGAN.object_id, ISAIAH.object_id)]  # in her place
 
     isaiahs = await card_of(bot, ISAIAH, Chat("a:isaiah"))
     assert "You stand in for Megan Bowen until" in text_of(isaiahs)
@@ -283,7 +274,7 @@ async def test_card_hands_over_once_and_stops(bot: RunningBot) -> None:
     answer = await bot.click(MEGAN, current, "stand_in_stop")
     assert "nobody stands in for you" in texts(answer.card)
     assert "Nobody stands in" in (await bot.click(MEGAN, current, "stand_in_stop")).text
-    assert stand_ins(bot) == []
+    assert await stand_ins(bot) == []
 
 
 async def test_card_of_nobody_lets_requesters_hand_over_nothing(bot: RunningBot) -> None:
@@ -292,4 +283,4 @@ async def test_card_of_nobody_lets_requesters_hand_over_nothing(bot: RunningBot)
     assert not has_button(card, "stand_in")
     answer = await bot.send_action(ALEX, "stand_in", {"to": ADELE.object_id, "until": "2026-12-01"})
     assert "Only approvers can hand over their role" in answer.text
-    assert audited(bot, "denied")[-1]["what"] == "delegate"
+    assert (await audited(bot, "denied"))[-1]["what"] == "delegate"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import create_engine, update
+from sqlalchemy import update
 
 from bot.simulator.client import Chat, texts
 from bot.store.models import RequestRow
@@ -24,15 +24,6 @@ from tests.support.running_bot import (
 )
 
 ISAIAHS = Chat("a:isaiah")
-
-
-def backdate(bot: RunningBot, **columns: timedelta) -> None:
-    """Set times of the requests back."""
-    engine = create_engine(bot.settings.database)
-    with engine.begin() as connection:
-        values = {name: datetime.now(UTC) - ago for name, ago in columns.items()}
-        connection.execute(update(RequestRow).values(**values))
-    engine.dispose()
 
 
 async def test_requester_reminds_approvers_once_an_hour(bot: RunningBot) -> None:
@@ -54,10 +45,11 @@ async def test_requester_reminds_approvers_once_an_hour(bot: RunningBot) -> None
     await bot.say(f"nudge {request_id_of(validation)}")
     await bot.wait_for_text("less than an hour ago", chat=CHAT)
 
-    backdate(bot, nudged_at=timedelta(hours=1))
+    await bot.sql(update(RequestRow).values(nudged_at=datetime.now(UTC) - timedelta(hours=1)))
+    since = bot.now
     await bot.say(f"nudge {request_id_of(validation)}")
     await bot.wait_for_text("I reminded the approvers", chat=CHAT)
-    await bot.received(CHANNEL)
+    await bot.wait_for_text("asks you to decide", since=since)
     nudges = [m for m in bot.teams.connector.messages if "asks you to decide" in m.text]
     assert len(nudges) == 2
 
@@ -78,13 +70,8 @@ async def test_people_of_the_escalation_approve_once_it_is_escalated(make_bot: M
     other = await bot.request_approval(await bot.submit_file(phones_csv(1, start=50)))
 
     since = bot.now
-    engine = create_engine(bot.settings.database)
-    with engine.begin() as connection:
-        asked_at = datetime.now(UTC) - timedelta(hours=12)
-        connection.execute(
-            update(RequestRow).where(RequestRow.id == request_id).values(asked_at=asked_at)
-        )
-    engine.dispose()
+    asked_at = datetime.now(UTC) - timedelta(hours=12)
+    await bot.sql(update(RequestRow).where(RequestRow.id == request_id).values(asked_at=asked_at))
     notice = await bot.wait_for_text(f"Request {request_id} by Alex Wilber is escalated")
     assert notice.conversation_id.startswith(CHANNEL.id)
     await bot.wait_for(
