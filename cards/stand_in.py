@@ -108,5 +108,5 @@ def _button(verb: Verb, label: str, *, with_inputs: bool = False) -> ExecuteActi
         title=label,
         style="positive" if with_inputs else None,
         associated_inputs="auto" if with_inputs else "none",
-        data={},
+        data={"request": "", "version": 0},  # which every button has: it is about none
     )

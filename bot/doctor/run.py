@@ -58,14 +58,16 @@ class Doctor:
         ]
         if self._uses_powershell:
             host_checks.append(self._within(powershell.versions(self.settings.pwsh), "powershell"))
-        on_host, approvers, bot, gateway, graph, chat, reviews = await asyncio.gather(
+        on_host, approvers, bot, gateway, graph, (chat, reviews) = await asyncio.gather(
             asyncio.gather(*host_checks),
             self._within(safeguards.approvers(self.settings, self.directory), "approvers"),
             self._bot(),
             self._gateway_skipped() if gateway_access is None else self._gateway(gateway_access),
             self._graph(),
-            self._within(host.chat(self.settings, self.database), "teams"),
-            self._within(host.open_reviews(self.database), "reviews"),
+            asyncio.gather(
+                self._within(host.chat(self.settings, self.database), "teams"),
+                self._within(host.open_reviews(self.database), "reviews"),
+            ),
         )
         guarded = [
             safeguards.four_eyes(self.settings),

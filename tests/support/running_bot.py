@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
-from sqlalchemy import Executable, NullPool, Row, create_engine
+from sqlalchemy import Executable, NullPool, create_engine
 
 from bot.app import running
 from bot.settings.model import Settings
@@ -172,16 +172,16 @@ class RunningBot:
     def client(self) -> TeamsClient:
         return TeamsClient(self.session, self.url, self.teams)
 
-    async def sql(self, statement: Executable) -> list[Row[Any]]:
+    async def sql(self, statement: Executable) -> list[tuple[Any, ...]]:
         """Run a statement on the service's database. In a thread: the service may be writing."""
 
-        def run() -> list[Row[Any]]:
+        def run() -> list[tuple[Any, ...]]:
             engine = create_engine(
                 self.settings.database, connect_args={"timeout": PATIENCE}, poolclass=NullPool
             )
             with engine.begin() as connection:
                 result = connection.execute(statement)
-                return list(result) if result.returns_rows else []
+                return [tuple(row) for row in result] if result.returns_rows else []
 
         return await asyncio.to_thread(run)
 

@@ -94,9 +94,9 @@ def test_deadline_inside_the_night_is_reminded_of_at_night() -> None:
 
 def test_reminders_back_off_until_the_last_hour() -> None:
     morning = datetime(2026, 11, 23, 8, tzinfo=UTC)
-    due = next_reminder(morning, sent=1, expires_at=morning + 12 * HOUR, zone=UTC)
-    assert due == morning + 9 * HOUR
-    assert next_reminder(due, sent=2, expires_at=morning + 12 * HOUR, zone=UTC) is None
+    expires_at, evening = morning + 12 * HOUR, morning + 9 * HOUR
+    assert next_reminder(morning, sent=1, expires_at=expires_at, zone=UTC) == evening
+    assert next_reminder(evening, sent=2, expires_at=expires_at, zone=UTC) is None
     assert next_reminder(morning, sent=4, expires_at=morning + 99 * HOUR, zone=UTC) is None
 
 
