@@ -10,7 +10,7 @@ from bot.signin.break_glass import REVIEW_EVERY
 from bot.signin.digest import UNKEYED, Digests
 from bot.signin.reminders import daytime
 from bot.signin.request import Person
-from bot.store import audit, posts, requests, reviews
+from bot.store import audit, locks, posts, requests, reviews
 from bot.store.database import Transaction
 from bot.store.models import RequestRow
 from bot.store.requests import Request
@@ -76,6 +76,7 @@ async def review(
 
     Returns False if it is closed already, or if `actor` used break-glass.
     """
+    await locks.requests(tx, request.id)
     if not await reviews.close(tx, request.id, comment=comment, actor=actor, now=now):
         return False
     await requests.touch(tx, request.id, state_version=RequestRow.state_version + 1)
