@@ -5,7 +5,16 @@ from __future__ import annotations
 from microsoft_teams.cards.core import Action, CardElement, TextInput
 
 from bot.signin.request import RequestState
-from cards import accounts, acknowledgment, approval_facts, phone_list, status, unusual, votes
+from cards import (
+    accounts,
+    acknowledgment,
+    approval_facts,
+    phone_list,
+    status,
+    unusual,
+    urgency,
+    votes,
+)
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, facts, text
 from cards.types import Panel, Verb, Viewer
@@ -42,6 +51,7 @@ def _waiting(context: CardContext) -> CardParts:
             *unusual.changed(context),
             *unusual.section(context),
             *votes.lines(context),
+            *urgency.lines(context),
             *([] if listing else [facts(approval_facts.pairs(context))]),
             *([] if listing else _what_was_checked(context)),
             *phone_list.section(context),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
 from types import MappingProxyType
 from typing import Any
 
-from bot.commands.chat import Answer, Files, Sender, TextAnswer
+from bot.commands.chat import Answer, Files, Members, Mention, Sender, TextAnswer
 from bot.commands.roles import Roles
 from bot.doctor import RunChecks
 from bot.gateway import SipGateway
@@ -19,6 +19,7 @@ from bot.lifecycle import denials
 from bot.lifecycle.notifications import Notifications
 from bot.runner.projection import Projection
 from bot.settings.model import Exports
+from bot.signin import stand_in
 from bot.signin.acknowledgment import TYPED_ABOVE
 from bot.signin.digest import UNKEYED, Digests
 from bot.signin.policy.decision import Decision, DenialReason, Ruling
@@ -51,6 +52,7 @@ class Rules:
     check_accounts: bool = False
     mends: bool = False  #: whether accounts can be mended
     typed_above: int = TYPED_ABOVE  #: phones up to which an approver ticks a box, without more
+    zone: tzinfo = UTC  #: of the approvers
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class Context:
     #: one file at a time is read and stored, so that files hold up neither clicks nor the worker
     intake: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     digests: Digests = UNKEYED  #: what approvals are bound to
+    members: Members | None = None  #: None where mentions cannot be resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +85,18 @@ class Turn:
     """Who asks, and where; judged by one policy, whatever changes meanwhile."""
 
     policy: Policy
-    actor: Actor
+    actor: Actor  #: with their role in the request at hand, if there is one: see `about`
     conversation: ConversationReference
     account_id: str = ""  #: who they are to the chat
     proof: Proof = NO_PROOF
+    mentions: Sequence[Mention] = ()  #: in their message
+    #: their role whatever the request, once `actor` is that of one
+    sender: Actor | None = None
+
+    @property
+    def own(self) -> Actor:
+        """Whoever asks, in nobody's place."""
+        return self.sender or self.actor
 
     @property
     def personal(self) -> bool:
@@ -107,16 +118,40 @@ async def turn_of(
     sender: Sender,
     conversation: ConversationReference,
     proof: Proof = NO_PROOF,
+    mentions: Sequence[Mention] = (),
 ) -> Turn:
     policy = context.roles.policy
     actor = await context.roles.actor(sender, conversation.tenant_id, policy)
-    return Turn(policy, actor, conversation, sender.account_id, proof)
+    return Turn(policy, actor, conversation, sender.account_id, proof, mentions)
 
 
 async def facts_of(context: Context, turn: Turn, request: Request) -> RequestFacts:
     """The request as the policy looks at it."""
     async with context.database.read() as tx:
         return await policy_facts.of_request(tx, turn.policy, request)
+
+
+async def about_request(context: Context, turn: Turn, request: Request) -> Turn:
+    """The turn with the sender's role in one request."""
+    sender = turn.own
+    if not sender.stands_in_for and sender.escalation is Ruling.NO:
+        return turn
+    return about(context, turn, await facts_of(context, turn, request))
+
+
+def about(context: Context, turn: Turn, request: RequestFacts) -> Turn:
+    """The turn with the sender's role in one request, or in one mend. A stand-in has both names there."""
+    sender = turn.own
+    actor = stand_in.about(turn.policy, sender, request)
+    approver = actor.person.stands_in_for
+    if approver is not None:
+        name = context.words(
+            "stand-in-name",
+            person=actor.person.name or context.words("someone"),
+            approver=approver.name or context.words("someone"),
+        )
+        actor = replace(actor, person=replace(actor.person, name=name))
+    return replace(turn, actor=actor, sender=sender)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +175,7 @@ _EXPLAINED_BY_CARD = frozenset(
         DenialReason.NOT_RUNNING,
         DenialReason.ALREADY_CANCELLING,
         DenialReason.ALREADY_VOTED,
+        DenialReason.REVIEWED,
     }
 )
 
@@ -221,6 +257,7 @@ async def visible(context: Context, turn: Turn, text: str, *, change: str = "") 
         request = await requests.load(tx, request_id)
     if request is None:
         return None
+    turn = await about_request(context, turn, request)
     if not (decision := may_see(turn.policy, turn.actor, request.facts)).allowed:
         if change:
             await audit_decision(context, turn, change, decision, request)

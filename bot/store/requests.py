@@ -49,6 +49,10 @@ class Request:
     approver: Person | None = None  #: who approved or rejected it
     hold: Hold = Hold.NONE
     hold_version: int = 0  #: `version` at which new failures held it last, 0 if none did
+    reminders: int = 0  #: reminders that Offhook sent by itself
+    reminded_at: datetime | None = None  #: UTC; when the last of them was sent
+    nudged_at: datetime | None = None  #: UTC; when its requester reminded the approvers last
+    escalated_at: datetime | None = None  #: UTC; since when those of the escalation may approve it
 
     @property
     def facts(self) -> RequestFacts:
@@ -60,6 +64,8 @@ class Request:
             self.cancel_asked_at is not None,
             self.reason_wanted_since is not None,
             self.reason,
+            escalated=self.escalated_at is not None,
+            nudged_at=self.nudged_at,
         )
 
 
@@ -80,6 +86,8 @@ def header(row: Row[Any]) -> dict[str, Any]:
         "reason": row.reason,
         "reason_wanted_since": row.reason_wanted_since,
         "ticket": row.ticket,
+        "nudged_at": row.nudged_at,
+        "escalated_at": row.escalated_at,
     }
 
 
@@ -105,6 +113,8 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
         approver=Person(row.decided_by_id, row.decided_by_name) if row.decided_by_id else None,
         hold=Hold(row.hold),
         hold_version=row.hold_version,
+        reminders=row.reminders,
+        reminded_at=row.reminded_at,
     )
 
 
@@ -157,6 +167,21 @@ async def due_to_remind(tx: Transaction, now: datetime) -> list[str]:
             RequestRow.expires_at > now,
         )
         .order_by(RequestRow.remind_at, RequestRow.id)
+    )
+    return list(rows.scalars())
+
+
+async def due_to_escalate(tx: Transaction, asked_before: datetime, now: datetime) -> list[str]:
+    """Ids of the waiting requests for which approval was requested by `asked_before`, not escalated yet."""
+    rows = await tx.execute(
+        select(RequestRow.id)
+        .where(
+            RequestRow.state == RequestState.WAITING.value,
+            RequestRow.escalated_at.is_(None),
+            RequestRow.asked_at <= asked_before,
+            RequestRow.expires_at > now,
+        )
+        .order_by(RequestRow.asked_at, RequestRow.id)
     )
     return list(rows.scalars())
 

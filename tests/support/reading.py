@@ -14,7 +14,8 @@ ELEMENTS = frozenset(
         "AdaptiveCard", "TextBlock", "RichTextBlock", "TextRun", "Container", "ColumnSet", "Column",
         "FactSet", "ActionSet", "Table", "TableRow", "TableCell", "Input.Text", "Input.Toggle",
         "Input.ChoiceSet", "Input.Number", "Action.Execute", "Action.ShowCard", "Action.OpenUrl",
-        "Action.ToggleVisibility",
+        "Action.ToggleVisibility", "Input.Date",
+        "Data.Query",  # where a choice set searches: clients that do not know it show no choices
     }
 )  # fmt: skip
 # Beyond 1.5, so a fallback is required

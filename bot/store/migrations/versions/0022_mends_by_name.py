@@ -1,6 +1,6 @@
 """Which accounts of a mend were named by people, since the guard's checks do not know of them.
 
-Revision: 0022, after 0016.
+Revision: 0022, after 0021.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0022"
-down_revision = "0016"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
