@@ -64,9 +64,10 @@ from bot.settings.model import (
     Settings,
 )
 from bot.signin.digest import Digests
-from bot.signin.policy.model import Policy, simple
+from bot.signin.policy.model import Policy, simple, with_break_glass
+from bot.signin.request import Person
 from bot.signin.timing import Timing
-from bot.store import policy_facts
+from bot.store import policy_facts, stand_ins
 from bot.store.connect import database_of
 from bot.store.database import UNUSABLE, Database
 from bot.store.requests import Request
@@ -181,7 +182,9 @@ async def running(
             clock=utc_now,
             policy=watch_policy.current,
         )
-        notifications = Notifications(settings.approvals, settings.notifications, words)
+        notifications = Notifications(
+            settings.approvals, settings.notifications, words, settings.zone
+        )
         digests = Digests(settings.digest_key.get_secret_value().encode())
         publisher = Publisher(
             database,
@@ -258,12 +261,22 @@ async def running(
             mending.wake()
 
         deadlines = Deadlines(
-            database, notifications, timing=timing, clock=utc_now, changed=publisher.wake
+            database,
+            notifications,
+            timing=timing,
+            clock=utc_now,
+            changed=publisher.wake,
+            zone=settings.zone,
+            escalate_after=(
+                timedelta(seconds=settings.escalates_after) if settings.escalation else None
+            ),
         )
         roles = Roles(
             GraphDirectory(session, graph_url, tokens, scope=settings.graph_scope),
             watch_policy.current,
             monotonic=time.monotonic,
+            escalation=settings.escalation,
+            stands_in_for=partial(stands_in_for, database),
         )
         starts = Starts(
             database,
@@ -294,6 +307,7 @@ async def running(
                 check_accounts=settings.checks_accounts,
                 mends=settings.mends_accounts,
                 typed_above=settings.typed_above,
+                zone=settings.zone,
             ),
             clock=utc_now,
             changed=changed,
@@ -304,6 +318,7 @@ async def running(
             mend_delegations=mend_delegations,
             owner=owner,
             digests=digests,
+            members=edge.messenger,
         )
         application = web.Application()
         edge.endpoint(Dispatcher(context), words).add_to(application)
@@ -347,10 +362,17 @@ async def running(
 
 
 def policy_of(settings: Settings) -> Policy:
-    """The policy of the file, else that of the settings. Raises `PolicyError`."""
+    """The policy of the file, else that of the settings; break-glass is always that of the settings. Raises
+    `PolicyError`."""
     if settings.policy is not None:
-        return load_policy(settings.policy, anyone_approves=settings.local)
-    return simple(settings.may_request, settings.may_approve, four_eyes=settings.four_eyes)
+        policy = load_policy(settings.policy, anyone_approves=settings.local)
+        return with_break_glass(policy, settings.break_glass)
+    return simple(
+        settings.may_request,
+        settings.may_approve,
+        four_eyes=settings.four_eyes,
+        break_glass=settings.break_glass,
+    )
 
 
 async def _still_allowed(database: Database, roles: Roles, request: Request) -> bool | None:
@@ -382,6 +404,12 @@ def _audit_streams(
 def _webhook(settings: Settings, session: aiohttp.ClientSession) -> Webhook | None:
     url = settings.audit_webhook.get_secret_value()
     return Webhook(session, url, settings.webhook_key) if url else None
+
+
+async def stands_in_for(database: Database, tenant_id: str, object_id: str) -> Sequence[Person]:
+    """Those who handed over their role to somebody, whether they still have it or not."""
+    async with database.read() as tx:
+        return await stand_ins.approvers_of(tx, tenant_id, object_id, utc_now())
 
 
 async def _record_stop(database: Database, settings: Settings, owner: str) -> None:

@@ -13,6 +13,7 @@ from cards import (
     schedule,
     status,
     unusual,
+    urgency,
     votes,
 )
 from cards.context import CardContext, CardParts, Headline
@@ -51,6 +52,7 @@ def _waiting(context: CardContext) -> CardParts:
             *unusual.changed(context),
             *unusual.section(context),
             *votes.lines(context),
+            *urgency.lines(context),
             *([] if listing else [facts(approval_facts.pairs(context))]),
             *([] if listing else _what_was_checked(context)),
             *phone_list.section(context),

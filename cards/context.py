@@ -72,6 +72,7 @@ class CardContext:
     offer: MendOffer | None = None  #: on the validation card: what can be mended
     typed_above: int = TYPED_ABOVE  #: phones up to which an approver ticks a box, without more
     standing: Standing | None = None  #: of its approval; None if one click is all it takes
+    break_glass: bool = False  #: the requester may approve it in an emergency
 
     @property
     def escaping_words(self) -> Words:

@@ -13,7 +13,7 @@ from bot.signin.policy.vote import Standing
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.words import Words
-from cards import approval, mend, progress, reconciliation, results, status, validation
+from cards import approval, mend, progress, reconciliation, results, review, status, validation
 from cards.context import BUDGETS, CardContext, CardParts
 from cards.elements import badge, size_bytes, text, title, to_json
 from cards.escape import Markup
@@ -28,6 +28,7 @@ _BUILDERS: Mapping[CardKind, Callable[[CardContext], CardParts]] = MappingProxyT
         CardKind.RECONCILIATION: reconciliation.build,
         CardKind.MEND: mend.build,
         CardKind.MEND_APPROVAL: mend.build_approval,
+        CardKind.REVIEW: review.build,
     }
 )
 
@@ -44,13 +45,14 @@ def render(
     offer: MendOffer | None = None,
     typed_above: int = TYPED_ABOVE,
     standing: Standing | None = None,
+    break_glass: bool = False,
 ) -> RenderedCard:
     """Renders `snapshot` as a card of `kind`, with as much detail as fits in `MAX_BYTES`.
 
     `tenant_id` is the tenant id for provisioning URLs. With `runs_as_approver`, sign-ins use the
     permissions of the approver. `of_mend` is the mend that a mend's card is about, `offer` what a draft's
     card says about mending, `standing` what cards say about votes. Above `typed_above` phones, an approver
-    types the number of passwords.
+    types the number of passwords. With `break_glass`, the requester may approve it in an emergency.
     """
     contexts = [
         CardContext(
@@ -64,6 +66,7 @@ def render(
             offer,
             typed_above,
             standing,
+            break_glass,
         )
         for budget in BUDGETS
     ]

@@ -45,7 +45,19 @@ from cards.escape import markdown, single_line
 from cards.lists import phone_status_with_symbol
 from cards.types import MAX_BYTES, RenderedCard
 
-_COMMANDS = ("help", "template", "urls", "status", "history", "cancel", "retry", "checks", "whoami")
+_COMMANDS = (
+    "help",
+    "template",
+    "urls",
+    "status",
+    "history",
+    "cancel",
+    "retry",
+    "nudge",
+    "delegate",
+    "checks",
+    "whoami",
+)
 _MAX_REQUESTS = 10  # in a list
 _MAX_NAME_CHARS = 40  # of a person or a file in a list
 _MAX_COMMAND_CHARS = 300
@@ -223,6 +235,8 @@ def _request_row(
             else escaping("line-decided", person=person)
         )
         state.append(text(decided, subtle=True, spacing="Small"))
+    if line.review_open:
+        state.append(bold(words("line-review-open"), spacing="Small"))
     return request, state
 
 
@@ -250,6 +264,9 @@ def whoami(
         pairs.append((words("whoami-audits-label"), words("whoami-audits")))
     if profile:
         pairs.insert(0, (words("whoami-upn"), markdown(profile.user_principal_name, 120) or EMPTY))
+    if actor.stands_in_for:
+        names = ", ".join(each.person.name or words("someone") for each in actor.stands_in_for)
+        pairs.append((words("whoami-stands-in"), markdown(names, 200)))
     pairs += [
         (words("whoami-id"), markdown(actor.person.object_id, 80) or EMPTY),
         (words("whoami-tenant"), markdown(actor.tenant_id, 80) or EMPTY),

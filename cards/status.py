@@ -10,7 +10,7 @@ from microsoft_teams.cards.core import ContainerStyle, TextBlock
 from bot.signin.request import Hold, RequestState
 from bot.signin.snapshot import HistoryLine, RequestSnapshot, Tally
 from bot.words import Words
-from cards import schedule
+from cards import break_glass, schedule
 from cards.context import CardContext, Headline
 from cards.elements import SYMBOLS, text, timestamp
 
@@ -124,6 +124,8 @@ def timeline(context: CardContext) -> list[TextBlock]:
 
 def _decision(context: CardContext) -> list[str]:
     snapshot = context.snapshot
+    if snapshot.review is not None:
+        return break_glass.sentences(context, snapshot.review)
     if not snapshot.decided_by or not snapshot.decided_at:
         return []
     rejected = snapshot.state is RequestState.REJECTED

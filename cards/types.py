@@ -24,6 +24,7 @@ class CardKind(StrEnum):
     RECONCILIATION = "question"
     MEND = "mend"  # for its requester
     MEND_APPROVAL = "mend-approval"  # for approvers
+    REVIEW = "review"  # of break-glass, for approvers
 
 
 class Panel(StrEnum):
@@ -59,6 +60,11 @@ class Verb(StrEnum):
     CONTINUE_WITHOUT = "continue_without"
     CHECK_ACCOUNTS = "check_accounts"
     START_NOW = "start_now"
+    NUDGE = "nudge"
+    BREAK_GLASS = "break_glass"
+    REVIEW = "review"
+    STAND_IN = "stand_in"  # about no request
+    STAND_IN_STOP = "stand_in_stop"  # about no request
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,18 @@ from bot.phones.region import Region
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.request import MAX_TICKET, RequestState
 from bot.signin.snapshot import RosterSummary
-from cards import accounts, lists, mend, overlaps, schedule, status, votes, windows
+from cards import (
+    accounts,
+    break_glass,
+    lists,
+    mend,
+    overlaps,
+    schedule,
+    status,
+    urgency,
+    votes,
+    windows,
+)
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import action_row, bold, callout, facts, heading, text
 from cards.escape import single_line
@@ -299,8 +310,11 @@ def _requested(context: CardContext) -> CardParts:
                 actions.append(
                     context.execute_action(Verb.REQUEST_APPROVAL, explain, with_inputs=True)
                 )
+            body += urgency.lines(context)
+            actions.append(urgency.nudge_button(context))
             title = context.words("button-withdraw")
             actions.append(context.execute_action(Verb.WITHDRAW, title, style="destructive"))
+            actions += break_glass.button(context)
         actions += [
             *_issues_button(context),
             *_export_button(context),

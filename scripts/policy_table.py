@@ -16,6 +16,7 @@ from bot.signin.policy.decision import Decision, Ruling
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import Deny, Group, Policy, Rule, Stage
 from bot.signin.request import Person, RequestState
+from bot.signin.stand_in import about
 from bot.words import Words
 
 _NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -35,6 +36,7 @@ POLICY = Policy(
 )
 
 _HIS = RequestFacts(_TENANT, RequestState.DRAFT, "alex", _NOW + timedelta(hours=1))
+_ALEX, _GRACE = (Actor(Person(name, ""), _TENANT, _NETOPS.ids) for name in ("alex", "grace"))
 _VOTE = Actor(Person("megan", ""), _TENANT, _NETOPS.ids)
 
 
@@ -45,6 +47,9 @@ class Kind(NamedTuple):
     groups: tuple[Group, ...]
     unsure: bool = False
     tenant: str = _TENANT
+    #: approvers for whom they stand in
+    stands_in_for: tuple[Actor, ...] = ()
+    escalation: bool = False  #: they belong to it
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -57,6 +62,14 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         "an approver": Kind(False, (_NETOPS,)),
         "an approver of the second stage": Kind(False, (_SOC,)),
         "an approver whom a rule excludes": Kind(False, (_NETOPS, _OUT)),
+        "a stand-in of an approver": Kind(False, (), stands_in_for=(_GRACE,)),
+        "a stand-in of an approver, whom a rule excludes": Kind(
+            False, (_OUT,), stands_in_for=(_GRACE,)
+        ),
+        "a stand-in of its requester": Kind(False, (), stands_in_for=(_ALEX,)),
+        "its requester, who is a stand-in, too": Kind(True, (_DESK,), stands_in_for=(_GRACE,)),
+        "somebody of the escalation": Kind(False, (), escalation=True),
+        "its requester, of the escalation, too": Kind(True, (_DESK,), escalation=True),
         "an auditor": Kind(False, (_AUDIT,)),
         "somebody without a role": Kind(False, ()),
         "somebody, while the directory is down": Kind(False, (), unsure=True),
@@ -65,15 +78,18 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
     }
 )
 
-#: States, with what else changes a decision: `voted`, `overlap` and `overdue` are waiting, too, `canceling`
-#: is running.
+#: States, with what else changes a decision: `voted`, `overlap`, `escalated` and `overdue` are waiting, too,
+#: `canceling` is running; `unreviewed` and `reviewed` have finished, and started with break-glass.
 STATES: Mapping[str, RequestFacts] = MappingProxyType(
     {
         **{state.value: replace(_HIS, state=state) for state in RequestState},
         "voted": replace(_HIS, state=RequestState.WAITING, votes=(_VOTE,)),
         "overlap": replace(_HIS, state=RequestState.WAITING, reason_wanted=True),
+        "escalated": replace(_HIS, state=RequestState.WAITING, escalated=True),
         "overdue": replace(_HIS, state=RequestState.WAITING, expires_at=_NOW),
         "canceling": replace(_HIS, state=RequestState.RUNNING, cancelling=True),
+        "unreviewed": replace(_HIS, state=RequestState.FINISHED, used_by="alex"),
+        "reviewed": replace(_HIS, state=RequestState.FINISHED, used_by="alex", reviewed=True),
     }
 )
 
@@ -91,12 +107,21 @@ def entries() -> Iterator[Entry]:
         for name, kind in KINDS.items():
             object_id = "alex" if kind.own else "somebody"
             ids = frozenset(each for group in kind.groups for each in group.ids)
-            actor = Actor(Person(object_id, ""), kind.tenant, ids, kind.unsure)
+            actor = Actor(
+                Person(object_id, ""),
+                kind.tenant,
+                ids,
+                kind.unsure,
+                kind.stands_in_for,
+                Ruling.YES if kind.escalation else Ruling.NO,
+            )
+            if action in GENERAL:
+                decision = decide(POLICY, action, actor, _HIS, now=_NOW)
+                yield Entry(action, name, "", decision)
+                continue
             for state, request in STATES.items():
-                decision = decide(POLICY, action, actor, request, now=_NOW)
-                if action in GENERAL:
-                    yield Entry(action, name, "", decision)
-                    break
+                role = about(POLICY, actor, request)
+                decision = decide(POLICY, action, role, request, now=_NOW)
                 yield Entry(action, name, state, decision)
 
 

@@ -7,15 +7,17 @@ import json
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from bot.app import policy_of, reading_directory
+from bot.app import policy_of, reading_directory, stands_in_for
 from bot.cli.common import UsageError, load_settings, usage_errors
 from bot.cli.database import with_database
 from bot.commands.roles import Roles
 from bot.directory import DirectoryUnavailableError
 from bot.doctor.policy import SmallStage, small_stages
 from bot.settings.model import Settings
+from bot.signin import stand_in
 from bot.signin.policy.actions import GENERAL, Action, decide
 from bot.signin.policy.decision import Decision, Ruling
 from bot.signin.policy.facts import Actor, RequestFacts
@@ -113,14 +115,24 @@ async def _explain(
                 raise UsageError(f"There is no request {request_id}.")
             facts = await policy_facts.of_request(tx, policy, request)
         tenant_id = request.tenant_id
-    who = await _actor(settings, policy, object_id, tenant_id)
+    who = await _actor(settings, policy, database, object_id, tenant_id)
+    if facts is not None:
+        who = stand_in.about(policy, who, facts)
     facts = facts or RequestFacts(tenant_id, RequestState.DRAFT, "")
     return decide(policy, action, who, facts, now=datetime.now(UTC))
 
 
-async def _actor(settings: Settings, policy: Policy, object_id: str, tenant_id: str) -> Actor:
+async def _actor(
+    settings: Settings, policy: Policy, database: Database, object_id: str, tenant_id: str
+) -> Actor:
     async with reading_directory(settings) as directory:
-        roles = Roles(directory, lambda: policy, monotonic=time.monotonic)
+        roles = Roles(
+            directory,
+            lambda: policy,
+            monotonic=time.monotonic,
+            escalation=settings.escalation,
+            stands_in_for=partial(stands_in_for, database),
+        )
         return await roles.look_up(Person(object_id.lower(), ""), tenant_id, policy)
 
 

@@ -37,7 +37,7 @@ from bot.lifecycle.requests import (
     RegionMissingError,
 )
 from bot.phones import region
-from bot.signin import acknowledgment
+from bot.signin import acknowledgment, stand_in
 from bot.signin.acknowledgment import Acknowledgment
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.digest import HEX_CHARS, equal
@@ -216,9 +216,10 @@ async def withdraw(context: Context, turn: Turn, request: Request, _: Inputs) ->
     return SHOW_CARD
 
 
-async def _undecidable(
+async def undecidable(
     context: Context, turn: Turn, verb: Verb, request: Request, decision: Decision
 ) -> ClickAnswer:
+    """What to answer to a decision that is denied."""
     if decision.reason is DenialReason.EXPIRED:
         # The click came before the deadlines loop: expire it now, so that the card says so.
         async with context.database.write() as tx:
@@ -227,19 +228,43 @@ async def _undecidable(
     return await denied_click(context, turn, verb, request, decision)
 
 
-async def _changed(context: Context, turn: Turn, request: Request, differs: str) -> ClickAnswer:
+async def digest_changed(
+    context: Context, turn: Turn, verb: Verb, request: Request, differs: str
+) -> ClickAnswer:
     """What the card showed (`card`), or the rows (`rows`), have another digest than the request."""
     log.error("request.digest_mismatched", request=request.id, differs=differs)
-    await audit_denial(context, turn, Verb.APPROVE.value, "digest-mismatched", request)
+    await audit_denial(context, turn, verb.value, "digest-mismatched", request)
     return TextAnswer(context.words("approve-changed"))
 
 
-async def _changed_since(context: Context, request: Request, inputs: Inputs) -> Sequence[Aspect]:
-    """What the clicked card did not show as it is now."""
-    if not inputs.given("shown"):
-        # Cards posted by earlier versions: the overlap, or the reason for it.
-        outdated = request.overlaps_version > inputs.number("version", 0)
-        return [Aspect.OVERLAP] if outdated else []
+async def outdated(
+    context: Context, turn: Turn, verb: Verb, request: Request, inputs: Inputs
+) -> ClickAnswer | None:
+    """What to answer if the clicked card did not show the request as it is now: an approval counts for what
+    was shown."""
+    if not inputs.given("digest"):
+        return SHOW_CARD  # a card of an earlier version, which did not say what it showed
+    if not equal(inputs.text("digest", HEX_CHARS), request.digest):
+        return await digest_changed(context, turn, verb, request, "card")
+    changes = await _changed_since(context, request, inputs, earlier=verb is Verb.APPROVE)
+    if not changes:
+        return None
+    await audit_denial(context, turn, verb.value, "card-outdated", request)
+    if Aspect.WINDOWS in changes:  # no transition has told the posted cards
+        async with context.database.write() as tx:
+            await lifecycle.redraw(tx, request)
+        context.changed()
+    return ShowCard(changes)
+
+
+async def _changed_since(
+    context: Context, request: Request, inputs: Inputs, *, earlier: bool
+) -> Sequence[Aspect]:
+    """What the clicked card did not show as it is now. `earlier`: it may be of an earlier version."""
+    if earlier and not inputs.given("shown"):
+        # What these did not show: the overlap, or the reason for it.
+        overlapped = request.overlaps_version > inputs.number("version", 0)
+        return [Aspect.OVERLAP] if overlapped else []
     async with context.database.read() as tx:
         now = await shown.load(tx, request, context.clock())
     return changed(inputs.text("shown", MAX_CHARS), now)
@@ -269,18 +294,9 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
     facts, voters = await _with_voters(context, turn, request)
     decision = may_approve(turn.policy, turn.actor, facts, now=context.clock(), comment=comment)
     if not decision.allowed:
-        return await _undecidable(context, turn, Verb.APPROVE, request, decision)
-    if not inputs.given("digest"):
-        return SHOW_CARD  # a card of an earlier version, which did not say what it showed
-    if not equal(inputs.text("digest", HEX_CHARS), request.digest):
-        return await _changed(context, turn, request, "card")
-    if outdated := await _changed_since(context, request, inputs):
-        await audit_denial(context, turn, Verb.APPROVE.value, "card-outdated", request)
-        if Aspect.WINDOWS in outdated:  # no transition has told the posted cards
-            async with context.database.write() as tx:
-                await lifecycle.redraw(tx, request)
-            context.changed()
-        return ShowCard(outdated)
+        return await undecidable(context, turn, Verb.APPROVE, request, decision)
+    if answer := await outdated(context, turn, Verb.APPROVE, request, inputs):
+        return answer
     if missing := await _missing(context, request, inputs):
         return missing
     if request.guarded_accounts and not inputs.ticked("confirm_guarded"):
@@ -306,13 +322,15 @@ async def _with_voters(
     """What the policy looks at, with everybody who voted before looked up again."""
     facts = await facts_of(context, turn, request)
     voters = {
-        vote.person.object_id: await context.roles.look_up(
-            vote.person, request.tenant_id, turn.policy
+        vote.person.object_id: stand_in.about(
+            turn.policy,
+            await context.roles.look_up(vote.person, request.tenant_id, turn.policy),
+            facts,
         )
         for vote in facts.votes
     }
     still = tuple(
-        replace(voter, ids=voter.ids | vote.ids) if voter.unsure else voter
+        replace(voter, person=vote.person, ids=voter.ids | vote.ids) if voter.unsure else voter
         for vote in facts.votes
         if (voter := voters[vote.person.object_id])
         and may_decide(turn.policy, voter, facts, now=context.clock()).answer is not Ruling.NO
@@ -343,11 +361,11 @@ async def _vote(
         async with context.database.write() as tx:
             voted = await approvals.approve(tx, context.notifications, request, ballot, now)
     except DigestMismatchError:
-        return await _changed(context, turn, request, "rows")
+        return await digest_changed(context, turn, Verb.APPROVE, request, "rows")
     if voted is Outcome.NEEDS_ACCESS:  # somebody else voted meanwhile, so that this is the last one
         return await _vote(context, turn, request, ballot, is_last=True, several=several)
     if isinstance(voted, Decision):
-        return await _undecidable(context, turn, Verb.APPROVE, request, voted)
+        return await undecidable(context, turn, Verb.APPROVE, request, voted)
     if voted is Outcome.APPROVED:
         if context.delegations is not None and tokens is not None:
             context.delegations.delegate(request.id, tokens)
@@ -361,7 +379,7 @@ async def reject(context: Context, turn: Turn, request: Request, inputs: Inputs)
     facts = await facts_of(context, turn, request)
     decision = may_reject(turn.policy, turn.actor, facts, now=context.clock(), comment=comment)
     if not decision.allowed:
-        return await _undecidable(context, turn, Verb.REJECT, request, decision)
+        return await undecidable(context, turn, Verb.REJECT, request, decision)
     async with context.database.write() as tx:
         await lifecycle.reject(
             tx,

@@ -7,6 +7,7 @@ from bot.commands.context import (
     ClickAnswer,
     Context,
     Turn,
+    about_request,
     audit_decision,
     denial,
     denied_click,
@@ -33,6 +34,7 @@ async def command(context: Context, turn: Turn, argument: str) -> None:
     request = await visible_or_say(context, turn, argument, change="cancel")
     if request is None:
         return
+    turn = await about_request(context, turn, request)
     decision = may_cancel(turn.policy, turn.actor, request.facts)
     if not decision.allowed:
         await audit_decision(context, turn, "cancel", decision, request)

@@ -34,6 +34,15 @@ class IncomingFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Mention:
+    """Somebody mentioned in a message, from the activity's entities and never from its text."""
+
+    name: str  #: as the text has it
+    account_id: str  #: who they are to the chat
+    object_id: str = ""  #: "" if the client did not send it
+
+
+@dataclass(frozen=True, slots=True)
 class IncomingMessage:
     sender: Sender
     conversation: ConversationReference
@@ -43,6 +52,7 @@ class IncomingMessage:
     unreachable_files: int = 0
     #: IANA name of the sender's time zone, as the client says; "" if it does not. Hostile.
     timezone: str = ""
+    mentions: Sequence[Mention] = ()  #: without that of the bot
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +119,18 @@ class NoAnswer:
 
 NO_ANSWER = NoAnswer()
 Answer = CardAnswer | TextAnswer | SignInAnswer | SignInFailed | NoAnswer
+
+
+class Members(Protocol):
+    """Who is in a conversation."""
+
+    async def object_id(self, conversation: ConversationReference, account_id: str) -> str:
+        """The Entra object ID of a member; "" if there is no such member. Raises `RosterError`."""
+        ...
+
+
+class RosterError(Exception):
+    """Teams does not say who is in a conversation."""
 
 
 class Files(Protocol):

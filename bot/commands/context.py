@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, tzinfo
 from types import MappingProxyType
 from typing import Any
 
-from bot.commands.chat import Answer, Files, Sender, TextAnswer
+from bot.commands.chat import Answer, Files, Members, Mention, Sender, TextAnswer
 from bot.commands.roles import Roles
 from bot.doctor import RunChecks
 from bot.gateway import SipGateway
@@ -20,6 +20,7 @@ from bot.lifecycle.notifications import Notifications
 from bot.lifecycle.starts import ChangeWindow, always_open
 from bot.runner.projection import Projection
 from bot.settings.model import Exports
+from bot.signin import stand_in
 from bot.signin.acknowledgment import TYPED_ABOVE
 from bot.signin.digest import UNKEYED, Digests
 from bot.signin.policy.decision import Decision, DenialReason, Ruling
@@ -52,6 +53,7 @@ class Rules:
     check_accounts: bool = False
     mends: bool = False  #: whether accounts can be mended
     typed_above: int = TYPED_ABOVE  #: phones up to which an approver ticks a box, without more
+    zone: tzinfo = UTC  #: of the approvers
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,7 @@ class Context:
     intake: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
     digests: Digests = UNKEYED  #: what approvals are bound to
     window: ChangeWindow = always_open  #: when requests may start
+    members: Members | None = None  #: None where mentions cannot be resolved
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +87,19 @@ class Turn:
     """Who asks, and where; judged by one policy, whatever changes meanwhile."""
 
     policy: Policy
-    actor: Actor
+    actor: Actor  #: with their role in the request at hand, if there is one: see `about`
     conversation: ConversationReference
     account_id: str = ""  #: who they are to the chat
     proof: Proof = NO_PROOF
-    timezone: str = ""  #: of the sender, as their client says; "" if it does not. Hostile.
+    timezone: str = ""  #: as their client says; "" if it does not. Hostile.
+    mentions: Sequence[Mention] = ()  #: in their message
+    #: their role whatever the request, once `actor` is that of one
+    sender: Actor | None = None
+
+    @property
+    def own(self) -> Actor:
+        """Whoever asks, in nobody's place."""
+        return self.sender or self.actor
 
     @property
     def personal(self) -> bool:
@@ -111,16 +122,40 @@ async def turn_of(
     conversation: ConversationReference,
     proof: Proof = NO_PROOF,
     timezone: str = "",
+    mentions: Sequence[Mention] = (),
 ) -> Turn:
     policy = context.roles.policy
     actor = await context.roles.actor(sender, conversation.tenant_id, policy)
-    return Turn(policy, actor, conversation, sender.account_id, proof, timezone)
+    return Turn(policy, actor, conversation, sender.account_id, proof, timezone, mentions)
 
 
 async def facts_of(context: Context, turn: Turn, request: Request) -> RequestFacts:
     """The request as the policy looks at it."""
     async with context.database.read() as tx:
         return await policy_facts.of_request(tx, turn.policy, request)
+
+
+async def about_request(context: Context, turn: Turn, request: Request) -> Turn:
+    """The turn with the sender's role in one request."""
+    sender = turn.own
+    if not sender.stands_in_for and sender.escalation is Ruling.NO:
+        return turn
+    return about(context, turn, await facts_of(context, turn, request))
+
+
+def about(context: Context, turn: Turn, request: RequestFacts) -> Turn:
+    """The turn with the sender's role in one request, or in one mend. A stand-in has both names there."""
+    sender = turn.own
+    actor = stand_in.about(turn.policy, sender, request)
+    approver = actor.person.stands_in_for
+    if approver is not None:
+        name = context.words(
+            "stand-in-name",
+            person=actor.person.name or context.words("someone"),
+            approver=approver.name or context.words("someone"),
+        )
+        actor = replace(actor, person=replace(actor.person, name=name))
+    return replace(turn, actor=actor, sender=sender)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +179,7 @@ _EXPLAINED_BY_CARD = frozenset(
         DenialReason.NOT_RUNNING,
         DenialReason.ALREADY_CANCELLING,
         DenialReason.ALREADY_VOTED,
+        DenialReason.REVIEWED,
     }
 )
 
@@ -225,6 +261,7 @@ async def visible(context: Context, turn: Turn, text: str, *, change: str = "") 
         request = await requests.load(tx, request_id)
     if request is None:
         return None
+    turn = await about_request(context, turn, request)
     if not (decision := may_see(turn.policy, turn.actor, request.facts)).allowed:
         if change:
             await audit_decision(context, turn, change, decision, request)

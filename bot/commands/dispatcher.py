@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from bot.commands import (
     approval,
+    break_glass,
     cancel,
     checks,
     delegation,
@@ -20,9 +21,11 @@ from bot.commands import (
     hold,
     intake,
     mend,
+    nudge,
     reconcile,
     retry,
     scheduling,
+    stand_in,
     status,
     text_commands,
 )
@@ -40,6 +43,7 @@ from bot.commands.context import (
     Context,
     ShowCard,
     Turn,
+    about_request,
     audit_decision,
     denial,
     say,
@@ -76,6 +80,8 @@ COMMANDS: Mapping[str, Command] = MappingProxyType(
         "retry": retry.command,
         "checks": checks.checks,
         "whoami": text_commands.whoami,
+        "nudge": nudge.command,
+        "delegate": stand_in.command,
     }
 )
 
@@ -102,8 +108,14 @@ CLICK_HANDLERS: Mapping[Verb, tuple[ClickHandler, CardKind]] = MappingProxyType(
         Verb.MEND_REJECT: (mend.reject, CardKind.MEND_APPROVAL),
         Verb.MEND_SIGN_IN: (mend.give_access, CardKind.MEND_APPROVAL),
         Verb.MEND_UNDO: (mend.undo, CardKind.MEND_APPROVAL),
+        Verb.NUDGE: (nudge.nudge, CardKind.VALIDATION),
+        Verb.BREAK_GLASS: (break_glass.use, CardKind.VALIDATION),
+        Verb.REVIEW: (break_glass.review, CardKind.REVIEW),
     }
 )
+
+#: Their card is about no request.
+_WITHOUT_REQUEST = frozenset({Verb.STAND_IN, Verb.STAND_IN_STOP})
 
 #: Their handlers deny a click of somebody who may not see the request with a reason of its own.
 _EXPLAINING = frozenset(
@@ -120,6 +132,7 @@ _EXPLAINING = frozenset(
         Verb.CONTINUE_WITHOUT,
         Verb.CHECK_ACCOUNTS,
         Verb.START_NOW,
+        Verb.REVIEW,
     }
 )
 
@@ -182,7 +195,9 @@ class Dispatcher:
 
     async def message(self, message: IncomingMessage) -> None:
         context = self._context
-        turn = await turn_of(context, message.sender, message.conversation)
+        turn = await turn_of(
+            context, message.sender, message.conversation, mentions=message.mentions
+        )
         for file in message.files:
             await intake.take_file(context, turn, file, message.timezone)
         if message.unreachable_files:
@@ -212,6 +227,9 @@ class Dispatcher:
         turn = await turn_of(
             context, action.sender, action.conversation, action.proof, action.timezone
         )
+        if action.verb in _WITHOUT_REQUEST:
+            verb = Verb(action.verb)
+            return await stand_in.click(context, turn, verb, inputs, repeated=repeated)
         async with context.database.read() as tx:
             request = await requests.load(tx, inputs.text("request", 16))
             card = await posts.find(tx, action.conversation.conversation_id, action.activity_id)
@@ -222,6 +240,7 @@ class Dispatcher:
             return TextAnswer(context.words("denied-no-such-request"))
         if card is not None and (card.request_id != request.id or not card.kind):
             card = None  # the button is not on the message that the client named
+        turn = await about_request(context, turn, request)
         if not (decision := may_see(turn.policy, turn.actor, request.facts)).allowed:
             # Where the card is posted, a button says why it is not for this person.
             requests_too = may_submit_file(turn.policy, turn.actor).allowed

@@ -19,6 +19,7 @@ from bot.commands.context import (
     ClickAnswer,
     Context,
     Turn,
+    about_request,
     denied_click,
     say,
     unknown_request,
@@ -347,6 +348,7 @@ async def consented(context: Context, turn: Turn, consent: FileConsent) -> None:
     if request is None:
         await say(context, where, unknown_request(context, turn, offer.request_id))
         return
+    turn = await about_request(context, turn, request)
     await _save(context, turn, request, offer.export, consent.upload)
 
 

@@ -16,6 +16,7 @@ from bot.commands.context import (
     ClickAnswer,
     Context,
     Turn,
+    about,
     audit_denial,
     denied_click,
     facts_of,
@@ -63,8 +64,9 @@ def _deciding(context: Context) -> _Rule:
 
 async def _permitted(
     context: Context, turn: Turn, request: Request, inputs: Inputs, verb: Verb, rule: _Rule
-) -> Mend | ClickAnswer:
-    """The mend that a button is about; or what to answer, if there is none or the rule denies it.
+) -> tuple[Turn, Mend] | ClickAnswer:
+    """The mend that a button is about, and the turn with the sender's role in it; or what to answer, if
+    there is none or the rule denies it.
 
     Rules see it with the traits of its request: the same people decide, and one approver is enough.
     """
@@ -74,10 +76,11 @@ async def _permitted(
         return TextAnswer(context.words("mend-gone"))
     of_request = await facts_of(context, turn, request)
     facts = replace(mend.facts, traits=of_request.traits, makers=of_request.makers)
+    turn = about(context, turn, facts)
     decision = rule(turn.policy, turn.actor, facts)
     if not decision.allowed:
         return await denied_click(context, turn, verb, request, decision)
-    return mend
+    return turn, mend
 
 
 def _conflict(context: Context, error: MendConflictError) -> TextAnswer:
@@ -114,9 +117,12 @@ async def draft(context: Context, turn: Turn, request: Request, _: Inputs) -> Cl
 async def request_approval(
     context: Context, turn: Turn, request: Request, inputs: Inputs
 ) -> ClickAnswer:
-    mend = await _permitted(context, turn, request, inputs, Verb.MEND_REQUEST, may_request_mend)
-    if not isinstance(mend, Mend):
-        return mend
+    permitted = await _permitted(
+        context, turn, request, inputs, Verb.MEND_REQUEST, may_request_mend
+    )
+    if not isinstance(permitted, tuple):
+        return permitted
+    turn, mend = permitted
     if not context.rules.mends:
         return TextAnswer(context.words("mend-turned-off"))
     reason = inputs.text("reason", MAX_TEXT)
@@ -147,9 +153,10 @@ async def request_approval(
 
 
 async def withdraw(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
-    mend = await _permitted(context, turn, request, inputs, Verb.MEND_WITHDRAW, may_withdraw)
-    if not isinstance(mend, Mend):
-        return mend
+    permitted = await _permitted(context, turn, request, inputs, Verb.MEND_WITHDRAW, may_withdraw)
+    if not isinstance(permitted, tuple):
+        return permitted
+    turn, mend = permitted
     async with context.database.write() as tx:
         await lifecycle.withdraw_mend(tx, mend, actor=turn.actor.person, now=context.clock())
     context.changed()
@@ -181,9 +188,12 @@ def _delegate(context: Context, mend: Mend, tokens: ApproverTokens | None) -> No
 
 
 async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
-    mend = await _permitted(context, turn, request, inputs, Verb.MEND_APPROVE, _deciding(context))
-    if not isinstance(mend, Mend):
-        return mend
+    permitted = await _permitted(
+        context, turn, request, inputs, Verb.MEND_APPROVE, _deciding(context)
+    )
+    if not isinstance(permitted, tuple):
+        return permitted
+    turn, mend = permitted
     if request.state in NOTHING_RAN:
         return SHOW_CARD
     if not context.rules.mends:
@@ -231,9 +241,12 @@ async def _changed(context: Context, turn: Turn, request: Request, differs: str)
 
 
 async def reject(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
-    mend = await _permitted(context, turn, request, inputs, Verb.MEND_REJECT, _deciding(context))
-    if not isinstance(mend, Mend):
-        return mend
+    permitted = await _permitted(
+        context, turn, request, inputs, Verb.MEND_REJECT, _deciding(context)
+    )
+    if not isinstance(permitted, tuple):
+        return permitted
+    turn, mend = permitted
     async with context.database.write() as tx:
         await lifecycle.reject_mend(
             tx,
@@ -252,9 +265,10 @@ async def give_access(
     context: Context, turn: Turn, request: Request, inputs: Inputs
 ) -> ClickAnswer:
     """Let a mend go on with the access of whoever clicked."""
-    mend = await _permitted(context, turn, request, inputs, Verb.MEND_SIGN_IN, may_delegate)
-    if not isinstance(mend, Mend):
-        return mend
+    permitted = await _permitted(context, turn, request, inputs, Verb.MEND_SIGN_IN, may_delegate)
+    if not isinstance(permitted, tuple):
+        return permitted
+    turn, mend = permitted
     tokens = await _access(context, turn, Verb.MEND_SIGN_IN, request)
     if tokens is None or mend.state not in WORKING_STATES:
         return SHOW_CARD
@@ -278,9 +292,10 @@ async def give_access(
 
 async def undo(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     """Set back what a finished mend changed: whoever could have approved it."""
-    mend = await _permitted(context, turn, request, inputs, Verb.MEND_UNDO, may_undo)
-    if not isinstance(mend, Mend):
-        return mend
+    permitted = await _permitted(context, turn, request, inputs, Verb.MEND_UNDO, may_undo)
+    if not isinstance(permitted, tuple):
+        return permitted
+    turn, mend = permitted
     if mend.state is not MendState.FINISHED:
         return SHOW_CARD
     if not inputs.ticked("acknowledge"):

@@ -12,6 +12,7 @@ from bot.commands.context import (
     ClickAnswer,
     Context,
     Turn,
+    about_request,
     audit_decision,
     denial,
     facts_of,
@@ -33,6 +34,7 @@ async def retry_failed(context: Context, turn: Turn, request: Request, _: Inputs
 async def command(context: Context, turn: Turn, argument: str) -> None:
     request = await visible_or_say(context, turn, argument, change="retry")
     if request is not None:
+        turn = await about_request(context, turn, request)
         await say(context, turn.conversation, await _retry(context, turn, request))
 
 
@@ -44,7 +46,7 @@ async def _retry(context: Context, turn: Turn, request: Request) -> str:
         return denial(context, decision)
     new = NewRequest(
         request.tenant_id,
-        turn.actor.person,
+        turn.own.person,
         turn.conversation.conversation_id,
         request.file_name,
         turn.policy.four_eyes,

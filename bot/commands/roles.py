@@ -3,8 +3,8 @@ group."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 
 from bot.commands.chat import Sender
 from bot.commands.inputs import cleaned
@@ -13,8 +13,9 @@ from bot.runner.outages import Outages
 from bot.signin.policy.decision import Ruling
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import EVERYONE, Group, Policy
-from bot.signin.policy.roles import approver, requester
+from bot.signin.policy.roles import approver, own_approver, requester
 from bot.signin.request import Person
+from bot.signin.stand_in import about
 from bot.store.requests import Request
 
 _CACHE_SECONDS = 60.0  # short, so that removal from a group takes effect soon
@@ -36,10 +37,18 @@ class Roles:
         policy: Callable[[], Policy],
         *,
         monotonic: Callable[[], float],
+        escalation: Collection[str] = (),
+        stands_in_for: Callable[[str, str], Awaitable[Sequence[Person]]] | None = None,
     ) -> None:
-        """`policy`: the one in force."""
+        """`policy`: the one in force. `escalation`: object IDs of users or groups, or `*` for everyone.
+
+        `stands_in_for`: (tenant ID, object ID) -> those who handed over their role to somebody, whether
+        they still have it or not; None: nobody does.
+        """
         self._directory = directory
         self._policy = policy
+        self._escalation = Group("", frozenset(each.lower() for each in escalation))
+        self._stands_in_for = stands_in_for
         self._monotonic = monotonic
         self._memberships: dict[str, _Membership] = {}
         self._outages = Outages("directory", monotonic=monotonic)
@@ -56,8 +65,8 @@ class Roles:
 
     async def look_up(self, person: Person, tenant_id: str, policy: Policy) -> Actor:
         """The same for somebody else, as of now and not of a minute ago."""
-        self._memberships.pop(person.object_id, None)
-        return await self._actor(person, tenant_id, policy)
+        person = replace(person, stands_in_for=None)
+        return await self._actor(person, tenant_id, policy, afresh=True)
 
     async def still_allowed(
         self, request: Request, facts: RequestFacts, policy: Policy
@@ -75,20 +84,41 @@ class Roles:
         asker = await self.look_up(request.requester, tenant_id, policy)
         answers = {requester(policy, asker, traits).answer}
         for person in approvers.values():
-            actor = await self.look_up(person, tenant_id, policy)
+            actor = about(policy, await self.look_up(person, tenant_id, policy), facts)
             answers.add(approver(policy, actor, traits).answer)
         if Ruling.NO in answers:
             return False
         return None if Ruling.CANNOT_TELL in answers else True
 
-    async def _actor(self, person: Person, tenant_id: str, policy: Policy) -> Actor:
+    async def _actor(
+        self, person: Person, tenant_id: str, policy: Policy, *, afresh: bool = False
+    ) -> Actor:
+        own = await self._own(person, tenant_id, policy, afresh=afresh)
+        # Under a policy without rules, an approver may approve everything, and needs nobody's place.
+        if self._stands_in_for is None or (own_approver(policy, own).allowed and not policy.ruled):
+            return own
+        others = [
+            await self._own(other, tenant_id, policy, afresh=afresh)
+            for other in await self._stands_in_for(tenant_id, person.object_id)
+        ]
+        still = [each for each in others if own_approver(policy, each).answer is not Ruling.NO]
+        return replace(own, stands_in_for=tuple(still))
+
+    async def _own(self, person: Person, tenant_id: str, policy: Policy, *, afresh: bool) -> Actor:
+        """Somebody, without those for whom they stand in."""
         own = frozenset({person.object_id, EVERYONE})
-        wanted = policy.ids - own
-        if not wanted or _settled(policy, own):
-            return Actor(person, tenant_id, policy.ids & own)
-        groups = await self._groups(person.object_id, policy, wanted)
-        known = policy.ids & own
-        return Actor(person, tenant_id, known | (groups or frozenset()), unsure=groups is None)
+        wanted = (policy.ids | self._escalation.ids) - own
+        groups: frozenset[str] | None = frozenset()
+        if wanted and not _settled(policy, own):
+            if afresh:
+                self._memberships.pop(person.object_id, None)
+            groups = await self._groups(person.object_id, policy, wanted)
+        known = Actor(person, tenant_id, own | (groups or frozenset()), unsure=groups is None)
+        return replace(
+            known,
+            ids=known.ids & policy.ids,
+            escalation=known.among([self._escalation]) if self._escalation.ids else Ruling.NO,
+        )
 
     async def _groups(
         self, object_id: str, policy: Policy, wanted: frozenset[str]
@@ -128,17 +158,25 @@ class Roles:
     async def profile(self, object_id: str) -> Profile | None:
         """A person's profile. Returns None if the directory has none or is unavailable."""
         try:
+            return await self.find(object_id)
+        except DirectoryUnavailableError:
+            return None
+
+    async def find(self, object_id: str) -> Profile | None:
+        """A person's profile. Returns None if the directory has none. Raises `DirectoryUnavailableError`."""
+        try:
             profile = await self._directory.profile(object_id)
         except DirectoryUnavailableError as error:
             self._outages.failed(str(error))
-            return None
+            raise
         self._outages.recovered()
         return profile
 
 
 def _settled(policy: Policy, own: frozenset[str]) -> bool:
-    """Whether no group can change anything: without rules, who may request and approve may do all."""
-    if policy.ruled or policy.auditors or policy.break_glass:
+    """Whether no group can change anything: without rules, who may request and approve may do all; users
+    are named for break-glass, not groups."""
+    if policy.ruled or policy.auditors:
         return False
     return all(
         any(not group.ids.isdisjoint(own) for group in groups)

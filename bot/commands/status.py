@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.commands.context import Context, Turn, facts_of, visible_or_say
+from bot.commands.context import Context, Turn, about_request, facts_of, visible_or_say
 from bot.commands.history import OPEN_STATES, list_requests
 from bot.commands.inputs import Inputs
 from bot.lifecycle import looks
@@ -10,7 +10,7 @@ from bot.mending.mend import MendState
 from bot.signin.listing import ALL, MAX_PREFIX, PhoneFilter, parse
 from bot.signin.policy.evaluator import may_decide, may_see, may_withdraw
 from bot.signin.request import RequestState
-from bot.store import batches, mends, posts
+from bot.store import batches, mends, posts, reviews
 from bot.store.mends import Mend
 from bot.store.posts import NewPost, Post
 from bot.store.requests import Request
@@ -92,8 +92,8 @@ def mend_kind_for(turn: Turn, mend: Mend) -> CardKind | None:
 
 
 async def status(context: Context, turn: Turn, argument: str) -> None:
-    """One request as a live card, with its latest mend, and for approvers with what has to be reconciled;
-    or all open ones.
+    """One request as a live card, with its latest mend, and for approvers with what has to be reconciled or
+    reviewed; or all open ones.
     """
     if not argument:
         await list_requests(context, turn, states=OPEN_STATES)
@@ -101,15 +101,18 @@ async def status(context: Context, turn: Turn, argument: str) -> None:
     request = await visible_or_say(context, turn, argument)
     if request is None:
         return
+    turn = await about_request(context, turn, request)
     conversation, now = turn.conversation, context.clock()
     async with context.database.write() as tx:
         unsettled = await batches.needing_person(tx, request.id) if turn.approves else ()
         mend = await mends.latest_of_request(tx, request.id)
+        review = await reviews.load(tx, request.id) if turn.approves else None
         mend_kind = mend_kind_for(turn, mend) if mend else None
         cards = [
             (kind_for(turn, request), 0, 0),
             *((CardKind.RECONCILIATION, batch_id, 0) for batch_id in unsettled),
             *([(mend_kind, 0, mend.id)] if mend and mend_kind else []),
+            *([(CardKind.REVIEW, 0, 0)] if review and review.reviewed_at is None else []),
         ]
         for kind, batch_id, mend_id in cards:
             new = NewPost(

@@ -11,7 +11,7 @@ from bot.doctor import Finding, failed, ok, unknown, warning
 from bot.settings.clouds import WITHOUT_SIP_GATEWAY
 from bot.settings.model import REQUESTER_CHAT, Settings
 from bot.settings.unknown import unknown_settings, variable_names
-from bot.store import conversations, health
+from bot.store import conversations, health, reviews
 from bot.store.database import Database, DatabaseError
 from bot.store.health import Schema, Writing
 
@@ -86,6 +86,21 @@ async def database(examined: Database) -> Finding:
                 backend=health_report.backend,
                 revision=health_report.revision,
             )
+
+
+async def open_reviews(database: Database) -> Finding:
+    """Check that every use of break-glass has been reviewed."""
+    check = "reviews"
+    try:
+        if not await asyncio.to_thread(health.exists, database.url):
+            return ok(check, "found-reviews")
+        async with database.read() as tx:
+            found = await reviews.still_open(tx)
+    except (SQLAlchemyError, DatabaseError, OSError):
+        return unknown(check, "found-reviews-no-database")
+    if found.since is None:
+        return ok(check, "found-reviews")
+    return warning(check, "found-reviews-open", count=found.count, since=f"{found.since:%Y-%m-%d}")
 
 
 async def chat(settings: Settings, database: Database) -> Finding:

@@ -66,13 +66,16 @@ class Doctor:
             host_checks.append(self._within(delivered, "audit-webhook"))
         if self._uses_powershell:
             host_checks.append(self._within(powershell.versions(self.settings.pwsh), "powershell"))
-        on_host, people, bot, gateway, graph, chat = await asyncio.gather(
+        on_host, people, bot, gateway, graph, (chat, reviews) = await asyncio.gather(
             asyncio.gather(*host_checks),
             self._people(),
             self._bot(),
             self._gateway_skipped() if gateway_access is None else self._gateway(gateway_access),
             self._graph(),
-            self._within(host.chat(self.settings, self.database), "teams"),
+            asyncio.gather(
+                self._within(host.chat(self.settings, self.database), "teams"),
+                self._within(host.open_reviews(self.database), "reviews"),
+            ),
         )
         guarded = [
             *people,
@@ -80,6 +83,8 @@ class Doctor:
             safeguards.exports(self.settings),
             safeguards.digest_key(self.settings),
             safeguards.accounts(self.settings),
+            safeguards.break_glass(self.settings),
+            reviews,
         ]
         return [*on_host, *guarded, bot, *gateway, *graph, chat]
 

@@ -18,6 +18,15 @@ def four_eyes(settings: Settings) -> Finding:
     return warning(check, "found-two-eyes", setting="OFFHOOK_FOUR_EYES")
 
 
+def break_glass(settings: Settings) -> Finding:
+    """Check that nobody may approve their own request, also in an emergency."""
+    check, setting = "break-glass", "OFFHOOK_BREAK_GLASS"
+    if not settings.break_glass:
+        return ok(check, "found-break-glass-off")
+    people = len(settings.break_glass)
+    return warning(check, "found-break-glass", people=people, setting=setting)
+
+
 def requesters(settings: Settings) -> Finding:
     """Check that not everyone may request a sign-in."""
     check, setting = "requesters", "OFFHOOK_REQUESTERS"

@@ -83,7 +83,7 @@ async def approve(
         return Outcome.VOTED
     if not ballot.may_start:
         return Outcome.NEEDS_ACCESS
-    person, ids = ballot.actor.person, ballot.actor.ids
+    person, ids = ballot.actor.person, ballot.actor.approving.ids
     approved = await lifecycle.approve(
         tx,
         notify,

@@ -5,20 +5,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 
 from bot.mending.mend import OPEN_MEND_STATES
 from bot.phones.region import Region
 from bot.settings.model import REQUESTER_CHAT
+from bot.signin import period
 from bot.signin.policy.decision import Wanted
 from bot.signin.request import Person, RequestState
 from bot.signin.schedule import start_text
 from bot.signin.snapshot import Tally
-from bot.store import conversations, mends, posts, requests
+from bot.store import conversations, mends, posts, requests, reviews
 from bot.store.database import Transaction
 from bot.store.mends import Mend
 from bot.store.posts import NewPost, Post
 from bot.store.requests import Request
+from bot.store.stand_ins import StandIn
 from bot.words import Words
 from cards.types import CardKind
 from cards.votes import wanted_text
@@ -42,6 +44,9 @@ async def _asks(tx: Transaction, post: Post, request: Request) -> bool:
             and CardKind(post.kind) is CardKind.MEND_APPROVAL
             and mend.state in OPEN_MEND_STATES
         )
+    if CardKind(post.kind) is CardKind.REVIEW:
+        review = await reviews.load(tx, request.id)
+        return review is not None and review.reviewed_at is None
     return request.state is _ASKS_IN.get(CardKind(post.kind))
 
 
@@ -50,6 +55,7 @@ class Notifications:
     approvals: str  #: where approval cards go: a channel id, or `requester-chat`
     notifications: str  #: where notifications go: a channel id, or `requester-chat`
     words: Words
+    zone: tzinfo = UTC  #: of the approvers
 
     async def drafted(
         self,
@@ -105,6 +111,79 @@ class Notifications:
         people = ", ".join(map(self._name, voters))
         text = self.words("notification-votes-void", request=request.id, people=people)
         await self._post_text(tx, request, self._approvals_of(request), text, now)
+
+    async def nudged(self, tx: Transaction, request: Request, now: datetime) -> None:
+        text = self.words(
+            "notification-nudge",
+            request=request.id,
+            requester=self._name(request.requester),
+            phones=request.ready_rows,
+        )
+        await self._post_text(tx, request, self._approvals_of(request), text, now)
+
+    async def escalated(self, tx: Transaction, request: Request, now: datetime) -> None:
+        text = self.words(
+            "notification-escalated",
+            request=request.id,
+            requester=self._name(request.requester),
+            phones=request.ready_rows,
+        )
+        await self._post_text(tx, request, self._approvals_of(request), text, now)
+
+    async def break_glass_used(
+        self,
+        tx: Transaction,
+        request: Request,
+        actor: Person,
+        *,
+        reason: str,
+        ticket: str,
+        now: datetime,
+    ) -> None:
+        """To everybody who could have approved it, and to those who follow; with the card of its review."""
+        text = self.words(
+            "notification-break-glass",
+            request=request.id,
+            person=self._name(actor),
+            accounts=request.accounts,
+            reason=reason,
+            ticket=ticket,
+        )
+        places = {self._approvals_of(request), request.conversation_id}
+        if self.notifications != REQUESTER_CHAT:
+            places.add(self.notifications)
+        for conversation_id in sorted(places):
+            await self._post_text(tx, request, conversation_id, text, now)
+        await self._post_card(tx, request, CardKind.REVIEW, self._approvals_of(request), now)
+
+    async def review_open(self, tx: Transaction, request: Request, now: datetime) -> None:
+        text = self.words(
+            "notification-review-open",
+            request=request.id,
+            person=self._name(request.approver),
+        )
+        await self._post_text(tx, request, self._approvals_of(request), text, now)
+
+    async def stand_in_named(self, tx: Transaction, stand_in: StandIn, now: datetime) -> None:
+        await self._tell_approvers(tx, stand_in, "notification-stand-in", now)
+
+    async def stand_in_ended(self, tx: Transaction, stand_in: StandIn, now: datetime) -> None:
+        await self._tell_approvers(tx, stand_in, "notification-stand-in-ended", now)
+
+    async def _tell_approvers(
+        self, tx: Transaction, stand_in: StandIn, message: str, now: datetime
+    ) -> None:
+        """Where the approval cards of all requests are; nowhere if each is in its requester's chat."""
+        if self.approvals == REQUESTER_CHAT:
+            return
+        text = self.words(
+            message,
+            person=self._name(stand_in.person),
+            approver=self._name(stand_in.approver),
+            until=period.told(stand_in.until, self.zone),
+        )
+        post = NewPost(stand_in.tenant_id, self.approvals, content={"text": text})
+        await posts.add(tx, post, now)
 
     async def approved(self, tx: Transaction, request: Request, now: datetime) -> None:
         await self._post_card(tx, request, CardKind.PROGRESS, request.conversation_id, now)

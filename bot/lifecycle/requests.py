@@ -31,10 +31,6 @@ from bot.store.drafts import NewRequest
 from bot.store.models import RequestRow
 from bot.store.requests import Request
 
-# After a reminder the next is due when three quarters of the remaining time are over: an approver who
-# has not looked for hours does not look sooner for being told every hour. None in the last hour.
-_NEXT_REMINDER = 0.75
-_LAST_REMINDER = timedelta(hours=1)
 _AUDITED_OVERLAPS = 20  # other requests named in one event; all of them are counted
 
 
@@ -408,6 +404,7 @@ async def approve(
     check_accounts: bool = False,
     trail: Mapping[str, str] = MappingProxyType({}),
     current: Request | None = None,
+    break_glass: bool = False,
 ) -> bool:
     """waiting -> running, with its batches planned; or held until its accounts are checked once more, or
     until its time comes (`starts.start`).
@@ -417,6 +414,7 @@ async def approve(
     `delegation_until`: until when the approver's delegation is vouched for, None without one.
     `check_accounts`: have its accounts checked again where that is due, see `holds.begin`. `trail`: the
     policy that allowed it, for the audit. `current`: the request, if it was read under these locks.
+    `break_glass`: the requester approves it, see `break_glass.use`; for the audit.
     Returns False when the request has already moved on or its time is over, or when an approved request
     has some of its phones or accounts and the requester has not explained it; then its cards show it, and
     the requester is told. Approvals of a tenant take turns, so of two the second sees the first. Raises
@@ -469,6 +467,7 @@ async def approve(
         **({"delegated": True} if delegation_until else {}),
         **_told(current.run_at),
         **trail,
+        **({"break_glass": True} if break_glass else {}),
     )
     await notify.approved(tx, request, now)
     if scheduled:
@@ -567,33 +566,6 @@ async def expire(tx: Transaction, notify: Notifications, request: Request, now: 
         await audit.record(tx, request.id, "expired", now)
         await notify.expired(tx, request, now)
     return expired
-
-
-def next_reminder(now: datetime, expires_at: datetime) -> datetime | None:
-    """When to remind approvers after a reminder `now`; None if it was the last."""
-    due_at = now + (expires_at - now) * _NEXT_REMINDER
-    return due_at if expires_at - due_at >= _LAST_REMINDER else None
-
-
-async def remind(tx: Transaction, notify: Notifications, request: Request, now: datetime) -> bool:
-    """Remind the approvers of a waiting request; its state stays.
-
-    Returns False if no reminder is due, for instance because another replica has just sent it.
-    """
-    if request.expires_at is None:
-        return False
-    reminded = await tx.execute(
-        update(RequestRow)
-        .where(
-            RequestRow.id == request.id,
-            RequestRow.state == RequestState.WAITING.value,
-            RequestRow.remind_at <= now,
-        )
-        .values(remind_at=next_reminder(now, request.expires_at))
-    )
-    if reminded.rowcount == 1:
-        await notify.reminded(tx, request, now)
-    return reminded.rowcount == 1
 
 
 async def redraw(tx: Transaction, request: Request) -> None:

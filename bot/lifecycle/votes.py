@@ -41,7 +41,8 @@ async def recheck(
             case Ruling.NO:
                 left.append(vote.voter.object_id)
             case Ruling.CANNOT_TELL:
-                staying.append(replace(voter, ids=voter.ids | vote.ids, unsure=True))
+                ids = voter.ids | vote.ids
+                staying.append(replace(voter, person=vote.voter, ids=ids, unsure=True))
             case Ruling.YES:
                 staying.append(replace(voter, unsure=False))
     if left:
@@ -61,7 +62,7 @@ async def add(
 ) -> None:
     """Record an approval that others have to follow; `decision` says whose. The caller holds the request's
     lock, and has asked the policy."""
-    await votes.add(tx, request, actor.person, actor.ids, comment=comment, now=now)
+    await votes.add(tx, request, actor.person, actor.approving.ids, comment=comment, now=now)
     await _touch(tx, request.id)
     wanted = sum(each.votes for each in decision.missing)
     await audit.record(

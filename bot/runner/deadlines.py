@@ -1,20 +1,23 @@
-"""What is due because time has passed: requests expire, approvers are reminded, what serves for a day
-is deleted."""
+"""What is due because time has passed: requests expire or are escalated, approvers are reminded, stand-ins
+end, what serves for a day is deleted."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import structlog
 
+from bot.lifecycle import break_glass, urgency
 from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import stand_ins as stand_in_lifecycle
 from bot.lifecycle.notifications import Notifications
 from bot.runner.loop import Loop
 from bot.signin.timing import Timing
-from bot.store import requests
-from bot.store.database import Database
+from bot.store import requests, reviews, stand_ins
+from bot.store.database import Database, Transaction
 from bot.store.purge import sweep
+from bot.store.stand_ins import StandIn
 
 _SWEEP_EVERY = timedelta(hours=1)
 
@@ -32,12 +35,17 @@ class Deadlines:
         timing: Timing,
         clock: Callable[[], datetime],
         changed: Callable[[], None],
+        zone: tzinfo = UTC,
+        escalate_after: timedelta | None = None,
     ) -> None:
+        """`zone`: of the approvers. `escalate_after`: since approval was requested; None: never."""
         self._database = database
         self._notifications = notifications
         self._timing = timing
         self._clock = clock
         self._changed = changed
+        self._zone = zone
+        self._escalate_after = escalate_after
         self._loop = Loop("deadlines", pause_seconds=timing.idle_seconds)
         self._sweep_at: datetime | None = None  #: UTC; None before the first
 
@@ -49,10 +57,19 @@ class Deadlines:
         async with self._database.read() as tx:
             overdue = await requests.due_to_expire(tx, now)
             to_remind = await requests.due_to_remind(tx, now)
+            to_escalate = await self._due_to_escalate(tx, now)
+            unreviewed = await reviews.due_to_remind(tx, now)
+            over = await stand_ins.ended(tx, now)
         for request_id in overdue:
             await self._expire(request_id)
         for request_id in to_remind:
             await self._remind(request_id)
+        for request_id in to_escalate:
+            await self._escalate(request_id)
+        for request_id in unreviewed:
+            await self._remind_of_review(request_id)
+        for stand_in in over:
+            await self._end(stand_in)
         if self._sweep_at is None or now >= self._sweep_at:
             async with self._database.write() as tx:
                 await sweep(tx, now)
@@ -72,8 +89,48 @@ class Deadlines:
     async def _remind(self, request_id: str) -> None:
         async with self._database.write() as tx:
             request = await requests.load(tx, request_id)
-            if request is None or not await lifecycle.remind(
-                tx, self._notifications, request, self._clock()
+            if request is None or not await urgency.remind(
+                tx, self._notifications, request, self._clock(), zone=self._zone
             ):
-                return  # another replica was first
+                return  # another replica was first, or it has to wait
+        self._changed()
+
+    async def _due_to_escalate(self, tx: Transaction, now: datetime) -> list[str]:
+        if self._escalate_after is None:
+            return []
+        return await requests.due_to_escalate(tx, now - self._escalate_after, now)
+
+    async def _escalate(self, request_id: str) -> None:
+        async with self._database.write() as tx:
+            request = await requests.load(tx, request_id)
+            if (
+                request is None
+                or self._escalate_after is None
+                or not await urgency.escalate(
+                    tx,
+                    self._notifications,
+                    request,
+                    self._clock(),
+                    after=self._escalate_after,
+                )
+            ):
+                return  # decided meanwhile, or escalated by another replica
+        log.info("request.escalated", request=request_id)
+        self._changed()
+
+    async def _remind_of_review(self, request_id: str) -> None:
+        async with self._database.write() as tx:
+            request = await requests.load(tx, request_id)
+            if request is None or not await break_glass.remind(
+                tx, self._notifications, request, self._clock(), zone=self._zone
+            ):
+                return  # another replica was first, or it has to wait
+        self._changed()
+
+    async def _end(self, stand_in: StandIn) -> None:
+        async with self._database.write() as tx:
+            if not await stand_in_lifecycle.end(
+                tx, self._notifications, stand_in, actor=None, now=self._clock()
+            ):
+                return  # replaced meanwhile, or ended by another replica
         self._changed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -74,7 +75,8 @@ class PolicyWatch:
             digest = sha256(content).hexdigest()
             if digest in (self._policy.hash, self._wrong):
                 return
-            self._policy = parse(content, anyone_approves=self._anyone_approves)
+            policy = parse(content, anyone_approves=self._anyone_approves)
+            self._policy = replace(policy, break_glass=self._policy.break_glass)
             problem = ""
         except PolicyError as error:
             problem = str(error)

@@ -99,9 +99,12 @@ class Projection:
             standing=standing,
             offer=await mends.offer(tx, request_id) if is_draft and self.mends else None,
             typed_above=self.typed_above,
+            break_glass=self.policy().breaks_glass(snapshot.requester.object_id),
         )
         # A mend goes on, and can be undone, after its request has ended.
         final = snapshot.state in TERMINAL_REQUEST_STATES
+        if kind is CardKind.REVIEW:
+            final = snapshot.review is None or snapshot.review.reviewed_at is not None
         if of_mend is not None:
             final = of_mend.state in TERMINAL_MEND_STATES
         return Projected(

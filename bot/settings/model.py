@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import ipaddress
+import re
 from dataclasses import replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -26,6 +28,7 @@ METRICS_OFF = "off"
 _MAX_PORT = 65535
 _MIN_KEY_CHARS = 16
 _MIN_WEBHOOK_KEY, _MAX_WEBHOOK_KEY = 24, 64  # bytes, by the Standard Webhooks specification
+_OBJECT_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 # Where Teams stores chat attachments: OneDrive for Business and SharePoint.
 DOWNLOAD_HOSTS = (".sharepoint.com", ".sharepoint.us", ".sharepoint.cn", ".1drv.com", ".svc.ms")
 
@@ -188,6 +191,27 @@ class Settings(BaseSettings):
         description="Up to this many phones, an approver ticks a box; above, or if accounts are included "
         "that the checks left out, they type the number of passwords that is reset. 0: they always type.",
     )
+    approvers_time_zone: str = Field(
+        "UTC",
+        description="Time zone of the approvers, as an IANA name such as `Europe/Berlin`: no reminder "
+        "from 20:00 to 07:00, and days of `delegate` end at its midnight.",
+    )
+    escalation: CommaSeparated = Field(
+        (),
+        description="Object IDs of users or groups that may approve, too, what nobody has decided in "
+        "time. Empty: nobody.",
+    )
+    escalate_after: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds until a request awaiting approval is escalated; default: half of "
+        "`OFFHOOK_APPROVAL_TTL`.",
+    )
+    break_glass: CommaSeparated = Field(
+        (),
+        description="Object IDs of users, not groups, that may approve their own request in an "
+        "emergency; another approver has to review it. Empty: nobody.",
+    )
     digest_key: SecretStr = Field(
         SecretStr(""),
         description="Secret, kept outside the database, of at least 16 characters. With it, nobody who "
@@ -237,7 +261,14 @@ class Settings(BaseSettings):
     scenario: Path | None = Field(None, description="Scenario file of the simulator (`local`).")
 
     @field_validator(
-        "tenant_ids", "requesters", "approvers", "accounts", "download_hosts", mode="before"
+        "tenant_ids",
+        "requesters",
+        "approvers",
+        "accounts",
+        "escalation",
+        "break_glass",
+        "download_hosts",
+        mode="before",
     )
     @classmethod
     def _split(cls, value: Any) -> Any:
@@ -291,6 +322,28 @@ class Settings(BaseSettings):
     @classmethod
     def _check_accounts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         parse_scope(value)
+        return value
+
+    @field_validator("approvers_time_zone")
+    @classmethod
+    def _check_zone(cls, value: str) -> str:
+        value = value.strip()
+        try:
+            ZoneInfo(value)
+        except (ValueError, OSError, ZoneInfoNotFoundError):
+            raise ValueError(
+                f"{value!r} is no time zone: write an IANA name such as Europe/Berlin"
+            ) from None
+        return value
+
+    @field_validator("break_glass")
+    @classmethod
+    def _check_break_glass(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for each in value:
+            if not _OBJECT_ID.fullmatch(each):
+                raise ValueError(
+                    f"{each!r} is no object ID: name each person, without groups and without `*`"
+                )
         return value
 
     @field_validator("metrics")
@@ -348,6 +401,20 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"OFFHOOK_AUDIT_WEBHOOK_KEY is not Base64 of {_MIN_WEBHOOK_KEY} to {_MAX_WEBHOOK_KEY} "
                 "bytes: make one with `openssl rand -base64 32`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_escalation(self) -> Settings:
+        if self.escalation and self.escalates_after >= self.approval_ttl:
+            raise ValueError(
+                "OFFHOOK_ESCALATE_AFTER is not less than OFFHOOK_APPROVAL_TTL: requests would expire "
+                "before they are escalated"
+            )
+        if not self.local and EVERYONE in self.escalation:
+            raise ValueError(
+                "OFFHOOK_ESCALATION=* is for `local` only: everyone in the tenant, guests included, "
+                "could approve password resets. Name users or groups"
             )
         return self
 
@@ -467,6 +534,16 @@ class Settings(BaseSettings):
     def home_tenant(self) -> str:
         """ID of the app's own tenant, the first; "" in `local` if there is none."""
         return next(iter(self.tenant_ids), "")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The approvers' time zone."""
+        return ZoneInfo(self.approvers_time_zone)
+
+    @property
+    def escalates_after(self) -> float:
+        """Seconds until a request awaiting approval is escalated, if there is an escalation."""
+        return self.approval_ttl / 2 if self.escalate_after is None else self.escalate_after
 
     @property
     def scope(self) -> AccountScope:

@@ -84,6 +84,8 @@ class Person:
 
     object_id: str
     name: str  #: for display; decides nothing; "" if the chat client did not send one
+    #: the approver for whom they act, as their stand-in; then `name` has both names
+    stands_in_for: Person | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,6 +245,20 @@ class PhoneSnapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class Review:
+    """A use of break-glass, and what came of its review. Times are UTC."""
+
+    used_by: Person
+    used_at: datetime
+    reason: str
+    ticket: str
+    votes: int = 1  #: of other people, that an approval would still have needed
+    reviewed_by: Person | None = None  #: None while it is open
+    reviewed_at: datetime | None = None
+    comment: str = ""  #: the reviewer's
+
+
+@dataclass(frozen=True, slots=True)
 class RequestSnapshot:
     """Times are UTC. Persons are None until they acted."""
 
@@ -296,6 +310,9 @@ class RequestSnapshot:
     requester_account: str = ""  #: who the requester is to the chat; "" if unknown
     evidence: Evidence = NO_EVIDENCE
     shown: str = ""  #: what an approval of this card is for (`bot.signin.shown`); "" unless waiting
+    review: Review | None = None  #: of break-glass; None if it was not used
+    nudged_at: datetime | None = None  #: when the requester reminded the approvers last
+    escalated_at: datetime | None = None  #: since when those of the escalation are approvers, too
 
     @property
     def phones_by_status(self) -> Tally:
@@ -336,6 +353,7 @@ class HistoryLine:
     run_at: datetime | None = None  #: UTC; None unless it waits for its time
     run_zone: str = ""  #: of `run_at`
     missed: bool = False  #: it missed its time, and waits for somebody to start it
+    review_open: bool = False  #: break-glass was used, and nobody has reviewed it yet
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,8 +105,11 @@ async def record(
 ) -> None:
     """Append an event. `request_id` is None if there is no request, `actor` for what Offhook did by itself;
     `detail` must be JSON-safe. Its numbers, and texts of `_CODES`, stay in the chain when people are
-    erased; all other text can be erased."""
+    erased; all other text can be erased. For a stand-in, it has the approver, too."""
     person = actor or Person("", "")
+    if person.stands_in_for is not None:
+        approver = person.stands_in_for
+        detail = {**detail, "for_id": approver.object_id, "for_name": approver.name}
     reference = structlog.contextvars.get_contextvars().get("reference", "")
     event = Event(
         0,

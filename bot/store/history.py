@@ -13,7 +13,7 @@ from bot.signin.outcome import PhoneStatus
 from bot.signin.request import Hold, Person, RequestState
 from bot.signin.snapshot import FoundPhone, History, HistoryLine, Tally
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, EventRow, PhoneRow, RequestRow
+from bot.store.models import BatchRow, EventRow, PhoneRow, RequestRow, ReviewRow
 from bot.store.snapshots import person, tallies
 
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
@@ -37,21 +37,24 @@ async def find(
     named: int = NAMED,
 ) -> History:
     """The newest requests that meet the filter. `tenant_id` and `requester_id`: None for all. `named`:
-    phones of a request that are named, if phones are asked for."""
+    phones of a request that are named, if phones are asked for. With `states`, those in them and those whose
+    use of break-glass nobody has reviewed."""
     phones = of_phones(tx, asked)
     conditions = [*_of_requests(asked)]
     if tenant_id is not None:
         conditions.append(RequestRow.tenant_id == tenant_id)
     if requester_id is not None:
         conditions.append(RequestRow.requester_id == requester_id)
+    unreviewed = select(ReviewRow.request_id).where(ReviewRow.reviewed_at.is_(None))
     if states:
-        conditions.append(RequestRow.state.in_([state.value for state in states]))
+        in_states = RequestRow.state.in_([state.value for state in states])
+        conditions.append(in_states | RequestRow.id.in_(unreviewed))
     if phones:
         conditions.append(RequestRow.id.in_(requests_with(phones)))
     total = await tx.execute(select(func.count()).select_from(RequestRow).where(*conditions))
     rows = (
         await tx.execute(
-            select(RequestRow.__table__)
+            select(RequestRow.__table__, RequestRow.id.in_(unreviewed).label("review_open"))
             .where(*conditions)
             .order_by(RequestRow.created_at.desc(), RequestRow.id)
             .limit(newest)
@@ -75,6 +78,7 @@ async def find(
             run_at=row.run_at if row.hold == Hold.SCHEDULED.value else None,
             run_zone=row.run_zone,
             missed=row.hold == Hold.MISSED.value,
+            review_open=row.review_open,
         )
         for row in rows
     ]

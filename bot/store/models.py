@@ -159,6 +159,11 @@ class RequestRow(Base):
     requester_account: Mapped[str] = mapped_column(Text, default="", server_default="")
     #: fields of `bot.signin.evidence.Evidence`, when approval was requested; empty before
     evidence: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    #: reminders that Offhook sent by itself, and when the last
+    reminders: Mapped[int] = mapped_column(default=0, server_default="0")
+    reminded_at: Mapped[datetime | None]
+    nudged_at: Mapped[datetime | None]  #: when its requester reminded the approvers last
+    escalated_at: Mapped[datetime | None]  #: since when those of the escalation are approvers, too
 
     __table_args__ = (
         Index(None, "tenant_id", "created_at"),
@@ -234,6 +239,8 @@ class VoteRow(Base):
     )
     voter_id: Mapped[str] = mapped_column(String(64), primary_key=True)  #: object ID
     voter_name: Mapped[str] = mapped_column(Text)
+    #: object ID of the approver for whom they voted as a stand-in; "" if in nobody's place
+    for_id: Mapped[str] = mapped_column(String(64), default="")
     at: Mapped[datetime]
     comment: Mapped[str] = mapped_column(Text, default="")
     digest: Mapped[str] = mapped_column(String(64))  #: of the request, as the voter was shown it
@@ -359,6 +366,44 @@ class MendChangeRow(Base):
     guard_unknown: Mapped[bool] = mapped_column(default=False)
 
     __table_args__ = (Index(None, "mend_id", "state"), Index(None, "account", "mend_id"))
+
+
+class ReviewRow(Base):
+    """The use of break-glass for a request, and its review by another approver."""
+
+    __tablename__ = "reviews"
+
+    request_id: Mapped[str] = mapped_column(
+        ForeignKey("requests.id", ondelete="CASCADE"), primary_key=True
+    )
+    used_by_id: Mapped[str] = mapped_column(String(64))
+    used_by_name: Mapped[str] = mapped_column(Text)
+    used_at: Mapped[datetime]
+    reason: Mapped[str] = mapped_column(Text)
+    ticket: Mapped[str] = mapped_column(Text)
+    votes: Mapped[int]  #: of other people, that an approval would still have needed
+    remind_at: Mapped[datetime | None]  #: None once it is closed
+    reviewed_by_id: Mapped[str] = mapped_column(String(64), default="", server_default="")
+    reviewed_by_name: Mapped[str] = mapped_column(Text, default="", server_default="")
+    reviewed_at: Mapped[datetime | None]  #: None while it is open
+    comment: Mapped[str] = mapped_column(Text, default="", server_default="")
+
+    __table_args__ = (Index(None, "remind_at"),)
+
+
+class StandInRow(Base):
+    """Who stands in for an approver, and until when. Deleted when it ends; the audit has the past."""
+
+    __tablename__ = "stand_ins"
+
+    tenant_id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    approver_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    approver_name: Mapped[str] = mapped_column(Text)
+    stand_in_id: Mapped[str] = mapped_column(String(64))
+    stand_in_name: Mapped[str] = mapped_column(Text)
+    until: Mapped[datetime]
+
+    __table_args__ = (Index(None, "tenant_id", "stand_in_id"), Index(None, "until"))
 
 
 class BatchRow(Base):

@@ -28,6 +28,7 @@ from bot.store.models import (
     MendChangeRow,
     MendRow,
     RequestRow,
+    ReviewRow,
 )
 
 #: An identifier is at least as long: shorter ones are in everything.
@@ -39,7 +40,8 @@ _NAMELESS = frozenset({LinkRow.__tablename__, AuditProgressRow.__tablename__})
 
 
 class StillOpenError(Exception):
-    """Requests that have not ended, or whose mend has not, are about the person."""
+    """Requests that have not ended, whose mend has not, or whose use of break-glass nobody has reviewed,
+    are about the person."""
 
     def __init__(self, request_ids: Sequence[str]) -> None:
         super().__init__(", ".join(request_ids))
@@ -111,6 +113,7 @@ async def _refuse_open(tx: Transaction, request_ids: Sequence[str]) -> None:
     mending = select(MendRow.request_id).where(
         MendRow.state.in_([state.value for state in OPEN_MEND_STATES])
     )
+    unreviewed = select(ReviewRow.request_id).where(ReviewRow.reviewed_at.is_(None))
     still_open: list[str] = []
     for start in range(0, len(request_ids), _AT_ONCE):
         chunk = request_ids[start : start + _AT_ONCE]
@@ -119,7 +122,8 @@ async def _refuse_open(tx: Transaction, request_ids: Sequence[str]) -> None:
             select(RequestRow.id).where(
                 RequestRow.id.in_(chunk),
                 RequestRow.state.not_in([*ended, RequestState.DRAFT.value])
-                | RequestRow.id.in_(mending),
+                | RequestRow.id.in_(mending)
+                | RequestRow.id.in_(unreviewed),
             )
         )
         still_open.extend(rows.scalars())
@@ -202,6 +206,24 @@ async def _forget(
             .values(
                 undo_by_id="" if undoer else row["undo_by_id"],
                 undo_by_name="" if undoer else row["undo_by_name"],
+            )
+        )
+    elif table.name == ReviewRow.__tablename__:
+        user, reviewer = (
+            any(_contains(row[f"{role}_{of}"], wanted) for of in ("id", "name"))
+            for role in ("used_by", "reviewed_by")
+        )
+        await tx.execute(
+            update(ReviewRow)
+            .where(ReviewRow.request_id == row["request_id"])
+            .values(
+                used_by_id="" if user else row["used_by_id"],
+                used_by_name="" if user else row["used_by_name"],
+                reviewed_by_id="" if reviewer else row["reviewed_by_id"],
+                reviewed_by_name="" if reviewer else row["reviewed_by_name"],
+                reason=_text_without(row["reason"], wanted),
+                ticket=_text_without(row["ticket"], wanted),
+                comment=_text_without(row["comment"], wanted),
             )
         )
     elif table.name == MendChangeRow.__tablename__ and _only_in_detail(row, wanted):

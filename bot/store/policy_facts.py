@@ -14,7 +14,7 @@ from bot.signin.policy.model import Policy, Risk, Traits
 from bot.signin.policy.vote import Standing, Vote
 from bot.signin.request import NOTHING_RAN, RequestState
 from bot.signin.windows import Never, OpensAt, window_open
-from bot.store import account_checks, overlaps, requests, votes
+from bot.store import account_checks, overlaps, requests, reviews, votes
 from bot.store.database import Transaction
 from bot.store.models import PhoneRow, RequestRow
 from bot.store.requests import Request
@@ -23,13 +23,18 @@ _DAY = timedelta(days=1)
 
 
 async def of_request(tx: Transaction, policy: Policy, request: Request) -> RequestFacts:
-    """The request with its traits, with whoever made it, and with the votes that count."""
+    """The request with its traits, with whoever made it, with the votes that count, and with what came of
+    break-glass."""
     given = await votes.counting(tx, request)
+    decided = request.state not in (RequestState.DRAFT, RequestState.WAITING)
+    review = await reviews.load(tx, request.id) if decided else None
     return replace(
         request.facts,
         makers=await makers(tx, request),
         traits=await traits(tx, policy, request),
         votes=tuple(as_actor(request, vote) for vote in given),
+        used_by="" if review is None else review.used_by.object_id,
+        reviewed=review is not None and review.reviewed_at is not None,
     )
 
 

@@ -77,7 +77,7 @@ _DUE_COLUMNS = (
 # These cards show a request's state but not its phones' progress, unless turned to the phones. Updating
 # them at every poll would delay the progress card.
 _SHOWS_STATE_ONLY = and_(
-    PostRow.kind.in_(["validation", "approval"]), PostRow.panel.in_(["", "issues"])
+    PostRow.kind.in_(["validation", "approval", "review"]), PostRow.panel.in_(["", "issues"])
 )
 _SHOWN = case((_SHOWS_STATE_ONLY, RequestRow.state_version), else_=RequestRow.version)
 _IS_BEHIND = and_(

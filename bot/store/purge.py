@@ -25,6 +25,7 @@ from bot.store.models import (
     PublisherLeaseRow,
     ReceivedActivityRow,
     RequestRow,
+    ReviewRow,
 )
 
 _CHUNK = 500  # requests per DELETE
@@ -33,7 +34,8 @@ _CHUNK = 500  # requests per DELETE
 async def purge(tx: Transaction, before: datetime, *, audit_before: datetime | None = None) -> int:
     """Delete requests that ended before `before`, drafts created before it, all that belongs to them, and
     conversations that have been silent as long. Returns the number of requests deleted. Requests whose mend
-    is changing accounts, or undoing that, stay: with it would go what the accounts had before.
+    is changing accounts, or undoing that, stay: with it would go what the accounts had before. So do those
+    whose use of break-glass nobody has reviewed.
 
     Of the audit, events before `audit_before` are deleted, if that is given; its chain stays, and both
     deletions become links of it.
@@ -53,8 +55,11 @@ async def purge(tx: Transaction, before: datetime, *, audit_before: datetime | N
             MendRow.state.in_([state.value for state in WORKING_STATES])
         )
     )
-    mending = set(working.scalars())
-    request_ids = [request_id for request_id in rows.scalars() if request_id not in mending]
+    unreviewed = await tx.execute(
+        select(ReviewRow.request_id).where(ReviewRow.reviewed_at.is_(None))
+    )
+    kept = {*working.scalars(), *unreviewed.scalars()}
+    request_ids = [request_id for request_id in rows.scalars() if request_id not in kept]
     for start in range(0, len(request_ids), _CHUNK):
         chunk = request_ids[start : start + _CHUNK]
         of_chunk = PostRow.request_id.in_(chunk)

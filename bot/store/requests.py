@@ -52,6 +52,10 @@ class Request:
     run_at: datetime | None = None  #: UTC; None to start once approved; a proposal while draft
     run_by: datetime | None = None  #: UTC; None unless approved with `run_at`
     run_zone: str = ""  #: IANA name of the zone in which `run_at` was typed
+    reminders: int = 0  #: reminders that Offhook sent by itself
+    reminded_at: datetime | None = None  #: UTC; when the last of them was sent
+    nudged_at: datetime | None = None  #: UTC; when its requester reminded the approvers last
+    escalated_at: datetime | None = None  #: UTC; since when those of the escalation may approve it
 
     @property
     def facts(self) -> RequestFacts:
@@ -65,6 +69,8 @@ class Request:
             self.reason,
             before_start=self.state is RequestState.RUNNING and self.hold.before_start,
             run_at=self.run_at,
+            escalated=self.escalated_at is not None,
+            nudged_at=self.nudged_at,
         )
 
 
@@ -88,6 +94,8 @@ def header(row: Row[Any]) -> dict[str, Any]:
         "run_at": row.run_at,
         "run_by": row.run_by,
         "run_zone": row.run_zone,
+        "nudged_at": row.nudged_at,
+        "escalated_at": row.escalated_at,
     }
 
 
@@ -113,6 +121,8 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
         approver=Person(row.decided_by_id, row.decided_by_name) if row.decided_by_id else None,
         hold=Hold(row.hold),
         hold_version=row.hold_version,
+        reminders=row.reminders,
+        reminded_at=row.reminded_at,
     )
 
 
@@ -165,6 +175,21 @@ async def due_to_remind(tx: Transaction, now: datetime) -> list[str]:
             RequestRow.expires_at > now,
         )
         .order_by(RequestRow.remind_at, RequestRow.id)
+    )
+    return list(rows.scalars())
+
+
+async def due_to_escalate(tx: Transaction, asked_before: datetime, now: datetime) -> list[str]:
+    """Ids of the waiting requests for which approval was requested by `asked_before`, not escalated yet."""
+    rows = await tx.execute(
+        select(RequestRow.id)
+        .where(
+            RequestRow.state == RequestState.WAITING.value,
+            RequestRow.escalated_at.is_(None),
+            RequestRow.asked_at <= asked_before,
+            RequestRow.expires_at > now,
+        )
+        .order_by(RequestRow.asked_at, RequestRow.id)
     )
     return list(rows.scalars())
 

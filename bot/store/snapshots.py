@@ -50,6 +50,7 @@ from bot.store import (
     overlaps,
     phone_pages,
     requests,
+    reviews,
     shown,
     sightings,
     windows,
@@ -127,6 +128,7 @@ async def load(
         requester_account=row.requester_account,
         evidence=Evidence.of_document(row.evidence),
         shown=await shown.load(tx, row, now) if waiting and now else "",
+        review=await reviews.load(tx, request_id),
     )
 
 

@@ -23,7 +23,11 @@ async def cast(tx: Transaction, request_id: str, *conditions: ColumnElement[bool
     )
     return [
         Vote(
-            Person(row.voter_id, row.voter_name),
+            Person(
+                row.voter_id,
+                row.voter_name,
+                Person(row.for_id, "") if row.for_id else None,
+            ),
             row.at,
             frozenset(row.ids),
             Void(row.void) if row.void else None,
@@ -61,6 +65,7 @@ async def add(
             request_id=request.id,
             voter_id=voter.object_id,
             voter_name=voter.name,
+            for_id="" if voter.stands_in_for is None else voter.stands_in_for.object_id,
             at=now,
             comment=comment,
             digest=request.digest,

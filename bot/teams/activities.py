@@ -166,8 +166,9 @@ def message(
     activity: Activity, sender: chat.Sender, where: ConversationReference
 ) -> chat.IncomingMessage:
     files, unreachable = _files(activity, where.kind)
-    zone = activity.zone
-    return chat.IncomingMessage(sender, where, _text(activity), files, unreachable, zone)
+    return chat.IncomingMessage(
+        sender, where, _text(activity), files, unreachable, activity.zone, _mentions(activity)
+    )
 
 
 def card_action(
@@ -242,10 +243,28 @@ def _files(activity: Activity, kind: ConversationKind) -> tuple[list[chat.Incomi
     return files, unreachable
 
 
+def _mentions(activity: Activity) -> list[chat.Mention]:
+    """Those of people whom the text mentions: an entity without its place in the text counts for nothing."""
+    return [
+        chat.Mention(
+            _plain(entity.text), entity.mentioned.id, entity.mentioned.aad_object_id.lower()
+        )
+        for entity in activity.entities
+        if entity.text
+        and entity.text in activity.text
+        and entity.mentioned.id not in ("", activity.recipient.id)
+    ]
+
+
+def _plain(text: str) -> str:
+    """Without tags, and with HTML entities resolved."""
+    return html.unescape(_MENTION_TAG.sub("", text)).replace("\N{NO-BREAK SPACE}", " ").strip()
+
+
 def _text(activity: Activity) -> str:
     """What the person typed, without the mention of the bot and with HTML entities resolved."""
     text = activity.text
     for entity in activity.entities:
         if entity.text and entity.mentioned.id == activity.recipient.id:
             text = text.replace(entity.text, " ")
-    return html.unescape(_MENTION_TAG.sub("", text)).replace("\N{NO-BREAK SPACE}", " ").strip()
+    return _plain(text)

@@ -15,6 +15,7 @@ import aiohttp
 import structlog
 from yarl import URL
 
+from bot.commands.chat import RosterError
 from bot.runner.messages import (
     ChatThrottledError,
     ChatUnavailableError,
@@ -24,7 +25,7 @@ from bot.runner.messages import (
     Sent,
     UndeliverableError,
 )
-from bot.store.conversations import ConversationReference
+from bot.store.conversations import THREAD_SEPARATOR, ConversationReference
 
 _ADAPTIVE_CARD = "application/vnd.microsoft.card.adaptive"
 _CALL_SECONDS = 15.0
@@ -64,8 +65,24 @@ class ConnectorMessenger:
         path = (conversation.conversation_id, "activities", activity_id)
         await self._call("PUT", conversation, activity, *path)
 
+    async def object_id(self, conversation: ConversationReference, account_id: str) -> str:
+        """Implements `bot.commands.chat.Members`."""
+        path = (conversation.conversation_id.split(THREAD_SEPARATOR)[0], "members", account_id)
+        try:
+            member = await self._call("GET", conversation, None, *path)
+        except UndeliverableError:  # 404: no such member; 403: the bot is not there any more
+            return ""
+        except DeliveryError as error:
+            raise RosterError(str(error)) from error
+        found = member.get("aadObjectId") or member.get("objectId")
+        return found.lower() if isinstance(found, str) else ""
+
     async def _call(
-        self, method: str, conversation: ConversationReference, body: Mapping[str, Any], *path: str
+        self,
+        method: str,
+        conversation: ConversationReference,
+        body: Mapping[str, Any] | None,
+        *path: str,
     ) -> dict[str, Any]:
         """Returns the JSON object of the response, {} if there is none. Raises `DeliveryError` only."""
         base = conversation.service_url.rstrip("/")

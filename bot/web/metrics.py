@@ -8,13 +8,13 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 
 from bot.signin.batch import BatchState
 from bot.signin.request import Hold, RequestState
-from bot.store import audit_progress, batches, posts, requests
+from bot.store import audit_progress, batches, posts, requests, reviews
 from bot.store.audit_progress import Progress
 from bot.store.database import Database
 
 
 class Metrics:
-    """Counts of requests, held ones, batches, undelivered posts, and undelivered audit events."""
+    """Counts of requests, held ones, batches, open reviews, undelivered posts, undelivered audit events."""
 
     def __init__(self, database: Database, *, audit_webhook: bool = False) -> None:
         """`audit_webhook`: whether the audit is delivered to one."""
@@ -31,6 +31,9 @@ class Metrics:
         )
         self._batches = Gauge(
             "offhook_batches", "Batches by state", ["state"], registry=self._registry
+        )
+        self._reviews = Gauge(
+            "offhook_reviews", "Uses of break-glass without a review", registry=self._registry
         )
         self._outbox = Gauge("offhook_outbox", "Undelivered messages", registry=self._registry)
         self._stream = (
@@ -58,6 +61,7 @@ class Metrics:
             batch_counts = await batches.counts(tx)
             undelivered = await posts.backlog(tx)
             behind = await audit_progress.behind(tx, Progress.WEBHOOK) if self._stream else None
+            open_reviews = await reviews.still_open(tx)
         for state in RequestState:
             self._requests.labels(state.value).set(request_counts.get(state.value, 0))
         for hold in filter(None, Hold):
@@ -70,4 +74,5 @@ class Metrics:
             events.set(behind.events)
             age = datetime.now(UTC) - behind.since if behind.since else timedelta()
             seconds.set(age.total_seconds())
+        self._reviews.set(open_reviews.count)
         return generate_latest(self._registry)

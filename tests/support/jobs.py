@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.notifications import Notifications
@@ -25,6 +25,11 @@ CHAT = "19:alex@unq.gbl.spaces"
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+def zone_where(hour: int) -> tzinfo:
+    """A time zone in which it is this hour of the day now."""
+    return timezone(timedelta(hours=(hour - utc_now().hour + 11) % 24 - 11))
 
 
 def roster(phones: int, *regions: Region | None, first: int = 0) -> Roster:

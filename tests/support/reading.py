@@ -15,6 +15,7 @@ ELEMENTS = frozenset(
         "FactSet", "ActionSet", "Table", "TableRow", "TableCell", "Input.Text", "Input.Toggle",
         "Input.ChoiceSet", "Input.Number", "Input.Date", "Input.Time", "Action.Execute",
         "Action.ShowCard", "Action.OpenUrl", "Action.ToggleVisibility",
+        "Data.Query",  # where a choice set searches: clients that do not know it show no choices
     }
 )  # fmt: skip
 # Beyond 1.5, so a fallback is required

@@ -5,6 +5,7 @@ Tests see what people see: the messages that the connector holds, and the answer
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import aiohttp
+from sqlalchemy import Executable, NullPool, create_engine
 
 from bot.app import running
 from bot.settings.model import Settings
@@ -170,6 +172,19 @@ class RunningBot:
     @property
     def client(self) -> TeamsClient:
         return TeamsClient(self.session, self.url, self.teams)
+
+    async def sql(self, statement: Executable) -> list[tuple[Any, ...]]:
+        """Run a statement on the service's database. In a thread: the service may be writing."""
+
+        def run() -> list[tuple[Any, ...]]:
+            engine = create_engine(
+                self.settings.database, connect_args={"timeout": PATIENCE}, poolclass=NullPool
+            )
+            with engine.begin() as connection:
+                result = connection.execute(statement)
+                return [tuple(row) for row in result] if result.returns_rows else []
+
+        return await asyncio.to_thread(run)
 
     # -- what people see -------------------------------------------------------------------------
 

@@ -31,6 +31,7 @@ from bot.signin.snapshot import (
     ReconciliationQuestion,
     RegionProgress,
     RequestSnapshot,
+    Review,
     RosterSummary,
     StalledBatch,
     Tally,
@@ -42,6 +43,7 @@ ALEX = Person("00000000-0000-0000-0000-000000000020", "Alex Wilber")
 ALEX_IN_CHAT = "29:1alex"
 MEGAN = Person("00000000-0000-0000-0000-000000000021", "Megan Bowen")
 NOON = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+REVIEW = Review(ALEX, NOON, "All lobby phones are down", "INC0012345")
 PAGE_SIZE = 10
 MESSAGES = (
     "Device is offline.",

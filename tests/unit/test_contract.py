@@ -10,6 +10,7 @@ import ast
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, cast
@@ -32,7 +33,9 @@ from bot.signin.batch import BatchState
 from bot.signin.outcome import CAUSES, PhoneStatus
 from bot.signin.request import RequestState
 from bot.words import Words
+from cards import stand_in
 from cards.render import render
+from cards.stand_in import Dates, Line
 from cards.types import CardKind, Panel, Verb, View
 from tests.support import mend_snapshots, snapshots
 
@@ -135,6 +138,14 @@ def _cards() -> Iterator[Mapping[str, Any]]:
             tenant_id=snapshots.TENANT,
             of_mend=mend_snapshots.snapshot(state),
         ).card
+    waiting, tenant = snapshots.snapshot(RequestState.WAITING), snapshots.TENANT
+    used = replace(waiting, review=snapshots.REVIEW)
+    for kind, snapshot in ((CardKind.VALIDATION, waiting), (CardKind.REVIEW, used)):
+        yield render(kind, snapshot, View(), words, tenant_id=tenant, break_glass=True).card
+    today = snapshots.NOON.date()
+    yield stand_in.build(
+        words, [Line("Ada", "Grace", "Friday", own=True)], Dates(today, today)
+    ).card
 
 
 def _card_data() -> list[str]:

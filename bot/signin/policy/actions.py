@@ -26,6 +26,8 @@ class Action(StrEnum):
     REJECT = "reject"
     REASSIGN = "reassign"
     BREAK_GLASS = "break-glass"
+    REVIEW = "review"
+    NUDGE = "nudge"
     CANCEL = "cancel"
     RETRY = "retry"
     RECONCILE = "reconcile"
@@ -37,6 +39,7 @@ class Action(StrEnum):
     HISTORY = "history"
     CHECKS = "checks"
     NOTIFY = "notify"
+    HAND_OVER = "hand-over"
 
 
 GENERAL: Mapping[Action, Callable[[Policy, Actor], Decision]] = MappingProxyType(
@@ -45,6 +48,7 @@ GENERAL: Mapping[Action, Callable[[Policy, Actor], Decision]] = MappingProxyType
         Action.HISTORY: evaluator.may_see_all,
         Action.CHECKS: evaluator.may_run_checks,
         Action.NOTIFY: evaluator.may_notify,
+        Action.HAND_OVER: evaluator.may_hand_over,
     }
 )
 _TIMELESS: Mapping[Action, Callable[[Policy, Actor, RequestFacts], Decision]] = MappingProxyType(
@@ -53,6 +57,7 @@ _TIMELESS: Mapping[Action, Callable[[Policy, Actor, RequestFacts], Decision]] = 
         Action.WITHDRAW: evaluator.may_withdraw,
         Action.SEE: evaluator.may_see,
         Action.EXPORT: evaluator.may_export,
+        Action.REVIEW: evaluator.may_review,
         Action.CANCEL: evaluator.may_cancel,
         Action.RETRY: evaluator.may_retry,
         Action.RECONCILE: evaluator.may_reconcile,
@@ -83,5 +88,7 @@ def decide(
             return evaluator.may_reassign(policy, actor, request, now=now)
         case Action.BREAK_GLASS:
             return evaluator.may_break_glass(policy, actor, request, now=now)
+        case Action.NUDGE:
+            return evaluator.may_nudge(policy, actor, request, now=now)
         case _:
             return evaluator.may_decide(policy, actor, request, now=now)

@@ -31,14 +31,20 @@ class DenialReason(StrEnum):
     NO_CHECKS = "no-checks"
     NO_SUCH_REQUEST = "no-such-request"
     NOT_A_DRAFT = "not-a-draft"
+    NO_REVIEW = "no-review"
+    NO_STAND_IN = "no-stand-in"
     NOT_APPROVER = "not-approver"
     NOT_ENDED = "not-ended"
     NOT_REQUESTER = "not-requester"
     NOT_RUNNING = "not-running"
     NOT_WANTED = "not-wanted"
     NOT_YOURS = "not-yours"
+    NUDGED = "nudged"
     OWN_REQUEST = "own-request"
+    OWN_REVIEW = "own-review"
     REASON_MISSING = "reason-missing"
+    REVIEWED = "reviewed"
+    STANDS_IN_FOR_REQUESTER = "stands-in-for-requester"
     TICKET_MISSING = "ticket-missing"
     TOO_LATE_TO_WITHDRAW = "too-late-to-withdraw"
     VOTERS_UNKNOWN = "voters-unknown"
@@ -66,7 +72,8 @@ class Decision:
     who_can: tuple[str, ...] = ()
     rule: str = ""  #: name of the rule that decided; "" if none did
     policy: str = ""  #: its hash
-    #: of an approval: what is still missing once it is counted; empty: it is the last
+    #: of an approval: what is still missing once it is counted; empty: it is the last. Of break-glass:
+    #: what it passes over
     missing: tuple[Wanted, ...] = ()
     opens_at: datetime | None = None  #: UTC; when a window that is closed opens
     arguments: Mapping[str, str | int] | None = None  #: more, for the sentence

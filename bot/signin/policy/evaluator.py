@@ -20,9 +20,11 @@ from bot.signin.policy.roles import (
     approver,
     approvers_of,
     denied,
+    own_approver,
     requester,
     role,
 )
+from bot.signin.reminders import NUDGE_EVERY
 from bot.signin.request import RequestState
 from bot.signin.windows import Never, OpensAt, window_open
 
@@ -50,6 +52,14 @@ def may_see_all(policy: Policy, actor: Actor) -> Decision:
     if decision.allowed or actor.among(policy.auditors) is Ruling.NO:
         return decision
     return denied(policy, DenialReason.DIRECTORY_DOWN)
+
+
+def may_hand_over(policy: Policy, actor: Actor) -> Decision:
+    """Hand over the role of an approver for a time: only one's own, so that there is no chain."""
+    decision = own_approver(policy, actor)
+    if decision.answer is Ruling.NO:
+        return replace(decision, reason=DenialReason.NO_STAND_IN, who_can=())
+    return decision
 
 
 def may_notify(policy: Policy, actor: Actor) -> Decision:
@@ -130,6 +140,15 @@ def may_request_mend(policy: Policy, actor: Actor, request: RequestFacts) -> Dec
     return may_request_approval(policy, actor, request)
 
 
+def may_nudge(policy: Policy, actor: Actor, request: RequestFacts, *, now: datetime) -> Decision:
+    """Remind the approvers of one's own waiting request, once an hour. Needs no role any more."""
+    if refused := _not_own(policy, actor, request) or _not_waiting(policy, request, now):
+        return refused
+    if request.nudged_at is not None and now < request.nudged_at + NUDGE_EVERY:
+        return denied(policy, DenialReason.NUDGED)
+    return allowed(policy)
+
+
 def may_withdraw(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
     """Withdraw a draft, or a request still waiting for approval or for its time. Needs no role any more."""
     if refused := _not_own(policy, actor, request):
@@ -155,6 +174,14 @@ def _not_own(policy: Policy, actor: Actor, request: RequestFacts) -> Decision | 
         return denied(policy, DenialReason.NO_SUCH_REQUEST)
     if actor.person.object_id != request.requester_id:
         return denied(policy, DenialReason.NOT_YOURS)
+    return None
+
+
+def _not_waiting(policy: Policy, request: RequestFacts, now: datetime) -> Decision | None:
+    if request.state is not RequestState.WAITING:
+        return denied(policy, DenialReason.ALREADY_DECIDED)
+    if request.expires_at is not None and now >= request.expires_at:
+        return denied(policy, DenialReason.EXPIRED)
     return None
 
 
@@ -202,7 +229,7 @@ def may_approve(
         return decision
     stages = policy.stages_for(request.traits)
     before = quorum.missing(stages, request.votes)
-    if actor.person.object_id in {vote.person.object_id for vote in request.votes}:
+    if any(not actor.voices.isdisjoint(vote.voices) for vote in request.votes):
         return replace(_not_wanted(policy, DenialReason.ALREADY_VOTED, before), missing=before)
     after = quorum.missing(stages, [*request.votes, actor])
     if quorum.total(after) >= quorum.total(before):
@@ -262,15 +289,37 @@ def may_reassign(policy: Policy, actor: Actor, request: RequestFacts, *, now: da
 def may_break_glass(
     policy: Policy, actor: Actor, request: RequestFacts, *, now: datetime
 ) -> Decision:
-    """Approve a waiting request at once and alone, although it is one's own."""
-    if request.tenant_id != actor.tenant_id:
-        return denied(policy, DenialReason.NO_SUCH_REQUEST)
-    if request.state is not RequestState.WAITING:
-        return denied(policy, DenialReason.ALREADY_DECIDED)
+    """Approve one's own waiting request at once and alone. With `missing`, that is what it passes over: the
+    votes of every stage. It passes over windows, too, but not over freezes.
+
+    Those named by object ID can while the directory is down, unless a rule denies something to a group.
+    """
+    if refused := _not_own(policy, actor, request):
+        return refused
     denies = [(deny, deny.approvers) for deny in applying(policy, request.traits)]
     decision = role(policy, actor, policy.break_glass, denies, DenialReason.NO_BREAK_GLASS)
-    if decision.allowed and request.expires_at is not None and now >= request.expires_at:
-        return denied(policy, DenialReason.EXPIRED)
+    if decision.answer is Ruling.NO:
+        return decision
+    if refused := _not_waiting(policy, request, now):
+        return refused
+    starts = may_start(replace(policy, rules=()), request, now=now)
+    if not decision.allowed or not starts.allowed:
+        return decision if starts.allowed else starts
+    stages = policy.stages_for(request.traits)
+    return replace(decision, missing=quorum.missing(stages, request.votes))
+
+
+def may_review(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
+    """Confirm having seen that break-glass was used: an approver of the request other than who used it."""
+    if request.tenant_id != actor.tenant_id:
+        return denied(policy, DenialReason.NO_SUCH_REQUEST)
+    if not request.used_by:
+        return denied(policy, DenialReason.NO_REVIEW)
+    if actor.person.object_id == request.used_by:
+        return denied(policy, DenialReason.OWN_REVIEW)
+    decision = approver(policy, actor, request.traits)
+    if decision.answer is not Ruling.NO and request.reviewed:
+        return denied(policy, DenialReason.REVIEWED)
     return decision
 
 
@@ -289,6 +338,8 @@ def may_cancel(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
     if request.tenant_id != actor.tenant_id:
         return denied(policy, DenialReason.NO_SUCH_REQUEST)
     decision = approver(policy, actor)
+    if actor.not_lent is not None and actor.person.object_id != request.requester_id:
+        return denied(policy, actor.not_lent)
     if actor.person.object_id != request.requester_id and not decision.allowed:
         if decision.reason is DenialReason.NOT_APPROVER:
             return replace(decision, reason=DenialReason.NOT_YOURS)

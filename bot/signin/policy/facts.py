@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.signin.policy.decision import Ruling
+from bot.signin.policy.decision import DenialReason, Ruling
 from bot.signin.policy.model import EVERYONE, Group, Traits
 from bot.signin.request import Person, RequestState
 
@@ -22,6 +22,26 @@ class Actor:
     #: of those that the policy names, in lower case: their own ID and the groups that they are in
     ids: frozenset[str] = frozenset()
     unsure: bool = False  #: the directory did not answer, so they may be in more groups
+    #: the approvers for whom they stand in
+    stands_in_for: tuple[Actor, ...] = ()
+    escalation: Ruling = Ruling.NO  #: whether they may approve, too, what is escalated
+    #: in the request at hand, as an approver only: the `ids` of the approver for whom they stand in, or of
+    #: those whom an escalation has joined; see `bot.signin.stand_in.about`
+    lent: frozenset[str] = frozenset()
+    #: why nothing is lent to a stand-in in the request at hand
+    not_lent: DenialReason | None = None
+
+    @property
+    def approving(self) -> Actor:
+        """They, as the stages of an approval see them."""
+        return replace(self, ids=self.ids | self.lent, lent=frozenset()) if self.lent else self
+
+    @property
+    def voices(self) -> frozenset[str]:
+        """Object IDs of those who have their say when this one approves, and who do not have it twice."""
+        approver = self.person.stands_in_for
+        own = frozenset({self.person.object_id})
+        return own if approver is None else own | {approver.object_id}
 
     def among(self, groups: Iterable[Group]) -> Ruling:
         """Whether they are among these people."""
@@ -48,6 +68,10 @@ class RequestFacts:
     votes: tuple[Actor, ...] = ()  #: of those who approved it, as it is now
     run_at: datetime | None = None  #: UTC; when it is to start, None for at the approval
     before_start: bool = False  #: approved, and waits for its time, or missed it
+    escalated: bool = False  #: those of the escalation may approve it, too
+    nudged_at: datetime | None = None  #: UTC; when its requester reminded the approvers last
+    used_by: str = ""  #: object ID of who used break-glass for it; "" if nobody did
+    reviewed: bool = False  #: another approver has seen that
 
     def made_by(self, person: Person) -> bool:
         """Compares people, never groups."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, time
 from enum import StrEnum
 from functools import cached_property
@@ -138,7 +138,7 @@ class Policy:
     requesters: tuple[Group, ...]
     approvers: tuple[Group, ...]  #: of what no rule's stages are about, one of them
     auditors: tuple[Group, ...] = ()  #: see everything, and may do nothing
-    #: may approve their own requests at once, see `may_break_glass`; nobody by default
+    #: users that may approve their own requests at once, see `may_break_glass`; always of the settings
     break_glass: tuple[Group, ...] = ()
     rules: tuple[Rule, ...] = ()
     denies: tuple[Deny, ...] = ()
@@ -164,6 +164,10 @@ class Policy:
         yield from chain(self.requesters, self.staffed, self.auditors, self.break_glass)
         for deny in self.denies:
             yield from chain(deny.requesters, deny.approvers)
+
+    def breaks_glass(self, object_id: str) -> bool:
+        """Whether somebody is named for break-glass, by object ID; whatever denies it."""
+        return any(object_id.lower() in group.ids for group in self.break_glass)
 
     @cached_property
     def ruled(self) -> bool:
@@ -198,13 +202,25 @@ def group(object_id: str) -> Group:
     return Group(object_id, frozenset({object_id.lower()}))
 
 
-def simple(requesters: Iterable[str], approvers: Iterable[str], *, four_eyes: bool) -> Policy:
-    """The policy of settings: object IDs of users or groups, or `*`; no rules."""
+def simple(
+    requesters: Iterable[str],
+    approvers: Iterable[str],
+    *,
+    four_eyes: bool,
+    break_glass: Iterable[str] = (),
+) -> Policy:
+    """The policy of settings: object IDs of users or groups, or `*`; of users for break-glass. No rules."""
     requesters, approvers = tuple(requesters), tuple(approvers)
     text = f"{sorted(map(str.lower, requesters))} {sorted(map(str.lower, approvers))} {four_eyes}"
-    return Policy(
+    policy = Policy(
         tuple(map(group, requesters)),
         tuple(map(group, approvers)),
         four_eyes=four_eyes,
         hash=sha256(text.encode()).hexdigest(),
     )
+    return with_break_glass(policy, break_glass)
+
+
+def with_break_glass(policy: Policy, object_ids: Iterable[str]) -> Policy:
+    """The policy with those who may use break-glass: users by object ID, whom settings name and no file."""
+    return replace(policy, break_glass=tuple(map(group, object_ids)))

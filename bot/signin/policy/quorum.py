@@ -1,4 +1,5 @@
-"""Votes against stages: each person counts once, wherever they are wanted most."""
+"""Votes against stages: each person counts once, wherever they are wanted most, and so does an approver
+with their stand-ins."""
 
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ def missing(stages: Sequence[Stage], votes: Sequence[Actor]) -> tuple[Wanted, ..
     """What the stages (by level) still want; empty once the votes complete them."""
     return tuple(
         Wanted(names(stage.of), stage.need - filled)
-        for stage, filled in zip(stages, _filled(stages, votes), strict=True)
+        for stage, filled in zip(stages, _filled(stages, _distinct(votes)), strict=True)
         if filled < stage.need
     )
 
@@ -42,6 +43,15 @@ def unmeetable(
         for (stage, _), filled in zip(known, _filled(by_id, able), strict=True)
         if filled < stage.need
     )
+
+
+def _distinct(votes: Sequence[Actor]) -> list[Actor]:
+    """Of an approver and their stand-ins the first."""
+    found: list[Actor] = []
+    for vote in votes:
+        if all(vote.voices.isdisjoint(other.voices) for other in found):
+            found.append(vote)
+    return found
 
 
 def total(wanted: Sequence[Wanted]) -> int:
@@ -79,7 +89,7 @@ def _place(
 ) -> bool:
     """Give a vote to a stage, moving others to further stages of theirs if need be."""
     for number in reached:
-        if number in tried or votes[voter].among(stages[number].of) is Ruling.NO:
+        if number in tried or votes[voter].approving.among(stages[number].of) is Ruling.NO:
             continue
         tried.add(number)
         slot = slots[number]

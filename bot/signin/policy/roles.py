@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from bot.signin.policy import quorum
 from bot.signin.policy.decision import UNSURE, Decision, DenialReason, Ruling
@@ -29,15 +30,18 @@ def role(
     people: Sequence[Group],
     denies: Sequence[tuple[Deny, Sequence[Group]]],
     reason: DenialReason,
+    *,
+    member: Actor | None = None,
 ) -> Decision:
-    """Whether they are among `people` and nothing denies it; `reason` if not."""
+    """Whether they are among `people` and nothing denies it; `reason` if not. `member`: they, as `people`
+    see them; denies always look at what is their own."""
     unsure = False
     for deny, whom in denies:
         answer = actor.among(whom)
         if answer is Ruling.YES:
             return denied(policy, DenialReason.EXCLUDED, people, rule=deny.name)
         unsure |= answer is Ruling.CANNOT_TELL
-    match actor.among(people):
+    match (member or actor).among(people):
         case Ruling.NO:
             return denied(policy, reason, people)
         case Ruling.YES if not unsure:
@@ -53,10 +57,29 @@ def requester(policy: Policy, actor: Actor, traits: Traits | None = None) -> Dec
 
 
 def approver(policy: Policy, actor: Actor, traits: Traits | None = None) -> Decision:
-    """Somebody who may approve what has these traits; without, who may approve anything."""
+    """Somebody who may approve what has these traits, also in another's place; without, who may approve
+    anything, or stands in for somebody who may."""
+    decision = _approver(policy, actor, traits)
+    if decision.reason is not DenialReason.NOT_APPROVER:
+        return decision
+    if traits is not None:
+        not_lent = actor.not_lent
+        return decision if not_lent is None else replace(decision, reason=not_lent)
+    others = [_approver(policy, other, None) for other in actor.stands_in_for]
+    answers = {other.answer: other for other in reversed(others)}
+    return answers.get(Ruling.YES) or answers.get(Ruling.CANNOT_TELL) or decision
+
+
+def own_approver(policy: Policy, actor: Actor, traits: Traits | None = None) -> Decision:
+    """The same by their own role, in nobody's place."""
+    return _approver(policy, replace(actor, lent=frozenset()), traits)
+
+
+def _approver(policy: Policy, actor: Actor, traits: Traits | None) -> Decision:
     people = policy.staffed if traits is None else approvers_of(policy, traits)
     denies = [(deny, deny.approvers) for deny in applying(policy, traits)]
-    return role(policy, actor, people, denies, DenialReason.NOT_APPROVER)
+    # Nothing is lent by somebody whom a rule denies.
+    return role(policy, actor, people, denies, DenialReason.NOT_APPROVER, member=actor.approving)
 
 
 def applying(policy: Policy, traits: Traits | None) -> list[Deny]:

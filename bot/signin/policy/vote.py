@@ -20,7 +20,7 @@ class Void(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    voter: Person
+    voter: Person  #: with the approver for whom they voted, if it was in somebody's place
     at: datetime  #: UTC
     ids: frozenset[str]  #: of those that the policy names, the voter and their groups
     void: Void | None = None  #: None if it counts

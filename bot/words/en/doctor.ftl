@@ -13,6 +13,8 @@ check-run-as = Permissions of a sign-in
 check-exports = Exports
 check-digest-key = Protection of approvals
 check-accounts = Allowed accounts
+check-break-glass = Break-glass
+check-reviews = Reviews of break-glass
 check-token-bot = Token for the Bot Framework
 check-token-configapi = Token for the Teams ConfigAPI
 check-token-graph = Token for Microsoft Graph
@@ -185,6 +187,21 @@ found-digest-key = What was approved is protected by { $setting }, a key outside
 found-digest-key-local = { $setting } is not set. Production should have it.
 found-digest-key-missing = { $setting } is not set: whoever can write to the database can change what was approved.
     .fix = Set { $setting } to a random secret of at least 16 characters, kept outside the database, when no request is waiting or running.
+
+found-break-glass-off = Nobody may approve their own request in an emergency.
+found-break-glass = { $people ->
+        [one] { $people } person may approve their own request in an emergency.
+       *[other] { $people } people may approve their own requests in an emergency.
+    }
+    .fix = Keep { $setting } as short as possible. Try it once in a while, and check that somebody reviews each use.
+found-reviews = Every use of break-glass has been reviewed.
+found-reviews-no-database = Without the database, it is unknown whether a use of break-glass waits for its review.
+    .fix = Fix the database first.
+found-reviews-open = { $count ->
+        [one] { $count } use of break-glass has not been reviewed, since { $since }.
+       *[other] { $count } uses of break-glass have not been reviewed, the oldest since { $since }.
+    }
+    .fix = Ask an approver to send status to Offhook, then status with the ID of each request that is not reviewed, and to confirm on its card.
 
 found-accounts = { $setting } limits which accounts may be signed in ({ $entries ->
     [one] 1 entry

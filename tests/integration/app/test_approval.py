@@ -25,6 +25,7 @@ from bot.simulator.scenario import Call, Connector, Fault, FaultKind, Person, Sc
 from bot.store.database import Database
 from bot.words import Words
 from tests.integration.app.conftest import MakeBot
+from tests.support.jobs import zone_where
 from tests.support.running_bot import (
     ADELE,
     ALEX,
@@ -440,7 +441,8 @@ def request_id_in(text: str) -> str:
 
 
 async def run_deadlines(bot: RunningBot, *, hours_ahead: float) -> None:
-    """Run the deadlines loop with a clock that is ahead, until at least one round is complete."""
+    """Run the deadlines loop with a clock that is ahead, until at least one round is complete. It is 20:00
+    for the approvers."""
     database = Database(bot.settings.database)
     round_complete = asyncio.Event()
     calls = itertools.count(1)
@@ -457,6 +459,7 @@ async def run_deadlines(bot: RunningBot, *, hours_ahead: float) -> None:
         timing=FAST,
         clock=clock,
         changed=lambda: None,
+        zone=zone_where(20),
     )
     loop = asyncio.create_task(deadlines.run())
     async with asyncio.timeout(PATIENCE):

@@ -37,6 +37,8 @@ CHECKS = [
         "exports",
         "digest-key",
         "accounts",
+        "break-glass",
+        "reviews",
     ),
     *("token-bot", "token-configapi", "roles", "configapi", "bulk-sign-in"),
     *("tenant-switch", "trusted-addresses", "token-graph", "graph-users", "graph-groups"),

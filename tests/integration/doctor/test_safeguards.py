@@ -11,7 +11,10 @@ from bot.doctor import FindingState
 from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
 from tests.integration.doctor.conftest import MakeHarness
 
-SAFEGUARDS = ("four-eyes", "requesters", "approvers", "run-as", "exports", "digest-key", "accounts")
+SAFEGUARDS = (
+    *("four-eyes", "requesters", "approvers", "run-as", "exports", "digest-key", "accounts"),
+    *("break-glass", "reviews"),
+)
 ALEX, MEGAN = PEOPLE[0], PEOPLE[1]
 GUEST = MEGAN.model_copy(update={"guest": True})
 
@@ -29,6 +32,7 @@ async def test_safeguards_are_ok_when_settings_are_defaults(make_harness: MakeHa
         ({"approvers": (ALEX.object_id, "*")}, "approvers", "found-approvers-everyone"),
         ({"run_as": "app"}, "run-as", "found-run-as-app"),
         ({"exports": "link"}, "exports", "found-exports-link"),
+        ({"break_glass": (ALEX.object_id,)}, "break-glass", "found-break-glass"),
         ({"preflight": "off"}, "accounts", "found-accounts-unchecked"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, event, select, text
 from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import delegations as delegation_requests
 from bot.lifecycle import requests as request_lifecycle
+from bot.lifecycle import urgency
 from bot.lifecycle.requests import RetryExistsError
 from bot.phones.region import Region
 from bot.signin.batch import (
@@ -140,7 +141,8 @@ class Writers:
             if decision == "expire":
                 return await request_lifecycle.expire(tx, jobs.NOTIFY, request, now + 2 * HOUR)
             if decision == "remind":
-                return await request_lifecycle.remind(tx, jobs.NOTIFY, request, now + 0.6 * HOUR)
+                late, zone = now + 0.6 * HOUR, jobs.zone_where(12)
+                return await urgency.remind(tx, jobs.NOTIFY, request, late, zone=zone)
             change = getattr(request_lifecycle, decision)
             return await change(tx, jobs.NOTIFY, request, comment="", actor=jobs.APPROVER, now=now)
 

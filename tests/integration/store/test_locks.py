@@ -14,6 +14,7 @@ from sqlalchemy import delete, select, text, update
 from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import delegations as delegation_requests
 from bot.lifecycle import requests as request_lifecycle
+from bot.lifecycle import urgency
 from bot.lifecycle.requests import RetryExistsError
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
@@ -345,7 +346,8 @@ async def test_reminder_is_sent_once_by_overlapping_replicas(two: tuple[Replica,
 
     async def remind(database: Database) -> bool:
         async with database.write() as tx:
-            return await request_lifecycle.remind(tx, jobs.NOTIFY, request, late)
+            zone = jobs.zone_where(12)
+            return await urgency.remind(tx, jobs.NOTIFY, request, late, zone=zone)
 
     assert await overlapping(one, remind(one), remind(other)) == (True, False)
 

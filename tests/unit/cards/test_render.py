@@ -32,7 +32,7 @@ WITHDRAWN = RequestState.WITHDRAWN
 # Verbs that change something, by card kind and state; all other combinations have none
 CHANGING_VERBS = {
     (VALIDATION, DRAFT): {Verb.REQUEST_APPROVAL, Verb.WITHDRAW},
-    (VALIDATION, WAITING): {Verb.WITHDRAW},
+    (VALIDATION, WAITING): {Verb.NUDGE, Verb.WITHDRAW},
     (APPROVAL, WAITING): {Verb.APPROVE, Verb.REJECT},
     (PROGRESS, RUNNING): {Verb.CANCEL},
     (RESULTS, FINISHED): {Verb.RETRY_FAILED},

@@ -98,6 +98,8 @@ def test_help_names_every_command_and_the_time_limit() -> None:
         "history",
         "cancel",
         "retry",
+        "nudge",
+        "delegate",
         "checks",
         "whoami",
     ):

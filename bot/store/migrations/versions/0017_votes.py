@@ -22,6 +22,7 @@ def upgrade() -> None:
         sa.Column("request_id", sa.String(8), nullable=False),
         sa.Column("voter_id", sa.String(64), nullable=False),
         sa.Column("voter_name", sa.Text, nullable=False),
+        sa.Column("for_id", sa.String(64), nullable=False),
         sa.Column("at", UtcDateTime(timezone=True), nullable=False),
         sa.Column("comment", sa.Text, nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),

@@ -1,6 +1,6 @@
 """What an approver is shown of a request besides its rows, as it was when approval was requested.
 
-Revision: 0018, after 0016.
+Revision: 0018, after 0017.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@ SQLite, which has no logins, triggers that keep the audit from being changed.
 
 A later migration that makes `events` anew on SQLite (`batch_alter_table`) has to make its triggers anew.
 
-Revision: 0021, after 0016.
+Revision: 0021, after 0020.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from alembic import op
 from bot.store.models import UtcDateTime
 
 revision = "0021"
-down_revision = "0019"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

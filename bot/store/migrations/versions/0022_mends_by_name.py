@@ -1,6 +1,6 @@
 """Which accounts of a mend were named by people, since the guard's checks do not know of them.
 
-Revision: 0022, after 0016.
+Revision: 0022, after 0021.
 """
 
 from __future__ import annotations
