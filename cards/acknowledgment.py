@@ -13,7 +13,7 @@ from microsoft_teams.cards.core import (
 
 from bot.signin.acknowledgment import Acknowledgment, wanted
 from bot.signin.unusual import against_checks
-from cards import accounts
+from cards import accounts, votes
 from cards.context import CardContext
 from cards.types import Verb
 
@@ -31,7 +31,7 @@ def approve_button(context: CardContext) -> Action:
             actions=[
                 context.execute_action(
                     Verb.APPROVE,
-                    context.message("button-approve-now", accounts=passwords),
+                    _title(context, passwords),
                     style="destructive",  # it resets passwords
                     with_inputs=True,
                     digest=snapshot.digest,
@@ -40,6 +40,15 @@ def approve_button(context: CardContext) -> Action:
             ],
         ),
     )
+
+
+def _title(context: CardContext, passwords: int) -> str:
+    """What the click brings about: a vote, a start later, or the reset at once."""
+    if votes.not_last(context):
+        return context.words("button-approve-vote")
+    if context.snapshot.run_at is not None:
+        return context.words("button-approve-start")
+    return context.message("button-approve-now", accounts=passwords)
 
 
 def _input(context: CardContext, passwords: int) -> CardElement:

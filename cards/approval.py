@@ -5,6 +5,7 @@ from __future__ import annotations
 from microsoft_teams.cards.core import Action, CardElement, TextInput
 
 from bot.signin.request import RequestState
+from bot.signin.snapshot import RequestSnapshot
 from cards import (
     accounts,
     acknowledgment,
@@ -36,7 +37,7 @@ def _waiting(context: CardContext) -> CardParts:
     viewer = context.view.viewer or _EVERYONE
     if not viewer.sees:
         only = text(context.words("approval-not-yours"))
-        return CardParts(Headline("approval-not-shown"), "emphasis", [], [only])
+        return CardParts(Headline("approval-not-shown"), "emphasis", [], [only], origin=False)
     listing = context.view.panel is Panel.PHONES  # in place of what is usual
     blast_radius = context.message(
         "approval-blast-radius", phones=snapshot.roster.ready, accounts=snapshot.roster.accounts
@@ -62,9 +63,14 @@ def _waiting(context: CardContext) -> CardParts:
             *(_decision_buttons(context) if viewer.decides else []),
             *(_withdraw_button(context) if viewer.withdraws else []),
             *phone_list.buttons(context),
-            *([export_issues_button(context)] if snapshot.overlaps else []),
+            *([export_issues_button(context)] if _issues(snapshot) else []),
         ],
     )
+
+
+def _issues(snapshot: RequestSnapshot) -> bool:
+    """Whether the requester was told of something that the exported issues hold."""
+    return bool(snapshot.overlaps or snapshot.roster.issues.total)
 
 
 def _guarded(context: CardContext) -> int:
@@ -84,7 +90,6 @@ def _decision_form(context: CardContext) -> list[CardElement]:
         "approval-four-eyes" if snapshot.four_eyes else "approval-no-four-eyes",
         person=context.person_name(snapshot.requester),
     )
-    starts = "approval-permissions" if context.runs_as_approver else "approval-starts"
     return [
         TextInput(
             id="comment",
@@ -94,8 +99,21 @@ def _decision_form(context: CardContext) -> list[CardElement]:
             is_multiline=True,
         ),
         text(four_eyes, subtle=True),
-        *(schedule.approval_terms(context) or [text(context.words(starts), subtle=True)]),
+        *_terms(context),
     ]
+
+
+def _terms(context: CardContext) -> list[CardElement]:
+    """What approving entails. Empty if change windows refuse it, or others have to approve, too."""
+    if votes.closed(context):
+        return []
+    if later := schedule.approval_terms(context):
+        return [*later]
+    if votes.not_last(context):
+        return []
+    starts = "approval-permissions" if context.runs_as_approver else "approval-starts"
+    checked = context.snapshot.roster.account_checks is not None
+    return [text(context.message(starts, checked=int(checked)), subtle=True)]
 
 
 def _waits_for_others(context: CardContext) -> list[CardElement]:
@@ -137,8 +155,6 @@ def _decided(context: CardContext) -> CardParts:
         (context.words("fact-file"), context.markdown_value(snapshot.roster.file_name)),
         *region_facts(context),
     ]
-    if snapshot.ticket:
-        pairs.append((context.words("fact-ticket"), context.markdown_value(snapshot.ticket)))
     pairs += approval_facts.digest(context)
     body: list[CardElement] = [*status.timeline(context), *votes.lines(context), facts(pairs)]
     header: list[CardElement] = []

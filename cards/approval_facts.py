@@ -29,6 +29,9 @@ def pairs(context: CardContext) -> list[tuple[str, str]]:
     if roster.not_ready:
         left_out = context.message("rows-with-errors", rows=roster.not_ready)
         found.append((context.words("fact-left-out"), left_out))
+    if roster.warnings:
+        warned = context.message("rows", rows=roster.warnings)
+        found.append((context.words("fact-warnings"), warned))
     found += windows.facts_of_windows(context)
     for label, when in (
         ("fact-requested-at", snapshot.asked_at),

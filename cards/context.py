@@ -56,6 +56,7 @@ class CardParts:
     body: Sequence[CardElement] = ()
     actions: Sequence[Action] = ()
     badge: CardElement | None = None  #: None for that of the request's state
+    origin: bool = True  #: whether the card ends with the request's ID and file
 
 
 @dataclass(frozen=True, slots=True)

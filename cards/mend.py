@@ -75,7 +75,7 @@ def _build(context: CardContext, kind: CardKind) -> CardParts:
         actions.append(_button(context, mend, Verb.MEND_SIGN_IN, title))
     label = context.words(f"mend-state-{mend.state.value}")
     return CardParts(
-        _headline(mend),
+        _headline(mend, for_approvers=for_approvers),
         _style(mend),
         [text(context.words("mend-never"), subtle=True)],
         body,
@@ -84,7 +84,14 @@ def _build(context: CardContext, kind: CardKind) -> CardParts:
     )
 
 
-def _headline(mend: MendSnapshot) -> Headline:
+def _headline(mend: MendSnapshot, *, for_approvers: bool) -> Headline:
+    if mend.state is MendState.WAITING and for_approvers:
+        arguments = {
+            "accounts": mend.accounts,
+            "switch": mend.of_kind(ChangeKind.BULK_SIGN_IN),
+            "unknown": len(mend.guard_unknown),
+        }
+        return Headline("mend-headline-approval", arguments)
     if mend.state is MendState.DRAFT and not mend.counts:
         return Headline("mend-headline-draft-nameable", {"accounts": mend.nameable})
     return Headline(f"mend-headline-{mend.state.value}", {"accounts": mend.accounts})
@@ -214,7 +221,8 @@ def _line(context: CardContext, mend: MendSnapshot, line: Line) -> str:
     )
     parts = [f"• {sentence}"]
     if mend.state not in _BEFORE_APPROVAL:
-        parts.append(context.words(f"mend-change-state-{line.state.value}"))
+        end = ":" if line.error else ""
+        parts.append(context.words(f"mend-change-state-{line.state.value}") + end)
     if line.error:
         detail = context.free_text(line.detail)
         parts.append(context.message(f"mend-error-{line.error}", detail=detail))

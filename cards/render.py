@@ -85,11 +85,12 @@ def _render_once(context: CardContext, kind: CardKind) -> RenderedCard:
         context.single_line_message(parts.headline.message_id, **parts.headline.arguments)
     )
     summary = context.single_line_message("summary", headline=headline, request=context.snapshot.id)
+    origin = [text(_origin(context), subtle=True)] if parts.origin else []
     card = AdaptiveCard(
         version="1.5",
         lang=context.words.language,
         fallback_text=summary,
-        body=[_header(context, parts), *parts.body, text(_origin(context), subtle=True)],
+        body=[_header(context, parts), *parts.body, *origin],
         actions=list(parts.actions) or None,
         refresh=_refresh(context, kind),
     )

@@ -66,6 +66,13 @@ def form(context: CardContext) -> Container:
     )
 
 
+def asks(context: CardContext) -> list[TextBlock]:
+    """At the top of a draft's card, that it asks about the start. Empty if it does not."""
+    if context.snapshot.run_at is None and not _which(context):
+        return []
+    return [bold(context.words("start-asks"))]
+
+
 def _which(context: CardContext) -> list[CardElement]:
     """Asks which of two times is meant, if the clock shows what was typed twice."""
     snapshot = context.snapshot

@@ -258,9 +258,8 @@ def whoami(
     returned none."""
     name = (profile.display_name if profile else "") or actor.person.name
     has = {role: int(answer is Ruling.YES) for role, answer in roles.items()}
-    role = words("whoami-role", request=has["request"], approve=has["approve"])
-    pairs = [(words("whoami-role-label"), role)]
-    if has["audit"]:
+    pairs = [(words("whoami-role-label"), words("whoami-role", **has))]
+    if has["audit"] and (has["request"] or has["approve"]):
         pairs.append((words("whoami-audits-label"), words("whoami-audits")))
     if profile:
         pairs.insert(0, (words("whoami-upn"), markdown(profile.user_principal_name, 120) or EMPTY))

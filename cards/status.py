@@ -38,19 +38,25 @@ def cancellation_requested(snapshot: RequestSnapshot) -> bool:
     return snapshot.state is RequestState.RUNNING and snapshot.cancel_asked_at is not None
 
 
+def held(snapshot: RequestSnapshot) -> bool:
+    """Returns True while new failures of accounts hold an approved request."""
+    return snapshot.hold is not None and snapshot.hold.state is Hold.HELD
+
+
 def style(snapshot: RequestSnapshot) -> ContainerStyle:
     """The style of a request's state, worse if it finished with phones not signed in."""
     tally = snapshot.phones_by_status
     if snapshot.state is RequestState.FINISHED and tally.signed_in < tally.total:
         return "warning" if tally.signed_in else "attention"
-    held = snapshot.hold is not None and snapshot.hold.state is Hold.HELD
-    if held or snapshot.missed:
+    if held(snapshot) or snapshot.missed:
         return "attention"
     return "warning" if cancellation_requested(snapshot) else _STYLES[snapshot.state]
 
 
 def state_label(context: CardContext) -> str:
     """The state in one or two words."""
+    if held(context.snapshot):
+        return context.words("state-held")
     return context.words(f"state-{_state_key(context.snapshot)}")
 
 
@@ -109,6 +115,8 @@ def timeline(context: CardContext) -> list[TextBlock]:
         sentences.append(
             context.message("timeline-reason", reason=context.free_text(snapshot.reason))
         )
+    if snapshot.ticket:
+        sentences.append(context.message("timeline-ticket", ticket=snapshot.ticket))
     sentences += [*schedule.timeline(context), *_decision(context)]
     if snapshot.cancel_asked_at:
         sentences.append(

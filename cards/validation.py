@@ -48,7 +48,11 @@ def build(context: CardContext) -> CardParts:
 
 def _draft(context: CardContext) -> CardParts:
     roster = context.snapshot.roster
-    lead: list[CardElement] = [*accounts.lead(context), *windows.lead(context)]
+    lead: list[CardElement] = [
+        *schedule.asks(context),
+        *accounts.lead(context),
+        *windows.lead(context),
+    ]
     if roster.ready and roster.not_ready:
         lead.append(bold(context.message("validation-left-out", rows=roster.not_ready)))
     return CardParts(
@@ -173,6 +177,7 @@ def _ticket_input(context: CardContext) -> TextInput:
         id="ticket",
         label=context.words("label-ticket"),
         placeholder=context.words("placeholder-ticket"),
+        value=single_line(context.snapshot.ticket, MAX_TICKET) or None,
         max_length=MAX_TICKET,
     )
 

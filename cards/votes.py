@@ -24,6 +24,18 @@ def wanted_text(words: Words, wanted: Sequence[Wanted]) -> str:
     )
 
 
+def not_last(context: CardContext) -> bool:
+    """Whether others have to approve, too, after the one who reads the card."""
+    standing = context.standing
+    return standing is not None and sum(each.votes for each in standing.wanted) > 1
+
+
+def closed(context: CardContext) -> bool:
+    """Whether change windows and freezes refuse the last approval now."""
+    standing = context.standing
+    return standing is not None and (standing.opens_at is not None or standing.never_opens)
+
+
 def lines(context: CardContext) -> list[TextBlock]:
     """Empty if one click is all that an approval takes."""
     standing = context.standing
@@ -33,11 +45,14 @@ def lines(context: CardContext) -> list[TextBlock]:
     if standing.wanted:
         wanted = Markup(wanted_text(context.escaping_words, standing.wanted))
         sentences.append(context.message("votes-wanted", wanted=wanted))
-        if sum(each.votes for each in standing.wanted) > 1:
+        if not_last(context) and context.snapshot.run_at is None:
             sentences.append(context.words("votes-not-last"))
     if standing.opens_at is not None:
+        later = context.snapshot.run_at is not None
         when = timestamp(standing.opens_at)
-        sentences.append(context.message("votes-opens", when=when))
+        sentences.append(
+            context.message("votes-opens-start" if later else "votes-opens", when=when)
+        )
     if standing.never_opens:
         sentences.append(context.words("votes-never"))
     return [text(sentence) for sentence in sentences]

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from bot.signin.policy.actions import GENERAL, Action, decide
-from bot.signin.policy.decision import Decision, Ruling
+from bot.signin.policy.decision import Decision, DenialReason, Ruling
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import Deny, Group, Policy, Rule, Stage
 from bot.signin.request import Person, RequestState
@@ -157,12 +157,22 @@ def _denials(of_row: list[Entry]) -> str:
     return ", ".join(parts)
 
 
+#: Of the reasons that depend on more than who asks and in which state.
+_EXAMPLE = Decision(
+    Ruling.NO,
+    who_can=("soc",),
+    rule="large in EMEA",
+    opens_at=_NOW,
+    arguments={"ticket": "CHG0042", "example": 1, "limit": 500, "left": 42, "scheduled": 0},
+)
+
+
 def reasons() -> str:
-    """A Markdown table with a row per reason of the table above, worded as in chat."""
-    found: dict[str, Decision] = {}
-    for entry in entries():
-        if entry.decision.answer is not Ruling.YES:
-            found.setdefault(str(entry.decision.reason), entry.decision)
+    """A Markdown table with a row per reason, worded as in chat."""
+    found = {reason: replace(_EXAMPLE, reason=reason) for reason in DenialReason}
+    for entry in reversed(list(entries())):
+        if entry.decision.reason is not None:
+            found[entry.decision.reason] = entry.decision
     words = Words()
     rows = [f"| `{name}` | {found[name].sentence(words)} |" for name in sorted(found)]
     return "\n".join(["| reason | I say |", "|---|---|", *rows]) + "\n"

@@ -60,8 +60,13 @@ def check(file: Path, *, directory: bool) -> int:
         )
     if small:
         return WRONG
-    counts = (
-        f"{len(policy.rules)} rules, {len(policy.denies)} denies, {len(policy.freezes)} freezes"
+    counts = ", ".join(
+        f"{count} {one if count == 1 else several}"
+        for count, one, several in (
+            (len(policy.rules), "rule", "rules"),
+            (len(policy.denies), "deny", "denies"),
+            (len(policy.freezes), "freeze", "freezes"),
+        )
     )
     sys.stdout.write(f"{file} can be used: {counts}. Hash: {policy.hash}\n")
     return 0

@@ -100,7 +100,8 @@ async def _ask(
     )
     if (include_failed or include_guarded) and not reason:
         return TextAnswer(context.words("ask-include-reason"))
-    start = await scheduling.chosen(context, turn, request, inputs, reason=reason)
+    entered = scheduling.Entered(reason, told.ticket, batch_size)
+    start = await scheduling.chosen(context, turn, request, inputs, entered)
     if isinstance(start, TextAnswer | ShowCard):
         return start
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -35,13 +36,22 @@ log = structlog.get_logger()
 _LONGEST = 64  # characters of an input
 
 
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What else the form holds, kept for a card that has to ask about the start."""
+
+    reason: str
+    ticket: str
+    batch_size: int
+
+
 async def chosen(
-    context: Context, turn: Turn, request: Request, inputs: Inputs, *, reason: str
+    context: Context, turn: Turn, request: Request, inputs: Inputs, entered: Entered
 ) -> Start | TextAnswer | ShowCard | None:
     """The start that the form of a draft asks for; None to start once it is approved.
 
     An answer instead if there is no such start, or the card has to ask about it first: which of two, or
-    whether to miss the deadlines of phones. `reason` is kept for that card.
+    whether to miss the deadlines of phones.
     """
     if not (inputs.given("run_at") or inputs.given("run_at_time")):
         return None
@@ -57,12 +67,12 @@ async def chosen(
     if isinstance(start, Unusable):
         return TextAnswer(context.words(f"start-{start.flaw.value}", **start.arguments))
     if isinstance(start, Repeated):
-        return await _ask(context, request, None, zone.key, typed, reason)
+        return await _ask(context, request, None, zone.key, typed, entered)
     opening = await _opening(context, request, start.at)
     if not opening.open:
         return TextAnswer(_closed(context, opening, zone.key))
     if request.run_at != start.at and await _misses_deadlines(context, request, start):
-        return await _ask(context, request, start, zone.key, typed, reason)
+        return await _ask(context, request, start, zone.key, typed, entered)
     return start
 
 
@@ -88,7 +98,12 @@ async def _misses_deadlines(context: Context, request: Request, start: Start) ->
 
 
 async def _ask(
-    context: Context, request: Request, start: Start | None, zone: str, typed: str, reason: str
+    context: Context,
+    request: Request,
+    start: Start | None,
+    zone: str,
+    typed: str,
+    entered: Entered,
 ) -> ShowCard:
     async with context.database.write() as tx:
         await lifecycle.propose(
@@ -97,7 +112,9 @@ async def _ask(
             run_at=start.at if start else None,
             zone=zone,
             typed=typed,
-            reason=reason,
+            reason=entered.reason,
+            ticket=entered.ticket,
+            batch_size=entered.batch_size,
         )
     context.changed()
     return SHOW_CARD

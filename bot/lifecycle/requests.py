@@ -190,9 +190,10 @@ async def _want_reason(
     found: Sequence[Overlap],
     now: datetime,
     actor: Person,
+    **typed: object,
 ) -> None:
     """Show what is found, and hold the request up until its requester explains it. The card keeps the
-    request's reason and batch size."""
+    request's reason, ticket and batch size, and the start that was `typed` on a draft's."""
     await votes.void_changed(tx, notify, request, now)
     await overlaps.save(tx, request.id, found)
     await requests.touch(
@@ -202,7 +203,9 @@ async def _want_reason(
         overlaps_version=RequestRow.version + 1,
         state_version=RequestRow.version + 1,
         reason=request.reason,
+        ticket=request.ticket,
         batch_size=request.batch_size,
+        **typed,
     )
     await audit.record(tx, request.id, "overlap found", now, actor, **_counted(found))
 
@@ -269,12 +272,13 @@ async def request_approval(
     if current is None or not current.ready_rows:
         raise NothingReadyError(request.id)
     if asking is not None:
-        await permit(tx, asking, current, region=region, reason=reason, now=now)
+        await permit(tx, asking, current, region=region, reason=reason, ticket=told.ticket, now=now)
     found = await _overlaps(tx, request, now)
     match judge(found, await overlaps.shown(tx, request.id), reason):
         case Verdict.NEW:
-            entered = replace(request, reason=reason, batch_size=batch_size)
-            await _want_reason(tx, notify, entered, found, now, actor)
+            entered = replace(request, reason=reason, ticket=told.ticket, batch_size=batch_size)
+            typed = starts.columns(start) | {"run_at": None}
+            await _want_reason(tx, notify, entered, found, now, actor, **typed)
             return False
         case Verdict.UNEXPLAINED:
             raise OverlapUnexplainedError(request.id)

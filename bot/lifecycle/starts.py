@@ -45,7 +45,7 @@ def windows_of(policy: Callable[[], Policy], words: Words) -> ChangeWindow:
         if decision.allowed:
             return OPEN
         never = decision.reason is DenialReason.WINDOW_NEVER
-        why = decision.sentence(words) if never else words("opening-closed")
+        why = words("opening-never" if never else "opening-closed")
         return Opening(False, why, decision.opens_at)
 
     return window
@@ -59,9 +59,11 @@ async def propose(
     zone: str,
     typed: str,
     reason: str,
+    ticket: str,
+    batch_size: int,
 ) -> None:
-    """Keep the start that a draft's card asks its requester about, and the reason, so that neither has to
-    be typed again. `run_at`: UTC; None if the clock shows what was typed twice."""
+    """Keep the start that a draft's card asks its requester about, and what else they entered, so that it
+    need not be typed again. `run_at`: UTC; None if the clock shows what was typed twice."""
     await tx.execute(
         update(RequestRow)
         .where(RequestRow.id == request.id, RequestRow.state == RequestState.DRAFT.value)
@@ -70,6 +72,8 @@ async def propose(
             run_zone=zone,
             run_typed=typed,
             reason=reason,
+            ticket=ticket,
+            batch_size=batch_size,
             version=RequestRow.version + 1,
             state_version=RequestRow.version + 1,
         )

@@ -22,20 +22,31 @@ from aiohttp import web
 from playwright.async_api import Locator, Page, async_playwright
 
 from bot.cli.playground import chat_client
+from bot.mending.mend import MendState
 from bot.phones import roster
 from bot.phones.region import Region
+from bot.signin.history import HistoryFilter
 from bot.signin.listing import UNUSUAL, PhoneFilter
-from bot.signin.policy.decision import Ruling
+from bot.signin.outcome import PhoneStatus
+from bot.signin.policy.decision import Ruling, Wanted
 from bot.signin.policy.facts import Actor
-from bot.signin.request import RequestState
+from bot.signin.policy.vote import Standing, Void, Vote
+from bot.signin.request import Hold, RequestState
 from bot.signin.schedule import MISSED
 from bot.signin.shown import Aspect
-from bot.signin.snapshot import History, HistoryLine, RequestSnapshot
+from bot.signin.snapshot import (
+    AccountHold,
+    FoundPhone,
+    History,
+    HistoryLine,
+    NewFailure,
+    RequestSnapshot,
+)
 from bot.words import Words
 from cards import static
 from cards.render import render
 from cards.types import CardKind, Panel, RenderedCard, View, Viewer
-from tests.support import snapshots
+from tests.support import mend_snapshots, snapshots
 
 CARD = ".ac-preview-panel > .ac-adaptiveCard"
 WIDTHS = {"wide": 1280, "phone": 390}  # pixels
@@ -47,15 +58,20 @@ def gallery() -> Iterator[tuple[str, Card]]:
     """Yields the name and JSON of each card."""
     words = Words()
 
-    def card(kind: CardKind, snapshot: RequestSnapshot, view: View | None = None) -> Card:
+    def card(
+        kind: CardKind, snapshot: RequestSnapshot, view: View | None = None, **more: Any
+    ) -> Card:
         tenant = snapshots.TENANT
-        return render(kind, snapshot, view or View(batch_id=2), words, tenant_id=tenant).card
+        view = view or View(batch_id=2)
+        return render(kind, snapshot, view, words, tenant_id=tenant, **more).card
 
     for state in RequestState:
         snapshot = snapshots.snapshot(state)
         for kind in CardKind:
             yield f"{kind.value}-{state.value}", card(kind, snapshot)
     yield from _variants(card)
+    yield from _approvals(card)
+    yield from _mends(card)
     for name, rendered in _static(words):
         yield f"static-{name}", rendered.card
 
@@ -154,6 +170,46 @@ def _variants(card: Any) -> Iterator[tuple[str, Card]]:
     yield "results-perfect", card(CardKind.RESULTS, snapshots.snapshot(finished, perfect))
 
 
+def _approvals(card: Any) -> Iterator[tuple[str, Card]]:
+    """Approvals that take several votes, or have to wait; and what holds a request that was approved."""
+    waiting = snapshots.snapshot(RequestState.WAITING)
+    starts = snapshots.with_start(RequestState.WAITING)
+    two = [Wanted(("netops",), 1), Wanted(("soc",), 1)]
+    vote = Vote(snapshots.MEGAN, snapshots.NOON, frozenset())
+    void = Vote(snapshots.ALEX, snapshots.NOON, frozenset(), Void.LEFT)
+    for name, snapshot, standing in (
+        ("none", waiting, Standing((), two)),
+        ("some", waiting, Standing((vote, void), two)),
+        ("last", waiting, Standing((vote,), two[1:])),
+        ("window", waiting, Standing((), (), snapshots.NOON)),
+        ("never", waiting, Standing((), (), never_opens=True)),
+        ("start", starts, Standing((vote,), two)),
+        ("start-window", starts, Standing((vote,), two, snapshots.NOON)),
+    ):
+        yield f"votes-{name}", card(CardKind.APPROVAL, snapshot, standing=standing)
+    yield (
+        "start-waiting-approver",
+        card(CardKind.APPROVAL, starts, runs_as_approver=True),
+    )
+    yield (
+        "start-scheduled-approver",
+        card(CardKind.PROGRESS, snapshots.scheduled(), runs_as_approver=True),
+    )
+    failures = [NewFailure("lobby.01@contoso.com", "disabled", {})]
+    hold = AccountHold(Hold.HELD, 243, 243, 3, 3, failures)
+    held = replace(snapshots.snapshot(RequestState.RUNNING), hold=hold)
+    yield "progress-held", card(CardKind.PROGRESS, held)
+
+
+def _mends(card: Any) -> Iterator[tuple[str, Card]]:
+    draft = snapshots.snapshot(RequestState.DRAFT)
+    yield "mend-offer", card(CardKind.VALIDATION, draft, offer=mend_snapshots.offer())
+    for state in MendState:
+        mend = mend_snapshots.snapshot(state)
+        for kind in (CardKind.MEND, CardKind.MEND_APPROVAL):
+            yield f"of-{kind.value}-{state.value}", card(kind, draft, of_mend=mend)
+
+
 def _static(words: Words) -> Iterator[tuple[str, RenderedCard]]:
     lines = [
         HistoryLine(
@@ -176,9 +232,18 @@ def _static(words: Words) -> Iterator[tuple[str, RenderedCard]]:
     yield "urls", static.urls(words, list(Region), snapshots.TENANT)
     yield "template", static.template(words, roster.template())
     yield "history", static.history(words, History(lines, len(lines)))
+    found = FoundPhone(
+        "lobby.01@contoso.com", "80-5E-C0-12-34-56", PhoneStatus.SIGNED_IN, snapshots.NOON
+    )
+    with_phone = [replace(line, found=[found], found_count=3) for line in lines[3:6]]
+    asked = HistoryFilter(phone="80-5E-C0-12-34-56", person="Megan", since=snapshots.NOON)
+    yield "history-found", static.history(words, History(with_phone, 40), asked)
+    yield "history-not-found", static.history(words, History((), 0), asked)
     yield "status", static.status_list(words, lines[:3])
     yield "status-none", static.status_list(words, [])
     yield "whoami", static.whoami(words, actor, roles, None)
+    auditor = {"request": Ruling.NO, "approve": Ruling.NO, "audit": Ruling.YES}
+    yield "whoami-auditor", static.whoami(words, actor, auditor, None)
     yield "unreadable", static.unreadable(words, "phones_v2.csv", problem, fix)
     yield "file-link", static.file_link(words, "results.csv", "http://127.0.0.1:1/x")
 

@@ -28,6 +28,7 @@ class DenialReason(StrEnum):
     EXPIRED = "expired"
     LIMIT = "limit"
     NO_BREAK_GLASS = "no-break-glass"
+    NO_CANCEL = "no-cancel"
     NO_CHECKS = "no-checks"
     NO_SUCH_REQUEST = "no-such-request"
     NOT_A_DRAFT = "not-a-draft"

@@ -127,12 +127,18 @@ def _reason_lacking(policy: Policy, request: RequestFacts) -> Decision | None:
     for rule in policy.rules_for(request.traits):
         if NeedsReason.REQUEST in rule.reasons and not request.reason.strip():
             return denied(policy, DenialReason.REASON_MISSING, rule=rule.name)
-        words = [word.strip(".,;:!?()[]\"'") for word in request.reason.split()]
-        if rule.ticket is not None and not any(map(rule.ticket.search, words)):
+        if rule.ticket is not None and not any(map(rule.ticket.search, _tickets(request))):
             form = rule.ticket_example or rule.ticket.pattern
             lacking = denied(policy, DenialReason.TICKET_MISSING, rule=rule.name)
-            return replace(lacking, arguments={"ticket": form})
+            arguments = {"ticket": form, "example": int(bool(rule.ticket_example))}
+            return replace(lacking, arguments=arguments)
     return None
+
+
+def _tickets(request: RequestFacts) -> list[str]:
+    """What may be a ticket: what was entered as one, and each word of the reason."""
+    words = [word.strip(".,;:!?()[]\"'") for word in request.reason.split()]
+    return [request.ticket.strip(), *words]
 
 
 def may_request_mend(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
@@ -256,7 +262,8 @@ def may_start(policy: Policy, request: RequestFacts, *, now: datetime) -> Decisi
     """Whether windows and freezes let an approved request start now, or when it is scheduled."""
     match window_open(policy, request.traits, request.run_at or now):
         case OpensAt(opens_at):
-            return replace(denied(policy, DenialReason.WINDOW_CLOSED), opens_at=opens_at)
+            closed = replace(denied(policy, DenialReason.WINDOW_CLOSED), opens_at=opens_at)
+            return replace(closed, arguments={"scheduled": int(request.run_at is not None)})
         case Never():
             return denied(policy, DenialReason.WINDOW_NEVER)
         case _:
@@ -342,7 +349,7 @@ def may_cancel(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
         return denied(policy, actor.not_lent)
     if actor.person.object_id != request.requester_id and not decision.allowed:
         if decision.reason is DenialReason.NOT_APPROVER:
-            return replace(decision, reason=DenialReason.NOT_YOURS)
+            return replace(decision, reason=DenialReason.NO_CANCEL)
         return decision
     if request.state is not RequestState.RUNNING:
         return denied(policy, DenialReason.NOT_RUNNING)

@@ -118,8 +118,8 @@ class Rule:
     condition: Condition = Condition()
     stages: tuple[Stage, ...] = ()
     windows: tuple[Window, ...] = ()  #: any of them; empty: at any time
-    ticket: re.Pattern[str] | None = None  #: a word of the request's reason
-    ticket_example: str = ""  #: such a word, for people; "" if the file has none
+    ticket: re.Pattern[str] | None = None  #: the request's, or a word of its reason
+    ticket_example: str = ""  #: such a ticket, for people; "" if the file has none
     reasons: frozenset[NeedsReason] = frozenset()
 
 

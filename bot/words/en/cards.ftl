@@ -149,6 +149,7 @@ status-withdrawn = Withdrawn. Nothing was changed.
 timeline-heading = History
 timeline-requested = { $person } requested approval on { $when }.
 timeline-reason = Reason: "{ $reason }"
+timeline-ticket = Ticket: { $ticket }
 timeline-approved = { $person } approved on { $when }.
 timeline-rejected = { $person } rejected on { $when }.
 timeline-comment = Comment: "{ $comment }"
@@ -197,7 +198,7 @@ placeholder-region = Select a region
 error-region = Select the region where the phones were provisioned.
 label-reason-overlap = Reason, and why these phones or accounts are signed in again
 label-reason = Reason, for the approver
-placeholder-reason = For example: new lobby phones in Berlin, CHG0042
+placeholder-reason = For example: new lobby phones in Berlin
 error-reason = Enter a reason. The approver will see it.
 label-ticket = Ticket, if there is one
 placeholder-ticket = For example: CHG0042
@@ -230,7 +231,7 @@ approval-blast-radius = Signs in { $phones ->
        *[other] the accounts
     } is locked out. This can't be undone.
 approval-not-shown = A request is waiting for approval
-approval-not-yours = Only its requester and approvers can see it.
+approval-not-yours = Only its requester, approvers, and auditors can see it.
 approval-waits-for-others = This is your request: an approver other than you decides. Until then, you can withdraw it.
 approval-read-only = Only approvers can approve or reject this. Send whoami to see what you can do.
 approval-changed = Nothing was approved. Since the card that you clicked was made:
@@ -279,8 +280,14 @@ expected-minutes = { $minutes ->
 expected-hours = About { $hours } hours once started
 fact-checked-at = Checked
 approval-file-only = Only the file was checked, not the accounts or the phones.
-approval-starts = The sign-in starts once you approve; accounts that were not checked recently are checked again first.
-approval-permissions = The sign-in starts once you approve and runs with your permissions; accounts that were not checked recently are checked again first. You need a role that can reset passwords.
+approval-starts = The sign-in starts once you approve{ $checked ->
+        [0] .
+       *[other] ; accounts that were not checked recently are checked again first.
+    }
+approval-permissions = The sign-in starts once you approve and runs with your permissions{ $checked ->
+        [0] .
+       *[other] ; accounts that were not checked recently are checked again first.
+    } You need a role that can reset passwords.
 approval-shared-accounts = On several phones: { $names }.
 approval-sample = First { $shown } of { $total } phones
 approval-phones = { $total ->
@@ -586,6 +593,8 @@ button-approve-now = { $accounts ->
         [one] Approve and reset { $accounts } password
        *[other] Approve and reset { $accounts } passwords
     }
+button-approve-vote = Give my approval
+button-approve-start = Approve this start
 button-reject = Reject
 button-cancel = Cancel request…
 button-cancel-now = { $pending ->
@@ -637,9 +646,9 @@ command-template = template
 command-urls = urls EMEA
     .does = The provisioning URLs of one region. urls alone: all regions
 command-status = status
-    .does = Your open requests; for approvers, all. With a request ID, that request's latest card, and that of its mend
+    .does = Your open requests; for approvers and auditors, all. With a request ID, that request's latest card, and that of its mend
 command-history = history
-    .does = Your latest requests; for approvers, all. Add what you look for: a phone's hardware ID, an account, by and a name, since or until and a date, last 7 days
+    .does = Your latest requests; for approvers and auditors, all. Add what you look for: a phone's hardware ID, an account, by and a name, since or until and a date, last 7 days
 command-cancel = cancel K7QF2M9X
     .does = Stops the phones of a request that have not been sent yet
 command-retry = retry K7QF2M9X
@@ -702,7 +711,10 @@ whoami-role-label = Role
 whoami-tenant = Tenant ID
 whoami-role = { $request ->
         [0] { $approve ->
-            [0] None: you can't request or approve sign-ins
+            [0] { $audit ->
+                [0] None: you can't request or approve sign-ins
+               *[other] Auditor: you can see all requests, and change nothing
+            }
            *[other] Approver: you can approve sign-ins
         }
        *[other] { $approve ->

@@ -83,6 +83,21 @@ mend-headline-waiting = { $accounts ->
     [one] Mending 1 account is waiting for approval.
    *[other] Mending { $accounts } accounts is waiting for approval.
 }
+mend-headline-approval = { $accounts ->
+    [0] Turns on bulk sign-in for the whole tenant
+    [one] Changes policies of 1 account{ $switch ->
+        [0] {""}
+       *[other] {" "}and turns on bulk sign-in for the whole tenant
+    }
+   *[other] Changes policies of { $accounts } accounts{ $switch ->
+        [0] {""}
+       *[other] {" "}and turns on bulk sign-in for the whole tenant
+    }
+}{ $unknown ->
+    [0] {""}
+    [one] ; 1 account may be a person's or an administrator's
+   *[other] ; { $unknown } accounts may be people's or administrators'
+}
 mend-headline-running = { $accounts ->
     [0] Bulk sign-in is being turned on.
     [one] 1 account is being mended.
@@ -179,7 +194,7 @@ mend-progress = { $shown } done{ $waiting ->
    *[other] , { $open } to do
 }{ $failed ->
     [0] {""}
-   *[other] , { $failed } not done
+   *[other] , { $failed } with a problem
 }
 mend-undo-progress = { $undone } set back{ $waiting ->
     [0] {""}

@@ -20,6 +20,10 @@ denied-directory-down = I can't tell right now whether you may do that, because 
 denied-voters-unknown = Yours is the last approval, but I can't tell right now whether those before you may still approve, because Microsoft Entra ID did not answer. Nothing was changed. Try again in a minute.
 denied-no-such-request = I can't find this request. Send history to see the latest requests.
 denied-not-yours = Only the requester can do that.
+denied-no-cancel = Only the requester or an approver can cancel a request. { $named ->
+        [0] Ask one of them.
+       *[other] Approvers are the members of { $who }.
+    }
 denied-not-a-draft = Approval has already been requested. Send status to see where the request stands.
 denied-too-late-to-withdraw = The request has already been decided and can't be withdrawn. If it is running, cancel it instead.
 denied-already-decided = This request has already been decided. The card says who decided what, and when.
@@ -38,14 +42,20 @@ denied-own-request = You can't decide on your own request. { $named ->
 denied-expired = This request has expired. Nothing was changed. To request approval again, send the file again.
 denied-comment-missing = Write a comment that says why: rule "{ $rule }" of the policy asks for one.
 denied-reason-missing = Write a reason: rule "{ $rule }" of the policy asks for one. Only the requester can give it, when they ask for approval.
-denied-ticket-missing = The reason has to name a ticket, such as { $ticket }: rule "{ $rule }" of the policy asks for one. Only the requester can give it, when they ask for approval.
+denied-ticket-missing = { $example ->
+        [0] Enter a ticket that matches { $ticket }
+       *[other] Enter a ticket such as { $ticket }
+    }: rule "{ $rule }" of the policy asks for one. Only the requester can, when they ask for approval.
 denied-limit = A requester may have { $limit ->
         [one] { $limit } account
        *[other] { $limit } accounts
     } signed in within 24 hours, and you have { $left } left. Send fewer rows, or ask another requester or your Offhook operator.
-denied-window-closed = Sign-ins may not start now. The policy lets this request start from { $opens } on. Approve it then.
+denied-window-closed = { $scheduled ->
+        [0] Sign-ins may not start now. The policy lets this request start from { $opens } on. Approve it then.
+       *[other] This request is to start at a time that the policy does not allow any more. The next opening is { $opens }. Reject it, and ask for a new request that starts then.
+    }
 denied-window-never = The policy's change windows and freezes leave no time at which this request may start. Ask your Offhook operator to change the policy, or reject the request.
-denied-not-running = The request is not running.
+denied-not-running = The request is not running. Send status to see where it stands.
 denied-already-cancelling = The request is already being canceled. Phones already sent will run to completion.
 denied-not-ended = The request has not ended yet. Retry once it has.
 denied-no-break-glass = You can't approve your own request in an emergency. { $named ->
@@ -67,7 +77,8 @@ votes-left = { $person } approved, but may not approve any more, so it does not 
 votes-changed = { $person } approved before the request changed, so it does not count.
 votes-vote = { $person }, { $when }
 votes-not-last = The sign-in starts with the last approval.
-votes-opens = The policy lets this request start from { $when } on.
+votes-opens = The policy lets this request start from { $when } on. Until then, the last approval is refused.
+votes-opens-start = The policy does not allow the start of this request any more, so the last approval is refused. The next opening is { $when }. Reject it, and ask for a new request that starts then.
 votes-never = The policy's change windows and freezes leave no time at which this request may start.
 notification-voted = { $person } approved request { $request }. Still wanted: { $wanted }
 notification-votes-void = The approvals of request { $request } by { $people } no longer count, because the request changed. Its card says what changed.

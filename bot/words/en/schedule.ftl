@@ -24,15 +24,17 @@ start-skipped = { $time } doesn't exist on that day in { $zone }: the clocks are
 start-past = { $start } is over. Enter a later date or time.
 start-too-soon = The start is too soon to be approved. Enter one that is at least { $minutes } minutes away, or leave date and time empty to start once the request is approved.
 start-too-far = The start can be at most { $days } days away. Enter an earlier date.
-start-closed = The request can't start then: { $why }{ $known ->
+start-closed = The request can't start then. { $why }{ $known ->
         [0] {""}
        *[other] {" "}The next opening is { $opens }.
     }
 
 opening-closed = Your organization's change windows are closed at that time.
+opening-never = Your organization's change windows and freezes leave no time for it. Ask your Offhook operator to change the policy.
 
 ## On cards
 
+start-asks = Approval is not requested yet: look at the start at the end of this card.
 fact-start = Starts
 start-proposed = Starts { $start }, if approved before then.
 start-approve-by = Starts { $start }, if approved by { $by }.
@@ -44,6 +46,7 @@ approval-permissions-later = You sign in now to show that you have a role that c
 timeline-start = To start on { $start }.
 state-scheduled = Scheduled
 state-missed = Not started
+state-held = On hold
 status-scheduled = Approved. The sign-in of { $total ->
         [one] { $total } phone
        *[other] { $total } phones
@@ -59,7 +62,7 @@ scheduled-sign-in = An approver has to sign in for the start: it runs with their
 scheduled-sign-in-late = It was to start { $start }. It starts as soon as an approver signs in.
 missed-late = Offhook could not start it by { $by }. The service was probably down.
 missed-denied = Whoever requested or approved it may not do so any more.
-missed-closed = It could not start at { $start }: { $why }{ $known ->
+missed-closed = It could not start at { $start }. { $why }{ $known ->
         [0] {""}
        *[other] {" "}The next opening is { $opens }.
     }

@@ -98,7 +98,7 @@ async def test_cancel_is_denied_to_non_participants(make_bot: MakeBot) -> None:
     await bot.approve(await bot.submit_for_approval(phones_csv(2)))
     progress = await bot.wait_for_button("cancel")
     answer = await bot.click(ADELE, progress, "cancel")
-    assert answer.text == "Only the requester can do that."
+    assert answer.text == "Only the requester or an approver can cancel a request. Ask one of them."
     await bot.say(f"cancel {request_id_of(progress)}", chat=Chat("a:adele"), by=ADELE)
     await bot.wait_for_text("I can't find request", chat=Chat("a:adele"))
     answer = await bot.click(MEGAN, progress, "cancel")  # approvers may

@@ -14,6 +14,7 @@ from tests.integration.app.conftest import MakeBot
 from tests.integration.app.test_approver import approve as approve_as
 from tests.integration.app.test_approver import click, sso, submitters
 from tests.integration.app.test_windows import submit, table
+from tests.support.reading import elements
 from tests.support.running_bot import (
     ADELE,
     ALEX,
@@ -65,7 +66,7 @@ async def draft(bot: RunningBot, *provisioned: str, **activity: Any) -> Posted:
     return await submit(bot, table(*(provisioned or ("",) * 3)), **activity)
 
 
-async def request(bot: RunningBot, card: Posted, **inputs: str) -> Answer:
+async def request(bot: RunningBot, card: Posted, **inputs: Any) -> Answer:
     return await bot.click(ALEX, card, "request_approval", {**YES, **inputs})
 
 
@@ -198,10 +199,12 @@ async def test_time_that_comes_twice_is_asked_about(bot: RunningBot) -> None:
     card = await draft(bot)
     twice = {"run_at": "2026-10-25", "run_at_time": "02:30", "run_at_zone": "Europe/Berlin"}
 
-    answer = await request(bot, card, **twice)
+    answer = await request(bot, card, **twice, ticket="INC 42", batch_size=20)
 
     assert "The earlier one, UTC+02:00" in str(answer.card)
-    assert "New lobby, CHG0042" in str(answer.card)  # not to be typed again
+    kept = {each.get("id"): each.get("value") for each in elements(answer.card)}
+    assert kept["reason"] == "New lobby, CHG0042"  # not to be typed again
+    assert (kept["ticket"], kept["batch_size"]) == ("INC 42", 20)
     approval = await waiting(bot, card, **twice, run_at_which="later")
     assert "Starts Sun 25 Oct, 02:30 (Europe/Berlin, UTC+01:00), 01:30 UTC" in text_of(approval)
 

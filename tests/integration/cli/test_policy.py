@@ -36,7 +36,7 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def test_check_says_whether_a_file_can_be_used(run: Run, policy: Path) -> None:
     code, printed = await run("policy", "check", policy)
     assert code == 0
-    assert "can be used: 1 rules, 0 denies, 0 freezes. Hash: " in printed
+    assert "can be used: 1 rule, 0 denies, 0 freezes. Hash: " in printed
     policy.write_text(TEXT.replace("need = 2", "needs = 2"))
     assert await run("policy", "check", policy) == (
         1,

@@ -7,6 +7,8 @@ from dataclasses import replace
 import pytest
 
 from bot.signin.listing import UNUSUAL, PhoneFilter
+from bot.signin.policy.decision import Wanted
+from bot.signin.policy.vote import Standing
 from bot.signin.request import RequestState
 from bot.signin.shown import Aspect
 from bot.signin.snapshot import Page, RequestSnapshot
@@ -22,7 +24,11 @@ UPN = "lobby.with.a.long.name.{0:05}@subsidiary.contoso.example"
 
 
 def card(
-    snapshot: RequestSnapshot, view: View | None = None, *, typed_above: int = 100
+    snapshot: RequestSnapshot,
+    view: View | None = None,
+    *,
+    typed_above: int = 100,
+    standing: Standing | None = None,
 ) -> reading.Element:
     rendered = render(
         CardKind.APPROVAL,
@@ -31,6 +37,7 @@ def card(
         Words(),
         tenant_id=snapshots.TENANT,
         typed_above=typed_above,
+        standing=standing,
     )
     reading.assert_valid(rendered.card)
     return rendered.card
@@ -44,7 +51,7 @@ def test_card_tells_what_happens_to_whom_before_anything_else() -> None:
 def test_unusual_comes_before_usual_and_the_gravest_first() -> None:
     text = reading.text(card(EVERYTHING))
     order = (
-        "These look like people's or resource accounts: adele.vance@contoso.com",
+        "These may not be phones' accounts: adele.vance@contoso.com",
         "3 accounts are included although their checks failed",
         "4 phones are too late",
         "18 passwords were reset by Offhook in the last 30 days",
@@ -176,9 +183,10 @@ def test_stranger_sees_that_something_waits() -> None:
     shown = card(EVERYTHING, View(viewer=Viewer(sees=False)))
     assert set(reading.verbs(shown)) == {Verb.REFRESH}
     text = reading.text(shown)
-    assert "Only its requester and approvers can see it." in text
+    assert "Only its requester, approvers, and auditors can see it." in text
     assert "Alex" not in text
     assert "contoso" not in text
+    assert EVERYTHING.roster.file_name not in text
 
 
 def test_requester_is_asked_for_a_version_of_their_own() -> None:
@@ -230,3 +238,43 @@ def test_card_of_20000_rows_with_everything_unusual_fits(panel: Panel) -> None:
     for viewer in (None, Viewer(decides=True, withdraws=True)):
         view = View(panel, 1000, phone_filter=PhoneFilter(UNUSUAL, "l" * 64), viewer=viewer)
         reading.assert_valid(card(large, replace(view, changed=list(Aspect))))
+
+
+@pytest.mark.parametrize(
+    ("standing", "promised", "button"),
+    [
+        (None, True, "Approve and reset 243 passwords"),
+        (Standing((), [Wanted(("soc",), 1)]), True, "Approve and reset 243 passwords"),
+        (Standing((), [Wanted(("netops",), 2)]), False, "Give my approval"),
+        (Standing((), (), snapshots.NOON), False, "Approve and reset 243 passwords"),
+        (Standing((), (), never_opens=True), False, "Approve and reset 243 passwords"),
+    ],
+)
+def test_card_promises_a_start_only_where_the_click_brings_it(
+    standing: Standing | None, promised: bool, button: str
+) -> None:
+    shown = card(WAITING, standing=standing)
+    assert ("The sign-in starts once you approve." in reading.text(shown)) is promised
+    assert button in [each["title"] for each in reading.of_type(shown, "Action.Execute")]
+
+
+def test_set_start_that_a_window_refuses_is_not_said_to_be_approvable_later() -> None:
+    closed = Standing((), [Wanted(("netops",), 2)], snapshots.NOON)
+    text = reading.text(card(snapshots.with_start(RequestState.WAITING), standing=closed))
+    assert "The policy does not allow the start of this request any more" in text
+    assert "The policy lets this request start from" not in text
+    assert "The sign-in starts with the last approval" not in text
+
+
+def test_approver_can_read_all_that_the_requester_was_told_of_the_rows() -> None:
+    assert WAITING.roster.issues.total
+    assert not WAITING.overlaps
+    shown = card(WAITING)
+    assert "With warnings 1 row" in reading.text(shown)
+    titles = [each["title"] for each in reading.of_type(shown, "Action.Execute")]
+    assert "Export issues as CSV" in titles
+
+
+def test_ticket_stays_on_the_card_of_the_decision() -> None:
+    running = replace(snapshots.snapshot(RequestState.RUNNING), ticket="CHG0042")
+    assert "Ticket: CHG0042" in reading.text(card(running))

@@ -155,3 +155,13 @@ def test_draft_offers_no_second_mend_while_one_is_under_way(state: MendState) ->
 
     reading.assert_valid(rendered)
     assert "mend" not in reading.verbs(rendered)
+
+
+def test_approval_card_begins_with_what_a_mend_changes_and_for_whom() -> None:
+    mend = mend_snapshots.snapshot(MendState.WAITING)
+    assert (
+        "Changes policies of 12 accounts and turns on bulk sign-in for the whole tenant; "
+        "1 account may be a person's or an administrator's"
+    ) in reading.text(card(CardKind.MEND_APPROVAL, mend).card)
+    of_requester = reading.text(card(CardKind.MEND, mend).card)
+    assert "Mending 12 accounts is waiting for approval." in of_requester

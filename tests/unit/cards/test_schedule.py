@@ -123,7 +123,7 @@ def test_approval_begins_with_the_start(as_approver: bool) -> None:
     shown = card(CardKind.APPROVAL, request, as_approver=as_approver).card
     blocks = [each["text"] for each in reading.of_type(shown["body"][0], "TextBlock")]
     first = blocks.index(f"Starts {STARTS}, if approved before then.")
-    assert blocks[first + 1].startswith("This resets the passwords")
+    assert blocks[first + 1].startswith("Signs in 244 phones. Anyone using")
     text = reading.text(shown)
     assert "within an hour of that time" in text
     assert "starts once you approve" not in text
@@ -186,7 +186,7 @@ def test_sign_in_that_is_late_says_that_it_starts_the_request() -> None:
         (Due.DENIED, "Whoever requested or approved it may not do so any more."),
         (
             Due.CLOSED,
-            f"It could not start at {STARTS}: Changes are frozen. "
+            f"It could not start at {STARTS}. Changes are frozen. "
             "The next opening is Wed 2 Dec, 07:00 (Europe/Berlin), 06:00 UTC.",
         ),
     ],
@@ -224,3 +224,15 @@ def test_zone_of_a_hostile_client_cannot_break_a_card() -> None:
         for kind in (CardKind.VALIDATION, CardKind.PROGRESS):
             text = reading.text(card(kind, snapshot).card)
             assert "](http" not in text
+
+
+def test_card_that_asks_about_the_start_says_so_at_its_top() -> None:
+    sentence = "Approval is not requested yet: look at the start at the end of this card."
+    for snapshot, asks in (
+        (snapshots.with_repeated_start(), True),
+        (snapshots.with_start(RequestState.DRAFT), True),
+        (snapshots.with_start(RequestState.DRAFT, None), False),
+        (snapshots.snapshot(RequestState.DRAFT), False),
+    ):
+        shown = card(CardKind.VALIDATION, snapshot).card
+        assert (sentence in reading.text(shown["body"][0])) is asks

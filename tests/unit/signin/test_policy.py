@@ -162,7 +162,7 @@ def test_may_cancel_running_request_if_owner_or_approver(
         if state is not RUNNING:
             expected = "not-running"
         if not own and not approves:
-            expected = "not-yours"
+            expected = "no-cancel"
         request = facts(state, cancelling=cancelling)
         assert reason(may_cancel(POLICY, actor(own, requests, approves), request)) == expected
 

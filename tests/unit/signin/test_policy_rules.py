@@ -203,7 +203,26 @@ def test_asking_needs_reason_ticket_and_room_in_the_limit() -> None:
     for reason in ("New lobby", "CHG00421", "XCHG0042"):
         lacking = may_ask(policy, alex, replace(draft, reason=reason))
         assert lacking.reason is DenialReason.TICKET_MISSING
+        assert may_ask(policy, alex, replace(draft, reason=reason, ticket="CHG0042")).allowed
     assert may_ask(policy, alex, replace(draft, reason="New lobby (CHG0042).")).allowed
+    assert not may_ask(policy, alex, replace(draft, reason="New lobby", ticket="soon")).allowed
+
+
+def test_ticket_may_have_spaces() -> None:
+    policy = replace(POLICY, rules=(Rule("tickets", ticket=re.compile("^INC [0-9]+$")),))
+    draft = waiting(state=RequestState.DRAFT, reason="New lobby", ticket=" INC 42 ")
+    assert may_ask(policy, person("alex", DESK), draft).allowed
+
+
+def test_lacking_ticket_shows_an_example_else_the_expression() -> None:
+    rule = Rule("tickets", ticket=re.compile("^CHG[0-9]{4}$"), ticket_example="CHG0042")
+    draft = waiting(state=RequestState.DRAFT, reason="New lobby")
+    for each, form in (
+        (rule, "Enter a ticket such as CHG0042: "),
+        (replace(rule, ticket_example=""), "Enter a ticket that matches ^CHG[0-9]{4}$: "),
+    ):
+        lacking = may_ask(replace(POLICY, rules=(each,)), person("alex", DESK), draft)
+        assert lacking.sentence(Words()).startswith(form)
 
 
 def test_comments_are_wanted_where_the_rule_says_so() -> None:
@@ -227,6 +246,9 @@ def test_last_vote_waits_for_the_window_unless_the_start_lies_inside() -> None:
     assert "Monday, 23 November 2026, 18:00 UTC" in closed.sentence(Words())
     later = waiting(ADA, BEN, run_at=NOW.replace(hour=20))
     assert approve(policy, CEM, later).allowed
+    too_late = approve(policy, CEM, waiting(ADA, BEN, run_at=NOW.replace(hour=23)))
+    assert "may not start now" not in too_late.sentence(Words())
+    assert "Monday, 30 November 2026, 18:00 UTC. Reject it" in too_late.sentence(Words())
     frozen = replace(
         policy, freezes=(Freeze("all", NOW - timedelta(days=1), NOW + timedelta(days=900)),)
     )
@@ -244,7 +266,7 @@ def test_risks_select_rules() -> None:
 @pytest.mark.parametrize("reason", DenialReason)
 @pytest.mark.parametrize("who", [(), ("netops", "soc")])
 def test_every_denial_has_a_sentence(reason: DenialReason, who: tuple[str, ...]) -> None:
-    arguments = {"ticket": "CHG0042", "limit": 5, "left": 1}
+    arguments = {"ticket": "CHG0042", "example": 1, "scheduled": 0, "limit": 5, "left": 1}
     decision = Decision(Ruling.NO, reason, who, "rule", arguments=arguments, opens_at=NOW)
     sentence = decision.sentence(Words())
     assert sentence.endswith((".", "it."))
