@@ -11,7 +11,16 @@ from bot.doctor import FindingState
 from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
 from tests.integration.doctor.conftest import MakeHarness
 
-SAFEGUARDS = ("four-eyes", "requesters", "approvers", "run-as", "exports", "digest-key", "accounts")
+SAFEGUARDS = (
+    "four-eyes",
+    "requesters",
+    "approvers",
+    "step-up",
+    "run-as",
+    "exports",
+    "digest-key",
+    "accounts",
+)
 ALEX, MEGAN = PEOPLE[0], PEOPLE[1]
 GUEST = MEGAN.model_copy(update={"guest": True})
 
