@@ -147,6 +147,7 @@ async def running(
                 gateway_of,
                 scope=SCOPE,
                 lease_seconds=timing.lease_margin_seconds,
+                step_up=settings.step_up,
             )
             stack.push_async_callback(delegations.aclose)
             mend_delegations = Delegations(
@@ -155,6 +156,7 @@ async def running(
                 administration_of,
                 scope=SCOPE,
                 lease_seconds=timing.lease_margin_seconds,
+                step_up=settings.step_up,
                 missing=decided_by_teams,
             )
             stack.push_async_callback(mend_delegations.aclose)

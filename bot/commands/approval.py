@@ -23,7 +23,7 @@ from bot.commands.context import (
     say,
 )
 from bot.commands.inputs import MAX_TEXT, Inputs, cleaned
-from bot.identity.delegations import ApproverTokens, DelegationDenied
+from bot.identity.delegations import ApproverTokens, DelegationDenied, step_up_of
 from bot.lifecycle import approvals, preflight
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.approvals import Ballot, Outcome
@@ -343,20 +343,24 @@ async def _vote(
     context: Context, turn: Turn, request: Request, ballot: Ballot, *, is_last: bool, several: bool
 ) -> ClickAnswer:
     """Record the vote. The last one needs the approver's access, if requests run with that; of several
-    approvers the last may be one who has none, and another one signs in afterwards."""
+    approvers the last may be one who has none, and another one signs in afterwards. If there is a step-up,
+    every vote needs it."""
     tokens: ApproverTokens | None = None
-    if is_last and context.delegations is not None:
-        outcome = await context.delegations.acquire(delegation.principal(turn), turn.proof)
+    delegations = context.delegations
+    signs_in = is_last or (delegations is not None and bool(delegations.step_up))
+    if signs_in and delegations is not None:
+        outcome = await delegations.acquire(delegation.principal(turn), turn.proof)
         lacks_roles = isinstance(outcome, DelegationDenied) and outcome.reason == "roles"
         if isinstance(outcome, ApproverTokens):
             tokens = outcome
         elif not (several and lacks_roles):
             await delegation.audit_denied(context, turn, Verb.APPROVE, request, outcome)
             return delegation.answer(context, outcome)
+        ballot = replace(ballot, step_up=step_up_of(outcome))
         # A delegation is not kept for hours: an approver signs in for the start.
     now = context.clock()
     until = delegation.vouched_until(context, now) if tokens else None
-    if is_last:
+    if signs_in:
         ballot = replace(ballot, may_start=True, delegation_until=until)
     try:
         async with context.database.write() as tx:
@@ -368,8 +372,8 @@ async def _vote(
     if isinstance(voted, Decision):
         return await undecidable(context, turn, Verb.APPROVE, request, voted)
     if voted is Outcome.APPROVED:
-        if context.delegations is not None and tokens is not None:
-            context.delegations.delegate(request.id, tokens)
+        if delegations is not None and tokens is not None:
+            delegations.delegate(request.id, tokens)
         log.info("request.approved", request=request.id, approver=turn.actor.person.object_id)
     context.changed()
     return SHOW_CARD

@@ -19,7 +19,9 @@ async def checks(context: Context, turn: Turn, _argument: str) -> None:
     await say(context, turn.conversation, context.words("checks-begun"))
     tokens: ApproverTokens | None = None
     if context.delegations is not None:
-        outcome = await context.delegations.acquire(delegation.principal(turn), turn.proof)
+        outcome = await context.delegations.acquire(
+            delegation.principal(turn), turn.proof, step_up=False
+        )
         if isinstance(outcome, ApproverTokens):
             tokens = outcome
         elif isinstance(failure := delegation.answer(context, outcome), TextAnswer):

@@ -24,6 +24,7 @@ from bot.identity.delegations import (
     InvalidProof,
     Principal,
     SignInRequired,
+    step_up_of,
 )
 from bot.identity.token_service import Account
 from bot.lifecycle import delegations as lifecycle
@@ -58,9 +59,9 @@ def answer(
     a sign-in."""
     words = context.words
     match outcome:
-        case SignInRequired(resource, connection):
+        case SignInRequired(resource, connection, context=step_up):
             return SignInAnswer(
-                words(why),
+                words("sign-in-again", context=step_up) if step_up else words(why),
                 words("sign-in-button"),
                 connection,
                 resource.link,
@@ -72,9 +73,9 @@ def answer(
             return SignInFailed(words("sign-in-no-exchange"))
         case DelegationDenied("roles", _, missing):
             return TextAnswer(words("sign-in-roles", missing=missing.value))
-        case DelegationDenied(reason, code):
+        case DelegationDenied(reason, code, context=step_up):
             suffix = words("sign-in-code", code=code) if code else ""
-            return TextAnswer(f"{words(f'sign-in-{reason}')} {suffix}".rstrip())
+            return TextAnswer(f"{words(f'sign-in-{reason}', context=step_up)} {suffix}".rstrip())
 
 
 async def audit_denied(
@@ -103,14 +104,32 @@ async def renew(context: Context, turn: Turn, verb: Verb, request: Request) -> C
     Returns the answer to the click if it cannot have that; else None.
     """
     delegations = context.delegations
-    if delegations is None or request.id in delegations.held():
+    if delegations is None:
         return None
+    if request.id in delegations.held():
+        return await step_up(context, turn, verb, request)
     outcome = await delegations.acquire(principal(turn), turn.proof)
     if not isinstance(outcome, ApproverTokens):
         await audit_denied(context, turn, verb, request, outcome)
         return answer(context, outcome)
     await _grant(context, turn, request, outcome)
     return None
+
+
+async def step_up(context: Context, turn: Turn, verb: Verb, request: Request) -> ClickAnswer | None:
+    """Have whoever clicked satisfy the authentication context, if there is one; whether they could sign in
+    phones themselves does not matter.
+
+    Returns the answer to the click if they have not; else None.
+    """
+    delegations = context.delegations
+    if delegations is None or not delegations.step_up:
+        return None
+    outcome = await delegations.acquire(principal(turn), turn.proof)
+    if isinstance(outcome, ApproverTokens) or step_up_of(outcome) is not None:
+        return None
+    await audit_denied(context, turn, verb, request, outcome)
+    return answer(context, outcome)
 
 
 async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) -> ClickAnswer:
@@ -169,7 +188,7 @@ async def signed_in(context: Context, turn: Turn) -> Answer:
     if turn.proof.token and turn.proof.id:
         outcome, first = await context.delegations.acquire_once(principal(turn), turn.proof)
     else:
-        outcome = await context.delegations.acquire(principal(turn), turn.proof)
+        outcome = await context.delegations.acquire(principal(turn), turn.proof, step_up=False)
     if isinstance(outcome, ApproverTokens):
         if first:
             await say(context, turn.conversation, context.words("sign-in-done"))

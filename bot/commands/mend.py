@@ -221,6 +221,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
                 owner=context.owner,
                 lease_until=_vouched_until(context, now),
                 digests=context.digests,
+                step_up=tokens.step_up if tokens else None,
             )
     except MendConflictError as error:
         return _conflict(context, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 
+from bot.commands import delegation
 from bot.commands.chat import TextAnswer
 from bot.commands.context import SHOW_CARD, ClickAnswer, Context, Turn, denied_click, facts_of
 from bot.commands.inputs import LARGEST_ID, Inputs
@@ -41,7 +42,9 @@ async def reconcile(context: Context, turn: Turn, request: Request, inputs: Inpu
         case "check":
             return await _check_again(context, turn, batch)
         case "not_run":
-            return await _did_not_run(context, turn, batch)
+            # It is sent again, which resets passwords as an approval does.
+            answer = await delegation.step_up(context, turn, Verb.RECONCILE, request)
+            return answer or await _did_not_run(context, turn, batch)
         case "ran":
             return await _ran(context, turn, batch, inputs.text("batch_id", 200))
         case _:
@@ -91,10 +94,10 @@ async def _ran(context: Context, turn: Turn, batch: Batch, remote_batch_id: str)
         return TextAnswer(words("reconcile-taken", batch=remote_batch_id))
     gateway = context.gateway
     if context.delegations is not None:
-        delegation = context.delegations.for_reads(batch.request_id, batch.tenant_id)
-        if delegation is None:
+        held = context.delegations.for_reads(batch.request_id, batch.tenant_id)
+        if held is None:
             return TextAnswer(words("reconcile-signed-out", batch=remote_batch_id))
-        gateway = delegation.client
+        gateway = held.client
     try:
         async with asyncio.timeout(_TIMEOUT_SECONDS):
             report = await gateway.status(remote_batch_id)

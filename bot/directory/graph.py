@@ -11,7 +11,14 @@ from typing import Any
 
 import aiohttp
 
-from bot.directory import DirectoryDeniedError, DirectoryUnavailableError, Profile, reading
+from bot.directory import (
+    DirectoryDeniedError,
+    DirectoryUnavailableError,
+    Profile,
+    authentication_context,
+    reading,
+)
+from bot.directory.authentication_context import AuthenticationContext
 from bot.directory.batch import refusal
 from bot.directory.client import SCOPE, GraphClient
 from bot.identity.tokens import Tokens
@@ -110,6 +117,10 @@ class GraphDirectory:
             return Unknown(UnknownReason.UNAVAILABLE, str(error))
         refused = refusal(response)
         return None if refused is None else refused.unknown(permission)
+
+    async def authentication_context(self, context: str) -> AuthenticationContext:
+        """As `bot.directory.authentication_context.read`."""
+        return await authentication_context.read(self._client, context, seconds=self._timeout)
 
     async def _call(
         self,

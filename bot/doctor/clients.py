@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from bot.directory import Profile
+from bot.directory.authentication_context import AuthenticationContext
 from bot.gateway import SipGateway
 from bot.identity.tokens import Tokens
 from bot.preflight.facts import Unknown
@@ -33,6 +34,10 @@ class DirectoryProbe(Protocol):
 
     async def members(self, group_id: str) -> frozenset[str] | None:
         """As `bot.directory.Directory.members`."""
+        ...
+
+    async def authentication_context(self, context: str) -> AuthenticationContext:
+        """As `bot.directory.authentication_context.read`."""
         ...
 
 

@@ -89,15 +89,16 @@ class Doctor:
         return [*on_host, *guarded, bot, *gateway, *graph, chat]
 
     async def _people(self) -> Sequence[Finding]:
-        """Who may request and approve: by the policy file, if there is one."""
+        """Who may request and approve: by the policy file, if there is one; and how they sign in for it."""
+        step_up = self._within(safeguards.step_up(self.settings, self.directory), "step-up")
         if self.settings.policy is not None:
             examined = policy.policy(self.settings.policy, self.settings, self.directory)
-            return [await self._within(examined, "policy")]
+            return await asyncio.gather(self._within(examined, "policy"), step_up)
         approvers = safeguards.approvers(self.settings, self.directory)
         return [
             safeguards.four_eyes(self.settings),
             safeguards.requesters(self.settings),
-            await self._within(approvers, "approvers"),
+            *await asyncio.gather(self._within(approvers, "approvers"), step_up),
         ]
 
     @property

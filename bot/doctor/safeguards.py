@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from bot.directory import DirectoryUnavailableError
-from bot.doctor import Finding, ok, unknown, warning
+from bot.doctor import Finding, failed, ok, unknown, warning
 from bot.doctor.clients import DirectoryProbe
+from bot.preflight.facts import Unknown
 from bot.settings.model import EVERYONE, Exports, RunAs, Settings
 
 _MAX_LOOKUPS = 50  # approvers looked up one by one; more than that are groups
@@ -65,6 +66,28 @@ def run_as(settings: Settings) -> Finding:
     if settings.run_as is RunAs.APP:
         return warning(check, "found-run-as-app", setting="OFFHOOK_RUN_AS")
     return ok(check, "found-run-as-approver")
+
+
+async def step_up(settings: Settings, directory: DirectoryProbe) -> Finding:
+    """Check that the authentication context of approvals has a policy that asks for a fresh sign-in.
+
+    Without one, Entra ID says of any sign-in that it satisfies the context.
+    """
+    check, setting, context = "step-up", "OFFHOOK_STEP_UP", settings.step_up
+    if not context:
+        return ok(check, "found-step-up-off", setting=setting)
+    found = await directory.authentication_context(context)
+    if isinstance(found.policies, Unknown):
+        known = {True: "published", False: "missing"}
+        exists = "unknown" if isinstance(found.published, Unknown) else known[found.published]
+        return unknown(check, "found-step-up-unknown", context=context, exists=exists)
+    if found.published is False:
+        return failed(check, "found-step-up-no-context", context=context)
+    if not found.policies:
+        return warning(check, "found-step-up-no-policy", context=context)
+    if not found.every_time:
+        return warning(check, "found-step-up-not-fresh", context=context)
+    return ok(check, "found-step-up", context=context, policies=found.policies)
 
 
 def digest_key(settings: Settings) -> Finding:

@@ -18,6 +18,7 @@ from bot.identity import aadsts
 from bot.identity.aadsts import Refusal
 from bot.identity.credentials import Credentials
 from bot.identity.entra_roles import MissingRoles, missing_roles, unverified_claims
+from bot.identity.step_up import StepUp, proved
 from bot.identity.token_service import (
     Account,
     SignInResource,
@@ -69,12 +70,13 @@ class ApproverTokens:
     """Implements `Tokens` on behalf of an approver.
 
     `lost` becomes True once Entra ID refuses a token. `expires_at` is when the underlying sign-in
-    expires (Unix time, seconds).
+    expires (Unix time, seconds). `step_up` is what they were acquired with, if it was asked for.
     """
 
     def __init__(self, principal: Principal, tokens: CredentialTokens, expires_at: float) -> None:
         self.principal = principal
         self.lost = False
+        self.step_up: StepUp | None = None
         self._tokens = tokens
         self._expires_at = expires_at
 
@@ -84,6 +86,10 @@ class ApproverTokens:
         except PermissionError:
             self.lost = True
             raise
+
+    async def stepped_up(self, scope: str, context: str) -> str:
+        """As `CredentialTokens.stepped_up`. A refusal says nothing about other tokens."""
+        return await self._tokens.stepped_up(scope, context)
 
     @property
     def fresh(self) -> bool:
@@ -101,6 +107,8 @@ class SignInRequired:
     resource: SignInResource
     #: Name of the OAuth connection.
     connection: str
+    #: The authentication context for which the earlier sign-in was not enough; "" if there was none.
+    context: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,10 @@ class DenialReason(StrEnum):
     ACCOUNT_MISMATCH = "somebody-else"
     #: The account has none of the Entra roles that can reset passwords.
     ROLES = "roles"
+    #: Entra ID wants more for the authentication context than the sign-in that has just ended.
+    STEP_UP = "step-up"
+    #: Entra ID issued a token that does not say that the authentication context was satisfied.
+    NO_CONTEXT = "no-context"
     # Entra ID's refusals, as in `aadsts.Refusal`.
     CONSENT = "consent"
     BLOCKED = "blocked"
@@ -138,10 +150,19 @@ class DelegationDenied:
     code: str = ""
     #: Only for `DenialReason.ROLES`.
     missing: MissingRoles = MissingRoles.NOTHING
+    #: The authentication context that was asked for; "" if none was.
+    context: str = ""
+    #: Only for `DenialReason.ROLES`: what the sign-in proved all the same.
+    step_up: StepUp | None = None
 
 
 #: What `acquire` returns.
 Outcome = ApproverTokens | SignInRequired | InvalidProof | DelegationDenied
+
+
+def step_up_of(outcome: Outcome) -> StepUp | None:
+    """What the user's sign-in proved; None if it did not, or if it was not asked."""
+    return outcome.step_up if isinstance(outcome, ApproverTokens | DelegationDenied) else None
 
 
 @dataclass(slots=True, eq=False)
@@ -168,7 +189,8 @@ class Delegations(Generic[Client]):
 
     `client_for` creates a client that acts with the given tokens. `scope` is the resource whose token
     carries the Entra roles. `lease_seconds` is how long other replicas assume that this one still holds
-    a delegation after its last heartbeat. `missing` judges the roles in a token's `wids`.
+    a delegation after its last heartbeat. `missing` judges the roles in a token's `wids`. `step_up` is
+    the authentication context that users have to satisfy each time, "" for none.
     """
 
     def __init__(
@@ -180,12 +202,14 @@ class Delegations(Generic[Client]):
         scope: str,
         lease_seconds: float,
         missing: Callable[[Collection[str]], MissingRoles] = missing_roles,
+        step_up: str = "",
     ) -> None:
         self._token_service = token_service
         self._credentials = credentials
         self._client_for = client_for
         self._scope = scope
         self._missing_roles = missing
+        self.step_up = step_up
         self.lease_seconds = lease_seconds
         self._tokens: dict[tuple[str, str], ApproverTokens] = {}
         self._delegations: dict[str, Delegation[Client]] = {}
@@ -193,23 +217,28 @@ class Delegations(Generic[Client]):
 
     # -- acquiring tokens ------------------------------------------------------------------------
 
-    async def acquire(self, principal: Principal, proof: Proof) -> Outcome:
+    async def acquire(self, principal: Principal, proof: Proof, *, step_up: bool = True) -> Outcome:
         """Acquire tokens on behalf of `principal`, from `proof` or from an earlier sign-in.
 
-        When there are none, the result says what the user has to do. Remote failures do not raise.
+        `step_up`: for a decision, so that Entra ID is asked about the authentication context, if there is
+        one, and no tokens are reused. When there are none, the result says what the user has to do. Remote
+        failures do not raise.
         """
+        context = self.step_up if step_up else ""
         tokens = self._tokens.get(principal.key)
-        if tokens is not None and tokens.fresh and not (proof.token or proof.code):
+        reusable = tokens is not None and tokens.fresh and not (proof.token or proof.code)
+        if tokens is not None and reusable and not context:
             return tokens
         try:
             async with asyncio.timeout(_ACQUIRE_SECONDS):
-                return await self._acquire(principal, proof)
+                return await self._acquire(principal, proof, context)
         except (TokenServiceUnavailableError, ConnectionError, TimeoutError) as error:
             log.warning("delegation.unavailable", reason=str(error) or type(error).__name__)
             return DelegationDenied(DenialReason.UNAVAILABLE)
 
     async def acquire_once(self, principal: Principal, proof: Proof) -> tuple[Outcome, bool]:
-        """`acquire` for a single sign-on token, which every client of the user sends at once.
+        """`acquire` for a single sign-on token, which every client of the user sends at once. It decides
+        nothing, so there is no step-up.
 
         The exchange runs once per `proof.id`. Returns True for the first of duplicate invokes.
         """
@@ -219,24 +248,28 @@ class Delegations(Generic[Client]):
             return await asyncio.shield(task), False
         while len(self._exchanges) >= _MAX_EXCHANGES:
             del self._exchanges[next(iter(self._exchanges))]
-        task = self._exchanges[key] = asyncio.create_task(self.acquire(principal, proof))
+        task = self._exchanges[key] = asyncio.create_task(
+            self.acquire(principal, proof, step_up=False)
+        )
         return await asyncio.shield(task), True
 
-    async def _acquire(self, principal: Principal, proof: Proof) -> Outcome:
+    async def _acquire(self, principal: Principal, proof: Proof, context: str) -> Outcome:
         token_service = self._token_service
         if proof.token:
             assertion = await token_service.exchange(principal.account, proof.token)
         else:
             assertion = await token_service.user_token(principal.account, proof.code)
         if assertion is not None:
-            return await self._redeem(principal, assertion)
+            return await self._redeem(principal, assertion, context, interactive=bool(proof.code))
         if proof.token or proof.code:
             return InvalidProof(wrong_code=not proof.token)
         return SignInRequired(
             await token_service.sign_in_resource(principal.account), token_service.connection
         )
 
-    async def _redeem(self, principal: Principal, assertion: str) -> Outcome:
+    async def _redeem(
+        self, principal: Principal, assertion: str, context: str, *, interactive: bool
+    ) -> Outcome:
         claims = unverified_claims(assertion)
         if (
             str(claims.get("tid", "")).lower(),
@@ -255,7 +288,7 @@ class Delegations(Generic[Client]):
             on_behalf_of,
             float(expires_at) if isinstance(expires_at, int | float) else 0.0,
         )
-        outcome = await self._verify(tokens)
+        outcome = await self._verify(tokens, context, interactive=interactive)
         if outcome is not tokens:
             await tokens.aclose()
             return outcome
@@ -265,11 +298,14 @@ class Delegations(Generic[Client]):
             await self._close_unused([previous])
         return outcome
 
-    async def _verify(self, tokens: ApproverTokens) -> Outcome:
-        """Fetch the token that the request will use and check its roles before anything is submitted."""
+    async def _verify(self, tokens: ApproverTokens, context: str, *, interactive: bool) -> Outcome:
+        """Fetch the token that the request will use, and check what it proves and its roles before anything
+        is approved or submitted. `interactive`: the user has just signed in for it."""
         principal = tokens.principal
         try:
-            token = await tokens.token(self._scope)
+            token = await (
+                tokens.stepped_up(self._scope, context) if context else tokens.token(self._scope)
+            )
         except PermissionError as error:
             refusal, code = aadsts.classify(error.__cause__)
             log.warning(
@@ -282,11 +318,20 @@ class Delegations(Generic[Client]):
                 return DelegationDenied(DenialReason(refusal.value), code)
             # The stored sign-in is insufficient; require an interactive one.
             await self._token_service.sign_out(principal.account)
+            if context and interactive:
+                # Another sign-in of that kind would end here, too.
+                return DelegationDenied(DenialReason.STEP_UP, code, context=context)
             resource = await self._token_service.sign_in_resource(principal.account)
             return SignInRequired(
-                SignInResource(resource.link, None), self._token_service.connection
+                SignInResource(resource.link, None), self._token_service.connection, context
             )
-        wids = unverified_claims(token).get("wids")
+        claims = unverified_claims(token)
+        if context:
+            tokens.step_up = proved(claims, context)
+            if tokens.step_up is None:
+                log.warning("delegation.context_missing", object_id=principal.object_id)
+                return DelegationDenied(DenialReason.NO_CONTEXT, context=context)
+        wids = claims.get("wids")
         if not isinstance(wids, list):
             # Assumption: the token is a readable JWT with `wids`. If not, the SIP Gateway decides.
             log.warning("delegation.roles_unknown", object_id=principal.object_id)
@@ -297,7 +342,9 @@ class Delegations(Generic[Client]):
                 "delegation.roles_missing", object_id=principal.object_id, missing=missing.value
             )
         if missing.denies:
-            return DelegationDenied(DenialReason.ROLES, missing=missing)
+            return DelegationDenied(
+                DenialReason.ROLES, missing=missing, context=context, step_up=tokens.step_up
+            )
         log.info("delegation.acquired", object_id=principal.object_id)
         return tokens
 

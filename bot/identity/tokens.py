@@ -12,6 +12,8 @@ from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.identity import CredentialUnavailableError
 
+from bot.identity.step_up import claims_request
+
 _REFUSED_STATUSES = frozenset({400, 401, 403})
 
 
@@ -50,10 +52,19 @@ class CredentialTokens:
         self._fetch_lock = asyncio.Lock()  # concurrent callers share one fetch
 
     async def token(self, scope: str, *, refresh: bool = False) -> str:
+        # "nbf" is the claim that a resource itself requests after it has revoked a token.
+        return await self._fetch(scope, _issued_from_now_on() if refresh else None)
+
+    async def stepped_up(self, scope: str, context: str) -> str:
+        """A new token of a user who has satisfied an authentication context, if Entra ID issues it.
+
+        What it has is for the caller to check (`bot.identity.step_up`). Raises as `token`.
+        """
+        return await self._fetch(scope, claims_request(context))
+
+    async def _fetch(self, scope: str, claims: str | None) -> str:
+        """`claims`: a claims request. azure-identity bypasses its cache only with one."""
         try:
-            # azure-identity bypasses its cache only when claims are requested. "nbf" is the claim that
-            # a resource itself requests after it has revoked a token.
-            claims = _issued_from_now_on() if refresh else None
             async with self._fetch_lock:
                 return (await self._credential.get_token(scope, claims=claims)).token
         except ClientAuthenticationError as error:

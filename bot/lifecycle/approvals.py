@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, auto
+from typing import Any
 
+from bot.identity.step_up import StepUp
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle import votes
 from bot.lifecycle.notifications import Notifications
@@ -42,6 +44,12 @@ class Ballot:
     delegation_until: datetime | None = None  #: as in `lifecycle.approve`
     digests: Digests = UNKEYED
     check_accounts: bool = False
+    step_up: StepUp | None = None  #: what the approver's sign-in proved, if that was asked
+
+    @property
+    def trail(self) -> Mapping[str, Any]:
+        """For the audit."""
+        return {"step_up": self.step_up.detail} if self.step_up else {}
 
 
 async def approve(
@@ -79,6 +87,7 @@ async def approve(
             comment=ballot.comment,
             actor=ballot.actor,
             now=now,
+            trail=ballot.trail,
         )
         return Outcome.VOTED
     if not ballot.may_start:
@@ -94,7 +103,7 @@ async def approve(
         delegation_until=ballot.delegation_until,
         digests=ballot.digests,
         check_accounts=ballot.check_accounts,
-        trail=decision.trail,
+        trail={**decision.trail, **ballot.trail},
         current=current,
     )
     if not approved:

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement
 
+from bot.identity.step_up import StepUp
 from bot.lifecycle import mend_changes
 from bot.lifecycle.notifications import Notifications
 from bot.lifecycle.preflight import UnknownAccountError
@@ -232,11 +233,13 @@ async def approve_mend(
     owner: str,
     lease_until: datetime | None,
     digests: Digests = UNKEYED,
+    step_up: StepUp | None = None,
 ) -> bool:
     """waiting -> running. Approvals of a tenant's mends take turns.
 
     `owner`, `lease_until`: the replica that holds the approver's delegation, and until when it vouches
-    for it; None without delegations. Returns False when the mend has already moved on, its time is over,
+    for it; None without delegations. `step_up`: what the approver's sign-in proved, if that was asked.
+    Returns False when the mend has already moved on, its time is over,
     or its sign-in request ended without a sign-in. Raises `MendConflictError` if another mend that is
     being done has one of the accounts, and `MendDigestMismatchError`.
     """
@@ -275,6 +278,7 @@ async def approve_mend(
         digest=mend.digest,
         **_named(await mends.named(tx, mend.id)),
         **({"delegated": True} if lease_until else {}),
+        **({"step_up": step_up.detail} if step_up else {}),
     )
     return True
 

@@ -406,7 +406,7 @@ async def approve(
     delegation_until: datetime | None = None,
     digests: Digests = UNKEYED,
     check_accounts: bool = False,
-    trail: Mapping[str, str] = MappingProxyType({}),
+    trail: Mapping[str, Any] = MappingProxyType({}),
     current: Request | None = None,
     break_glass: bool = False,
 ) -> bool:
@@ -417,8 +417,8 @@ async def approve(
 
     `delegation_until`: until when the approver's delegation is vouched for, None without one.
     `check_accounts`: have its accounts checked again where that is due, see `holds.begin`. `trail`: the
-    policy that allowed it, for the audit. `current`: the request, if it was read under these locks.
-    `break_glass`: the requester approves it, see `break_glass.use`; for the audit.
+    policy that allowed it and the approver's step-up, for the audit. `current`: the request, if it was
+    read under these locks. `break_glass`: the requester approves it, see `break_glass.use`; for the audit.
     Returns False when the request has already moved on or its time is over, or when an approved request
     has some of its phones or accounts and the requester has not explained it; then its cards show it, and
     the requester is told. Approvals of a tenant take turns, so of two the second sees the first. Raises

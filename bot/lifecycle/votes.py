@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
 from bot.lifecycle.notifications import Notifications
 from bot.signin.policy.decision import Decision, Ruling
@@ -59,9 +61,10 @@ async def add(
     comment: str,
     actor: Actor,
     now: datetime,
+    trail: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Record an approval that others have to follow; `decision` says whose. The caller holds the request's
-    lock, and has asked the policy."""
+    lock, and has asked the policy. `trail`: more for the audit."""
     await votes.add(tx, request, actor.person, actor.approving.ids, comment=comment, now=now)
     await _touch(tx, request.id)
     wanted = sum(each.votes for each in decision.missing)
@@ -75,6 +78,7 @@ async def add(
         digest=request.digest,
         wanted=wanted,
         **decision.trail,
+        **trail,
     )
     await notify.voted(tx, request, actor.person, decision.missing, now)
 

@@ -26,6 +26,7 @@ EVERYONE = "*"
 METRICS_ON = "on"
 METRICS_OFF = "off"
 _MAX_PORT = 65535
+_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
 _MIN_KEY_CHARS = 16
 _MIN_WEBHOOK_KEY, _MAX_WEBHOOK_KEY = 24, 64  # bytes, by the Standard Webhooks specification
 _OBJECT_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -248,6 +249,11 @@ class Settings(BaseSettings):
         "approver",
         description="With `approver`: name of the Azure Bot's OAuth connection for delegations.",
     )
+    step_up: str = Field(
+        "",
+        description="With `approver`: the authentication context (`c1` to `c99`) that approvers have to "
+        "satisfy for each approval. Empty: none.",
+    )
     follow_as_app: bool = Field(
         False,
         description="With `approver`: while there is no delegation, poll submitted batches with the "
@@ -346,6 +352,14 @@ class Settings(BaseSettings):
                 )
         return value
 
+    @field_validator("step_up")
+    @classmethod
+    def _check_context(cls, value: str) -> str:
+        value = value.strip().lower()
+        if value and not _CONTEXT.fullmatch(value):
+            raise ValueError("write the ID of an authentication context, c1 to c99")
+        return value
+
     @field_validator("metrics")
     @classmethod
     def _check_metrics(cls, value: str) -> str:
@@ -378,6 +392,21 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"OFFHOOK_DIGEST_KEY has fewer than {_MIN_KEY_CHARS} characters: make one with "
                 "`openssl rand -base64 32`"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_step_up(self) -> Settings:
+        if not self.step_up:
+            return self
+        if self.run_as is RunAs.APP:
+            raise ValueError(
+                "OFFHOOK_STEP_UP needs OFFHOOK_RUN_AS=approver: as the app, Offhook has no token of an "
+                "approver that could prove their sign-in"
+            )
+        if not self.proves_itself:
+            raise ValueError(
+                "OFFHOOK_STEP_UP needs Entra ID, and in `local` nobody signs in: remove it"
             )
         return self
 

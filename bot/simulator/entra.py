@@ -12,7 +12,7 @@ import json
 import secrets
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -67,8 +67,17 @@ class Entra:
         self.no_consent: set[str] = set()
         #: Public keys of certificates accepted in client assertions.
         self.trusted: list[Any] = []
+        #: Whether Entra ID leaves out `acrs`, though it was asked for and satisfied.
+        self.without_acrs = False
         self._faults = faults
         self._latency = scenario.latency
+        self._enforced = {
+            context
+            for policy in scenario.conditional_access
+            if policy.state == "enabled"
+            for context in policy.contexts
+        }
+        self._satisfies = {each.object_id: each.satisfies for each in scenario.people}
         self._user_tokens: dict[str, str] = {}  # user ID -> token for the app
         self._codes: dict[str, tuple[str, str]] = {}  # code -> user ID, token
 
@@ -92,10 +101,11 @@ class Entra:
         """The token that a Teams client gets for the bot through single sign-on."""
         return self.issue(tenant, f"api://botid-{APP_ID}", person.object_id, **claims)
 
-    def sign_in(self, person: Person, tenant: str) -> str:
-        """Sign in on the sign-in page. Returns the code shown at the end."""
+    def sign_in(self, person: Person, tenant: str, *satisfied: str) -> str:
+        """Sign in on the sign-in page, `satisfied`: in a way that satisfies these authentication contexts.
+        Returns the code shown at the end."""
         code = str(secrets.randbelow(900_000) + 100_000)
-        token = self.issue(tenant, APP_ID, person.object_id)
+        token = self.issue(tenant, APP_ID, person.object_id, **_factors(satisfied))
         self._codes[code] = (f"29:{person.object_id}", token)
         self.no_consent.discard(person.object_id)
         self.issued.add(code)
@@ -149,9 +159,10 @@ class Entra:
             claims = self._verify(form.get("assertion", ""), (APP_ID, f"api://botid-{APP_ID}"))
             if claims["tid"].lower() != tenant:
                 raise _Error(50020)
-            token = self._on_behalf_of(tenant, resource, claims["oid"])
+            token = self._on_behalf_of(tenant, resource, claims["oid"], claims, _context(form))
         elif grant == "refresh_token" and form.get("refresh_token", "").startswith("refresh-"):
-            token = self._on_behalf_of(tenant, resource, form["refresh_token"].split("-", 2)[2])
+            object_id = form["refresh_token"].split("-", 2)[2]
+            token = self._on_behalf_of(tenant, resource, object_id, {}, _context(form))
         else:
             raise _Error(70003, "unsupported_grant_type")
         response: dict[str, Any] = {
@@ -166,7 +177,15 @@ class Entra:
             self.issued.add(response["refresh_token"])
         return response
 
-    def _on_behalf_of(self, tenant: str, resource: str, object_id: str) -> str:
+    def _on_behalf_of(
+        self,
+        tenant: str,
+        resource: str,
+        object_id: str,
+        signed_in: Mapping[str, Any],
+        context: str,
+    ) -> str:
+        """`signed_in`: claims of the sign-in that the token is for. `context`: that was asked for, or ""."""
         if code := self.refusals.get(object_id):
             challenge = {"access_token": {"capolids": {"essential": True, "values": ["x"]}}}
             interaction_required = code in (50076, 50079, 53003)
@@ -179,7 +198,14 @@ class Entra:
             object_id,
             ("69091246-20e8-4a56-aa4d-066075b2a7a8", "c4e39bd9-1100-46d3-8c65-fb160da0071f"),
         )
-        return self.issue(tenant, resource, object_id, wids=list(wids), scp="user_impersonation")
+        satisfied = {*signed_in.get("acrs", ()), *self._satisfies.get(object_id, ())}
+        if context and context in self._enforced and context not in satisfied:
+            asked = {"access_token": {"acrs": {"essential": True, "value": context}}}
+            raise _Error(50076, "interaction_required", claims=json.dumps(asked))
+        proved = _factors((context,)) if context and not self.without_acrs else {}
+        return self.issue(
+            tenant, resource, object_id, wids=list(wids), scp="user_impersonation", **proved
+        )
 
     def _check_app(self, form: Mapping[str, str]) -> None:
         if form.get("client_id") != APP_ID:
@@ -308,6 +334,19 @@ class Entra:
                 },
             }
         )
+
+
+def _context(form: Mapping[str, str]) -> str:
+    """The authentication context that a claims request asks for; "" if none."""
+    asked = json.loads(form.get("claims", "{}")).get("access_token", {}).get("acrs")
+    return str(asked["value"]) if asked and asked["essential"] is True else ""
+
+
+def _factors(satisfied: Sequence[str]) -> Mapping[str, Any]:
+    """Claims of a sign-in that satisfied authentication contexts."""
+    if not satisfied:
+        return {}
+    return {"acrs": list(satisfied), "amr": ["pwd", "mfa"], "auth_time": int(time.time())}
 
 
 def _error(status: int, code: str, text: str) -> web.Response:

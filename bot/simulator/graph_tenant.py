@@ -40,6 +40,13 @@ class GraphTenant:
             Endpoint(Call.ACCESS_POLICIES, "GET", f"{access}/policies", policies, self._policies),
             Endpoint(Call.WHAT_IF, "POST", f"{access}/evaluate", policies, self._what_if),
             Endpoint(
+                Call.ACCESS_CONTEXTS,
+                "GET",
+                f"{access}/authenticationContextClassReferences/(?P<id>[^/]+)",
+                "AuthenticationContext.Read.All",
+                self._context,
+            ),
+            Endpoint(
                 Call.SECURITY_DEFAULTS,
                 "GET",
                 "policies/identitySecurityDefaultsEnforcementPolicy",
@@ -99,12 +106,27 @@ class GraphTenant:
                         **self._named("exclude", policy.exclude),
                         "includeRoles": [],
                         "excludeRoles": [],
-                    }
+                    },
+                    "applications": {
+                        "includeApplications": [] if policy.contexts else ["All"],
+                        "includeAuthenticationContextClassReferences": list(policy.contexts),
+                    },
                 },
+                "sessionControls": {
+                    "signInFrequency": {"isEnabled": True, "frequencyInterval": "everyTime"}
+                }
+                if policy.every_time
+                else None,
             }
             for policy in self._scenario.conditional_access
         ]
         return page(request, self._scenario, rows)
+
+    def _context(self, _request: Request, found: re.Match[str]) -> Reply:
+        name = found["id"]
+        if name not in self._scenario.authentication_contexts:
+            return not_found(name)
+        return Reply(200, {"id": name, "displayName": name, "isAvailable": True})
 
     def _named(self, side: str, names: Sequence[str]) -> Mapping[str, Sequence[str]]:
         groups = [each for each in names if each in self._scenario.groups]
@@ -131,6 +153,8 @@ class GraphTenant:
         reason = "notSet"
         if not included or excluded:
             reason = "users"
+        elif policy.contexts:
+            reason = "application"
         elif policy.undecided:
             reason = "notEnoughInformation"
         elif policy.state == "disabled":

@@ -138,6 +138,7 @@ class Call(StrEnum):
     ELIGIBLE_ROLES = "roleEligibilityScheduleInstances"
     ACCESS_POLICIES = "conditionalAccess"
     WHAT_IF = "evaluate"
+    ACCESS_CONTEXTS = "authenticationContext"
     SECURITY_DEFAULTS = "securityDefaults"
     SERVICE_PRINCIPALS = "servicePrincipals"
     SIGN_INS = "signIns"
@@ -273,6 +274,8 @@ class Person(_Model):
     #: User principal name.
     principal: str
     guest: bool = False
+    #: Authentication contexts that each of their sign-ins satisfies, as after activating a role.
+    satisfies: tuple[str, ...] = ()
 
 
 # The users of Microsoft's local chat client. Its default object IDs have one digit too many for GUIDs;
@@ -337,6 +340,9 @@ class Scenario(_Model):
     administrative_units: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
     #: Group ID -> directory roles that the group holds.
     group_roles: Mapping[str, tuple[str, ...]] = Field(default_factory=dict)
+    #: IDs of the tenant's authentication contexts that are published. Policies of `conditional_access` say
+    #: what they ask for; Entra ID grants one that no enabled policy names to everybody.
+    authentication_contexts: tuple[str, ...] = ()
     #: IP phone policies: name -> SignInMode.
     ip_phone_policies: Mapping[str, str] = Field(
         default_factory=lambda: {

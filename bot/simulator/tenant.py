@@ -13,6 +13,7 @@ PERMISSIONS = frozenset(
         "AdministrativeUnit.Read.All",
         "Application.Read.All",
         "AuditLog.Read.All",
+        "AuthenticationContext.Read.All",
         "GroupMember.Read.All",
         "Policy.Read.All",
         "RoleManagement.Read.Directory",
@@ -77,6 +78,10 @@ class AccessPolicy(_Model):
     exclude: tuple[str, ...] = ()
     #: True: What If lacks information, such as the address.
     undecided: bool = False
+    #: Authentication contexts that it applies to, instead of applications.
+    contexts: tuple[str, ...] = ()
+    #: Whether its sign-in frequency is "every time".
+    every_time: bool = False
 
 
 class SignInLog(_Model):

@@ -10,6 +10,7 @@ check-requesters = Requesters
 check-approvers = Approvers
 check-policy = Policy file
 check-run-as = Permissions of a sign-in
+check-step-up = Fresh sign-in for approvals
 check-exports = Exports
 check-digest-key = Protection of approvals
 check-accounts = Allowed accounts
@@ -180,6 +181,23 @@ found-approvers-no-answer = Whether an approver is a guest is unknown: { $messag
 found-run-as-approver = Sign-ins use the permissions of the approver.
 found-run-as-app = Sign-ins use the app's own permissions: whoever takes over this host can reset passwords at any time.
     .fix = Remove { $setting }, so that sign-ins use the permissions of the approver.
+found-step-up-off = Approvals need no authentication context: a sign-in of earlier that day is enough. { $setting } can demand a fresh one.
+found-step-up = Approvers have to satisfy authentication context { $context } for each approval. { $policies ->
+        [one] 1 enabled Conditional Access policy applies
+       *[other] { $policies } enabled Conditional Access policies apply
+    } to it and ask for a sign-in every time.
+found-step-up-no-context = The tenant has no published authentication context { $context }, so nobody can be asked to satisfy it. Entra ID may confirm it for any sign-in all the same.
+    .fix = In the Entra admin center, under Conditional Access, Authentication contexts, create { $context } and publish it to apps. Then make a policy that applies to it.
+found-step-up-no-policy = No enabled Conditional Access policy applies to authentication context { $context }. Then Entra ID confirms it for any sign-in, and approvals are no safer than without it.
+    .fix = Make a Conditional Access policy for { $context } that asks approvers for a strong sign-in, with sign-in frequency "Every time".
+found-step-up-not-fresh = A Conditional Access policy applies to authentication context { $context }, but none asks for a sign-in every time: a sign-in of hours ago can satisfy it.
+    .fix = Set the policy's sign-in frequency, under Session, to "Every time".
+found-step-up-unknown = Approvers have to satisfy authentication context { $context } for each approval. { $exists ->
+        [published] The tenant has it
+        [missing] The tenant has not published it
+       *[unknown] Whether the tenant has it can't be read
+    }, and its policies can't be read. If none applies, Entra ID confirms it for any sign-in.
+    .fix = Consent to Policy.Read.All, and for the context itself to AuthenticationContext.Read.All. Or check in the Entra admin center that a policy for { $context } is on, with sign-in frequency "Every time".
 found-exports = Exports are saved in the OneDrive of the person who asked.
 found-exports-link = Exports are links that anyone on this machine can open.
     .fix = Remove { $setting }, unless your chat client does not support files.

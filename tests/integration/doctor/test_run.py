@@ -33,6 +33,7 @@ CHECKS = [
         "four-eyes",
         "requesters",
         "approvers",
+        "step-up",
         "run-as",
         "exports",
         "digest-key",

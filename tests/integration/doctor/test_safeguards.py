@@ -12,8 +12,8 @@ from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
 from tests.integration.doctor.conftest import MakeHarness
 
 SAFEGUARDS = (
-    *("four-eyes", "requesters", "approvers", "run-as", "exports", "digest-key", "accounts"),
-    *("break-glass", "reviews"),
+    *("four-eyes", "requesters", "approvers", "step-up", "run-as", "exports", "digest-key"),
+    *("accounts", "break-glass", "reviews"),
 )
 ALEX, MEGAN = PEOPLE[0], PEOPLE[1]
 GUEST = MEGAN.model_copy(update={"guest": True})
