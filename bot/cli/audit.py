@@ -132,15 +132,21 @@ def _sentence(verifier: Verifier, found: Break | None) -> str:
     if found is not None:
         return f"Broken at link {found.seq}: {found.fault.value}."
     head = verifier.head or Anchor(0, "")
-    passed_over = (
-        f", {verifier.passed_over} from before the first link were not compared"
-        if verifier.passed_over
-        else ""
-    )
-    return (
-        f"Whole: {verifier.links} links, {verifier.purged} of purged events and {verifier.erased} with "
-        f"erased values; {verifier.anchored} anchors hold{passed_over}. Head: {head.seq}:{head.hash or '-'}"
-    )
+    whole = [
+        f"Whole: {verifier.links} links",
+        *([f"{verifier.purged} of purged events"] if verifier.purged else []),
+        *([f"{verifier.erased} with erased values"] if verifier.erased else []),
+    ]
+    return f"{', '.join(whole)}. {_anchors(verifier)} Head: {head.seq}:{head.hash or '-'}"
+
+
+def _anchors(verifier: Verifier) -> str:
+    if not verifier.anchored:
+        return "No anchor was compared: give one with --anchor to know that nobody rewrote it all."
+    holding = "1 anchor holds" if verifier.anchored == 1 else f"{verifier.anchored} anchors hold"
+    if verifier.passed_over:
+        holding += f", {verifier.passed_over} from before the first link not compared"
+    return f"{holding}."
 
 
 def export(since: str, output: Path | None, *, as_csv: bool) -> None:

@@ -185,8 +185,12 @@ class _Play:
 
     async def _request_approval(self, validation: Posted) -> Posted:
         reason = "New lobby phones go live on Monday"
-        self._line(_ADMIN.name, f"enters the reason “{reason}” and selects “Request approval”")
-        inputs = {"reason": reason, "region": "EMEA", "acknowledge": "true"}
+        ticket = "CHG0042"
+        self._line(
+            _ADMIN.name,
+            f"enters the reason “{reason}” and the ticket “{ticket}”, and selects “Request approval”",
+        )
+        inputs = {"reason": reason, "ticket": ticket, "region": "EMEA", "acknowledge": "true"}
         await self._click(_ADMIN, _CHAT, validation, Verb.REQUEST_APPROVAL, inputs)
         self._act("The approval card appears in the approvers' channel")
         approval = await self._next(lambda each: Verb.APPROVE.value in verbs(each.card))

@@ -51,6 +51,10 @@ def run(text: str, *, limit: int, as_json: bool, console: Console) -> None:
         for line in found.lines:
             write_line(sys.stdout, _as_json(line))
         return
+    if not found.lines:
+        print_line(
+            Console(stderr=True), "No request has this. Check the spelling, or leave something out."
+        )
     print_table(console, _COLUMNS, [row for line in found.lines for row in _rows(line)])
     if found.total > len(found.lines):
         more = f"These are the newest {len(found.lines)} of {found.total}: use until, or --limit."

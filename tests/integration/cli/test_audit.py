@@ -51,7 +51,7 @@ async def test_verify_says_that_the_chain_is_whole_and_where_its_head_is(
     head = (await rows.dump(database))["audit_chain"][-1]["hash"]
     code, printed = await run("audit", "verify")
     assert code == 0
-    assert printed.startswith("Whole: 3 links")
+    assert printed.startswith("Whole: 3 links. No anchor was compared: ")
     assert printed.endswith(f"Head: 3:{head}\n")
     code, printed = await run("audit", "verify", "--json", "--anchor", f"3:{head}")
     assert code == 0
@@ -155,7 +155,7 @@ async def test_verify_of_a_part_says_which_anchors_were_compared(
     assert "No anchor was compared" in printed
     code, printed = await run(*verify, *before, "--anchor", f"3:{head}")
     assert code == 0
-    assert "1 anchors hold, 1 from before the first link were not compared." in printed
+    assert "1 anchor holds, 1 from before the first link not compared." in printed
     code, printed = await run(*verify, *before, "--anchor", f"3:{head}", "--json")
     assert json.loads(printed)["anchors"] == {"compared": 1, "passed_over": 1}
     assert (await run(*verify, *before, "--anchor", f"4:{head}"))[0] == 1  # cut off
@@ -182,7 +182,7 @@ async def test_verify_takes_anchors_as_they_are_posted_in_the_channel(
     copied.write_text(f"[29/11/2026 09:00] Offhook: {posted}\n")
     code, printed = await run("audit", "verify", "--anchors", copied)
     assert code == 0
-    assert "1 anchors hold" in printed
+    assert "1 anchor holds" in printed
     copied.write_text(posted.replace(head["hash"][-4:], "0000"))
     assert (await run("audit", "verify", "--anchors", copied))[0] == 1
 
