@@ -36,6 +36,7 @@ async def permit(
     *,
     region: Region | None,
     reason: str,
+    ticket: str = "",
     now: datetime,
 ) -> None:
     """`region`: for the rows without one. Raises `AskingDeniedError`."""
@@ -47,7 +48,7 @@ async def permit(
     today = 0
     if policy.accounts_per_day is not None:
         today = await policy_facts.accounts_of_day(tx, request, now)
-    facts = replace(facts, traits=traits, reason=reason)
+    facts = replace(facts, traits=traits, reason=reason, ticket=ticket)
     decision = may_ask(policy, asking.actor, facts, accounts_today=today)
     if not decision.allowed:
         raise AskingDeniedError(decision)

@@ -273,7 +273,7 @@ async def request_approval(
     if current is None or not current.ready_rows:
         raise NothingReadyError(request.id)
     if asking is not None:
-        await permit(tx, asking, current, region=region, reason=reason, now=now)
+        await permit(tx, asking, current, region=region, reason=reason, ticket=told.ticket, now=now)
     found = await _overlaps(tx, request, now)
     match judge(found, await overlaps.shown(tx, request.id), reason):
         case Verdict.NEW:

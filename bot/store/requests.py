@@ -63,6 +63,7 @@ class Request:
             self.cancel_asked_at is not None,
             self.reason_wanted_since is not None,
             self.reason,
+            ticket=self.ticket,
             before_start=self.state is RequestState.RUNNING and self.hold.before_start,
             run_at=self.run_at,
         )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bot.signin.policy import quorum
+from bot.signin.policy import quorum, ticket
 from bot.signin.policy.decision import Decision, DenialReason, Ruling, Wanted
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import NeedsReason, Policy
@@ -117,8 +117,8 @@ def _reason_lacking(policy: Policy, request: RequestFacts) -> Decision | None:
     for rule in policy.rules_for(request.traits):
         if NeedsReason.REQUEST in rule.reasons and not request.reason.strip():
             return denied(policy, DenialReason.REASON_MISSING, rule=rule.name)
-        words = [word.strip(".,;:!?()[]\"'") for word in request.reason.split()]
-        if rule.ticket is not None and not any(map(rule.ticket.search, words)):
+        told = f"{request.reason} {request.ticket}"
+        if rule.ticket is not None and not ticket.named(rule.ticket, told):
             form = rule.ticket_example or rule.ticket.pattern
             lacking = denied(policy, DenialReason.TICKET_MISSING, rule=rule.name)
             return replace(lacking, arguments={"ticket": form})

@@ -38,7 +38,7 @@ denied-own-request = You can't decide on your own request. { $named ->
 denied-expired = This request has expired. Nothing was changed. To request approval again, send the file again.
 denied-comment-missing = Write a comment that says why: rule "{ $rule }" of the policy asks for one.
 denied-reason-missing = Write a reason: rule "{ $rule }" of the policy asks for one. Only the requester can give it, when they ask for approval.
-denied-ticket-missing = The reason has to name a ticket, such as { $ticket }: rule "{ $rule }" of the policy asks for one. Only the requester can give it, when they ask for approval.
+denied-ticket-missing = The request has to name a ticket, such as { $ticket }: rule "{ $rule }" of the policy asks for one. Only the requester can give it, when they ask for approval.
 denied-limit = A requester may have { $limit ->
         [one] { $limit } account
        *[other] { $limit } accounts

@@ -66,7 +66,7 @@ async def test_request_runs_after_the_votes_of_all_stages(
     bot = await start(make_bot, tmp_path, HEAD + STAGES)
     validation = await bot.submit_file(phones_csv(2))
     no_ticket = await bot.click(ALEX, validation, "request_approval", {"reason": "Lobby"})
-    assert no_ticket.text.startswith("The reason has to name a ticket, such as ^CHG[0-9]{4}$")
+    assert no_ticket.text.startswith("The request has to name a ticket, such as ^CHG[0-9]{4}$")
     approval = await bot.request_approval(validation)
     assert "Nobody has approved yet." in text_of(approval)
     assert "Still wanted: 2 of netops, 1 of soc" in text_of(approval)
