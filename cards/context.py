@@ -74,6 +74,11 @@ class CardContext:
     standing: Standing | None = None  #: of its approval; None if one click is all it takes
 
     @property
+    def sees(self) -> bool:
+        """Whether the one who is shown the card may see the request."""
+        return self.view.viewer is None or self.view.viewer.sees
+
+    @property
     def escaping_words(self) -> Words:
         """Messages as Markdown, for functions that are given `Words`."""
         return self.words.escaping(partial(markdown, max_length=self.budget.value_chars))

@@ -86,7 +86,7 @@ def _render_once(context: CardContext, kind: CardKind) -> RenderedCard:
         version="1.5",
         lang=context.words.language,
         fallback_text=summary,
-        body=[_header(context, parts), *parts.body, text(_origin(context), subtle=True)],
+        body=[_header(context, parts), *parts.body, *_origin(context)],
         actions=list(parts.actions) or None,
         refresh=_refresh(context, kind),
     )
@@ -110,10 +110,12 @@ def _header(context: CardContext, parts: CardParts) -> CardElement:
     return Container(style=parts.style, bleed=True, items=[state, title(headline), *parts.header])
 
 
-def _origin(context: CardContext) -> str:
+def _origin(context: CardContext) -> list[CardElement]:
     """The request id, which people read out and type, and the file it came from."""
+    if not context.sees:
+        return []
     snapshot = context.snapshot
     origin = context.message("origin", request=snapshot.id, file=snapshot.roster.file_name)
-    if not snapshot.retry_of:
-        return origin
-    return f"{origin} {context.message('origin-retry', request=snapshot.retry_of)}"
+    if snapshot.retry_of:
+        origin = f"{origin} {context.message('origin-retry', request=snapshot.retry_of)}"
+    return [text(origin, subtle=True)]

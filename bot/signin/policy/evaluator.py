@@ -236,6 +236,24 @@ def may_start(policy: Policy, request: RequestFacts, *, now: datetime) -> Decisi
             return allowed(policy, ", ".join(r.name for r in policy.rules_for(request.traits)))
 
 
+def still_stands(
+    policy: Policy, asker: Actor, approvers: Sequence[Actor], request: RequestFacts
+) -> Ruling:
+    """Whether an approval that was given still holds, by the policy in force and what people may do now.
+
+    `asker`: its requester; `approvers`: everybody who approved it.
+    """
+    stages = policy.stages_for(request.traits)
+    answers = {requester(policy, asker, request.traits).answer}
+    answers |= {_independent(policy, each, request).answer for each in approvers}
+    if Ruling.NO in answers or quorum.missing(stages, approvers):
+        return Ruling.NO
+    certain = [replace(each, unsure=False) for each in approvers]
+    if Ruling.CANNOT_TELL in answers or quorum.missing(stages, certain):
+        return Ruling.CANNOT_TELL
+    return Ruling.YES
+
+
 def may_reject(
     policy: Policy,
     actor: Actor,
