@@ -27,6 +27,9 @@ _EVERYONE = Viewer(decides=True)
 
 
 def build(context: CardContext) -> CardParts:
+    if not context.sees:
+        only = text(context.words("approval-not-yours"))
+        return CardParts(Headline("approval-not-shown"), "emphasis", [], [only])
     if context.snapshot.state is RequestState.WAITING:
         return _waiting(context)
     return _decided(context)
@@ -35,9 +38,6 @@ def build(context: CardContext) -> CardParts:
 def _waiting(context: CardContext) -> CardParts:
     snapshot = context.snapshot
     viewer = context.view.viewer or _EVERYONE
-    if not viewer.sees:
-        only = text(context.words("approval-not-yours"))
-        return CardParts(Headline("approval-not-shown"), "emphasis", [], [only], origin=False)
     listing = context.view.panel is Panel.PHONES  # in place of what is usual
     blast_radius = context.message(
         "approval-blast-radius", phones=snapshot.roster.ready, accounts=snapshot.roster.accounts

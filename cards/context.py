@@ -56,7 +56,6 @@ class CardParts:
     body: Sequence[CardElement] = ()
     actions: Sequence[Action] = ()
     badge: CardElement | None = None  #: None for that of the request's state
-    origin: bool = True  #: whether the card ends with the request's ID and file
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +73,11 @@ class CardContext:
     typed_above: int = TYPED_ABOVE  #: phones up to which an approver ticks a box, without more
     standing: Standing | None = None  #: of its approval; None if one click is all it takes
     break_glass: bool = False  #: the requester may approve it in an emergency
+
+    @property
+    def sees(self) -> bool:
+        """Whether the one who is shown the card may see the request."""
+        return self.view.viewer is None or self.view.viewer.sees
 
     @property
     def escaping_words(self) -> Words:

@@ -85,12 +85,11 @@ def _render_once(context: CardContext, kind: CardKind) -> RenderedCard:
         context.single_line_message(parts.headline.message_id, **parts.headline.arguments)
     )
     summary = context.single_line_message("summary", headline=headline, request=context.snapshot.id)
-    origin = [text(_origin(context), subtle=True)] if parts.origin else []
     card = AdaptiveCard(
         version="1.5",
         lang=context.words.language,
         fallback_text=summary,
-        body=[_header(context, parts), *parts.body, *origin],
+        body=[_header(context, parts), *parts.body, *_origin(context)],
         actions=list(parts.actions) or None,
         refresh=_refresh(context, kind),
     )
@@ -114,10 +113,12 @@ def _header(context: CardContext, parts: CardParts) -> CardElement:
     return Container(style=parts.style, bleed=True, items=[state, title(headline), *parts.header])
 
 
-def _origin(context: CardContext) -> str:
+def _origin(context: CardContext) -> list[CardElement]:
     """The request id, which people read out and type, and the file it came from."""
+    if not context.sees:
+        return []
     snapshot = context.snapshot
     origin = context.message("origin", request=snapshot.id, file=snapshot.roster.file_name)
-    if not snapshot.retry_of:
-        return origin
-    return f"{origin} {context.message('origin-retry', request=snapshot.retry_of)}"
+    if snapshot.retry_of:
+        origin = f"{origin} {context.message('origin-retry', request=snapshot.retry_of)}"
+    return [text(origin, subtle=True)]

@@ -11,9 +11,10 @@ from bot.commands.inputs import cleaned
 from bot.directory import Directory, DirectoryUnavailableError, Profile
 from bot.runner.outages import Outages
 from bot.signin.policy.decision import Ruling
+from bot.signin.policy.evaluator import still_stands
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import EVERYONE, Group, Policy
-from bot.signin.policy.roles import approver, own_approver, requester
+from bot.signin.policy.roles import own_approver
 from bot.signin.request import Person
 from bot.signin.stand_in import about
 from bot.store.requests import Request
@@ -71,24 +72,26 @@ class Roles:
     async def still_allowed(
         self, request: Request, facts: RequestFacts, policy: Policy
     ) -> bool | None:
-        """Whether the request's requester may still request, and those who approved it still approve.
+        """Whether the approval of an approved request still stands, see `still_stands`.
 
         Returns None if the directory does not answer and decides.
         """
-        tenant_id, traits = request.tenant_id, facts.traits
-        approvers = {vote.person.object_id: vote.person for vote in facts.votes}
+        asker = await self.look_up(request.requester, request.tenant_id, policy)
+        approvers = await self.approvers(request, facts, policy)
+        answer = still_stands(policy, asker, approvers, facts)
+        return None if answer is Ruling.CANNOT_TELL else answer is Ruling.YES
+
+    async def approvers(
+        self, request: Request, facts: RequestFacts, policy: Policy
+    ) -> Sequence[Actor]:
+        """Everybody who approved the request, as of now."""
+        people = {vote.person.object_id: vote.person for vote in facts.votes}
         if request.approver is not None:
-            approvers.setdefault(request.approver.object_id, request.approver)
-        if not approvers:
-            return False
-        asker = await self.look_up(request.requester, tenant_id, policy)
-        answers = {requester(policy, asker, traits).answer}
-        for person in approvers.values():
-            actor = about(policy, await self.look_up(person, tenant_id, policy), facts)
-            answers.add(approver(policy, actor, traits).answer)
-        if Ruling.NO in answers:
-            return False
-        return None if Ruling.CANNOT_TELL in answers else True
+            people.setdefault(request.approver.object_id, request.approver)
+        return [
+            about(policy, await self.look_up(each, request.tenant_id, policy), facts)
+            for each in people.values()
+        ]
 
     async def _actor(
         self, person: Person, tenant_id: str, policy: Policy, *, afresh: bool = False

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -24,12 +25,16 @@ from bot.commands.context import (
 from bot.commands.inputs import Inputs
 from bot.lifecycle import starts as lifecycle
 from bot.signin import schedule
+from bot.signin.policy import quorum
+from bot.signin.policy.decision import Ruling, Wanted
 from bot.signin.policy.evaluator import may_release
+from bot.signin.policy.facts import RequestFacts
 from bot.signin.request import Hold
 from bot.signin.schedule import Opening, Repeated, Start, Unusable
 from bot.store import windows
 from bot.store.requests import Request
 from cards.types import Verb
+from cards.votes import wanted_text
 
 log = structlog.get_logger()
 
@@ -150,6 +155,10 @@ async def start_now(context: Context, turn: Turn, request: Request, _: Inputs) -
         return await denied_click(context, turn, Verb.START_NOW, request, decision)
     if request.hold is not Hold.MISSED:
         return SHOW_CARD
+    if lacking := await _votes_missing(context, turn, request, facts):
+        await audit_denial(context, turn, Verb.START_NOW.value, "votes-missing", request)
+        wanted = wanted_text(context.words, lacking)
+        return TextAnswer(context.words("start-votes-missing", wanted=wanted))
     now = context.clock()
     if answer := await outside_window(context, turn, Verb.START_NOW, request, now):
         return answer
@@ -169,3 +178,18 @@ async def start_now(context: Context, turn: Turn, request: Request, _: Inputs) -
         log.info("request.released", request=request.id, approver=turn.actor.person.object_id)
     context.changed()
     return SHOW_CARD
+
+
+async def _votes_missing(
+    context: Context, turn: Turn, request: Request, facts: RequestFacts
+) -> Sequence[Wanted]:
+    """What the policy in force wants besides the approvals that still count, and the one by this click."""
+    policy, actor = turn.policy, turn.actor
+    approvers = await context.roles.approvers(request, facts, policy)
+    others = [
+        replace(each, unsure=False)
+        for each in approvers
+        if each.person.object_id != actor.person.object_id
+        and may_release(policy, each, facts).answer is not Ruling.NO
+    ]
+    return quorum.missing(policy.stages_for(facts.traits), [*others, actor])

@@ -36,7 +36,7 @@ async def permit(
     *,
     region: Region | None,
     reason: str,
-    ticket: str,
+    ticket: str = "",
     now: datetime,
 ) -> None:
     """`region`: for the rows without one. Raises `AskingDeniedError`."""

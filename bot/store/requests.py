@@ -67,7 +67,7 @@ class Request:
             self.cancel_asked_at is not None,
             self.reason_wanted_since is not None,
             self.reason,
-            self.ticket,
+            ticket=self.ticket,
             before_start=self.state is RequestState.RUNNING and self.hold.before_start,
             run_at=self.run_at,
             escalated=self.escalated_at is not None,

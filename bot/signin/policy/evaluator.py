@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from bot.signin.policy import quorum
+from bot.signin.policy import quorum, ticket
 from bot.signin.policy.decision import Decision, DenialReason, Ruling, Wanted
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import NeedsReason, Policy
@@ -127,18 +127,14 @@ def _reason_lacking(policy: Policy, request: RequestFacts) -> Decision | None:
     for rule in policy.rules_for(request.traits):
         if NeedsReason.REQUEST in rule.reasons and not request.reason.strip():
             return denied(policy, DenialReason.REASON_MISSING, rule=rule.name)
-        if rule.ticket is not None and not any(map(rule.ticket.search, _tickets(request))):
+        if rule.ticket is not None and not ticket.named(
+            rule.ticket, request.ticket, request.reason
+        ):
             form = rule.ticket_example or rule.ticket.pattern
             lacking = denied(policy, DenialReason.TICKET_MISSING, rule=rule.name)
             arguments = {"ticket": form, "example": int(bool(rule.ticket_example))}
             return replace(lacking, arguments=arguments)
     return None
-
-
-def _tickets(request: RequestFacts) -> list[str]:
-    """What may be a ticket: what was entered as one, and each word of the reason."""
-    words = [word.strip(".,;:!?()[]\"'") for word in request.reason.split()]
-    return [request.ticket.strip(), *words]
 
 
 def may_request_mend(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
@@ -268,6 +264,32 @@ def may_start(policy: Policy, request: RequestFacts, *, now: datetime) -> Decisi
             return denied(policy, DenialReason.WINDOW_NEVER)
         case _:
             return allowed(policy, ", ".join(r.name for r in policy.rules_for(request.traits)))
+
+
+def still_stands(
+    policy: Policy, asker: Actor, approvers: Sequence[Actor], request: RequestFacts
+) -> Ruling:
+    """Whether an approval that was given still holds, by the policy in force and what people may do now.
+
+    `asker`: its requester; `approvers`: everybody who approved it. With break-glass that is its requester.
+    """
+    if request.used_by:
+        return role(
+            policy,
+            asker,
+            policy.break_glass,
+            [(deny, deny.approvers) for deny in applying(policy, request.traits)],
+            DenialReason.NO_BREAK_GLASS,
+        ).answer
+    stages = policy.stages_for(request.traits)
+    answers = {requester(policy, asker, request.traits).answer}
+    answers |= {_independent(policy, each, request).answer for each in approvers}
+    if Ruling.NO in answers or quorum.missing(stages, approvers):
+        return Ruling.NO
+    certain = [replace(each, unsure=False) for each in approvers]
+    if Ruling.CANNOT_TELL in answers or quorum.missing(stages, certain):
+        return Ruling.CANNOT_TELL
+    return Ruling.YES
 
 
 def may_reject(

@@ -62,7 +62,7 @@ class RequestFacts:
     cancelling: bool = False  #: cancellation was requested
     reason_wanted: bool = False  #: an overlap has to be explained before it can be approved
     reason: str = ""  #: the requester's
-    ticket: str = ""  #: the requester's
+    ticket: str = ""  #: the requester's, beside the reason
     #: object IDs of further people who made it: who uploaded the file that it is a retry of
     makers: frozenset[str] = frozenset()
     traits: Traits = _NO_TRAITS

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from bot.phones.provisioned import zone_named
 from bot.settings.scope import ScopeError, parse_scope
+from bot.signin.policy import ticket
 from bot.signin.policy.model import (
     EVERYONE,
     Condition,
@@ -36,7 +37,6 @@ _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NAME = re.compile(r"\w[\w .-]{0,39}")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_MAX_PATTERN = 200  # characters
 _UTC = ZoneInfo("UTC")
 
 
@@ -164,15 +164,12 @@ class Reader:
         if not table.ticket:
             return None
         key = (*rule, "ticket")
-        if len(table.ticket) > _MAX_PATTERN:
-            self._wrong(key, f"use at most {_MAX_PATTERN} characters")
-            return None
         try:
-            pattern = re.compile(table.ticket)
-        except (re.error, RecursionError) as error:
-            self._wrong(key, f"this is no regular expression: {error}")
+            pattern = ticket.compiled(table.ticket)
+        except ValueError as error:
+            self._wrong(key, str(error))
             return None
-        if table.ticket_example and not pattern.search(table.ticket_example):
+        if table.ticket_example and not ticket.named(pattern, table.ticket_example, ""):
             self._wrong((*rule, "ticket_example"), "it does not match the ticket's expression")
         return pattern
 

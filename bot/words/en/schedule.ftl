@@ -24,6 +24,7 @@ start-skipped = { $time } doesn't exist on that day in { $zone }: the clocks are
 start-past = { $start } is over. Enter a later date or time.
 start-too-soon = The start is too soon to be approved. Enter one that is at least { $minutes } minutes away, or leave date and time empty to start once the request is approved.
 start-too-far = The start can be at most { $days } days away. Enter an earlier date.
+start-votes-missing = By the policy in force now, this request needs more approvals: { $wanted }. Cancel it, and ask its requester to request approval again.
 start-closed = The request can't start then. { $why }{ $known ->
         [0] {""}
        *[other] {" "}The next opening is { $opens }.

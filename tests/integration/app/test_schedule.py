@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -282,6 +283,31 @@ async def test_start_that_the_service_missed_by_hours_needs_an_approver(
 
     since = bot.now
     await bot.click(MEGAN, missed, "start_now")
+    await bot.wait_for_results(since=since)
+    assert len(bot.gateway.configapi.submits) == 1
+
+
+async def test_start_that_the_policy_allows_no_more_needs_the_votes_that_it_asks_for(
+    clock: Clock, make_bot: MakeBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "policy.toml"
+    people = [f'"{each.object_id}"' for each in (MEGAN, ADELE)]
+    text = f'requesters = ["{ALEX.object_id}"]\napprovers = [{", ".join(people)}]\n'
+    path.write_text(text)
+    bot = await make_bot(policy=path)
+    await scheduled(bot)
+    await bot.stop()
+    path.write_text(f"{text}[[rule]]\nstages = [{{ of = [{', '.join(people)}], need = 2 }}]\n")
+    clock.set(START)
+    since = bot.now
+    await bot.start()
+
+    missed = await asked(bot, "start_now", since)
+    alone = await bot.click(MEGAN, missed, "start_now")
+    assert alone.text.startswith("By the policy in force now, this request needs more approvals: 1")
+    assert not bot.gateway.configapi.submits
+    since = bot.now
+    await bot.click(ADELE, missed, "start_now")
     await bot.wait_for_results(since=since)
     assert len(bot.gateway.configapi.submits) == 1
 

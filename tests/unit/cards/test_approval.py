@@ -189,6 +189,13 @@ def test_stranger_sees_that_something_waits() -> None:
     assert EVERYTHING.roster.file_name not in text
 
 
+def test_stranger_sees_no_decision_that_was_just_taken() -> None:
+    decided = replace(EVERYTHING, state=RequestState.RUNNING, decided_by=snapshots.MEGAN)
+    text = reading.text(card(decided, View(viewer=Viewer(sees=False))))
+    assert "Only its requester, approvers, and auditors can see it." in text
+    assert "Megan" not in text
+
+
 def test_requester_is_asked_for_a_version_of_their_own() -> None:
     refresh = card(WAITING)["refresh"]
     assert refresh["userIds"] == [snapshots.ALEX_IN_CHAT]

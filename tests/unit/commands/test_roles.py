@@ -9,7 +9,7 @@ import pytest
 
 from bot.commands.roles import Roles
 from bot.directory import DirectoryUnavailableError, Profile
-from bot.signin.policy.model import simple
+from bot.signin.policy.model import Group, Policy, Rule, Stage, simple
 from bot.signin.request import Person, RequestState
 from bot.store.requests import Request
 from tests.support import jobs
@@ -97,6 +97,26 @@ async def test_it_cannot_be_told_while_the_directory_is_down_and_decides(
     requesters: set[str], approvers: set[str], expected: bool | None
 ) -> None:
     assert await still_allowed(None, requesters, approvers, request()) is expected
+
+
+@pytest.mark.parametrize(
+    ("need", "four_eyes", "approver", "expected"),
+    [
+        (1, True, MEGAN, True),
+        (2, True, MEGAN, False),  # the policy asks for more than one by now
+        (1, True, ALEX, False),  # it let people approve their own then
+        (1, False, ALEX, True),
+    ],
+)
+async def test_approval_has_to_be_enough_for_the_policy_in_force(
+    need: int, four_eyes: bool, approver: str, expected: bool
+) -> None:
+    people = (Group("both", frozenset({ALEX, MEGAN})),)
+    rule = Rule("votes", stages=(Stage(people, need),))
+    policy = Policy(people, people, rules=(rule,), four_eyes=four_eyes)
+    roles = Roles(FakeDirectory({}), lambda: policy, monotonic=lambda: 0.0)
+    approved = request(Person(approver, "somebody"))
+    assert await roles.still_allowed(approved, approved.facts, policy) is expected
 
 
 async def test_request_without_approver_is_not_allowed() -> None:

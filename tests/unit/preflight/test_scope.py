@@ -40,6 +40,10 @@ def test_scope_refuses_what_is_neither(entry: str) -> None:
         ("lobby.01@contoso.com", "lobby101@contoso.com", False),
         ("lobby.[01]@contoso.com", "lobby.0@contoso.com", False),
         ("*@*", "anyone@anywhere", True),
+        ("a*a@contoso.com", "a@contoso.com", False),
+        ("*aba*@contoso.com", "abababa@contoso.com", True),
+        ("**********@contoso.com", f"{'a' * 200}@fabrikam.com", False),
+        ("*a*a*a*a*a*a*a*a*@contoso.com", f"{'a' * 200}@fabrikam.com", False),
     ],
 )
 def test_only_the_star_stands_for_other_text(pattern: str, principal: str, expected: bool) -> None:

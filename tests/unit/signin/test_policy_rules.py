@@ -205,6 +205,10 @@ def test_asking_needs_reason_ticket_and_room_in_the_limit() -> None:
         assert lacking.reason is DenialReason.TICKET_MISSING
         assert may_ask(policy, alex, replace(draft, reason=reason, ticket="CHG0042")).allowed
     assert may_ask(policy, alex, replace(draft, reason="New lobby (CHG0042).")).allowed
+    assert may_ask(policy, alex, replace(draft, reason="New lobby", ticket="CHG0042")).allowed
+    endless = replace(rule, ticket=re.compile("C*C*C*C*D"))
+    slow = replace(draft, reason=f"{'C' * 250} {'C' * 40}")
+    assert not may_ask(replace(policy, rules=(endless,)), alex, slow).allowed
     assert not may_ask(policy, alex, replace(draft, reason="New lobby", ticket="soon")).allowed
 
 
