@@ -44,7 +44,7 @@ def test_card_tells_what_happens_to_whom_before_anything_else() -> None:
 def test_unusual_comes_before_usual_and_the_gravest_first() -> None:
     text = reading.text(card(EVERYTHING))
     order = (
-        "These look like people's or resource accounts: adele.vance@contoso.com",
+        "These may not be phones' accounts: adele.vance@contoso.com",
         "3 accounts are included although their checks failed",
         "4 phones are too late",
         "18 passwords were reset by Offhook in the last 30 days",
