@@ -39,7 +39,7 @@ def button(context: CardContext) -> list[Action]:
         ),
         TextInput(
             id="ticket",
-            label=context.words("label-ticket"),
+            label=context.words("label-break-glass-ticket"),
             placeholder=context.words("placeholder-ticket"),
             max_length=60,
             is_required=True,

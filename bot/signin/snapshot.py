@@ -252,10 +252,10 @@ class Review:
     used_at: datetime
     reason: str
     ticket: str
-    votes: int = 1  #: of other people, that an approval would still have needed
     reviewed_by: Person | None = None  #: None while it is open
     reviewed_at: datetime | None = None
     comment: str = ""  #: the reviewer's
+    votes: int = 1  #: of other people, that an approval would still have needed
 
 
 @dataclass(frozen=True, slots=True)

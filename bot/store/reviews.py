@@ -57,10 +57,10 @@ async def load(tx: Transaction, request_id: str) -> Review | None:
         row.used_at,
         row.reason,
         row.ticket,
-        row.votes,
         reviewer if row.reviewed_at is not None else None,
         row.reviewed_at,
         row.comment,
+        row.votes,
     )
 
 
