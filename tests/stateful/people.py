@@ -37,6 +37,11 @@ REFERENCE = ConversationReference(
 )
 
 
+class NoDirectory:
+    async def profile(self, _object_id: str) -> None:
+        return None
+
+
 def commands(
     database: ObservedDatabase, ledger: Ledger, clock: Clock, projection: Projection
 ) -> Context:
@@ -46,7 +51,7 @@ def commands(
         LedgerGateway(ledger, None),
         projection,
         NOTIFY,
-        roles=cast(Any, None),  # resolved already: who acts is in the turn
+        roles=cast(Any, NoDirectory()),  # resolved already: who acts is in the turn
         files=cast(Any, None),
         words=WORDS,
         rules=Rules(APPROVAL_TTL, Exports.CONSENT),

@@ -48,9 +48,9 @@ async def age(bot: RunningBot) -> None:
 
 async def approvable(bot: RunningBot, phones: int = 3) -> Posted:
     """An approval card whose accounts were checked an hour ago."""
-    approval = await bot.request_approval(await checked(bot, phones_csv(phones)))
+    validation = await checked(bot, phones_csv(phones))
     await age(bot)
-    return approval
+    return await bot.request_approval(validation)
 
 
 async def held(bot: RunningBot, since: int) -> Posted:
