@@ -199,7 +199,8 @@ async def test_release_of_a_hold_needs_it_of_whoever_clicks(make_bot: MakeBot) -
     approval = await approvable(bot)
     bot.gateway.accounts.set(FIRST, Account(enabled=False))
     since = bot.now
-    await approve(bot, approval, **code(bot, MEGAN, "c1"))
+    answer = await approve(bot, approval, **code(bot, MEGAN, "c1"))
+    assert not refusals(bot), answer.body
     card = await held(bot, since)
     bot.gateway.entra.roles[ADELE.object_id] = ()
 
