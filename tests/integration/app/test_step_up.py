@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -58,7 +58,7 @@ def asks_for_step_up(card: dict[str, Any]) -> bool:
 
 
 def step_ups(bot: RunningBot, action: str) -> list[dict[str, Any] | None]:
-    return [detail.get("step_up") for _, _, detail in audited(bot, action)]  # type: ignore[misc]
+    return [cast(dict[str, Any], detail).get("step_up") for _, _, detail in audited(bot, action)]
 
 
 def assert_recent(step_up: dict[str, Any] | None) -> None:
