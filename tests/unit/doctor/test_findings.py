@@ -29,7 +29,7 @@ HOSTILE = "**x** [a](https://evil.example) <at>all</at> \x1b[31m\u202e" + "long 
 # Arguments for every message.
 ARGUMENTS: dict[str, str | int] = {
     **dict.fromkeys(("set", "lacking", "count", "batches", "addresses", "conversations"), 2),
-    **dict.fromkeys(("entries", "rules", "need", "people"), 2),
+    **dict.fromkeys(("entries", "rules", "need", "people", "policies"), 2),
     "seconds": 20,
     **dict.fromkeys(("hours", "minutes", "link"), 2),
     "check": "graph-roles",
@@ -38,7 +38,7 @@ ARGUMENTS: dict[str, str | int] = {
         (
             *("cloud", "names", "missing", "message", "correlation", "revision", "backend", "host"),
             *("value", "permission", "settings", "setting", "version", "module", "gateway"),
-            *("problem", "hash", "rule", "groups"),
+            *("problem", "hash", "rule", "groups", "context", "exists"),
         ),
         HOSTILE,
     ),
