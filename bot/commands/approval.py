@@ -352,12 +352,13 @@ async def _vote(
         outcome = await delegations.acquire(delegation.principal(turn), turn.proof)
         lacks_roles = isinstance(outcome, DelegationDenied) and outcome.reason == "roles"
         if isinstance(outcome, ApproverTokens):
-            tokens = outcome
+            # A delegation is not kept for hours: an approver signs in for the start.
+            soon = request.run_at is None or request.run_at <= context.clock() + NOTICE
+            tokens = outcome if soon else None
         elif not (several and lacks_roles):
             await delegation.audit_denied(context, turn, Verb.APPROVE, request, outcome)
             return delegation.answer(context, outcome)
         ballot = replace(ballot, step_up=step_up_of(outcome))
-        # A delegation is not kept for hours: an approver signs in for the start.
     now = context.clock()
     until = delegation.vouched_until(context, now) if tokens else None
     if signs_in:
