@@ -53,6 +53,7 @@ from bot.signin.policy.evaluator import (
 )
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.request import MAX_TICKET, RequestState
+from bot.signin.schedule import NOTICE
 from bot.signin.shown import MAX_CHARS, Aspect, changed
 from bot.signin.snapshot import MAX_NAMED
 from bot.store import account_checks, policy_facts, requests, shown

@@ -106,7 +106,8 @@ class People:
 
     async def approve(self, request_id: str) -> None:
         request = await self.load(request_id)
-        await approval.approve(self.commands, _turn(APPROVER), request, _inputs(acknowledge=True))
+        inputs = _inputs(acknowledge=True, digest=request.digest)
+        await approval.approve(self.commands, _turn(APPROVER), request, inputs)
 
     async def reject(self, request_id: str) -> None:
         await approval.reject(
