@@ -26,7 +26,7 @@ async def test_settings_are_read_with_the_rights_of_the_approver(make_bot: MakeB
     bot = await make_bot(gateway=tenant({}), preflight="on", as_approver=True)
     denied = without_roles(bot)
     card = await checked(bot, phones_csv(3))
-    assert "Offhook itself may not read this in your tenant" in text_of(card)
+    assert "Offhook may not read this in your tenant" in text_of(card)
     approval = await bot.request_approval(card)
     bot.gateway.faults.remove(denied)
 
