@@ -233,9 +233,14 @@ def may_approve(
     before = quorum.missing(stages, request.votes)
     if any(not actor.voices.isdisjoint(vote.voices) for vote in request.votes):
         return replace(_not_wanted(policy, DenialReason.ALREADY_VOTED, before), missing=before)
-    after = quorum.missing(stages, [*request.votes, actor])
-    if quorum.total(after) >= quorum.total(before):
+    possible = quorum.missing(stages, [*request.votes, actor])
+    if quorum.total(possible) >= quorum.total(before):
         return replace(_not_wanted(policy, DenialReason.NOT_WANTED, before), missing=before)
+    # Only what is certain counts: they may not be in the group whose vote is wanted.
+    certain = replace(actor, unsure=False)
+    after = quorum.missing(stages, [*request.votes, certain])
+    if quorum.total(after) >= quorum.total(before):
+        return denied(policy, DenialReason.DIRECTORY_DOWN)
     for rule in policy.rules_for(request.traits):
         if NeedsReason.APPROVE in rule.reasons and comment is not None and not comment.strip():
             return denied(policy, DenialReason.COMMENT_MISSING, rule=rule.name)
@@ -244,7 +249,7 @@ def may_approve(
     if after:
         return replace(decision, missing=after)
     sure = [vote for vote in request.votes if not vote.unsure]
-    if quorum.missing(stages, [*sure, actor]):
+    if quorum.missing(stages, [*sure, certain]):
         return denied(policy, DenialReason.VOTERS_UNKNOWN)
     return may_start(policy, request, now=now)
 

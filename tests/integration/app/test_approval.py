@@ -175,7 +175,7 @@ async def test_request_is_hidden_from_all_but_requester_and_approvers(
         if verb == "refresh" and named:
             # Teams asks for whoever looks at the channel: a card that says nothing about the request.
             assert verbs(answer.card) == []
-            assert "Only its requester and approvers can see it." in texts(answer.card)
+            assert "Only its requester, approvers, and auditors can see it." in texts(answer.card)
             assert "lobby" not in texts(answer.card)
             continue
         assert (answer.text == hidden) is (verb not in explained), verb

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import Engine
 
+from bot.simulator.client import button
 from bot.store import snapshots
 from tests.support.running_bot import MEGAN, RunningBot, chat_of, phones_csv, request_id_of
 
@@ -70,6 +71,8 @@ async def test_click_loads_request_and_projects_card_once(
 ) -> None:
     approval = await bot.submit_for_approval(phones_csv(23))
     request_id = request_id_of(approval)
+    if verb == "approve":
+        data = {**button(approval.card, verb)["data"], **data}
     statements.clear()
     loaded_snapshots.clear()
 

@@ -20,6 +20,7 @@ from tests.support.running_bot import (
     MEGAN,
     Json,
     RunningBot,
+    chat_of,
     has_button,
     phones_csv,
     request_id_of,
@@ -97,11 +98,16 @@ async def test_cancel_is_denied_to_non_participants(make_bot: MakeBot) -> None:
     bot = await make_bot(gateway=SLOW, approvers=(MEGAN.object_id,))
     await bot.approve(await bot.submit_for_approval(phones_csv(2)))
     progress = await bot.wait_for_button("cancel")
-    answer = await bot.click(ADELE, progress, "cancel")
+    data = button(progress.card, "cancel")["data"]  # which goes once the batch is sent
+    answer = await bot.send_action(
+        ADELE, "cancel", data, chat=chat_of(progress), activity_id=progress.activity_id
+    )
     assert answer.text == "Only the requester or an approver can cancel a request. Ask one of them."
     await bot.say(f"cancel {request_id_of(progress)}", chat=Chat("a:adele"), by=ADELE)
     await bot.wait_for_text("I can't find request", chat=Chat("a:adele"))
-    answer = await bot.click(MEGAN, progress, "cancel")  # approvers may
+    answer = await bot.send_action(  # approvers may
+        MEGAN, "cancel", data, chat=chat_of(progress), activity_id=progress.activity_id
+    )
     assert "Canceling." in texts(answer.card)
     bot.gateway.configapi.finish()
     await bot.wait_for_results()

@@ -185,7 +185,10 @@ def test_diagnostics_does_not_overwrite_a_file(run: Run, tmp_path: Path) -> None
 
 
 # Settings that are text and accept only some.
-CHECKED = {"approvers_time_zone", "configapi_url", "graph_url", "authority_url", "host", "metrics"}
+CHECKED = {
+    *("approvers_time_zone", "step_up", "configapi_url", "graph_url", "authority_url", "host"),
+    "metrics",
+}
 
 
 def test_settings_are_masked_when_they_could_identify_someone() -> None:

@@ -44,7 +44,7 @@ from bot.words import Words
 from cards.types import CardKind, View
 from tests.support import jobs
 
-COUNT = int(os.environ.get("OFFHOOK_INTERLEAVINGS", "10"))
+COUNT = int(os.environ.get("OFFHOOK_INTERLEAVINGS", "4"))
 WORDS = Words()
 CHAT = ConversationReference(
     jobs.TENANT, jobs.CHAT, ConversationKind.PERSONAL, "https://smba.test", "28:bot", "Offhook"

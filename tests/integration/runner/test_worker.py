@@ -452,7 +452,7 @@ async def test_worker_does_not_submit_when_lease_is_too_short(database: Database
 async def test_cancelled_request_follows_submitted_batches_to_their_end(database: Database) -> None:
     async with worker_harness.opened(database, SLOW) as here, here.working():
         request_id = await jobs.approved(database, 500)
-        await here.until(request_id, lambda s: s.phones_by_status.in_progress == 300)
+        await here.until(request_id, lambda s: s.regions[0].batches.get(BatchState.SUBMITTED) == 3)
         assert await jobs.cancel(database, request_id)
         here.simulator.configapi.finish()
         snapshot = await here.until(request_id, ended)
