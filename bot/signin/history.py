@@ -231,7 +231,7 @@ class _Reader:
         try:
             at = datetime.fromisoformat(text.upper())
             at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-            _ = at + length, at - _DAY
+            _ = at + _DAY, at - _DAY
         except (ValueError, OverflowError):
             raise _UnreadableError(FilterProblem.NOT_A_TIME, text) from None
         return at, length

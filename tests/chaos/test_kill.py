@@ -1,7 +1,7 @@
 """kill -9 at random moments of whole jobs: nothing is submitted twice or lost, and the results are those
 of an undisturbed run.
 
-`OFFHOOK_CHAOS_KILLS` sets the number of kills per database (default 4), `OFFHOOK_CHAOS_SEED` their times.
+`OFFHOOK_CHAOS_KILLS` sets the number of kills per database (default 2), `OFFHOOK_CHAOS_SEED` their times.
 Batches that reconciliation does not find are answered as an approver would: they did not run.
 """
 
@@ -40,7 +40,7 @@ FACTOR = 0.02
 BATCH_SECONDS = 0.8
 ADMIN, APPROVER = PEOPLE[0], PEOPLE[1]
 CHAT = Chat("a:admin")
-KILLS = int(os.environ.get("OFFHOOK_CHAOS_KILLS", "4"))
+KILLS = int(os.environ.get("OFFHOOK_CHAOS_KILLS", "2"))
 KILLS_PER_JOB = 4
 SEED = int(os.environ.get("OFFHOOK_CHAOS_SEED", "1"))
 TIMEOUT_SECONDS = 600.0

@@ -21,7 +21,7 @@ from tests.stateful.batches import in_small_batches
 from tests.stateful.databases import ObservedDatabase
 from tests.stateful.machine import WorkerMachine
 
-EXAMPLES = int(os.environ.get("OFFHOOK_STATEFUL_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("OFFHOOK_STATEFUL_EXAMPLES", "6"))
 STEPS = int(os.environ.get("OFFHOOK_STATEFUL_STEPS", "40"))
 
 

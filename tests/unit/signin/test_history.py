@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.signin.history import (
@@ -139,5 +139,6 @@ _WORDS = st.sampled_from(
 
 
 @given(st.one_of(st.text(), st.lists(_WORDS).map(" ".join)))
+@example("9999-12-31 0:00")
 def test_whatever_is_typed_is_read_or_refused(text: str) -> None:
     assert isinstance(parse(text, NOW, me=ME), HistoryFilter | Unreadable)
