@@ -9,7 +9,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,8 +42,6 @@ CHAT = Chat("a:alex-and-offhook")
 CHANNEL = Chat("19:approvals@thread.tacv2", "channel")
 DATABASE = "offhook.db"
 _TEMPLATE = "Copy these lines into a file"  # in the answer to `template`
-
-TIMING = replace(FAST, idle_seconds=0.2)  # idle rounds would cost more than the work itself
 
 Predicate = Callable[[Posted], bool]
 Json = Mapping[str, Any]
@@ -147,7 +145,7 @@ class RunningBot:
 
     async def start(
         self,
-        timing: Timing = TIMING,
+        timing: Timing = FAST,
         *,
         busy_seconds: float = PATIENCE,
         submit_timeout: float = PATIENCE,

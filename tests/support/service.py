@@ -11,6 +11,7 @@ import signal
 import sys
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from bot import logs
@@ -22,13 +23,16 @@ from bot.simulator.server import Simulator
 from tests.support.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
+_MIN_IDLE_SECONDS = 1.0
 
 
 async def serve(factor: float) -> None:
     settings = Settings()  # pyright: ignore[reportCallIssue]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    timing = Timing().scaled(factor)
+    scaled = Timing().scaled(factor)
+    # Eight loops that look at the database many times a second would keep a core busy.
+    timing = replace(scaled, idle_seconds=max(scaled.idle_seconds, _MIN_IDLE_SECONDS))
     async with running(settings, timing=timing, submit_timeout=60 * factor) as service:
         sys.stdout.write(f"listening on {service.url}\n")
         sys.stdout.flush()

@@ -22,13 +22,13 @@ from tests.support.running_bot import (
     CHANNEL,
     CHAT,
     MEGAN,
-    TIMING,
     RunningBot,
     is_settled,
     phones_csv,
     text_of,
 )
 from tests.support.waiting import PATIENCE, until
+from tests.support.worker_harness import FAST
 
 
 async def test_publisher_sends_every_message_once_and_in_order(bot: RunningBot) -> None:
@@ -53,7 +53,7 @@ async def test_publisher_coalesces_card_updates_within_rate_limits(
     monkeypatch.setattr(publisher, "APP", APP)
     bot = await make_bot(teams=Scenario(), gateway=Scenario(batch_seconds=0.15), started=False)
     card_seconds = 0.2
-    await bot.start(replace(TIMING, card_seconds=card_seconds))
+    await bot.start(replace(FAST, card_seconds=card_seconds))
     started_at = time.monotonic()
     approval = await bot.submit_for_approval(phones_csv(2000, "EMEA", "NOAM"))
     await bot.approve(approval)

@@ -11,10 +11,11 @@ from bot.simulator.connector import Posted
 from bot.simulator.scenario import Scenario
 from bot.simulator.tenant import PERMISSIONS, GraphApi, SignInLog
 from tests.integration.app.conftest import MakeBot
-from tests.support.running_bot import ALEX, TIMING, RunningBot, phones_csv, text_of
+from tests.support.running_bot import ALEX, RunningBot, phones_csv, text_of
+from tests.support.worker_harness import FAST
 
 BLOCKED = 53003
-SOON = replace(TIMING, sighting_seconds=0.2)
+SOON = replace(FAST, sighting_seconds=0.2)
 
 
 async def results(make_bot: MakeBot, **scenario: Any) -> tuple[RunningBot, Posted]:

@@ -31,7 +31,7 @@ from bot.store.models import PhoneRow
 from tests.support import jobs, rows, worker_harness
 from tests.support.worker_harness import PATIENCE, World
 
-TIMING = Timing(idle_seconds=0.01)
+TIMING = Timing(idle_seconds=0.05)
 BLOCKED = 53003
 
 
