@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
+from sqlalchemy import select
+
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
@@ -14,6 +16,7 @@ from bot.signin.request import Person
 from bot.store import requests
 from bot.store.database import Database
 from bot.store.drafts import NewRequest
+from bot.store.models import EventRow
 from bot.store.requests import Request
 from bot.words import Words
 
@@ -74,6 +77,15 @@ async def load(database: Database, request_id: str) -> Request:
         request = await requests.load(tx, request_id)
     assert request is not None
     return request
+
+
+async def events(database: Database, request_id: str) -> list[str]:
+    """The audited actions, in order."""
+    async with database.read() as tx:
+        rows = await tx.execute(
+            select(EventRow.action).where(EventRow.request_id == request_id).order_by(EventRow.id)
+        )
+        return list(rows.scalars())
 
 
 async def request_approval(

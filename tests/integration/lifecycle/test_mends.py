@@ -437,7 +437,7 @@ async def test_access_that_another_replica_vouches_for_is_not_asked_for(
 
     async def lose_access(when: datetime) -> bool:
         async with database.write() as tx:
-            return await mending.lose_access(tx, NOTIFY, request, mend, "", now=when)
+            return await mending.lose_access(tx, NOTIFY, request, mend, when, reason="")
 
     assert not await lose_access(utc_now())
     assert (await load(database, mend.id)).access_wanted_since is None
@@ -451,4 +451,4 @@ async def test_access_that_teams_denies_is_asked_for_while_the_lease_lasts(
     assert await approve(database, mend)
     request = await jobs.load(database, mend.request_id)
     async with database.write() as tx:
-        assert await mending.lose_access(tx, NOTIFY, request, mend, "no", now=utc_now())
+        assert await mending.lose_access(tx, NOTIFY, request, mend, utc_now(), reason="no")

@@ -103,14 +103,6 @@ async def planned(database: Database, request_id: str) -> int:
         return len(rows.all())
 
 
-async def events(database: Database, request_id: str) -> list[str]:
-    async with database.read() as tx:
-        rows = await tx.execute(
-            select(EventRow.action).where(EventRow.request_id == request_id).order_by(EventRow.id)
-        )
-        return list(rows.scalars())
-
-
 async def snapshot_of(database: Database, request_id: str) -> RequestSnapshot:
     async with database.read() as tx:
         snapshot = await snapshots.load(tx, request_id, now=jobs.utc_now())
@@ -169,7 +161,9 @@ async def test_request_starts_unless_it_is_late(
     request = await jobs.load(database, request_id)
     assert request.hold is (Hold.NONE if started else Hold.MISSED)
     assert await planned(database, request_id) == (3 if started else 0)
-    assert (await events(database, request_id))[-1] == ("start due" if started else "start missed")
+    assert (await jobs.events(database, request_id))[-1] == (
+        "start due" if started else "start missed"
+    )
     assert await start(database, request_id, now) is None
     assert await due(database, now) == []
 
@@ -183,7 +177,7 @@ async def test_of_many_replicas_one_starts_it(database: Database) -> None:
     async with database.read() as tx:
         sizes = (await tx.execute(select(BatchRow.size))).scalars().all()
     assert list(sizes) == [3]
-    assert (await events(database, request_id)).count("start due") == 1
+    assert (await jobs.events(database, request_id)).count("start due") == 1
 
 
 async def test_start_that_dies_before_its_commit_is_made_by_another_replica(
@@ -288,7 +282,7 @@ async def test_start_that_is_not_allowed_any_more_waits_for_an_approver(
     assert (await snapshot_of(database, request_id)).missed is None
     request = await jobs.load(database, request_id)
     assert request.run_by == AT + HOUR + GRACE
-    assert (await events(database, request_id))[-2:] == ["start missed", "start allowed"]
+    assert (await jobs.events(database, request_id))[-2:] == ["start missed", "start allowed"]
 
 
 async def test_rows_that_changed_since_the_approval_are_not_sent(database: Database) -> None:
