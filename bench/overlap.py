@@ -23,7 +23,7 @@ from bot.signin.request import Person, RequestState
 from bot.store import overlaps
 from bot.store.database import Database
 from bot.store.drafts import NewRequest
-from bot.store.models import RequestRow
+from bot.store.models.requests import RequestRow
 from bot.words import Words
 
 ROWS = 20_000

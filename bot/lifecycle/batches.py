@@ -26,7 +26,8 @@ from bot.signin.transition import Transition
 from bot.store import audit, batches, leases, locks, requests, slots, transitions
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
-from bot.store.models import BatchRow, PhoneRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow
 from bot.store.requests import Request
 
 _RELEASED: Mapping[str, Any] = {"owner": "", "lease_until": None, "failing_since": None}

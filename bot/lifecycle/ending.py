@@ -13,7 +13,8 @@ from bot.signin.request import Hold, RequestState
 from bot.signin.snapshot import Tally
 from bot.store import audit, requests, snapshots, transitions
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, RequestRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import RequestRow
 
 
 async def end_if_over(

@@ -22,7 +22,7 @@ from bot.signin.transition import Transition
 from bot.store import account_checks, audit, locks, mends, requests
 from bot.store.database import Transaction
 from bot.store.mends import Mend
-from bot.store.models import MendChangeRow, MendRow
+from bot.store.models.accounts import MendChangeRow, MendRow
 from bot.store.requests import Request
 
 Counts = Mapping[tuple[ChangeKind, ChangeState], int]

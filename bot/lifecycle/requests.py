@@ -28,7 +28,7 @@ from bot.store.account_checks import Preflight
 from bot.store.chain import timestamp
 from bot.store.database import Transaction
 from bot.store.drafts import NewRequest
-from bot.store.models import RequestRow
+from bot.store.models.requests import RequestRow
 from bot.store.requests import Request
 
 _AUDITED_OVERLAPS = 20  # other requests named in one event; all of them are counted

@@ -22,7 +22,7 @@ from bot.signin.request import Hold, Person, RequestState
 from bot.signin.schedule import MISSED, OPEN, Due, Opening, Start
 from bot.store import audit, locks, policy_facts, requests, starts
 from bot.store.database import Transaction
-from bot.store.models import RequestRow
+from bot.store.models.requests import RequestRow
 from bot.store.requests import Request
 from bot.words import Words
 

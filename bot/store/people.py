@@ -19,17 +19,12 @@ from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
 from bot.store import audit, locks
 from bot.store.chain import ERASED
 from bot.store.database import Transaction
-from bot.store.models import (
-    AuditProgressRow,
-    Base,
-    BatchRow,
-    EventRow,
-    LinkRow,
-    MendChangeRow,
-    MendRow,
-    RequestRow,
-    ReviewRow,
-)
+from bot.store.models import Base
+from bot.store.models.accounts import MendChangeRow, MendRow
+from bot.store.models.approvals import ReviewRow
+from bot.store.models.audit import AuditProgressRow, EventRow, LinkRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import RequestRow
 
 #: An identifier is at least as long: shorter ones are in everything.
 SHORTEST = 3

@@ -15,7 +15,8 @@ from bot.signin.policy.facts import RequestFacts
 from bot.signin.request import Hold, Person, Phone, RequestState
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, PhoneRow, RequestRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
 
 
 @dataclass(frozen=True, slots=True)

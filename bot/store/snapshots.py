@@ -57,13 +57,9 @@ from bot.store import (
 )
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
-from bot.store.models import (
-    AccountCheckRow,
-    BatchRow,
-    IssueRow,
-    PhoneRow,
-    RequestRow,
-)
+from bot.store.models.accounts import AccountCheckRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import IssueRow, PhoneRow, RequestRow
 
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
 _MAX_CAUSES = 30  # more than anyone reads; the export has them all

@@ -20,7 +20,7 @@ from bot.signin.request import Person
 from bot.store import batches, requests
 from bot.store.batches import Batch
 from bot.store.conversations import ConversationKind, ConversationReference
-from bot.store.models import BatchRow
+from bot.store.models.batches import BatchRow
 from bot.store.requests import Request
 from bot.words import Words
 from tests.stateful.databases import ObservedDatabase

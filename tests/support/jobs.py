@@ -16,7 +16,7 @@ from bot.signin.request import Person
 from bot.store import requests
 from bot.store.database import Database
 from bot.store.drafts import NewRequest
-from bot.store.models import EventRow
+from bot.store.models.audit import EventRow
 from bot.store.requests import Request
 from bot.words import Words
 

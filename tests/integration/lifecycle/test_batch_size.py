@@ -17,7 +17,8 @@ from bot.signin.snapshot import RequestSnapshot
 from bot.store import snapshots
 from bot.store.database import BLOCKING, Database, engine_url
 from bot.store.migrate import configuration
-from bot.store.models import BatchRow, PhoneRow, RequestRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from tests.support import jobs
 
 

@@ -18,7 +18,7 @@ from bot.store import batches, leases, snapshots
 from bot.store.batches import Batch
 from bot.store.database import Database
 from bot.store.leases import LeaseLostError
-from bot.store.models import PhoneRow
+from bot.store.models.requests import PhoneRow
 from tests.support import jobs, rows
 
 MINUTE = timedelta(minutes=1)

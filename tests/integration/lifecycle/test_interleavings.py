@@ -38,7 +38,9 @@ from bot.simulator.client import button, texts
 from bot.store import audit_reading, policy_facts
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database
-from bot.store.models import BatchRow, EventRow, VoteRow
+from bot.store.models.approvals import VoteRow
+from bot.store.models.audit import EventRow
+from bot.store.models.batches import BatchRow
 from bot.store.requests import Request
 from bot.words import Words
 from cards.types import CardKind, View

@@ -23,7 +23,8 @@ from bot.signin.digest import Digests
 from bot.store import account_checks, mends
 from bot.store.database import Database, Transaction
 from bot.store.mends import Mend
-from bot.store.models import EventRow, MendChangeRow, MendRow
+from bot.store.models.accounts import MendChangeRow, MendRow
+from bot.store.models.audit import EventRow
 from bot.words import Words
 from tests.support import jobs
 from tests.support.jobs import ADMIN, APPROVER, NOTIFY, utc_now

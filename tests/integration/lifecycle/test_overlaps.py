@@ -21,7 +21,8 @@ from bot.signin.overlap import Overlap
 from bot.signin.request import Person, RequestState
 from bot.store import overlaps
 from bot.store.database import Database
-from bot.store.models import EventRow, PhoneRow, RequestRow
+from bot.store.models.audit import EventRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from bot.store.requests import Request
 from tests.support import jobs, rows
 

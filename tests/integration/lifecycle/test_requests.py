@@ -19,7 +19,9 @@ from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.store import batches, drafts, requests, snapshots
 from bot.store.database import Database
-from bot.store.models import BatchRow, EventRow, PhoneRow, RequestRow
+from bot.store.models.audit import EventRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from tests.support import jobs, rows
 
 

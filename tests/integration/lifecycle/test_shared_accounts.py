@@ -15,7 +15,7 @@ from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
 from bot.store import snapshots
 from bot.store.database import Database
-from bot.store.models import PhoneRow, RequestRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from tests.support import jobs
 
 

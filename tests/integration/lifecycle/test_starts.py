@@ -22,7 +22,10 @@ from bot.signin.snapshot import MissedStart, RequestSnapshot
 from bot.store import history, overlaps, slots, snapshots
 from bot.store import starts as store
 from bot.store.database import Database, Transaction
-from bot.store.models import BatchRow, EventRow, PhoneRow, PostRow, RequestRow
+from bot.store.models.audit import EventRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.chat import PostRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from bot.store.purge import purge
 from bot.store.requests import Request
 from tests.support import jobs

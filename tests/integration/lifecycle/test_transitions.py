@@ -30,7 +30,9 @@ from bot.signin.transition import State, Transition
 from bot.store import batches, requests, transitions
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
-from bot.store.models import BatchRow, PhoneRow, UtcDateTime
+from bot.store.models.base import UtcDateTime
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow
 from bot.store.requests import Request
 from tests.support import jobs, rows
 from tests.support.rows import Tables

@@ -16,7 +16,7 @@ from bot.signin.outcome import PhoneStatus
 from bot.signin.snapshot import ProvisioningWindows
 from bot.store import drafts, snapshots, windows
 from bot.store.database import Database
-from bot.store.models import PhoneRow
+from bot.store.models.requests import PhoneRow
 from tests.support import jobs
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -26,7 +26,9 @@ from bot.signin.schedule import Due, Start
 from bot.signin.snapshot import AccountHold, RequestSnapshot
 from bot.store import account_checks, slots
 from bot.store.database import Database
-from bot.store.models import AccountCheckRow, BatchRow, PhoneRow, RequestRow
+from bot.store.models.accounts import AccountCheckRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from bot.words import Words
 from tests.integration.preflight.test_drafts import (
     DISABLED,

@@ -17,7 +17,7 @@ from bot.store import audit, audit_progress, conversations
 from bot.store.audit_progress import Progress
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database, Transaction
-from bot.store.models import EventRow
+from bot.store.models.audit import EventRow
 from bot.words import Words
 from tests.support import jobs, rows
 from tests.support.tampering import unprotect

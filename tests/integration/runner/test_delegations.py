@@ -34,7 +34,7 @@ from bot.simulator.entra import APP_ID, BOT, SECRET
 from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
 from bot.store import batches
 from bot.store.database import Database
-from bot.store.models import PostRow
+from bot.store.models.chat import PostRow
 from tests.support import jobs
 from tests.support.waiting import PATIENCE, until
 from tests.support.worker_harness import FAST, SUBMIT_TIMEOUT, Date, World, opened

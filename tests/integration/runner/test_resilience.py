@@ -23,7 +23,7 @@ from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from bot.store import batches, slots
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
-from bot.store.models import BatchRow
+from bot.store.models.batches import BatchRow
 from tests.support import jobs, worker_harness
 from tests.support.waiting import Clock
 from tests.support.worker_harness import FAST, Date, World, poll_until

@@ -18,7 +18,7 @@ from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from bot.store import batches
 from bot.store.batches import Batch
 from bot.store.database import Database
-from bot.store.models import BatchRow
+from bot.store.models.batches import BatchRow
 from tests.support import jobs, rows, worker_harness
 from tests.support.worker_harness import FAST, PATIENCE, World
 

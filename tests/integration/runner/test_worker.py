@@ -23,7 +23,8 @@ from bot.simulator.scenario import Call, Fault, FaultKind, Scenario, Statuses, S
 from bot.store import batches
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
-from bot.store.models import BatchRow, PhoneRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow
 from tests.support import jobs, worker_harness
 from tests.support.waiting import PATIENCE, Clock, until
 

@@ -16,7 +16,8 @@ from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.store import snapshots
 from bot.store.database import Database
-from bot.store.models import BatchRow, PhoneRow, RequestRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from tests.support import jobs
 
 

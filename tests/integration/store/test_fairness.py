@@ -11,7 +11,8 @@ from bot.phones.region import Region
 from bot.store import posts, requests, slots
 from bot.store.batches import Batch
 from bot.store.database import Database
-from bot.store.models import PostRow, RequestRow
+from bot.store.models.chat import PostRow
+from bot.store.models.requests import RequestRow
 from tests.support import jobs
 
 HOUR = timedelta(hours=1)

@@ -43,7 +43,9 @@ from bot.store.batches import Batch
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database, Transaction
 from bot.store.leases import LeaseLostError
-from bot.store.models import BatchRow, PostRow, RequestRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.chat import PostRow
+from bot.store.models.requests import RequestRow
 from bot.store.purge import purge, sweep
 from bot.store.requests import Request
 from tests.support import jobs, rows

@@ -33,7 +33,7 @@ from bot.store.batches import Batch
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import MAX_WRITERS, POOL_SIZE, Database
 from bot.store.file_consents import Offer
-from bot.store.models import PostRow
+from bot.store.models.chat import PostRow
 from bot.store.purge import purge
 from tests.support import jobs, rows
 from tests.support.replicas import Replica, overlapping, replicas, until_blocked
