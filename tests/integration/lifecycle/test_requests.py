@@ -10,6 +10,7 @@ from sqlalchemy import text, update
 
 from bot.lifecycle import batches as batch_lifecycle
 from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import submission
 from bot.lifecycle.requests import DigestMismatchError, RegionMissingError
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
@@ -216,7 +217,7 @@ async def test_cancel_stops_planned_batches_and_waits_for_sent_ones(database: Da
     states: list[RequestState] = []
     for batch in claimed:
         async with database.write() as tx:
-            assert await batch_lifecycle.requeue(
+            assert await submission.requeue(
                 tx, jobs.NOTIFY, batch, not_before=now, error="busy", now=now
             )
         states.append((await jobs.load(database, request_id)).state)

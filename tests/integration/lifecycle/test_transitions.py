@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import bindparam, select, text
 
 from bot.lifecycle import batches as batch_lifecycle
-from bot.lifecycle import ending
+from bot.lifecycle import ending, polling, reconciliation, submission
 from bot.lifecycle import phones as phone_lifecycle
 from bot.lifecycle import requests as request_lifecycle
 from bot.phones.region import Region
@@ -357,67 +357,65 @@ async def _claim(database: Database, batch: Batch) -> bool:
 async def _acknowledge(database: Database, batch: Batch) -> bool:
     now = jobs.utc_now()
     async with database.write() as tx:
-        return await batch_lifecycle.acknowledge(
+        return await submission.acknowledge(
             tx, batch, "remote", owner=OWNER, lease_until=now + MINUTE, due_at=now, now=now
         )
 
 
 async def _reject_batch(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.reject(tx, jobs.NOTIFY, batch, "no", jobs.utc_now())
+        return await submission.reject(tx, jobs.NOTIFY, batch, "no", jobs.utc_now())
 
 
 async def _requeue(database: Database, batch: Batch) -> bool:
     now = jobs.utc_now()
     async with database.write() as tx:
-        return await batch_lifecycle.requeue(
+        return await submission.requeue(
             tx, jobs.NOTIFY, batch, not_before=now, error="429", now=now
         )
 
 
 async def _release_unsent(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.release_unsent(tx, jobs.NOTIFY, batch, now=jobs.utc_now())
+        return await submission.release_unsent(tx, jobs.NOTIFY, batch, now=jobs.utc_now())
 
 
 async def _mark_unknown(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.mark_unknown(
+        return await submission.mark_unknown(
             tx, batch, due_at=jobs.utc_now(), error="timeout", now=jobs.utc_now()
         )
 
 
 async def _ask_approver(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.ask_approver(
+        return await reconciliation.ask_approver(
             tx, jobs.NOTIFY, batch, owner=OWNER, error="", now=jobs.utc_now()
         )
 
 
 async def _check_again(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.check_again(tx, batch, actor=jobs.APPROVER, now=jobs.utc_now())
+        return await reconciliation.check_again(tx, batch, actor=jobs.APPROVER, now=jobs.utc_now())
 
 
 async def _confirm_ran(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.confirm_ran(
+        return await reconciliation.confirm_ran(
             tx, batch, "remote", actor=jobs.APPROVER, now=jobs.utc_now()
         )
 
 
 async def _confirm_not_run(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.confirm_not_run(
+        return await reconciliation.confirm_not_run(
             tx, jobs.NOTIFY, batch, actor=jobs.APPROVER, now=jobs.utc_now()
         )
 
 
 async def _complete(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.complete(
-            tx, jobs.NOTIFY, batch, owner=OWNER, now=jobs.utc_now()
-        )
+        return await polling.complete(tx, jobs.NOTIFY, batch, owner=OWNER, now=jobs.utc_now())
 
 
 async def _cancel_planned(database: Database, batch: Batch) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.lifecycle import batches as lifecycle
+from bot.lifecycle import reconciliation as lifecycle
 from bot.runner.worker import Worker
 from bot.signin.batch import BatchState
 from bot.signin.request import RequestState
