@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sqlalchemy import delete, update
 
-from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import drafts as lifecycle
 from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
 from bot.phones.roster import Roster, RosterRow

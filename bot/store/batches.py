@@ -1,4 +1,4 @@
-"""Batches as rows: reads. Their states change in `bot.lifecycle.batches`, their leases in `leases`."""
+"""Batches as rows: reads. Their states change in `bot.lifecycle`, their leases in `leases`."""
 
 from __future__ import annotations
 

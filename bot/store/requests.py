@@ -128,6 +128,14 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
     )
 
 
+async def waiting(tx: Transaction, request_id: str, now: datetime) -> Request | None:
+    """The request as it is now; None unless it waits for approval and its time is not over."""
+    current = await load(tx, request_id)
+    if current is None or current.state is not RequestState.WAITING:
+        return None
+    return current if current.expires_at is not None and current.expires_at > now else None
+
+
 async def phones(tx: Transaction, request_id: str) -> list[Phone]:
     """The ready rows in the file's order. Every one of them has a region."""
     rows = await tx.execute(

@@ -468,7 +468,8 @@ class Model:
                 batches = tuple(batch if out is None else out[0] for batch, out in pairs)
                 edges = tuple(edge for out in left if out for edge in out[1])
                 after = self._ended(after._replace(cancelling=True, batches=batches))
-            yield f"bot.lifecycle.requests.{name}", after, edges
+            module = "asking" if name == "request_approval" else "requests"
+            yield f"bot.lifecycle.{module}.{name}", after, edges
         if state.request is RequestState.RUNNING:
             followed = (BatchState.SUBMITTED, BatchState.UNKNOWN)
             batches = tuple(b.unowned() if b.state in followed else b for b in state.batches)

@@ -8,7 +8,7 @@ from typing import Any, cast
 from bot.commands import approval, cancel, reconcile, retry
 from bot.commands.context import Context, Rules, Turn
 from bot.commands.inputs import Inputs
-from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import drafts as lifecycle
 from bot.phones.region import Region
 from bot.phones.roster import Roster, RosterRow
 from bot.runner.projection import Projection

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 from sqlalchemy import select
 
+from bot.lifecycle import asking, drafts
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
@@ -67,9 +68,7 @@ async def draft(
 ) -> str:
     new = new_request(tenant_id)
     async with database.write() as tx:
-        return await lifecycle.draft(
-            tx, NOTIFY, new, roster(phones, *regions, first=first), utc_now()
-        )
+        return await drafts.draft(tx, NOTIFY, new, roster(phones, *regions, first=first), utc_now())
 
 
 async def load(database: Database, request_id: str) -> Request:
@@ -98,7 +97,7 @@ async def request_approval(
 ) -> bool:
     request = await load(database, request_id)
     async with database.write() as tx:
-        return await lifecycle.request_approval(
+        return await asking.request_approval(
             tx,
             NOTIFY,
             request,

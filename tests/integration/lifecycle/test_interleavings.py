@@ -22,7 +22,7 @@ from bot.commands.context import Context, Rules
 from bot.commands.dispatcher import Dispatcher
 from bot.commands.roles import Roles
 from bot.directory import Profile
-from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import asking as lifecycle
 from bot.lifecycle.starts import windows_of
 from bot.runner.deadlines import Deadlines
 from bot.runner.projection import Projection

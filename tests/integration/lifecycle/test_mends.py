@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from bot.lifecycle import mend_changes, mending
+from bot.lifecycle import drafts, mend_changes, mending
 from bot.lifecycle import mends as lifecycle
 from bot.lifecycle import preflight as preflight_lifecycle
 from bot.lifecycle import requests as request_lifecycle
@@ -39,7 +39,7 @@ async def checked_draft(database: Database, phones: int = 2) -> str:
     """A draft whose accounts all need an IP phone policy."""
     now = utc_now()
     async with database.write() as tx:
-        request_id = await request_lifecycle.draft(
+        request_id = await drafts.draft(
             tx, NOTIFY, jobs.new_request(), jobs.roster(phones), now, check_accounts=True
         )
     until = now + timedelta(minutes=1)

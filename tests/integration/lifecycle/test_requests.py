@@ -9,9 +9,11 @@ import pytest
 from sqlalchemy import text, update
 
 from bot.lifecycle import batches as batch_lifecycle
+from bot.lifecycle import drafts as draft_lifecycle
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle import submission
-from bot.lifecycle.requests import DigestMismatchError, RegionMissingError
+from bot.lifecycle.asking import RegionMissingError
+from bot.lifecycle.requests import DigestMismatchError
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
 from bot.signin.digest import UNKEYED, Digests
@@ -250,7 +252,7 @@ async def test_draft_retry_copies_phones_that_ended_without_sign_in(database: Da
             )
     failed = await jobs.load(database, request_id)
     async with database.write() as tx:
-        retry = await lifecycle.draft_retry(
+        retry = await draft_lifecycle.draft_retry(
             tx, jobs.NOTIFY, jobs.new_request(), failed, jobs.utc_now()
         )
     assert retry is not None
@@ -270,7 +272,9 @@ async def test_draft_retry_makes_no_request_when_no_phone_is_left(database: Data
     before = await rows.dump(database)
     async with database.write() as tx:
         assert (
-            await lifecycle.draft_retry(tx, jobs.NOTIFY, jobs.new_request(), failed, jobs.utc_now())
+            await draft_lifecycle.draft_retry(
+                tx, jobs.NOTIFY, jobs.new_request(), failed, jobs.utc_now()
+            )
             is None
         )
     assert await rows.dump(database) == before

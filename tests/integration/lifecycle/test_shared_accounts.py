@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import select, update
 
-from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import drafts as lifecycle
 from bot.phones.issue import Notice
 from bot.phones.region import Region
 from bot.phones.roster import Roster

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from bot.lifecycle import batches, delegations, starts
+from bot.lifecycle import asking, batches, delegations, starts
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.starts import ChangeWindow, always_open
 from bot.phones.region import Region
@@ -48,7 +48,7 @@ async def waiting(
     request_id = await jobs.draft(database, phones, first=first)
     request = await jobs.load(database, request_id)
     async with database.write() as tx:
-        assert await lifecycle.request_approval(
+        assert await asking.request_approval(
             tx,
             jobs.NOTIFY,
             request,

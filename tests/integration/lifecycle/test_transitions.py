@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from sqlalchemy import bindparam, select, text
 
+from bot.lifecycle import asking, drafts, ending, polling, reconciliation, submission
 from bot.lifecycle import batches as batch_lifecycle
-from bot.lifecycle import ending, polling, reconciliation, submission
 from bot.lifecycle import phones as phone_lifecycle
 from bot.lifecycle import requests as request_lifecycle
 from bot.phones.region import Region
@@ -88,7 +88,7 @@ async def load(tx: Transaction, request_id: str) -> Request:
 
 async def approved(tx: Transaction, region: Region) -> str:
     """`jobs.approved` in one transaction."""
-    request_id = await request_lifecycle.draft(
+    request_id = await drafts.draft(
         tx, jobs.NOTIFY, jobs.new_request(), jobs.roster(PHONES, region), jobs.utc_now()
     )
     assert await _request_approval(tx, await load(tx, request_id))
@@ -201,7 +201,7 @@ RequestCall = Callable[[Transaction, Request], Awaitable[bool | None]]
 
 
 async def _request_approval(tx: Transaction, request: Request) -> bool:
-    return await request_lifecycle.request_approval(
+    return await asking.request_approval(
         tx,
         jobs.NOTIFY,
         request,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import drafts as lifecycle
 from bot.preflight.clocks import DEADLINE, SAFE, SETTLES, Window, window
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.outcome import PhoneStatus

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
+from bot.lifecycle import asking, holds, starts
 from bot.lifecycle import batches as batch_lifecycle
-from bot.lifecycle import holds, starts
 from bot.lifecycle import requests as request_lifecycle
 from bot.phones.region import Region
 from bot.preflight.facts import AccountFacts, TenantFacts, Unknown, UnknownReason
@@ -392,7 +392,7 @@ async def due(database: Database, phones: int = 2) -> str:
     await check(database, Reader(), request_id)
     request, at = await jobs.load(database, request_id), later()
     async with database.write() as tx:
-        assert await request_lifecycle.request_approval(
+        assert await asking.request_approval(
             tx,
             jobs.NOTIFY,
             request,

@@ -16,9 +16,9 @@ from sqlalchemy import Connection, event, select, text
 
 from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import delegations as delegation_requests
-from bot.lifecycle import polling, reconciliation, submission, urgency
+from bot.lifecycle import drafts, polling, reconciliation, submission, urgency
 from bot.lifecycle import requests as request_lifecycle
-from bot.lifecycle.requests import RetryExistsError
+from bot.lifecycle.drafts import RetryExistsError
 from bot.phones.region import Region
 from bot.signin.batch import (
     MAX_BATCHES_PER_REGION,
@@ -165,7 +165,7 @@ class Writers:
             return
         with contextlib.suppress(RetryExistsError):
             await self._write(
-                lambda tx, now: request_lifecycle.draft_retry(
+                lambda tx, now: drafts.draft_retry(
                     tx, jobs.NOTIFY, jobs.new_request(failed.tenant_id), failed, now
                 )
             )

@@ -11,11 +11,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select, text, update
 
+from bot.lifecycle import asking, drafts, polling, reconciliation, submission, urgency
 from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import delegations as delegation_requests
-from bot.lifecycle import polling, reconciliation, submission, urgency
 from bot.lifecycle import requests as request_lifecycle
-from bot.lifecycle.requests import RetryExistsError
+from bot.lifecycle.drafts import RetryExistsError
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
 from bot.signin.request import RequestState
@@ -398,7 +398,7 @@ async def test_retry_is_drafted_once_by_overlapping_clicks(two: tuple[Replica, R
     async def retry(database: Database) -> str:
         try:
             async with database.write() as tx:
-                drafted = await request_lifecycle.draft_retry(
+                drafted = await drafts.draft_retry(
                     tx, jobs.NOTIFY, jobs.new_request(), failed, jobs.utc_now()
                 )
         except RetryExistsError as error:
@@ -621,7 +621,7 @@ async def test_approval_is_not_requested_for_draft_that_is_purged_meanwhile(
 
     async def ask() -> bool:
         async with other.write() as tx:
-            return await request_lifecycle.request_approval(
+            return await asking.request_approval(
                 tx,
                 jobs.NOTIFY,
                 request,

@@ -16,7 +16,7 @@ STATE_TABLES = frozenset({"RequestRow", "BatchRow", "PhoneRow", "MendRow", "Mend
 STATE_COLUMNS = frozenset({"state", "status"})
 #: Functions that hand the columns they are given on to an UPDATE: no caller may give them a state.
 PASS_COLUMNS_ON = frozenset(
-    {"touch", "requeue", "apply", "planned_again", "_requeue", "_want_reason"}
+    {"touch", "requeue", "apply", "planned_again", "_requeue", "want_reason"}
 )
 #: Functions that may set columns that are not written out: those of their callers, which are watched,
 #: or of their own, none of which is a state.

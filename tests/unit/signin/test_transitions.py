@@ -15,7 +15,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from bot.lifecycle import asking as asking_functions
 from bot.lifecycle import batches as batch_functions
+from bot.lifecycle import drafts as draft_functions
 from bot.lifecycle import ending as ending_functions
 from bot.lifecycle import mend_changes as mend_change_functions
 from bot.lifecycle import mending as mending_functions
@@ -52,7 +54,7 @@ TABLES = (
     Ruled(
         request.TRANSITIONS,
         RequestState,
-        (request_functions, ending_functions),
+        (draft_functions, asking_functions, request_functions, ending_functions),
         frozenset({"draft", "draft_retry"}),
     ),
     Ruled(
