@@ -17,7 +17,8 @@ from bot.store.models.approvals import ReviewRow
 from bot.store.models.audit import EventRow
 from bot.store.models.batches import BatchRow
 from bot.store.models.requests import PhoneRow, RequestRow
-from bot.store.snapshots import person, tallies
+from bot.store.progress import tallies
+from bot.store.snapshots import person
 
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
 
