@@ -41,8 +41,10 @@ async def submitted(
     now: datetime,
     **columns: Any,
 ) -> bool:
-    """-> submitted, under the request's lock. Returns False when the batch has moved on, or another one
-    has this id."""
+    """The SIP Gateway has the batch, and Offhook follows it; the caller holds the request's lock.
+
+    Returns False when the batch has moved on, or another one has this id.
+    """
     await locks.remote_batch_ids(tx, batch.tenant_id)
     if remote_batch_id.casefold() in await batches.known_remote_batch_ids(tx, batch.tenant_id):
         return False  # no two batches are one in the SIP Gateway
@@ -124,8 +126,10 @@ async def planned_again(
     error: str,
     **request_columns: Any,
 ) -> bool:
-    """-> planned, under the request's lock; or -> cancelled, if its request is. Returns False when the
-    batch has moved on."""
+    """Nothing ran: the batch is sent again, unless its request is cancelled; the caller holds its lock.
+
+    Returns False when the batch has moved on.
+    """
     if not await change(
         tx,
         batch,
