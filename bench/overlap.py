@@ -18,7 +18,7 @@ from bot.lifecycle import drafts as lifecycle
 from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
 from bot.phones.roster import Roster, RosterRow
-from bot.settings.model import REQUESTER_CHAT
+from bot.settings.values import REQUESTER_CHAT
 from bot.signin.request import Person, RequestState
 from bot.store import overlaps
 from bot.store.database import Database

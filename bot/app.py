@@ -55,14 +55,8 @@ from bot.runner.starts import Starts
 from bot.runner.webhook import Webhook
 from bot.runner.worker import Worker
 from bot.settings.clouds import WITHOUT_BOT_FILES
-from bot.settings.model import (
-    METRICS_OFF,
-    METRICS_ON,
-    Exports,
-    Gateway,
-    RunAs,
-    Settings,
-)
+from bot.settings.model import Settings
+from bot.settings.values import METRICS_OFF, METRICS_ON, Exports, Gateway, RunAs
 from bot.signin.digest import Digests
 from bot.signin.policy.model import Policy, simple, with_break_glass
 from bot.signin.request import Person

@@ -17,7 +17,8 @@ from bot.preflight import checks, findings
 from bot.preflight.facts import AccountFacts, Unknown, UnknownReason
 from bot.preflight.summary import summarize
 from bot.preflight.verdict import LEFT_OUT, AccountReport, Result, Verdict
-from bot.settings.model import Gateway, Settings
+from bot.settings.model import Settings
+from bot.settings.values import Gateway
 from bot.words import Words
 
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}

@@ -24,7 +24,8 @@ from bot import __version__, logs
 from bot.cli.common import UsageError, load_settings, usage_errors
 from bot.cli.doctor import run_checks
 from bot.doctor import report
-from bot.settings.model import EVERYONE, Settings
+from bot.settings.model import Settings
+from bot.settings.values import EVERYONE
 from bot.store import audit, batches, conversations, health, posts, requests
 from bot.store.connect import database_of
 from bot.store.database import Database, DatabaseError

@@ -31,7 +31,7 @@ from bot.phones.formula import escape_formula
 from bot.phones.issue import Column, Issue, Severity
 from bot.phones.provisioning import url_for
 from bot.preflight import clocks, findings, numbers, script
-from bot.settings.model import Exports
+from bot.settings.values import Exports
 from bot.signin.overlap import may_name
 from bot.signin.policy.evaluator import may_export
 from bot.signin.request import Person, RequestState

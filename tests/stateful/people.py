@@ -12,7 +12,7 @@ from bot.lifecycle import drafts as lifecycle
 from bot.phones.region import Region
 from bot.phones.roster import Roster, RosterRow
 from bot.runner.projection import Projection
-from bot.settings.model import Exports
+from bot.settings.values import Exports
 from bot.signin.batch import BatchState
 from bot.signin.policy.facts import Actor
 from bot.signin.policy.model import simple

@@ -11,7 +11,7 @@ from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
 from bot.phones.roster import Roster, RosterRow
-from bot.settings.model import REQUESTER_CHAT
+from bot.settings.values import REQUESTER_CHAT
 from bot.signin.digest import UNKEYED, Digests
 from bot.signin.request import Person
 from bot.store import requests

@@ -27,7 +27,7 @@ from bot.lifecycle.starts import windows_of
 from bot.runner.deadlines import Deadlines
 from bot.runner.projection import Projection
 from bot.runner.starts import Starts
-from bot.settings.model import Exports
+from bot.settings.values import Exports
 from bot.signin.policy import quorum
 from bot.signin.policy.facts import Actor
 from bot.signin.policy.model import Group, Policy, Rule, Stage

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from bot.lifecycle.notifications import Notifications
 from bot.runner.audit_watch import AuditWatch
-from bot.settings.model import REQUESTER_CHAT
+from bot.settings.values import REQUESTER_CHAT
 from bot.signin.timing import Timing
 from bot.store import audit, audit_progress, conversations
 from bot.store.audit_progress import Progress
