@@ -55,7 +55,7 @@ def run(output: Path | None, *, console: Console) -> None:
 async def write_bundle(settings: Settings, file: Path) -> None:
     """Writes a ZIP of JSON files that only its owner can read.
 
-    Raises as `bot.app.examining`, and OSError when the file exists or cannot be written.
+    Raises as `bot.reading.examining`, and OSError when the file exists or cannot be written.
     """
     now = datetime.now(UTC)
     documents = {
