@@ -24,7 +24,7 @@ from bot.signin.request import Person
 from bot.store import audit, audit_reading
 from bot.store.chain import Break
 from bot.store.database import Database
-from bot.store.models import EventRow
+from bot.store.models.audit import EventRow
 from tests.support import jobs
 from tests.support.tampering import unprotect
 

@@ -14,16 +14,16 @@ from pathlib import Path
 
 from sqlalchemy import delete, update
 
-from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import drafts as lifecycle
 from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
 from bot.phones.roster import Roster, RosterRow
-from bot.settings.model import REQUESTER_CHAT
+from bot.settings.values import REQUESTER_CHAT
 from bot.signin.request import Person, RequestState
 from bot.store import overlaps
 from bot.store.database import Database
 from bot.store.drafts import NewRequest
-from bot.store.models import RequestRow
+from bot.store.models.requests import RequestRow
 from bot.words import Words
 
 ROWS = 20_000

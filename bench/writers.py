@@ -38,6 +38,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from bot import logs
 from bot.lifecycle import batches as lifecycle
+from bot.lifecycle import polling, submission
 from bot.phones.region import Region
 from bot.store import batches, posts, requests
 from bot.store.database import POOL_SIZE, Database, Transaction
@@ -104,7 +105,7 @@ async def job(database: Database, tenant_id: str, owner: str) -> None:
     )
     for batch in claimed:
         async with database.write() as tx:
-            await lifecycle.acknowledge(
+            await submission.acknowledge(
                 tx,
                 batch,
                 f"remote-{batch.id}",
@@ -117,7 +118,7 @@ async def job(database: Database, tenant_id: str, owner: str) -> None:
             submitted = await batches.load(tx, batch.id)
         assert submitted is not None
         async with database.write() as tx:
-            await lifecycle.complete(tx, jobs.NOTIFY, submitted, owner=owner, now=now)
+            await polling.complete(tx, jobs.NOTIFY, submitted, owner=owner, now=now)
     async with database.write() as tx:
         await posts.add(tx, posts.NewPost(tenant_id, "a:chat", content={"text": "hello"}), now)
 

@@ -6,14 +6,13 @@ import asyncio
 import secrets
 import sys
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
-import aiohttp
 import structlog
 from aiohttp import web
 
@@ -21,29 +20,23 @@ from bot import __version__
 from bot.commands.context import Context, Rules
 from bot.commands.dispatcher import Dispatcher
 from bot.commands.roles import Roles
-from bot.directory.client import SCOPE as GRAPH_SCOPE
-from bot.directory.client import GraphClient
-from bot.directory.graph import GraphDirectory
-from bot.doctor import Finding, RunChecks
-from bot.doctor.clients import GatewayAccess, Scopes
 from bot.gateway import SipGateway
-from bot.gateway.administration import Administration, ConfigApiAdministration
-from bot.gateway.configapi import SCOPE, ConfigApiGateway
-from bot.gateway.powershell import MAX_PROCESSES, PowerShellGateway
-from bot.identity.credentials import Credentials
+from bot.gateway.administration import Administration
+from bot.gateway.configapi import SCOPE
+from bot.gateway.powershell import MAX_PROCESSES
 from bot.identity.delegations import Delegations
 from bot.identity.entra_roles import decided_by_teams
 from bot.identity.token_service import TokenService
-from bot.identity.tokens import CredentialTokens, FixedToken, Tokens
 from bot.lifecycle import service as service_lifecycle
 from bot.lifecycle.notifications import Notifications
 from bot.lifecycle.policy import load as load_policy
 from bot.lifecycle.starts import windows_of
+from bot.reading import run_checks_of
+from bot.remote import Remote, open_remote
 from bot.runner.audit_stream import AuditStream
 from bot.runner.audit_watch import AuditWatch
 from bot.runner.context import WorkerContext
 from bot.runner.deadlines import Deadlines
-from bot.runner.facts import ApproverReaders, TenantReader
 from bot.runner.gateways import Gateways
 from bot.runner.mending import Mending
 from bot.runner.policy_watch import PolicyWatch
@@ -52,17 +45,10 @@ from bot.runner.projection import Projection
 from bot.runner.publisher import Publisher
 from bot.runner.sightings import Sightings
 from bot.runner.starts import Starts
-from bot.runner.webhook import Webhook
 from bot.runner.worker import Worker
 from bot.settings.clouds import WITHOUT_BOT_FILES
-from bot.settings.model import (
-    METRICS_OFF,
-    METRICS_ON,
-    Exports,
-    Gateway,
-    RunAs,
-    Settings,
-)
+from bot.settings.model import Settings
+from bot.settings.values import METRICS_OFF, METRICS_ON, Exports, RunAs
 from bot.signin.digest import Digests
 from bot.signin.policy.model import Policy, simple, with_break_glass
 from bot.signin.request import Person
@@ -119,23 +105,18 @@ async def running(
         owner = f"{time.time_ns():x}-{secrets.token_hex(4)}"
         stack.push_async_callback(_record_stop, database, settings, owner)
 
-        session = await stack.enter_async_context(_session(settings))
-        configapi_url, graph_url = await _remote_services(settings, stack)
-        credentials = await _credentials(settings, session, stack)
-        tokens = await _tokens(credentials, stack)
+        remote = await open_remote(settings, stack)
+        tokens, credentials = remote.tokens, remote.credentials
 
         slots = asyncio.Semaphore(MAX_PROCESSES)
-        gateway_of = partial(
-            _gateway, settings, session, configapi_url, submit_timeout, slots=slots
-        )
+        gateway_of = partial(remote.gateway, submit_timeout, slots=slots)
         gateway = gateway_of(tokens)
         bot_token = partial(tokens.token, f"{settings.hosts.bot}/.default")
-        administration_of = partial(_administration, session, configapi_url)
         delegations: Delegations[SipGateway] | None = None
         mend_delegations: Delegations[Administration] | None = None
         if credentials is not None and settings.run_as is RunAs.APPROVER:
             service = TokenService(
-                session,
+                remote.session,
                 settings.hosts.token_service,
                 bot_token,
                 app_id=settings.app_id,
@@ -153,7 +134,7 @@ async def running(
             mend_delegations = Delegations(
                 service,
                 credentials,
-                administration_of,
+                remote.administration,
                 scope=SCOPE,
                 lease_seconds=timing.lease_margin_seconds,
                 step_up=settings.step_up,
@@ -199,7 +180,7 @@ async def running(
             monotonic=time.monotonic,
         )
         # Off, they still end what was begun while they were on: as not known.
-        reader_of = _reader_of(settings, session, (configapi_url, graph_url), tokens)
+        reader_of = remote.readers()
         preflight = Preflight(
             database,
             reader_of,
@@ -212,9 +193,7 @@ async def running(
             notifications=notifications,
             started=lambda: worker.wake(),
             digests=digests,
-            approvers=_approver_readers(
-                settings, session, (configapi_url, graph_url), tokens, delegations
-            )
+            approvers=remote.approver_readers(delegations)
             if delegations is not None and settings.checks_accounts
             else None,
             lease=timedelta(seconds=timing.lease_margin_seconds),
@@ -247,7 +226,7 @@ async def running(
         mending = Mending(
             database,
             notifications,
-            administration_of(tokens),
+            remote.administration(tokens),
             mend_delegations,
             timing,
             owner=owner,
@@ -274,7 +253,7 @@ async def running(
             ),
         )
         roles = Roles(
-            GraphDirectory(session, graph_url, tokens, scope=settings.graph_scope),
+            remote.directory(),
             watch_policy.current,
             monotonic=time.monotonic,
             escalation=settings.escalation,
@@ -313,7 +292,7 @@ async def running(
             ),
             clock=utc_now,
             changed=changed,
-            run_checks=_run_checks(settings, database, session, (configapi_url, graph_url), tokens),
+            run_checks=run_checks_of(remote, database),
             link=links.make,
             window=windows_of(watch_policy.current, words),
             delegations=delegations,
@@ -351,7 +330,7 @@ async def running(
         loops = (worker, publisher, deadlines, starts, preflight, mending, sightings, watch)
         if settings.policy is not None:
             loops = (*loops, watch_policy)
-        streams = _audit_streams(settings, database, session, timing, owner)
+        streams = _audit_streams(remote, database, timing, owner)
         await _start([loop.run() for loop in (*loops, *streams)], stack)
         log.info(
             "service.started",
@@ -386,14 +365,10 @@ async def _still_allowed(database: Database, roles: Roles, request: Request) -> 
 
 
 def _audit_streams(
-    settings: Settings,
-    database: Database,
-    session: aiohttp.ClientSession,
-    timing: Timing,
-    owner: str,
+    remote: Remote, database: Database, timing: Timing, owner: str
 ) -> Sequence[AuditStream]:
     """Deliveries of the audit: none or one."""
-    webhook = _webhook(settings, session)
+    webhook = remote.webhook()
     if webhook is None:
         return ()
     return (
@@ -401,11 +376,6 @@ def _audit_streams(
             database, webhook, timing, owner=owner, clock=utc_now, monotonic=time.monotonic
         ),
     )
-
-
-def _webhook(settings: Settings, session: aiohttp.ClientSession) -> Webhook | None:
-    url = settings.audit_webhook.get_secret_value()
-    return Webhook(session, url, settings.webhook_key) if url else None
 
 
 async def stands_in_for(database: Database, tenant_id: str, object_id: str) -> Sequence[Person]:
@@ -424,126 +394,6 @@ async def _record_stop(database: Database, settings: Settings, owner: str) -> No
         log.warning("service.stop_not_recorded", error=type(error).__name__)
 
 
-@asynccontextmanager
-async def reading_facts(settings: Settings) -> AsyncGenerator[TenantReader]:
-    """A reader of the home tenant with the app's own permissions, and no running service.
-
-    Raises `ScenarioError` or `CredentialError`.
-    """
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(_session(settings))
-        urls = await _remote_services(settings, stack)
-        tokens = await _tokens(await _credentials(settings, session, stack), stack)
-        yield _home_reader(settings, session, urls, tokens)
-
-
-@asynccontextmanager
-async def reading_directory(settings: Settings) -> AsyncGenerator[GraphDirectory]:
-    """The directory with the app's own permissions, and no running service.
-
-    Raises `ScenarioError` or `CredentialError`.
-    """
-    async with AsyncExitStack() as stack:
-        session = await stack.enter_async_context(_session(settings))
-        _, graph_url = await _remote_services(settings, stack)
-        tokens = await _tokens(await _credentials(settings, session, stack), stack)
-        yield GraphDirectory(session, graph_url, tokens, scope=settings.graph_scope)
-
-
-@asynccontextmanager
-async def examining(settings: Settings) -> AsyncGenerator[RunChecks]:
-    """The doctor with its own clients and no running service.
-
-    Raises `ScenarioError`, `CredentialError`, or `DatabaseError` for a URL of an unknown kind.
-    """
-    async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(database_of(settings))
-        session = await stack.enter_async_context(_session(settings))
-        urls = await _remote_services(settings, stack)
-        tokens = await _tokens(await _credentials(settings, session, stack), stack)
-        yield _run_checks(settings, database, session, urls, tokens)
-
-
-def _run_checks(
-    settings: Settings,
-    database: Database,
-    session: aiohttp.ClientSession,
-    urls: tuple[str, str],
-    app: Tokens,
-) -> RunChecks:
-    configapi_url, graph_url = urls
-    as_approver = settings.proves_itself and settings.run_as is RunAs.APPROVER
-
-    async def run_checks(approver: Tokens | None) -> Sequence[Finding]:
-        # Imported when somebody asks: its checks need Alembic, among others.
-        from bot.doctor.run import Doctor
-
-        doctor = Doctor(
-            settings,
-            database,
-            Scopes(SCOPE, GRAPH_SCOPE, f"{settings.hosts.bot}/.default"),
-            app,
-            GraphDirectory(session, graph_url, app, scope=settings.graph_scope),
-            webhook=_webhook(settings, session),
-        )
-        tokens = approver if as_approver else app
-        if tokens is None:
-            return await doctor.run(None)
-        configapi = ConfigApiGateway(session, configapi_url, tokens)
-        gateway = _gateway(settings, session, configapi_url, 60.0, tokens)
-        return await doctor.run(GatewayAccess(tokens, gateway, configapi))
-
-    return run_checks
-
-
-def _reader_of(
-    settings: Settings, session: aiohttp.ClientSession, urls: tuple[str, str], app: Tokens
-) -> Callable[[str], TenantReader | None]:
-    """Readers with the app's own permissions, which reach its own tenant; in `local`, every tenant.
-
-    None at all if accounts are not checked.
-    """
-    home = _home_reader(settings, session, urls, app)
-
-    def reader_of(tenant_id: str) -> TenantReader | None:
-        return home if settings.checks_accounts and _is_home(settings, tenant_id) else None
-
-    return reader_of
-
-
-def _approver_readers(
-    settings: Settings,
-    session: aiohttp.ClientSession,
-    urls: tuple[str, str],
-    app: Tokens,
-    delegations: Delegations[SipGateway],
-) -> ApproverReaders:
-    """Readers with the rights of approvers. Graph is read with the app's own, as far as those reach."""
-    configapi_url, graph_url = urls
-    graph = GraphClient(session, graph_url, app, scope=settings.graph_scope)
-    return ApproverReaders(
-        delegations,
-        app,
-        lambda tenant_id: graph if _is_home(settings, tenant_id) else None,
-        partial(ConfigApiGateway, session, configapi_url),
-    )
-
-
-def _is_home(settings: Settings, tenant_id: str) -> bool:
-    """Whether the app's own permissions reach the tenant."""
-    return settings.local or tenant_id.lower() == settings.home_tenant.lower()
-
-
-def _home_reader(
-    settings: Settings, session: aiohttp.ClientSession, urls: tuple[str, str], app: Tokens
-) -> TenantReader:
-    configapi_url, graph_url = urls
-    return TenantReader(
-        GraphClient(session, graph_url, app, scope=settings.graph_scope),
-        ConfigApiGateway(session, configapi_url, app),
-    )
-
-
 async def _serve_metrics(
     settings: Settings, database: Database, application: web.Application, stack: AsyncExitStack
 ) -> str:
@@ -558,76 +408,6 @@ async def _serve_metrics(
     own = web.Application()
     own.add_routes(routes)
     return await listen(own, *settings.metrics_address, stack, settings="OFFHOOK_METRICS")
-
-
-def _session(settings: Settings) -> aiohttp.ClientSession:
-    """For remote services; through the company's proxy if there is one."""
-    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), trust_env=not settings.local)
-
-
-def _gateway(
-    settings: Settings,
-    session: aiohttp.ClientSession,
-    configapi_url: str,
-    submit_timeout: float,
-    tokens: Tokens,
-    *,
-    slots: asyncio.Semaphore | None = None,
-) -> SipGateway:
-    """`slots`: limits the PowerShell processes of all gateways together; None: no limit."""
-    if settings.gateway is Gateway.POWERSHELL:
-        # Cmdlets take longer: each starts a PowerShell, which first loads its module and connects.
-        return PowerShellGateway(
-            tokens,
-            pwsh=settings.pwsh,
-            graph_scope=settings.graph_scope,
-            submit_timeout=3 * submit_timeout,
-            slots=slots,
-        )
-    return ConfigApiGateway(session, configapi_url, tokens, submit_timeout=submit_timeout)
-
-
-def _administration(
-    session: aiohttp.ClientSession, configapi_url: str, tokens: Tokens
-) -> Administration:
-    return ConfigApiAdministration(ConfigApiGateway(session, configapi_url, tokens))
-
-
-async def _remote_services(settings: Settings, stack: AsyncExitStack) -> tuple[str, str]:
-    """Base URLs of the SIP Gateway and of Graph: as configured, else simulated or Microsoft's."""
-    if settings.gateway is not Gateway.SIMULATOR:
-        return settings.hosts.configapi, settings.hosts.graph
-    if settings.configapi_url and settings.graph_url:
-        return settings.configapi_url, settings.graph_url
-    # Imported here, since production never does.
-    from bot.simulator.scenario import Scenario
-    from bot.simulator.server import Simulator
-
-    scenario = Scenario.load(settings.scenario) if settings.scenario else Scenario()
-    simulator = await stack.enter_async_context(Simulator(scenario))
-    return settings.configapi_url or simulator.configapi_url, (
-        settings.graph_url or simulator.graph_url
-    )
-
-
-async def _credentials(
-    settings: Settings, session: aiohttp.ClientSession, stack: AsyncExitStack
-) -> Credentials | None:
-    """The app's own credentials; None in `local`, where none are needed."""
-    if not settings.proves_itself:
-        return None
-    credentials = Credentials(settings, session)
-    stack.push_async_callback(credentials.aclose)
-    return credentials
-
-
-async def _tokens(credentials: Credentials | None, stack: AsyncExitStack) -> Tokens:
-    """Tokens of the app's own identity."""
-    if credentials is None:
-        return FixedToken()
-    tokens = CredentialTokens(credentials.app())
-    stack.push_async_callback(tokens.aclose)
-    return tokens
 
 
 async def _start(loops: Sequence[Coroutine[Any, Any, None]], stack: AsyncExitStack) -> None:

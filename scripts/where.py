@@ -49,6 +49,10 @@ PLACES = (
         "bot/lifecycle/requests.py",
         "approve",
     ),
+    Place("Ask for approval of a draft", "bot/lifecycle/asking.py", "request_approval"),
+    Place(
+        "Record what the answer to a submit proves", "bot/lifecycle/submission.py", "acknowledge"
+    ),
     Place(
         "Count a region's slots and choose what to send",
         "bot/store/slots.py",
@@ -225,6 +229,7 @@ PLACES = (
     Place("Read a setting from the environment", "bot/settings/model.py", "Settings"),
     Place("Serve health probes and metrics", "bot/web/probes.py", "probe_routes"),
     Place("Start everything and wire it together", "bot/app.py", "running"),
+    Place("Choose the clients that the settings name", "bot/remote.py", "Remote"),
 )
 
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from bot import logs
-from bot.app import reading_facts
 from bot.cli.common import load_settings, usage_errors
 from bot.phones.issue import Issue, Severity
 from bot.phones.roster import Roster
@@ -17,7 +16,9 @@ from bot.preflight import checks, findings
 from bot.preflight.facts import AccountFacts, Unknown, UnknownReason
 from bot.preflight.summary import summarize
 from bot.preflight.verdict import LEFT_OUT, AccountReport, Result, Verdict
-from bot.settings.model import Gateway, Settings
+from bot.reading import reading_facts
+from bot.settings.model import Settings
+from bot.settings.values import Gateway
 from bot.words import Words
 
 _RANK = {severity: rank for rank, severity in enumerate(Severity)}

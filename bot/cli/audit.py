@@ -18,7 +18,7 @@ from bot.cli.database import with_database, write_line
 from bot.store import audit_export, audit_reading
 from bot.store.chain import Anchor, Break, Event, Link, Verifier
 from bot.store.database import Database
-from bot.store.models import LinkRow
+from bot.store.models.audit import LinkRow
 
 BROKEN = 1  # exit code
 

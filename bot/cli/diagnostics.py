@@ -24,7 +24,8 @@ from bot import __version__, logs
 from bot.cli.common import UsageError, load_settings, usage_errors
 from bot.cli.doctor import run_checks
 from bot.doctor import report
-from bot.settings.model import EVERYONE, Settings
+from bot.settings.model import Settings
+from bot.settings.values import EVERYONE
 from bot.store import audit, batches, conversations, health, posts, requests
 from bot.store.connect import database_of
 from bot.store.database import Database, DatabaseError
@@ -54,7 +55,7 @@ def run(output: Path | None, *, console: Console) -> None:
 async def write_bundle(settings: Settings, file: Path) -> None:
     """Writes a ZIP of JSON files that only its owner can read.
 
-    Raises as `bot.app.examining`, and OSError when the file exists or cannot be written.
+    Raises as `bot.reading.examining`, and OSError when the file exists or cannot be written.
     """
     now = datetime.now(UTC)
     documents = {

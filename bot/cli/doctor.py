@@ -15,10 +15,10 @@ from rich.console import Console
 from rich.text import Text
 
 from bot import logs
-from bot.app import examining
 from bot.cli.common import load_settings, usage_errors
 from bot.cli.output import Column, print_line, print_table
 from bot.doctor import Finding, FindingState, report
+from bot.reading import examining
 from bot.settings.model import Settings
 from bot.words import Words
 from bot.words.terminal import single_line
@@ -57,7 +57,7 @@ def run(*, as_json: bool, console: Console) -> int:
 
 
 async def run_checks(settings: Settings) -> Sequence[Finding]:
-    """Every check, without an approver's delegation. Raises as `bot.app.examining`."""
+    """Every check, without an approver's delegation. Raises as `bot.reading.examining`."""
     async with examining(settings) as examine:
         return await examine(None)
 

@@ -19,7 +19,9 @@ from bot.signin.request import parse_id
 from bot.store import audit_export, audit_reading
 from bot.store.chain import Break, Event, Link, Verifier, timestamp
 from bot.store.database import Database
-from bot.store.models import BatchRow, LinkRow, PhoneRow
+from bot.store.models.audit import LinkRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow
 from cards.escape import markdown
 
 _ASKED = frozenset({"drafted", "asked", "accounts included", "overlap explained"})

@@ -23,7 +23,8 @@ from pydantic import ValidationError
 
 from bot import logs
 from bot.app import running
-from bot.settings.model import REQUESTER_CHAT, Environment, Exports, Gateway, Settings
+from bot.settings.model import Settings
+from bot.settings.values import REQUESTER_CHAT, Environment, Exports, Gateway
 from bot.words import Words
 
 # As in infra/playground/.m365agentsplayground.yml

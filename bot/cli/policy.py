@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from bot.app import policy_of, reading_directory, stands_in_for
+from bot.app import policy_of, stands_in_for
 from bot.cli.common import UsageError, load_settings, usage_errors
 from bot.cli.database import with_database
 from bot.commands.roles import Roles
 from bot.directory import DirectoryUnavailableError
 from bot.doctor.policy import SmallStage, small_stages
+from bot.reading import reading_directory
 from bot.settings.model import Settings
 from bot.signin import stand_in
 from bot.signin.policy.actions import GENERAL, Action, decide

@@ -24,18 +24,19 @@ from bot.commands.context import (
 )
 from bot.commands.inputs import MAX_TEXT, Inputs, cleaned
 from bot.identity.delegations import ApproverTokens, DelegationDenied, step_up_of
-from bot.lifecycle import approvals, preflight
+from bot.lifecycle import approvals, asking, overlaps, preflight
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.approvals import Ballot, Outcome
-from bot.lifecycle.asking import Asking, AskingDeniedError
-from bot.lifecycle.preflight import UnknownAccountError
-from bot.lifecycle.requests import (
+from bot.lifecycle.asking import (
     Asked,
-    DigestMismatchError,
+    Asking,
+    AskingDeniedError,
     NothingReadyError,
-    OverlapUnexplainedError,
     RegionMissingError,
 )
+from bot.lifecycle.overlaps import OverlapUnexplainedError
+from bot.lifecycle.preflight import UnknownAccountError
+from bot.lifecycle.requests import DigestMismatchError
 from bot.phones import region
 from bot.signin import acknowledgment, stand_in
 from bot.signin.acknowledgment import Acknowledgment
@@ -107,7 +108,7 @@ async def _ask(
         return start
     try:
         async with context.database.write() as tx:
-            asked = await lifecycle.request_approval(
+            asked = await asking.request_approval(
                 tx,
                 context.notifications,
                 request,
@@ -189,7 +190,7 @@ async def _explain_overlap(
         return await denied_click(context, turn, Verb.REQUEST_APPROVAL, request, decision)
     try:
         async with context.database.write() as tx:
-            await lifecycle.explain_overlap(
+            await overlaps.explain_overlap(
                 tx,
                 context.notifications,
                 request,

@@ -19,7 +19,7 @@ from bot.lifecycle import denials
 from bot.lifecycle.notifications import Notifications
 from bot.lifecycle.starts import ChangeWindow, always_open
 from bot.runner.projection import Projection
-from bot.settings.model import Exports
+from bot.settings.values import Exports
 from bot.signin import stand_in
 from bot.signin.acknowledgment import TYPED_ABOVE
 from bot.signin.digest import UNKEYED, Digests

@@ -31,13 +31,13 @@ from bot.phones.formula import escape_formula
 from bot.phones.issue import Column, Issue, Severity
 from bot.phones.provisioning import url_for
 from bot.preflight import clocks, findings, numbers, script
-from bot.settings.model import Exports
+from bot.settings.values import Exports
 from bot.signin.overlap import may_name
 from bot.signin.policy.evaluator import may_export
 from bot.signin.request import Person, RequestState
 from bot.signin.sighting import Sighting, SightingState
 from bot.signin.snapshot import PhoneSnapshot
-from bot.store import account_checks, drafts, file_consents, overlaps, posts, snapshots, windows
+from bot.store import account_checks, drafts, export_rows, file_consents, overlaps, posts, windows
 from bot.store.file_consents import Offer
 from bot.store.overlaps import OverlappingRow
 from bot.store.posts import NewPost
@@ -95,7 +95,7 @@ async def results_csv(context: Context, request: Request) -> bytes:
     writer = csv.writer(out)
     writer.writerow(HEADER)
     async with context.database.read() as tx:
-        async for phone, ready, issues in snapshots.all_phones(tx, request.id):
+        async for phone, ready, issues in export_rows.all_phones(tx, request.id):
             cells = (
                 _result(context.words, phone, request.tenant_id)
                 if ready
@@ -174,7 +174,7 @@ async def issues_csv(context: Context, request: Request, reader: Reader) -> byte
     writer = csv.writer(out)
     writer.writerow(ISSUES_HEADER)
     async with context.database.read() as tx:
-        async for issue in snapshots.all_issues(tx, request.id):
+        async for issue in export_rows.all_issues(tx, request.id):
             cells = (
                 str(issue.row),
                 issue.column.value,

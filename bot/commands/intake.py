@@ -11,7 +11,7 @@ import structlog
 from bot.commands.chat import FileTransferError, IncomingFile
 from bot.commands.context import Context, Turn, audit_decision, denial, say, show
 from bot.commands.inputs import cleaned
-from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import drafts as lifecycle
 from bot.phones import roster
 from bot.phones.errors import UnreadableFileError
 from bot.phones.provisioned import zone_named

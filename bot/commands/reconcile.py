@@ -10,7 +10,7 @@ from bot.commands.chat import TextAnswer
 from bot.commands.context import SHOW_CARD, ClickAnswer, Context, Turn, denied_click, facts_of
 from bot.commands.inputs import LARGEST_ID, Inputs
 from bot.gateway import GatewayError
-from bot.lifecycle import batches as lifecycle
+from bot.lifecycle import reconciliation as lifecycle
 from bot.runner.reconciliation import is_of
 from bot.signin.batch import BatchState
 from bot.signin.policy.evaluator import may_reconcile

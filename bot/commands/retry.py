@@ -20,7 +20,7 @@ from bot.commands.context import (
     visible_or_say,
 )
 from bot.commands.inputs import Inputs
-from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import drafts as lifecycle
 from bot.signin.policy.evaluator import may_retry
 from bot.store import asked_retries, drafts, locks
 from bot.store.drafts import NewRequest

@@ -9,8 +9,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.doctor import Finding, failed, ok, unknown, warning
 from bot.settings.clouds import WITHOUT_SIP_GATEWAY
-from bot.settings.model import REQUESTER_CHAT, Settings
+from bot.settings.model import Settings
 from bot.settings.unknown import unknown_settings, variable_names
+from bot.settings.values import REQUESTER_CHAT
 from bot.store import conversations, health, reviews
 from bot.store.database import Database, DatabaseError
 from bot.store.health import Schema, Writing

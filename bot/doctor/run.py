@@ -24,7 +24,8 @@ from bot.doctor import (
 )
 from bot.doctor.clients import DirectoryProbe, GatewayAccess, Scopes, WebhookProbe
 from bot.identity.tokens import Tokens
-from bot.settings.model import Gateway, Settings
+from bot.settings.model import Settings
+from bot.settings.values import Gateway
 from bot.store.database import Database
 
 _GATEWAY_CHECKS = ("roles", "configapi", "bulk-sign-in", "tenant-switch", "trusted-addresses")

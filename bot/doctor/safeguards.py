@@ -6,7 +6,8 @@ from bot.directory import DirectoryUnavailableError
 from bot.doctor import Finding, failed, ok, unknown, warning
 from bot.doctor.clients import DirectoryProbe
 from bot.preflight.facts import Unknown
-from bot.settings.model import EVERYONE, Exports, RunAs, Settings
+from bot.settings.model import Settings
+from bot.settings.values import EVERYONE, Exports, RunAs
 
 _MAX_LOOKUPS = 50  # approvers looked up one by one; more than that are groups
 

@@ -24,7 +24,8 @@ from azure.identity.aio import (
     OnBehalfOfCredential,
 )
 
-from bot.settings.model import AppType, Settings
+from bot.settings.model import Settings
+from bot.settings.values import AppType
 
 # Callers have their own timeouts; more retries would only outlast them.
 _RETRIES = {"retry_total": 2, "retry_backoff_factor": 0.2, "retry_backoff_max": 2}

@@ -16,7 +16,7 @@ from bot.signin.reminders import REVIEW_EVERY, daytime
 from bot.signin.request import Person
 from bot.store import audit, locks, policy_facts, posts, requests, reviews
 from bot.store.database import Transaction
-from bot.store.models import RequestRow
+from bot.store.models.requests import RequestRow
 from bot.store.requests import Request
 
 

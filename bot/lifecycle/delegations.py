@@ -15,7 +15,8 @@ from bot.signin.batch import BatchState
 from bot.signin.request import Person, RequestState
 from bot.store import audit, leases, locks, requests
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, RequestRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import RequestRow
 from bot.store.requests import Request
 
 

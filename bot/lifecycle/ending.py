@@ -11,9 +11,10 @@ from bot.signin import request as states
 from bot.signin.batch import TERMINAL_BATCH_STATES, BatchState
 from bot.signin.request import Hold, RequestState
 from bot.signin.snapshot import Tally
-from bot.store import audit, requests, snapshots, transitions
+from bot.store import audit, progress, requests, transitions
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, RequestRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import RequestRow
 
 
 async def end_if_over(
@@ -57,6 +58,6 @@ async def end_if_over(
     if not ended:
         return request.state
     await audit.record(tx, request_id, transition.after.value, now)
-    tallies = await snapshots.tallies(tx, [request_id])
+    tallies = await progress.tallies(tx, [request_id])
     await notify.ended(tx, request, transition.after, tallies.get(request_id, Tally()), now)
     return transition.after

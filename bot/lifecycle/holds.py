@@ -30,7 +30,7 @@ from bot.signin.schedule import GRACE, OPEN, Due, Opening
 from bot.store import account_checks, audit, locks, requests
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
-from bot.store.models import PhoneRow, RequestRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from bot.store.requests import Request
 from bot.words import Words
 

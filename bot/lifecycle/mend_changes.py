@@ -18,7 +18,7 @@ from bot.signin.transition import Transition
 from bot.store import audit, locks, requests, transitions
 from bot.store.database import Transaction
 from bot.store.mends import Mend
-from bot.store.models import MendChangeRow, MendRow
+from bot.store.models.accounts import MendChangeRow, MendRow
 
 
 async def _transition(

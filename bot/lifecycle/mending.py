@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, select, update
 
 from bot.lifecycle import preflight
 from bot.lifecycle.mends import transition
@@ -22,7 +22,7 @@ from bot.signin.transition import Transition
 from bot.store import account_checks, audit, locks, mends, requests
 from bot.store.database import Transaction
 from bot.store.mends import Mend
-from bot.store.models import MendChangeRow, MendRow
+from bot.store.models.accounts import MendChangeRow, MendRow
 from bot.store.requests import Request
 
 Counts = Mapping[tuple[ChangeKind, ChangeState], int]
@@ -75,7 +75,7 @@ async def finish_mend(
         return False
     mended = {ChangeState.SHOWN, ChangeState.KEPT}
     accounts = await mends.accounts(tx, mend.id)
-    troubled = await _troubled_accounts(tx, mend.id)
+    troubled = len(await _accounts(tx, mend.id, MendChangeRow.error != ""))
     again = any(state in mended for _, state in counts) and await preflight.recheck(
         tx, mend.request_id, await _accounts(tx, mend.id), now
     )
@@ -146,26 +146,14 @@ def _by_state(counts: Counts) -> dict[str, int]:
     return found
 
 
-async def _accounts(tx: Transaction, mend_id: int) -> list[str]:
+async def _accounts(tx: Transaction, mend_id: int, *of_change: ColumnElement[bool]) -> list[str]:
+    """The accounts that the mend changes, or those with such a change."""
     rows = await tx.execute(
         select(MendChangeRow.account)
-        .where(MendChangeRow.mend_id == mend_id, MendChangeRow.account != "")
+        .where(MendChangeRow.mend_id == mend_id, MendChangeRow.account != "", *of_change)
         .distinct()
     )
     return list(rows.scalars())
-
-
-async def _troubled_accounts(tx: Transaction, mend_id: int) -> int:
-    rows = await tx.execute(
-        select(MendChangeRow.account)
-        .where(
-            MendChangeRow.mend_id == mend_id,
-            MendChangeRow.account != "",
-            MendChangeRow.error != "",
-        )
-        .distinct()
-    )
-    return len(rows.scalars().all())
 
 
 async def tell_rechecked(
@@ -200,9 +188,9 @@ async def lose_access(
     notify: Notifications,
     request: Request,
     mend: Mend,
-    reason: str,
-    *,
     now: datetime,
+    *,
+    reason: str,
 ) -> bool:
     """Nobody's access can be used to go on: ask approvers for theirs; the mend's state stays.
 

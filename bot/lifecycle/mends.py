@@ -26,7 +26,8 @@ from bot.signin.transition import Transition
 from bot.store import audit, locks, mends, requests, transitions
 from bot.store.database import Transaction
 from bot.store.mends import Mend
-from bot.store.models import MendRow, RequestRow
+from bot.store.models.accounts import MendRow
+from bot.store.models.requests import RequestRow
 from bot.store.requests import Request
 
 

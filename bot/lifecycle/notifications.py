@@ -9,7 +9,7 @@ from datetime import UTC, datetime, tzinfo
 
 from bot.mending.mend import OPEN_MEND_STATES
 from bot.phones.region import Region
-from bot.settings.model import REQUESTER_CHAT
+from bot.settings.values import REQUESTER_CHAT
 from bot.signin import period
 from bot.signin.policy.decision import Wanted
 from bot.signin.request import Person, RequestState

@@ -19,7 +19,7 @@ from bot.signin.request import phone_key
 from bot.store import transitions
 from bot.store.batches import Batch
 from bot.store.database import Transaction
-from bot.store.models import PhoneRow
+from bot.store.models.requests import PhoneRow
 
 
 def _of(batch: Batch) -> tuple[ColumnElement[bool], ...]:

@@ -13,7 +13,7 @@ from bot.signin.policy.problem import PolicyError, Problem
 from bot.signin.request import RequestState
 from bot.store import audit
 from bot.store.database import Transaction
-from bot.store.models import RequestRow
+from bot.store.models.requests import RequestRow
 
 
 def load(path: Path, *, anyone_approves: bool) -> Policy:

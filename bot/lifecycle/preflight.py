@@ -17,7 +17,8 @@ from bot.signin.request import RequestState
 from bot.store import account_checks, audit, drafts, locks, mends, overlaps, requests
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
-from bot.store.models import AccountCheckRow, IssueRow, PhoneRow, RequestRow
+from bot.store.models.accounts import AccountCheckRow
+from bot.store.models.requests import IssueRow, PhoneRow, RequestRow
 from bot.words import Words
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from bot.lifecycle import phones
-from bot.lifecycle import requests as request_lifecycle
+from bot.lifecycle.drafts import draft_retry
 from bot.lifecycle.notifications import Notifications
 from bot.phones.issue import Notice
 from bot.signin.outcome import PhoneResult
@@ -70,7 +70,7 @@ async def draft(
     request = await requests.load(tx, asked.request_id)
     if request is None or await drafts.retry_of(tx, request.id) is not None:
         return True
-    drafted = await request_lifecycle.draft_retry(
+    drafted = await draft_retry(
         tx,
         notify,
         asked.new,

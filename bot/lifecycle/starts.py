@@ -21,8 +21,9 @@ from bot.signin.policy.model import Policy
 from bot.signin.request import Hold, Person, RequestState
 from bot.signin.schedule import MISSED, OPEN, Due, Opening, Start
 from bot.store import audit, locks, policy_facts, requests, starts
+from bot.store.chain import timestamp
 from bot.store.database import Transaction
-from bot.store.models import RequestRow
+from bot.store.models.requests import RequestRow
 from bot.store.requests import Request
 from bot.words import Words
 
@@ -182,3 +183,8 @@ def columns(start: Start | None) -> dict[str, object]:
     if start is None:
         return {"run_at": None, "run_zone": "", "run_typed": ""}
     return {"run_at": start.at, "run_zone": start.zone, "run_typed": start.typed}
+
+
+def audited(run_at: datetime | None) -> dict[str, str]:
+    """The audit's account of a start. Empty if it is at once."""
+    return {"run_at": timestamp(run_at)} if run_at else {}

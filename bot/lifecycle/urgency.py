@@ -11,7 +11,7 @@ from bot.signin.reminders import MOST, NUDGE_EVERY, allowed_at, next_reminder
 from bot.signin.request import Person, RequestState
 from bot.store import audit
 from bot.store.database import Transaction
-from bot.store.models import RequestRow
+from bot.store.models.requests import RequestRow
 from bot.store.requests import Request
 
 

@@ -17,7 +17,7 @@ from bot.signin.policy.vote import Void
 from bot.signin.request import Person
 from bot.store import audit, policy_facts, requests, votes
 from bot.store.database import Transaction
-from bot.store.models import RequestRow
+from bot.store.models.requests import RequestRow
 from bot.store.requests import Request
 
 

@@ -22,7 +22,7 @@ from bot.store import audit, audit_export, audit_progress, audit_reading
 from bot.store.audit_progress import Progress
 from bot.store.chain import Anchor
 from bot.store.database import UNUSABLE, Database
-from bot.store.models import LinkRow
+from bot.store.models.audit import LinkRow
 
 log = structlog.get_logger()
 

@@ -3,7 +3,7 @@ end, what serves for a day is deleted."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta, tzinfo
 
 import structlog
@@ -17,6 +17,7 @@ from bot.signin.timing import Timing
 from bot.store import requests, reviews, stand_ins
 from bot.store.database import Database, Transaction
 from bot.store.purge import sweep
+from bot.store.requests import Request
 from bot.store.stand_ins import StandIn
 
 _SWEEP_EVERY = timedelta(hours=1)
@@ -64,8 +65,9 @@ class Deadlines:
             await self._expire(request_id)
         for request_id in to_remind:
             await self._remind(request_id)
-        for request_id in to_escalate:
-            await self._escalate(request_id)
+        if self._escalate_after is not None:
+            for request_id in to_escalate:
+                await self._escalate(request_id, self._escalate_after)
         for request_id in unreviewed:
             await self._remind_of_review(request_id)
         for stand_in in over:
@@ -76,56 +78,54 @@ class Deadlines:
             self._sweep_at = now + _SWEEP_EVERY
         return self._timing.idle_seconds
 
-    async def _expire(self, request_id: str) -> None:
+    async def _apply(
+        self, request_id: str, change: Callable[[Transaction, Request], Awaitable[bool]]
+    ) -> bool:
+        """Returns False if nothing changes: the request is decided or purged, another replica was first,
+        or it has to wait."""
         async with self._database.write() as tx:
             request = await requests.load(tx, request_id)
-            if request is None or not await lifecycle.expire(
-                tx, self._notifications, request, self._clock()
-            ):
-                return  # decided meanwhile, or expired by another replica
-        log.info("request.expired", request=request_id)
-        self._changed()
+            changed = request is not None and await change(tx, request)
+        if changed:
+            self._changed()
+        return changed
+
+    async def _expire(self, request_id: str) -> None:
+        if await self._apply(
+            request_id,
+            lambda tx, request: lifecycle.expire(tx, self._notifications, request, self._clock()),
+        ):
+            log.info("request.expired", request=request_id)
 
     async def _remind(self, request_id: str) -> None:
-        async with self._database.write() as tx:
-            request = await requests.load(tx, request_id)
-            if request is None or not await urgency.remind(
+        await self._apply(
+            request_id,
+            lambda tx, request: urgency.remind(
                 tx, self._notifications, request, self._clock(), zone=self._zone
-            ):
-                return  # another replica was first, or it has to wait
-        self._changed()
+            ),
+        )
 
     async def _due_to_escalate(self, tx: Transaction, now: datetime) -> list[str]:
         if self._escalate_after is None:
             return []
         return await requests.due_to_escalate(tx, now - self._escalate_after, now)
 
-    async def _escalate(self, request_id: str) -> None:
-        async with self._database.write() as tx:
-            request = await requests.load(tx, request_id)
-            if (
-                request is None
-                or self._escalate_after is None
-                or not await urgency.escalate(
-                    tx,
-                    self._notifications,
-                    request,
-                    self._clock(),
-                    after=self._escalate_after,
-                )
-            ):
-                return  # decided meanwhile, or escalated by another replica
-        log.info("request.escalated", request=request_id)
-        self._changed()
+    async def _escalate(self, request_id: str, after: timedelta) -> None:
+        if await self._apply(
+            request_id,
+            lambda tx, request: urgency.escalate(
+                tx, self._notifications, request, self._clock(), after=after
+            ),
+        ):
+            log.info("request.escalated", request=request_id)
 
     async def _remind_of_review(self, request_id: str) -> None:
-        async with self._database.write() as tx:
-            request = await requests.load(tx, request_id)
-            if request is None or not await break_glass.remind(
+        await self._apply(
+            request_id,
+            lambda tx, request: break_glass.remind(
                 tx, self._notifications, request, self._clock(), zone=self._zone
-            ):
-                return  # another replica was first, or it has to wait
-        self._changed()
+            ),
+        )
 
     async def _end(self, stand_in: StandIn) -> None:
         async with self._database.write() as tx:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
@@ -20,8 +21,9 @@ from bot.runner.loop import Loop
 from bot.runner.mend_pass import MendPass, Outcome
 from bot.signin.timing import Timing
 from bot.store import mends, requests
-from bot.store.database import UNUSABLE, Database
+from bot.store.database import UNUSABLE, Database, Transaction
 from bot.store.mends import Mend
+from bot.store.requests import Request
 
 log = structlog.get_logger()
 
@@ -95,9 +97,9 @@ class Mending:
             lost = await mends.without_access(tx, now) if held is not None else []
             next_due_at = await mends.next_due_at(tx, now)
         for mend_id in expired:
-            await self._expire(mend_id)
+            await self._apply(mend_id, decisions.expire_mend)
         for mend_id in rechecked:
-            await self._tell_rechecked(mend_id)
+            await self._apply(mend_id, lifecycle.tell_rechecked)
         for mend_id in lost:
             if held is not None and mend_id not in held and mend_id not in overdue:
                 await self._lose_access(mend_id, "")
@@ -142,17 +144,8 @@ class Mending:
         return None if delegation is None else delegation.client
 
     async def _lose_access(self, mend_id: int, reason: str) -> None:
-        async with self.database.write() as tx:
-            mend = await mends.load(tx, mend_id)
-            request = None if mend is None else await requests.load(tx, mend.request_id)
-            if mend is None or request is None:
-                return
-            lost = await lifecycle.lose_access(
-                tx, self.notifications, request, mend, reason, now=self.clock()
-            )
-        if lost:
+        if await self._apply(mend_id, partial(lifecycle.lose_access, reason=reason)):
             log.info("mend.access_wanted", mend=mend_id, reason=reason)
-            self.changed()
 
     # -- passes ----------------------------------------------------------------------------------
 
@@ -257,26 +250,18 @@ class Mending:
 
     # -- what is due -----------------------------------------------------------------------------
 
-    async def _expire(self, mend_id: int) -> None:
+    async def _apply(
+        self,
+        mend_id: int,
+        change: Callable[[Transaction, Notifications, Request, Mend, datetime], Awaitable[bool]],
+    ) -> bool:
+        """Returns False if nothing changes: the mend is purged, or another replica was first."""
         async with self.database.write() as tx:
             mend = await mends.load(tx, mend_id)
             request = None if mend is None else await requests.load(tx, mend.request_id)
             if mend is None or request is None:
-                return
-            expired = await decisions.expire_mend(
-                tx, self.notifications, request, mend, self.clock()
-            )
-        if expired:
+                return False
+            changed = await change(tx, self.notifications, request, mend, self.clock())
+        if changed:
             self.changed()
-
-    async def _tell_rechecked(self, mend_id: int) -> None:
-        async with self.database.write() as tx:
-            mend = await mends.load(tx, mend_id)
-            request = None if mend is None else await requests.load(tx, mend.request_id)
-            if mend is None or request is None:
-                return
-            told = await lifecycle.tell_rechecked(
-                tx, self.notifications, request, mend, self.clock()
-            )
-        if told:
-            self.changed()
+        return changed

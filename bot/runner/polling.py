@@ -14,7 +14,7 @@ from bot.gateway import (
     ThrottledError,
     UnknownBatchError,
 )
-from bot.lifecycle import batches as lifecycle
+from bot.lifecycle import polling, reconciliation
 from bot.runner.context import WorkerContext, jitter, traceable
 from bot.runner.gateways import Access
 from bot.signin.outcome import TERMINAL_PHONE_STATUSES, PhoneResult, PhoneStatus
@@ -93,7 +93,7 @@ class Polling:
         if completed or ended != sum(
             result.status in TERMINAL_PHONE_STATUSES for result in by_phone.values()
         ):
-            ended = await lifecycle.report(tx, batch, by_phone, owner=context.owner, now=now)
+            ended = await polling.report(tx, batch, by_phone, owner=context.owner, now=now)
         recovered = await requests.mark_reachable(tx, batch.request_id)
         if batch.unreadable_asked:
             await requests.touch(tx, batch.request_id)  # the question has settled itself
@@ -130,7 +130,7 @@ class Polling:
             seen_running_at=now,
         )
         if silent and self._silent_seconds(batch, now) >= context.timing.stalled_seconds:
-            await lifecycle.mark_stalled(
+            await polling.mark_stalled(
                 tx, context.notifications, batch, owner=context.owner, now=now
             )
             return True
@@ -181,12 +181,12 @@ class Polling:
         wait = retry_seconds(context.timing, failing=failing_seconds)
         await self._reschedule(tx, batch, wait, failing_since=failing_since)
         if failing_seconds >= context.timing.stalled_seconds:
-            await lifecycle.mark_stalled(
+            await polling.mark_stalled(
                 tx, context.notifications, batch, owner=context.owner, now=now
             )
         if (
             batch.unreadable_seconds >= context.timing.unreadable_seconds
-            and await lifecycle.ask_about_unreadable(
+            and await reconciliation.ask_about_unreadable(
                 tx,
                 context.notifications,
                 batch,
@@ -199,7 +199,7 @@ class Polling:
 
     async def _complete(self, tx: Transaction, batch: Batch) -> None:
         context = self._context
-        if await lifecycle.complete(
+        if await polling.complete(
             tx, context.notifications, batch, owner=context.owner, now=context.clock()
         ):
             context.outages.forget(batch.id)

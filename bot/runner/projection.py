@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from bot.mending.mend import TERMINAL_MEND_STATES
 from bot.runner.messages import Attachment, Message
-from bot.settings.model import REQUESTER_CHAT
+from bot.settings.values import REQUESTER_CHAT
 from bot.signin.acknowledgment import TYPED_ABOVE
 from bot.signin.policy.model import Policy, simple
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState

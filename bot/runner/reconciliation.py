@@ -15,7 +15,7 @@ from bot.gateway import (
     SipGateway,
     UnknownBatchError,
 )
-from bot.lifecycle import batches as lifecycle
+from bot.lifecycle import reconciliation as lifecycle
 from bot.runner.context import WorkerContext, traceable
 from bot.runner.polling import Polling, results
 from bot.runner.submission import Submission

@@ -16,7 +16,7 @@ from bot.gateway import (
     ThrottledError,
     UnreachableError,
 )
-from bot.lifecycle import batches as lifecycle
+from bot.lifecycle import submission as lifecycle
 from bot.runner.context import WorkerContext, jitter, traceable
 from bot.runner.gateways import Access
 from bot.signin.outcome import CHANGED_MESSAGE

@@ -6,81 +6,37 @@ The descriptions are the documentation: the README's table is generated from the
 from __future__ import annotations
 
 import base64
-import ipaddress
-import re
 from dataclasses import replace
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
-from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from bot.settings.checks import check
 from bot.settings.clouds import HOSTS, Cloud, Hosts
 from bot.settings.scope import AccountScope, parse_scope
-
-REQUESTER_CHAT = "requester-chat"
-EVERYONE = "*"
-METRICS_ON = "on"
-METRICS_OFF = "off"
-_MAX_PORT = 65535
-_CONTEXT = re.compile(r"c[1-9][0-9]?", re.ASCII)
-_MIN_KEY_CHARS = 16
-_MIN_WEBHOOK_KEY, _MAX_WEBHOOK_KEY = 24, 64  # bytes, by the Standard Webhooks specification
-_OBJECT_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-# Where Teams stores chat attachments: OneDrive for Business and SharePoint.
-DOWNLOAD_HOSTS = (".sharepoint.com", ".sharepoint.us", ".sharepoint.cn", ".1drv.com", ".svc.ms")
-
-
-class Environment(StrEnum):
-    LOCAL = "local"
-    PRODUCTION = "production"
-
-
-class Gateway(StrEnum):
-    SIMULATOR = "simulator"
-    CONFIGAPI = "configapi"
-    POWERSHELL = "powershell"
-
-
-class AppType(StrEnum):
-    SINGLE_TENANT = "SingleTenant"
-    MANAGED_IDENTITY = "UserAssignedMSI"
-
-
-class DatabaseAuth(StrEnum):
-    URL = "url"
-    ENTRA = "entra"
-
-
-class RunAs(StrEnum):
-    APPROVER = "approver"
-    APP = "app"
-
-
-class Preflight(StrEnum):
-    ON = "on"
-    OFF = "off"
-
-
-class Exports(StrEnum):
-    CONSENT = "consent"
-    LINK = "link"
-
-
-def is_loopback(host: str) -> bool:
-    """Returns True for a host name or address that always means this machine."""
-    if host.rstrip(".").lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
-CommaSeparated = Annotated[tuple[str, ...], NoDecode]
+from bot.settings.values import (
+    DOWNLOAD_HOSTS,
+    EVERYONE,
+    MAX_PORT,
+    METRICS_ON,
+    REQUESTER_CHAT,
+    Accounts,
+    AppType,
+    AuthenticationContext,
+    CommaSeparated,
+    DatabaseAuth,
+    Environment,
+    Exports,
+    Gateway,
+    MetricsPlace,
+    People,
+    Preflight,
+    RunAs,
+    TimeZone,
+)
 
 
 class Settings(BaseSettings):
@@ -94,10 +50,8 @@ class Settings(BaseSettings):
         "tenants.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(
-        3978, ge=0, le=_MAX_PORT, description="Port to listen on; 0 picks a free one."
-    )
-    metrics: str = Field(
+    port: int = Field(3978, ge=0, le=MAX_PORT, description="Port to listen on; 0 picks a free one.")
+    metrics: MetricsPlace = Field(
         METRICS_ON,
         description="Where `/metrics` is served: `on` (the same port), `off`, or another port, as a "
         "number or as `host:port`.",
@@ -177,7 +131,7 @@ class Settings(BaseSettings):
         description="Whether accounts are checked before approval can be requested: `on` or `off`. "
         "Cards say what was not checked.",
     )
-    accounts: CommaSeparated = Field(
+    accounts: Accounts = Field(
         (),
         description="Which accounts may be signed in: object IDs of groups or administrative units, or "
         "UPN patterns such as `lobby.*@contoso.com`, comma-separated. Empty: any account that is not "
@@ -192,7 +146,7 @@ class Settings(BaseSettings):
         description="Up to this many phones, an approver ticks a box; above, or if accounts are included "
         "that the checks left out, they type the number of passwords that is reset. 0: they always type.",
     )
-    approvers_time_zone: str = Field(
+    approvers_time_zone: TimeZone = Field(
         "UTC",
         description="Time zone of the approvers, as an IANA name such as `Europe/Berlin`: no reminder "
         "from 20:00 to 07:00, and days of `delegate` end at its midnight.",
@@ -208,7 +162,7 @@ class Settings(BaseSettings):
         description="Seconds until a request awaiting approval is escalated; default: half of "
         "`OFFHOOK_APPROVAL_TTL`.",
     )
-    break_glass: CommaSeparated = Field(
+    break_glass: People = Field(
         (),
         description="Object IDs of users, not groups, that may approve their own request in an "
         "emergency; another approver has to review it. Empty: nobody.",
@@ -249,7 +203,7 @@ class Settings(BaseSettings):
         "approver",
         description="With `approver`: name of the Azure Bot's OAuth connection for delegations.",
     )
-    step_up: str = Field(
+    step_up: AuthenticationContext = Field(
         "",
         description="With `approver`: the authentication context (`c1` to `c99`) that approvers have to "
         "satisfy for each approval. Empty: none.",
@@ -266,259 +220,10 @@ class Settings(BaseSettings):
     )
     scenario: Path | None = Field(None, description="Scenario file of the simulator (`local`).")
 
-    @field_validator(
-        "tenant_ids",
-        "requesters",
-        "approvers",
-        "accounts",
-        "escalation",
-        "break_glass",
-        "download_hosts",
-        mode="before",
-    )
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
-
     @model_validator(mode="after")
-    def _check_environment(self) -> Settings:
-        if self.environment is Environment.LOCAL:
-            if not is_loopback(self.host):
-                raise ValueError(
-                    f"OFFHOOK_HOST is {self.host!r}, but in `local` anyone who can reach the port can "
-                    "chat: use 127.0.0.1, or set OFFHOOK_ENVIRONMENT=production"
-                )
-        else:
-            missing = [
-                name
-                for name, value in (
-                    ("OFFHOOK_APP_ID", self.app_id),
-                    ("OFFHOOK_TENANT_IDS", self.tenant_ids),
-                    ("OFFHOOK_REQUESTERS", self.requesters or self.policy),
-                    ("OFFHOOK_APPROVERS", self.approvers or self.policy),
-                )
-                if not value
-            ]
-            if missing:
-                raise ValueError(f"production needs {', '.join(missing)}")
-            if EVERYONE in self.approvers:
-                raise ValueError(
-                    "OFFHOOK_APPROVERS=* is for `local` only: everyone in the tenant, guests "
-                    "included, could approve password resets. Name users or groups"
-                )
-            self._check_credential()
-            if self.authority_url:
-                raise ValueError("OFFHOOK_AUTHORITY_URL is for `local` only")
-            if self.exports is Exports.LINK:
-                raise ValueError("OFFHOOK_EXPORTS=link is for `local` only")
-            if self.gateway is Gateway.SIMULATOR:
-                raise ValueError("production needs OFFHOOK_GATEWAY=configapi or powershell")
-        for name, url in (
-            ("OFFHOOK_CONFIGAPI_URL", self.configapi_url),
-            ("OFFHOOK_GRAPH_URL", self.graph_url),
-            ("OFFHOOK_AUTHORITY_URL", self.authority_url),
-        ):
-            if url:
-                self._check_base_url(name, url)
+    def _check(self) -> Settings:
+        check(self)
         return self
-
-    @field_validator("accounts")
-    @classmethod
-    def _check_accounts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        parse_scope(value)
-        return value
-
-    @field_validator("approvers_time_zone")
-    @classmethod
-    def _check_zone(cls, value: str) -> str:
-        value = value.strip()
-        try:
-            ZoneInfo(value)
-        except (ValueError, OSError, ZoneInfoNotFoundError):
-            raise ValueError(
-                f"{value!r} is no time zone: write an IANA name such as Europe/Berlin"
-            ) from None
-        return value
-
-    @field_validator("break_glass")
-    @classmethod
-    def _check_break_glass(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for each in value:
-            if not _OBJECT_ID.fullmatch(each):
-                raise ValueError(
-                    f"{each!r} is no object ID: name each person, without groups and without `*`"
-                )
-        return value
-
-    @field_validator("step_up")
-    @classmethod
-    def _check_context(cls, value: str) -> str:
-        value = value.strip().lower()
-        if value and not _CONTEXT.fullmatch(value):
-            raise ValueError("write the ID of an authentication context, c1 to c99")
-        return value
-
-    @field_validator("metrics")
-    @classmethod
-    def _check_metrics(cls, value: str) -> str:
-        value = value.strip()
-        if value.lower() in (METRICS_ON, METRICS_OFF):
-            return value.lower()
-        port = value.rpartition(":")[2]
-        if not (port.isascii() and port.isdigit() and int(port) <= _MAX_PORT):
-            raise ValueError("write on, off, a port, or host:port")
-        return value
-
-    @model_validator(mode="after")
-    def _check_metrics_address(self) -> Settings:
-        if self.metrics in (METRICS_ON, METRICS_OFF):
-            return self
-        host, port = self.metrics_address
-        if self.local and not is_loopback(host):
-            raise ValueError(
-                f"OFFHOOK_METRICS is {self.metrics!r}, but in `local` only this machine may connect: "
-                "use a port alone, or 127.0.0.1 as the host"
-            )
-        if port and (host, port) == (self.host, self.port):
-            raise ValueError(f"OFFHOOK_METRICS is {self.metrics!r}, the bot's own port: use `on`")
-        return self
-
-    @model_validator(mode="after")
-    def _check_digest_key(self) -> Settings:
-        # Not a validator of the field: its error would quote the key.
-        if 0 < len(self.digest_key.get_secret_value()) < _MIN_KEY_CHARS:
-            raise ValueError(
-                f"OFFHOOK_DIGEST_KEY has fewer than {_MIN_KEY_CHARS} characters: make one with "
-                "`openssl rand -base64 32`"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _check_step_up(self) -> Settings:
-        if not self.step_up:
-            return self
-        if self.run_as is RunAs.APP:
-            raise ValueError(
-                "OFFHOOK_STEP_UP needs OFFHOOK_RUN_AS=approver: as the app, Offhook has no token of an "
-                "approver that could prove their sign-in"
-            )
-        if not self.proves_itself:
-            raise ValueError(
-                "OFFHOOK_STEP_UP needs Entra ID, and in `local` nobody signs in: remove it"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _check_audit_webhook(self) -> Settings:
-        # Neither is quoted: the URL, too, may contain a secret.
-        url = self.audit_webhook.get_secret_value()
-        if bool(url) != bool(self.audit_webhook_key.get_secret_value()):
-            raise ValueError("OFFHOOK_AUDIT_WEBHOOK and OFFHOOK_AUDIT_WEBHOOK_KEY need each other")
-        if not url:
-            return self
-        parts = urlsplit(url)
-        local = self.local and parts.scheme == "http" and is_loopback(parts.hostname or "")
-        if not parts.hostname or parts.username is not None:
-            raise ValueError("OFFHOOK_AUDIT_WEBHOOK must be a URL with a host, and without a login")
-        if parts.scheme != "https" and not local:
-            raise ValueError(
-                "OFFHOOK_AUDIT_WEBHOOK must be https (http is for loopback in `local` only)"
-            )
-        if not _MIN_WEBHOOK_KEY <= len(self.webhook_key) <= _MAX_WEBHOOK_KEY:
-            raise ValueError(
-                f"OFFHOOK_AUDIT_WEBHOOK_KEY is not Base64 of {_MIN_WEBHOOK_KEY} to {_MAX_WEBHOOK_KEY} "
-                "bytes: make one with `openssl rand -base64 32`"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _check_escalation(self) -> Settings:
-        if self.escalation and self.escalates_after >= self.approval_ttl:
-            raise ValueError(
-                "OFFHOOK_ESCALATE_AFTER is not less than OFFHOOK_APPROVAL_TTL: requests would expire "
-                "before they are escalated"
-            )
-        if not self.local and EVERYONE in self.escalation:
-            raise ValueError(
-                "OFFHOOK_ESCALATION=* is for `local` only: everyone in the tenant, guests included, "
-                "could approve password resets. Name users or groups"
-            )
-        return self
-
-    @model_validator(mode="after")
-    def _check_tenants(self) -> Settings:
-        """The app's own permissions, and channels, are those of one tenant, whoever asks."""
-        if len({tenant.lower() for tenant in self.tenant_ids}) < 2:
-            return self
-        for name, acts_as_app in (
-            ("OFFHOOK_RUN_AS=app", self.run_as is RunAs.APP),
-            ("OFFHOOK_FOLLOW_AS_APP=true", self.follow_as_app),
-        ):
-            if acts_as_app:
-                raise ValueError(
-                    f"{name} serves one tenant, but OFFHOOK_TENANT_IDS has {len(self.tenant_ids)}: "
-                    "people of one could reset passwords in another. Run one Offhook per tenant"
-                )
-        for name, target in (
-            ("OFFHOOK_APPROVALS", self.approvals),
-            ("OFFHOOK_NOTIFICATIONS", self.notifications),
-        ):
-            if target != REQUESTER_CHAT:
-                raise ValueError(
-                    f"{name} is a channel of one tenant, but OFFHOOK_TENANT_IDS has "
-                    f"{len(self.tenant_ids)}: requests of the others would be shown there. "
-                    "Run one Offhook per tenant"
-                )
-        return self
-
-    @model_validator(mode="after")
-    def _check_database_auth(self) -> Settings:
-        if self.database_auth is DatabaseAuth.ENTRA and not self.database.startswith("postgres"):
-            raise ValueError(
-                "OFFHOOK_DATABASE_AUTH=entra is for PostgreSQL only: set OFFHOOK_DATABASE_URL"
-            )
-        return self
-
-    def _check_base_url(self, name: str, url: str) -> None:
-        parts = urlsplit(url)
-        if parts.scheme == "https" and parts.hostname:
-            return
-        local = self.environment is Environment.LOCAL and is_loopback(parts.hostname or "")
-        if parts.scheme != "http" or not local:
-            raise ValueError(
-                f"{name} is {url!r}, but must be https (http is for loopback in `local` only)"
-            )
-
-    def _check_credential(self) -> None:
-        """The app needs exactly one credential, of a kind that can do what `run_as` asks."""
-        credentials = [
-            name
-            for name, value in (
-                ("OFFHOOK_APP_PASSWORD", self.app_password.get_secret_value()),
-                ("OFFHOOK_APP_CERTIFICATE", self.app_certificate),
-                ("OFFHOOK_APP_TOKEN_FILE", self.app_token_file),
-            )
-            if value
-        ]
-        if self.app_type is AppType.MANAGED_IDENTITY:
-            if credentials:
-                raise ValueError(
-                    f"OFFHOOK_APP_TYPE=UserAssignedMSI cannot be combined with {credentials[0]}"
-                )
-            if self.run_as is RunAs.APPROVER:
-                raise ValueError(
-                    "a managed identity cannot act for approvers: set OFFHOOK_RUN_AS=app, or use an "
-                    "app registration that trusts the identity (OFFHOOK_APP_TYPE=SingleTenant)"
-                )
-        elif len(credentials) > 1:
-            raise ValueError(f"set only one of {' and '.join(credentials)}")
-        elif not credentials and not self.managed_identity:
-            raise ValueError(
-                "the app has no credential: set OFFHOOK_APP_PASSWORD, OFFHOOK_APP_CERTIFICATE, "
-                "OFFHOOK_APP_TOKEN_FILE, or OFFHOOK_MANAGED_IDENTITY"
-            )
 
     @property
     def hosts(self) -> Hosts:

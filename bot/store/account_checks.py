@@ -29,7 +29,8 @@ from bot.preflight.verdict import LEFT_OUT, AccountReport, Check, Result, Verdic
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import Hold, RequestState
 from bot.store.database import Transaction
-from bot.store.models import AccountCheckRow, IssueRow, PhoneRow, RequestRow
+from bot.store.models.accounts import AccountCheckRow
+from bot.store.models.requests import IssueRow, PhoneRow, RequestRow
 
 _CHUNK = 2000  # rows per statement, so that other tasks run in between
 

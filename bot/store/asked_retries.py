@@ -13,7 +13,8 @@ from bot.signin.request import Person
 from bot.store.batches import Batch
 from bot.store.database import Transaction
 from bot.store.drafts import NewRequest
-from bot.store.models import AskedRetryRow, BatchRow, PhoneRow, RequestRow
+from bot.store.models.batches import AskedRetryRow, BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from bot.signin.request import Person
 from bot.store import chain, locks
 from bot.store.chain import Anchor, Event, Link
 from bot.store.database import Transaction, last_step
-from bot.store.models import EventRow, LinkRow, RequestRow
+from bot.store.models.audit import EventRow, LinkRow
+from bot.store.models.requests import RequestRow
 
 log = structlog.get_logger()
 

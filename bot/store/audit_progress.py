@@ -14,7 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from bot.store import audit
 from bot.store.chain import NOTHING, Anchor
 from bot.store.database import Transaction
-from bot.store.models import AuditProgressRow, LinkRow
+from bot.store.models.audit import AuditProgressRow, LinkRow
 
 _START = Anchor(0, NOTHING)
 

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, exists, select
 from bot.store.audit import event_of
 from bot.store.chain import NOTHING, Anchor, Break, Event, Link, Verifier
 from bot.store.database import Transaction
-from bot.store.models import EventRow, LinkRow
+from bot.store.models.audit import EventRow, LinkRow
 
 _AT_ONCE = 100  # links per query: the service answers in between
 _START = Anchor(0, NOTHING)

@@ -1,4 +1,4 @@
-"""Batches as rows: reads. Their states change in `bot.lifecycle.batches`, their leases in `leases`."""
+"""Batches as rows: reads. Their states change in `bot.lifecycle`, their leases in `leases`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from bot.phones.region import Region
 from bot.signin.batch import BatchState
 from bot.signin.request import Phone
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, PhoneRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow
 
 _REMEMBERED = 20  # finished batches from which the duration of the next is estimated
 

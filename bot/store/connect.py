@@ -8,7 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from azure.core.exceptions import AzureError
 from azure.identity.aio import ManagedIdentityCredential
 
-from bot.settings.model import DatabaseAuth, Settings
+from bot.settings.model import Settings
+from bot.settings.values import DatabaseAuth
 from bot.store.database import Database, DatabaseError, Password
 
 # The scope of the token that Azure Database for PostgreSQL takes instead of a password:

@@ -12,7 +12,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.store import locks
 from bot.store.database import Transaction
-from bot.store.models import ConversationRow
+from bot.store.models.chat import ConversationRow
 
 #: In Teams the id of a channel's thread is the channel's id, this, and the root message's id.
 THREAD_SEPARATOR = ";messageid="

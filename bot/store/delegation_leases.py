@@ -10,7 +10,7 @@ from sqlalchemy import case, select, update
 from bot.signin.request import RequestState
 from bot.store import locks
 from bot.store.database import Transaction
-from bot.store.models import RequestRow
+from bot.store.models.requests import RequestRow
 
 
 async def heartbeat(tx: Transaction, request_ids: Collection[str], until: datetime) -> list[str]:

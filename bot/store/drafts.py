@@ -19,7 +19,7 @@ from bot.signin.outcome import CAUSES, RETRYABLE_PHONE_STATUSES, UNKNOWN, PhoneS
 from bot.signin.passwords import PasswordReset, of_account
 from bot.signin.request import NOTHING_RAN, Person, RequestState, new_id, phone_key
 from bot.store.database import Transaction
-from bot.store.models import IssueRow, PhoneRow, RequestRow
+from bot.store.models.requests import IssueRow, PhoneRow, RequestRow
 
 _CHUNK = 2000  # rows per INSERT, so that other tasks run in between
 _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}

@@ -21,14 +21,10 @@ from bot.signin.outcome import PhoneStatus
 from bot.signin.overlap import APPROVED_STATES, NOT_RESET_CAUSES
 from bot.store import batches, overlaps
 from bot.store.database import Transaction
-from bot.store.models import (
-    AccountCheckRow,
-    BatchRow,
-    EventRow,
-    OverlapRow,
-    PhoneRow,
-    RequestRow,
-)
+from bot.store.models.accounts import AccountCheckRow
+from bot.store.models.audit import EventRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import OverlapRow, PhoneRow, RequestRow
 from bot.store.requests import Request
 
 _MAX_EXAMPLES = 3

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, insert
 
 from bot.store.database import Transaction
-from bot.store.models import FileConsentRow
+from bot.store.models.chat import FileConsentRow
 
 #: How long an offer can be accepted.
 VALID = timedelta(days=1)

@@ -13,8 +13,12 @@ from bot.signin.outcome import PhoneStatus
 from bot.signin.request import Hold, Person, RequestState
 from bot.signin.snapshot import FoundPhone, History, HistoryLine, Tally
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, EventRow, PhoneRow, RequestRow, ReviewRow
-from bot.store.snapshots import person, tallies
+from bot.store.models.approvals import ReviewRow
+from bot.store.models.audit import EventRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
+from bot.store.progress import tallies
+from bot.store.snapshots import person
 
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
 

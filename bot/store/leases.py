@@ -10,7 +10,7 @@ from bot.signin.batch import BatchState
 from bot.store import locks
 from bot.store.batches import Batch
 from bot.store.database import Transaction
-from bot.store.models import BatchRow
+from bot.store.models.batches import BatchRow
 
 
 class LeaseLostError(Exception):

@@ -18,7 +18,7 @@ from sqlalchemy import select, text
 
 from bot.phones.region import Region
 from bot.store.database import Transaction
-from bot.store.models import RequestRow
+from bot.store.models.requests import RequestRow
 
 _ADVISORY = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 

@@ -21,7 +21,8 @@ from bot.signin.snapshot import Page
 from bot.store import account_checks
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
-from bot.store.models import MendChangeRow, MendRow, RequestRow
+from bot.store.models.accounts import MendChangeRow, MendRow
+from bot.store.models.requests import RequestRow
 
 PAGE_SIZE = 10  #: changes per page
 _CHUNK = 2000  # rows per statement, so that other tasks run in between

@@ -30,7 +30,7 @@ from bot.signin.outcome import PhoneStatus
 from bot.signin.overlap import Overlap
 from bot.signin.request import RequestState
 from bot.store.database import Transaction
-from bot.store.models import OverlapRow, PhoneRow, RequestRow
+from bot.store.models.requests import OverlapRow, PhoneRow, RequestRow
 
 _MAX_EXAMPLES = 3  # accounts named per other request
 _NAMED = 3  # other requests with examples: cards show no more

@@ -19,17 +19,12 @@ from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
 from bot.store import audit, locks
 from bot.store.chain import ERASED
 from bot.store.database import Transaction
-from bot.store.models import (
-    AuditProgressRow,
-    Base,
-    BatchRow,
-    EventRow,
-    LinkRow,
-    MendChangeRow,
-    MendRow,
-    RequestRow,
-    ReviewRow,
-)
+from bot.store.models import Base
+from bot.store.models.accounts import MendChangeRow, MendRow
+from bot.store.models.approvals import ReviewRow
+from bot.store.models.audit import AuditProgressRow, EventRow, LinkRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import RequestRow
 
 #: An identifier is at least as long: shorter ones are in everything.
 SHORTEST = 3
@@ -145,7 +140,8 @@ def _without(row: Mapping[str, Any], wanted: re.Pattern[str]) -> Mapping[str, An
 
 
 def _names(row: Mapping[str, Any], role: str, wanted: re.Pattern[str]) -> bool:
-    """Whether the person had this role in a request or a mend. What is kept of a person goes together."""
+    """Whether the person had this role in a request, a mend, or a review. What is kept of a person goes
+    together."""
     kept = (f"{role}_{of}" for of in ("id", "name", "upn", "account"))
     return any(_contains(row[name], wanted) for name in kept if name in row)
 
@@ -209,10 +205,7 @@ async def _forget(
             )
         )
     elif table.name == ReviewRow.__tablename__:
-        user, reviewer = (
-            any(_contains(row[f"{role}_{of}"], wanted) for of in ("id", "name"))
-            for role in ("used_by", "reviewed_by")
-        )
+        user, reviewer = (_names(row, role, wanted) for role in ("used_by", "reviewed_by"))
         await tx.execute(
             update(ReviewRow)
             .where(ReviewRow.request_id == row["request_id"])

@@ -14,7 +14,8 @@ from bot.signin.outcome import CAUSES, UNKNOWN, PhoneStatus
 from bot.signin.snapshot import Page, PhoneSnapshot
 from bot.store import evidence, sightings
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, PhoneRow, SightingRow
+from bot.store.models.batches import BatchRow, SightingRow
+from bot.store.models.requests import PhoneRow
 
 PAGE_SIZE = 10  # items per page
 Condition = ColumnElement[bool] | InstrumentedAttribute[bool]

@@ -16,7 +16,7 @@ from bot.signin.request import NOTHING_RAN, RequestState
 from bot.signin.windows import Never, OpensAt, window_open
 from bot.store import account_checks, overlaps, requests, reviews, votes
 from bot.store.database import Transaction
-from bot.store.models import PhoneRow, RequestRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from bot.store.requests import Request
 
 _DAY = timedelta(days=1)

@@ -11,7 +11,8 @@ from sqlalchemy import ColumnElement, Text, and_, case, func, insert, or_, selec
 
 from bot.store.conversations import THREAD_SEPARATOR
 from bot.store.database import Transaction
-from bot.store.models import PostRow, RequestRow
+from bot.store.models.chat import PostRow
+from bot.store.models.requests import RequestRow
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from sqlalchemy import delete, or_
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.store.database import Transaction
-from bot.store.models import PublisherLeaseRow
+from bot.store.models.chat import PublisherLeaseRow
 
 
 async def acquire(

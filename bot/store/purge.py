@@ -16,17 +16,17 @@ from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
 from bot.store import audit, file_consents, received_activities
 from bot.store.chain import PURGED, timestamp
 from bot.store.database import Transaction
-from bot.store.models import (
+from bot.store.models.accounts import MendRow
+from bot.store.models.approvals import ReviewRow
+from bot.store.models.audit import EventRow
+from bot.store.models.chat import (
     ConversationRow,
-    EventRow,
     FileConsentRow,
-    MendRow,
     PostRow,
     PublisherLeaseRow,
     ReceivedActivityRow,
-    RequestRow,
-    ReviewRow,
 )
+from bot.store.models.requests import RequestRow
 
 _CHUNK = 500  # requests per DELETE
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.store.conversations import ConversationReference
 from bot.store.database import Transaction
-from bot.store.models import ReceivedActivityRow
+from bot.store.models.chat import ReceivedActivityRow
 
 #: How long activities are remembered. The connector repeats a delivery within minutes, if at all.
 KEPT = timedelta(days=1)

@@ -15,7 +15,8 @@ from bot.signin.policy.facts import RequestFacts
 from bot.signin.request import Hold, Person, Phone, RequestState
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, PhoneRow, RequestRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,14 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
         reminders=row.reminders,
         reminded_at=row.reminded_at,
     )
+
+
+async def waiting(tx: Transaction, request_id: str, now: datetime) -> Request | None:
+    """The request as it is now; None unless it waits for approval and its time is not over."""
+    current = await load(tx, request_id)
+    if current is None or current.state is not RequestState.WAITING:
+        return None
+    return current if current.expires_at is not None and current.expires_at > now else None
 
 
 async def phones(tx: Transaction, request_id: str) -> list[Phone]:

@@ -10,7 +10,7 @@ from sqlalchemy import func, insert, select, update
 from bot.signin.request import Person
 from bot.signin.snapshot import Review
 from bot.store.database import Transaction
-from bot.store.models import ReviewRow
+from bot.store.models.approvals import ReviewRow
 
 
 @dataclass(frozen=True, slots=True)

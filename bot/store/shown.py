@@ -11,7 +11,7 @@ from bot.preflight.clocks import DEADLINE
 from bot.signin.shown import Aspect, token
 from bot.store import account_checks, overlaps
 from bot.store.database import Transaction
-from bot.store.models import PhoneRow
+from bot.store.models.requests import PhoneRow
 
 
 class Waiting(Protocol):

@@ -25,7 +25,8 @@ from bot.signin.batch import BatchState
 from bot.signin.outcome import PhoneStatus
 from bot.signin.sighting import Sighting, Sightings, SightingState
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, PhoneRow, SightingRow
+from bot.store.models.batches import BatchRow, SightingRow
+from bot.store.models.requests import PhoneRow
 
 #: Batches of one tenant that are looked for together.
 _MAX_TOGETHER = 200

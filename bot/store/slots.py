@@ -13,7 +13,8 @@ from bot.signin.batch import MAX_BATCHES_PER_REGION, SLOT_HOLDING_STATES, BatchS
 from bot.signin.request import RequestState
 from bot.store.batches import of_requests
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, RequestRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import RequestRow
 
 _DOUBTFUL = (BatchState.UNKNOWN, BatchState.NEEDS_PERSON)
 _OtherRow = aliased(BatchRow)  # of the same request and region

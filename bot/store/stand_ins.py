@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.signin.request import Person
 from bot.store.database import Transaction
-from bot.store.models import StandInRow
+from bot.store.models.approvals import StandInRow
 
 
 @dataclass(frozen=True, slots=True)

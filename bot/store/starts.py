@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, or_, select
 
 from bot.signin.request import Hold, RequestState
 from bot.store.database import Transaction
-from bot.store.models import RequestRow
+from bot.store.models.requests import RequestRow
 
 
 def scheduled() -> ColumnElement[bool]:

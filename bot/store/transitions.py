@@ -11,7 +11,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.signin.transition import State, Transition
 from bot.store.database import Transaction
-from bot.store.models import Base, BatchRow, MendChangeRow, MendRow, PhoneRow, RequestRow
+from bot.store.models import Base
+from bot.store.models.accounts import MendChangeRow, MendRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
 
 #: The column that holds the state, by table.
 STATE_COLUMNS: Mapping[type[Base], InstrumentedAttribute[str]] = MappingProxyType(

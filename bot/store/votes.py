@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, delete, insert, select, update
 from bot.signin.policy.vote import Void, Vote
 from bot.signin.request import Person
 from bot.store.database import Transaction
-from bot.store.models import VoteRow
+from bot.store.models.approvals import VoteRow
 from bot.store.requests import Request
 
 

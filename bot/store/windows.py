@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, case, func, select
 from bot.preflight.clocks import DEADLINE, SAFE, SETTLES, Window
 from bot.signin.snapshot import ProvisioningWindows
 from bot.store.database import Transaction
-from bot.store.models import PhoneRow
+from bot.store.models.requests import PhoneRow
 
 _MAX_EXAMPLES = 3  # accounts named per window
 _at = PhoneRow.provisioned_at

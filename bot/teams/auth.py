@@ -8,7 +8,8 @@ from botframework.connector import auth
 from yarl import URL
 
 from bot.commands.chat import Sender
-from bot.settings.model import Settings, is_loopback
+from bot.settings.model import Settings
+from bot.settings.values import is_loopback
 from bot.teams.activities import Activity, ActivityError
 from bot.teams.keys import KeysUnavailableError, SigningKeys
 

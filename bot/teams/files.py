@@ -17,7 +17,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from yarl import URL
 
 from bot.commands.chat import FileTransferError, IncomingFile, Json
-from bot.settings.model import Settings, is_loopback
+from bot.settings.model import Settings
+from bot.settings.values import is_loopback
 
 MAX_BYTES = 5 * 1024 * 1024
 _DOWNLOAD_SECONDS = 10.0

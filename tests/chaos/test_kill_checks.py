@@ -24,7 +24,9 @@ from bot.simulator.scenario import PEOPLE, Scenario
 from bot.simulator.server import Simulator
 from bot.simulator.tenant import Account
 from bot.store.database import Database
-from bot.store.models import AccountCheckRow, BatchRow, RequestRow
+from bot.store.models.accounts import AccountCheckRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import RequestRow
 from tests.support import service
 
 FACTOR = 0.02

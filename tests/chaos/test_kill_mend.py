@@ -26,7 +26,8 @@ from bot.simulator.scenario import PEOPLE, Scenario
 from bot.simulator.server import Simulator
 from bot.simulator.tenant import Account, CallingPolicy
 from bot.store.database import Database
-from bot.store.models import EventRow, MendChangeRow
+from bot.store.models.accounts import MendChangeRow
+from bot.store.models.audit import EventRow
 from tests.support import service
 from tests.support.running_bot import text_of
 

@@ -201,6 +201,9 @@ class Surroundings(NamedTuple):
 
 
 _BATCHES = "bot.lifecycle.batches."
+_SUBMISSION = "bot.lifecycle.submission."
+_POLLING = "bot.lifecycle.polling."
+_RECONCILIATION = "bot.lifecycle.reconciliation."
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,7 +296,7 @@ class Model:
             case Task.REJECTED:
                 after, edges = self._recorded("REJECT", done, stale=submit.stale)
                 after = after.unowned() if edges else after
-                yield Step(_BATCHES + "reject", after, edges, bool(edges))
+                yield Step(_SUBMISSION + "reject", after, edges, bool(edges))
             case Task.NOT_RUN | Task.LATE:
                 yield from self._requeue(done, around, stale=submit.stale)
             case Task.LOST:
@@ -307,7 +310,7 @@ class Model:
         elif held or not self.rules.mark_fenced:
             marked = batch.but(unsent=False)
             marked = marked.with_submit(worker, submit._replace(task=Task.MARKED))
-            yield Step(_BATCHES + "mark_sending", marked)
+            yield Step(_SUBMISSION + "mark_sending", marked)
         else:
             yield from self._requeue(
                 batch.with_submit(worker, Submit()), around, stale=submit.stale
@@ -326,7 +329,7 @@ class Model:
         released = self._become("RELEASE_UNSENT", batch)
         if released is not None:
             after, edges = self._left_out(*released, around.cancelling)
-            yield Step(_BATCHES + "release_unsent", after, edges, True)
+            yield Step(_SUBMISSION + "release_unsent", after, edges, True)
 
     def _recorded(self, name: str, batch: Batch, *, stale: bool) -> tuple[Batch, tuple[Edge, ...]]:
         """The batch after an answer, unchanged if the answer comes too late."""
@@ -336,20 +339,20 @@ class Model:
 
     def _mark_unknown(self, batch: Batch, *, stale: bool = False) -> Iterator[Step]:
         after, edges = self._recorded("MARK_UNKNOWN", batch, stale=stale)
-        yield Step(_BATCHES + "mark_unknown", after.unowned() if edges else after, edges)
+        yield Step(_SUBMISSION + "mark_unknown", after.unowned() if edges else after, edges)
 
     def _acknowledge(self, batch: Batch, worker: int, *, stale: bool) -> Iterator[Step]:
         after, edges = self._recorded("ACKNOWLEDGE", batch, stale=stale)
         if edges:
             after = after.but(owner=worker)
-        yield Step(_BATCHES + "acknowledge", after, edges)
+        yield Step(_SUBMISSION + "acknowledge", after, edges)
 
     def _requeue(self, batch: Batch, around: Surroundings, *, stale: bool) -> Iterator[Step]:
         after, edges = self._recorded("REQUEUE", batch, stale=stale)
         if edges:
             after = after.unowned()
             after, edges = self._left_out(after, edges, around.cancelling)
-        yield Step(_BATCHES + "requeue", after, edges, bool(edges))
+        yield Step(_SUBMISSION + "requeue", after, edges, bool(edges))
 
     def _left_out(
         self, batch: Batch, edges: tuple[Edge, ...], cancelling: bool
@@ -368,14 +371,14 @@ class Model:
         if batch.state is BatchState.SUBMITTED:
             completed = self._become("COMPLETE", batch)
             if completed is not None and not batch.running:
-                yield Step(_BATCHES + "complete", completed[0].unowned(), completed[1], True)
+                yield Step(_POLLING + "complete", completed[0].unowned(), completed[1], True)
             return
         if batch.accepted:
             yield from self._acknowledge(batch, worker, stale=False)  # found in the summaries
         asked = self._become("ASK_APPROVER", batch)
         if asked is not None and not batch.on_its_way:
             after = asked[0].unowned().but(asked=True)
-            yield Step(_BATCHES + "ask_approver", after, asked[1])
+            yield Step(_RECONCILIATION + "ask_approver", after, asked[1])
 
     # The others -------------------------------------------------------------------------------
 
@@ -406,15 +409,15 @@ class Model:
         if batch.state is not BatchState.NEEDS_PERSON:
             return
         if (again := self._become("CHECK_AGAIN", batch)) is not None:
-            yield Step(_BATCHES + "check_again", again[0].unowned(), again[1])
+            yield Step(_RECONCILIATION + "check_again", again[0].unowned(), again[1])
         ran = self._become("CONFIRM_RAN", batch)
         if ran is not None and batch.accepted_now:  # believed only if the SIP Gateway has it
-            yield Step(_BATCHES + "confirm_ran", ran[0].unowned(), ran[1])
+            yield Step(_RECONCILIATION + "confirm_ran", ran[0].unowned(), ran[1])
         not_run = self._become("CONFIRM_NOT_RUN", batch)
         if not_run is not None and (around.may_err or not batch.accepted_now):
             after = not_run[0].unowned().but(wrong=batch.wrong + batch.accepted_now)
             after, edges = self._left_out(after, not_run[1], around.cancelling)
-            yield Step(_BATCHES + "confirm_not_run", after, edges, True)
+            yield Step(_RECONCILIATION + "confirm_not_run", after, edges, True)
 
     # Everything -------------------------------------------------------------------------------
 
@@ -465,7 +468,8 @@ class Model:
                 batches = tuple(batch if out is None else out[0] for batch, out in pairs)
                 edges = tuple(edge for out in left if out for edge in out[1])
                 after = self._ended(after._replace(cancelling=True, batches=batches))
-            yield f"bot.lifecycle.requests.{name}", after, edges
+            module = "asking" if name == "request_approval" else "requests"
+            yield f"bot.lifecycle.{module}.{name}", after, edges
         if state.request is RequestState.RUNNING:
             followed = (BatchState.SUBMITTED, BatchState.UNKNOWN)
             batches = tuple(b.unowned() if b.state in followed else b for b in state.batches)

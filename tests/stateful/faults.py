@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, update
 from bot.gateway import ThrottledError
 from bot.runner.submission import Submission
 from bot.store.batches import Batch
-from bot.store.models import BatchRow
+from bot.store.models.batches import BatchRow
 from tests.stateful import stories
 from tests.stateful.replica import TIMING
 from tests.stateful.world import World

@@ -20,7 +20,8 @@ from bot.signin.outcome import TERMINAL_PHONE_STATUSES, PhoneStatus
 from bot.signin.request import NOTHING_RAN, TERMINAL_REQUEST_STATES, RequestState
 from bot.signin.transition import State, Transition
 from bot.store.database import Transaction
-from bot.store.models import PostRow, RequestRow
+from bot.store.models.chat import PostRow
+from bot.store.models.requests import RequestRow
 from tests.stateful.tables import BatchImage, Image, image
 
 Edge = tuple[StrEnum, StrEnum]

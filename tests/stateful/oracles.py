@@ -16,7 +16,8 @@ from bot.signin.batch import MAX_BATCHES_PER_REGION, BatchState
 from bot.signin.request import RequestState
 from bot.store import batches, snapshots
 from bot.store.batches import Batch
-from bot.store.models import BatchRow, PhoneRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow
 from tests.stateful.databases import DatabaseLostError, ObservedDatabase
 from tests.stateful.ledger import MAX_LAG_SECONDS, Call, ClientBugError, Ledger
 from tests.stateful.observer import Observer

@@ -8,11 +8,11 @@ from typing import Any, cast
 from bot.commands import approval, cancel, reconcile, retry
 from bot.commands.context import Context, Rules, Turn
 from bot.commands.inputs import Inputs
-from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import drafts as lifecycle
 from bot.phones.region import Region
 from bot.phones.roster import Roster, RosterRow
 from bot.runner.projection import Projection
-from bot.settings.model import Exports
+from bot.settings.values import Exports
 from bot.signin.batch import BatchState
 from bot.signin.policy.facts import Actor
 from bot.signin.policy.model import simple
@@ -20,7 +20,7 @@ from bot.signin.request import Person
 from bot.store import batches, requests
 from bot.store.batches import Batch
 from bot.store.conversations import ConversationKind, ConversationReference
-from bot.store.models import BatchRow
+from bot.store.models.batches import BatchRow
 from bot.store.requests import Request
 from bot.words import Words
 from tests.stateful.databases import ObservedDatabase

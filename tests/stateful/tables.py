@@ -13,7 +13,8 @@ from bot.signin.batch import BatchState
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
 from bot.store.database import Transaction
-from bot.store.models import BatchRow, PhoneRow, RequestRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
 
 
 class RequestImage(NamedTuple):

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
+from sqlalchemy import select
+
+from bot.lifecycle import asking, drafts
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
 from bot.phones.roster import Roster, RosterRow
-from bot.settings.model import REQUESTER_CHAT
+from bot.settings.values import REQUESTER_CHAT
 from bot.signin.digest import UNKEYED, Digests
 from bot.signin.request import Person
 from bot.store import requests
 from bot.store.database import Database
 from bot.store.drafts import NewRequest
+from bot.store.models.audit import EventRow
 from bot.store.requests import Request
 from bot.words import Words
 
@@ -64,9 +68,7 @@ async def draft(
 ) -> str:
     new = new_request(tenant_id)
     async with database.write() as tx:
-        return await lifecycle.draft(
-            tx, NOTIFY, new, roster(phones, *regions, first=first), utc_now()
-        )
+        return await drafts.draft(tx, NOTIFY, new, roster(phones, *regions, first=first), utc_now())
 
 
 async def load(database: Database, request_id: str) -> Request:
@@ -74,6 +76,15 @@ async def load(database: Database, request_id: str) -> Request:
         request = await requests.load(tx, request_id)
     assert request is not None
     return request
+
+
+async def events(database: Database, request_id: str) -> list[str]:
+    """The audited actions, in order."""
+    async with database.read() as tx:
+        rows = await tx.execute(
+            select(EventRow.action).where(EventRow.request_id == request_id).order_by(EventRow.id)
+        )
+        return list(rows.scalars())
 
 
 async def request_approval(
@@ -86,7 +97,7 @@ async def request_approval(
 ) -> bool:
     request = await load(database, request_id)
     async with database.write() as tx:
-        return await lifecycle.request_approval(
+        return await asking.request_approval(
             tx,
             NOTIFY,
             request,

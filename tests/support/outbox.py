@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from bot.store import posts
 from bot.store.database import Transaction
-from bot.store.models import PostRow
+from bot.store.models.chat import PostRow
 from bot.store.posts import Post
 
 

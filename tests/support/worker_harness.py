@@ -25,7 +25,7 @@ from bot.simulator.scenario import Scenario
 from bot.simulator.server import Simulator
 from bot.store import batches, snapshots
 from bot.store.database import Database
-from bot.store.models import BatchRow
+from bot.store.models.batches import BatchRow
 from tests.support import jobs
 from tests.support.waiting import PATIENCE, Clock
 

@@ -26,7 +26,7 @@ from bot.mending.mend import MendState
 from bot.phones.issue import Column, Severity
 from bot.phones.region import Region
 from bot.phones.vendor import DeviceKind
-from bot.settings import model
+from bot.settings import values
 from bot.settings.clouds import Cloud
 from bot.settings.model import Settings
 from bot.signin.batch import BatchState
@@ -194,7 +194,7 @@ PRESENT = {
     "device_kinds": lambda: _values(DeviceKind),
     "choices": lambda: (
         {
-            name: _values(getattr(model, name))
+            name: _values(getattr(values, name))
             for name in (
                 "Environment",
                 "Gateway",

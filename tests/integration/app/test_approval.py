@@ -16,7 +16,7 @@ from sqlalchemy import create_engine, text
 from bot.lifecycle.notifications import Notifications
 from bot.phones.region import Region
 from bot.runner.deadlines import Deadlines
-from bot.settings.model import REQUESTER_CHAT
+from bot.settings.values import REQUESTER_CHAT
 from bot.signin.digest import UNKEYED
 from bot.signin.request import Phone
 from bot.simulator.client import Chat, TeamsClient, button, texts, verbs

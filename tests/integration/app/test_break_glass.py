@@ -12,7 +12,8 @@ from sqlalchemy import select, update
 
 from bot.simulator.client import Chat, texts
 from bot.simulator.connector import Posted
-from bot.store.models import EventRow, ReviewRow
+from bot.store.models.approvals import ReviewRow
+from bot.store.models.audit import EventRow
 from tests.integration.app.conftest import MakeBot
 from tests.integration.app.test_approver import LOGIN_REQUEST, click, sso, submitters
 from tests.support.running_bot import (

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from bot.preflight.facts import POLICY_NAME
-from bot.settings.model import Preflight
+from bot.settings.values import Preflight
 from bot.simulator.client import TENANT, Chat, button
 from bot.simulator.connector import Posted
 from bot.simulator.policies import CALLING, IP_PHONE

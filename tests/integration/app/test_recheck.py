@@ -7,7 +7,7 @@ import sqlite3
 
 import pytest
 
-from bot.settings.model import REQUESTER_CHAT
+from bot.settings.values import REQUESTER_CHAT
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import Call, Fault, FaultKind
 from bot.simulator.tenant import PERMISSIONS, Account, GraphApi

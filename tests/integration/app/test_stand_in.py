@@ -11,7 +11,8 @@ from sqlalchemy import insert, select, update
 from bot.simulator.client import Chat, texts
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Person, Scenario
-from bot.store.models import EventRow, StandInRow
+from bot.store.models.approvals import StandInRow
+from bot.store.models.audit import EventRow
 from tests.integration.app.conftest import MakeBot
 from tests.support.running_bot import (
     ADELE,

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from bot.settings.model import REQUESTER_CHAT
+from bot.settings.values import REQUESTER_CHAT
 from bot.simulator.client import TENANT, TeamsClient, button
 from bot.simulator.scenario import Scenario
 from tests.integration.app.conftest import MakeBot

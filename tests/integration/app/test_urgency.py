@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import update
 
 from bot.simulator.client import Chat, texts
-from bot.store.models import RequestRow
+from bot.store.models.requests import RequestRow
 from tests.integration.app.conftest import MakeBot
 from tests.support.running_bot import (
     ALEX,

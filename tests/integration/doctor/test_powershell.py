@@ -9,7 +9,7 @@ import pytest
 
 from bot.doctor import FindingState
 from bot.doctor.powershell import versions
-from bot.settings.model import Environment, Gateway
+from bot.settings.values import Environment, Gateway
 from tests.integration.doctor.conftest import MakeHarness
 
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 from alembic import command
 from sqlalchemy import Connection, create_engine, select, text, update
 
-from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import asking, drafts
 from bot.phones.issue import Notice
 from bot.phones.region import Region
 from bot.signin.outcome import PhoneStatus
@@ -17,7 +17,8 @@ from bot.signin.snapshot import RequestSnapshot
 from bot.store import snapshots
 from bot.store.database import BLOCKING, Database, engine_url
 from bot.store.migrate import configuration
-from bot.store.models import BatchRow, PhoneRow, RequestRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from tests.support import jobs
 
 
@@ -31,7 +32,7 @@ async def snapshot_of(database: Database, request_id: str) -> RequestSnapshot:
 async def request_approval(database: Database, request_id: str, batch_size: int | None) -> None:
     request = await jobs.load(database, request_id)
     async with database.write() as tx:
-        assert await lifecycle.request_approval(
+        assert await asking.request_approval(
             tx,
             jobs.NOTIFY,
             request,
@@ -70,7 +71,7 @@ async def end(database: Database, request_id: str, cause: str) -> None:
 async def retry(database: Database, request_id: str) -> RequestSnapshot:
     request = await jobs.load(database, request_id)
     async with database.write() as tx:
-        drafted = await lifecycle.draft_retry(
+        drafted = await drafts.draft_retry(
             tx, jobs.NOTIFY, jobs.new_request(), request, jobs.utc_now()
         )
     assert drafted is not None

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import update
 
 from bot.lifecycle import batches as lifecycle
+from bot.lifecycle import polling, reconciliation, submission
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
 from bot.signin.outcome import PhoneResult, PhoneStatus
@@ -18,7 +19,7 @@ from bot.store import batches, leases, snapshots
 from bot.store.batches import Batch
 from bot.store.database import Database
 from bot.store.leases import LeaseLostError
-from bot.store.models import PhoneRow
+from bot.store.models.requests import PhoneRow
 from tests.support import jobs, rows
 
 MINUTE = timedelta(minutes=1)
@@ -43,7 +44,7 @@ async def acknowledge(
 ) -> bool:
     now = jobs.utc_now()
     async with database.write() as tx:
-        return await lifecycle.acknowledge(
+        return await submission.acknowledge(
             tx,
             batch,
             remote_batch_id or f"remote-{batch.id}",
@@ -57,14 +58,14 @@ async def acknowledge(
 async def requeue(database: Database, batch: Batch, wait: timedelta = timedelta(0)) -> bool:
     now = jobs.utc_now()
     async with database.write() as tx:
-        return await lifecycle.requeue(
+        return await submission.requeue(
             tx, jobs.NOTIFY, batch, not_before=now + wait, error="429", now=now
         )
 
 
 async def mark_unknown(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await lifecycle.mark_unknown(
+        return await submission.mark_unknown(
             tx, batch, due_at=jobs.utc_now(), error="timeout", now=jobs.utc_now()
         )
 
@@ -76,20 +77,22 @@ async def ask_approver(database: Database, batch: Batch) -> Batch:
     unknown = await load(database, batch.id)
     async with database.write() as tx:
         assert await leases.acquire(tx, unknown, owner="a", now=now, lease_until=now + MINUTE)
-        assert await lifecycle.ask_approver(tx, jobs.NOTIFY, unknown, owner="a", error="", now=now)
+        assert await reconciliation.ask_approver(
+            tx, jobs.NOTIFY, unknown, owner="a", error="", now=now
+        )
     return await load(database, batch.id)
 
 
 async def confirm_not_run(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await lifecycle.confirm_not_run(
+        return await reconciliation.confirm_not_run(
             tx, jobs.NOTIFY, batch, actor=jobs.APPROVER, now=jobs.utc_now()
         )
 
 
 async def reject(database: Database, batch: Batch, message: str) -> bool:
     async with database.write() as tx:
-        return await lifecycle.reject(tx, jobs.NOTIFY, batch, message, jobs.utc_now())
+        return await submission.reject(tx, jobs.NOTIFY, batch, message, jobs.utc_now())
 
 
 async def submitted(database: Database, batch: Batch) -> Batch:
@@ -134,12 +137,12 @@ async def mark_sending(
     database: Database, batch: Batch, owner: str = "a", wait: timedelta = timedelta(0)
 ) -> bool:
     async with database.write() as tx:
-        return await lifecycle.mark_sending(tx, batch, owner=owner, now=jobs.utc_now() + wait)
+        return await submission.mark_sending(tx, batch, owner=owner, now=jobs.utc_now() + wait)
 
 
 async def release_unsent(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await lifecycle.release_unsent(tx, jobs.NOTIFY, batch, now=jobs.utc_now())
+        return await submission.release_unsent(tx, jobs.NOTIFY, batch, now=jobs.utc_now())
 
 
 async def test_claim_is_unsent_until_it_is_marked(database: Database) -> None:
@@ -305,8 +308,8 @@ async def test_next_owner_polls_batch_after_lease_expires(database: Database) ->
     }
     async with database.write() as tx:
         with pytest.raises(LeaseLostError):
-            await lifecycle.report(tx, held_by_a, results, owner="a", now=now)
-        assert not await lifecycle.complete(tx, jobs.NOTIFY, held_by_a, owner="a", now=now)
+            await polling.report(tx, held_by_a, results, owner="a", now=now)
+        assert not await polling.complete(tx, jobs.NOTIFY, held_by_a, owner="a", now=now)
     assert await rows.dump(database) == before
 
 
@@ -326,9 +329,9 @@ async def test_report_matches_results_by_account_and_hardware_id(database: Datab
     }
     now = jobs.utc_now()
     async with database.write() as tx:
-        assert await lifecycle.report(tx, polled, results, owner="a", now=now) == 2
-        assert await lifecycle.report(tx, polled, results, owner="a", now=now) == 2
-        assert await lifecycle.complete(tx, jobs.NOTIFY, polled, owner="a", now=now)
+        assert await polling.report(tx, polled, results, owner="a", now=now) == 2
+        assert await polling.report(tx, polled, results, owner="a", now=now) == 2
+        assert await polling.complete(tx, jobs.NOTIFY, polled, owner="a", now=now)
     snapshot = await snapshot_of(database, request_id)
     assert [phone.status for phone in snapshot.phones.items] == [
         PhoneStatus.SIGNED_IN,
@@ -352,7 +355,7 @@ async def test_report_keeps_result_once_stored(database: Database) -> None:
     async with database.write() as tx:
         for status in (PhoneStatus.SIGNED_IN, PhoneStatus.IN_PROGRESS, PhoneStatus.FAILED):
             results = {key: PhoneResult(status)}
-            assert await lifecycle.report(tx, polled, results, owner="a", now=now) == 1
+            assert await polling.report(tx, polled, results, owner="a", now=now) == 1
     assert (await snapshot_of(database, request_id)).phones_by_status.signed_in == 1
 
 
@@ -368,7 +371,7 @@ async def test_report_counts_no_phone_as_ended_that_was_not_sent(database: Datab
         phone_key("lobby0@contoso.com", "80-5E-C0-00-00-00"): PhoneResult(PhoneStatus.SIGNED_IN)
     }
     async with database.write() as tx:
-        assert await lifecycle.report(tx, polled, results, owner="a", now=jobs.utc_now()) == 0
+        assert await polling.report(tx, polled, results, owner="a", now=jobs.utc_now()) == 0
     assert await rows.dump(database) == before
 
 

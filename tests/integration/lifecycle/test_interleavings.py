@@ -22,12 +22,12 @@ from bot.commands.context import Context, Rules
 from bot.commands.dispatcher import Dispatcher
 from bot.commands.roles import Roles
 from bot.directory import Profile
-from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import asking as lifecycle
 from bot.lifecycle.starts import windows_of
 from bot.runner.deadlines import Deadlines
 from bot.runner.projection import Projection
 from bot.runner.starts import Starts
-from bot.settings.model import Exports
+from bot.settings.values import Exports
 from bot.signin.policy import quorum
 from bot.signin.policy.facts import Actor
 from bot.signin.policy.model import Group, Policy, Rule, Stage
@@ -38,7 +38,9 @@ from bot.simulator.client import button, texts
 from bot.store import audit_reading, policy_facts
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database
-from bot.store.models import BatchRow, EventRow, VoteRow
+from bot.store.models.approvals import VoteRow
+from bot.store.models.audit import EventRow
+from bot.store.models.batches import BatchRow
 from bot.store.requests import Request
 from bot.words import Words
 from cards.types import CardKind, View

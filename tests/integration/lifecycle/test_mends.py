@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from bot.lifecycle import mend_changes, mending
+from bot.lifecycle import drafts, mend_changes, mending
 from bot.lifecycle import mends as lifecycle
 from bot.lifecycle import preflight as preflight_lifecycle
 from bot.lifecycle import requests as request_lifecycle
@@ -23,7 +23,8 @@ from bot.signin.digest import Digests
 from bot.store import account_checks, mends
 from bot.store.database import Database, Transaction
 from bot.store.mends import Mend
-from bot.store.models import EventRow, MendChangeRow, MendRow
+from bot.store.models.accounts import MendChangeRow, MendRow
+from bot.store.models.audit import EventRow
 from bot.words import Words
 from tests.support import jobs
 from tests.support.jobs import ADMIN, APPROVER, NOTIFY, utc_now
@@ -38,7 +39,7 @@ async def checked_draft(database: Database, phones: int = 2) -> str:
     """A draft whose accounts all need an IP phone policy."""
     now = utc_now()
     async with database.write() as tx:
-        request_id = await request_lifecycle.draft(
+        request_id = await drafts.draft(
             tx, NOTIFY, jobs.new_request(), jobs.roster(phones), now, check_accounts=True
         )
     until = now + timedelta(minutes=1)
@@ -437,7 +438,7 @@ async def test_access_that_another_replica_vouches_for_is_not_asked_for(
 
     async def lose_access(when: datetime) -> bool:
         async with database.write() as tx:
-            return await mending.lose_access(tx, NOTIFY, request, mend, "", now=when)
+            return await mending.lose_access(tx, NOTIFY, request, mend, when, reason="")
 
     assert not await lose_access(utc_now())
     assert (await load(database, mend.id)).access_wanted_since is None
@@ -451,4 +452,4 @@ async def test_access_that_teams_denies_is_asked_for_while_the_lease_lasts(
     assert await approve(database, mend)
     request = await jobs.load(database, mend.request_id)
     async with database.write() as tx:
-        assert await mending.lose_access(tx, NOTIFY, request, mend, "no", now=utc_now())
+        assert await mending.lose_access(tx, NOTIFY, request, mend, utc_now(), reason="no")

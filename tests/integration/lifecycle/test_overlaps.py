@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 from sqlalchemy import select, text, update
 
+from bot.lifecycle import asking, drafts
+from bot.lifecycle import overlaps as overlap_lifecycle
 from bot.lifecycle import requests as lifecycle
-from bot.lifecycle.requests import OverlapUnexplainedError
+from bot.lifecycle.overlaps import OverlapUnexplainedError
 from bot.phones.issue import Column
 from bot.phones.region import Region
 from bot.phones.roster import Roster, RosterRow
@@ -21,7 +23,8 @@ from bot.signin.overlap import Overlap
 from bot.signin.request import Person, RequestState
 from bot.store import overlaps
 from bot.store.database import Database
-from bot.store.models import EventRow, PhoneRow, RequestRow
+from bot.store.models.audit import EventRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from bot.store.requests import Request
 from tests.support import jobs, rows
 
@@ -45,7 +48,7 @@ async def draft(
     ]
     new = replace(jobs.new_request(), requester=requester, tenant_id=tenant)
     async with database.write() as tx:
-        return await lifecycle.draft(
+        return await drafts.draft(
             tx, jobs.NOTIFY, new, Roster("phones.csv", roster, (), ()), jobs.utc_now()
         )
 
@@ -53,7 +56,7 @@ async def draft(
 async def ask(database: Database, request_id: str, reason: str = "phones were swapped") -> bool:
     request = await jobs.load(database, request_id)
     async with database.write() as tx:
-        return await lifecycle.request_approval(
+        return await asking.request_approval(
             tx,
             jobs.NOTIFY,
             request,
@@ -68,7 +71,7 @@ async def ask(database: Database, request_id: str, reason: str = "phones were sw
 async def explain(database: Database, request_id: str, reason: str) -> bool:
     request = await jobs.load(database, request_id)
     async with database.write() as tx:
-        return await lifecycle.explain_overlap(
+        return await overlap_lifecycle.explain_overlap(
             tx, jobs.NOTIFY, request, reason=reason, actor=ALEX, now=jobs.utc_now()
         )
 
@@ -164,7 +167,7 @@ async def test_retry_does_not_overlap_with_the_requests_it_retries(database: Dat
         await end(database, request_id, status=PhoneStatus.UNCONFIRMED.value, cause="no-result")
         failed = await jobs.load(database, request_id)
         async with database.write() as tx:
-            retry = await lifecycle.draft_retry(
+            retry = await drafts.draft_retry(
                 tx, jobs.NOTIFY, jobs.new_request(), failed, jobs.utc_now()
             )
         assert retry is not None

@@ -9,8 +9,11 @@ import pytest
 from sqlalchemy import text, update
 
 from bot.lifecycle import batches as batch_lifecycle
+from bot.lifecycle import drafts as draft_lifecycle
 from bot.lifecycle import requests as lifecycle
-from bot.lifecycle.requests import DigestMismatchError, RegionMissingError
+from bot.lifecycle import submission
+from bot.lifecycle.asking import RegionMissingError
+from bot.lifecycle.requests import DigestMismatchError
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
 from bot.signin.digest import UNKEYED, Digests
@@ -19,7 +22,9 @@ from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.store import batches, drafts, requests, snapshots
 from bot.store.database import Database
-from bot.store.models import BatchRow, EventRow, PhoneRow, RequestRow
+from bot.store.models.audit import EventRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from tests.support import jobs, rows
 
 
@@ -214,7 +219,7 @@ async def test_cancel_stops_planned_batches_and_waits_for_sent_ones(database: Da
     states: list[RequestState] = []
     for batch in claimed:
         async with database.write() as tx:
-            assert await batch_lifecycle.requeue(
+            assert await submission.requeue(
                 tx, jobs.NOTIFY, batch, not_before=now, error="busy", now=now
             )
         states.append((await jobs.load(database, request_id)).state)
@@ -247,7 +252,7 @@ async def test_draft_retry_copies_phones_that_ended_without_sign_in(database: Da
             )
     failed = await jobs.load(database, request_id)
     async with database.write() as tx:
-        retry = await lifecycle.draft_retry(
+        retry = await draft_lifecycle.draft_retry(
             tx, jobs.NOTIFY, jobs.new_request(), failed, jobs.utc_now()
         )
     assert retry is not None
@@ -267,7 +272,9 @@ async def test_draft_retry_makes_no_request_when_no_phone_is_left(database: Data
     before = await rows.dump(database)
     async with database.write() as tx:
         assert (
-            await lifecycle.draft_retry(tx, jobs.NOTIFY, jobs.new_request(), failed, jobs.utc_now())
+            await draft_lifecycle.draft_retry(
+                tx, jobs.NOTIFY, jobs.new_request(), failed, jobs.utc_now()
+            )
             is None
         )
     assert await rows.dump(database) == before

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import select, update
 
-from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import drafts as lifecycle
 from bot.phones.issue import Notice
 from bot.phones.region import Region
 from bot.phones.roster import Roster
@@ -15,7 +15,7 @@ from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
 from bot.store import snapshots
 from bot.store.database import Database
-from bot.store.models import PhoneRow, RequestRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from tests.support import jobs
 
 

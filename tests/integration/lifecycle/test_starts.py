@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from bot.lifecycle import batches, delegations, starts
+from bot.lifecycle import asking, batches, delegations, starts
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.starts import ChangeWindow, always_open
 from bot.phones.region import Region
@@ -22,7 +22,10 @@ from bot.signin.snapshot import MissedStart, RequestSnapshot
 from bot.store import history, overlaps, slots, snapshots
 from bot.store import starts as store
 from bot.store.database import Database, Transaction
-from bot.store.models import BatchRow, EventRow, PhoneRow, PostRow, RequestRow
+from bot.store.models.audit import EventRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.chat import PostRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from bot.store.purge import purge
 from bot.store.requests import Request
 from tests.support import jobs
@@ -45,7 +48,7 @@ async def waiting(
     request_id = await jobs.draft(database, phones, first=first)
     request = await jobs.load(database, request_id)
     async with database.write() as tx:
-        assert await lifecycle.request_approval(
+        assert await asking.request_approval(
             tx,
             jobs.NOTIFY,
             request,
@@ -101,14 +104,6 @@ async def planned(database: Database, request_id: str) -> int:
             )
         )
         return len(rows.all())
-
-
-async def events(database: Database, request_id: str) -> list[str]:
-    async with database.read() as tx:
-        rows = await tx.execute(
-            select(EventRow.action).where(EventRow.request_id == request_id).order_by(EventRow.id)
-        )
-        return list(rows.scalars())
 
 
 async def snapshot_of(database: Database, request_id: str) -> RequestSnapshot:
@@ -169,7 +164,9 @@ async def test_request_starts_unless_it_is_late(
     request = await jobs.load(database, request_id)
     assert request.hold is (Hold.NONE if started else Hold.MISSED)
     assert await planned(database, request_id) == (3 if started else 0)
-    assert (await events(database, request_id))[-1] == ("start due" if started else "start missed")
+    assert (await jobs.events(database, request_id))[-1] == (
+        "start due" if started else "start missed"
+    )
     assert await start(database, request_id, now) is None
     assert await due(database, now) == []
 
@@ -183,7 +180,7 @@ async def test_of_many_replicas_one_starts_it(database: Database) -> None:
     async with database.read() as tx:
         sizes = (await tx.execute(select(BatchRow.size))).scalars().all()
     assert list(sizes) == [3]
-    assert (await events(database, request_id)).count("start due") == 1
+    assert (await jobs.events(database, request_id)).count("start due") == 1
 
 
 async def test_start_that_dies_before_its_commit_is_made_by_another_replica(
@@ -288,7 +285,7 @@ async def test_start_that_is_not_allowed_any_more_waits_for_an_approver(
     assert (await snapshot_of(database, request_id)).missed is None
     request = await jobs.load(database, request_id)
     assert request.run_by == AT + HOUR + GRACE
-    assert (await events(database, request_id))[-2:] == ["start missed", "start allowed"]
+    assert (await jobs.events(database, request_id))[-2:] == ["start missed", "start allowed"]
 
 
 async def test_rows_that_changed_since_the_approval_are_not_sent(database: Database) -> None:

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from sqlalchemy import bindparam, select, text
 
+from bot.lifecycle import asking, drafts, ending, polling, reconciliation, submission
 from bot.lifecycle import batches as batch_lifecycle
-from bot.lifecycle import ending
 from bot.lifecycle import phones as phone_lifecycle
 from bot.lifecycle import requests as request_lifecycle
 from bot.phones.region import Region
@@ -30,7 +30,9 @@ from bot.signin.transition import State, Transition
 from bot.store import batches, requests, transitions
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
-from bot.store.models import BatchRow, PhoneRow, UtcDateTime
+from bot.store.models.base import UtcDateTime
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow
 from bot.store.requests import Request
 from tests.support import jobs, rows
 from tests.support.rows import Tables
@@ -86,7 +88,7 @@ async def load(tx: Transaction, request_id: str) -> Request:
 
 async def approved(tx: Transaction, region: Region) -> str:
     """`jobs.approved` in one transaction."""
-    request_id = await request_lifecycle.draft(
+    request_id = await drafts.draft(
         tx, jobs.NOTIFY, jobs.new_request(), jobs.roster(PHONES, region), jobs.utc_now()
     )
     assert await _request_approval(tx, await load(tx, request_id))
@@ -199,7 +201,7 @@ RequestCall = Callable[[Transaction, Request], Awaitable[bool | None]]
 
 
 async def _request_approval(tx: Transaction, request: Request) -> bool:
-    return await request_lifecycle.request_approval(
+    return await asking.request_approval(
         tx,
         jobs.NOTIFY,
         request,
@@ -355,67 +357,65 @@ async def _claim(database: Database, batch: Batch) -> bool:
 async def _acknowledge(database: Database, batch: Batch) -> bool:
     now = jobs.utc_now()
     async with database.write() as tx:
-        return await batch_lifecycle.acknowledge(
+        return await submission.acknowledge(
             tx, batch, "remote", owner=OWNER, lease_until=now + MINUTE, due_at=now, now=now
         )
 
 
 async def _reject_batch(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.reject(tx, jobs.NOTIFY, batch, "no", jobs.utc_now())
+        return await submission.reject(tx, jobs.NOTIFY, batch, "no", jobs.utc_now())
 
 
 async def _requeue(database: Database, batch: Batch) -> bool:
     now = jobs.utc_now()
     async with database.write() as tx:
-        return await batch_lifecycle.requeue(
+        return await submission.requeue(
             tx, jobs.NOTIFY, batch, not_before=now, error="429", now=now
         )
 
 
 async def _release_unsent(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.release_unsent(tx, jobs.NOTIFY, batch, now=jobs.utc_now())
+        return await submission.release_unsent(tx, jobs.NOTIFY, batch, now=jobs.utc_now())
 
 
 async def _mark_unknown(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.mark_unknown(
+        return await submission.mark_unknown(
             tx, batch, due_at=jobs.utc_now(), error="timeout", now=jobs.utc_now()
         )
 
 
 async def _ask_approver(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.ask_approver(
+        return await reconciliation.ask_approver(
             tx, jobs.NOTIFY, batch, owner=OWNER, error="", now=jobs.utc_now()
         )
 
 
 async def _check_again(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.check_again(tx, batch, actor=jobs.APPROVER, now=jobs.utc_now())
+        return await reconciliation.check_again(tx, batch, actor=jobs.APPROVER, now=jobs.utc_now())
 
 
 async def _confirm_ran(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.confirm_ran(
+        return await reconciliation.confirm_ran(
             tx, batch, "remote", actor=jobs.APPROVER, now=jobs.utc_now()
         )
 
 
 async def _confirm_not_run(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.confirm_not_run(
+        return await reconciliation.confirm_not_run(
             tx, jobs.NOTIFY, batch, actor=jobs.APPROVER, now=jobs.utc_now()
         )
 
 
 async def _complete(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await batch_lifecycle.complete(
-            tx, jobs.NOTIFY, batch, owner=OWNER, now=jobs.utc_now()
-        )
+        return await polling.complete(tx, jobs.NOTIFY, batch, owner=OWNER, now=jobs.utc_now())
 
 
 async def _cancel_planned(database: Database, batch: Batch) -> None:

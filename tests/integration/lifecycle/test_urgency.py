@@ -16,7 +16,7 @@ from bot.signin.request import Person
 from bot.store import people, requests, reviews
 from bot.store import stand_ins as stand_in_rows
 from bot.store.database import Database
-from bot.store.models import RequestRow
+from bot.store.models.requests import RequestRow
 from bot.store.purge import purge
 from bot.store.requests import Request
 from bot.store.stand_ins import StandIn

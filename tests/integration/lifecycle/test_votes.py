@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from bot.lifecycle import approvals, votes
+from bot.lifecycle import asking as asking_lifecycle
 from bot.lifecycle import policy as policy_lifecycle
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle.approvals import Ballot, Outcome
@@ -220,7 +221,7 @@ async def test_two_requests_at_once_do_not_exceed_the_limit(database: Database) 
 
     async def ask(request: Request) -> bool:
         async with database.write() as tx:
-            return await lifecycle.request_approval(
+            return await asking_lifecycle.request_approval(
                 tx,
                 jobs.NOTIFY,
                 request,

@@ -9,14 +9,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import drafts as lifecycle
 from bot.preflight.clocks import DEADLINE, SAFE, SETTLES, Window, window
 from bot.signin.batch import MAX_PHONES_PER_BATCH
 from bot.signin.outcome import PhoneStatus
 from bot.signin.snapshot import ProvisioningWindows
 from bot.store import drafts, snapshots, windows
 from bot.store.database import Database
-from bot.store.models import PhoneRow
+from bot.store.models.requests import PhoneRow
 from tests.support import jobs
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from bot.lifecycle import asking, drafts
 from bot.lifecycle import preflight as lifecycle
 from bot.lifecycle import requests as request_lifecycle
+from bot.lifecycle.asking import NothingReadyError
 from bot.lifecycle.preflight import UnknownAccountError
-from bot.lifecycle.requests import NothingReadyError
 from bot.phones.issue import Severity
 from bot.preflight.facts import AccountFacts, Plans, TenantFacts, Unknown, UnknownReason
 from bot.preflight.reader import FactReader
@@ -67,7 +68,7 @@ def runner(
 
 async def draft(database: Database, phones: int) -> str:
     async with database.write() as tx:
-        return await request_lifecycle.draft(
+        return await drafts.draft(
             tx,
             jobs.NOTIFY,
             jobs.new_request(),
@@ -111,7 +112,7 @@ async def request_approval(
 ) -> bool:
     request = await jobs.load(database, request_id)
     async with database.write() as tx:
-        return await request_lifecycle.request_approval(
+        return await asking.request_approval(
             tx,
             jobs.NOTIFY,
             request,

@@ -11,8 +11,8 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
+from bot.lifecycle import asking, holds, starts
 from bot.lifecycle import batches as batch_lifecycle
-from bot.lifecycle import holds, starts
 from bot.lifecycle import requests as request_lifecycle
 from bot.phones.region import Region
 from bot.preflight.facts import AccountFacts, TenantFacts, Unknown, UnknownReason
@@ -26,7 +26,9 @@ from bot.signin.schedule import Due, Start
 from bot.signin.snapshot import AccountHold, RequestSnapshot
 from bot.store import account_checks, slots
 from bot.store.database import Database
-from bot.store.models import AccountCheckRow, BatchRow, EventRow, PhoneRow, RequestRow
+from bot.store.models.accounts import AccountCheckRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from bot.words import Words
 from tests.integration.preflight.test_drafts import (
     DISABLED,
@@ -128,14 +130,6 @@ async def planned(database: Database, request_id: str) -> list[str]:
         return list(rows.scalars())
 
 
-async def events(database: Database, request_id: str) -> list[str]:
-    async with database.read() as tx:
-        rows = await tx.execute(
-            select(EventRow.action).where(EventRow.request_id == request_id).order_by(EventRow.id)
-        )
-        return list(rows.scalars())
-
-
 async def hold_of(database: Database, request_id: str) -> AccountHold:
     hold = (await snapshot_of(database, request_id)).hold
     assert hold is not None
@@ -219,7 +213,7 @@ async def test_new_failures_hold_the_request_and_are_named(database: Database) -
     ]
     assert (hold.accounts, hold.phones, hold.total) == (2, 2, 4)
     assert await planned(database, request_id) == []
-    assert (await events(database, request_id))[-1] == "accounts checked again"
+    assert (await jobs.events(database, request_id))[-1] == "accounts checked again"
 
 
 async def test_failures_that_were_included_hold_nothing(database: Database) -> None:
@@ -257,7 +251,7 @@ async def test_continuing_leaves_out_the_accounts_that_fail_and_sends_the_rest(
         FAILED_CHECK,
     )
     assert phone.message == "The account is disabled."
-    assert (await events(database, request_id))[-1] == "continued without"
+    assert (await jobs.events(database, request_id))[-1] == "continued without"
     assert not await continue_without(database, request_id)
 
 
@@ -398,7 +392,7 @@ async def due(database: Database, phones: int = 2) -> str:
     await check(database, Reader(), request_id)
     request, at = await jobs.load(database, request_id), later()
     async with database.write() as tx:
-        assert await request_lifecycle.request_approval(
+        assert await asking.request_approval(
             tx,
             jobs.NOTIFY,
             request,

@@ -11,13 +11,13 @@ from structlog.testing import capture_logs
 
 from bot.lifecycle.notifications import Notifications
 from bot.runner.audit_watch import AuditWatch
-from bot.settings.model import REQUESTER_CHAT
+from bot.settings.values import REQUESTER_CHAT
 from bot.signin.timing import Timing
 from bot.store import audit, audit_progress, conversations
 from bot.store.audit_progress import Progress
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database, Transaction
-from bot.store.models import EventRow
+from bot.store.models.audit import EventRow
 from bot.words import Words
 from tests.support import jobs, rows
 from tests.support.tampering import unprotect

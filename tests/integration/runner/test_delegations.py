@@ -22,6 +22,7 @@ from bot.identity.token_service import Account, TokenService
 from bot.identity.tokens import CredentialTokens, Tokens
 from bot.lifecycle import batches as batch_lifecycle
 from bot.lifecycle import delegations as lifecycle
+from bot.lifecycle import submission
 from bot.phones.region import Region
 from bot.runner.context import WorkerContext
 from bot.runner.gateways import Gateways
@@ -34,7 +35,7 @@ from bot.simulator.entra import APP_ID, BOT, SECRET
 from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Scenario
 from bot.store import batches
 from bot.store.database import Database
-from bot.store.models import PostRow
+from bot.store.models.chat import PostRow
 from tests.support import jobs
 from tests.support.waiting import PATIENCE, until
 from tests.support.worker_harness import FAST, SUBMIT_TIMEOUT, Date, World, opened
@@ -331,7 +332,7 @@ async def test_time_without_a_delegation_is_not_counted_as_silence(database: Dat
     )
     request = await jobs.load(database, request_id)
     async with database.write() as tx:
-        assert await batch_lifecycle.acknowledge(
+        assert await submission.acknowledge(
             tx, batch, "AB-12", owner="a", lease_until=due_at, due_at=due_at, now=due_at
         )
         assert await lifecycle.grant(tx, request, now, actor=jobs.APPROVER, now=now)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.lifecycle import batches as lifecycle
+from bot.lifecycle import reconciliation, submission
 from bot.phones.region import Region
 from bot.runner.submission import Submission
 from bot.signin.request import RequestState
@@ -29,11 +30,13 @@ async def answered_not_run(database: Database, batch: Batch) -> None:
     """The batch's outcome became unknown, and an approver answered that it did not run."""
     now = jobs.utc_now()
     async with database.write() as tx:
-        assert await lifecycle.mark_unknown(tx, batch, due_at=now, error="timeout", now=now)
+        assert await submission.mark_unknown(tx, batch, due_at=now, error="timeout", now=now)
         unknown = await batches.load(tx, batch.id)
         assert unknown is not None
-        assert await lifecycle.ask_approver(tx, jobs.NOTIFY, unknown, owner="", error="", now=now)
-        assert await lifecycle.confirm_not_run(
+        assert await reconciliation.ask_approver(
+            tx, jobs.NOTIFY, unknown, owner="", error="", now=now
+        )
+        assert await reconciliation.confirm_not_run(
             tx, jobs.NOTIFY, unknown, actor=jobs.APPROVER, now=now
         )
 

@@ -22,7 +22,7 @@ from bot.store import conversations, locks, posts, publisher_leases
 from bot.store import database as store
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database, Transaction
-from bot.store.models import PublisherLeaseRow
+from bot.store.models.chat import PublisherLeaseRow
 from tests.support import jobs
 from tests.support.waiting import PATIENCE
 from tests.support.worker_harness import FAST

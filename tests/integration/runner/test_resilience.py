@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from bot.gateway import BatchReport, BatchSummary, UnknownBatchError
 from bot.lifecycle import batches as lifecycle
+from bot.lifecycle import reconciliation, submission
 from bot.phones.region import Region
 from bot.runner.reconciliation import TooManyCandidatesError, find
 from bot.signin.batch import BatchState
@@ -23,7 +24,7 @@ from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from bot.store import batches, slots
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
-from bot.store.models import BatchRow
+from bot.store.models.batches import BatchRow
 from tests.support import jobs, worker_harness
 from tests.support.waiting import Clock
 from tests.support.worker_harness import FAST, Date, World, poll_until
@@ -59,7 +60,7 @@ async def claim(database: Database, owner: str = "a") -> list[Batch]:
 async def acknowledge(database: Database, batch: Batch, remote_batch_id: str) -> bool:
     now = jobs.utc_now()
     async with database.write() as tx:
-        return await lifecycle.acknowledge(
+        return await submission.acknowledge(
             tx, batch, remote_batch_id, owner="a", lease_until=now, due_at=now, now=now
         )
 
@@ -206,10 +207,12 @@ async def test_batch_that_needs_a_person_keeps_its_slot(database: Database) -> N
     first, *_ = await claim(database)
     now = jobs.utc_now()
     async with database.write() as tx:
-        assert await lifecycle.mark_unknown(tx, first, due_at=now, error="timeout", now=now)
+        assert await submission.mark_unknown(tx, first, due_at=now, error="timeout", now=now)
         unknown = await batches.load(tx, first.id)
         assert unknown is not None
-        assert await lifecycle.ask_approver(tx, jobs.NOTIFY, unknown, owner="", error="", now=now)
+        assert await reconciliation.ask_approver(
+            tx, jobs.NOTIFY, unknown, owner="", error="", now=now
+        )
     assert await claim(database) == []
 
 

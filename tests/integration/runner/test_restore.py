@@ -13,7 +13,8 @@ from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.simulator.scenario import Scenario
 from bot.store.database import Database
-from bot.store.models import BatchRow, PhoneRow, RequestRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from tests.support import jobs, worker_harness
 
 OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"

@@ -14,7 +14,7 @@ from bot.signin.snapshot import RequestSnapshot
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from bot.store import asked_retries, drafts
 from bot.store.database import Database
-from bot.store.models import PhoneRow
+from bot.store.models.requests import PhoneRow
 from tests.support import jobs, rows, worker_harness
 from tests.support.worker_harness import PATIENCE, World
 

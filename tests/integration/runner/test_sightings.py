@@ -27,7 +27,7 @@ from bot.simulator.scenario import Call, Scenario
 from bot.simulator.tenant import PERMISSIONS, GraphApi
 from bot.simulator.tenant import SignInLog as Log
 from bot.store.database import Database
-from bot.store.models import PhoneRow
+from bot.store.models.requests import PhoneRow
 from tests.support import jobs, rows, worker_harness
 from tests.support.worker_harness import PATIENCE, World
 

@@ -17,7 +17,7 @@ from bot.signin.batch import BatchState
 from bot.signin.request import RequestState
 from bot.simulator.scenario import Scenario
 from bot.store.database import Database
-from bot.store.models import BatchRow
+from bot.store.models.batches import BatchRow
 from tests.support import jobs, worker_harness
 from tests.support.worker_harness import PATIENCE
 

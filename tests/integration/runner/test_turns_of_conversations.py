@@ -13,7 +13,7 @@ from bot.runner.publisher import Publisher
 from bot.store import conversations, posts
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database
-from bot.store.models import PostRow
+from bot.store.models.chat import PostRow
 from tests.support import jobs
 from tests.support.worker_harness import FAST
 

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.lifecycle import batches as lifecycle
+from bot.lifecycle import reconciliation as lifecycle
 from bot.runner.worker import Worker
 from bot.signin.batch import BatchState
 from bot.signin.request import RequestState
@@ -18,7 +18,7 @@ from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from bot.store import batches
 from bot.store.batches import Batch
 from bot.store.database import Database
-from bot.store.models import BatchRow
+from bot.store.models.batches import BatchRow
 from tests.support import jobs, rows, worker_harness
 from tests.support.worker_harness import FAST, PATIENCE, World
 

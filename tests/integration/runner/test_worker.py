@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 from bot.gateway import BatchReport
 from bot.gateway.configapi import ConfigApiGateway
 from bot.lifecycle import batches as lifecycle
+from bot.lifecycle import reconciliation, submission
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
 from bot.signin.digest import Digests
@@ -23,7 +24,8 @@ from bot.simulator.scenario import Call, Fault, FaultKind, Scenario, Statuses, S
 from bot.store import batches
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
-from bot.store.models import BatchRow, PhoneRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow
 from tests.support import jobs, worker_harness
 from tests.support.waiting import PATIENCE, Clock, until
 
@@ -182,7 +184,7 @@ async def test_batch_of_unknown_outcome_is_resubmitted_only_after_approver_confi
         async with database.write() as tx:
             batch = await batches.load(tx, question.batch_id)
             assert batch is not None
-            assert await lifecycle.confirm_not_run(
+            assert await reconciliation.confirm_not_run(
                 tx, jobs.NOTIFY, batch, actor=jobs.APPROVER, now=jobs.utc_now()
             )
         worker.wake()
@@ -385,7 +387,7 @@ async def test_lapsed_intent_becomes_unknown_when_it_may_have_been_sent(database
         batch = await claimed_by_the_dead(database)
         async with database.write() as tx:
             before = jobs.utc_now() - timedelta(minutes=1)
-            assert await lifecycle.mark_sending(tx, batch, owner="dead", now=before)
+            assert await submission.mark_sending(tx, batch, owner="dead", now=before)
         async with here.working():
             snapshot = await here.until(request_id, asks)
     assert here.simulator.configapi.submits == []

@@ -21,7 +21,7 @@ from bot.signin.request import Person
 from bot.store import audit, audit_reading, chain, people, posts
 from bot.store.chain import Anchor, Break, Fault
 from bot.store.database import Database
-from bot.store.models import EventRow, LinkRow
+from bot.store.models.audit import EventRow, LinkRow
 from bot.store.purge import purge
 from tests.support import jobs, rows
 from tests.support.tampering import unprotect

@@ -12,7 +12,7 @@ from bot.phones.region import Region
 from bot.signin.batch import BatchState
 from bot.store import batches, slots
 from bot.store.database import Database
-from bot.store.models import BatchRow
+from bot.store.models.batches import BatchRow
 from tests.support import jobs
 
 MINUTE = timedelta(minutes=1)

@@ -8,7 +8,8 @@ import pytest
 from azure.core.exceptions import ClientAuthenticationError
 from pydantic import ValidationError
 
-from bot.settings.model import DatabaseAuth, Settings
+from bot.settings.model import Settings
+from bot.settings.values import DatabaseAuth
 from bot.store import connect, requests
 from bot.store.database import Database, DatabaseError
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from sqlalchemy import update
 
-from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import drafts as lifecycle
 from bot.phones.region import Region
 from bot.phones.roster import Roster
 from bot.signin.evidence import Evidence
@@ -16,7 +16,8 @@ from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.store import snapshots
 from bot.store.database import Database
-from bot.store.models import BatchRow, PhoneRow, RequestRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from tests.support import jobs
 
 

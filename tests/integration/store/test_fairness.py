@@ -7,11 +7,13 @@ from datetime import timedelta
 from sqlalchemy import Connection, event, insert, update
 
 from bot.lifecycle import batches as lifecycle
+from bot.lifecycle import submission
 from bot.phones.region import Region
 from bot.store import posts, requests, slots
 from bot.store.batches import Batch
 from bot.store.database import Database
-from bot.store.models import PostRow, RequestRow
+from bot.store.models.chat import PostRow
+from bot.store.models.requests import RequestRow
 from tests.support import jobs
 
 HOUR = timedelta(hours=1)
@@ -27,7 +29,7 @@ async def claim(database: Database) -> list[Batch]:
 
 async def reject(database: Database, batch: Batch) -> None:
     async with database.write() as tx:
-        assert await lifecycle.reject(tx, jobs.NOTIFY, batch, "no", jobs.utc_now())
+        assert await submission.reject(tx, jobs.NOTIFY, batch, "no", jobs.utc_now())
 
 
 async def test_claim_takes_turns_between_requests_of_a_region(database: Database) -> None:

@@ -12,7 +12,7 @@ from bot.signin.history import HistoryFilter, parse
 from bot.signin.snapshot import History
 from bot.store import audit, history
 from bot.store.database import Database
-from bot.store.models import PhoneRow, RequestRow
+from bot.store.models.requests import PhoneRow, RequestRow
 from tests.support import jobs
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)

@@ -16,9 +16,9 @@ from sqlalchemy import Connection, event, select, text
 
 from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import delegations as delegation_requests
+from bot.lifecycle import drafts, polling, reconciliation, submission, urgency
 from bot.lifecycle import requests as request_lifecycle
-from bot.lifecycle import urgency
-from bot.lifecycle.requests import RetryExistsError
+from bot.lifecycle.drafts import RetryExistsError
 from bot.phones.region import Region
 from bot.signin.batch import (
     MAX_BATCHES_PER_REGION,
@@ -43,7 +43,9 @@ from bot.store.batches import Batch
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import Database, Transaction
 from bot.store.leases import LeaseLostError
-from bot.store.models import BatchRow, PostRow, RequestRow
+from bot.store.models.batches import BatchRow
+from bot.store.models.chat import PostRow
+from bot.store.models.requests import RequestRow
 from bot.store.purge import purge, sweep
 from bot.store.requests import Request
 from tests.support import jobs, rows
@@ -163,7 +165,7 @@ class Writers:
             return
         with contextlib.suppress(RetryExistsError):
             await self._write(
-                lambda tx, now: request_lifecycle.draft_retry(
+                lambda tx, now: drafts.draft_retry(
                     tx, jobs.NOTIFY, jobs.new_request(failed.tenant_id), failed, now
                 )
             )
@@ -190,7 +192,7 @@ class Writers:
             stored = await batches.load(tx, batch.id)
             # A batch that was put back holds no slot: its answer, if it comes, fills a fourth.
             if stored is not None and stored.state is not BatchState.PLANNED:
-                await lifecycle.acknowledge(
+                await submission.acknowledge(
                     tx, batch, remote, owner=self.owner, lease_until=now, due_at=now, now=now
                 )
 
@@ -219,23 +221,21 @@ class Writers:
         }
         with contextlib.suppress(LeaseLostError):
             await self._write(
-                lambda tx, now: lifecycle.report(tx, batch, results, owner=self.owner, now=now)
+                lambda tx, now: polling.report(tx, batch, results, owner=self.owner, now=now)
             )
 
     async def complete(self) -> None:
         batch = await self._acquired(BatchState.SUBMITTED)
         if batch is not None:
             await self._write(
-                lambda tx, now: lifecycle.complete(
-                    tx, jobs.NOTIFY, batch, owner=self.owner, now=now
-                )
+                lambda tx, now: polling.complete(tx, jobs.NOTIFY, batch, owner=self.owner, now=now)
             )
 
     async def requeue(self) -> None:
         batch = await self._batch(BatchState.INTENT, BatchState.UNKNOWN)
         if batch is not None:
             await self._write(
-                lambda tx, now: lifecycle.requeue(
+                lambda tx, now: submission.requeue(
                     tx, jobs.NOTIFY, batch, not_before=now, error="429", now=now
                 )
             )
@@ -244,21 +244,21 @@ class Writers:
         batch = await self._batch(BatchState.INTENT, BatchState.NEEDS_PERSON)
         if batch is not None:
             await self._write(
-                lambda tx, now: lifecycle.reject(tx, jobs.NOTIFY, batch, "refused", now)
+                lambda tx, now: submission.reject(tx, jobs.NOTIFY, batch, "refused", now)
             )
 
     async def doubt(self) -> None:
         batch = await self._batch(BatchState.INTENT)
         if batch is not None:
             await self._write(
-                lambda tx, now: lifecycle.mark_unknown(
+                lambda tx, now: submission.mark_unknown(
                     tx, batch, due_at=now, error="timeout", now=now
                 )
             )
         unknown = await self._acquired(BatchState.UNKNOWN)
         if unknown is not None:
             await self._write(
-                lambda tx, now: lifecycle.ask_approver(
+                lambda tx, now: reconciliation.ask_approver(
                     tx, jobs.NOTIFY, unknown, owner=self.owner, error="", now=now
                 )
             )
@@ -271,13 +271,13 @@ class Writers:
 
         async def answered(tx: Transaction, now: datetime) -> object:
             if answer == 0:
-                return await lifecycle.check_again(tx, batch, actor=jobs.APPROVER, now=now)
+                return await reconciliation.check_again(tx, batch, actor=jobs.APPROVER, now=now)
             if answer == 1:
-                return await lifecycle.confirm_not_run(
+                return await reconciliation.confirm_not_run(
                     tx, jobs.NOTIFY, batch, actor=jobs.APPROVER, now=now
                 )
             remote = f"remote-{batch.id}-2"
-            return await lifecycle.confirm_ran(tx, batch, remote, actor=jobs.APPROVER, now=now)
+            return await reconciliation.confirm_ran(tx, batch, remote, actor=jobs.APPROVER, now=now)
 
         await self._write(answered)
 
@@ -301,7 +301,7 @@ class Writers:
             await leases.reschedule(
                 tx, batch, owner=self.owner, due_at=now, lease_until=now, failing_since=now
             )
-            await lifecycle.mark_stalled(tx, jobs.NOTIFY, batch, owner=self.owner, now=now)
+            await polling.mark_stalled(tx, jobs.NOTIFY, batch, owner=self.owner, now=now)
 
         await self._write(stalled)
 

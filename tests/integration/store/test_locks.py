@@ -11,11 +11,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import delete, select, text, update
 
+from bot.lifecycle import asking, drafts, polling, reconciliation, submission, urgency
 from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import delegations as delegation_requests
 from bot.lifecycle import requests as request_lifecycle
-from bot.lifecycle import urgency
-from bot.lifecycle.requests import RetryExistsError
+from bot.lifecycle.drafts import RetryExistsError
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
 from bot.signin.request import RequestState
@@ -33,7 +33,7 @@ from bot.store.batches import Batch
 from bot.store.conversations import ConversationKind, ConversationReference
 from bot.store.database import MAX_WRITERS, POOL_SIZE, Database
 from bot.store.file_consents import Offer
-from bot.store.models import PostRow
+from bot.store.models.chat import PostRow
 from bot.store.purge import purge
 from tests.support import jobs, rows
 from tests.support.replicas import Replica, overlapping, replicas, until_blocked
@@ -60,7 +60,7 @@ async def claim(database: Database, owner: str = "a", tenant_id: str = jobs.TENA
 async def acknowledge(database: Database, batch: Batch, remote_batch_id: str) -> bool:
     now = jobs.utc_now()
     async with database.write() as tx:
-        return await lifecycle.acknowledge(
+        return await submission.acknowledge(
             tx, batch, remote_batch_id, owner="a", lease_until=now + HOUR, due_at=now, now=now
         )
 
@@ -79,27 +79,33 @@ async def load(database: Database, batch_id: int) -> Batch:
 
 async def complete(database: Database, batch: Batch) -> bool:
     async with database.write() as tx:
-        return await lifecycle.complete(tx, jobs.NOTIFY, batch, owner="a", now=jobs.utc_now())
+        return await polling.complete(tx, jobs.NOTIFY, batch, owner="a", now=jobs.utc_now())
 
 
 async def requeue(database: Database, batch: Batch) -> bool:
     now = jobs.utc_now()
     async with database.write() as tx:
-        return await lifecycle.requeue(tx, jobs.NOTIFY, batch, not_before=now, error="429", now=now)
+        return await submission.requeue(
+            tx, jobs.NOTIFY, batch, not_before=now, error="429", now=now
+        )
 
 
 async def confirmed_not_run(database: Database, batch: Batch) -> None:
     """planned again, since an approver said so; the answer to its submit may still arrive."""
     now = jobs.utc_now()
     async with database.write() as tx:
-        assert await lifecycle.mark_unknown(tx, batch, due_at=now, error="timeout", now=now)
+        assert await submission.mark_unknown(tx, batch, due_at=now, error="timeout", now=now)
         unknown = await batches.load(tx, batch.id)
         assert unknown is not None
         assert await leases.acquire(tx, unknown, owner="a", now=now, lease_until=now + HOUR)
-        assert await lifecycle.ask_approver(tx, jobs.NOTIFY, unknown, owner="a", error="", now=now)
+        assert await reconciliation.ask_approver(
+            tx, jobs.NOTIFY, unknown, owner="a", error="", now=now
+        )
         asked = await batches.load(tx, batch.id)
         assert asked is not None
-        assert await lifecycle.confirm_not_run(tx, jobs.NOTIFY, asked, actor=jobs.APPROVER, now=now)
+        assert await reconciliation.confirm_not_run(
+            tx, jobs.NOTIFY, asked, actor=jobs.APPROVER, now=now
+        )
 
 
 async def events(database: Database, request_id: str) -> Counter[str]:
@@ -205,7 +211,7 @@ async def test_poll_without_news_does_not_deadlock_with_delegation_of_its_reques
     async def failed() -> None:
         async with other.write() as tx:
             await leases.reschedule(tx, batch, owner="a", due_at=now, lease_until=now + HOUR)
-            await lifecycle.mark_stalled(tx, jobs.NOTIFY, batch, owner="a", now=now)
+            await polling.mark_stalled(tx, jobs.NOTIFY, batch, owner="a", now=now)
 
     async with one.write() as tx:
         await requests.touch(tx, request_id)
@@ -392,7 +398,7 @@ async def test_retry_is_drafted_once_by_overlapping_clicks(two: tuple[Replica, R
     async def retry(database: Database) -> str:
         try:
             async with database.write() as tx:
-                drafted = await request_lifecycle.draft_retry(
+                drafted = await drafts.draft_retry(
                     tx, jobs.NOTIFY, jobs.new_request(), failed, jobs.utc_now()
                 )
         except RetryExistsError as error:
@@ -496,21 +502,23 @@ async def test_answer_of_an_approver_counts_once(two: tuple[Replica, Replica]) -
     (batch,) = await claim(one)
     now = jobs.utc_now()
     async with one.write() as tx:
-        assert await lifecycle.mark_unknown(tx, batch, due_at=now, error="timeout", now=now)
+        assert await submission.mark_unknown(tx, batch, due_at=now, error="timeout", now=now)
         unknown = await batches.load(tx, batch.id) or pytest.fail("no batch")
         assert await leases.acquire(tx, unknown, owner="a", now=now, lease_until=now + HOUR)
-        await lifecycle.ask_approver(tx, jobs.NOTIFY, unknown, owner="a", error="", now=now)
+        await reconciliation.ask_approver(tx, jobs.NOTIFY, unknown, owner="a", error="", now=now)
     asked = await load(one, batch.id)
 
     async def not_run(database: Database) -> bool:
         async with database.write() as tx:
-            return await lifecycle.confirm_not_run(
+            return await reconciliation.confirm_not_run(
                 tx, jobs.NOTIFY, asked, actor=jobs.APPROVER, now=now
             )
 
     async def ran(database: Database) -> bool:
         async with database.write() as tx:
-            return await lifecycle.confirm_ran(tx, asked, "remote", actor=jobs.APPROVER, now=now)
+            return await reconciliation.confirm_ran(
+                tx, asked, "remote", actor=jobs.APPROVER, now=now
+            )
 
     assert await overlapping(one, not_run(one), ran(other)) == (True, False)
     assert (await load(one, batch.id)).state is BatchState.PLANNED
@@ -527,7 +535,7 @@ async def test_lease_is_not_taken_while_its_owner_records_results(
 
     async def report() -> int:
         async with one.write() as tx:
-            return await lifecycle.report(tx, batch, {}, owner="a", now=later)
+            return await polling.report(tx, batch, {}, owner="a", now=later)
 
     async def end() -> bool:
         async with other.write() as tx:
@@ -613,7 +621,7 @@ async def test_approval_is_not_requested_for_draft_that_is_purged_meanwhile(
 
     async def ask() -> bool:
         async with other.write() as tx:
-            return await request_lifecycle.request_approval(
+            return await asking.request_approval(
                 tx,
                 jobs.NOTIFY,
                 request,

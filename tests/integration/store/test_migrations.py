@@ -32,7 +32,8 @@ from bot.signin.request import RequestState
 from bot.store import audit_reading, migrate
 from bot.store.conversations import ConversationKind
 from bot.store.database import BLOCKING, Database, engine_url, migrate_to_head
-from bot.store.models import Base, UtcDateTime
+from bot.store.models import Base
+from bot.store.models.base import UtcDateTime
 from cards.types import CardKind
 
 FIRST = "0001"

@@ -10,7 +10,8 @@ from sqlalchemy import update
 from bot.mending.mend import OPEN_MEND_STATES, WORKING_STATES, MendState
 from bot.store import people
 from bot.store.database import Database
-from bot.store.models import MendChangeRow, MendRow, RequestRow
+from bot.store.models.accounts import MendChangeRow, MendRow
+from bot.store.models.requests import RequestRow
 from tests.integration.lifecycle.test_mends import approve, end, load, undo, waiting
 from tests.support import jobs, rows
 

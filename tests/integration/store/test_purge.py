@@ -10,7 +10,7 @@ from bot.lifecycle import requests as lifecycle
 from bot.mending.mend import WORKING_STATES, MendState
 from bot.store import posts, requests
 from bot.store.database import Database
-from bot.store.models import MendRow
+from bot.store.models.accounts import MendRow
 from bot.store.purge import purge
 from tests.integration.lifecycle.test_mends import waiting as waiting_mend
 from tests.support import jobs, outbox, rows

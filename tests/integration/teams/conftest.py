@@ -14,7 +14,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from pydantic import SecretStr
 
-from bot.settings.model import Environment, Gateway, Settings
+from bot.settings.model import Settings
+from bot.settings.values import Environment, Gateway
 from bot.teams.edge import open_edge
 from bot.words import Words
 from tests.support.teams import ALEX, TENANT, FakeConnector, RecordingChat

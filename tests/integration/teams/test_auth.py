@@ -18,7 +18,8 @@ from jwt.algorithms import RSAAlgorithm
 
 from bot.settings import model
 from bot.settings.clouds import HOSTS, Cloud
-from bot.settings.model import Environment, Gateway, Settings
+from bot.settings.model import Settings
+from bot.settings.values import Environment, Gateway
 from tests.integration.teams.conftest import Serve, served
 from tests.support.teams import TENANT, RecordingChat, activity, click
 

@@ -16,7 +16,7 @@ STATE_TABLES = frozenset({"RequestRow", "BatchRow", "PhoneRow", "MendRow", "Mend
 STATE_COLUMNS = frozenset({"state", "status"})
 #: Functions that hand the columns they are given on to an UPDATE: no caller may give them a state.
 PASS_COLUMNS_ON = frozenset(
-    {"touch", "requeue", "apply", "_planned_again", "_requeue", "_want_reason"}
+    {"touch", "requeue", "apply", "planned_again", "_requeue", "want_reason"}
 )
 #: Functions that may set columns that are not written out: those of their callers, which are watched,
 #: or of their own, none of which is a state.
@@ -189,9 +189,9 @@ def test_functions_that_pass_columns_on_are_known() -> None:
         if node.args.kwarg is not None
     }
     # `record` inserts, `failed` logs, `mend_ended` formats.
-    # `_transition`, `transition` and `_submitted` hand on to `apply`, which is ruled.
+    # `_transition`, `transition`, `change` and `submitted` hand on to `apply`, which is ruled.
     audited = {"record", "record_once"}  # events have no state
-    ruled = {"_transition", "transition", "_submitted"}
+    ruled = {"_transition", "transition", "change", "submitted"}
     assert passing - audited - ruled - {"failed", "mend_ended"} == PASS_COLUMNS_ON
 
 

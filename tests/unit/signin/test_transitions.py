@@ -15,13 +15,18 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from bot.lifecycle import asking as asking_functions
 from bot.lifecycle import batches as batch_functions
+from bot.lifecycle import drafts as draft_functions
 from bot.lifecycle import ending as ending_functions
 from bot.lifecycle import mend_changes as mend_change_functions
 from bot.lifecycle import mending as mending_functions
 from bot.lifecycle import mends as mend_functions
 from bot.lifecycle import phones as phone_functions
+from bot.lifecycle import polling as polling_functions
+from bot.lifecycle import reconciliation as reconciliation_functions
 from bot.lifecycle import requests as request_functions
+from bot.lifecycle import submission as submission_functions
 from bot.mending import change, mend
 from bot.mending.change import ChangeState
 from bot.mending.mend import MendState
@@ -49,10 +54,15 @@ TABLES = (
     Ruled(
         request.TRANSITIONS,
         RequestState,
-        (request_functions, ending_functions),
+        (draft_functions, asking_functions, request_functions, ending_functions),
         frozenset({"draft", "draft_retry"}),
     ),
-    Ruled(batch.TRANSITIONS, BatchState, (batch_functions,), frozenset({"plan"})),
+    Ruled(
+        batch.TRANSITIONS,
+        BatchState,
+        (batch_functions, submission_functions, polling_functions, reconciliation_functions),
+        frozenset({"plan"}),
+    ),
     Ruled(outcome.TRANSITIONS, PhoneStatus, (phone_functions,), frozenset()),
     Ruled(
         mend.TRANSITIONS, MendState, (mend_functions, mending_functions), frozenset({"draft_mend"})
@@ -241,6 +251,8 @@ def test_transitions_are_applied_only_in_lifecycle() -> None:
         "bot.lifecycle.mend_changes",
         "bot.lifecycle.mends",
         "bot.lifecycle.phones",
+        "bot.lifecycle.polling",
+        "bot.lifecycle.reconciliation",
         "bot.lifecycle.requests",
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from bot.store.models import UtcDateTime
+from bot.store.models.base import UtcDateTime
 
 revision = "0008"
 down_revision = "0007"

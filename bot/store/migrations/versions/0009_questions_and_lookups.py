@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from bot.store.models import UtcDateTime
+from bot.store.models.base import UtcDateTime
 
 revision = "0009"
 down_revision = "0008"

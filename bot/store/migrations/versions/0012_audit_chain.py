@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from bot.store import chain
-from bot.store.models import UtcDateTime
+from bot.store.models.base import UtcDateTime
 
 revision = "0012"
 down_revision = "0011"

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from bot.store.models import BigId, UtcDateTime
+from bot.store.models.base import BigId, UtcDateTime
 
 revision = "0013"
 down_revision = "0012"
