@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from sqlalchemy import make_url
 
 from bot.directory.client import SCOPE as GRAPH
 from bot.directory.graph import GraphDirectory
@@ -27,7 +29,7 @@ from bot.simulator.scenario import Call, Scenario
 from bot.simulator.server import Simulator
 from bot.store import conversations
 from bot.store.conversations import ConversationKind, ConversationReference
-from bot.store.database import Database, migrate_to_head
+from bot.store.database import Database
 from tests.support.jobs import utc_now
 from tests.support.waiting import Clock, until
 
@@ -98,7 +100,8 @@ def settings_of_nobody_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
 
 
 @pytest.fixture
-async def make_harness(tmp_path: Path) -> AsyncIterator[MakeHarness]:
+async def make_harness(tmp_path: Path, migrated: Path) -> AsyncIterator[MakeHarness]:
+    empty_tables = migrated
     async with AsyncExitStack() as stack:
 
         async def make(
@@ -120,7 +123,7 @@ async def make_harness(tmp_path: Path) -> AsyncIterator[MakeHarness]:
             database = Database(settings.database)
             stack.push_async_callback(database.close)
             if migrated:
-                await asyncio.to_thread(migrate_to_head, settings.database)
+                shutil.copy(empty_tables, make_url(settings.database).database or "")
             if known_channels:
                 async with database.write() as tx:
                     for each in ("a:chat", CHANNEL):
