@@ -254,5 +254,7 @@ class Submission:
                 **request_columns,
             )
 
-        await context.record(requeue)
+        if await context.record(requeue):
+            # The only line for what no answer of the SIP Gateway explains, such as too short a lease.
+            log.info("batch.requeued", request=batch.request_id, batch=batch.id, reason=error)
         context.changed()
