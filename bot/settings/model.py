@@ -85,7 +85,7 @@ CommaSeparated = Annotated[tuple[str, ...], NoDecode]
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="OFFHOOK_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="OFFHOOK_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     environment: Environment = Field(
