@@ -16,6 +16,7 @@ FOUNDATION = Bicep(INFRA / "main.bicep")
 SERVICE = Bicep(INFRA / "bot.bicep")
 VAULT = Bicep(INFRA / "modules" / "vault.bicep")
 ALERTS = Bicep(INFRA / "modules" / "alerts.bicep")
+LOG_ALERTS = Bicep(INFRA / "modules" / "log-alerts.bicep")
 # Set by azd itself: https://learn.microsoft.com/azure/developer/azure-developer-cli/manage-environment-variables
 FROM_AZD = {"AZURE_ENV_NAME", "AZURE_LOCATION", "SERVICE_BOT_IMAGE_NAME"}
 READ_BY_AZD = {"AZURE_RESOURCE_GROUP", "AZURE_CONTAINER_REGISTRY_ENDPOINT"}
@@ -271,31 +272,49 @@ def test_at_least_one_replica_runs() -> None:
 
 
 def test_alerts_query_events_that_the_service_logs() -> None:
-    queried = set(re.findall(r'"([a-z]+\.[a-z_]+)"', ALERTS.text))
-    source = "\n".join(path.read_text() for path in (PROJECT / "bot").rglob("*.py"))
+    queried = set(re.findall(r'"([a-z_]+\.[a-z_-]+)"', LOG_ALERTS.text))
+    source = service_source()
     logged = {
-        *re.findall(r'\blog\.\w+\)?\(\s*"([a-z]+\.[a-z_]+)"', source),
+        *re.findall(r'\blog\.\w+\)?\(\s*"([a-z_]+\.[a-z_]+)"', source),
         *(f"{loop}.round_failed" for loop in re.findall(r'\bLoop\("([^"]+)"', source)),
     }
     actions = json.loads((PROJECT / "tests/unit/contract.json").read_text())["audit_actions"]
     logged |= {f"audit.{action.replace(' ', '_')}" for action in actions}
     for service in re.findall(r'\bOutages\("([^"]+)"', source):
         logged |= {f"{service}.unavailable", f"{service}.recovered"}
-    assert len(queried) > 10
+    assert len(queried) > 20
     assert queried <= logged
 
 
+def test_faults_are_all_unexpected_failures() -> None:
+    """Whatever is logged with a stack trace, except where somebody is told at once."""
+    [query] = re.findall(r"name: 'faults'.+?query: '(.+?)'", LOG_ALERTS.text, re.DOTALL)
+    named = set(re.findall(r'"([a-z]+\.[a-z_]+)"', query))
+    suffixes = tuple(re.findall(r'endswith "(\.[a-z_]+)"', query))
+    source = service_source()
+    failures = set(re.findall(r'\blog\.exception\(\s*"([a-z_]+\.[a-z_]+)"', source))
+    failures |= set(re.findall(r'"([a-z_]+\.digest_mismatched)"', source))
+    unnamed = {each for each in failures if not each.endswith(suffixes)} - named
+    assert unnamed == {"doctor.check_crashed"}
+
+
 def test_alerts_all_have_a_runbook() -> None:
-    kinds = {"Microsoft.Insights/metricAlerts", "Microsoft.Insights/scheduledQueryRules"}
+    kinds = {"Microsoft.Insights/metricAlerts"}
     alerts = {
         each.value("name").removeprefix("${name}-")
         for each in ALERTS.of("resource").values()
         if each.resource_type in kinds
     }
+    alerts |= set(re.findall(r"^    name: '([a-z-]+)'$", LOG_ALERTS.text, re.MULTILINE))
+    assert len(alerts) > 10
     runbooks = re.findall(
         r"^### `(.+)`$", (PROJECT / "docs/operations.md").read_text(), re.MULTILINE
     )
     assert alerts == set(runbooks)
+
+
+def service_source() -> str:
+    return "\n".join(path.read_text() for path in (PROJECT / "bot").rglob("*.py"))
 
 
 def parameters(bicep: Bicep) -> dict[str, list[str]]:
