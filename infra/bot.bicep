@@ -43,7 +43,7 @@ var tags = {
   'azd-service-name': 'bot'
 }
 var port = 3978
-// In the file system of the container: docs/policy.md.
+// Read when this is compiled; empty: no policy. docs/policy.md says how to change it.
 var policyFolder = '/etc/offhook'
 var policyName = 'policy.toml'
 var policy = loadTextContent('policy/policy.toml')
