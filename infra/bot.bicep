@@ -29,6 +29,12 @@ param runAs string
 param approvals string
 param notifications string
 
+@description('true if the URL of the audit\'s webhook and its key are in the key vault.')
+param withAuditWebhook string
+
+@description('Settings that may be empty, by the names of their variables. An empty one leaves the default of Offhook.')
+param settings object = {}
+
 @description('Age of ended requests to delete whenever the app starts, such as 90d; empty: none.')
 param purgeOlderThan string = ''
 
@@ -37,6 +43,15 @@ var tags = {
   'azd-service-name': 'bot'
 }
 var port = 3978
+// Read when this is compiled; empty: no policy. docs/policy.md says how to change it.
+var policyFolder = '/etc/offhook'
+var policyName = 'policy.toml'
+var policy = loadTextContent('policy/policy.toml')
+var withPolicy = !empty(policy)
+var optional = [for each in items(settings): {
+  name: each.key
+  value: each.value
+}]
 // Debian's CA bundle: libpq verifies the server's name and certificate against it.
 var authorities = '/etc/ssl/certs/ca-certificates.crt'
 var vaultSecrets = 'https://${name}${environment().suffixes.keyvaultDns}/secrets'
@@ -119,6 +134,24 @@ resource bot 'Microsoft.App/containerApps@2025-01-01' = {
           name: 'app-password'
           keyVaultUrl: '${vaultSecrets}/app-password'
           identity: botIdentity.id
+        }
+      ] : [], withAuditWebhook == 'true' ? [
+        {
+          name: 'audit-webhook'
+          keyVaultUrl: '${vaultSecrets}/audit-webhook'
+          identity: botIdentity.id
+        }
+        {
+          name: 'audit-webhook-key'
+          keyVaultUrl: '${vaultSecrets}/audit-webhook-key'
+          identity: botIdentity.id
+        }
+      ] : [], withPolicy ? [
+        {
+          // No secret, but the only file that Container Apps mounts without a storage account and its key.
+          name: 'policy'
+          #disable-next-line use-secure-value-for-secure-inputs
+          value: policy
         }
       ] : [])
       ingress: {
@@ -235,12 +268,32 @@ resource bot 'Microsoft.App/containerApps@2025-01-01' = {
               name: 'OFFHOOK_NOTIFICATIONS'
               value: notifications
             }
-          ], withSecret == 'true' ? [
+          ], optional, withSecret == 'true' ? [
             {
               name: 'OFFHOOK_APP_PASSWORD'
               secretRef: 'app-password'
             }
+          ] : [], withAuditWebhook == 'true' ? [
+            {
+              name: 'OFFHOOK_AUDIT_WEBHOOK'
+              secretRef: 'audit-webhook'
+            }
+            {
+              name: 'OFFHOOK_AUDIT_WEBHOOK_KEY'
+              secretRef: 'audit-webhook-key'
+            }
+          ] : [], withPolicy ? [
+            {
+              name: 'OFFHOOK_POLICY'
+              value: '${policyFolder}/${policyName}'
+            }
           ] : [])
+          volumeMounts: withPolicy ? [
+            {
+              volumeName: 'policy'
+              mountPath: policyFolder
+            }
+          ] : []
           probes: [
             {
               type: 'Startup'
@@ -275,6 +328,18 @@ resource bot 'Microsoft.App/containerApps@2025-01-01' = {
           ]
         }
       ]
+      volumes: withPolicy ? [
+        {
+          name: 'policy'
+          storageType: 'Secret'
+          secrets: [
+            {
+              secretRef: 'policy'
+              path: policyName
+            }
+          ]
+        }
+      ] : []
       // Never zero: the loops that poll batches run in this container.
       scale: {
         minReplicas: sizes[size].minReplicas

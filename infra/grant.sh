@@ -17,7 +17,8 @@
 #   next      prints who has to do what next
 #
 # Reads from the environment, or else from azd: AZURE_ENV_NAME, AZURE_TENANT_ID, OFFHOOK_APP_ID,
-# OFFHOOK_ACCOUNTS, OFFHOOK_APP_TYPE, OFFHOOK_RUN_AS, DEPLOY_IDENTITY_PRINCIPAL_ID, DEPLOY_SUBJECT. Azure public cloud only.
+# OFFHOOK_ACCOUNTS, OFFHOOK_APP_TYPE, OFFHOOK_RUN_AS, OFFHOOK_STEP_UP, DEPLOY_IDENTITY_PRINCIPAL_ID,
+# DEPLOY_SUBJECT. Azure public cloud only.
 set -euo pipefail
 
 graph=https://graph.microsoft.com/v1.0
@@ -34,6 +35,7 @@ graph_role_management_read_directory=483bed4a-2ad3-4361-a73b-c83ccdbdc53c
 graph_audit_log_read_all=b0afded3-3588-46d8-8b3d-9842eff778da
 graph_application_read_all=9a5d68dd-52b0-4cc2-bd40-abcf44ac3a30
 graph_administrative_unit_read_all=134fd756-38ce-4afd-ba33-e9623dbe66c2
+graph_authentication_context_read_all=381f742f-e1f8-4309-b4ab-e3d91ae4c5c1
 config_api_user_impersonation=e60370c1-e451-437e-aa6e-d76df38e5f15
 # https://learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference
 teams_administrator=69091246-20e8-4a56-aa4d-066075b2a7a8
@@ -198,8 +200,8 @@ basic() {
         delegate "$app" "$config_api" user_impersonation "Teams administration, with the approver's permissions and no more"
         delegate "$app" "$graph_api" User.Read "Microsoft Graph: reads who signed in"
     fi
-    permit "$app" "$graph_api" "$graph_user_read_all" "User.Read.All: names of requesters and approvers, and which accounts exist"
-    permit "$app" "$graph_api" "$graph_group_member_read_all" "GroupMember.Read.All: membership in the requester and approver groups"
+    permit "$app" "$graph_api" "$graph_user_read_all" "User.Read.All: names of requesters, approvers, and stand-ins, which of them are guests, and which accounts exist"
+    permit "$app" "$graph_api" "$graph_group_member_read_all" "GroupMember.Read.All: membership in the groups of requesters, approvers, the escalation, and a policy"
 }
 
 reading() {
@@ -215,6 +217,9 @@ reading() {
     permit "$app" "$graph_api" "$graph_application_read_all" "Application.Read.All: whether Conditional Access can exclude the SIP Gateway's applications"
     if allows_units; then
         permit "$app" "$graph_api" "$graph_administrative_unit_read_all" "AdministrativeUnit.Read.All: which accounts are in the administrative units of OFFHOOK_ACCOUNTS"
+    fi
+    if [[ -n ${OFFHOOK_STEP_UP:-} ]]; then
+        permit "$app" "$graph_api" "$graph_authentication_context_read_all" "AuthenticationContext.Read.All: whether the tenant has the authentication context of OFFHOOK_STEP_UP"
     fi
 }
 
@@ -307,6 +312,7 @@ next() {
     need OFFHOOK_APP_ID "Run register first."
     local given="OFFHOOK_APP_ID=$OFFHOOK_APP_ID OFFHOOK_APP_TYPE=${OFFHOOK_APP_TYPE:-SingleTenant} OFFHOOK_RUN_AS=${OFFHOOK_RUN_AS:-approver}"
     if [[ -n ${OFFHOOK_ACCOUNTS:-} ]]; then given+=" OFFHOOK_ACCOUNTS=$(printf %q "$OFFHOOK_ACCOUNTS")"; fi
+    if [[ -n ${OFFHOOK_STEP_UP:-} ]]; then given+=" OFFHOOK_STEP_UP=$(printf %q "$OFFHOOK_STEP_UP")"; fi
     cat <<END
 
 Offhook runs${DEPLOY_ADDRESS:+ at $DEPLOY_ADDRESS}. Two steps remain:

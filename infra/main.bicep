@@ -32,6 +32,14 @@ param appId string = ''
 @secure()
 param appPassword string = ''
 
+@description('URL (https) to which each event of the audit is posted. Stored in a key vault, since it may contain a secret; set it with `azd env set-secret`.')
+@secure()
+param auditWebhook string = ''
+
+@description('With it: the secret that signs what is posted. Stored in a key vault; set it with `azd env set-secret`.')
+@secure()
+param auditWebhookKey string = ''
+
 @description('Which key binds approvals to what runs, as a number. A new number makes a new key: see docs/operations.md.')
 @minLength(1)
 param digestKeyNumber string = '1'
@@ -75,6 +83,8 @@ var tags = {
 }
 var name = 'offhook-${uniqueString(subscription().id, environmentName, location)}'
 var withSecret = !empty(appPassword)
+// With only one of the two, the deployment of the app fails and names the other.
+var withAuditWebhook = !empty(auditWebhook) || !empty(auditWebhookKey)
 var digestKeyName = 'digest-key-${digestKeyNumber}'
 
 resource group 'Microsoft.Resources/resourceGroups@2024-03-01' = {
@@ -158,13 +168,39 @@ module vault 'modules/vault.bicep' = {
   }
 }
 
-module secret 'modules/app-password.bicep' = if (withSecret) {
+module appPasswordSecret 'modules/secret.bicep' = if (withSecret) {
   name: 'app-password'
   scope: group
   params: {
     name: vault.outputs.name
+    secretName: 'app-password'
+    contentType: 'client secret of the bot'
+    value: appPassword
     readerPrincipalId: identities.outputs.botPrincipalId
-    appPassword: appPassword
+  }
+}
+
+module auditWebhookSecret 'modules/secret.bicep' = if (!empty(auditWebhook)) {
+  name: 'audit-webhook'
+  scope: group
+  params: {
+    name: vault.outputs.name
+    secretName: 'audit-webhook'
+    contentType: 'URL of the webhook of the audit'
+    value: auditWebhook
+    readerPrincipalId: identities.outputs.botPrincipalId
+  }
+}
+
+module auditWebhookKeySecret 'modules/secret.bicep' = if (!empty(auditWebhookKey)) {
+  name: 'audit-webhook-key'
+  scope: group
+  params: {
+    name: vault.outputs.name
+    secretName: 'audit-webhook-key'
+    contentType: 'key of the webhook of the audit'
+    value: auditWebhookKey
+    readerPrincipalId: identities.outputs.botPrincipalId
   }
 }
 
@@ -225,3 +261,4 @@ output OFFHOOK_OAUTH_CONNECTION string = bot.outputs.connectionName
 output DEPLOY_SUBJECT string = bot.outputs.subjectIdentifier
 output DEPLOY_DIGEST_KEY_NAME string = digestKeyName
 output DEPLOY_WITH_SECRET string = withSecret ? 'true' : 'false'
+output DEPLOY_WITH_AUDIT_WEBHOOK string = withAuditWebhook ? 'true' : 'false'

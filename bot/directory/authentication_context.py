@@ -16,9 +16,9 @@ from bot.directory import reading
 from bot.directory.batch import Answer, Batches, Query, Refusal
 from bot.directory.client import GraphClient
 from bot.directory.conditional_access import MAX_PAGES
+from bot.directory.permissions import CONTEXTS
 from bot.preflight.facts import Known
 
-CONTEXTS = "AuthenticationContext.Read.All"
 POLICIES = "Policy.Read.All"
 
 

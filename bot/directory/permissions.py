@@ -60,3 +60,5 @@ PERMISSIONS = (
 #: Only if accounts are limited to administrative units; tested by reading each of them.
 UNITS = "AdministrativeUnit.Read.All"
 UNITS_CHECK = "graph-units"
+#: Only if approvals need a step-up; tested by the doctor's check of it.
+CONTEXTS = "AuthenticationContext.Read.All"

@@ -73,7 +73,7 @@ class PolicyWatch:
         try:
             content = lifecycle.read(path)
             digest = sha256(content).hexdigest()
-            if digest in (self._policy.hash, self._wrong):
+            if digest == self._wrong or (digest == self._policy.hash and not self._wrong):
                 return
             policy = parse(content, anyone_approves=self._anyone_approves)
             self._policy = replace(policy, break_glass=self._policy.break_glass)

@@ -41,7 +41,7 @@ from bot.settings.values import (
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        env_prefix="OFFHOOK_", env_file=".env", extra="ignore", frozen=True
+        env_prefix="OFFHOOK_", env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True
     )
 
     environment: Environment = Field(

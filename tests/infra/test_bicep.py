@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import json
 import re
 from collections.abc import Iterable
@@ -17,11 +16,12 @@ FOUNDATION = Bicep(INFRA / "main.bicep")
 SERVICE = Bicep(INFRA / "bot.bicep")
 VAULT = Bicep(INFRA / "modules" / "vault.bicep")
 ALERTS = Bicep(INFRA / "modules" / "alerts.bicep")
+LOG_ALERTS = Bicep(INFRA / "modules" / "log-alerts.bicep")
 # Set by azd itself: https://learn.microsoft.com/azure/developer/azure-developer-cli/manage-environment-variables
 FROM_AZD = {"AZURE_ENV_NAME", "AZURE_LOCATION", "SERVICE_BOT_IMAGE_NAME"}
 READ_BY_AZD = {"AZURE_RESOURCE_GROUP", "AZURE_CONTAINER_REGISTRY_ENDPOINT"}
 # Parameters that are about a secret without being one.
-PUBLIC = {"withSecret", "digestKeyName", "digestKeyNumber"}
+PUBLIC = {"withSecret", "secretName", "digestKeyName", "digestKeyNumber", "withAuditWebhook"}
 REQUIRED = {
     "Microsoft.App/containerApps",
     "Microsoft.App/managedEnvironments",
@@ -134,10 +134,15 @@ def test_parameter_file_matches_parameters(bicep: Bicep) -> None:
     assert all(declared[name].has_default for name in missing), missing
 
 
-def test_service_parameters_come_from_azd_or_foundation() -> None:
-    """azd does not prompt for this file: a variable missing from its environment would be empty."""
-    names = {name for names in parameters(SERVICE).values() for name in names}
-    assert names <= FROM_AZD | set(FOUNDATION.of("output"))
+def test_service_parameters_come_from_azd_or_foundation_or_have_a_default() -> None:
+    """azd leaves out a parameter whose variable is missing from its environment."""
+    present = FROM_AZD | set(FOUNDATION.of("output"))
+    missing = {name for name, used in parameters(SERVICE).items() if not set(used) <= present}
+    declared = SERVICE.of("param")
+    assert {name for name in missing if not declared[name].has_default} == set()
+    assert missing == {"settings", "purgeOlderThan"}
+    assert "env: concat([" in SERVICE.text
+    assert "], optional, " in SERVICE.text, "values inside an object are not left out, but empty"
 
 
 def test_foundation_outputs_are_all_read() -> None:
@@ -150,7 +155,7 @@ def test_foundation_outputs_are_all_read() -> None:
 def test_secrets_are_secure_and_never_output() -> None:
     for bicep in every():
         for name, parameter in bicep.of("param").items():
-            secret = re.search("password|secret|key", name, re.IGNORECASE)
+            secret = re.search("password|secret|key|webhook|^value$", name, re.IGNORECASE)
             if secret and name not in PUBLIC:
                 assert "secure" in parameter.decorators, f"{bicep.path.name}: {name}"
                 outputs = bicep.of("output").values()
@@ -172,18 +177,26 @@ def test_digest_key_is_generated_once_and_kept() -> None:
 
 
 def test_vault_secrets_are_referenced_with_the_identity_that_may_read_them() -> None:
-    names: set[str] = set()
-    for module in ("vault", "secret"):
-        reader = FOUNDATION.of("module")[module].value("params", "readerPrincipalId")
+    modules = FOUNDATION.of("module")
+    names = {modules["vault"].value("params", "digestKeyName")}
+    names |= {
+        each.value("params", "secretName")
+        for each in modules.values()
+        if each.target == "modules/secret.bicep"
+    }
+    for module in modules.values():
+        if module.target not in ("modules/vault.bicep", "modules/secret.bicep"):
+            continue
+        reader = module.value("params", "readerPrincipalId")
         assert reader == "identities.outputs.botPrincipalId"
-        resources = Bicep(INFRA / FOUNDATION.of("module")[module].target).of("resource")
+        resources = Bicep(INFRA / module.target).of("resource")
         [secret] = [
             name
             for name, each in resources.items()
             if each.resource_type == "Microsoft.KeyVault/vaults/secrets"
         ]
         assert resources["read"].value("scope") == secret
-        names.add(resources[secret].value("name"))
+    assert names == {"digestKeyName", "app-password", "audit-webhook", "audit-webhook-key"}
     referenced = re.findall(
         r"name: '([\w-]+)'\s+keyVaultUrl: '\$\{vaultSecrets\}/(\S+)'\s+identity: (\S+)",
         SERVICE.text,
@@ -191,13 +204,28 @@ def test_vault_secrets_are_referenced_with_the_identity_that_may_read_them() -> 
     assert referenced == [
         ("digest-key", "${digestKeyName}", "botIdentity.id"),
         ("app-password", "app-password", "botIdentity.id"),
+        ("audit-webhook", "audit-webhook", "botIdentity.id"),
+        ("audit-webhook-key", "audit-webhook-key", "botIdentity.id"),
     ]
-    assert names == {"digestKeyName", "app-password"}
     mounted = re.findall(r"name: '(OFFHOOK_\w+)'\s+secretRef: '([\w-]+)'", SERVICE.text)
     assert mounted == [
         ("OFFHOOK_DIGEST_KEY", "digest-key"),
         ("OFFHOOK_APP_PASSWORD", "app-password"),
+        ("OFFHOOK_AUDIT_WEBHOOK", "audit-webhook"),
+        ("OFFHOOK_AUDIT_WEBHOOK_KEY", "audit-webhook-key"),
     ]
+
+
+def test_policy_is_mounted_as_the_file_that_the_setting_names() -> None:
+    template = SERVICE.of("resource")["bot"].properties("properties", "template")
+    volume = (template["volumes"].text or b"").decode()
+    assert re.search(r"storageType: 'Secret'\s+secrets: \[\s+\{\s+secretRef: 'policy'\s+", volume)
+    assert "path: policyName" in volume
+    assert re.search(r"volumeName: 'policy'\s+mountPath: policyFolder", SERVICE.text)
+    assert "value: '${policyFolder}/${policyName}'" in SERVICE.text
+    assert SERVICE.text.count("withPolicy ? [") == 4, (
+        "an empty file is none: secret, setting, mount"
+    )
 
 
 def test_database_has_no_passwords_and_no_public_address() -> None:
@@ -217,18 +245,12 @@ def test_role_assignments_are_least_privilege() -> None:
     assert assigned == {
         ("registry", "7f951dda-4ed3-4680-a7ca-43fe172d538d"),  # AcrPull
         ("vault", "4633458b-17de-408a-b874-0445c86b69e6"),  # Key Vault Secrets User
-        ("app-password", "4633458b-17de-408a-b874-0445c86b69e6"),
+        ("secret", "4633458b-17de-408a-b874-0445c86b69e6"),
     }
     for bicep in every():
         for resource in bicep.of("resource").values():
             if resource.resource_type == "Microsoft.Authorization/roleAssignments":
                 assert resource.value("scope") in ("registry", "secret", "digestKey")
-
-
-def test_environment_variables_are_settings() -> None:
-    names = set(re.findall(r"name: '(OFFHOOK_\w+)'", SERVICE.text))
-    assert len(names) > 10
-    assert names <= settings()
 
 
 def test_probe_paths_are_served() -> None:
@@ -250,53 +272,55 @@ def test_at_least_one_replica_runs() -> None:
 
 
 def test_alerts_query_events_that_the_service_logs() -> None:
-    queried = set(re.findall(r'"([a-z]+\.[a-z_]+)"', ALERTS.text))
-    source = "\n".join(path.read_text() for path in (PROJECT / "bot").rglob("*.py"))
+    queried = set(re.findall(r'"([a-z_]+\.[a-z_-]+)"', LOG_ALERTS.text))
+    source = service_source()
     logged = {
-        *re.findall(r'\blog\.\w+\)?\(\s*"([a-z]+\.[a-z_]+)"', source),
+        *re.findall(r'\blog\.\w+\)?\(\s*"([a-z_]+\.[a-z_]+)"', source),
         *(f"{loop}.round_failed" for loop in re.findall(r'\bLoop\("([^"]+)"', source)),
     }
     actions = json.loads((PROJECT / "tests/unit/contract.json").read_text())["audit_actions"]
     logged |= {f"audit.{action.replace(' ', '_')}" for action in actions}
     for service in re.findall(r'\bOutages\("([^"]+)"', source):
         logged |= {f"{service}.unavailable", f"{service}.recovered"}
-    assert len(queried) > 10
+    assert len(queried) > 20
     assert queried <= logged
 
 
+def test_faults_are_all_unexpected_failures() -> None:
+    """Whatever is logged with a stack trace, except where somebody is told at once."""
+    [query] = re.findall(r"name: 'faults'.+?query: '(.+?)'", LOG_ALERTS.text, re.DOTALL)
+    named = set(re.findall(r'"([a-z]+\.[a-z_]+)"', query))
+    suffixes = tuple(re.findall(r'endswith "(\.[a-z_]+)"', query))
+    source = service_source()
+    failures = set(re.findall(r'\blog\.exception\(\s*"([a-z_]+\.[a-z_]+)"', source))
+    failures |= set(re.findall(r'"([a-z_]+\.digest_mismatched)"', source))
+    unnamed = {each for each in failures if not each.endswith(suffixes)} - named
+    assert unnamed == {"doctor.check_crashed"}
+
+
 def test_alerts_all_have_a_runbook() -> None:
-    kinds = {"Microsoft.Insights/metricAlerts", "Microsoft.Insights/scheduledQueryRules"}
+    kinds = {"Microsoft.Insights/metricAlerts"}
     alerts = {
         each.value("name").removeprefix("${name}-")
         for each in ALERTS.of("resource").values()
         if each.resource_type in kinds
     }
+    alerts |= set(re.findall(r"^    name: '([a-z-]+)'$", LOG_ALERTS.text, re.MULTILINE))
+    assert len(alerts) > 10
     runbooks = re.findall(
         r"^### `(.+)`$", (PROJECT / "docs/operations.md").read_text(), re.MULTILINE
     )
     assert alerts == set(runbooks)
 
 
+def service_source() -> str:
+    return "\n".join(path.read_text() for path in (PROJECT / "bot").rglob("*.py"))
+
+
 def parameters(bicep: Bicep) -> dict[str, list[str]]:
     """Returns the names of azd's variables in each value of the parameter file."""
     file = json.loads(bicep.path.with_suffix(".parameters.json").read_text())
     return {
-        name: re.findall(r"\$\{(\w+)", parameter["value"])
+        name: re.findall(r"\$\{(\w+)", json.dumps(parameter["value"]))
         for name, parameter in file["parameters"].items()
-    }
-
-
-def settings() -> set[str]:
-    """Returns the OFFHOOK_* names of the fields of `Settings`, parsed from its source.
-
-    The service's packages are not installed in this environment.
-    """
-    tree = ast.parse((PROJECT / "bot" / "settings" / "model.py").read_text())
-    [model] = [
-        node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == "Settings"
-    ]
-    return {
-        f"OFFHOOK_{statement.target.id.upper()}"
-        for statement in model.body
-        if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name)
     }

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from fnmatch import fnmatch
-from typing import Any, cast
+from typing import Any
 
 import pytest
 import yaml
 
 from tests.infra.bicep import INFRA, PROJECT
-from tests.infra.test_bicep import settings
 from tests.infra.tools import passes
 
 IMAGE = (INFRA / "Dockerfile").read_text()
@@ -128,8 +127,3 @@ def test_compose_file_exposes_database_only_to_bot() -> None:
     assert COMPOSE["services"]["database"]["networks"] == ["inside"]
     assert "ports" not in COMPOSE["services"]["database"]
     assert COMPOSE["networks"]["inside"]["internal"]
-
-
-def test_compose_file_sets_only_settings() -> None:
-    environment = cast(dict[str, str], COMPOSE["services"]["bot"]["environment"])
-    assert set(environment) <= settings()

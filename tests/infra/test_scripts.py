@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bot.directory.permissions import PERMISSIONS, UNITS, Tier
+from bot.directory.permissions import CONTEXTS, PERMISSIONS, UNITS, Tier
 from tests.infra.bicep import INFRA
 from tests.infra.tools import TOOLS, passes, script
 
@@ -204,6 +204,16 @@ def test_grant_reading_covers_administrative_units_only_if_accounts_are_limited_
             file.write(f"administrativeUnits/{UNIT}\tid\t{UNIT}\n")
     grant(directory, "--apply", "reading", OFFHOOK_ACCOUNTS=accounts)
     assert (ids_of(UNITS)[0] in permitted(directory)) is granted
+
+
+@pytest.mark.parametrize("context", ["c1", ""])
+def test_grant_reading_covers_the_authentication_context_only_if_there_is_a_step_up(
+    directory: Directory, context: str
+) -> None:
+    grant(directory, "--apply", "reading", OFFHOOK_STEP_UP=context)
+    assert (ids_of(CONTEXTS)[0] in permitted(directory)) is (context != "")
+    line = f" OFFHOOK_STEP_UP={context} infra/grant.sh consent roles"
+    assert (line in grant(directory, "next", OFFHOOK_STEP_UP=context)) is (context != "")
 
 
 def test_grant_registers_the_permissions_of_the_default(directory: Directory) -> None:

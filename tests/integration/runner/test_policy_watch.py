@@ -65,6 +65,23 @@ async def test_new_file_is_in_force_and_a_wrong_one_is_said_once(
     assert changes == [first.hash, second.hash, first.hash]
 
 
+async def test_correction_is_said_even_if_it_is_the_policy_in_force(
+    database: Database, tmp_path: Path
+) -> None:
+    """It ends the alert; and the same mistake is said again."""
+    path = tmp_path / "policy.toml"
+    path.write_text(FIRST)
+    watch = watching(path, database, lambda: None)
+    await watch.check()
+    with capture_logs() as logs:
+        for text in ("", FIRST, FIRST, "", FIRST):
+            path.write_text(text)
+            await watch.check()
+    events = [line["event"] for line in logs if line["event"].startswith("policy.")]
+    assert events == ["policy.invalid", "policy.loaded"] * 2
+    assert await loaded(database) == [FIRST]
+
+
 async def test_replicas_record_a_change_once(database: Database, tmp_path: Path) -> None:
     path = tmp_path / "policy.toml"
     path.write_text(FIRST)
