@@ -11,8 +11,13 @@ from dotenv import dotenv_values
 from bot.settings.model import Settings
 
 _PREFIX = "OFFHOOK_"
-_TEST_PREFIXES = ("OFFHOOK_TEST_", "OFFHOOK_CHAOS_")  # read by the tests
-_RESERVED = frozenset({"OFFHOOK_PREFLIGHT"})  # promised, but not in use yet
+#: Read by the tests.
+_TEST_PREFIXES = (
+    "OFFHOOK_TEST_",
+    "OFFHOOK_CHAOS_",
+    "OFFHOOK_STATEFUL_",
+    "OFFHOOK_INTERLEAVINGS",
+)
 
 
 def variable_names() -> frozenset[str]:
@@ -26,7 +31,7 @@ def variable_names() -> frozenset[str]:
 def unknown_settings(names: Iterable[str]) -> dict[str, str]:
     """Returns the names that no setting has, each with the most similar setting, "" if there is none."""
     known = {f"{_PREFIX}{field}".upper() for field in Settings.model_fields}
-    unknown = sorted(set(names) - known - _RESERVED)
+    unknown = sorted(set(names) - known)
     return {name: _nearest(name, known) for name in unknown if not name.startswith(_TEST_PREFIXES)}
 
 

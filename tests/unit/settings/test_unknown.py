@@ -33,7 +33,13 @@ def test_unknown_settings_accepts_every_setting() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["OFFHOOK_TEST_BROWSER", "OFFHOOK_CHAOS_SEED", "OFFHOOK_PREFLIGHT"]
+    "name",
+    [
+        "OFFHOOK_TEST_BROWSER",
+        "OFFHOOK_CHAOS_SEED",
+        "OFFHOOK_STATEFUL_EXAMPLES",
+        "OFFHOOK_PREFLIGHT",
+    ],
 )
 def test_unknown_settings_accepts_test_and_reserved_variables(name: str) -> None:
     assert unknown_settings([name]) == {}
