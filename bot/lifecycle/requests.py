@@ -23,7 +23,7 @@ from bot.signin.overlap import Overlap, Verdict, judge
 from bot.signin.request import Hold, Person, RequestState
 from bot.signin.schedule import GRACE, Start
 from bot.signin.transition import Transition
-from bot.store import audit, drafts, evidence, locks, overlaps, requests, transitions
+from bot.store import audit, drafts, evidence, locks, overlaps, requests, shown, transitions
 from bot.store.account_checks import Preflight
 from bot.store.chain import timestamp
 from bot.store.database import Transaction
@@ -312,7 +312,7 @@ async def request_approval(
         batch_size=batch_size,
         run_at=start.at if start else None,
     )
-    current = replace(current, batch_size=batch_size)
+    current = replace(current, batch_size=batch_size, reason=reason, ticket=told.ticket)
     gathered = (await evidence.gather(tx, current, now)).document()
     await tx.execute(
         update(RequestRow)
@@ -328,6 +328,7 @@ async def request_approval(
         actor,
         reason=reason,
         digest=sealed,
+        shown=await shown.load(tx, current, now),
         **ticket,
         **_counted(found),
         **_told(start.at if start else None),
@@ -381,7 +382,14 @@ async def explain_overlap(
         state_version=RequestRow.version + 1,
     )
     await audit.record(
-        tx, request.id, "overlap explained", now, actor, reason=reason, **_counted(found)
+        tx,
+        request.id,
+        "overlap explained",
+        now,
+        actor,
+        reason=reason,
+        shown=await shown.load(tx, replace(current, reason=reason), now),
+        **_counted(found),
     )
     await notify.approval_requested(tx, request, now)
     return True

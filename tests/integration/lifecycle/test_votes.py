@@ -61,8 +61,9 @@ async def approve(
     policy: Policy = POLICY,
     may_start: bool = True,
     now: datetime | None = None,
+    shown: str = "",
 ) -> Outcome | Decision:
-    ballot = Ballot(actor, "", policy, voters or {}, may_start)
+    ballot = Ballot(actor, "", policy, voters or {}, may_start, shown=shown)
     async with database.write() as tx:
         return await approvals.approve(tx, jobs.NOTIFY, request, ballot, now or jobs.utc_now())
 
@@ -99,6 +100,21 @@ async def test_last_vote_starts_the_request_and_each_is_in_the_audit(database: D
     assert {each["detail"]["policy"] for each in voted} == {"first"}
     assert len((await rows.dump(database))["batches"]) == 1
     assert await approve(database, request, DAN) is Outcome.MOVED_ON
+
+
+async def test_vote_keeps_what_its_card_showed(database: Database) -> None:
+    request = await waiting(database)
+    await approve(database, request, ADA, shown="checks-01234567")
+    await approve(database, request, BEN)
+    await approve(database, request, CEM, shown="checks-89abcdef")
+    kept = {row["voter_id"]: row["shown"] for row in (await rows.dump(database))["votes"]}
+    assert kept == {"ada": "checks-01234567", "ben": "", "cem": "checks-89abcdef"}
+    events_of = await events(database, "voted", "approved")
+    assert [each["detail"].get("shown") for each in events_of] == [
+        "checks-01234567",
+        None,
+        "checks-89abcdef",
+    ]
 
 
 async def test_double_click_on_two_replicas_counts_once(database: Database) -> None:
