@@ -175,6 +175,7 @@ async def running(
             changed=lambda: publisher.wake(),
             seconds=timing.idle_seconds,
         )
+        window = windows_of(watch_policy.current, words)
         projection = Projection(
             words,
             runs_as_approver=delegations is not None,
@@ -242,6 +243,7 @@ async def running(
                 drafted=preflight.wake,
                 digests=digests,
                 check_accounts=settings.checks_accounts,
+                window=window,
             )
         )
         mending = Mending(
@@ -287,7 +289,7 @@ async def running(
             clock=utc_now,
             changed=changed,
             allowed=partial(_still_allowed, database, roles),
-            window=windows_of(watch_policy.current, words),
+            window=window,
             digests=digests,
             check_accounts=settings.checks_accounts,
             as_approver=delegations is not None,
@@ -315,7 +317,7 @@ async def running(
             changed=changed,
             run_checks=_run_checks(settings, database, session, (configapi_url, graph_url), tokens),
             link=links.make,
-            window=windows_of(watch_policy.current, words),
+            window=window,
             delegations=delegations,
             mend_delegations=mend_delegations,
             owner=owner,

@@ -29,6 +29,7 @@ _CODES = frozenset(
     {
         "before",
         "digest",
+        "opens_at",
         "outcome",
         "policy",
         "reference",

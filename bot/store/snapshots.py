@@ -34,6 +34,7 @@ from bot.signin.snapshot import (
     MissedStart,
     NewFailure,
     Page,
+    Pause,
     PhoneSnapshot,
     ReconciliationQuestion,
     RegionProgress,
@@ -122,6 +123,7 @@ async def load(
         run_typed=row.run_typed,
         scheduled=row.hold == Hold.SCHEDULED.value,
         missed=_missed(row),
+        pause=Pause(row.opens_at) if row.hold == Hold.PAUSED.value else None,
         rechecked=[Notice(n["code"], n["arguments"]) for n in row.recheck_notices],
         sightings=await sightings.of_request(tx, request_id),
         requester_upn=row.requester_upn,
@@ -216,7 +218,7 @@ async def _account_checks(tx: Transaction, request: Row[Any]) -> AccountChecks |
 
 async def _hold(tx: Transaction, request: Row[Any]) -> AccountHold | None:
     state = Hold(request.hold)
-    if state is Hold.NONE or state.before_start:
+    if state not in (Hold.CHECKING, Hold.HELD):
         return None
     checked, total = await account_checks.checked_again(tx, request.id)
     if state is Hold.CHECKING:
@@ -374,7 +376,7 @@ async def _unsettled(tx: Transaction, request_id: str) -> Sequence[int]:
 
 
 async def _waits(tx: Transaction, request: Row[Any]) -> list[RegionWait]:
-    if request.state != RequestState.RUNNING.value:
+    if request.state != RequestState.RUNNING.value or request.hold == Hold.PAUSED.value:
         return []
     planned = await tx.execute(
         select(BatchRow.region)
