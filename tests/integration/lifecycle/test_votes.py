@@ -184,6 +184,26 @@ async def test_last_vote_has_to_wait_while_voters_cannot_be_looked_up(database: 
     assert await approve(database, request, CEM, voters={"ada": ADA}) is Outcome.APPROVED
 
 
+async def test_vote_in_an_approvers_place_counts_for_them_until_its_time_is_over(
+    database: Database,
+) -> None:
+    request = await waiting(database)
+    grace = person("grace", NETOPS)
+    named = Person("eve", "Eve for Grace", stands_in_for=grace.person)
+    eve = Actor(named, jobs.TENANT, lent=NETOPS.ids)
+    assert await approve(database, request, eve) is Outcome.VOTED
+    ((kept),) = (await rows.dump(database))["votes"]
+    assert (kept["voter_id"], kept["for_id"]) == ("eve", "grace")
+    second = await approve(database, request, grace)  # who has had her say through Eve
+    assert isinstance(second, Decision)
+    assert second.reason is DenialReason.ALREADY_VOTED
+    # Looked up again, Eve stands in for nobody.
+    assert await approve(database, request, grace, voters={"eve": person("eve")}) is Outcome.VOTED
+    (void,) = await events(database, "vote void")
+    assert (void["detail"]["voter"], void["detail"]["what"]) == ("eve", "left")
+    assert await wanted(database, request) == (Wanted(("netops",), 1), Wanted(("soc",), 1))
+
+
 async def test_change_of_the_request_voids_its_votes_and_tells(database: Database) -> None:
     request = await waiting(database)
     await approve(database, request, ADA)
