@@ -85,7 +85,7 @@ paused-why = Your organization's change windows and freezes allow no sign-ins no
         [one] { $pending } phone waits
        *[other] { $pending } phones wait
     } until they do.
-paused-until = Offhook goes on by itself at { $when }.
+paused-until = Offhook continues by itself on { $when }.
 paused-never = By the policy, no window opens in the next year. Ask your Offhook operator to change the policy, or cancel the request.
 paused-sign-in = It runs with an approver's permissions, which Offhook does not keep until then. Offhook asks an approver to sign in 15 minutes before.
 paused-under-way = { $phones ->
@@ -124,7 +124,7 @@ windows-start-too-early = { $phones ->
     }).
 start-misses-windows = Phones will be too early or too late then, as the top of this card says.
 start-confirm = To keep this start, select Request approval again. Otherwise, change it.
-start-cut-short = It will probably not be over when the change window closes, at { $when }. Expected length: { $length }. What is not sent by then waits, and goes on by itself when a window is open again.
+start-cut-short = It will probably not be over when the change window closes, on { $when }. Expected length: { $length }. What is not sent by then waits, and continues by itself when a window is open again.
 
 ## Notifications
 
@@ -135,6 +135,6 @@ notification-scheduled = Request { $request }: { $approver } approved the sign-i
 notification-missed = Request { $request } did not start at its time. No password has been reset. Someone who can approve it can start it now. To see why, send status { $request } to Offhook.
 notification-paused = Request { $request } waits: your organization's change windows and freezes allow no sign-ins now. { $known ->
         [0] By the policy, none opens in the next year. Ask your Offhook operator to change the policy, or cancel the request.
-       *[other] It goes on by itself { $opens }. To stop it instead, send cancel { $request } to Offhook.
+       *[other] It continues by itself { $opens }. To stop it instead, send cancel { $request } to Offhook.
     } What was sent before is followed to the end.
 notification-withdrawn = Request { $request } was withdrawn by { $requester } before it started. Nothing was changed.

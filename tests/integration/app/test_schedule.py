@@ -382,16 +382,16 @@ async def test_start_that_outlasts_its_window_is_asked_about_and_approvers_are_t
     since = bot.now
     await bot.approve(await waiting(bot, await draft(bot)))
     await bot.wait_for_results(since=since)
-    # As if that had taken two hours.
-    long_ago = START - DAY - 2 * HOUR
+    # As if that had taken three hours.
+    long_ago = START - DAY - 3 * HOUR
     await bot.sql(update(BatchRow).values(sent_at=long_ago, seen_running_at=START - DAY))
 
     sentence = (
-        "It will probably not be over when the change window closes, at {{DATE(2026-10-21T17:00"
+        "It will probably not be over when the change window closes, on {{DATE(2026-10-21T17:00"
     )
     card = await draft(bot)
     answer = await request(bot, card, **TOMORROW)
     assert sentence in texts(answer.card)
-    assert "Expected length: About 120 minutes once started." in texts(answer.card)
+    assert "Expected length: About 3 hours once started." in texts(answer.card)
     approval = await waiting(bot, card, **TOMORROW)
     assert sentence in text_of(approval)

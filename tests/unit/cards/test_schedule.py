@@ -263,7 +263,7 @@ def test_paused_request_says_until_when_and_who_can_cancel(as_approver: bool) ->
     text = reading.text(rendered.card)
     assert rendered.summary.startswith("Waits for a change window. ")
     assert "change windows and freezes allow no sign-ins now" in text
-    assert "Offhook goes on by itself at {{DATE(2026-12-01T17:00:00Z,SHORT)}}" in text
+    assert "Offhook continues by itself on {{DATE(2026-12-01T17:00:00Z,SHORT)}}" in text
     assert "The requester or an approver can cancel what has not been sent." in text
     assert ("asks an approver to sign in 15 minutes before" in text) is as_approver
     verbs = set(reading.verbs(rendered.card))
@@ -274,7 +274,7 @@ def test_paused_request_says_until_when_and_who_can_cancel(as_approver: bool) ->
 def test_paused_request_that_never_goes_on_says_whom_to_ask() -> None:
     text = reading.text(card(CardKind.PROGRESS, paused(None)).card)
     assert "no window opens in the next year. Ask your Offhook operator" in text
-    assert "goes on by itself" not in text
+    assert "by itself" not in text
 
 
 CUT_SHORT = CutShort(START + timedelta(hours=1), 3 * 3600)
@@ -288,7 +288,7 @@ def test_request_that_outlasts_its_window_is_told_before(
     kind: CardKind, state: RequestState
 ) -> None:
     snapshot = snapshots.with_start(state)
-    sentence = "It will probably not be over when the change window closes, at {{DATE("
+    sentence = "It will probably not be over when the change window closes, on {{DATE("
     assert sentence not in reading.text(card(kind, snapshot).card)
     text = reading.text(card(kind, snapshot, cut_short=CUT_SHORT).card)
     assert sentence in text
