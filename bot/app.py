@@ -156,6 +156,7 @@ async def running(
             changed=lambda: publisher.wake(),
             seconds=timing.idle_seconds,
         )
+        window = windows_of(watch_policy.current, words)
         projection = Projection(
             words,
             runs_as_approver=delegations is not None,
@@ -221,6 +222,7 @@ async def running(
                 drafted=preflight.wake,
                 digests=digests,
                 check_accounts=settings.checks_accounts,
+                window=window,
             )
         )
         mending = Mending(
@@ -266,7 +268,7 @@ async def running(
             clock=utc_now,
             changed=changed,
             allowed=partial(_still_allowed, database, roles),
-            window=windows_of(watch_policy.current, words),
+            window=window,
             digests=digests,
             check_accounts=settings.checks_accounts,
             as_approver=delegations is not None,
@@ -294,7 +296,7 @@ async def running(
             changed=changed,
             run_checks=run_checks_of(remote, database),
             link=links.make,
-            window=windows_of(watch_policy.current, words),
+            window=window,
             delegations=delegations,
             mend_delegations=mend_delegations,
             owner=owner,

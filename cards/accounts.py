@@ -236,7 +236,7 @@ def _of_rechecks(context: CardContext, *codes: str) -> list[str]:
 def hold_buttons(context: CardContext) -> list[Action]:
     """What an approver can decide about a request that is held, besides canceling it."""
     hold = context.snapshot.hold
-    if hold is None or hold.state is not Hold.HELD:
+    if hold is None or hold.state is not Hold.HELD or not context.releases:
         return []
     buttons: list[Action] = []
     if hold.phones < context.snapshot.phones_by_status.total:

@@ -53,6 +53,7 @@ def _waiting(context: CardContext) -> CardParts:
             *unusual.changed(context),
             *unusual.section(context),
             *votes.lines(context),
+            *schedule.cut_short(context),
             *urgency.lines(context),
             *([] if listing else [facts(approval_facts.pairs(context))]),
             *([] if listing else _what_was_checked(context)),

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from cards import accounts, windows
+from cards import accounts, schedule, windows
 from cards.context import CardContext
 from cards.elements import timestamp
 from cards.validation import region_facts
 
 _DIGEST_CHARS = 12  # hex digits: enough to compare by eye
-_HOUR = 3600
-_MINUTES_UP_TO = 2 * _HOUR  # longer times are in hours
 
 
 def pairs(context: CardContext) -> list[tuple[str, str]]:
@@ -64,12 +62,7 @@ def _expected(context: CardContext) -> list[tuple[str, str]]:
     evidence = context.snapshot.evidence
     if not evidence.gathered:
         return []
-    seconds = evidence.expected_seconds
-    if seconds > _MINUTES_UP_TO:
-        length = context.message("expected-hours", hours=round(seconds / _HOUR))
-    else:
-        minutes = max(1, round(seconds / 60)) if seconds else 0
-        length = context.message("expected-minutes", minutes=minutes)
+    length = schedule.expected_text(context, evidence.expected_seconds)
     return [(context.words("fact-expected"), length)]
 
 

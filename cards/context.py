@@ -16,9 +16,11 @@ from microsoft_teams.cards.core import (
 
 from bot.mending.snapshot import MendOffer, MendSnapshot
 from bot.signin.acknowledgment import TYPED_ABOVE
+from bot.signin.policy.model import Rule
 from bot.signin.policy.vote import Standing
 from bot.signin.request import Person
 from bot.signin.snapshot import RequestSnapshot
+from bot.signin.windows import CutShort
 from bot.words import Argument, Words
 from cards.elements import EMPTY
 from cards.escape import Markup, markdown, single_line
@@ -73,11 +75,20 @@ class CardContext:
     typed_above: int = TYPED_ABOVE  #: phones up to which an approver ticks a box, without more
     standing: Standing | None = None  #: of its approval; None if one click is all it takes
     break_glass: bool = False  #: the requester may approve it in an emergency
+    cut_short: CutShort | None = None  #: None unless its window will close before it is over
+    ticket_rule: Rule | None = None  #: by which a draft needs a ticket; None if it needs none
 
     @property
     def sees(self) -> bool:
         """Whether the one who is shown the card may see the request."""
         return self.view.viewer is None or self.view.viewer.sees
+
+    @property
+    def releases(self) -> bool:
+        """Whether to show what only people can use who could have approved the request."""
+        if self.view.viewer is not None:
+            return self.view.viewer.releases
+        return not (self.view.for_requester and self.snapshot.four_eyes)
 
     @property
     def escaping_words(self) -> Words:

@@ -18,7 +18,7 @@ from bot.signin.batch import SLOT_HOLDING_STATES, BatchState
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RegionProgress, RegionWait, RequestSnapshot, SlotHolder, Tally
-from cards import accounts, lists, schedule, status
+from cards import accounts, lists, pause, schedule, status
 from cards.causes import cause_groups
 from cards.context import CardContext, CardParts, Headline
 from cards.elements import bold, callout, facts, heading, progress_bar, text, timestamp
@@ -53,7 +53,7 @@ def _running(context: CardContext) -> CardParts:
         *schedule.buttons(context),
         *lists.panel_buttons(context),
     ]
-    if snapshot.delegation_wanted_since:
+    if snapshot.delegation_wanted_since and context.releases:
         title = context.words("button-sign-in")
         actions.insert(0, context.execute_action(Verb.SIGN_IN, title, style="positive"))
     if not status.cancellation_requested(snapshot):
@@ -61,6 +61,7 @@ def _running(context: CardContext) -> CardParts:
     actions.append(context.execute_action(Verb.REFRESH, context.words("button-refresh")))
     return CardParts(
         headline=schedule.headline(context)
+        or pause.headline(context)
         or accounts.hold_headline(snapshot)
         or Headline(_headline_id(snapshot), status.tally_arguments(tally)),
         style=status.style(snapshot),
@@ -71,6 +72,13 @@ def _running(context: CardContext) -> CardParts:
         body=body,
         actions=actions,
     )
+
+
+def asks_approver(context: CardContext) -> bool:
+    """Whether it has a button that only people can use who could have approved the request."""
+    snapshot = context.snapshot
+    asks = snapshot.delegation_wanted_since or snapshot.missed or status.held(snapshot)
+    return snapshot.state is RequestState.RUNNING and bool(asks) and context.releases
 
 
 def _headline_id(snapshot: RequestSnapshot) -> str:
@@ -118,6 +126,7 @@ def _callouts(context: CardContext) -> list[CardElement]:
     snapshot = context.snapshot
     callouts: list[CardElement] = [
         *schedule.callouts(context),
+        *pause.callouts(context),
         *accounts.new_failures(context),
     ]
     if status.cancellation_requested(snapshot):

@@ -9,9 +9,11 @@ from microsoft_teams.cards.core import AdaptiveCard, CardElement, Container, Ref
 
 from bot.mending.snapshot import MendOffer, MendSnapshot
 from bot.signin.acknowledgment import TYPED_ABOVE
+from bot.signin.policy.model import Rule
 from bot.signin.policy.vote import Standing
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
+from bot.signin.windows import CutShort
 from bot.words import Words
 from cards import approval, mend, progress, reconciliation, results, review, status, validation
 from cards.context import BUDGETS, CardContext, CardParts
@@ -46,6 +48,8 @@ def render(
     typed_above: int = TYPED_ABOVE,
     standing: Standing | None = None,
     break_glass: bool = False,
+    cut_short: CutShort | None = None,
+    ticket_rule: Rule | None = None,
 ) -> RenderedCard:
     """Renders `snapshot` as a card of `kind`, with as much detail as fits in `MAX_BYTES`.
 
@@ -53,6 +57,7 @@ def render(
     permissions of the approver. `of_mend` is the mend that a mend's card is about, `offer` what a draft's
     card says about mending, `standing` what cards say about votes. Above `typed_above` phones, an approver
     types the number of passwords. With `break_glass`, the requester may approve it in an emergency.
+    `cut_short` is what a window will do to it, `ticket_rule` by which a draft needs a ticket.
     """
     contexts = [
         CardContext(
@@ -67,6 +72,8 @@ def render(
             typed_above,
             standing,
             break_glass,
+            cut_short,
+            ticket_rule,
         )
         for budget in BUDGETS
     ]
@@ -97,11 +104,12 @@ def _render_once(context: CardContext, kind: CardKind) -> RenderedCard:
 
 
 def _refresh(context: CardContext, kind: CardKind) -> RefreshDefinition | None:
-    """Has Teams ask for each viewer's own version of an approval card: of the requester, and in a chat with
-    few members of everyone."""
+    """Has Teams ask for each viewer's own version of a card that asks for a decision: of the requester, and
+    in a chat with few members of everyone."""
     snapshot = context.snapshot
     waiting = kind is CardKind.APPROVAL and snapshot.state is RequestState.WAITING
-    if not waiting or not snapshot.requester_account:
+    asks = waiting or (kind is CardKind.PROGRESS and progress.asks_approver(context))
+    if not asks or not snapshot.requester_account:
         return None
     action = context.execute_action(Verb.REFRESH, context.words("button-refresh"))
     return RefreshDefinition(action=action, user_ids=[snapshot.requester_account])

@@ -22,12 +22,14 @@ from bot.phones.provisioned import zone_named
 from bot.signin.schedule import Due, instants, local_text, offset_text, start_text
 from bot.signin.snapshot import RequestSnapshot
 from cards.context import CardContext, Headline
-from cards.elements import bold, callout, text
+from cards.elements import bold, callout, text, timestamp
 from cards.escape import Markup, markdown
 from cards.types import Verb
 
 LONGEST = 150  #: characters of a time that is written out, twice what any takes
 _FORM_ID = "start"
+_HOUR = 3600
+_MINUTES_UP_TO = 2 * _HOUR  # longer times are in hours
 
 
 def toggle(context: CardContext) -> Action:
@@ -103,11 +105,33 @@ def _which(context: CardContext) -> list[CardElement]:
 
 
 def _proposed(context: CardContext) -> list[CardElement]:
-    """What was typed, written out, and that it misses windows of phones."""
+    """What was typed, written out, and what is unfavorable about it: it misses windows of phones, or will not
+    be over when a change window closes."""
     if context.snapshot.run_at is None:
         return []
-    starts = context.message("start-proposed", start=_start(context))
-    return [callout([bold(starts), text(context.words("start-confirm-windows"))], "warning")]
+    sentences = [bold(context.message("start-proposed", start=_start(context)))]
+    counted = context.snapshot.roster.windows
+    if counted and (counted.too_early or counted.nearly_too_late or counted.too_late):
+        sentences.append(text(context.words("start-misses-windows")))
+    sentences += cut_short(context)
+    return [callout([*sentences, text(context.words("start-confirm"))], "warning")]
+
+
+def cut_short(context: CardContext) -> list[TextBlock]:
+    """That a change window will close before it is over. Empty if it will not, or that is not known."""
+    if context.cut_short is None:
+        return []
+    when, seconds = timestamp(context.cut_short.closes_at), context.cut_short.seconds
+    length = Markup(expected_text(context, seconds))
+    return [bold(context.message("start-cut-short", when=when, length=length))]
+
+
+def expected_text(context: CardContext, seconds: int) -> str:
+    """How long a request probably takes; 0: it is not known."""
+    if seconds > _MINUTES_UP_TO:
+        return context.message("expected-hours", hours=round(seconds / _HOUR))
+    minutes = max(1, round(seconds / 60)) if seconds else 0
+    return context.message("expected-minutes", minutes=minutes)
 
 
 def _start(context: CardContext) -> Markup:
@@ -220,9 +244,11 @@ def buttons(context: CardContext) -> list[Action]:
     """What can be done about a request before it starts, besides canceling it."""
     snapshot = context.snapshot
     actions: list[Action] = []
-    if snapshot.missed:
+    if snapshot.missed and context.releases:
         title = context.words("button-start-now")
         actions.append(context.execute_action(Verb.START_NOW, title, style="destructive"))
-    if waits(snapshot) and not context.view.for_approvers:
+    viewer = context.view.viewer
+    withdraws = viewer.withdraws if viewer else not context.view.for_approvers
+    if waits(snapshot) and withdraws:
         actions.append(context.execute_action(Verb.WITHDRAW, context.words("button-withdraw")))
     return actions

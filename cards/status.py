@@ -50,7 +50,8 @@ def style(snapshot: RequestSnapshot) -> ContainerStyle:
         return "warning" if tally.signed_in else "attention"
     if held(snapshot) or snapshot.missed:
         return "attention"
-    return "warning" if cancellation_requested(snapshot) else _STYLES[snapshot.state]
+    waits = cancellation_requested(snapshot) or snapshot.pause
+    return "warning" if waits else _STYLES[snapshot.state]
 
 
 def state_label(context: CardContext) -> str:
@@ -64,6 +65,8 @@ def state_label_with_symbol(words: Words, line: HistoryLine) -> str:
     """The state with its symbol, for lists."""
     if line.missed:
         return f"{SYMBOLS['attention']} {words('state-missed')}"
+    if line.paused:
+        return f"{SYMBOLS['warning']} {words('state-paused')}"
     key = "scheduled" if line.run_at else line.state.value
     return f"{SYMBOLS[_STYLES[line.state]]} {words(f'state-{key}')}"
 
@@ -73,6 +76,8 @@ def _state_key(snapshot: RequestSnapshot) -> str:
         return "missed"
     if snapshot.scheduled:
         return "scheduled"
+    if snapshot.pause:
+        return "paused"
     return "cancelling" if cancellation_requested(snapshot) else snapshot.state.value
 
 

@@ -74,6 +74,7 @@ class Viewer:
     sees: bool = True  #: the request, besides what is posted where they are
     decides: bool = False
     withdraws: bool = False
+    releases: bool = False  #: lets it go on that was approved: starts it, signs in for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +86,8 @@ class View:
     batch_id: int = 0  #: the batch that a reconciliation card asks about; 0 on other cards
     mend_id: int = 0  #: the mend that a mend's card is about; 0 on other cards
     for_approvers: bool = False  #: shown to approvers only, who may see every request
+    #: posted where the request was made, while approvers decide on cards elsewhere
+    for_requester: bool = False
     viewer: Viewer | None = None  #: None if it is posted, for everyone there
     phone_filter: PhoneFilter = ALL  #: of the panel with phones, on an approval card
     #: what a click found changed, so that it had no effect

@@ -173,12 +173,25 @@ def _reason_input(context: CardContext) -> TextInput:
 
 
 def _ticket_input(context: CardContext) -> TextInput:
+    rule = context.ticket_rule
+    value = single_line(context.snapshot.ticket, MAX_TICKET) or None
+    if rule is None:
+        return TextInput(
+            id="ticket",
+            label=context.words("label-ticket"),
+            placeholder=context.words("placeholder-ticket"),
+            value=value,
+            max_length=MAX_TICKET,
+        )
+    form = {"ticket": rule.ticket_form, "example": int(bool(rule.ticket_example))}
     return TextInput(
         id="ticket",
-        label=context.words("label-ticket"),
-        placeholder=context.words("placeholder-ticket"),
-        value=single_line(context.snapshot.ticket, MAX_TICKET) or None,
+        label=context.words("label-ticket-required"),
+        placeholder=context.single_line_message("placeholder-ticket-required", **form),
+        value=value,
         max_length=MAX_TICKET,
+        is_required=True,
+        error_message=context.single_line_message("error-ticket", **form),
     )
 
 

@@ -129,6 +129,7 @@ PLACES = (
     Place("Expire requests and remind approvers", "bot/runner/deadlines.py", "Deadlines"),
     Place("Read a start in somebody's time zone", "bot/signin/schedule.py", "resolve"),
     Place("Start a scheduled request once", "bot/lifecycle/starts.py", "start"),
+    Place("Pause a request whose change window closes", "bot/lifecycle/pauses.py", "pause_closed"),
     Place("Ask an approver to sign in before a start", "bot/runner/starts.py", "Starts"),
     Place("Send messages and keep posted cards current", "bot/runner/publisher.py", "Publisher"),
     Place("Stay below Teams' rate limits", "bot/runner/rate_limit.py", "RateLimit"),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select
@@ -16,6 +17,7 @@ from bot import __version__
 from bot.cli.common import UsageError
 from bot.cli.database import with_database
 from bot.signin.request import parse_id
+from bot.signin.shown import Aspect, changed
 from bot.store import audit_export, audit_reading
 from bot.store.chain import Break, Event, Link, Verifier, timestamp
 from bot.store.database import Database
@@ -30,6 +32,14 @@ _DECIDED = frozenset(
     {"voted", "vote void", "approved", "rejected", "withdrawn", "expired", "denied", "signed in"}
 )
 _LONGEST = 2000  # characters of a cell
+_ASPECTS: Mapping[Aspect, str] = MappingProxyType(
+    {
+        Aspect.CHECKS: "the checks of accounts",
+        Aspect.OVERLAP: "the overlap with other requests",
+        Aspect.REASON: "the reason and the ticket",
+        Aspect.WINDOWS: "how many phones are too late",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +108,7 @@ def document(request_id: str, found: Evidence, now: datetime) -> Iterator[str]:
     yield from _section("Who asked for what, and why", found, _ASKED)
     yield from _section("Who saw it", found, _SAW)
     yield from _section("Who decided on which digest", found, _DECIDED)
+    yield from _what_was_shown(found)
     yield from _section("What else happened", found, None)
     yield from ("", "## What was sent", "")
     if found.batches:
@@ -177,6 +188,29 @@ def _section(title: str, found: Evidence, actions: frozenset[str] | None) -> Ite
             for link, event in chosen
         ),
     )
+
+
+def _what_was_shown(found: Evidence) -> Iterator[str]:
+    """How the cards of those who approved differ from the request as it was asked for."""
+    asked = ""
+    rows: list[tuple[object, ...]] = []
+    for link, event in found.events:
+        token = str(event.detail.get("shown", ""))
+        if event.action in _ASKED and token:
+            asked = token
+        elif event.action in ("voted", "approved") and asked:
+            differs = ", ".join(_ASPECTS[aspect] for aspect in changed(asked, token))
+            same = "the same" if token else "not recorded"
+            rows.append((link.seq, event.actor_name, event.actor_id, differs or same))
+    if rows:
+        header = (
+            "link",
+            "who",
+            "object ID",
+            "what the card showed differently from what was asked for",
+        )
+        yield from ("", "### What each approver was shown", "")
+        yield from _table(header, rows)
 
 
 def _details(detail: Mapping[str, Any]) -> str:

@@ -55,7 +55,7 @@ from bot.signin.policy.evaluator import (
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.request import MAX_TICKET, RequestState
 from bot.signin.schedule import NOTICE
-from bot.signin.shown import MAX_CHARS, Aspect, changed
+from bot.signin.shown import MAX_CHARS, Aspect, changed, kept
 from bot.signin.snapshot import MAX_NAMED
 from bot.store import account_checks, policy_facts, requests, shown
 from bot.store.requests import Request
@@ -312,6 +312,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
         may_start=context.delegations is None,
         digests=context.digests,
         check_accounts=context.rules.check_accounts,
+        shown=kept(inputs.text("shown", MAX_CHARS)),
     )
     several = sum(stage.need for stage in turn.policy.stages_for(facts.traits)) > 1
     return await _vote(

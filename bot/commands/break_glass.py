@@ -17,11 +17,13 @@ from bot.commands.context import (
 from bot.commands.inputs import MAX_TEXT, Inputs
 from bot.identity.delegations import ApproverTokens
 from bot.lifecycle import break_glass as lifecycle
+from bot.lifecycle.approvals import trail_of
 from bot.lifecycle.requests import DigestMismatchError
 from bot.signin import acknowledgment
 from bot.signin.policy.decision import Decision
 from bot.signin.policy.evaluator import may_break_glass, may_review
 from bot.signin.request import MAX_TICKET
+from bot.signin.shown import MAX_CHARS, kept
 from bot.store.requests import Request
 from cards.types import Verb
 
@@ -61,6 +63,9 @@ async def use(context: Context, turn: Turn, request: Request, inputs: Inputs) ->
                 delegation_until=delegation.vouched_until(context, now),
                 digests=context.digests,
                 check_accounts=context.rules.check_accounts,
+                trail=trail_of(
+                    tokens.step_up if tokens else None, kept(inputs.text("shown", MAX_CHARS))
+                ),
             )
     except DigestMismatchError:
         return await approval.digest_changed(context, turn, Verb.BREAK_GLASS, request, "rows")

@@ -31,7 +31,7 @@ from bot.signin.policy.evaluator import may_release
 from bot.signin.policy.facts import RequestFacts
 from bot.signin.request import Hold
 from bot.signin.schedule import Opening, Repeated, Start, Unusable
-from bot.store import windows
+from bot.store import evidence, policy_facts, windows
 from bot.store.requests import Request
 from cards.types import Verb
 from cards.votes import wanted_text
@@ -55,8 +55,8 @@ async def chosen(
 ) -> Start | TextAnswer | ShowCard | None:
     """The start that the form of a draft asks for; None to start once it is approved.
 
-    An answer instead if there is no such start, or the card has to ask about it first: which of two, or
-    whether to miss the deadlines of phones.
+    An answer instead if there is no such start, or the card has to ask about it first: which of two, whether
+    to miss the deadlines of phones, or to go on after the next opening of a window.
     """
     if not (inputs.given("run_at") or inputs.given("run_at_time")):
         return None
@@ -76,7 +76,10 @@ async def chosen(
     opening = await _opening(context, request, start.at)
     if not opening.open:
         return TextAnswer(_closed(context, opening, zone.key))
-    if request.run_at != start.at and await _misses_deadlines(context, request, start):
+    if request.run_at != start.at and (
+        await _misses_deadlines(context, request, start)
+        or await _cut_short(context, turn, request, start, entered.batch_size)
+    ):
         return await _ask(context, request, start, zone.key, typed, entered)
     return start
 
@@ -100,6 +103,18 @@ async def _misses_deadlines(context: Context, request: Request, start: Start) ->
     return counted is not None and bool(
         counted.too_early or counted.nearly_too_late or counted.too_late
     )
+
+
+async def _cut_short(
+    context: Context, turn: Turn, request: Request, start: Start, batch_size: int
+) -> bool:
+    """Whether its window will close before it is over."""
+    if not turn.policy.timed:
+        return False
+    entered = replace(request, batch_size=batch_size)
+    async with context.database.read() as tx:
+        seconds = await evidence.expected_length(tx, entered)
+        return bool(await policy_facts.cut_short(tx, turn.policy, entered, start.at, seconds))
 
 
 async def _ask(

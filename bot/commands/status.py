@@ -8,7 +8,8 @@ from bot.commands.inputs import Inputs
 from bot.lifecycle import looks
 from bot.mending.mend import MendState
 from bot.signin.listing import ALL, MAX_PREFIX, PhoneFilter, parse
-from bot.signin.policy.evaluator import may_decide, may_see, may_withdraw
+from bot.signin.policy.decision import Ruling
+from bot.signin.policy.evaluator import may_decide, may_release, may_see, may_withdraw
 from bot.signin.request import RequestState
 from bot.store import batches, mends, posts, reviews
 from bot.store.mends import Mend
@@ -67,6 +68,8 @@ async def viewer_of(context: Context, turn: Turn, request: Request) -> Viewer:
         sees=may_see(policy, actor, facts).allowed,
         decides=may_decide(policy, actor, facts, now=context.clock()).allowed,
         withdraws=may_withdraw(policy, actor, facts).allowed,
+        # Whoever it cannot be told of is told so at the click.
+        releases=may_release(policy, actor, facts).answer is not Ruling.NO,
     )
 
 

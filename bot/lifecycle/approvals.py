@@ -45,11 +45,18 @@ class Ballot:
     digests: Digests = UNKEYED
     check_accounts: bool = False
     step_up: StepUp | None = None  #: what the approver's sign-in proved, if that was asked
+    shown: str = ""  #: what their card showed (`bot.signin.shown`); "" if it did not say
 
     @property
     def trail(self) -> Mapping[str, Any]:
         """For the audit."""
-        return {"step_up": self.step_up.detail} if self.step_up else {}
+        return trail_of(self.step_up, self.shown)
+
+
+def trail_of(step_up: StepUp | None, shown: str) -> Mapping[str, Any]:
+    """How somebody came to decide, for the audit: without what is not known."""
+    proved = {"step_up": step_up.detail} if step_up else {}
+    return {**proved, **({"shown": shown} if shown else {})}
 
 
 async def approve(
@@ -85,6 +92,7 @@ async def approve(
             current,
             decision,
             comment=ballot.comment,
+            shown=ballot.shown,
             actor=ballot.actor,
             now=now,
             trail=ballot.trail,
@@ -108,5 +116,7 @@ async def approve(
     )
     if not approved:
         return Outcome.MOVED_ON
-    await stored_votes.add(tx, current, person, ids, comment=ballot.comment, now=now)
+    await stored_votes.add(
+        tx, current, person, ids, comment=ballot.comment, shown=ballot.shown, now=now
+    )
     return Outcome.APPROVED

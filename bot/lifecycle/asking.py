@@ -22,7 +22,7 @@ from bot.signin.policy.facts import Actor
 from bot.signin.policy.model import Policy
 from bot.signin.request import Person, RequestState
 from bot.signin.schedule import Start
-from bot.store import audit, evidence, locks, overlaps, policy_facts, requests
+from bot.store import audit, evidence, locks, overlaps, policy_facts, requests, shown
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.models.requests import RequestRow
@@ -170,7 +170,7 @@ async def request_approval(
         batch_size=batch_size,
         run_at=start.at if start else None,
     )
-    current = replace(current, batch_size=batch_size)
+    current = replace(current, batch_size=batch_size, reason=reason, ticket=told.ticket)
     gathered = (await evidence.gather(tx, current, now)).document()
     await tx.execute(
         update(RequestRow)
@@ -186,6 +186,7 @@ async def request_approval(
         actor,
         reason=reason,
         digest=sealed,
+        shown=await shown.load(tx, current, now),
         **ticket,
         **counted(found),
         **starts.audited(start.at if start else None),

@@ -8,7 +8,7 @@ the same attempt. Each locks the request first: it ends with its last batch, whi
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +31,8 @@ from bot.store.requests import Request
 
 #: Columns of a batch that nobody works on any more.
 RELEASED: Mapping[str, Any] = {"owner": "", "lease_until": None, "failing_since": None}
+#: Which of these requests (whose locks are held) may not be sent now, see `pauses.pause_closed`.
+Closed = Callable[[Transaction, Collection[str]], Awaitable[Collection[str]]]
 
 
 async def plan(tx: Transaction, request: Request, digests: Digests = UNKEYED) -> None:
@@ -92,20 +94,23 @@ async def claim(
     now: datetime,
     lease_until: datetime,
     only: Collection[str] | None = None,
+    closed: Closed | None = None,
 ) -> list[Batch]:
     """planned -> intent, for as many batches as the region has free slots; requests take turns.
 
     Opens its own transaction: slots are counted and filled in one, under the region's lock, so no two
-    replicas fill the last slot. `only`: batches of these requests, None for all. Returns the batches
-    that `owner` has to send before `lease_until`.
+    replicas fill the last slot. `only`: batches of these requests, None for all. `closed`: asked about
+    those that would be next; what it names leaves its slots to the next claim. Returns the batches that
+    `owner` has to send before `lease_until`.
     """
     async with database.write() as tx:
         await locks.slots(tx, tenant_id, region)
         chosen = await slots.next_to_send(tx, tenant_id, region, now, only=only)
         if not chosen:
             return []
-        batch_ids = list(chosen)
         await locks.requests(tx, *chosen.values())
+        not_now = await closed(tx, set(chosen.values())) if closed else ()
+        batch_ids = [each for each, request_id in chosen.items() if request_id not in not_now]
         await transitions.apply(
             tx,
             BatchRow,

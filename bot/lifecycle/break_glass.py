@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, tzinfo
+from types import MappingProxyType
+from typing import Any
 
 from bot.lifecycle import requests as request_lifecycle
 from bot.lifecycle.notifications import Notifications
@@ -33,12 +36,13 @@ async def use(
     delegation_until: datetime | None = None,
     digests: Digests = UNKEYED,
     check_accounts: bool = False,
+    trail: Mapping[str, Any] = MappingProxyType({}),
 ) -> bool | Decision:
     """waiting -> running, approved by its requester alone, whatever stages the policy has for it; its review
     is open from now on.
 
-    Returns the decision if the policy denies it by now. Further arguments, results and errors are those of
-    `requests.approve`: what else stops an approval stops this.
+    `trail`: more for the audit. Returns the decision if the policy denies it by now. Further arguments,
+    results and errors are those of `requests.approve`: what else stops an approval stops this.
     """
     await locks.approvals(tx, request.tenant_id)
     await locks.requests(tx, request.id)
@@ -61,7 +65,7 @@ async def use(
         delegation_until=delegation_until,
         digests=digests,
         check_accounts=check_accounts,
-        trail=decision.trail,
+        trail={**decision.trail, **trail},
         break_glass=True,
     ):
         return False
@@ -86,6 +90,7 @@ async def use(
         digest=request.digest,
         wanted=votes,
         **decision.trail,
+        **trail,
     )
     await notify.break_glass_used(tx, request, person, reason=reason, ticket=ticket, now=now)
     return True

@@ -13,7 +13,7 @@ from sqlalchemy import or_, select, update
 from bot.lifecycle.notifications import Notifications
 from bot.signin.batch import BatchState
 from bot.signin.request import Person, RequestState
-from bot.store import audit, leases, locks, requests
+from bot.store import audit, delegation_leases, leases, locks, requests
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow
 from bot.store.models.requests import RequestRow
@@ -50,9 +50,18 @@ async def ask(
     tx: Transaction, notify: Notifications, now: datetime, states: Collection[BatchState]
 ) -> list[str]:
     """Ask for a delegation for each running request that has batches in one of `states`, holds none,
-    and was not asked for yet. Returns the ids of these requests."""
-    with_work = select(BatchRow.request_id).where(
-        BatchRow.state.in_([state.value for state in states])
+    and was not asked for yet. Returns the ids of these requests. One that is paused has nothing to send until
+    shortly before it goes on."""
+    with_work = (
+        select(BatchRow.request_id)
+        .join(RequestRow, RequestRow.id == BatchRow.request_id)
+        .where(
+            BatchRow.state.in_([state.value for state in states]),
+            or_(
+                BatchRow.state != BatchState.PLANNED.value,
+                delegation_leases.needed_to_send(now),
+            ),
+        )
     )
     to_ask = await tx.execute(
         select(RequestRow.id)

@@ -35,7 +35,8 @@ async def end_if_over(
         .group_by(BatchRow.state)
     )
     states_of_batches = {BatchState(state) for state, _ in batches}
-    still_open = request.hold is not Hold.NONE or states_of_batches - TERMINAL_BATCH_STATES
+    held = request.hold not in (Hold.NONE, Hold.PAUSED)  # one that is paused has batches
+    still_open = held or states_of_batches - TERMINAL_BATCH_STATES
     if request.state is not RequestState.RUNNING or still_open:
         return request.state
     # A cancellation too late to stop any batch did not cancel the request. One that was held has none.
@@ -50,6 +51,7 @@ async def end_if_over(
         version=RequestRow.version + 1,
         state_version=RequestRow.version + 1,
         finished_at=now,
+        hold=Hold.NONE.value,
         refused="",
         unreachable_since=None,
         delegation_until=None,

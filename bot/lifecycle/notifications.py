@@ -199,6 +199,16 @@ class Notifications:
         text = self.words("notification-missed", request=request.id)
         await self._ask_approvers(tx, request, text, now)
 
+    async def paused(
+        self, tx: Transaction, request: Request, opens_at: datetime | None, now: datetime
+    ) -> None:
+        """To the requester, since updating a card notifies nobody."""
+        opens = start_text(opens_at, request.run_zone or "UTC")
+        text = self.words(
+            "notification-paused", request=request.id, opens=opens, known=int(bool(opens))
+        )
+        await self._tell_requester(tx, request, text, now)
+
     async def _ask_approvers(
         self, tx: Transaction, request: Request, text: str, now: datetime
     ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -10,7 +11,7 @@ from bot.lifecycle import votes
 from bot.lifecycle.notifications import Notifications
 from bot.signin.overlap import Overlap, Verdict, judge
 from bot.signin.request import Person
-from bot.store import audit, locks, overlaps, requests
+from bot.store import audit, locks, overlaps, requests, shown
 from bot.store.database import Transaction
 from bot.store.models.requests import RequestRow
 from bot.store.requests import Request
@@ -134,7 +135,14 @@ async def explain_overlap(
         state_version=RequestRow.version + 1,
     )
     await audit.record(
-        tx, request.id, "overlap explained", now, actor, reason=reason, **counted(found)
+        tx,
+        request.id,
+        "overlap explained",
+        now,
+        actor,
+        reason=reason,
+        shown=await shown.load(tx, replace(current, reason=reason), now),
+        **counted(found),
     )
     await notify.approval_requested(tx, request, now)
     return True

@@ -15,11 +15,12 @@ from bot.lifecycle import holds
 from bot.lifecycle.notifications import Notifications
 from bot.signin import schedule
 from bot.signin.digest import UNKEYED, Digests
-from bot.signin.policy.decision import DenialReason
+from bot.signin.policy.decision import Decision, DenialReason
 from bot.signin.policy.evaluator import may_start
 from bot.signin.policy.model import Policy
 from bot.signin.request import Hold, Person, RequestState
 from bot.signin.schedule import MISSED, OPEN, Due, Opening, Start
+from bot.signin.windows import closed_at
 from bot.store import audit, locks, policy_facts, requests, starts
 from bot.store.chain import timestamp
 from bot.store.database import Transaction
@@ -40,16 +41,21 @@ def windows_of(policy: Callable[[], Policy], words: Words) -> ChangeWindow:
     """The change windows and freezes of the policy in force."""
 
     async def window(tx: Transaction, request: Request, at: datetime) -> Opening:
-        now = policy()
-        facts = await policy_facts.of_request(tx, now, request)
-        decision = may_start(now, replace(facts, run_at=at), now=at)
-        if decision.allowed:
+        in_force = policy()
+        closed = closed_at(in_force, at)
+        if not closed.ruled or (await _starts_at(tx, closed, request, at)).allowed:
             return OPEN
+        decision = await _starts_at(tx, in_force, request, at)
         never = decision.reason is DenialReason.WINDOW_NEVER
         why = words("opening-never" if never else "opening-closed")
         return Opening(False, why, decision.opens_at)
 
     return window
+
+
+async def _starts_at(tx: Transaction, policy: Policy, request: Request, at: datetime) -> Decision:
+    facts = await policy_facts.of_windows(tx, policy, request)
+    return may_start(policy, replace(facts, run_at=at), now=at)
 
 
 async def propose(

@@ -59,13 +59,15 @@ async def add(
     decision: Decision,
     *,
     comment: str,
+    shown: str,
     actor: Actor,
     now: datetime,
     trail: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Record an approval that others have to follow; `decision` says whose. The caller holds the request's
-    lock, and has asked the policy. `trail`: more for the audit."""
-    await votes.add(tx, request, actor.person, actor.approving.ids, comment=comment, now=now)
+    lock, and has asked the policy. `shown`: what their card showed. `trail`: more for the audit."""
+    ids = actor.approving.ids
+    await votes.add(tx, request, actor.person, ids, comment=comment, shown=shown, now=now)
     await _touch(tx, request.id)
     wanted = sum(each.votes for each in decision.missing)
     await audit.record(

@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from bot.gateway import GatewayError
 from bot.lifecycle.notifications import Notifications
+from bot.lifecycle.starts import ChangeWindow, always_open
 from bot.runner.gateways import Gateways
 from bot.runner.outages import Outages
 from bot.signin.digest import UNKEYED, Digests
@@ -33,6 +34,7 @@ class WorkerContext:
     drafted: Callable[[], None] = lambda: None  #: called besides, after a retry has been drafted
     digests: Digests = UNKEYED  #: what batches are checked against before they are sent
     check_accounts: bool = False  #: whether the accounts of a new draft are checked
+    window: ChangeWindow = always_open  #: when something may be sent
     outages: Outages = field(default_factory=lambda: Outages("gateway"))
     database_outages: Outages = field(default_factory=lambda: Outages("database"))
     stopping: asyncio.Event = field(

@@ -14,9 +14,11 @@ from bot.mending.mend import TERMINAL_MEND_STATES
 from bot.runner.messages import Attachment, Message
 from bot.settings.values import REQUESTER_CHAT
 from bot.signin.acknowledgment import TYPED_ABOVE
-from bot.signin.policy.model import Policy, simple
+from bot.signin.policy.model import Policy, Rule, simple
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
-from bot.store import mends, policy_facts, requests, snapshots
+from bot.signin.snapshot import RequestSnapshot
+from bot.signin.windows import CutShort
+from bot.store import evidence, mends, policy_facts, requests, snapshots
 from bot.store.database import Transaction
 from bot.store.posts import Post
 from bot.words import Words
@@ -99,7 +101,9 @@ class Projection:
             standing=standing,
             offer=await mends.offer(tx, request_id) if is_draft and self.mends else None,
             typed_above=self.typed_above,
-            break_glass=self.policy().breaks_glass(snapshot.requester.object_id),
+            break_glass=policy.breaks_glass(snapshot.requester.object_id),
+            cut_short=await self._cut_short(tx, policy, kind, snapshot),
+            ticket_rule=await _rule_of_ticket(tx, policy, request_id) if is_draft else None,
         )
         # A mend goes on, and can be undone, after its request has ended.
         final = snapshot.state in TERMINAL_REQUEST_STATES
@@ -110,6 +114,22 @@ class Projection:
         return Projected(
             Message(card=rendered.card, summary=rendered.summary), snapshot.version, final
         )
+
+    async def _cut_short(
+        self, tx: Transaction, policy: Policy, kind: CardKind, snapshot: RequestSnapshot
+    ) -> CutShort | None:
+        """For those who choose a start, and those who approve it."""
+        waits = kind is CardKind.APPROVAL and snapshot.state is RequestState.WAITING
+        drafts = kind is CardKind.VALIDATION and snapshot.state is RequestState.DRAFT
+        if not policy.timed or not (waits or (drafts and snapshot.run_at)):
+            return None
+        request = await requests.load(tx, snapshot.id)
+        if request is None:
+            return None
+        at = snapshot.run_at or self.clock()
+        known = snapshot.evidence.expected_seconds
+        seconds = known if waits else await evidence.expected_length(tx, request)
+        return await policy_facts.cut_short(tx, policy, request, at, seconds)
 
     async def post(self, tx: Transaction, post: Post) -> Projected | None:
         """The message of a post as committed. Returns None if its request is gone."""
@@ -122,6 +142,7 @@ class Projection:
             mend_id=post.mend_id,
             # The approval cards of all requests are there.
             for_approvers=post.rate_limit_key == self.approvals,
+            for_requester=await self._for_requester(tx, post),
         )
         try:
             return await self.card(tx, post.request_id, CardKind(post.kind), view)
@@ -132,6 +153,13 @@ class Projection:
             log.exception("card.failed", post=post.id, request=post.request_id, reference=reference)
             return await self._fallback(tx, post, reference)
 
+    async def _for_requester(self, tx: Transaction, post: Post) -> bool:
+        """Whether a card is where its request was made, while approvers have one of their own elsewhere."""
+        if post.kind != CardKind.PROGRESS.value or self.approvals == REQUESTER_CHAT:
+            return False
+        request = await requests.load(tx, post.request_id)
+        return request is not None and request.conversation_id == post.conversation_id
+
     async def _fallback(self, tx: Transaction, post: Post, reference: str) -> Projected | None:
         """A card that cannot be drawn becomes a short text: it must not hold up its conversation."""
         request = await requests.load(tx, post.request_id)
@@ -139,6 +167,11 @@ class Projection:
             return None
         text = self.words("card-failed", request=request.id, reference=reference)
         return Projected(Message(text=text), 0, final=False, failed=True)
+
+
+async def _rule_of_ticket(tx: Transaction, policy: Policy, request_id: str) -> Rule | None:
+    request = await requests.load(tx, request_id) if policy.rules else None
+    return None if request is None else await policy_facts.rule_of_ticket(tx, policy, request)
 
 
 def _fixed(post: Post) -> Message:

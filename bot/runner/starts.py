@@ -1,4 +1,5 @@
-"""Start scheduled requests when their time comes; before, have an approver sign in where one has to."""
+"""Start scheduled requests when their time comes; before, have an approver sign in where one has to. Let
+those go on that a change window has paused."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from datetime import datetime
 
 import structlog
 
+from bot.lifecycle import pauses
 from bot.lifecycle import starts as lifecycle
 from bot.lifecycle.notifications import Notifications
 from bot.lifecycle.starts import ChangeWindow, always_open
@@ -23,7 +25,7 @@ log = structlog.get_logger()
 
 @dataclass
 class Starts:
-    """One query per round. Any replica may start a request: compare-and-set lets only one do it."""
+    """A few queries per round. Any replica may start a request: compare-and-set lets only one do it."""
 
     database: Database
     notifications: Notifications
@@ -50,11 +52,14 @@ class Starts:
         async with self.database.read() as tx:
             due = await starts.due(tx, now)
             to_ask = await starts.due_to_ask(tx, now, now + NOTICE) if self.as_approver else []
+            paused = await starts.paused(tx)
         for request_id in due:
             await self._guarded(self._start, request_id)
         for request_id in to_ask:
             if request_id not in due:
                 await self._guarded(self._ask, request_id)
+        for request_id in paused:
+            await self._guarded(self._resume, request_id)
         return self.idle_seconds
 
     async def _guarded(self, step: Callable[[Request], Awaitable[None]], request_id: str) -> None:
@@ -83,6 +88,19 @@ class Starts:
         if due is not None:
             log.info("request.due", request=request.id, outcome=due.value)
             self.changed()
+
+    async def _resume(self, request: Request) -> None:
+        """Reads first: mostly, nothing has changed."""
+        now = self.clock()
+        async with self.database.read() as tx:
+            opening = await self.window(tx, request, now)
+        if not opening.open and opening.opens_at == request.opens_at:
+            return
+        async with self.database.write() as tx:
+            resumed = await pauses.resume(tx, request, now, window=self.window)
+        if resumed:
+            log.info("request.resumed", request=request.id)
+        self.changed()
 
     async def _ask(self, request: Request) -> None:
         async with self.database.write() as tx:

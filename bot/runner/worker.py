@@ -8,7 +8,7 @@ polled.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -18,6 +18,7 @@ from bot.gateway import SipGateway
 from bot.identity.delegations import Delegations
 from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import delegations as delegation_requests
+from bot.lifecycle import pauses
 from bot.phones.region import Region
 from bot.runner.context import WorkerContext
 from bot.runner.lookups import Lookups
@@ -29,6 +30,7 @@ from bot.signin.batch import BatchState
 from bot.signin.timing import Window, window
 from bot.store import batches, delegation_leases, leases, locks, requests, slots
 from bot.store.batches import Batch
+from bot.store.database import Transaction
 
 _MAX_CONCURRENT_READS = 16
 _SUBMIT, _FOLLOW = "submit", "follow"
@@ -141,19 +143,31 @@ class Worker:
         self._tasks[key] = asyncio.create_task(guarded(), name=f"{kind} {batch.id}")
 
     async def _claim(self, tenant_id: str, region: Region) -> None:
-        context = self._context
+        context, now = self._context, self._context.clock()
+        paused: list[str] = []
+
+        async def closed(tx: Transaction, request_ids: Collection[str]) -> Collection[str]:
+            notify = context.notifications
+            paused[:] = await pauses.pause_closed(tx, notify, request_ids, context.window, now)
+            return paused
+
         claimed = await lifecycle.claim(
             context.database,
             tenant_id,
             region,
             owner=context.owner,
-            now=context.clock(),
+            now=now,
             lease_until=context.lease_until(),
             only=context.gateways.sendable,
+            closed=closed,
         )
         for batch in claimed:
             self._start(_SUBMIT, batch, self._submission.submit)
-        if claimed:
+        for request_id in paused:
+            log.info("request.paused", request=request_id)
+        if paused:
+            self.wake()  # others take their slots
+        if claimed or paused:
             context.changed()
 
     async def _follow(self, batch: Batch, *, past: Window | None) -> None:
@@ -205,7 +219,7 @@ class Worker:
         if lost:
             await self._end_lost(delegations)
         async with context.database.write() as tx:
-            running = await delegation_leases.heartbeat(tx, held, context.after(lease_seconds))
+            running = await delegation_leases.heartbeat(tx, held, context.after(lease_seconds), now)
         async with context.database.write() as tx:
             wanted = await delegation_requests.ask(
                 tx, context.notifications, now, context.gateways.states_needing_delegation

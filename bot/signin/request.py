@@ -23,13 +23,15 @@ class RequestState(StrEnum):
 
 
 class Hold(StrEnum):
-    """Whether nothing of a running request is sent yet. The values are stored."""
+    """Whether nothing of a running request is sent yet, or nothing more. The values are stored."""
 
     NONE = ""
     CHECKING = "checking"  # its accounts are checked once more
     HELD = "held"  # they have failures that its approver did not see: somebody has to decide
     SCHEDULED = "scheduled"  # its time has not come
     MISSED = "missed"  # it could not start at its time: somebody has to decide
+    # It has started, and no change window is open any more: it goes on by itself when one opens.
+    PAUSED = "paused"
 
     @property
     def before_start(self) -> bool:

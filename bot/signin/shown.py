@@ -46,6 +46,11 @@ def changed(then: str, now: str) -> Sequence[Aspect]:
     ]
 
 
+def kept(token: str) -> str:
+    """What is kept of a token that was compared: what else it has, this version of Offhook did not show."""
+    return ".".join(f"{aspect.value}-{digest}" for aspect, digest in _parsed(token).items())
+
+
 def _parsed(text: str) -> Mapping[Aspect, str]:
     pairs = (part.partition("-") for part in text.split("."))
     known = set(Aspect)

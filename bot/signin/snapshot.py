@@ -101,6 +101,13 @@ class MissedStart:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """A request that has started waits for a change window to go on."""
+
+    opens_at: datetime | None  #: UTC; None if none opens by the policy
+
+
+@dataclass(frozen=True, slots=True)
 class ProvisioningWindows:
     """Where the ready rows with a time of provisioning stand, before approval. Times are UTC."""
 
@@ -303,6 +310,7 @@ class RequestSnapshot:
     run_typed: str = ""  #: as typed, YYYY-MM-DDTHH:MM
     scheduled: bool = False  #: approved, and waits for `run_at`
     missed: MissedStart | None = None  #: None unless it waits for somebody to start it
+    pause: Pause | None = None  #: None unless it waits for a change window to go on
     rechecked: Sequence[Notice] = ()  #: what came of checking accounts again at the approval
     sightings: Sightings | None = None  #: in the sign-in log; None if no phone is looked for there
     ticket: str = ""  #: the requester's; "" without one
@@ -353,6 +361,7 @@ class HistoryLine:
     run_at: datetime | None = None  #: UTC; None unless it waits for its time
     run_zone: str = ""  #: of `run_at`
     missed: bool = False  #: it missed its time, and waits for somebody to start it
+    paused: bool = False  #: it waits for a change window to go on
     review_open: bool = False  #: break-glass was used, and nobody has reviewed it yet
 
 

@@ -1,4 +1,4 @@
-"""Change windows and freezes: when the policy lets a request start.
+"""Change windows and freezes: when the policy lets a request start, and go on.
 
 Windows are read off the wall clock of their own time zone, so they move with daylight saving: an hour that
 a zone skips is in no window, and one that it repeats is in its window twice.
@@ -7,7 +7,7 @@ a zone skips is in no window, and one that it repeats is in its window twice.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from bot.signin.policy.model import Freeze, Policy, Traits, Window
@@ -35,6 +35,14 @@ class Never:
     """It may not start within `HORIZON`: its windows have no time in common, or a freeze lasts longer."""
 
 
+@dataclass(frozen=True, slots=True)
+class CutShort:
+    """A request will probably not be over when its window closes."""
+
+    closes_at: datetime  #: UTC
+    seconds: int  #: that it probably takes
+
+
 WindowAnswer = Open | OpensAt | Never
 
 
@@ -59,6 +67,36 @@ def window_open(policy: Policy, request: Traits, at: datetime) -> WindowAnswer:
         if at < moment <= limit and open_at(moment):
             return OpensAt(moment)
     return Never()
+
+
+def closed_at(policy: Policy, at: datetime) -> Policy:
+    """The part of a policy that lets some request not start at an (aware) time: its rules without an open
+    window, and the freezes that are on. Mostly nothing, and then nothing has to be known of any request."""
+    return replace(
+        policy,
+        rules=tuple(
+            rule
+            for rule in policy.rules
+            if rule.windows and not any(_inside(window, at) for window in rule.windows)
+        ),
+        freezes=tuple(each for each in policy.freezes if each.begin <= at < each.end),
+        denies=(),
+        accounts_per_day=None,
+    )
+
+
+def closes_at(policy: Policy, request: Traits, at: datetime, until: datetime) -> datetime | None:
+    """When a request that may start at `at` may first not go on, in UTC; None if it may up to `until`."""
+    moments = [freeze.begin.astimezone(UTC) for freeze in policy.freezes]
+    for rule in policy.rules_for(request):
+        for window in rule.windows:
+            first = at.astimezone(window.zone).date()
+            for number in range((until - at).days + 3):
+                moments += _starts(datetime.combine(first + number * _DAY, window.end, window.zone))
+    for moment in sorted(moments):
+        if at < moment < until and window_open(policy, request, moment) != Open():
+            return moment
+    return None
 
 
 def _inside(window: Window, at: datetime) -> bool:

@@ -30,6 +30,7 @@ _CODES = frozenset(
     {
         "before",
         "digest",
+        "opens_at",
         "outcome",
         "policy",
         "reference",

@@ -5,21 +5,39 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import case, select, update
+from sqlalchemy import ColumnElement, case, or_, select, update
 
-from bot.signin.request import RequestState
+from bot.signin.batch import BatchState
+from bot.signin.request import Hold, RequestState
+from bot.signin.schedule import NOTICE
 from bot.store import locks
 from bot.store.database import Transaction
+from bot.store.models.batches import BatchRow
 from bot.store.models.requests import RequestRow
 
+_UNDER_WAY = (BatchState.INTENT.value, BatchState.SUBMITTED.value, BatchState.UNKNOWN.value)
 
-async def heartbeat(tx: Transaction, request_ids: Collection[str], until: datetime) -> list[str]:
-    """Renew the leases of delegations held here; returns the requests that still run."""
+
+def needed_to_send(now: datetime) -> ColumnElement[bool]:
+    """Requests that need a delegation for what is not sent yet: not those that are paused, until shortly
+    before they go on."""
+    return or_(RequestRow.hold != Hold.PAUSED.value, RequestRow.opens_at <= now + NOTICE)
+
+
+async def heartbeat(
+    tx: Transaction, request_ids: Collection[str], until: datetime, now: datetime
+) -> list[str]:
+    """Renew the leases of delegations held here; returns the requests that still run, and need theirs."""
     await locks.requests(tx, *request_ids)
+    under_way = select(BatchRow.request_id).where(BatchRow.state.in_(_UNDER_WAY))
     was_wanted = case((RequestRow.delegation_wanted_since.is_not(None), 1), else_=0)
     rows = await tx.execute(
         update(RequestRow)
-        .where(RequestRow.id.in_(request_ids), RequestRow.state == RequestState.RUNNING.value)
+        .where(
+            RequestRow.id.in_(request_ids),
+            RequestRow.state == RequestState.RUNNING.value,
+            or_(needed_to_send(now), RequestRow.id.in_(under_way)),
+        )
         .values(
             version=RequestRow.version + was_wanted,
             delegation_until=until,

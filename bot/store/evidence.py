@@ -49,7 +49,7 @@ async def gather(tx: Transaction, request: Request, now: datetime) -> Evidence:
         reset_at=reset_at,
         reset_examples=examples,
         compared=await _compared(tx, request),
-        expected_seconds=await _expected_seconds(tx, request),
+        expected_seconds=await expected_length(tx, request),
     )
 
 
@@ -196,9 +196,12 @@ async def _phones_by_account(
     return phones, names
 
 
-async def _expected_seconds(tx: Transaction, request: Request) -> int:
+async def expected_length(tx: Transaction, request: Request) -> int:
+    """How many seconds the request will probably take from its start, by earlier ones; 0 if not known."""
     rows = await tx.execute(
-        select(PhoneRow.region, func.count()).where(*_ready(request)).group_by(PhoneRow.region)
+        select(PhoneRow.region, func.count())
+        .where(*_ready(request), PhoneRow.region != "")
+        .group_by(PhoneRow.region)
     )
     planned: dict[str, int] = {}
     seconds: dict[str, float] = {}

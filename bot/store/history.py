@@ -82,6 +82,7 @@ async def find(
             run_at=row.run_at if row.hold == Hold.SCHEDULED.value else None,
             run_zone=row.run_zone,
             missed=row.hold == Hold.MISSED.value,
+            paused=row.hold == Hold.PAUSED.value,
             review_open=row.review_open,
         )
         for row in rows

@@ -10,10 +10,10 @@ from sqlalchemy import func, select
 from bot.phones.region import Region
 from bot.signin.policy import quorum
 from bot.signin.policy.facts import Actor, RequestFacts
-from bot.signin.policy.model import Policy, Risk, Traits
+from bot.signin.policy.model import Policy, Risk, Rule, Traits
 from bot.signin.policy.vote import Standing, Vote
 from bot.signin.request import NOTHING_RAN, RequestState
-from bot.signin.windows import Never, OpensAt, window_open
+from bot.signin.windows import CutShort, Never, Open, OpensAt, closes_at, window_open
 from bot.store import account_checks, overlaps, requests, reviews, votes
 from bot.store.database import Transaction
 from bot.store.models.requests import PhoneRow, RequestRow
@@ -26,13 +26,20 @@ async def of_request(tx: Transaction, policy: Policy, request: Request) -> Reque
     """The request with its traits, with whoever made it, with the votes that count, and with what came of
     break-glass."""
     given = await votes.counting(tx, request)
+    return replace(
+        await of_windows(tx, policy, request),
+        makers=await makers(tx, request),
+        votes=tuple(as_actor(request, vote) for vote in given),
+    )
+
+
+async def of_windows(tx: Transaction, policy: Policy, request: Request) -> RequestFacts:
+    """What windows and freezes look at: its traits, and what came of break-glass."""
     decided = request.state not in (RequestState.DRAFT, RequestState.WAITING)
     review = await reviews.load(tx, request.id) if decided else None
     return replace(
         request.facts,
-        makers=await makers(tx, request),
         traits=await traits(tx, policy, request),
-        votes=tuple(as_actor(request, vote) for vote in given),
         used_by="" if review is None else review.used_by.object_id,
         reviewed=review is not None and review.reviewed_at is not None,
     )
@@ -68,6 +75,29 @@ async def standing(
         opens.at if isinstance(opens, OpensAt) else None,
         isinstance(opens, Never),
     )
+
+
+async def cut_short(
+    tx: Transaction, policy: Policy, request: Request, at: datetime, seconds: int
+) -> CutShort | None:
+    """What happens to a request that starts at `at` and takes so many seconds (0: not known), if its window
+    closes before; None if it does not, or the request cannot start then."""
+    if not policy.timed or not seconds:
+        return None
+    of_request = await traits(tx, policy, request)
+    if window_open(policy, of_request, at) != Open():
+        return None
+    closes = closes_at(policy, of_request, at, at + timedelta(seconds=seconds))
+    return CutShort(closes, seconds) if closes else None
+
+
+async def rule_of_ticket(tx: Transaction, policy: Policy, request: Request) -> Rule | None:
+    """The first rule by which a request needs a ticket; None without one. What its requester has still to
+    choose may bring in others."""
+    if not any(rule.ticket for rule in policy.rules):
+        return None
+    rules = policy.rules_for(await traits(tx, policy, request))
+    return next((rule for rule in rules if rule.ticket), None)
 
 
 async def traits(tx: Transaction, policy: Policy, request: Request) -> Traits:

@@ -17,7 +17,7 @@ from bot.signin.batch import (
     plan,
 )
 from bot.signin.outcome import CAUSES, UNKNOWN
-from bot.signin.request import RequestState
+from bot.signin.request import Hold, RequestState
 from bot.signin.snapshot import (
     CauseGroup,
     ReconciliationQuestion,
@@ -190,7 +190,7 @@ async def stalled(tx: Transaction, request_id: str) -> list[StalledBatch]:
 
 async def waits(tx: Transaction, request: Row[Any]) -> list[RegionWait]:
     """The regions in which the request waits, since others have all slots; and who those are."""
-    if request.state != RequestState.RUNNING.value:
+    if request.state != RequestState.RUNNING.value or request.hold == Hold.PAUSED.value:
         return []
     planned = await tx.execute(
         select(BatchRow.region)

@@ -53,6 +53,9 @@ class Request:
     run_at: datetime | None = None  #: UTC; None to start once approved; a proposal while draft
     run_by: datetime | None = None  #: UTC; None unless approved with `run_at`
     run_zone: str = ""  #: IANA name of the zone in which `run_at` was typed
+    opens_at: datetime | None = (
+        None  #: UTC; when a window opens for which it waits, None if unknown
+    )
     reminders: int = 0  #: reminders that Offhook sent by itself
     reminded_at: datetime | None = None  #: UTC; when the last of them was sent
     nudged_at: datetime | None = None  #: UTC; when its requester reminded the approvers last
@@ -123,6 +126,7 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
         approver=Person(row.decided_by_id, row.decided_by_name) if row.decided_by_id else None,
         hold=Hold(row.hold),
         hold_version=row.hold_version,
+        opens_at=row.opens_at,
         reminders=row.reminders,
         reminded_at=row.reminded_at,
     )

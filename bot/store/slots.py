@@ -10,7 +10,7 @@ from sqlalchemy.orm import aliased
 
 from bot.phones.region import Region
 from bot.signin.batch import MAX_BATCHES_PER_REGION, SLOT_HOLDING_STATES, BatchState
-from bot.signin.request import RequestState
+from bot.signin.request import Hold, RequestState
 from bot.store.batches import of_requests
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow
@@ -22,9 +22,11 @@ _MAX_DOUBTFUL = 2  # of a region, before no more is sent there
 
 
 def _sendable(now: datetime, only: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
+    paused = select(RequestRow.id).where(RequestRow.hold == Hold.PAUSED.value)
     return (
         BatchRow.state == BatchState.PLANNED.value,
         or_(BatchRow.not_before.is_(None), BatchRow.not_before <= now),
+        BatchRow.request_id.not_in(paused),
         *of_requests(only),
     )
 

@@ -17,6 +17,7 @@ from bot.signin.snapshot import (
     AccountHold,
     MissedStart,
     NewFailure,
+    Pause,
     RequestSnapshot,
 )
 from bot.store import (
@@ -84,6 +85,7 @@ async def load(
         run_typed=row.run_typed,
         scheduled=row.hold == Hold.SCHEDULED.value,
         missed=_missed(row),
+        pause=Pause(row.opens_at) if row.hold == Hold.PAUSED.value else None,
         rechecked=[Notice(n["code"], n["arguments"]) for n in row.recheck_notices],
         sightings=await sightings.of_request(tx, request_id),
         requester_upn=row.requester_upn,
@@ -100,7 +102,7 @@ def person(object_id: str, name: str) -> Person | None:
 
 async def _hold(tx: Transaction, request: Row[Any]) -> AccountHold | None:
     state = Hold(request.hold)
-    if state is Hold.NONE or state.before_start:
+    if state not in (Hold.CHECKING, Hold.HELD):
         return None
     checked, total = await account_checks.checked_again(tx, request.id)
     if state is Hold.CHECKING:

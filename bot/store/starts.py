@@ -1,4 +1,4 @@
-"""Starts at a set time, as rows: what is due."""
+"""Starts at a set time, as rows: what is due; and what waits for a change window to go on."""
 
 from __future__ import annotations
 
@@ -35,6 +35,19 @@ async def due_to_ask(tx: Transaction, now: datetime, until: datetime) -> list[st
     return await _ids(
         tx, RequestRow.run_at <= until, ~RequestRow.start_told, without_delegation(now)
     )
+
+
+async def paused(tx: Transaction) -> list[str]:
+    """Ids of the requests that go on when a change window opens, and are not being canceled."""
+    rows = await tx.execute(
+        select(RequestRow.id)
+        .where(
+            RequestRow.hold == Hold.PAUSED.value,
+            RequestRow.state == RequestState.RUNNING.value,
+        )
+        .order_by(RequestRow.opens_at, RequestRow.id)
+    )
+    return list(rows.scalars())
 
 
 async def _ids(tx: Transaction, *conditions: ColumnElement[bool]) -> list[str]:

@@ -54,6 +54,7 @@ async def add(
     ids: Collection[str],
     *,
     comment: str,
+    shown: str,
     now: datetime,
 ) -> None:
     """Add a vote, in place of one of the same person that does not count any more. The caller holds the
@@ -70,6 +71,7 @@ async def add(
             comment=comment,
             digest=request.digest,
             overlaps_version=request.overlaps_version,
+            shown=shown,
             ids=sorted(ids),
             void="",
         )

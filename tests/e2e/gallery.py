@@ -40,8 +40,10 @@ from bot.signin.snapshot import (
     History,
     HistoryLine,
     NewFailure,
+    Pause,
     RequestSnapshot,
 )
+from bot.signin.windows import CutShort
 from bot.words import Words
 from cards import static
 from cards.render import render
@@ -199,6 +201,10 @@ def _approvals(card: Any) -> Iterator[tuple[str, Card]]:
     hold = AccountHold(Hold.HELD, 243, 243, 3, 3, failures)
     held = replace(snapshots.snapshot(RequestState.RUNNING), hold=hold)
     yield "progress-held", card(CardKind.PROGRESS, held)
+    paused = replace(snapshots.snapshot(RequestState.RUNNING), pause=Pause(snapshots.START))
+    yield "progress-paused", card(CardKind.PROGRESS, paused, runs_as_approver=True)
+    cut_short = CutShort(snapshots.START, 3 * 3600)
+    yield "start-cut-short", card(CardKind.APPROVAL, starts, cut_short=cut_short)
 
 
 def _mends(card: Any) -> Iterator[tuple[str, Card]]:

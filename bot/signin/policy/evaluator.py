@@ -130,9 +130,8 @@ def _reason_lacking(policy: Policy, request: RequestFacts) -> Decision | None:
         if rule.ticket is not None and not ticket.named(
             rule.ticket, request.ticket, request.reason
         ):
-            form = rule.ticket_example or rule.ticket.pattern
             lacking = denied(policy, DenialReason.TICKET_MISSING, rule=rule.name)
-            arguments = {"ticket": form, "example": int(bool(rule.ticket_example))}
+            arguments = {"ticket": rule.ticket_form, "example": int(bool(rule.ticket_example))}
             return replace(lacking, arguments=arguments)
     return None
 
@@ -260,8 +259,10 @@ def _not_wanted(policy: Policy, reason: DenialReason, wanted: Sequence[Wanted]) 
 
 
 def may_start(policy: Policy, request: RequestFacts, *, now: datetime) -> Decision:
-    """Whether windows and freezes let an approved request start now, or when it is scheduled."""
-    match window_open(policy, request.traits, request.run_at or now):
+    """Whether windows and freezes let an approved request start now, or when it is scheduled. Break-glass
+    passes over windows."""
+    in_force = replace(policy, rules=()) if request.used_by else policy
+    match window_open(in_force, request.traits, request.run_at or now):
         case OpensAt(opens_at):
             closed = replace(denied(policy, DenialReason.WINDOW_CLOSED), opens_at=opens_at)
             return replace(closed, arguments={"scheduled": int(request.run_at is not None)})

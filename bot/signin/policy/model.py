@@ -122,6 +122,11 @@ class Rule:
     ticket_example: str = ""  #: such a ticket, for people; "" if the file has none
     reasons: frozenset[NeedsReason] = frozenset()
 
+    @property
+    def ticket_form(self) -> str:
+        """What a ticket looks like, for people; "" if none is needed."""
+        return self.ticket_example or ("" if self.ticket is None else self.ticket.pattern)
+
 
 @dataclass(frozen=True, slots=True)
 class Deny:
@@ -173,6 +178,11 @@ class Policy:
     def ruled(self) -> bool:
         """Whether decisions depend on what a request is about."""
         return bool(self.rules or self.denies or self.freezes)
+
+    @cached_property
+    def timed(self) -> bool:
+        """Whether there are times at which some request may not start or go on."""
+        return bool(self.freezes) or any(rule.windows for rule in self.rules)
 
     @cached_property
     def scopes(self) -> frozenset[AccountScope]:

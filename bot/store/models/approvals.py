@@ -27,6 +27,8 @@ class VoteRow(Base):
     comment: Mapped[str] = mapped_column(Text, default="")
     digest: Mapped[str] = mapped_column(String(64))  #: of the request, as the voter was shown it
     overlaps_version: Mapped[int]  #: likewise
+    #: what else the voter was shown (`bot.signin.shown`); "" if their card did not say
+    shown: Mapped[str] = mapped_column(Text, default="", server_default="")
     #: of those that the policy names, the voter and the groups that they were in
     ids: Mapped[list[Any]]
     #: `Void`: why it does not count any more; "" if it does

@@ -91,7 +91,7 @@ class RequestRow(Base):
     missed: Mapped[str] = mapped_column(String(12), default="", server_default="")
     #: what the policy said then
     missed_why: Mapped[str] = mapped_column(Text, default="", server_default="")
-    opens_at: Mapped[datetime | None]  #: when the policy would let it start
+    opens_at: Mapped[datetime | None]  #: when the policy would let it start, or go on
     #: the tenant's verdicts that hold it
     tenant_stops: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     #: what came of checking accounts again at the approval

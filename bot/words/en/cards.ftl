@@ -202,6 +202,15 @@ placeholder-reason = For example: new lobby phones in Berlin
 error-reason = Enter a reason. The approver will see it.
 label-ticket = Ticket, if there is one
 placeholder-ticket = For example: CHG0042
+label-ticket-required = Ticket, which your organization's policy asks for
+placeholder-ticket-required = { $example ->
+        [0] It has to match { $ticket }
+       *[other] For example: { $ticket }
+    }
+error-ticket = { $example ->
+        [0] Enter a ticket that matches { $ticket }.
+       *[other] Enter a ticket such as { $ticket }.
+    }
 label-leave-out = Rows that are not ready
 toggle-leave-out = { $rows ->
         [one] Leave out the row that is not ready

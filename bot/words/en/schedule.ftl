@@ -59,7 +59,7 @@ status-missed = Approved, but not started. The sign-in of { $total ->
 progress-scheduled = Starts { $start }.
 progress-missed = Not started at its time. An approver has to decide.
 scheduled-until = No password is reset before. Until then, the requester can withdraw the request, and an approver can cancel it. Accounts that were not checked recently are checked again first.
-scheduled-sign-in = An approver has to sign in for the start: it runs with their permissions. Select Sign in to continue; the sign-in still waits for its time.
+scheduled-sign-in = An approver has to sign in for the start: it runs with their permissions. They select Sign in to continue; the sign-in still waits for its time.
 scheduled-sign-in-late = It was to start { $start }. It starts as soon as an approver signs in.
 missed-late = Offhook could not start it by { $by }. The service was probably down.
 missed-denied = Whoever requested or approved it may not do so any more.
@@ -69,6 +69,31 @@ missed-closed = It could not start at { $start }. { $why }{ $known ->
     }
 missed-how = No password has been reset. Someone who can approve the request can select Start now, or an approver can cancel it. Accounts that were not checked recently are checked again first.
 button-start-now = Start now
+
+## Waiting for a change window to go on
+
+state-paused = Paused
+status-paused = Paused: { $ended } of { $total ->
+        [one] { $total } phone is
+       *[other] { $total } phones are
+    } done.
+progress-paused = Waits for a change window. { $ended } of { $total ->
+        [one] { $total } phone is
+       *[other] { $total } phones are
+    } done.
+paused-why = Your organization's change windows and freezes allow no sign-ins now. { $pending ->
+        [one] { $pending } phone waits
+       *[other] { $pending } phones wait
+    } until they do.
+paused-until = Offhook continues by itself on { $when }.
+paused-never = By the policy, no window opens in the next year. Ask your Offhook operator to change the policy, or cancel the request.
+paused-sign-in = It runs with an approver's permissions, which Offhook does not keep until then. Offhook asks an approver to sign in 15 minutes before.
+paused-under-way = { $phones ->
+        [one] { $phones } phone was sent before. Offhook follows it to the end.
+       *[other] { $phones } phones were sent before. Offhook follows them to the end.
+    }
+paused-cancel = The requester or an approver can cancel what has not been sent.
+
 line-starts = Starts { $start }
 
 ## Windows of phones, at a set start
@@ -97,7 +122,9 @@ windows-start-too-early = { $phones ->
         [one] {" "}and 1 more
        *[other] {" "}and { $more } more
     }).
-start-confirm-windows = Phones will be too early or too late then, as the top of this card says. To keep this start, select Request approval again. Otherwise, change it.
+start-misses-windows = Phones will be too early or too late then, as the top of this card says.
+start-confirm = To keep this start, select Request approval again. Otherwise, change it.
+start-cut-short = It will probably not be over when the change window closes, on { $when }. Expected length: { $length }. What is not sent by then waits, and continues by itself when a window is open again.
 
 ## Notifications
 
@@ -106,4 +133,8 @@ notification-scheduled = Request { $request }: { $approver } approved the sign-i
        *[other] { $phones } phones
     }, requested by { $requester }. It starts { $start }.
 notification-missed = Request { $request } did not start at its time. No password has been reset. Someone who can approve it can start it now. To see why, send status { $request } to Offhook.
+notification-paused = Request { $request } waits: your organization's change windows and freezes allow no sign-ins now. { $known ->
+        [0] By the policy, none opens in the next year. Ask your Offhook operator to change the policy, or cancel the request.
+       *[other] It continues by itself { $opens }. To stop it instead, send cancel { $request } to Offhook.
+    } What was sent before is followed to the end.
 notification-withdrawn = Request { $request } was withdrawn by { $requester } before it started. Nothing was changed.

@@ -27,6 +27,7 @@ from tests.support.running_bot import (
     request_id_of,
     text_of,
 )
+from tests.support.waiting import PATIENCE, until
 
 YES = {"acknowledge": "true"}
 NETOPS, SOC, DESK = (f"aaaaaaaa-0000-4000-8000-00000000000{n}" for n in "abc")
@@ -47,7 +48,12 @@ stages = [{ of = ["netops"], need = 2 }, { of = ["soc"] }]
 
 
 async def start(
-    make_bot: MakeBot, folder: Path, text: str, groups: Mapping[str, tuple[str, ...]] | None = None
+    make_bot: MakeBot,
+    folder: Path,
+    text: str,
+    groups: Mapping[str, tuple[str, ...]] | None = None,
+    *,
+    batch_seconds: float = 0.1,
 ) -> RunningBot:
     path = folder / "policy.toml"
     path.write_text(text)
@@ -57,7 +63,9 @@ async def start(
         DESK: (ALEX.object_id,),
         **(groups or {}),
     }
-    return await make_bot(policy=path, gateway=Scenario(batch_seconds=0.1, groups=members))
+    return await make_bot(
+        policy=path, gateway=Scenario(batch_seconds=batch_seconds, groups=members)
+    )
 
 
 async def test_request_runs_after_the_votes_of_all_stages(
@@ -65,6 +73,7 @@ async def test_request_runs_after_the_votes_of_all_stages(
 ) -> None:
     bot = await start(make_bot, tmp_path, HEAD + STAGES)
     validation = await bot.submit_file(phones_csv(2))
+    assert "Ticket, which your organization's policy asks for" in text_of(validation)
     no_ticket = await bot.click(ALEX, validation, "request_approval", {"reason": "Lobby"})
     assert no_ticket.text.startswith("Enter a ticket that matches ^CHG[0-9]{4}$: rule")
     approval = await bot.request_approval(validation, reason="Lobby", ticket="CHG0042")
@@ -148,6 +157,36 @@ async def test_change_freeze_stops_the_approval_with_its_end(
     assert f"from {end:%A, %d %B %Y, %H:%M} UTC on" in answer.text
     rejected = await bot.click(MEGAN, approval, "reject")
     assert "rejected" in texts(rejected.card)
+
+
+async def test_freeze_that_begins_midway_stops_the_next_batches_until_it_is_over(
+    make_bot: MakeBot, tmp_path: Path
+) -> None:
+    bot = await start(make_bot, tmp_path, HEAD, batch_seconds=600)
+    approval = await bot.submit_for_approval(phones_csv(500))
+    since = bot.now
+    await bot.approve(approval)
+    card = await bot.wait_for_button("cancel", since=since)
+    await bot.gateway.configapi.wait_for_submits(3, PATIENCE)
+    begin, end = (datetime.now(UTC) + timedelta(days=days) for days in (-1, 30))
+    freeze = f"[[freeze]]\nfrom = {begin.isoformat()}\nto = {end.isoformat()}\n"
+    path = tmp_path / "policy.toml"
+    path.write_text(HEAD + freeze)
+    await until(lambda: len(audited(bot, "policy loaded")) == 2)
+    bot.gateway.configapi.finish()
+    await bot.wait_for(lambda posted: posted is card and "300 of 500 phones are" in text_of(posted))
+    await bot.wait_for(
+        lambda posted: posted is card and "Waits for a change window." in text_of(posted)
+    )
+    told = await bot.wait_for_text("waits: your organization's change windows", since=since)
+    assert "It continues by itself" in told.text
+    assert len(bot.gateway.configapi.submits) == 3
+
+    path.write_text(HEAD)
+    await bot.gateway.configapi.wait_for_submits(5, PATIENCE)
+    bot.gateway.configapi.finish()
+    await bot.wait_for_results(since=since)
+    assert len(audited(bot, "paused")) == len(audited(bot, "resumed")) == 1
 
 
 async def test_limit_of_a_day_says_what_is_left(make_bot: MakeBot, tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from bot.simulator.client import texts, verbs
 from bot.simulator.connector import Posted
+from bot.store.models.batches import BatchRow
 from tests.integration.app.conftest import MakeBot
 from tests.integration.app.test_approver import approve as approve_as
 from tests.integration.app.test_approver import click, sso, submitters
@@ -361,3 +363,35 @@ async def test_start_without_an_approver_signed_in_waits_for_one(
     await click(bot, MEGAN, late, "sign_in", **sso(bot, MEGAN))
     await bot.wait_for_results(since=since)
     assert submitters(bot) == [MEGAN.object_id]
+
+
+async def test_start_that_outlasts_its_window_is_asked_about_and_approvers_are_told(
+    clock: Clock, make_bot: MakeBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "policy.toml"
+    path.write_text(
+        f"""
+        requesters = ["*"]
+        approvers = ["{MEGAN.object_id}"]
+        [[rule]]
+        windows = [{{ days = "mon-sun", from = "18:00", to = "19:00", tz = "Europe/Berlin" }}]
+        """
+    )
+    clock.set(START - DAY)
+    bot = await make_bot(policy=path)
+    since = bot.now
+    await bot.approve(await waiting(bot, await draft(bot)))
+    await bot.wait_for_results(since=since)
+    # As if that had taken three hours.
+    long_ago = START - DAY - 3 * HOUR
+    await bot.sql(update(BatchRow).values(sent_at=long_ago, seen_running_at=START - DAY))
+
+    sentence = (
+        "It will probably not be over when the change window closes, on {{DATE(2026-10-21T17:00"
+    )
+    card = await draft(bot)
+    answer = await request(bot, card, **TOMORROW)
+    assert sentence in texts(answer.card)
+    assert "Expected length: About 3 hours once started." in texts(answer.card)
+    approval = await waiting(bot, card, **TOMORROW)
+    assert sentence in text_of(approval)

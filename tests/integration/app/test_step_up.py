@@ -15,6 +15,7 @@ from bot.simulator.scenario import PEOPLE, Call, Fault, FaultKind, Person, Scena
 from bot.simulator.tenant import AccessPolicy, Account
 from tests.integration.app.conftest import MakeBot
 from tests.integration.app.test_approver import approve, click, signing_in, sso, submitters
+from tests.integration.app.test_break_glass import FORM, waiting_card
 from tests.integration.app.test_mend import LOBBY, PLAIN, asked, checked
 from tests.integration.app.test_overlap import audited
 from tests.integration.app.test_policy import DESK, HEAD, NETOPS, SOC
@@ -176,6 +177,27 @@ async def test_every_vote_needs_it_and_no_role_for_it(make_bot: MakeBot, tmp_pat
     [step_up] = step_ups(bot, "approved")
     assert_recent(step_up)
     assert submitters(bot) == [ISAIAH.object_id]
+
+
+async def test_break_glass_needs_it_and_the_audit_has_it(make_bot: MakeBot) -> None:
+    bot = await make_bot(
+        gateway=Scenario(**SCENARIO),
+        as_approver=True,
+        step_up="c1",
+        break_glass=(ALEX.object_id,),
+    )
+    card = await waiting_card(bot)
+    answer = await click(bot, ALEX, card, "break_glass", FORM, **sso(bot, ALEX))
+    assert asks_for_step_up(signing_in(answer))
+    since = bot.now
+    await click(bot, ALEX, card, "break_glass", FORM, **code(bot, ALEX, "c1"))
+    await bot.wait_for_results(since=since)
+    [(_, _, asked)] = audited(bot, "asked")
+    for action in ("approved", "break-glass used"):
+        [step_up] = step_ups(bot, action)
+        assert_recent(step_up)
+        [(_, _, detail)] = audited(bot, action)
+        assert detail["shown"] == asked["shown"]
 
 
 async def test_mend_needs_it(make_bot: MakeBot) -> None:

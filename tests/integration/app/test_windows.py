@@ -8,8 +8,11 @@ import json
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bot.simulator.client import CONSENT, has_attachment
+from sqlalchemy import update
+
+from bot.simulator.client import CONSENT, has_attachment, texts
 from bot.simulator.connector import Posted
+from bot.store.models.requests import PhoneRow
 from tests.support.running_bot import ALEX, CHAT, RunningBot, has_button, text_of
 from tests.support.waiting import PATIENCE
 
@@ -118,3 +121,24 @@ async def test_ambiguous_date_is_an_issue_of_its_row_with_how_to_write_it(bot: R
 
     assert "This can mean 04 March 2026 or 03 April 2026" in text_of(card)
     assert "Write the year first, like 2026-11-24 14:00." in text_of(card)
+
+
+async def test_phone_that_is_too_late_by_now_stops_the_approval_and_redraws_every_card(
+    bot: RunningBot,
+) -> None:
+    card = await submit(
+        bot, table(f"{hours_ago(30):%d.%m.%Y %H:%M}"), localTimezone="Europe/Berlin"
+    )
+    approval = await bot.request_approval(card)
+    assert "too late" not in text_of(approval)
+    await bot.sql(update(PhoneRow).values(provisioned_at=hours_ago(80)))
+    answer = await bot.approve(approval)
+    assert "More phones are too late by now." in texts(answer.card)
+    # Nothing has happened but time; so nobody else would be told.
+    await bot.wait_for(
+        lambda posted: posted is approval and "1 phone is too late" in text_of(posted)
+    )
+    assert bot.gateway.configapi.submits == []
+    since = bot.now
+    await bot.approve(approval)
+    await bot.wait_for_results(since=since)

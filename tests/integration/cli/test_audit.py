@@ -337,6 +337,25 @@ async def test_evidence_tells_who_asked_who_decided_and_what_came_of_it(
     assert (await run("audit", "evidence", "../etc"))[0] == 2
 
 
+async def test_evidence_tells_how_cards_differed_from_what_was_asked(
+    run: Run, database: Database
+) -> None:
+    request_id = await jobs.draft(database, 1)
+    now = jobs.utc_now()
+    async with database.write() as tx:
+        for action, shown in (
+            ("asked", "checks-00000000.reason-00000000"),
+            ("voted", "checks-00000000.reason-00000000"),
+            ("voted", "checks-11111111.reason-00000000"),
+            ("approved", ""),
+        ):
+            await audit.record(tx, request_id, action, now, jobs.APPROVER, shown=shown)
+    _, printed = await run("audit", "evidence", request_id)
+    section = printed.partition("### What each approver was shown")[2].partition("##")[0]
+    told = [line.split("|")[-2].strip() for line in section.splitlines() if "Megan" in line]
+    assert told == ["the same", "the checks of accounts", "not recorded"]
+
+
 async def test_evidence_keeps_hostile_text_in_its_cell(run: Run, database: Database) -> None:
     request_id = await jobs.draft(database, 1)
     request = await jobs.load(database, request_id)

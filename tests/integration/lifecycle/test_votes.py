@@ -62,8 +62,9 @@ async def approve(
     policy: Policy = POLICY,
     may_start: bool = True,
     now: datetime | None = None,
+    shown: str = "",
 ) -> Outcome | Decision:
-    ballot = Ballot(actor, "", policy, voters or {}, may_start)
+    ballot = Ballot(actor, "", policy, voters or {}, may_start, shown=shown)
     async with database.write() as tx:
         return await approvals.approve(tx, jobs.NOTIFY, request, ballot, now or jobs.utc_now())
 
@@ -100,6 +101,21 @@ async def test_last_vote_starts_the_request_and_each_is_in_the_audit(database: D
     assert {each["detail"]["policy"] for each in voted} == {"first"}
     assert len((await rows.dump(database))["batches"]) == 1
     assert await approve(database, request, DAN) is Outcome.MOVED_ON
+
+
+async def test_vote_keeps_what_its_card_showed(database: Database) -> None:
+    request = await waiting(database)
+    await approve(database, request, ADA, shown="checks-01234567")
+    await approve(database, request, BEN)
+    await approve(database, request, CEM, shown="checks-89abcdef")
+    kept = {row["voter_id"]: row["shown"] for row in (await rows.dump(database))["votes"]}
+    assert kept == {"ada": "checks-01234567", "ben": "", "cem": "checks-89abcdef"}
+    events_of = await events(database, "voted", "approved")
+    assert [each["detail"].get("shown") for each in events_of] == [
+        "checks-01234567",
+        None,
+        "checks-89abcdef",
+    ]
 
 
 async def test_double_click_on_two_replicas_counts_once(database: Database) -> None:
@@ -167,6 +183,26 @@ async def test_last_vote_has_to_wait_while_voters_cannot_be_looked_up(database: 
     assert isinstance(answer, Decision)
     assert answer.reason is DenialReason.VOTERS_UNKNOWN
     assert await approve(database, request, CEM, voters={"ada": ADA}) is Outcome.APPROVED
+
+
+async def test_vote_in_an_approvers_place_counts_for_them_until_its_time_is_over(
+    database: Database,
+) -> None:
+    request = await waiting(database)
+    grace = person("grace", NETOPS)
+    named = Person("eve", "Eve for Grace", stands_in_for=grace.person)
+    eve = Actor(named, jobs.TENANT, lent=NETOPS.ids)
+    assert await approve(database, request, eve) is Outcome.VOTED
+    ((kept),) = (await rows.dump(database))["votes"]
+    assert (kept["voter_id"], kept["for_id"]) == ("eve", "grace")
+    second = await approve(database, request, grace)  # who has had her say through Eve
+    assert isinstance(second, Decision)
+    assert second.reason is DenialReason.ALREADY_VOTED
+    # Looked up again, Eve stands in for nobody.
+    assert await approve(database, request, grace, voters={"eve": person("eve")}) is Outcome.VOTED
+    (void,) = await events(database, "vote void")
+    assert (void["detail"]["voter"], void["detail"]["what"]) == ("eve", "left")
+    assert await wanted(database, request) == (Wanted(("netops",), 1), Wanted(("soc",), 1))
 
 
 async def test_change_of_the_request_voids_its_votes_and_tells(database: Database) -> None:

@@ -313,7 +313,7 @@ class Writers:
 
     async def heartbeat(self) -> None:
         held = await self._running()
-        await self._write(lambda tx, now: delegation_leases.heartbeat(tx, held, now))
+        await self._write(lambda tx, now: delegation_leases.heartbeat(tx, held, now, now))
         await self._write(lambda tx, _: delegation_leases.end(tx, held[::2]))
 
     async def ask(self) -> None:

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
-from bot.signin.request import RequestState
+from bot.signin.policy.model import Rule
+from bot.signin.request import Hold, RequestState
 from bot.signin.schedule import Due
-from bot.signin.snapshot import HistoryLine, ProvisioningWindows, RequestSnapshot, Tally
+from bot.signin.snapshot import (
+    AccountHold,
+    HistoryLine,
+    Pause,
+    ProvisioningWindows,
+    RequestSnapshot,
+    Tally,
+)
+from bot.signin.windows import CutShort
 from bot.words import Words
 from cards import static
 from cards.render import render
-from cards.types import CardKind, RenderedCard, Verb, View
+from cards.types import CardKind, RenderedCard, Verb, View, Viewer
 from tests.support import reading, snapshots
 from tests.support.snapshots import NOON, START
 
@@ -26,6 +36,8 @@ def card(
     *,
     as_approver: bool = False,
     for_approvers: bool = False,
+    cut_short: CutShort | None = None,
+    ticket_rule: Rule | None = None,
 ) -> RenderedCard:
     view = View(for_approvers=for_approvers)
     rendered = render(
@@ -35,6 +47,8 @@ def card(
         Words(),
         tenant_id=snapshots.TENANT,
         runs_as_approver=as_approver,
+        cut_short=cut_short,
+        ticket_rule=ticket_rule,
     )
     reading.assert_valid(rendered.card)
     return rendered
@@ -208,9 +222,10 @@ def test_lists_tell_scheduled_and_missed_requests_from_running_ones() -> None:
         line,
         replace(line, run_at=START, run_zone="Europe/Berlin"),
         replace(line, missed=True),
+        replace(line, paused=True),
     ]
     text = reading.text(static.status_list(Words(), lines).card)
-    for expected in ("→ Running", "→ Scheduled", f"Starts {STARTS}", "✕ Not started"):
+    for expected in ("→ Running", "→ Scheduled", f"Starts {STARTS}", "✕ Not started", "! Paused"):
         assert expected in text
     assert text.count("Starts") == 1
 
@@ -236,3 +251,98 @@ def test_card_that_asks_about_the_start_says_so_at_its_top() -> None:
     ):
         shown = card(CardKind.VALIDATION, snapshot).card
         assert (sentence in reading.text(shown["body"][0])) is asks
+
+
+def paused(opens_at: datetime | None) -> RequestSnapshot:
+    return replace(snapshots.snapshot(RequestState.RUNNING), pause=Pause(opens_at))
+
+
+@pytest.mark.parametrize("as_approver", [False, True])
+def test_paused_request_says_until_when_and_who_can_cancel(as_approver: bool) -> None:
+    rendered = card(CardKind.PROGRESS, paused(START), as_approver=as_approver)
+    text = reading.text(rendered.card)
+    assert rendered.summary.startswith("Waits for a change window. ")
+    assert "change windows and freezes allow no sign-ins now" in text
+    assert "Offhook continues by itself on {{DATE(2026-12-01T17:00:00Z,SHORT)}}" in text
+    assert "The requester or an approver can cancel what has not been sent." in text
+    assert ("asks an approver to sign in 15 minutes before" in text) is as_approver
+    verbs = set(reading.verbs(rendered.card))
+    assert Verb.CANCEL in verbs
+    assert Verb.START_NOW not in verbs
+
+
+def test_paused_request_that_never_goes_on_says_whom_to_ask() -> None:
+    text = reading.text(card(CardKind.PROGRESS, paused(None)).card)
+    assert "no window opens in the next year. Ask your Offhook operator" in text
+    assert "by itself" not in text
+
+
+CUT_SHORT = CutShort(START + timedelta(hours=1), 3 * 3600)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state"),
+    [(CardKind.VALIDATION, RequestState.DRAFT), (CardKind.APPROVAL, RequestState.WAITING)],
+)
+def test_request_that_outlasts_its_window_is_told_before(
+    kind: CardKind, state: RequestState
+) -> None:
+    snapshot = snapshots.with_start(state)
+    sentence = "It will probably not be over when the change window closes, on {{DATE("
+    assert sentence not in reading.text(card(kind, snapshot).card)
+    text = reading.text(card(kind, snapshot, cut_short=CUT_SHORT).card)
+    assert sentence in text
+    assert "About 3 hours once started" in text
+    if state is RequestState.DRAFT:
+        assert "To keep this start, select Request approval again." in text
+        assert "Phones will be too early or too late then" not in text
+
+
+OWN = View(for_requester=True)
+RELEASES = {Verb.START_NOW, Verb.SIGN_IN, Verb.CONTINUE_WITHOUT, Verb.CHECK_ACCOUNTS}
+
+
+@pytest.mark.parametrize(
+    ("view", "four_eyes", "shown"),
+    [
+        (View(), True, True),  # posted where approvers decide
+        (OWN, True, False),
+        (OWN, False, True),
+        (View(viewer=Viewer()), False, False),
+        (View(viewer=Viewer(releases=True)), True, True),
+        (replace(OWN, viewer=Viewer(releases=True)), True, True),
+    ],
+)
+def test_what_only_approvers_can_use_is_shown_to_them_only(
+    view: View, four_eyes: bool, shown: bool
+) -> None:
+    running = snapshots.snapshot(RequestState.RUNNING)
+    hold = AccountHold(Hold.HELD, 3, 3, accounts=1, phones=1)
+    for snapshot, verbs in (
+        (snapshots.with_missed_start(), {Verb.START_NOW}),
+        (replace(running, delegation_wanted_since=NOON), {Verb.SIGN_IN}),
+        (replace(running, hold=hold), {Verb.CONTINUE_WITHOUT, Verb.CHECK_ACCOUNTS}),
+    ):
+        asked = replace(snapshot, four_eyes=four_eyes, requester_account="29:alex")
+        rendered = render(CardKind.PROGRESS, asked, view, Words(), tenant_id=snapshots.TENANT)
+        reading.assert_valid(rendered.card)
+        assert RELEASES & set(reading.verbs(rendered.card)) == (verbs if shown else set())
+        assert Verb.CANCEL in reading.verbs(rendered.card)
+        # Where everybody sees the card, Teams is asked for the requester's own.
+        refreshed = rendered.card.get("refresh", {}).get("userIds", [])
+        assert refreshed == (["29:alex"] if shown else [])
+
+
+@pytest.mark.parametrize("example", ["", "CHG0042"])
+def test_form_wants_the_ticket_that_a_rule_asks_for(example: str) -> None:
+    draft = snapshots.snapshot(RequestState.DRAFT)
+    rule = Rule("changes", ticket=re.compile("^CHG[0-9]{4}$"), ticket_example=example)
+    for ticket_rule, label in ((None, "Ticket, if there is one"), (rule, "Ticket, which your")):
+        shown = card(CardKind.VALIDATION, draft, ticket_rule=ticket_rule).card
+        (ticket,) = [
+            each for each in reading.of_type(shown, "Input.Text") if each["id"] == "ticket"
+        ]
+        assert ticket["label"].startswith(label)
+        assert ticket.get("isRequired", False) is (ticket_rule is not None)
+    assert (example or "^CHG[0-9]{4}$") in ticket["errorMessage"]
+    assert (example or "^CHG[0-9]{4}$") in ticket["placeholder"]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.lifecycle.starts import windows_of
 from bot.phones.region import Region
 from bot.signin.policy.model import Condition, Freeze, Policy, Rule, Traits, Window
-from bot.signin.windows import HORIZON, Never, Open, OpensAt, window_open
+from bot.signin.windows import HORIZON, Never, Open, OpensAt, closed_at, closes_at, window_open
+from bot.words import Words
 
 BERLIN = ZoneInfo("Europe/Berlin")
 EVENINGS = Window(frozenset({1, 2, 3}), time(18), time(23), BERLIN)  # Tuesday to Thursday
@@ -103,3 +106,64 @@ def test_opening_is_the_first_moment_that_is_open(
         assert window_open(rules, EMEA, answer.at) == Open()
         before = min(at + timedelta(minutes=minutes), answer.at - timedelta(minutes=1))
         assert window_open(rules, EMEA, before) == answer
+
+
+@given(
+    st.lists(st.sampled_from([EVENINGS, NIGHTS]), max_size=2),
+    st.lists(st.integers(0, 30), max_size=2),
+    st.integers(0, 60 * 24 * 30),
+)
+def test_part_that_is_closed_decides_like_the_whole(
+    windows: list[Window], freezes: list[int], minutes: int
+) -> None:
+    at = utc(2026, 10, 20) + timedelta(minutes=minutes)
+    begins = [utc(2026, 10, 20) + timedelta(days=day) for day in freezes]
+    whole = policy(
+        *windows, freezes=tuple(Freeze("f", day, day + timedelta(hours=30)) for day in begins)
+    )
+    closed = closed_at(whole, at)
+    assert (window_open(closed, EMEA, at) == Open()) is (window_open(whole, EMEA, at) == Open())
+    assert closed.ruled or window_open(whole, EMEA, at) == Open()
+
+
+@pytest.mark.parametrize(
+    ("windows", "at", "hours", "expected"),
+    [
+        ((EVENINGS,), utc(2026, 12, 1, 17), 5, None),  # until the end is enough
+        ((EVENINGS,), utc(2026, 12, 1, 17), 6, utc(2026, 12, 1, 22)),
+        ((NIGHTS,), utc(2026, 12, 5, 1), 24, utc(2026, 12, 5, 3)),  # begun the day before
+        ((), utc(2026, 12, 1, 17), 1000, None),
+        # One window follows the other without a gap.
+        (
+            (EVENINGS, Window(frozenset({1}), time(23), time(1), BERLIN)),
+            utc(2026, 12, 1, 21),
+            9,
+            utc(2026, 12, 2),
+        ),
+        # The clock skips the end of the window: it closes when that happens.
+        (
+            (Window(frozenset({6}), time(1), time(2, 30), BERLIN),),
+            utc(2027, 3, 28, 0, 30),
+            9,
+            utc(2027, 3, 28, 1),
+        ),
+    ],
+)
+def test_closes_at(
+    windows: tuple[Window, ...], at: datetime, hours: int, expected: datetime | None
+) -> None:
+    until = at + timedelta(hours=hours)
+    assert closes_at(policy(*windows), EMEA, at, until) == expected
+
+
+def test_freeze_closes_what_is_open() -> None:
+    begin = utc(2026, 12, 1, 20)
+    frozen = policy(EVENINGS, freezes=(Freeze("f", begin, begin + timedelta(days=1)),))
+    at = utc(2026, 12, 1, 17)
+    assert closes_at(frozen, EMEA, at, at + timedelta(hours=9)) == begin
+
+
+async def test_request_is_not_looked_at_while_nothing_is_closed() -> None:
+    nothing: Any = None  # neither transaction nor request is touched
+    window = windows_of(lambda: policy(EVENINGS), Words())
+    assert (await window(nothing, nothing, utc(2026, 12, 1, 17))).open
