@@ -9,6 +9,7 @@ from microsoft_teams.cards.core import AdaptiveCard, CardElement, Container, Ref
 
 from bot.mending.snapshot import MendOffer, MendSnapshot
 from bot.signin.acknowledgment import TYPED_ABOVE
+from bot.signin.policy.decision import Ruling
 from bot.signin.policy.vote import Standing
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
@@ -45,14 +46,14 @@ def render(
     offer: MendOffer | None = None,
     typed_above: int = TYPED_ABOVE,
     standing: Standing | None = None,
-    break_glass: bool = False,
+    break_glass: Ruling = Ruling.NO,
 ) -> RenderedCard:
     """Renders `snapshot` as a card of `kind`, with as much detail as fits in `MAX_BYTES`.
 
     `tenant_id` is the tenant id for provisioning URLs. With `runs_as_approver`, sign-ins use the
     permissions of the approver. `of_mend` is the mend that a mend's card is about, `offer` what a draft's
     card says about mending, `standing` what cards say about votes. Above `typed_above` phones, an approver
-    types the number of passwords. With `break_glass`, the requester may approve it in an emergency.
+    types the number of passwords. `break_glass`: whether the requester may approve it in an emergency.
     """
     contexts = [
         CardContext(
@@ -97,11 +98,15 @@ def _render_once(context: CardContext, kind: CardKind) -> RenderedCard:
 
 
 def _refresh(context: CardContext, kind: CardKind) -> RefreshDefinition | None:
-    """Has Teams ask for each viewer's own version of an approval card: of the requester, and in a chat with
-    few members of everyone."""
+    """Has Teams ask for each viewer's own version of a card that awaits a decision: of the requester, and
+    in a chat with few members of everyone. Of the requester's own card, while only the directory knows
+    whether it has break-glass."""
     snapshot = context.snapshot
-    waiting = kind is CardKind.APPROVAL and snapshot.state is RequestState.WAITING
-    if not waiting or not snapshot.requester_account:
+    differs = kind is CardKind.APPROVAL or (
+        kind is CardKind.VALIDATION and context.break_glass is Ruling.CANNOT_TELL
+    )
+    waiting = snapshot.state is RequestState.WAITING
+    if not differs or not waiting or not snapshot.requester_account:
         return None
     action = context.execute_action(Verb.REFRESH, context.words("button-refresh"))
     return RefreshDefinition(action=action, user_ids=[snapshot.requester_account])

@@ -74,6 +74,7 @@ class Viewer:
     sees: bool = True  #: the request, besides what is posted where they are
     decides: bool = False
     withdraws: bool = False
+    breaks_glass: bool = False
 
 
 @dataclass(frozen=True, slots=True)

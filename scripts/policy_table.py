@@ -14,18 +14,20 @@ from typing import NamedTuple
 from bot.signin.policy.actions import GENERAL, Action, decide
 from bot.signin.policy.decision import Decision, DenialReason, Ruling
 from bot.signin.policy.facts import Actor, RequestFacts
-from bot.signin.policy.model import Deny, Group, Policy, Rule, Stage
+from bot.signin.policy.model import Deny, Escalation, Group, Policy, Rule, Stage
 from bot.signin.request import Person, RequestState
 from bot.signin.stand_in import about
 from bot.words import Words
 
 _NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _TENANT = "tenant"
-_DESK, _NETOPS, _SOC, _AUDIT, _OUT, _GLASS = (
+_DESK, _NETOPS, _SOC, _AUDIT, _OUT, _GLASS, _LEAD = (
     Group(name, frozenset({f"id of {name}"}))
-    for name in ("desk", "netops", "soc", "audit", "contractors", "on-call")
+    for name in ("desk", "netops", "soc", "audit", "contractors", "on-call", "lead")
 )
-#: Requesters, two stages of approvers, auditors, people who are denied, and who may break the glass.
+_HOUR = timedelta(hours=1)
+#: Requesters, two stages of approvers, auditors, people who are denied, who may break the glass, and those
+#: to whom it is escalated.
 POLICY = Policy(
     (_DESK,),
     (_NETOPS,),
@@ -33,9 +35,10 @@ POLICY = Policy(
     (_GLASS,),
     rules=(Rule("two stages", stages=(Stage((_NETOPS,), 1), Stage((_SOC,), 1, level=1))),),
     denies=(Deny("outsiders", (), (_OUT,)),),
+    escalations=(Escalation("", (_LEAD,), _HOUR),),
 )
 
-_HIS = RequestFacts(_TENANT, RequestState.DRAFT, "alex", _NOW + timedelta(hours=1))
+_HIS = RequestFacts(_TENANT, RequestState.DRAFT, "alex", _NOW + _HOUR)
 _ALEX, _GRACE = (Actor(Person(name, ""), _TENANT, _NETOPS.ids) for name in ("alex", "grace"))
 _VOTE = Actor(Person("megan", ""), _TENANT, _NETOPS.ids)
 
@@ -49,7 +52,6 @@ class Kind(NamedTuple):
     tenant: str = _TENANT
     #: approvers for whom they stand in
     stands_in_for: tuple[Actor, ...] = ()
-    escalation: bool = False  #: they belong to it
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -68,8 +70,8 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         "a stand-in of its requester": Kind(False, (), stands_in_for=(_ALEX,)),
         "its requester, who is a stand-in, too": Kind(True, (_DESK,), stands_in_for=(_GRACE,)),
-        "somebody of the escalation": Kind(False, (), escalation=True),
-        "its requester, of the escalation, too": Kind(True, (_DESK,), escalation=True),
+        "somebody of the escalation": Kind(False, (_LEAD,)),
+        "its requester, of the escalation, too": Kind(True, (_DESK, _LEAD)),
         "an auditor": Kind(False, (_AUDIT,)),
         "somebody without a role": Kind(False, ()),
         "somebody, while the directory is down": Kind(False, (), unsure=True),
@@ -85,7 +87,7 @@ STATES: Mapping[str, RequestFacts] = MappingProxyType(
         **{state.value: replace(_HIS, state=state) for state in RequestState},
         "voted": replace(_HIS, state=RequestState.WAITING, votes=(_VOTE,)),
         "overlap": replace(_HIS, state=RequestState.WAITING, reason_wanted=True),
-        "escalated": replace(_HIS, state=RequestState.WAITING, escalated=True),
+        "escalated": replace(_HIS, state=RequestState.WAITING, escalated=_HOUR),
         "overdue": replace(_HIS, state=RequestState.WAITING, expires_at=_NOW),
         "canceling": replace(_HIS, state=RequestState.RUNNING, cancelling=True),
         "unreviewed": replace(_HIS, state=RequestState.FINISHED, used_by="alex"),
@@ -107,14 +109,8 @@ def entries() -> Iterator[Entry]:
         for name, kind in KINDS.items():
             object_id = "alex" if kind.own else "somebody"
             ids = frozenset(each for group in kind.groups for each in group.ids)
-            actor = Actor(
-                Person(object_id, ""),
-                kind.tenant,
-                ids,
-                kind.unsure,
-                kind.stands_in_for,
-                Ruling.YES if kind.escalation else Ruling.NO,
-            )
+            person = Person(object_id, "")
+            actor = Actor(person, kind.tenant, ids, kind.unsure, kind.stands_in_for)
             if action in GENERAL:
                 decision = decide(POLICY, action, actor, _HIS, now=_NOW)
                 yield Entry(action, name, "", decision)

@@ -24,6 +24,7 @@ from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.file import MAX_BYTES, parse
 from bot.signin.policy.model import Policy
 from bot.signin.policy.problem import PolicyError
+from bot.signin.policy.settings import policy_settings
 from bot.signin.request import Person, RequestState, parse_id
 from bot.store import policy_facts, requests
 from bot.store.database import Database
@@ -43,7 +44,7 @@ def check(file: Path, *, directory: bool) -> int:
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}.") from error
     try:
-        policy = parse(content, anyone_approves=settings.local)
+        policy = parse(content, policy_settings(settings))
     except PolicyError as error:
         for problem in error.problems:
             sys.stdout.write(f"{file}: {problem}\n")
@@ -66,9 +67,11 @@ def check(file: Path, *, directory: bool) -> int:
             (len(policy.rules), "rule", "rules"),
             (len(policy.denies), "deny", "denies"),
             (len(policy.freezes), "freeze", "freezes"),
+            (len(policy.escalations), "escalation", "escalations"),
         )
     )
-    sys.stdout.write(f"{file} can be used: {counts}. Hash: {policy.hash}\n")
+    glass = "on" if policy.break_glass else "off"
+    sys.stdout.write(f"{file} can be used: {counts}; break-glass is {glass}. Hash: {policy.hash}\n")
     return 0
 
 
@@ -135,7 +138,6 @@ async def _actor(
             directory,
             lambda: policy,
             monotonic=time.monotonic,
-            escalation=settings.escalation,
             stands_in_for=partial(stands_in_for, database),
         )
         return await roles.look_up(Person(object_id.lower(), ""), tenant_id, policy)

@@ -137,8 +137,8 @@ async def facts_of(context: Context, turn: Turn, request: Request) -> RequestFac
 
 async def about_request(context: Context, turn: Turn, request: Request) -> Turn:
     """The turn with the sender's role in one request."""
-    sender = turn.own
-    if not sender.stands_in_for and sender.escalation is Ruling.NO:
+    sender, policy = turn.own, turn.policy
+    if not sender.stands_in_for and sender.among(policy.escalation_people) is Ruling.NO:
         return turn
     return about(context, turn, await facts_of(context, turn, request))
 

@@ -3,7 +3,7 @@ group."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.commands.chat import Sender
@@ -38,17 +38,15 @@ class Roles:
         policy: Callable[[], Policy],
         *,
         monotonic: Callable[[], float],
-        escalation: Collection[str] = (),
         stands_in_for: Callable[[str, str], Awaitable[Sequence[Person]]] | None = None,
     ) -> None:
-        """`policy`: the one in force. `escalation`: object IDs of users or groups, or `*` for everyone.
+        """`policy`: the one in force.
 
         `stands_in_for`: (tenant ID, object ID) -> those who handed over their role to somebody, whether
         they still have it or not; None: nobody does.
         """
         self._directory = directory
         self._policy = policy
-        self._escalation = Group("", frozenset(each.lower() for each in escalation))
         self._stands_in_for = stands_in_for
         self._monotonic = monotonic
         self._memberships: dict[str, _Membership] = {}
@@ -110,18 +108,14 @@ class Roles:
     async def _own(self, person: Person, tenant_id: str, policy: Policy, *, afresh: bool) -> Actor:
         """Somebody, without those for whom they stand in."""
         own = frozenset({person.object_id, EVERYONE})
-        wanted = (policy.ids | self._escalation.ids) - own
+        wanted = policy.ids - own
         groups: frozenset[str] | None = frozenset()
         if wanted and not _settled(policy, own):
             if afresh:
                 self._memberships.pop(person.object_id, None)
             groups = await self._groups(person.object_id, policy, wanted)
-        known = Actor(person, tenant_id, own | (groups or frozenset()), unsure=groups is None)
-        return replace(
-            known,
-            ids=known.ids & policy.ids,
-            escalation=known.among([self._escalation]) if self._escalation.ids else Ruling.NO,
-        )
+        ids = (own | (groups or frozenset())) & policy.ids
+        return Actor(person, tenant_id, ids, unsure=groups is None)
 
     async def _groups(
         self, object_id: str, policy: Policy, wanted: frozenset[str]

@@ -8,7 +8,7 @@ from bot.commands.inputs import Inputs
 from bot.lifecycle import looks
 from bot.mending.mend import MendState
 from bot.signin.listing import ALL, MAX_PREFIX, PhoneFilter, parse
-from bot.signin.policy.evaluator import may_decide, may_see, may_withdraw
+from bot.signin.policy.evaluator import may_break_glass, may_decide, may_see, may_withdraw
 from bot.signin.request import RequestState
 from bot.store import batches, mends, posts, reviews
 from bot.store.mends import Mend
@@ -62,11 +62,12 @@ async def _record_look(context: Context, turn: Turn, request: Request, phones: P
 async def viewer_of(context: Context, turn: Turn, request: Request) -> Viewer:
     """What the one who is shown a card may do."""
     policy, actor = turn.policy, turn.actor
-    facts = await facts_of(context, turn, request)
+    facts, now = await facts_of(context, turn, request), context.clock()
     return Viewer(
         sees=may_see(policy, actor, facts).allowed,
-        decides=may_decide(policy, actor, facts, now=context.clock()).allowed,
+        decides=may_decide(policy, actor, facts, now=now).allowed,
         withdraws=may_withdraw(policy, actor, facts).allowed,
+        breaks_glass=may_break_glass(policy, turn.own, facts, now=now).allowed,
     )
 
 

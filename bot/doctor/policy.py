@@ -14,6 +14,7 @@ from bot.settings.model import Settings
 from bot.signin.policy import quorum
 from bot.signin.policy.model import EVERYONE, Policy, Stage
 from bot.signin.policy.problem import PolicyError
+from bot.signin.policy.settings import policy_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ async def policy(path: Path, settings: Settings, directory: DirectoryProbe) -> F
     """Check that the file is a policy, and that enough people are in the groups of its stages."""
     check = "policy"
     try:
-        read = await asyncio.to_thread(load, path, anyone_approves=settings.local)
+        read = await asyncio.to_thread(load, path, policy_settings(settings))
     except PolicyError as error:
         return failed(
             check, "found-policy-wrong", problem=str(error.problems[0]), setting="OFFHOOK_POLICY"

@@ -14,24 +14,21 @@ from bot.mending.mend import TERMINAL_MEND_STATES
 from bot.runner.messages import Attachment, Message
 from bot.settings.model import REQUESTER_CHAT
 from bot.signin.acknowledgment import TYPED_ABOVE
-from bot.signin.policy.model import Policy, simple
-from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
+from bot.signin.policy.decision import Ruling
+from bot.signin.policy.model import Policy, no_rules
+from bot.signin.request import TERMINAL_REQUEST_STATES, Person, RequestState
 from bot.store import mends, policy_facts, requests, snapshots
 from bot.store.database import Transaction
 from bot.store.posts import Post
 from bot.words import Words
 from cards.render import render
-from cards.types import CardKind, Panel, View
+from cards.types import CardKind, Panel, View, Viewer
 
 log = structlog.get_logger()
 
 
 #: Of which cards say where the approval stands.
 _OF_APPROVAL = (CardKind.VALIDATION, CardKind.APPROVAL)
-
-
-def _no_rules() -> Policy:
-    return simple((), (), four_eyes=True)
 
 
 def _utc_now() -> datetime:
@@ -54,7 +51,7 @@ class Projection:
     mends: bool = True  #: whether accounts can be mended
     typed_above: int = TYPED_ABOVE  #: phones up to which an approver ticks a box, without more
     clock: Callable[[], datetime] = _utc_now
-    policy: Callable[[], Policy] = _no_rules  #: the one in force
+    policy: Callable[[], Policy] = no_rules  #: the one in force
 
     async def card(
         self, tx: Transaction, request_id: str, kind: CardKind, view: View
@@ -99,7 +96,7 @@ class Projection:
             standing=standing,
             offer=await mends.offer(tx, request_id) if is_draft and self.mends else None,
             typed_above=self.typed_above,
-            break_glass=self.policy().breaks_glass(snapshot.requester.object_id),
+            break_glass=_break_glass(policy, snapshot.requester, view.viewer),
         )
         # A mend goes on, and can be undone, after its request has ended.
         final = snapshot.state in TERMINAL_REQUEST_STATES
@@ -139,6 +136,16 @@ class Projection:
             return None
         text = self.words("card-failed", request=request.id, reference=reference)
         return Projected(Message(text=text), 0, final=False, failed=True)
+
+
+def _break_glass(policy: Policy, requester: Person, viewer: Viewer | None) -> Ruling:
+    """Whether the card has it: for those who are named, and for members of groups, who are asked for only
+    when they look at it."""
+    if policy.breaks_glass(requester.object_id):
+        return Ruling.YES
+    if viewer is not None:
+        return Ruling.YES if viewer.breaks_glass else Ruling.NO
+    return Ruling.CANNOT_TELL if policy.break_glass else Ruling.NO
 
 
 def _fixed(post: Post) -> Message:

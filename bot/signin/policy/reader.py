@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.phones.provisioned import zone_named
@@ -15,6 +15,7 @@ from bot.signin.policy.model import (
     EVERYONE,
     Condition,
     Deny,
+    Escalation,
     Freeze,
     Group,
     Policy,
@@ -23,9 +24,12 @@ from bot.signin.policy.model import (
     Window,
 )
 from bot.signin.policy.problem import Key, PolicyError, Problem, line_of, spelled
+from bot.signin.policy.settings import PolicySettings
 from bot.signin.policy.tables import (
+    BreakGlassTable,
     ConditionalTable,
     DenyTable,
+    EscalationTable,
     FileTable,
     FreezeTable,
     RuleTable,
@@ -36,6 +40,8 @@ from bot.signin.policy.tables import (
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NAME = re.compile(r"\w[\w .-]{0,39}")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+_SPAN = re.compile(r"(?P<count>[1-9]\d{0,4}) ?(?P<unit>[mhd])", re.ASCII)
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _UTC = ZoneInfo("UTC")
 
@@ -43,10 +49,10 @@ _UTC = ZoneInfo("UTC")
 class Reader:
     """From the file's tables to the policy's values; collects what is wrong."""
 
-    def __init__(self, text: str, file: FileTable, *, anyone_approves: bool) -> None:
+    def __init__(self, text: str, file: FileTable, settings: PolicySettings) -> None:
         self._text = text
         self._file = file
-        self._anyone_approves = anyone_approves
+        self._settings = settings
         self._problems: list[Problem] = []
         self._groups: dict[str, Group] = {}
 
@@ -62,6 +68,10 @@ class Reader:
             rules=tuple(self._rule(at, each) for at, each in enumerate(file.rule)),
             denies=tuple(self._deny(at, each) for at, each in enumerate(file.deny)),
             freezes=tuple(self._freeze(at, each) for at, each in enumerate(file.freeze)),
+            break_glass=self._break_glass(file.break_glass),
+            escalations=tuple(
+                self._escalation(at, each) for at, each in enumerate(file.escalation)
+            ),
             accounts_per_day=file.limits.accounts_per_day,
             hash=digest,
             source=self._text,
@@ -75,7 +85,7 @@ class Reader:
 
     def _unique_names(self) -> None:
         seen: set[str] = set()
-        for table in ("rule", "deny", "freeze"):
+        for table in ("rule", "deny", "freeze", "escalation"):
             for at, each in enumerate(getattr(self._file, table)):
                 if each.name and not _NAME.fullmatch(each.name):
                     self._wrong(
@@ -109,7 +119,7 @@ class Reader:
                 people.append(self._groups[each])
             elif _GUID.fullmatch(each):
                 people.append(Group(each, frozenset({each.lower()})))
-            elif each == EVERYONE and (self._anyone_approves or not approves):
+            elif each == EVERYONE and (self._settings.anyone_approves or not approves):
                 people.append(Group(each, frozenset({EVERYONE})))
             elif each == EVERYONE:
                 self._wrong(
@@ -233,6 +243,36 @@ class Reader:
         if end <= begin:
             self._wrong((*key, "to"), "it ends before it begins")
         return Freeze(table.name or f"freeze {at + 1}", begin, end, self._condition(table, key))
+
+    def _escalation(self, at: int, table: EscalationTable) -> Escalation:
+        key: Key = ("escalation", at)
+        return Escalation(
+            table.name or f"escalation {at + 1}",
+            self._people(table.to, (*key, "to"), needed=True, approves=True),
+            self._span(table.after, (*key, "after")),
+            self._condition(table, key),
+        )
+
+    def _span(self, value: str, key: Key) -> timedelta:
+        found = _SPAN.fullmatch(value)
+        if not found:
+            self._wrong(key, f"{value!r} is no time such as 30m, 4h or 2d")
+            return timedelta()
+        span, ttl = int(found["count"]) * _UNITS[found["unit"]], self._settings.approval_ttl
+        if ttl is not None and span >= ttl:
+            self._wrong(
+                key, "it is not less than OFFHOOK_APPROVAL_TTL: requests would expire before"
+            )
+        return span
+
+    def _break_glass(self, table: BreakGlassTable | None) -> tuple[Group, ...]:
+        if table is None:
+            return ()
+        key: Key = ("break_glass", "people")
+        if EVERYONE in table.people:
+            self._wrong(key, "name users or groups: nobody would have to wait for an approver")
+            return ()
+        return self._people(table.people, key, needed=True)
 
 
 def _aware(zone: ZoneInfo) -> Callable[[datetime], datetime]:

@@ -8,9 +8,7 @@ from dataclasses import replace
 from bot.signin.policy import quorum
 from bot.signin.policy.decision import UNSURE, Decision, DenialReason, Ruling
 from bot.signin.policy.facts import Actor
-from bot.signin.policy.model import Condition, Deny, Group, Policy, Traits
-
-_ALWAYS = Condition()
+from bot.signin.policy.model import ALWAYS, Deny, Group, Policy, Traits
 
 
 def allowed(policy: Policy, rule: str = "") -> Decision:
@@ -86,7 +84,7 @@ def applying(policy: Policy, traits: Traits | None) -> list[Deny]:
     return [
         deny
         for deny in policy.denies
-        if deny.condition == _ALWAYS or (traits is not None and deny.condition.applies(traits))
+        if deny.condition == ALWAYS or (traits is not None and deny.condition.applies(traits))
     ]
 
 

@@ -60,6 +60,15 @@ class FreezeTable(ConditionalTable):
     tz: str = ""
 
 
+class EscalationTable(ConditionalTable):
+    after: str
+    to: Names
+
+
+class BreakGlassTable(Table):
+    people: Names
+
+
 class LimitsTable(Table):
     accounts_per_day: Count | None = None
 
@@ -72,4 +81,6 @@ class FileTable(Table):
     rule: list[RuleTable] = []
     deny: list[DenyTable] = []
     freeze: list[FreezeTable] = []
+    escalation: list[EscalationTable] = []
+    break_glass: BreakGlassTable | None = None
     limits: LimitsTable = LimitsTable()

@@ -10,7 +10,7 @@ from sqlalchemy import update
 from bot.lifecycle import break_glass, stand_ins, urgency
 from bot.signin.policy.decision import Decision, DenialReason
 from bot.signin.policy.facts import Actor
-from bot.signin.policy.model import Policy, Rule, Stage, group, with_break_glass
+from bot.signin.policy.model import Policy, Rule, Stage, group
 from bot.signin.reminders import MOST, NUDGE_EVERY, REVIEW_EVERY, SPACING
 from bot.signin.request import Person
 from bot.store import people, requests, reviews
@@ -26,9 +26,11 @@ ADA, BOB = (Person(f"00000000-0000-4000-8000-0000000000{n}", n) for n in ("ad", 
 DAY = timedelta(days=1)
 _STAGES = (Stage((group("netops"),), 2), Stage((group("soc"),), 1, level=1))
 #: Whose stages break-glass passes.
-STAGED = with_break_glass(
-    Policy((), (group("netops"),), rules=(Rule("two stages", stages=_STAGES),)),
-    [jobs.ADMIN.object_id],
+STAGED = Policy(
+    (),
+    (group("netops"),),
+    break_glass=(group(jobs.ADMIN.object_id),),
+    rules=(Rule("two stages", stages=_STAGES),),
 )
 
 
@@ -107,7 +109,8 @@ async def test_request_is_escalated_once_and_not_before(database: Database) -> N
     assert not await escalate(DAY)
     assert (await jobs.load(database, request.id)).facts.escalated
     async with database.read() as tx:
-        assert await requests.due_to_escalate(tx, now, now) == []
+        (found,) = await requests.waiting_since(tx, now, now)
+    assert found.escalated == (await jobs.load(database, request.id)).facts.escalated
 
 
 async def test_second_stand_in_replaces_the_first(database: Database) -> None:

@@ -9,20 +9,27 @@ from structlog.testing import capture_logs
 
 from bot.lifecycle.policy import load
 from bot.runner.policy_watch import PolicyWatch
+from bot.signin.policy.settings import PolicySettings
 from bot.store.database import Database
 from tests.support import jobs, rows
 
 ID = "aaaaaaaa-0000-4000-8000-00000000000a"
 FIRST = f'requesters = ["*"]\napprovers = ["{ID}"]\n'
+NO_SETTINGS = PolicySettings()
 SECOND = FIRST + "limits = { accounts_per_day = 5 }\n"
 
 
-def watching(path: Path, database: Database, changed: Callable[[], None]) -> PolicyWatch:
+def watching(
+    path: Path,
+    database: Database,
+    changed: Callable[[], None],
+    settings: PolicySettings = NO_SETTINGS,
+) -> PolicyWatch:
     return PolicyWatch(
-        load(path, anyone_approves=False),
+        load(path, settings),
         path,
         database,
-        anyone_approves=False,
+        settings=settings,
         clock=jobs.utc_now,
         changed=changed,
     )
