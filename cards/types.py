@@ -85,7 +85,8 @@ class View:
     page: int = 1  #: of the open panel, from 1
     batch_id: int = 0  #: the batch that a reconciliation card asks about; 0 on other cards
     mend_id: int = 0  #: the mend that a mend's card is about; 0 on other cards
-    for_approvers: bool = False  #: shown to approvers only, who may see every request
+    for_approvers: bool = False  #: shown to approvers and auditors only
+    names_all: bool = False  #: whoever is shown it may know of all requests
     viewer: Viewer | None = None  #: None if it is posted, for everyone there
     phone_filter: PhoneFilter = ALL  #: of the panel with phones, on an approval card
     #: what a click found changed, so that it had no effect

@@ -8,7 +8,8 @@ from bot.commands.inputs import Inputs
 from bot.lifecycle import looks
 from bot.mending.mend import MendState
 from bot.signin.listing import ALL, MAX_PREFIX, PhoneFilter, parse
-from bot.signin.policy.evaluator import may_break_glass, may_decide, may_see, may_withdraw
+from bot.signin.policy.evaluator import may_break_glass, may_decide, may_withdraw
+from bot.signin.policy.sight import may_see
 from bot.signin.request import RequestState
 from bot.store import batches, mends, posts, reviews
 from bot.store.mends import Mend
@@ -42,7 +43,8 @@ async def turn_page(
         page=page,
         batch_id=card.batch_id if card else 0,
         mend_id=card.mend_id if card else 0,
-        for_approvers=turn.sees_all,
+        for_approvers=turn.sees_others,
+        names_all=turn.sees_all,
         phone_filter=phones,
     )
 
@@ -50,7 +52,7 @@ async def turn_page(
 async def _record_look(context: Context, turn: Turn, request: Request, phones: PhoneFilter) -> None:
     """Reads first: most pages are of a list that this approver has looked at before."""
     actor = turn.actor.person
-    if not turn.sees_all or request.state is not RequestState.WAITING:
+    if not turn.sees_others or request.state is not RequestState.WAITING:
         return
     async with context.database.read() as tx:
         new = await looks.is_new(tx, request, phones, actor=actor)

@@ -29,6 +29,7 @@ class Actor:
     lent: frozenset[str] = frozenset()
     #: why nothing is lent to a stand-in in the request at hand
     not_lent: DenialReason | None = None
+    guest: Ruling = Ruling.NO  #: of the tenant; looked up only if the policy asks about guests
 
     @property
     def approving(self) -> Actor:

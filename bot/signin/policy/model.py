@@ -37,6 +37,13 @@ class Risk(StrEnum):
     FAILED_CHECKS = "failed-checks"  # accounts included although a check failed
 
 
+class GuestRole(StrEnum):
+    """What guests of the tenant may be allowed. The values are those of the file."""
+
+    REQUEST = "request"
+    APPROVE = "approve"
+
+
 class NeedsReason(StrEnum):
     """What can need a reason. The values are those of the file."""
 
@@ -147,6 +154,15 @@ class Escalation:
     condition: Condition = Condition()
 
 
+@dataclass(frozen=True, slots=True)
+class View:
+    """People who see only requests that meet the condition, whatever their role; beside their own."""
+
+    name: str
+    people: tuple[Group, ...]
+    condition: Condition
+
+
 @dataclass(frozen=True)
 class Policy:
     requesters: tuple[Group, ...]
@@ -157,6 +173,9 @@ class Policy:
     denies: tuple[Deny, ...] = ()
     freezes: tuple[Freeze, ...] = ()
     escalations: tuple[Escalation, ...] = ()
+    views: tuple[View, ...] = ()
+    #: roles that guests may have; without a file all, and nobody is asked whether they are one
+    guests: frozenset[GuestRole] = frozenset(GuestRole)
     accounts_per_day: int | None = None  #: per requester, in any 24 hours
     four_eyes: bool = True  #: nobody approves what they requested; False only by settings
     hash: str = ""  #: SHA-256 of what it was made from, in hex
@@ -177,6 +196,8 @@ class Policy:
     def _groups(self) -> Iterator[Group]:
         yield from chain(self.requesters, self.staffed, self.auditors, self.break_glass)
         yield from self.escalation_people
+        for view in self.views:
+            yield from view.people
         for deny in self.denies:
             yield from chain(deny.requesters, deny.approvers)
 
@@ -193,12 +214,17 @@ class Policy:
     def ruled(self) -> bool:
         """Whether decisions depend on what a request is about."""
         escalations = any(each.condition != ALWAYS for each in self.escalations)
-        return bool(self.rules or self.denies or self.freezes or escalations)
+        return bool(self.rules or self.denies or self.freezes or self.views or escalations)
+
+    @cached_property
+    def asks_about_guests(self) -> bool:
+        """Whether it matters who is a guest."""
+        return self.guests != frozenset(GuestRole)
 
     @cached_property
     def scopes(self) -> frozenset[AccountScope]:
         """The patterns of accounts that its conditions have."""
-        conditional = chain(self.rules, self.denies, self.freezes, self.escalations)
+        conditional = chain(self.rules, self.denies, self.freezes, self.escalations, self.views)
         scopes = (each.condition.accounts for each in conditional)
         return frozenset(scope for scope in scopes if not scope.everything)
 

@@ -9,7 +9,7 @@ from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.phones.provisioned import zone_named
-from bot.settings.scope import ScopeError, parse_scope
+from bot.settings.scope import AccountScope, ScopeError, parse_scope
 from bot.signin.policy import ticket
 from bot.signin.policy.model import (
     EVERYONE,
@@ -21,6 +21,7 @@ from bot.signin.policy.model import (
     Policy,
     Rule,
     Stage,
+    View,
     Window,
 )
 from bot.signin.policy.problem import Key, PolicyError, Problem, line_of, spelled
@@ -34,6 +35,7 @@ from bot.signin.policy.tables import (
     FreezeTable,
     RuleTable,
     StageTable,
+    ViewTable,
     WindowTable,
 )
 
@@ -68,6 +70,8 @@ class Reader:
             rules=tuple(self._rule(at, each) for at, each in enumerate(file.rule)),
             denies=tuple(self._deny(at, each) for at, each in enumerate(file.deny)),
             freezes=tuple(self._freeze(at, each) for at, each in enumerate(file.freeze)),
+            views=tuple(self._view(at, each) for at, each in enumerate(file.view)),
+            guests=frozenset(file.guests),
             break_glass=self._break_glass(file.break_glass),
             escalations=tuple(
                 self._escalation(at, each) for at, each in enumerate(file.escalation)
@@ -85,7 +89,7 @@ class Reader:
 
     def _unique_names(self) -> None:
         seen: set[str] = set()
-        for table in ("rule", "deny", "freeze", "escalation"):
+        for table in ("rule", "deny", "freeze", "escalation", "view"):
             for at, each in enumerate(getattr(self._file, table)):
                 if each.name and not _NAME.fullmatch(each.name):
                     self._wrong(
@@ -134,8 +138,16 @@ class Reader:
         return tuple(dict.fromkeys(people))
 
     def _condition(self, table: ConditionalTable, key: Key) -> Condition:
+        return Condition(
+            frozenset(table.regions),
+            self._accounts(table.accounts, key),
+            table.min_accounts or 0,
+            frozenset(table.risks),
+        )
+
+    def _accounts(self, entries: Sequence[str], key: Key) -> AccountScope:
         try:
-            scope = parse_scope(table.accounts)
+            scope = parse_scope(entries)
         except ScopeError as error:
             self._wrong((*key, "accounts"), str(error))
             scope = parse_scope(())
@@ -143,9 +155,7 @@ class Reader:
             self._wrong(
                 (*key, "accounts"), "name accounts by UPN patterns, such as lobby.*@contoso.com"
             )
-        return Condition(
-            frozenset(table.regions), scope, table.min_accounts or 0, frozenset(table.risks)
-        )
+        return scope
 
     def _rule(self, at: int, table: RuleTable) -> Rule:
         key: Key = ("rule", at)
@@ -243,6 +253,16 @@ class Reader:
         if end <= begin:
             self._wrong((*key, "to"), "it ends before it begins")
         return Freeze(table.name or f"freeze {at + 1}", begin, end, self._condition(table, key))
+
+    def _view(self, at: int, table: ViewTable) -> View:
+        key: Key = ("view", at)
+        if not (table.regions or table.accounts):
+            self._wrong(key, "this limits nobody: add regions or accounts")
+        return View(
+            table.name or f"view {at + 1}",
+            self._people(table.people, (*key, "people"), needed=True),
+            Condition(frozenset(table.regions), self._accounts(table.accounts, key)),
+        )
 
     def _escalation(self, at: int, table: EscalationTable) -> Escalation:
         key: Key = ("escalation", at)

@@ -17,11 +17,10 @@ from bot.signin.policy.evaluator import (
     may_hand_over,
     may_reconcile,
     may_retry,
-    may_see,
-    may_see_all,
 )
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import Deny, Escalation, Group, Policy, Rule, Stage, simple
+from bot.signin.policy.sight import may_see, may_see_all
 from bot.signin.request import Person, RequestState
 from bot.signin.stand_in import LONGEST, Unsuitable, about, unsuitable
 from tests.unit.signin.test_policy import reason
