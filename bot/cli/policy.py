@@ -20,7 +20,7 @@ from bot.settings.model import Settings
 from bot.signin import stand_in
 from bot.signin.policy.actions import GENERAL, Action, decide
 from bot.signin.policy.decision import Decision, Ruling
-from bot.signin.policy.facts import Actor, RequestFacts
+from bot.signin.policy.facts import RequestFacts
 from bot.signin.policy.file import MAX_BYTES, parse
 from bot.signin.policy.model import Policy
 from bot.signin.policy.problem import PolicyError
@@ -68,6 +68,7 @@ def check(file: Path, *, directory: bool) -> int:
             (len(policy.denies), "deny", "denies"),
             (len(policy.freezes), "freeze", "freezes"),
             (len(policy.escalations), "escalation", "escalations"),
+            (len(policy.views), "view", "views"),
         )
     )
     glass = "on" if policy.break_glass else "off"
@@ -96,9 +97,12 @@ def explain(actor: str, action: str, request: str, *, as_json: bool) -> int:
     settings = load_settings()
     with usage_errors():
         policy = policy_of(settings)
-        decision = with_database(
-            lambda database: _explain(settings, policy, database, actor, wanted, request_id)
-        )
+        if request_id is None:
+            decision = asyncio.run(_explain_general(settings, policy, actor, wanted))
+        else:
+            decision = with_database(
+                lambda database: _explain(settings, policy, database, actor, wanted, request_id)
+            )
     words = Words()
     if as_json:
         sys.stdout.write(json.dumps(_as_json(decision)) + "\n")
@@ -107,32 +111,31 @@ def explain(actor: str, action: str, request: str, *, as_json: bool) -> int:
     return {Ruling.YES: 0, Ruling.NO: WRONG, Ruling.CANNOT_TELL: UNTOLD}[decision.answer]
 
 
+async def _explain_general(
+    settings: Settings, policy: Policy, object_id: str, action: Action
+) -> Decision:
+    """Of what concerns no request. The database is not asked, and so not who stands in for whom."""
+    tenant_id = settings.home_tenant
+    async with reading_directory(settings) as directory:
+        roles = Roles(directory, lambda: policy, monotonic=time.monotonic)
+        who = await roles.look_up(Person(object_id.lower(), ""), tenant_id, policy)
+    nothing = RequestFacts(tenant_id, RequestState.DRAFT, "")
+    return decide(policy, action, who, nothing, now=datetime.now(UTC))
+
+
 async def _explain(
     settings: Settings,
     policy: Policy,
     database: Database,
     object_id: str,
     action: Action,
-    request_id: str | None,
+    request_id: str,
 ) -> Decision:
-    tenant_id, facts = settings.home_tenant, None
-    if request_id is not None:
-        async with database.read() as tx:
-            request = await requests.load(tx, request_id)
-            if request is None:
-                raise UsageError(f"There is no request {request_id}.")
-            facts = await policy_facts.of_request(tx, policy, request)
-        tenant_id = request.tenant_id
-    who = await _actor(settings, policy, database, object_id, tenant_id)
-    if facts is not None:
-        who = stand_in.about(policy, who, facts)
-    facts = facts or RequestFacts(tenant_id, RequestState.DRAFT, "")
-    return decide(policy, action, who, facts, now=datetime.now(UTC))
-
-
-async def _actor(
-    settings: Settings, policy: Policy, database: Database, object_id: str, tenant_id: str
-) -> Actor:
+    async with database.read() as tx:
+        request = await requests.load(tx, request_id)
+        if request is None:
+            raise UsageError(f"There is no request {request_id}.")
+        facts = await policy_facts.of_request(tx, policy, request)
     async with reading_directory(settings) as directory:
         roles = Roles(
             directory,
@@ -140,7 +143,10 @@ async def _actor(
             monotonic=time.monotonic,
             stands_in_for=partial(stands_in_for, database),
         )
-        return await roles.look_up(Person(object_id.lower(), ""), tenant_id, policy)
+        person = Person(object_id.lower(), "")
+        who = await roles.look_up(person, request.tenant_id, policy)
+    about = stand_in.about(policy, who, facts)
+    return decide(policy, action, about, facts, now=datetime.now(UTC))
 
 
 def _lines(words: Words, decision: Decision) -> list[str]:

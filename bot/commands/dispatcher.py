@@ -54,7 +54,7 @@ from bot.commands.context import (
 from bot.commands.inputs import LARGEST_ID, Inputs
 from bot.identity.delegations import Proof
 from bot.phones import roster
-from bot.signin.policy.decision import Ruling
+from bot.signin.policy.decision import DenialReason, Ruling
 from bot.signin.policy.evaluator import may_submit_file
 from bot.signin.policy.sight import may_see, may_see_all
 from bot.signin.request import RequestState
@@ -142,6 +142,13 @@ _EXPLAINING = frozenset(
 def _refreshes_approval(verb: str, card: Post, request: Request) -> bool:
     waiting = request.state is RequestState.WAITING
     return verb == Verb.REFRESH and card.kind == CardKind.APPROVAL and waiting
+
+
+def _has_role(turn: Turn) -> bool:
+    """Whether they may request, or see others' requests, or could if they were no guest."""
+    others = may_see_all(turn.policy, turn.actor)
+    guest = others.reason is DenialReason.GUEST
+    return others.allowed or guest or may_submit_file(turn.policy, turn.actor).allowed
 
 
 class Dispatcher:
@@ -246,8 +253,7 @@ class Dispatcher:
         facts = await facts_for_sight(context, turn, request)
         if not (decision := may_see(turn.policy, turn.actor, facts)).allowed:
             # Where the card is posted, a button says why it is not for this person.
-            requests_too = may_submit_file(turn.policy, turn.actor).allowed
-            explains = card is not None and requests_too and action.verb in _EXPLAINING
+            explains = card is not None and _has_role(turn) and action.verb in _EXPLAINING
             # Teams asks for the version of whoever looks at a posted card: one that tells nothing more.
             explains |= card is not None and _refreshes_approval(action.verb, card, request)
             if not explains or request.tenant_id != turn.actor.tenant_id:

@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from bot.lifecycle.policy import load
 from bot.runner.policy_watch import PolicyWatch
+from bot.signin.policy.model import group
 from bot.signin.policy.settings import PolicySettings
 from bot.store.database import Database
 from tests.support import jobs, rows
@@ -85,3 +86,26 @@ async def test_replicas_record_a_change_once(database: Database, tmp_path: Path)
     finally:
         await other.close()
     assert await loaded(database) == [FIRST, SECOND]
+
+
+async def test_reloaded_file_may_change_break_glass_but_not_contradict_a_setting(
+    database: Database, tmp_path: Path
+) -> None:
+    path = tmp_path / "policy.toml"
+    glass = FIRST + f'[break_glass]\npeople = ["{ID}"]\n'
+    path.write_text(FIRST)
+    watch = watching(path, database, lambda: None)
+    assert not watch.current().break_glass
+    path.write_text(glass)
+    await watch.check()
+    assert watch.current().breaks_glass(ID)
+    set_too = PolicySettings((group("bbbbbbbb-0000-4000-8000-00000000000b"),))
+    path.write_text(FIRST)
+    watch = watching(path, database, lambda: None, set_too)
+    before = watch.current()
+    path.write_text(glass)
+    with capture_logs() as logs:
+        await watch.check()
+    assert watch.current() is before
+    assert any("OFFHOOK_BREAK_GLASS is set" in line.get("reason", "") for line in logs)
+    assert await loaded(database) == [glass, FIRST]
