@@ -135,16 +135,16 @@ class Roles:
         if cached is not None and cached.until > now and cached.policy == policy.hash:
             return cached.known
         try:
-            async with asyncio.TaskGroup() as both:
-                groups = both.create_task(self._groups(object_id, wanted))
-                guest = both.create_task(self._guest(object_id, policy))
-        except* DirectoryUnavailableError as errors:
-            self._outages.failed(str(errors.exceptions[0]))
+            groups, guest = await asyncio.gather(
+                self._groups(object_id, wanted), self._guest(object_id, policy)
+            )
+        except DirectoryUnavailableError as error:
+            self._outages.failed(str(error))
             return None
         self._outages.recovered()
         if len(self._cached) >= _CACHE_SIZE:
             self._cached.clear()
-        known = _Known(groups.result(), guest.result())
+        known = _Known(groups, guest)
         self._cached[object_id] = _Cached(policy.hash, known, now + _CACHE_SECONDS)
         return known
 

@@ -159,7 +159,7 @@ found-policy-guests = { $count ->
         [one] An approver of the policy is a guest from another organization, and the policy lets no guests approve: { $names }.
        *[other] { $count } approvers of the policy are guests from another organization, and the policy lets no guests approve: { $names }.
     }
-    .fix = Name members instead, or allow it in the policy file: guests = ["approve"]
+    .fix = Name members instead, or add approve to guests in the policy file.
 found-policy-no-directory = Whether enough people are in the policy's groups is unknown: { $message }.
     .fix = Make Microsoft Graph reachable, with the permission GroupMember.Read.All.
 found-requesters = { $entries ->
@@ -218,7 +218,7 @@ found-break-glass = { $people ->
     }
     .fix = Keep { $setting } as short as possible. Try it once in a while, and check that somebody reviews each use.
 found-break-glass-file = In an emergency, these may approve their own requests: { $names }.
-    .fix = Keep [break_glass] in the file of { $setting } as short as possible. Try it once in a while, and check that somebody reviews each use.
+    .fix = Name as few people as possible for break-glass in the file of { $setting }. Try it once in a while, and check that somebody reviews each use.
 found-reviews = Every use of break-glass has been reviewed.
 found-reviews-no-database = Without the database, it is unknown whether a use of break-glass waits for its review.
     .fix = Fix the database first.
