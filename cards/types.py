@@ -86,11 +86,16 @@ class View:
     batch_id: int = 0  #: the batch that a reconciliation card asks about; 0 on other cards
     mend_id: int = 0  #: the mend that a mend's card is about; 0 on other cards
     for_approvers: bool = False  #: shown to approvers and auditors only
-    names_all: bool = False  #: whoever is shown it may know of all requests
+    limited: bool = False  #: views of the policy hide requests from some who are shown it
     viewer: Viewer | None = None  #: None if it is posted, for everyone there
     phone_filter: PhoneFilter = ALL  #: of the panel with phones, on an approval card
     #: what a click found changed, so that it had no effect
     changed: Sequence[Aspect] = ()
+
+    @property
+    def names_all(self) -> bool:
+        """Whether whoever is shown it may know of all requests."""
+        return self.for_approvers and not self.limited
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,8 @@ def _compared(context: CardContext) -> list[TextBlock]:
     assert compared is not None  # noqa: S101  # something has changed
     line = context.message(
         "unusual-changed",
-        request=compared.request_id,
+        named=int(not context.view.limited),
+        request="" if context.view.limited else compared.request_id,
         when=timestamp(compared.approved_at),
         added=compared.added,
         gone=compared.gone,

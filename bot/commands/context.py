@@ -120,6 +120,11 @@ class Turn:
         """Whether they may know of everybody's requests."""
         return sight(self.policy, self.actor).everything
 
+    @property
+    def limited(self) -> bool:
+        """Whether the policy's views hide requests from them."""
+        return bool(self.policy.views) and not self.sees_all
+
 
 async def turn_of(
     context: Context,

@@ -281,7 +281,7 @@ class Dispatcher:
             batch_id=card.batch_id if card else inputs.number("batch", 0, largest=LARGEST_ID),
             mend_id=card.mend_id if card else inputs.number("mend", 0, largest=LARGEST_ID),
             for_approvers=turn.sees_others,
-            names_all=turn.sees_all,
+            limited=turn.limited,
         )
         viewer = await status.viewer_of(self._context, turn, request)
         kind = CardKind(card.kind) if card else status.kind_for(turn, request)

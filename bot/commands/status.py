@@ -44,7 +44,7 @@ async def turn_page(
         batch_id=card.batch_id if card else 0,
         mend_id=card.mend_id if card else 0,
         for_approvers=turn.sees_others,
-        names_all=turn.sees_all,
+        limited=turn.limited,
         phone_filter=phones,
     )
 

@@ -112,16 +112,14 @@ class Projection:
         """The message of a post as committed. Returns None if its request is gone."""
         if not post.kind:
             return Projected(_fixed(post), 0, final=True)
-        # The approval cards of all requests are there.
-        for_approvers = post.rate_limit_key == self.approvals
         view = View(
             panel=Panel(post.panel),
             page=post.page,
             batch_id=post.batch_id,
             mend_id=post.mend_id,
-            for_approvers=for_approvers,
-            # Views limit some of those who read it there.
-            names_all=for_approvers and not self.policy().views,
+            # The approval cards of all requests are there.
+            for_approvers=post.rate_limit_key == self.approvals,
+            limited=bool(self.policy().views),
         )
         try:
             return await self.card(tx, post.request_id, CardKind(post.kind), view)
