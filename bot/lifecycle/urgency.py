@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, update
 
@@ -90,7 +91,7 @@ async def escalate(
     now: datetime,
     *,
     after: timedelta,
-    trail: Mapping[str, str] = MappingProxyType({}),
+    trail: Mapping[str, Any] = MappingProxyType({}),
 ) -> bool:
     """Those of an escalation become approvers of a waiting request, too; its state stays.
 

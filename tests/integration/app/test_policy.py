@@ -293,11 +293,12 @@ async def test_members_of_a_group_break_glass_by_the_file(
     card = await bot.wait_for(lambda posted: posted is validation and has_button(posted, "nudge"))
     assert not has_button(card, "break_glass")
     assert card.card is not None
-    where = {"chat": chat_of(card), "activity_id": card.activity_id}
-    shown = await bot.send_action(ALEX, "refresh", card.card["refresh"]["action"]["data"], **where)
+    chat, at = chat_of(card), card.activity_id
+    asked = card.card["refresh"]["action"]["data"]
+    shown = await bot.send_action(ALEX, "refresh", asked, chat=chat, activity_id=at)
     assert "break_glass" in str(shown.card)
     form = {"reason": "All lobby phones are down", "ticket": "INC0042", "passwords": 2}
     data = {**button(shown.card, "break_glass")["data"], **form}
-    answer = await bot.send_action(ALEX, "break_glass", data, **where)
+    answer = await bot.send_action(ALEX, "break_glass", data, chat=chat, activity_id=at)
     assert "approved their own request with break-glass" in texts(answer.card)
     await bot.wait_for_results()
