@@ -50,7 +50,8 @@ from bot.settings.clouds import WITHOUT_BOT_FILES
 from bot.settings.model import Settings
 from bot.settings.values import METRICS_OFF, METRICS_ON, Exports, RunAs
 from bot.signin.digest import Digests
-from bot.signin.policy.model import Policy, simple, with_break_glass
+from bot.signin.policy.model import Policy, simple
+from bot.signin.policy.settings import policy_settings
 from bot.signin.request import Person
 from bot.signin.timing import Timing
 from bot.store import policy_facts, stand_ins
@@ -151,7 +152,7 @@ async def running(
             policy,
             settings.policy,
             database,
-            anyone_approves=settings.local,
+            settings=policy_settings(settings),
             clock=utc_now,
             changed=lambda: publisher.wake(),
             seconds=timing.idle_seconds,
@@ -249,16 +250,13 @@ async def running(
             timing=timing,
             clock=utc_now,
             changed=publisher.wake,
+            policy=watch_policy.current,
             zone=settings.zone,
-            escalate_after=(
-                timedelta(seconds=settings.escalates_after) if settings.escalation else None
-            ),
         )
         roles = Roles(
             remote.directory(),
             watch_policy.current,
             monotonic=time.monotonic,
-            escalation=settings.escalation,
             stands_in_for=partial(stands_in_for, database),
         )
         starts = Starts(
@@ -345,16 +343,16 @@ async def running(
 
 
 def policy_of(settings: Settings) -> Policy:
-    """The policy of the file, else that of the settings; break-glass is always that of the settings. Raises
-    `PolicyError`."""
+    """The policy of the file, else that of the settings. Raises `PolicyError`."""
+    beside = policy_settings(settings)
     if settings.policy is not None:
-        policy = load_policy(settings.policy, anyone_approves=settings.local)
-        return with_break_glass(policy, settings.break_glass)
+        return load_policy(settings.policy, beside)
     return simple(
         settings.may_request,
         settings.may_approve,
         four_eyes=settings.four_eyes,
         break_glass=settings.break_glass,
+        escalations=(beside.escalation,) if beside.escalation else (),
     )
 
 

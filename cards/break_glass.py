@@ -11,6 +11,7 @@ from microsoft_teams.cards.core import (
     TextInput,
 )
 
+from bot.signin.policy.decision import Ruling
 from bot.signin.snapshot import Review
 from cards import accounts
 from cards.context import CardContext
@@ -23,7 +24,7 @@ def button(context: CardContext) -> list[Action]:
     """Opens the form on the requester's own card. Empty for those who may not use it, and while an overlap
     has to be explained, which break-glass does not pass over."""
     snapshot = context.snapshot
-    if not context.break_glass or snapshot.reason_wanted_since:
+    if context.break_glass is not Ruling.YES or snapshot.reason_wanted_since:
         return []
     passwords = snapshot.roster.accounts
     body: list[CardElement] = [

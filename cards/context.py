@@ -16,6 +16,7 @@ from microsoft_teams.cards.core import (
 
 from bot.mending.snapshot import MendOffer, MendSnapshot
 from bot.signin.acknowledgment import TYPED_ABOVE
+from bot.signin.policy.decision import Ruling
 from bot.signin.policy.model import Rule
 from bot.signin.policy.vote import Standing
 from bot.signin.request import Person
@@ -74,7 +75,8 @@ class CardContext:
     offer: MendOffer | None = None  #: on the validation card: what can be mended
     typed_above: int = TYPED_ABOVE  #: phones up to which an approver ticks a box, without more
     standing: Standing | None = None  #: of its approval; None if one click is all it takes
-    break_glass: bool = False  #: the requester may approve it in an emergency
+    #: whether the requester may approve it in an emergency; not known for members of groups
+    break_glass: Ruling = Ruling.NO
     cut_short: CutShort | None = None  #: None unless its window will close before it is over
     ticket_rule: Rule | None = None  #: by which a draft needs a ticket; None if it needs none
 

@@ -191,7 +191,7 @@ def _holders(context: CardContext, holders: Sequence[SlotHolder]) -> Markup:
     named = [
         context.message("wait-request", request=each.request_id)
         for each in holders
-        if context.view.for_approvers or each.requester_id == requester_id
+        if context.view.names_all or each.requester_id == requester_id
     ]
     others = len(holders) - len(named)
     if others:

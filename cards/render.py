@@ -9,6 +9,7 @@ from microsoft_teams.cards.core import AdaptiveCard, CardElement, Container, Ref
 
 from bot.mending.snapshot import MendOffer, MendSnapshot
 from bot.signin.acknowledgment import TYPED_ABOVE
+from bot.signin.policy.decision import Ruling
 from bot.signin.policy.model import Rule
 from bot.signin.policy.vote import Standing
 from bot.signin.request import RequestState
@@ -47,7 +48,7 @@ def render(
     offer: MendOffer | None = None,
     typed_above: int = TYPED_ABOVE,
     standing: Standing | None = None,
-    break_glass: bool = False,
+    break_glass: Ruling = Ruling.NO,
     cut_short: CutShort | None = None,
     ticket_rule: Rule | None = None,
 ) -> RenderedCard:
@@ -56,7 +57,7 @@ def render(
     `tenant_id` is the tenant id for provisioning URLs. With `runs_as_approver`, sign-ins use the
     permissions of the approver. `of_mend` is the mend that a mend's card is about, `offer` what a draft's
     card says about mending, `standing` what cards say about votes. Above `typed_above` phones, an approver
-    types the number of passwords. With `break_glass`, the requester may approve it in an emergency.
+    types the number of passwords. `break_glass`: whether the requester may approve it in an emergency.
     `cut_short` is what a window will do to it, `ticket_rule` by which a draft needs a ticket.
     """
     contexts = [
@@ -105,9 +106,13 @@ def _render_once(context: CardContext, kind: CardKind) -> RenderedCard:
 
 def _refresh(context: CardContext, kind: CardKind) -> RefreshDefinition | None:
     """Has Teams ask for each viewer's own version of a card that asks for a decision: of the requester, and
-    in a chat with few members of everyone."""
+    in a chat with few members of everyone. Of the requester's own card, while only the directory knows
+    whether it has break-glass."""
     snapshot = context.snapshot
-    waiting = kind is CardKind.APPROVAL and snapshot.state is RequestState.WAITING
+    waiting = snapshot.state is RequestState.WAITING and (
+        kind is CardKind.APPROVAL
+        or (kind is CardKind.VALIDATION and context.break_glass is Ruling.CANNOT_TELL)
+    )
     asks = waiting or (kind is CardKind.PROGRESS and progress.asks_approver(context))
     if not asks or not snapshot.requester_account:
         return None

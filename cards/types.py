@@ -75,6 +75,7 @@ class Viewer:
     decides: bool = False
     withdraws: bool = False
     releases: bool = False  #: lets it go on that was approved: starts it, signs in for it
+    breaks_glass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +86,19 @@ class View:
     page: int = 1  #: of the open panel, from 1
     batch_id: int = 0  #: the batch that a reconciliation card asks about; 0 on other cards
     mend_id: int = 0  #: the mend that a mend's card is about; 0 on other cards
-    for_approvers: bool = False  #: shown to approvers only, who may see every request
+    for_approvers: bool = False  #: shown to approvers and auditors only
     #: posted where the request was made, while approvers decide on cards elsewhere
     for_requester: bool = False
+    limited: bool = False  #: views of the policy hide requests from some who are shown it
     viewer: Viewer | None = None  #: None if it is posted, for everyone there
     phone_filter: PhoneFilter = ALL  #: of the panel with phones, on an approval card
     #: what a click found changed, so that it had no effect
     changed: Sequence[Aspect] = ()
+
+    @property
+    def names_all(self) -> bool:
+        """Whether whoever is shown it may know of all requests."""
+        return self.for_approvers and not self.limited
 
 
 @dataclass(frozen=True, slots=True)

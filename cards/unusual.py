@@ -49,7 +49,7 @@ def _overlaps(context: CardContext) -> list[CardElement]:
     """What is in common with other requests. The reason, further down, explains it, unless it is new."""
     wanted = context.snapshot.reason_wanted_since
     what_next = "overlap-held-up" if wanted else "overlap-explained"
-    return overlaps.box(context, what_next, approver=context.view.for_approvers)
+    return overlaps.box(context, what_next, approver=context.view.names_all)
 
 
 def _notices(*codes: str) -> Callable[[CardContext], list[TextBlock]]:
@@ -93,7 +93,8 @@ def _compared(context: CardContext) -> list[TextBlock]:
     assert compared is not None  # noqa: S101  # something has changed
     line = context.message(
         "unusual-changed",
-        request=compared.request_id,
+        named=int(not context.view.limited),
+        request="" if context.view.limited else compared.request_id,
         when=timestamp(compared.approved_at),
         added=compared.added,
         gone=compared.gone,

@@ -11,21 +11,34 @@ from datetime import UTC, datetime, timedelta
 from types import MappingProxyType
 from typing import NamedTuple
 
+from bot.phones.region import Region
 from bot.signin.policy.actions import GENERAL, Action, decide
 from bot.signin.policy.decision import Decision, DenialReason, Ruling
 from bot.signin.policy.facts import Actor, RequestFacts
-from bot.signin.policy.model import Deny, Group, Policy, Rule, Stage
+from bot.signin.policy.model import (
+    Condition,
+    Deny,
+    Escalation,
+    Group,
+    Policy,
+    Rule,
+    Stage,
+    Traits,
+    View,
+)
 from bot.signin.request import Person, RequestState
 from bot.signin.stand_in import about
 from bot.words import Words
 
 _NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 _TENANT = "tenant"
-_DESK, _NETOPS, _SOC, _AUDIT, _OUT, _GLASS = (
+_DESK, _NETOPS, _SOC, _AUDIT, _OUT, _GLASS, _LEAD, _EMEA, _APAC = (
     Group(name, frozenset({f"id of {name}"}))
-    for name in ("desk", "netops", "soc", "audit", "contractors", "on-call")
+    for name in ("desk", "netops", "soc", "audit", "contractors", "on-call", "lead", "emea", "apac")
 )
-#: Requesters, two stages of approvers, auditors, people who are denied, and who may break the glass.
+_HOUR = timedelta(hours=1)
+#: Requesters, two stages of approvers, auditors, people who are denied, who may break the glass, those to
+#: whom it is escalated, and those who see one region only. Guests may do nothing.
 POLICY = Policy(
     (_DESK,),
     (_NETOPS,),
@@ -33,10 +46,24 @@ POLICY = Policy(
     (_GLASS,),
     rules=(Rule("two stages", stages=(Stage((_NETOPS,), 1), Stage((_SOC,), 1, level=1))),),
     denies=(Deny("outsiders", (), (_OUT,)),),
+    escalations=(Escalation("", (_LEAD,), _HOUR),),
+    views=(
+        View("EMEA only", (_EMEA,), Condition(frozenset({Region.EMEA}))),
+        View("APAC only", (_APAC,), Condition(frozenset({Region.APAC}))),
+    ),
+    guests=frozenset(),
 )
 
-_HIS = RequestFacts(_TENANT, RequestState.DRAFT, "alex", _NOW + timedelta(hours=1))
+#: Of phones in one region.
+_HIS = RequestFacts(
+    _TENANT,
+    RequestState.DRAFT,
+    "alex",
+    _NOW + _HOUR,
+    traits=Traits(10, frozenset({Region.EMEA})),
+)
 _ALEX, _GRACE = (Actor(Person(name, ""), _TENANT, _NETOPS.ids) for name in ("alex", "grace"))
+_ELSEWHERE = Actor(Person("hugo", ""), _TENANT, _NETOPS.ids | _APAC.ids)
 _VOTE = Actor(Person("megan", ""), _TENANT, _NETOPS.ids)
 
 
@@ -49,7 +76,7 @@ class Kind(NamedTuple):
     tenant: str = _TENANT
     #: approvers for whom they stand in
     stands_in_for: tuple[Actor, ...] = ()
-    escalation: bool = False  #: they belong to it
+    guest: Ruling = Ruling.NO
 
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
@@ -68,8 +95,28 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
         ),
         "a stand-in of its requester": Kind(False, (), stands_in_for=(_ALEX,)),
         "its requester, who is a stand-in, too": Kind(True, (_DESK,), stands_in_for=(_GRACE,)),
-        "somebody of the escalation": Kind(False, (), escalation=True),
-        "its requester, of the escalation, too": Kind(True, (_DESK,), escalation=True),
+        "somebody of the escalation": Kind(False, (_LEAD,)),
+        "its requester, of the escalation, too": Kind(True, (_DESK, _LEAD)),
+        "its requester, a guest": Kind(True, (_DESK,), guest=Ruling.YES),
+        "an approver, a guest": Kind(False, (_NETOPS,), guest=Ruling.YES),
+        "an approver, who may be a guest": Kind(False, (_NETOPS,), guest=Ruling.CANNOT_TELL),
+        "a stand-in of an approver, a guest": Kind(
+            False, (), stands_in_for=(_GRACE,), guest=Ruling.YES
+        ),
+        "an auditor, a guest": Kind(False, (_AUDIT,), guest=Ruling.YES),
+        "an approver who sees its region": Kind(False, (_NETOPS, _EMEA)),
+        "an approver who sees another region": Kind(False, (_NETOPS, _APAC)),
+        "an approver who sees both regions": Kind(False, (_NETOPS, _EMEA, _APAC)),
+        "its requester, who sees another region": Kind(True, (_DESK, _APAC)),
+        "a stand-in of an approver, who sees another region": Kind(
+            False, (_APAC,), stands_in_for=(_GRACE,)
+        ),
+        "a stand-in of an approver who sees another region": Kind(
+            False, (), stands_in_for=(_ELSEWHERE,)
+        ),
+        "somebody of the escalation, who sees another region": Kind(False, (_LEAD, _APAC)),
+        "an auditor who sees its region": Kind(False, (_AUDIT, _EMEA)),
+        "an auditor who sees another region": Kind(False, (_AUDIT, _APAC)),
         "an auditor": Kind(False, (_AUDIT,)),
         "somebody without a role": Kind(False, ()),
         "somebody, while the directory is down": Kind(False, (), unsure=True),
@@ -85,7 +132,7 @@ STATES: Mapping[str, RequestFacts] = MappingProxyType(
         **{state.value: replace(_HIS, state=state) for state in RequestState},
         "voted": replace(_HIS, state=RequestState.WAITING, votes=(_VOTE,)),
         "overlap": replace(_HIS, state=RequestState.WAITING, reason_wanted=True),
-        "escalated": replace(_HIS, state=RequestState.WAITING, escalated=True),
+        "escalated": replace(_HIS, state=RequestState.WAITING, escalated=_HOUR),
         "overdue": replace(_HIS, state=RequestState.WAITING, expires_at=_NOW),
         "canceling": replace(_HIS, state=RequestState.RUNNING, cancelling=True),
         "unreviewed": replace(_HIS, state=RequestState.FINISHED, used_by="alex"),
@@ -107,13 +154,9 @@ def entries() -> Iterator[Entry]:
         for name, kind in KINDS.items():
             object_id = "alex" if kind.own else "somebody"
             ids = frozenset(each for group in kind.groups for each in group.ids)
+            person = Person(object_id, "")
             actor = Actor(
-                Person(object_id, ""),
-                kind.tenant,
-                ids,
-                kind.unsure,
-                kind.stands_in_for,
-                Ruling.YES if kind.escalation else Ruling.NO,
+                person, kind.tenant, ids, kind.unsure, kind.stands_in_for, guest=kind.guest
             )
             if action in GENERAL:
                 decision = decide(POLICY, action, actor, _HIS, now=_NOW)

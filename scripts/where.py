@@ -30,6 +30,7 @@ PLACES = (
     Place("Find duplicate phones and other issues of rows", "bot/phones/validation.py", "validate"),
     Place("Build a phone's provisioning URL", "bot/phones/provisioning.py", "url_for"),
     Place("Decide who may approve, and why not", "bot/signin/policy/evaluator.py", "may_approve"),
+    Place("Decide which requests somebody sees", "bot/signin/policy/sight.py", "sight"),
     Place("Read the policy file", "bot/signin/policy/file.py", "parse"),
     Place("Count votes against the stages of a policy", "bot/signin/policy/quorum.py", "missing"),
     Place("Record a vote, or start with the last one", "bot/lifecycle/approvals.py", "approve"),

@@ -231,7 +231,9 @@ def _policy_check(
 def _policy_explain(
     actor: Annotated[str, typer.Option(help="Object ID of a user.")],
     action: Annotated[str, typer.Option(help="Such as approve; see docs/policy.md.")],
-    request: Annotated[str, typer.Option(help="ID of a request; not for all actions.")] = "",
+    request: Annotated[
+        str, typer.Option(help="ID of a request; only with it, the database is read.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Explain who may do what, and by which rule of the policy in force.

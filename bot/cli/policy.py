@@ -21,10 +21,11 @@ from bot.settings.model import Settings
 from bot.signin import stand_in
 from bot.signin.policy.actions import GENERAL, Action, decide
 from bot.signin.policy.decision import Decision, Ruling
-from bot.signin.policy.facts import Actor, RequestFacts
+from bot.signin.policy.facts import RequestFacts
 from bot.signin.policy.file import MAX_BYTES, parse
 from bot.signin.policy.model import Policy
 from bot.signin.policy.problem import PolicyError
+from bot.signin.policy.settings import policy_settings
 from bot.signin.request import Person, RequestState, parse_id
 from bot.store import policy_facts, requests
 from bot.store.database import Database
@@ -44,7 +45,7 @@ def check(file: Path, *, directory: bool) -> int:
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror or error}.") from error
     try:
-        policy = parse(content, anyone_approves=settings.local)
+        policy = parse(content, policy_settings(settings))
     except PolicyError as error:
         for problem in error.problems:
             sys.stdout.write(f"{file}: {problem}\n")
@@ -67,9 +68,12 @@ def check(file: Path, *, directory: bool) -> int:
             (len(policy.rules), "rule", "rules"),
             (len(policy.denies), "deny", "denies"),
             (len(policy.freezes), "freeze", "freezes"),
+            (len(policy.escalations), "escalation", "escalations"),
+            (len(policy.views), "view", "views"),
         )
     )
-    sys.stdout.write(f"{file} can be used: {counts}. Hash: {policy.hash}\n")
+    glass = "on" if policy.break_glass else "off"
+    sys.stdout.write(f"{file} can be used: {counts}; break-glass is {glass}. Hash: {policy.hash}\n")
     return 0
 
 
@@ -94,9 +98,12 @@ def explain(actor: str, action: str, request: str, *, as_json: bool) -> int:
     settings = load_settings()
     with usage_errors():
         policy = policy_of(settings)
-        decision = with_database(
-            lambda database: _explain(settings, policy, database, actor, wanted, request_id)
-        )
+        if request_id is None:
+            decision = asyncio.run(_explain_general(settings, policy, actor, wanted))
+        else:
+            decision = with_database(
+                lambda database: _explain(settings, policy, database, actor, wanted, request_id)
+            )
     words = Words()
     if as_json:
         sys.stdout.write(json.dumps(_as_json(decision)) + "\n")
@@ -105,41 +112,42 @@ def explain(actor: str, action: str, request: str, *, as_json: bool) -> int:
     return {Ruling.YES: 0, Ruling.NO: WRONG, Ruling.CANNOT_TELL: UNTOLD}[decision.answer]
 
 
+async def _explain_general(
+    settings: Settings, policy: Policy, object_id: str, action: Action
+) -> Decision:
+    """Of what concerns no request. The database is not asked, and so not who stands in for whom."""
+    tenant_id = settings.home_tenant
+    async with reading_directory(settings) as directory:
+        roles = Roles(directory, lambda: policy, monotonic=time.monotonic)
+        who = await roles.look_up(Person(object_id.lower(), ""), tenant_id, policy)
+    nothing = RequestFacts(tenant_id, RequestState.DRAFT, "")
+    return decide(policy, action, who, nothing, now=datetime.now(UTC))
+
+
 async def _explain(
     settings: Settings,
     policy: Policy,
     database: Database,
     object_id: str,
     action: Action,
-    request_id: str | None,
+    request_id: str,
 ) -> Decision:
-    tenant_id, facts = settings.home_tenant, None
-    if request_id is not None:
-        async with database.read() as tx:
-            request = await requests.load(tx, request_id)
-            if request is None:
-                raise UsageError(f"There is no request {request_id}.")
-            facts = await policy_facts.of_request(tx, policy, request)
-        tenant_id = request.tenant_id
-    who = await _actor(settings, policy, database, object_id, tenant_id)
-    if facts is not None:
-        who = stand_in.about(policy, who, facts)
-    facts = facts or RequestFacts(tenant_id, RequestState.DRAFT, "")
-    return decide(policy, action, who, facts, now=datetime.now(UTC))
-
-
-async def _actor(
-    settings: Settings, policy: Policy, database: Database, object_id: str, tenant_id: str
-) -> Actor:
+    async with database.read() as tx:
+        request = await requests.load(tx, request_id)
+        if request is None:
+            raise UsageError(f"There is no request {request_id}.")
+        facts = await policy_facts.of_request(tx, policy, request)
     async with reading_directory(settings) as directory:
         roles = Roles(
             directory,
             lambda: policy,
             monotonic=time.monotonic,
-            escalation=settings.escalation,
             stands_in_for=partial(stands_in_for, database),
         )
-        return await roles.look_up(Person(object_id.lower(), ""), tenant_id, policy)
+        person = Person(object_id.lower(), "")
+        who = await roles.look_up(person, request.tenant_id, policy)
+    about = stand_in.about(policy, who, facts)
+    return decide(policy, action, about, facts, now=datetime.now(UTC))
 
 
 def _lines(words: Words, decision: Decision) -> list[str]:

@@ -11,6 +11,7 @@ from bot.commands.context import (
     audit_decision,
     denial,
     denied_click,
+    facts_of,
     say,
     visible_or_say,
 )
@@ -23,7 +24,7 @@ from cards.types import Verb
 
 async def cancel(context: Context, turn: Turn, request: Request, _: Inputs) -> ClickAnswer:
     """Stop what has not been sent yet."""
-    decision = may_cancel(turn.policy, turn.actor, request.facts)
+    decision = may_cancel(turn.policy, turn.actor, await facts_of(context, turn, request))
     if not decision.allowed:
         return await denied_click(context, turn, Verb.CANCEL, request, decision)
     await _cancel(context, turn, request)
@@ -35,7 +36,7 @@ async def command(context: Context, turn: Turn, argument: str) -> None:
     if request is None:
         return
     turn = await about_request(context, turn, request)
-    decision = may_cancel(turn.policy, turn.actor, request.facts)
+    decision = may_cancel(turn.policy, turn.actor, await facts_of(context, turn, request))
     if not decision.allowed:
         await audit_decision(context, turn, "cancel", decision, request)
         await say(context, turn.conversation, denial(context, decision))

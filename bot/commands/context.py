@@ -24,10 +24,10 @@ from bot.signin import stand_in
 from bot.signin.acknowledgment import TYPED_ABOVE
 from bot.signin.digest import UNKEYED, Digests
 from bot.signin.policy.decision import Decision, DenialReason, Ruling
-from bot.signin.policy.evaluator import may_see, may_see_all
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import Policy
 from bot.signin.policy.roles import approver
+from bot.signin.policy.sight import may_see, may_see_all, sight
 from bot.signin.request import Person, parse_id
 from bot.signin.shown import Aspect
 from bot.store import policy_facts, posts, requests
@@ -111,9 +111,19 @@ class Turn:
         return approver(self.policy, self.actor).allowed
 
     @property
+    def sees_others(self) -> bool:
+        """Whether they may know of others' requests, of all or of some."""
+        return may_see_all(self.policy, self.actor).allowed
+
+    @property
     def sees_all(self) -> bool:
         """Whether they may know of everybody's requests."""
-        return may_see_all(self.policy, self.actor).allowed
+        return sight(self.policy, self.actor).everything
+
+    @property
+    def limited(self) -> bool:
+        """Whether the policy's views hide requests from them."""
+        return bool(self.policy.views) and not self.sees_all
 
 
 async def turn_of(
@@ -135,10 +145,15 @@ async def facts_of(context: Context, turn: Turn, request: Request) -> RequestFac
         return await policy_facts.of_request(tx, turn.policy, request)
 
 
+async def facts_for_sight(context: Context, turn: Turn, request: Request) -> RequestFacts:
+    """The same as far as it says who may see the request: what it is about is read only if views decide."""
+    return await facts_of(context, turn, request) if turn.policy.views else request.facts
+
+
 async def about_request(context: Context, turn: Turn, request: Request) -> Turn:
     """The turn with the sender's role in one request."""
-    sender = turn.own
-    if not sender.stands_in_for and sender.escalation is Ruling.NO:
+    sender, policy = turn.own, turn.policy
+    if not sender.stands_in_for and sender.among(policy.escalation_people) is Ruling.NO:
         return turn
     return about(context, turn, await facts_of(context, turn, request))
 
@@ -222,10 +237,10 @@ async def denied_click(
     # A second click of the same person is no attempt at anything.
     if decision.reason is not DenialReason.ALREADY_VOTED:
         await audit_decision(context, turn, verb.value, decision, request)
-    if decision.reason in _EXPLAINED_BY_CARD and (
-        may_see(turn.policy, turn.actor, request.facts).allowed
-    ):
-        return SHOW_CARD
+    if decision.reason in _EXPLAINED_BY_CARD:
+        facts = await facts_for_sight(context, turn, request)
+        if may_see(turn.policy, turn.actor, facts).allowed:
+            return SHOW_CARD
     return TextAnswer(denial(context, decision))
 
 
@@ -262,7 +277,8 @@ async def visible(context: Context, turn: Turn, text: str, *, change: str = "") 
     if request is None:
         return None
     turn = await about_request(context, turn, request)
-    if not (decision := may_see(turn.policy, turn.actor, request.facts)).allowed:
+    facts = await facts_for_sight(context, turn, request)
+    if not (decision := may_see(turn.policy, turn.actor, facts)).allowed:
         if change:
             await audit_decision(context, turn, change, decision, request)
         return None

@@ -46,6 +46,7 @@ from bot.commands.context import (
     about_request,
     audit_decision,
     denial,
+    facts_for_sight,
     say,
     show,
     turn_of,
@@ -53,8 +54,9 @@ from bot.commands.context import (
 from bot.commands.inputs import LARGEST_ID, Inputs
 from bot.identity.delegations import Proof
 from bot.phones import roster
-from bot.signin.policy.decision import Ruling
-from bot.signin.policy.evaluator import may_see, may_see_all, may_submit_file
+from bot.signin.policy.decision import DenialReason, Ruling
+from bot.signin.policy.evaluator import may_submit_file
+from bot.signin.policy.sight import may_see, may_see_all
 from bot.signin.request import RequestState
 from bot.store import conversations, posts, received_activities, requests
 from bot.store.conversations import ConversationReference
@@ -140,6 +142,13 @@ _EXPLAINING = frozenset(
 def _refreshes_approval(verb: str, card: Post, request: Request) -> bool:
     waiting = request.state is RequestState.WAITING
     return verb == Verb.REFRESH and card.kind == CardKind.APPROVAL and waiting
+
+
+def _has_role(turn: Turn) -> bool:
+    """Whether they may request, or see others' requests, or could if they were no guest."""
+    others = may_see_all(turn.policy, turn.actor)
+    guest = others.reason is DenialReason.GUEST
+    return others.allowed or guest or may_submit_file(turn.policy, turn.actor).allowed
 
 
 class Dispatcher:
@@ -241,10 +250,10 @@ class Dispatcher:
         if card is not None and (card.request_id != request.id or not card.kind):
             card = None  # the button is not on the message that the client named
         turn = await about_request(context, turn, request)
-        if not (decision := may_see(turn.policy, turn.actor, request.facts)).allowed:
+        facts = await facts_for_sight(context, turn, request)
+        if not (decision := may_see(turn.policy, turn.actor, facts)).allowed:
             # Where the card is posted, a button says why it is not for this person.
-            requests_too = may_submit_file(turn.policy, turn.actor).allowed
-            explains = card is not None and requests_too and action.verb in _EXPLAINING
+            explains = card is not None and _has_role(turn) and action.verb in _EXPLAINING
             # Teams asks for the version of whoever looks at a posted card: one that tells nothing more.
             explains |= card is not None and _refreshes_approval(action.verb, card, request)
             if not explains or request.tenant_id != turn.actor.tenant_id:
@@ -271,7 +280,8 @@ class Dispatcher:
             page=card.page if card else 1,
             batch_id=card.batch_id if card else inputs.number("batch", 0, largest=LARGEST_ID),
             mend_id=card.mend_id if card else inputs.number("mend", 0, largest=LARGEST_ID),
-            for_approvers=turn.sees_all,
+            for_approvers=turn.sees_others,
+            limited=turn.limited,
         )
         viewer = await status.viewer_of(self._context, turn, request)
         kind = CardKind(card.kind) if card else status.kind_for(turn, request)

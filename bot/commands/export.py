@@ -21,6 +21,7 @@ from bot.commands.context import (
     Turn,
     about_request,
     denied_click,
+    facts_for_sight,
     say,
     unknown_request,
     visible,
@@ -33,7 +34,7 @@ from bot.phones.provisioning import url_for
 from bot.preflight import clocks, findings, numbers, script
 from bot.settings.values import Exports
 from bot.signin.overlap import may_name
-from bot.signin.policy.evaluator import may_export
+from bot.signin.policy.sight import may_export
 from bot.signin.request import Person, RequestState
 from bot.signin.sighting import Sighting, SightingState
 from bot.signin.snapshot import PhoneSnapshot
@@ -265,7 +266,8 @@ async def content(context: Context, request: Request, what: str, reader: Reader)
 
 async def export(context: Context, turn: Turn, request: Request, inputs: Inputs) -> ClickAnswer:
     """Offer the file. Nothing waits for the answer, so none is missed."""
-    if not (decision := may_export(turn.policy, turn.actor, request.facts)).allowed:
+    facts = await facts_for_sight(context, turn, request)
+    if not (decision := may_export(turn.policy, turn.actor, facts)).allowed:
         return await denied_click(context, turn, Verb.EXPORT, request, decision)
     what = inputs.text("what", 16)
     if what not in _EXPORTS:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.commands.context import Context, Turn, say, show
 from bot.signin.history import NO_FILTER, HistoryFilter, Unreadable, parse
 from bot.signin.policy.decision import Ruling
-from bot.signin.policy.evaluator import may_see_all
+from bot.signin.policy.sight import sight
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
 from bot.store import audit
 from bot.store.history import find
@@ -35,13 +35,18 @@ async def list_requests(
     asked: HistoryFilter = NO_FILTER,
 ) -> None:
     """Show the newest requests in these states that meet the filter."""
-    sees_all = may_see_all(turn.policy, turn.actor)
-    if sees_all.answer is Ruling.CANNOT_TELL:
+    seen = sight(turn.policy, turn.actor)
+    if seen.decision.answer is Ruling.CANNOT_TELL:
         await say(context, turn.conversation, context.words("history-own-only"))
-    requester_id = None if sees_all.allowed else turn.actor.person.object_id
+    requester_id = None if seen.everything else turn.actor.person.object_id
     async with context.database.read() as tx:
         found = await find(
-            tx, turn.conversation.tenant_id, asked, requester_id=requester_id, states=states
+            tx,
+            turn.conversation.tenant_id,
+            asked,
+            requester_id=requester_id,
+            others=seen.ways if seen.decision.allowed else (),
+            states=states,
         )
     if states == OPEN_STATES:
         rendered = static.status_list(context.words, found.lines)

@@ -3,7 +3,8 @@ group."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 
 from bot.commands.chat import Sender
@@ -25,9 +26,17 @@ _MAX_NAME = 200  # characters
 
 
 @dataclass(frozen=True, slots=True)
-class _Membership:
-    policy: str  #: hash of the policy whose groups these are
-    groups: frozenset[str]  #: object ids, in lower case
+class _Known:
+    """What the directory says about a person."""
+
+    groups: frozenset[str] = frozenset()  #: object ids, in lower case
+    guest: Ruling = Ruling.NO
+
+
+@dataclass(frozen=True, slots=True)
+class _Cached:
+    policy: str  #: hash of the policy for which it was asked
+    known: _Known
     until: float  #: seconds of the monotonic clock
 
 
@@ -38,20 +47,18 @@ class Roles:
         policy: Callable[[], Policy],
         *,
         monotonic: Callable[[], float],
-        escalation: Collection[str] = (),
         stands_in_for: Callable[[str, str], Awaitable[Sequence[Person]]] | None = None,
     ) -> None:
-        """`policy`: the one in force. `escalation`: object IDs of users or groups, or `*` for everyone.
+        """`policy`: the one in force.
 
         `stands_in_for`: (tenant ID, object ID) -> those who handed over their role to somebody, whether
         they still have it or not; None: nobody does.
         """
         self._directory = directory
         self._policy = policy
-        self._escalation = Group("", frozenset(each.lower() for each in escalation))
         self._stands_in_for = stands_in_for
         self._monotonic = monotonic
-        self._memberships: dict[str, _Membership] = {}
+        self._cached: dict[str, _Cached] = {}
         self._outages = Outages("directory", monotonic=monotonic)
 
     @property
@@ -110,38 +117,47 @@ class Roles:
     async def _own(self, person: Person, tenant_id: str, policy: Policy, *, afresh: bool) -> Actor:
         """Somebody, without those for whom they stand in."""
         own = frozenset({person.object_id, EVERYONE})
-        wanted = (policy.ids | self._escalation.ids) - own
-        groups: frozenset[str] | None = frozenset()
-        if wanted and not _settled(policy, own):
+        wanted = frozenset() if _settled(policy, own) else policy.ids - own
+        known: _Known | None = _Known()
+        if wanted or policy.asks_about_guests:
             if afresh:
-                self._memberships.pop(person.object_id, None)
-            groups = await self._groups(person.object_id, policy, wanted)
-        known = Actor(person, tenant_id, own | (groups or frozenset()), unsure=groups is None)
-        return replace(
-            known,
-            ids=known.ids & policy.ids,
-            escalation=known.among([self._escalation]) if self._escalation.ids else Ruling.NO,
-        )
+                self._cached.pop(person.object_id, None)
+            known = await self._ask(person.object_id, policy, wanted)
+        if known is None:
+            guest = Ruling.CANNOT_TELL if policy.asks_about_guests else Ruling.NO
+            return Actor(person, tenant_id, own & policy.ids, unsure=bool(wanted), guest=guest)
+        return Actor(person, tenant_id, (own | known.groups) & policy.ids, guest=known.guest)
 
-    async def _groups(
-        self, object_id: str, policy: Policy, wanted: frozenset[str]
-    ) -> frozenset[str] | None:
+    async def _ask(self, object_id: str, policy: Policy, wanted: frozenset[str]) -> _Known | None:
         """Returns None if the directory does not answer."""
         now = self._monotonic()
-        cached = self._memberships.get(object_id)
+        cached = self._cached.get(object_id)
         if cached is not None and cached.until > now and cached.policy == policy.hash:
-            return cached.groups
+            return cached.known
         try:
-            found = await self._directory.groups_among(object_id, wanted)
+            groups, guest = await asyncio.gather(
+                self._groups(object_id, wanted), self._guest(object_id, policy)
+            )
         except DirectoryUnavailableError as error:
             self._outages.failed(str(error))
             return None
         self._outages.recovered()
-        if len(self._memberships) >= _CACHE_SIZE:
-            self._memberships.clear()
-        groups = frozenset(group.lower() for group in found)
-        self._memberships[object_id] = _Membership(policy.hash, groups, now + _CACHE_SECONDS)
-        return groups
+        if len(self._cached) >= _CACHE_SIZE:
+            self._cached.clear()
+        known = _Known(groups, guest)
+        self._cached[object_id] = _Cached(policy.hash, known, now + _CACHE_SECONDS)
+        return known
+
+    async def _groups(self, object_id: str, wanted: frozenset[str]) -> frozenset[str]:
+        found = await self._directory.groups_among(object_id, wanted) if wanted else ()
+        return frozenset(group.lower() for group in found)
+
+    async def _guest(self, object_id: str, policy: Policy) -> Ruling:
+        """Whom the directory does not know is not its guest."""
+        profile = await self._directory.profile(object_id) if policy.asks_about_guests else None
+        if profile is None or profile.guest is False:
+            return Ruling.NO
+        return Ruling.YES if profile.guest else Ruling.CANNOT_TELL
 
     async def people(self, groups: Sequence[Group]) -> frozenset[str] | None:
         """Object IDs of everybody among these, in lower case. Returns None if it is everyone in the

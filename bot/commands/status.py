@@ -9,7 +9,8 @@ from bot.lifecycle import looks
 from bot.mending.mend import MendState
 from bot.signin.listing import ALL, MAX_PREFIX, PhoneFilter, parse
 from bot.signin.policy.decision import Ruling
-from bot.signin.policy.evaluator import may_decide, may_release, may_see, may_withdraw
+from bot.signin.policy.evaluator import may_break_glass, may_decide, may_release, may_withdraw
+from bot.signin.policy.sight import may_see
 from bot.signin.request import RequestState
 from bot.store import batches, mends, posts, reviews
 from bot.store.mends import Mend
@@ -43,7 +44,8 @@ async def turn_page(
         page=page,
         batch_id=card.batch_id if card else 0,
         mend_id=card.mend_id if card else 0,
-        for_approvers=turn.sees_all,
+        for_approvers=turn.sees_others,
+        limited=turn.limited,
         phone_filter=phones,
     )
 
@@ -51,7 +53,7 @@ async def turn_page(
 async def _record_look(context: Context, turn: Turn, request: Request, phones: PhoneFilter) -> None:
     """Reads first: most pages are of a list that this approver has looked at before."""
     actor = turn.actor.person
-    if not turn.sees_all or request.state is not RequestState.WAITING:
+    if not turn.sees_others or request.state is not RequestState.WAITING:
         return
     async with context.database.read() as tx:
         new = await looks.is_new(tx, request, phones, actor=actor)
@@ -63,13 +65,14 @@ async def _record_look(context: Context, turn: Turn, request: Request, phones: P
 async def viewer_of(context: Context, turn: Turn, request: Request) -> Viewer:
     """What the one who is shown a card may do."""
     policy, actor = turn.policy, turn.actor
-    facts = await facts_of(context, turn, request)
+    facts, now = await facts_of(context, turn, request), context.clock()
     return Viewer(
         sees=may_see(policy, actor, facts).allowed,
-        decides=may_decide(policy, actor, facts, now=context.clock()).allowed,
+        decides=may_decide(policy, actor, facts, now=now).allowed,
         withdraws=may_withdraw(policy, actor, facts).allowed,
         # Whoever it cannot be told of is told so at the click.
         releases=may_release(policy, actor, facts).answer is not Ruling.NO,
+        breaks_glass=may_break_glass(policy, turn.own, facts, now=now).allowed,
     )
 
 

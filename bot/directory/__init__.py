@@ -23,8 +23,8 @@ class Profile:
     object_id: str
     display_name: str
     user_principal_name: str
-    #: Whether Graph says that the user is a guest in the tenant.
-    guest: bool = False
+    #: Whether the user is a guest in the tenant; None if Graph does not say.
+    guest: bool | None = False
 
 
 class Directory(Protocol):

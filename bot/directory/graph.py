@@ -57,13 +57,14 @@ class GraphDirectory:
         if user is None:
             return None
         name, principal = user.get("displayName"), user.get("userPrincipalName")
+        kind = user.get("userType")
         if not isinstance(principal, str):
             raise DirectoryUnavailableError("Graph's response is not a user")
         return Profile(
             object_id,
             name if isinstance(name, str) else principal,
             principal,
-            guest=str(user.get("userType")).casefold() == "guest",
+            guest=kind.casefold() == "guest" if isinstance(kind, str) and kind else None,
         )
 
     async def groups_among(self, object_id: str, candidates: Collection[str]) -> frozenset[str]:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from bot.directory import DirectoryUnavailableError
 from bot.doctor import Finding, failed, ok, unknown, warning
 from bot.doctor.clients import DirectoryProbe
+from bot.doctor.safeguards import guests_among
 from bot.lifecycle.policy import load
 from bot.settings.model import Settings
 from bot.signin.policy import quorum
-from bot.signin.policy.model import EVERYONE, Policy, Stage
+from bot.signin.policy.model import EVERYONE, GuestRole, Policy, Stage
 from bot.signin.policy.problem import PolicyError
+from bot.signin.policy.settings import policy_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +49,30 @@ async def _people(stage: Stage, directory: DirectoryProbe) -> frozenset[str] | N
     return frozenset(found)
 
 
-async def policy(path: Path, settings: Settings, directory: DirectoryProbe) -> Finding:
-    """Check that the file is a policy, and that enough people are in the groups of its stages."""
-    check = "policy"
+async def read(settings: Settings) -> Policy | PolicyError | None:
+    """What the file is now, whatever a running Offhook has kept; None without a file."""
+    if settings.policy is None:
+        return None
     try:
-        read = await asyncio.to_thread(load, path, anyone_approves=settings.local)
+        return await asyncio.to_thread(load, settings.policy, policy_settings(settings))
     except PolicyError as error:
+        return error
+
+
+async def policy(found: Policy | PolicyError, directory: DirectoryProbe) -> Finding:
+    """Check that the file is a policy, that enough people are in the groups of its stages, and that those who
+    are named as approvers are not denied as guests."""
+    check = "policy"
+    if isinstance(found, PolicyError):
         return failed(
-            check, "found-policy-wrong", problem=str(error.problems[0]), setting="OFFHOOK_POLICY"
+            check, "found-policy-wrong", problem=str(found.problems[0]), setting="OFFHOOK_POLICY"
         )
+    guests: Sequence[str] = ()
     try:
-        small = await small_stages(read, directory)
+        small = await small_stages(found, directory)
+        if GuestRole.APPROVE not in found.guests:
+            named = sorted({each for group in found.staffed for each in group.ids} - {EVERYONE})
+            guests = await guests_among(named, directory)
     except DirectoryUnavailableError as error:
         return unknown(check, "found-policy-no-directory", message=str(error))
     if small:
@@ -70,4 +85,7 @@ async def policy(path: Path, settings: Settings, directory: DirectoryProbe) -> F
             need=first.need,
             people=first.people,
         )
-    return ok(check, "found-policy", rules=len(read.rules), hash=read.hash[:12])
+    if guests:
+        names = ", ".join(guests)
+        return warning(check, "found-policy-guests", count=len(guests), names=names)
+    return ok(check, "found-policy", rules=len(found.rules), hash=found.hash[:12])

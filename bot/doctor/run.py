@@ -26,6 +26,8 @@ from bot.doctor.clients import DirectoryProbe, GatewayAccess, Scopes, WebhookPro
 from bot.identity.tokens import Tokens
 from bot.settings.model import Settings
 from bot.settings.values import Gateway
+from bot.signin.policy.model import Policy
+from bot.signin.policy.problem import PolicyError
 from bot.store.database import Database
 
 _GATEWAY_CHECKS = ("roles", "configapi", "bulk-sign-in", "tenant-switch", "trusted-addresses")
@@ -56,6 +58,7 @@ class Doctor:
 
         `gateway_access` is None when sign-ins need an approver's delegation and there is none.
         """
+        found = await policy.read(self.settings)
         host_checks = [
             self._within(host.settings(self.settings), "settings"),
             self._within(host.cloud(self.settings), "cloud"),
@@ -69,7 +72,7 @@ class Doctor:
             host_checks.append(self._within(powershell.versions(self.settings.pwsh), "powershell"))
         on_host, people, bot, gateway, graph, (chat, reviews) = await asyncio.gather(
             asyncio.gather(*host_checks),
-            self._people(),
+            self._people(found),
             self._bot(),
             self._gateway_skipped() if gateway_access is None else self._gateway(gateway_access),
             self._graph(),
@@ -84,16 +87,16 @@ class Doctor:
             safeguards.exports(self.settings),
             safeguards.digest_key(self.settings),
             safeguards.accounts(self.settings),
-            safeguards.break_glass(self.settings),
+            safeguards.break_glass(self.settings, found if isinstance(found, Policy) else None),
             reviews,
         ]
         return [*on_host, *guarded, bot, *gateway, *graph, chat]
 
-    async def _people(self) -> Sequence[Finding]:
+    async def _people(self, found: Policy | PolicyError | None) -> Sequence[Finding]:
         """Who may request and approve: by the policy file, if there is one; and how they sign in for it."""
         step_up = self._within(safeguards.step_up(self.settings, self.directory), "step-up")
-        if self.settings.policy is not None:
-            examined = policy.policy(self.settings.policy, self.settings, self.directory)
+        if found is not None:
+            examined = policy.policy(found, self.directory)
             return await asyncio.gather(self._within(examined, "policy"), step_up)
         approvers = safeguards.approvers(self.settings, self.directory)
         return [

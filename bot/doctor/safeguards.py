@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.directory import DirectoryUnavailableError
 from bot.doctor import Finding, failed, ok, unknown, warning
 from bot.doctor.clients import DirectoryProbe
 from bot.preflight.facts import Unknown
 from bot.settings.model import Settings
 from bot.settings.values import EVERYONE, Exports, RunAs
+from bot.signin.policy.model import Policy
 
 _MAX_LOOKUPS = 50  # approvers looked up one by one; more than that are groups
 
@@ -20,13 +23,20 @@ def four_eyes(settings: Settings) -> Finding:
     return warning(check, "found-two-eyes", setting="OFFHOOK_FOUR_EYES")
 
 
-def break_glass(settings: Settings) -> Finding:
-    """Check that nobody may approve their own request, also in an emergency."""
+def break_glass(settings: Settings, policy: Policy | None) -> Finding:
+    """Check that nobody may approve their own request, also in an emergency.
+
+    `policy`: of the file, if it is one; it names users or groups.
+    """
     check, setting = "break-glass", "OFFHOOK_BREAK_GLASS"
-    if not settings.break_glass:
+    if settings.break_glass:
+        return warning(
+            check, "found-break-glass", people=len(settings.break_glass), setting=setting
+        )
+    if policy is None or not policy.break_glass:
         return ok(check, "found-break-glass-off")
-    people = len(settings.break_glass)
-    return warning(check, "found-break-glass", people=people, setting=setting)
+    names = ", ".join(each.name for each in policy.break_glass)
+    return warning(check, "found-break-glass-file", names=names, setting="OFFHOOK_POLICY")
 
 
 def requesters(settings: Settings) -> Finding:
@@ -42,12 +52,8 @@ async def approvers(settings: Settings, directory: DirectoryProbe) -> Finding:
     check, setting = "approvers", "OFFHOOK_APPROVERS"
     if EVERYONE in settings.approvers:
         return warning(check, "found-approvers-everyone", setting=setting)
-    guests: list[str] = []
     try:
-        for object_id in settings.approvers[:_MAX_LOOKUPS]:
-            profile = await directory.profile(object_id)  # None for a group
-            if profile is not None and profile.guest:
-                guests.append(profile.display_name)
+        guests = await guests_among(settings.approvers, directory)
     except DirectoryUnavailableError as error:
         return unknown(check, "found-approvers-no-answer", message=str(error))
     if guests:
@@ -59,6 +65,12 @@ async def approvers(settings: Settings, directory: DirectoryProbe) -> Finding:
             setting=setting,
         )
     return ok(check, "found-approvers", entries=len(settings.approvers), setting=setting)
+
+
+async def guests_among(object_ids: Sequence[str], directory: DirectoryProbe) -> Sequence[str]:
+    """Names of the guests among users named by object ID. Raises `DirectoryUnavailableError`."""
+    profiles = [await directory.profile(each) for each in object_ids[:_MAX_LOOKUPS]]
+    return [each.display_name for each in profiles if each is not None and each.guest]
 
 
 def run_as(settings: Settings) -> Finding:

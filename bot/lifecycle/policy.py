@@ -10,15 +10,16 @@ from sqlalchemy import select, update
 from bot.signin.policy.file import MAX_BYTES, parse
 from bot.signin.policy.model import Policy
 from bot.signin.policy.problem import PolicyError, Problem
+from bot.signin.policy.settings import PolicySettings
 from bot.signin.request import RequestState
 from bot.store import audit
 from bot.store.database import Transaction
 from bot.store.models.requests import RequestRow
 
 
-def load(path: Path, *, anyone_approves: bool) -> Policy:
+def load(path: Path, settings: PolicySettings) -> Policy:
     """The policy in a file; blocks. Raises `PolicyError`, also for a file that cannot be read."""
-    return parse(read(path), anyone_approves=anyone_approves)
+    return parse(read(path), settings)
 
 
 def read(path: Path) -> bytes:

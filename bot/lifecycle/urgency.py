@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta, tzinfo
+from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, or_, update
 
@@ -82,14 +85,23 @@ async def nudge(
 
 
 async def escalate(
-    tx: Transaction, notify: Notifications, request: Request, now: datetime, *, after: timedelta
+    tx: Transaction,
+    notify: Notifications,
+    request: Request,
+    now: datetime,
+    *,
+    after: timedelta,
+    trail: Mapping[str, Any] = MappingProxyType({}),
 ) -> bool:
-    """Those of the escalation become approvers of a waiting request, too; its state stays.
+    """Those of an escalation become approvers of a waiting request, too; its state stays.
 
-    `after`: how long approvers had it for themselves. Returns False before, if it has moved on, or if
-    it was escalated before.
+    `after`: how long others had it for themselves. `trail`: which escalation of which policy, for the
+    audit. Returns False before, if it has moved on, or if it was escalated that far before.
     """
-    due = and_(RequestRow.escalated_at.is_(None), RequestRow.asked_at <= now - after)
+    if request.asked_at is None:
+        return False
+    less_far = RequestRow.escalated_at < request.asked_at + after
+    due = and_(or_(RequestRow.escalated_at.is_(None), less_far), RequestRow.asked_at <= now - after)
     escalated = await tx.execute(
         update(RequestRow)
         .where(_waits(request, RequestRow.expires_at > now, due))
@@ -100,6 +112,6 @@ async def escalate(
         )
     )
     if escalated.rowcount == 1:
-        await audit.record(tx, request.id, "escalated", now)
+        await audit.record(tx, request.id, "escalated", now, **trail)
         await notify.escalated(tx, request, now)
     return escalated.rowcount == 1

@@ -12,7 +12,9 @@ from bot.lifecycle import break_glass, urgency
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle import stand_ins as stand_in_lifecycle
 from bot.lifecycle.notifications import Notifications
+from bot.runner.escalations import Escalations
 from bot.runner.loop import Loop
+from bot.signin.policy.model import Policy, no_rules
 from bot.signin.timing import Timing
 from bot.store import requests, reviews, stand_ins
 from bot.store.database import Database, Transaction
@@ -37,16 +39,16 @@ class Deadlines:
         clock: Callable[[], datetime],
         changed: Callable[[], None],
         zone: tzinfo = UTC,
-        escalate_after: timedelta | None = None,
+        policy: Callable[[], Policy] = no_rules,
     ) -> None:
-        """`zone`: of the approvers. `escalate_after`: since approval was requested; None: never."""
+        """`zone`: of the approvers. `policy`: the one in force."""
         self._database = database
         self._notifications = notifications
         self._timing = timing
         self._clock = clock
         self._changed = changed
         self._zone = zone
-        self._escalate_after = escalate_after
+        self._escalations = Escalations(database, notifications, policy, clock)
         self._loop = Loop("deadlines", pause_seconds=timing.idle_seconds)
         self._sweep_at: datetime | None = None  #: UTC; None before the first
 
@@ -58,16 +60,14 @@ class Deadlines:
         async with self._database.read() as tx:
             overdue = await requests.due_to_expire(tx, now)
             to_remind = await requests.due_to_remind(tx, now)
-            to_escalate = await self._due_to_escalate(tx, now)
             unreviewed = await reviews.due_to_remind(tx, now)
             over = await stand_ins.ended(tx, now)
         for request_id in overdue:
             await self._expire(request_id)
         for request_id in to_remind:
             await self._remind(request_id)
-        if self._escalate_after is not None:
-            for request_id in to_escalate:
-                await self._escalate(request_id, self._escalate_after)
+        if await self._escalations.round(now):
+            self._changed()
         for request_id in unreviewed:
             await self._remind_of_review(request_id)
         for stand_in in over:
@@ -104,20 +104,6 @@ class Deadlines:
                 tx, self._notifications, request, self._clock(), zone=self._zone
             ),
         )
-
-    async def _due_to_escalate(self, tx: Transaction, now: datetime) -> list[str]:
-        if self._escalate_after is None:
-            return []
-        return await requests.due_to_escalate(tx, now - self._escalate_after, now)
-
-    async def _escalate(self, request_id: str, after: timedelta) -> None:
-        if await self._apply(
-            request_id,
-            lambda tx, request: urgency.escalate(
-                tx, self._notifications, request, self._clock(), after=after
-            ),
-        ):
-            log.info("request.escalated", request=request_id)
 
     async def _remind_of_review(self, request_id: str) -> None:
         await self._apply(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +15,7 @@ from bot.runner.loop import Loop
 from bot.signin.policy.file import parse
 from bot.signin.policy.model import Policy
 from bot.signin.policy.problem import PolicyError
+from bot.signin.policy.settings import PolicySettings
 from bot.store.database import Database
 
 _EVERY_SECONDS = 5.0
@@ -33,7 +33,7 @@ class PolicyWatch:
         path: Path | None,
         database: Database,
         *,
-        anyone_approves: bool,
+        settings: PolicySettings,
         clock: Callable[[], datetime],
         changed: Callable[[], None],
         seconds: float = _EVERY_SECONDS,
@@ -42,7 +42,7 @@ class PolicyWatch:
         self._policy = policy
         self._path = path
         self._database = database
-        self._anyone_approves = anyone_approves
+        self._settings = settings
         self._clock = clock
         self._changed = changed
         self._seconds = seconds
@@ -75,8 +75,7 @@ class PolicyWatch:
             digest = sha256(content).hexdigest()
             if digest == self._wrong or (digest == self._policy.hash and not self._wrong):
                 return
-            policy = parse(content, anyone_approves=self._anyone_approves)
-            self._policy = replace(policy, break_glass=self._policy.break_glass)
+            self._policy = parse(content, self._settings)
             problem = ""
         except PolicyError as error:
             problem = str(error)

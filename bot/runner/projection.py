@@ -14,8 +14,9 @@ from bot.mending.mend import TERMINAL_MEND_STATES
 from bot.runner.messages import Attachment, Message
 from bot.settings.values import REQUESTER_CHAT
 from bot.signin.acknowledgment import TYPED_ABOVE
-from bot.signin.policy.model import Policy, Rule, simple
-from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
+from bot.signin.policy.decision import Ruling
+from bot.signin.policy.model import Policy, Rule, no_rules
+from bot.signin.request import TERMINAL_REQUEST_STATES, Person, RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.signin.windows import CutShort
 from bot.store import evidence, mends, policy_facts, requests, snapshots
@@ -23,17 +24,13 @@ from bot.store.database import Transaction
 from bot.store.posts import Post
 from bot.words import Words
 from cards.render import render
-from cards.types import CardKind, Panel, View
+from cards.types import CardKind, Panel, View, Viewer
 
 log = structlog.get_logger()
 
 
 #: Of which cards say where the approval stands.
 _OF_APPROVAL = (CardKind.VALIDATION, CardKind.APPROVAL)
-
-
-def _no_rules() -> Policy:
-    return simple((), (), four_eyes=True)
 
 
 def _utc_now() -> datetime:
@@ -56,7 +53,7 @@ class Projection:
     mends: bool = True  #: whether accounts can be mended
     typed_above: int = TYPED_ABOVE  #: phones up to which an approver ticks a box, without more
     clock: Callable[[], datetime] = _utc_now
-    policy: Callable[[], Policy] = _no_rules  #: the one in force
+    policy: Callable[[], Policy] = no_rules  #: the one in force
 
     async def card(
         self, tx: Transaction, request_id: str, kind: CardKind, view: View
@@ -101,7 +98,7 @@ class Projection:
             standing=standing,
             offer=await mends.offer(tx, request_id) if is_draft and self.mends else None,
             typed_above=self.typed_above,
-            break_glass=policy.breaks_glass(snapshot.requester.object_id),
+            break_glass=_break_glass(policy, snapshot.requester, view.viewer),
             cut_short=await self._cut_short(tx, policy, kind, snapshot),
             ticket_rule=await _rule_of_ticket(tx, policy, request_id) if is_draft else None,
         )
@@ -143,6 +140,7 @@ class Projection:
             # The approval cards of all requests are there.
             for_approvers=post.rate_limit_key == self.approvals,
             for_requester=await self._for_requester(tx, post),
+            limited=bool(self.policy().views),
         )
         try:
             return await self.card(tx, post.request_id, CardKind(post.kind), view)
@@ -172,6 +170,16 @@ class Projection:
 async def _rule_of_ticket(tx: Transaction, policy: Policy, request_id: str) -> Rule | None:
     request = await requests.load(tx, request_id) if policy.rules else None
     return None if request is None else await policy_facts.rule_of_ticket(tx, policy, request)
+
+
+def _break_glass(policy: Policy, requester: Person, viewer: Viewer | None) -> Ruling:
+    """Whether the card has it: for those who are named, and for members of groups, who are asked for only
+    when they look at it."""
+    if policy.breaks_glass(requester.object_id):
+        return Ruling.YES
+    if viewer is not None:
+        return Ruling.YES if viewer.breaks_glass else Ruling.NO
+    return Ruling.CANNOT_TELL if policy.break_glass else Ruling.NO
 
 
 def _fixed(post: Post) -> Message:

@@ -154,7 +154,7 @@ class Settings(BaseSettings):
     escalation: CommaSeparated = Field(
         (),
         description="Object IDs of users or groups that may approve, too, what nobody has decided in "
-        "time. Empty: nobody.",
+        "time. Empty: nobody, or whom the policy file names.",
     )
     escalate_after: float | None = Field(
         None,
@@ -165,7 +165,7 @@ class Settings(BaseSettings):
     break_glass: People = Field(
         (),
         description="Object IDs of users, not groups, that may approve their own request in an "
-        "emergency; another approver has to review it. Empty: nobody.",
+        "emergency; another approver has to review it. Empty: nobody, or whom the policy file names.",
     )
     digest_key: SecretStr = Field(
         SecretStr(""),

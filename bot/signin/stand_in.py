@@ -38,7 +38,7 @@ class Candidate(Protocol):
     def object_id(self) -> str: ...
 
     @property
-    def guest(self) -> bool: ...
+    def guest(self) -> bool | None: ...
 
 
 def unsuitable(
@@ -73,7 +73,8 @@ def about(policy: Policy, actor: Actor, request: RequestFacts) -> Actor:
     if own.reason is not DenialReason.NOT_APPROVER:
         return actor
     stages = policy.stages_for(request.traits)
-    if request.escalated and actor.escalation is Ruling.YES:
+    escalations = policy.escalations_for(request.traits, request.escalated)
+    if actor.among(group for each in escalations for group in each.to) is Ruling.YES:
         joined = frozenset(each for stage in stages for group in stage.of for each in group.ids)
         return replace(actor, lent=joined)
     if not actor.stands_in_for:

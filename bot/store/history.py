@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, func, or_, select, true
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.signin.history import NO_FILTER, HistoryFilter
 from bot.signin.outcome import PhoneStatus
+from bot.signin.policy.model import Condition as PolicyCondition
+from bot.signin.policy.sight import Way
 from bot.signin.request import Hold, Person, RequestState
 from bot.signin.snapshot import FoundPhone, History, HistoryLine, Tally
 from bot.store.database import Transaction
@@ -36,19 +38,24 @@ async def find(
     asked: HistoryFilter = NO_FILTER,
     *,
     requester_id: str | None,
+    others: Sequence[Way] = (),
     states: Sequence[RequestState] = (),
     newest: int = NEWEST,
     named: int = NAMED,
 ) -> History:
-    """The newest requests that meet the filter. `tenant_id` and `requester_id`: None for all. `named`:
-    phones of a request that are named, if phones are asked for. With `states`, those in them and those whose
-    use of break-glass nobody has reviewed."""
+    """The newest requests that meet the filter.
+
+    `tenant_id` and `requester_id`: None for all. `others`: with `requester_id`, which requests of others
+    are found, too, see `bot.signin.policy.sight`. `named`: phones of a request that are named, if phones
+    are asked for. With `states`, those in them and those whose use of break-glass nobody has reviewed.
+    """
     phones = of_phones(tx, asked)
     conditions = [*_of_requests(asked)]
     if tenant_id is not None:
         conditions.append(RequestRow.tenant_id == tenant_id)
     if requester_id is not None:
-        conditions.append(RequestRow.requester_id == requester_id)
+        own = RequestRow.requester_id == requester_id
+        conditions.append(or_(own, *map(_in_sight, others)))
     unreviewed = select(ReviewRow.request_id).where(ReviewRow.reviewed_at.is_(None))
     if states:
         in_states = RequestRow.state.in_([state.value for state in states])
@@ -88,6 +95,31 @@ async def find(
         for row in rows
     ]
     return History(lines, total.scalar_one())
+
+
+def _in_sight(way: Way) -> ColumnElement[bool]:
+    """`bot.signin.policy.sight.Sight.covers`, for one way."""
+    return and_(true(), *(or_(*(_meets(view.condition) for view in part)) for part in way))
+
+
+def _meets(condition: PolicyCondition) -> ColumnElement[bool]:
+    """Whether a request meets the condition of a view, which has only regions and accounts: any phone in
+    any of the regions, and any account that matches."""
+    regions, patterns = condition.regions, condition.accounts.patterns
+    like = (PhoneRow.account.like(_like(each), escape="\\") for each in patterns)
+    asked = [
+        *([PhoneRow.region.in_(sorted(each.value for each in regions))] if regions else []),
+        *([or_(*like)] if patterns else []),
+    ]
+    ready = and_(PhoneRow.request_id == RequestRow.id, PhoneRow.ready)
+    return and_(true(), *(exists().where(ready, each) for each in asked))
+
+
+def _like(pattern: str) -> str:
+    """The pattern of an `AccountScope` for LIKE. Both are case-folded."""
+    for special in "\\%_":
+        pattern = pattern.replace(special, f"\\{special}")
+    return pattern.replace("*", "%")
 
 
 def of_phones(tx: Transaction, asked: HistoryFilter) -> list[Condition]:

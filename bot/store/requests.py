@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, func, select, update
@@ -59,7 +59,8 @@ class Request:
     reminders: int = 0  #: reminders that Offhook sent by itself
     reminded_at: datetime | None = None  #: UTC; when the last of them was sent
     nudged_at: datetime | None = None  #: UTC; when its requester reminded the approvers last
-    escalated_at: datetime | None = None  #: UTC; since when those of the escalation may approve it
+    asked_at: datetime | None = None  #: UTC; None while draft
+    escalated_at: datetime | None = None  #: UTC; when it was escalated last
 
     @property
     def facts(self) -> RequestFacts:
@@ -74,7 +75,9 @@ class Request:
             ticket=self.ticket,
             before_start=self.state is RequestState.RUNNING and self.hold.before_start,
             run_at=self.run_at,
-            escalated=self.escalated_at is not None,
+            escalated=(
+                self.escalated_at - self.asked_at if self.escalated_at and self.asked_at else None
+            ),
             nudged_at=self.nudged_at,
         )
 
@@ -129,6 +132,7 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
         opens_at=row.opens_at,
         reminders=row.reminders,
         reminded_at=row.reminded_at,
+        asked_at=row.asked_at,
     )
 
 
@@ -193,19 +197,33 @@ async def due_to_remind(tx: Transaction, now: datetime) -> list[str]:
     return list(rows.scalars())
 
 
-async def due_to_escalate(tx: Transaction, asked_before: datetime, now: datetime) -> list[str]:
-    """Ids of the waiting requests for which approval was requested by `asked_before`, not escalated yet."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request that awaits approval."""
+
+    id: str
+    version: int
+    asked_at: datetime  #: UTC
+    escalated_at: datetime | None  #: UTC; when it was escalated last
+
+    @property
+    def escalated(self) -> timedelta | None:
+        """How long it had waited when it was escalated last; None: it was not."""
+        return self.escalated_at - self.asked_at if self.escalated_at else None
+
+
+async def waiting_since(tx: Transaction, asked_before: datetime, now: datetime) -> list[Waiting]:
+    """The waiting requests for which approval was requested by `asked_before`."""
     rows = await tx.execute(
-        select(RequestRow.id)
+        select(RequestRow.id, RequestRow.version, RequestRow.asked_at, RequestRow.escalated_at)
         .where(
             RequestRow.state == RequestState.WAITING.value,
-            RequestRow.escalated_at.is_(None),
             RequestRow.asked_at <= asked_before,
             RequestRow.expires_at > now,
         )
         .order_by(RequestRow.asked_at, RequestRow.id)
     )
-    return list(rows.scalars())
+    return [Waiting(*row) for row in rows]
 
 
 async def touch(tx: Transaction, request_id: str, **columns: Any) -> None:

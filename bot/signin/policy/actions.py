@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
-from bot.signin.policy import evaluator
+from bot.signin.policy import evaluator, sight
 from bot.signin.policy.decision import Decision
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import Policy
@@ -45,7 +45,7 @@ class Action(StrEnum):
 GENERAL: Mapping[Action, Callable[[Policy, Actor], Decision]] = MappingProxyType(
     {
         Action.SUBMIT: evaluator.may_submit_file,
-        Action.HISTORY: evaluator.may_see_all,
+        Action.HISTORY: sight.may_see_all,
         Action.CHECKS: evaluator.may_run_checks,
         Action.NOTIFY: evaluator.may_notify,
         Action.HAND_OVER: evaluator.may_hand_over,
@@ -55,8 +55,8 @@ _TIMELESS: Mapping[Action, Callable[[Policy, Actor, RequestFacts], Decision]] = 
     {
         Action.REQUEST: evaluator.may_request_approval,
         Action.WITHDRAW: evaluator.may_withdraw,
-        Action.SEE: evaluator.may_see,
-        Action.EXPORT: evaluator.may_export,
+        Action.SEE: sight.may_see,
+        Action.EXPORT: sight.may_export,
         Action.REVIEW: evaluator.may_review,
         Action.CANCEL: evaluator.may_cancel,
         Action.RETRY: evaluator.may_retry,

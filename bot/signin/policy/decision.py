@@ -26,6 +26,8 @@ class DenialReason(StrEnum):
     DIRECTORY_DOWN = "directory-down"
     EXCLUDED = "excluded"
     EXPIRED = "expired"
+    GUEST = "guest"
+    GUEST_UNKNOWN = "guest-unknown"
     LIMIT = "limit"
     NO_BREAK_GLASS = "no-break-glass"
     NO_CANCEL = "no-cancel"
@@ -41,6 +43,7 @@ class DenialReason(StrEnum):
     NOT_WANTED = "not-wanted"
     NOT_YOURS = "not-yours"
     NUDGED = "nudged"
+    OUT_OF_VIEW = "out-of-view"
     OWN_REQUEST = "own-request"
     OWN_REVIEW = "own-review"
     REASON_MISSING = "reason-missing"
@@ -54,7 +57,9 @@ class DenialReason(StrEnum):
 
 
 #: Reasons of the answer `cannot-tell`.
-UNSURE = frozenset({DenialReason.DIRECTORY_DOWN, DenialReason.VOTERS_UNKNOWN})
+UNSURE = frozenset(
+    {DenialReason.DIRECTORY_DOWN, DenialReason.GUEST_UNKNOWN, DenialReason.VOTERS_UNKNOWN}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from datetime import datetime
 from bot.signin.policy import quorum, ticket
 from bot.signin.policy.decision import Decision, DenialReason, Ruling, Wanted
 from bot.signin.policy.facts import Actor, RequestFacts
-from bot.signin.policy.model import NeedsReason, Policy
+from bot.signin.policy.model import GuestRole, NeedsReason, Policy
 from bot.signin.policy.roles import (
     allowed,
     applying,
@@ -24,6 +24,7 @@ from bot.signin.policy.roles import (
     requester,
     role,
 )
+from bot.signin.policy.sight import in_sight, may_see
 from bot.signin.reminders import NUDGE_EVERY
 from bot.signin.request import RequestState
 from bot.signin.windows import Never, OpensAt, window_open
@@ -44,16 +45,6 @@ def may_run_checks(policy: Policy, actor: Actor) -> Decision:
     return decision
 
 
-def may_see_all(policy: Policy, actor: Actor) -> Decision:
-    """See everybody's requests, and the audit in chat: approvers and auditors. Others see their own."""
-    if actor.among(policy.auditors) is Ruling.YES:
-        return allowed(policy)
-    decision = approver(policy, actor)
-    if decision.allowed or actor.among(policy.auditors) is Ruling.NO:
-        return decision
-    return denied(policy, DenialReason.DIRECTORY_DOWN)
-
-
 def may_hand_over(policy: Policy, actor: Actor) -> Decision:
     """Hand over the role of an approver for a time: only one's own, so that there is no chain."""
     decision = own_approver(policy, actor)
@@ -65,29 +56,6 @@ def may_hand_over(policy: Policy, actor: Actor) -> Decision:
 def may_notify(policy: Policy, actor: Actor) -> Decision:
     """Have notifications sent to a conversation. They name requests, so approvers only."""
     return approver(policy, actor)
-
-
-# -- reading a request ---------------------------------------------------------------------------
-
-
-def may_see(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
-    """See a request and page through it: its requester, approvers and auditors.
-
-    For anybody else it does not exist; any other answer would reveal that it does.
-    """
-    if request.tenant_id != actor.tenant_id:
-        return denied(policy, DenialReason.NO_SUCH_REQUEST)
-    if actor.person.object_id == request.requester_id:
-        return allowed(policy)
-    decision = may_see_all(policy, actor)
-    if decision.answer is Ruling.NO:
-        return denied(policy, DenialReason.NO_SUCH_REQUEST, rule=decision.rule)
-    return decision
-
-
-def may_export(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
-    """Export a request's phones and results: whoever may see it."""
-    return may_see(policy, actor, request)
 
 
 # -- asking --------------------------------------------------------------------------------------
@@ -286,6 +254,7 @@ def still_stands(
             policy.break_glass,
             [(deny, deny.approvers) for deny in applying(policy, request.traits)],
             DenialReason.NO_BREAK_GLASS,
+            GuestRole.APPROVE,
         ).answer
     stages = policy.stages_for(request.traits)
     answers = {requester(policy, asker, request.traits).answer}
@@ -332,7 +301,14 @@ def may_break_glass(
     if refused := _not_own(policy, actor, request):
         return refused
     denies = [(deny, deny.approvers) for deny in applying(policy, request.traits)]
-    decision = role(policy, actor, policy.break_glass, denies, DenialReason.NO_BREAK_GLASS)
+    decision = role(
+        policy,
+        actor,
+        policy.break_glass,
+        denies,
+        DenialReason.NO_BREAK_GLASS,
+        GuestRole.APPROVE,
+    )
     if decision.answer is Ruling.NO:
         return decision
     if refused := _not_waiting(policy, request, now):
@@ -369,16 +345,19 @@ def may_schedule(policy: Policy, actor: Actor, request: RequestFacts, *, now: da
 
 
 def may_cancel(policy: Policy, actor: Actor, request: RequestFacts) -> Decision:
-    """Cancel the batches not sent yet: the requester, or any approver."""
+    """Cancel the batches not sent yet: the requester, or any approver who sees it."""
     if request.tenant_id != actor.tenant_id:
         return denied(policy, DenialReason.NO_SUCH_REQUEST)
-    decision = approver(policy, actor)
-    if actor.not_lent is not None and actor.person.object_id != request.requester_id:
-        return denied(policy, actor.not_lent)
-    if actor.person.object_id != request.requester_id and not decision.allowed:
+    if actor.person.object_id != request.requester_id:
+        decision = approver(policy, actor)
+        if actor.not_lent is not None:
+            return denied(policy, actor.not_lent)
         if decision.reason is DenialReason.NOT_APPROVER:
             return replace(decision, reason=DenialReason.NO_CANCEL)
-        return decision
+        if decision.allowed:
+            decision = in_sight(policy, actor, request)
+        if not decision.allowed:
+            return decision
     if request.state is not RequestState.RUNNING:
         return denied(policy, DenialReason.NOT_RUNNING)
     if request.cancelling:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.signin.policy.decision import DenialReason, Ruling
 from bot.signin.policy.model import EVERYONE, Group, Traits
@@ -24,12 +24,12 @@ class Actor:
     unsure: bool = False  #: the directory did not answer, so they may be in more groups
     #: the approvers for whom they stand in
     stands_in_for: tuple[Actor, ...] = ()
-    escalation: Ruling = Ruling.NO  #: whether they may approve, too, what is escalated
     #: in the request at hand, as an approver only: the `ids` of the approver for whom they stand in, or of
     #: those whom an escalation has joined; see `bot.signin.stand_in.about`
     lent: frozenset[str] = frozenset()
     #: why nothing is lent to a stand-in in the request at hand
     not_lent: DenialReason | None = None
+    guest: Ruling = Ruling.NO  #: of the tenant; looked up only if the policy asks about guests
 
     @property
     def approving(self) -> Actor:
@@ -69,7 +69,8 @@ class RequestFacts:
     votes: tuple[Actor, ...] = ()  #: of those who approved it, as it is now
     run_at: datetime | None = None  #: UTC; when it is to start, None for at the approval
     before_start: bool = False  #: approved, and waits for its time, or missed it
-    escalated: bool = False  #: those of the escalation may approve it, too
+    #: how long it had waited when it was escalated last; None: it was not
+    escalated: timedelta | None = None
     nudged_at: datetime | None = None  #: UTC; when its requester reminded the approvers last
     used_by: str = ""  #: object ID of who used break-glass for it; "" if nobody did
     reviewed: bool = False  #: another approver has seen that

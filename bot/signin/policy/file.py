@@ -12,16 +12,17 @@ from pydantic import ValidationError
 from bot.signin.policy.model import Policy
 from bot.signin.policy.problem import Key, PolicyError, Problem, line_of, spelled
 from bot.signin.policy.reader import Reader
+from bot.signin.policy.settings import PolicySettings, completed
 from bot.signin.policy.tables import FileTable
 
 MAX_BYTES = 256 * 1024
 
 
-def parse(content: bytes, *, anyone_approves: bool = False) -> Policy:
-    """The policy in a file's bytes. Raises `PolicyError`.
+_NO_SETTINGS = PolicySettings()
 
-    `anyone_approves`: whether `*` may be among those who approve, as in `local` only.
-    """
+
+def parse(content: bytes, settings: PolicySettings = _NO_SETTINGS) -> Policy:
+    """The policy in a file's bytes, with what settings say beside it. Raises `PolicyError`."""
     if len(content) > MAX_BYTES:
         raise PolicyError([Problem(0, "", f"the file is larger than {MAX_BYTES // 1024} KB")])
     try:
@@ -35,7 +36,8 @@ def parse(content: bytes, *, anyone_approves: bool = False) -> Policy:
         file = FileTable.model_validate(tables)
     except ValidationError as error:
         raise PolicyError([_invalid(text, each) for each in error.errors()]) from error
-    return Reader(text, file, anyone_approves=anyone_approves).policy(sha256(content).hexdigest())
+    policy = Reader(text, file, settings).policy(sha256(content).hexdigest())
+    return completed(policy, settings)
 
 
 def _not_toml(error: Exception) -> Problem:

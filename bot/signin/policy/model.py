@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime, time
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
@@ -35,6 +35,13 @@ class Risk(StrEnum):
 
     GUARDED = "guarded"  # accounts that look like people's, included by name
     FAILED_CHECKS = "failed-checks"  # accounts included although a check failed
+
+
+class GuestRole(StrEnum):
+    """What guests of the tenant may be allowed. The values are those of the file."""
+
+    REQUEST = "request"
+    APPROVE = "approve"
 
 
 class NeedsReason(StrEnum):
@@ -75,6 +82,10 @@ class Condition:
                 or any(self.accounts.matches(each) for each in traits.principals)
             )
         )
+
+
+#: Of what has no condition.
+ALWAYS = Condition()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +149,38 @@ class Deny:
     condition: Condition = Condition()
 
 
+@dataclass(frozen=True, slots=True)
+class Escalation:
+    """People who may approve, too, what meets the condition and has waited that long."""
+
+    name: str
+    to: tuple[Group, ...]
+    after: timedelta  #: since approval was requested
+    condition: Condition = Condition()
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """People who see only requests that meet the condition, whatever their role; beside their own."""
+
+    name: str
+    people: tuple[Group, ...]
+    condition: Condition
+
+
 @dataclass(frozen=True)
 class Policy:
     requesters: tuple[Group, ...]
     approvers: tuple[Group, ...]  #: of what no rule's stages are about, one of them
     auditors: tuple[Group, ...] = ()  #: see everything, and may do nothing
-    #: users that may approve their own requests at once, see `may_break_glass`; always of the settings
-    break_glass: tuple[Group, ...] = ()
+    break_glass: tuple[Group, ...] = ()  #: may approve their own requests at once
     rules: tuple[Rule, ...] = ()
     denies: tuple[Deny, ...] = ()
     freezes: tuple[Freeze, ...] = ()
+    escalations: tuple[Escalation, ...] = ()
+    views: tuple[View, ...] = ()
+    #: roles that guests may have; without a file all, and nobody is asked whether they are one
+    guests: frozenset[GuestRole] = frozenset(GuestRole)
     accounts_per_day: int | None = None  #: per requester, in any 24 hours
     four_eyes: bool = True  #: nobody approves what they requested; False only by settings
     hash: str = ""  #: SHA-256 of what it was made from, in hex
@@ -167,17 +200,31 @@ class Policy:
 
     def _groups(self) -> Iterator[Group]:
         yield from chain(self.requesters, self.staffed, self.auditors, self.break_glass)
+        yield from self.escalation_people
+        for view in self.views:
+            yield from view.people
         for deny in self.denies:
             yield from chain(deny.requesters, deny.approvers)
 
     def breaks_glass(self, object_id: str) -> bool:
-        """Whether somebody is named for break-glass, by object ID; whatever denies it."""
+        """Whether somebody is named for break-glass by their own object ID; whatever denies it."""
         return any(object_id.lower() in group.ids for group in self.break_glass)
+
+    @cached_property
+    def escalation_people(self) -> tuple[Group, ...]:
+        """Everybody to whom something may be escalated."""
+        return tuple(dict.fromkeys(chain.from_iterable(each.to for each in self.escalations)))
 
     @cached_property
     def ruled(self) -> bool:
         """Whether decisions depend on what a request is about."""
-        return bool(self.rules or self.denies or self.freezes)
+        escalations = any(each.condition != ALWAYS for each in self.escalations)
+        return bool(self.rules or self.denies or self.freezes or self.views or escalations)
+
+    @cached_property
+    def asks_about_guests(self) -> bool:
+        """Whether it matters who is a guest."""
+        return self.guests != frozenset(GuestRole)
 
     @cached_property
     def timed(self) -> bool:
@@ -187,7 +234,7 @@ class Policy:
     @cached_property
     def scopes(self) -> frozenset[AccountScope]:
         """The patterns of accounts that its conditions have."""
-        conditional = chain(self.rules, self.denies, self.freezes)
+        conditional = chain(self.rules, self.denies, self.freezes, self.escalations, self.views)
         scopes = (each.condition.accounts for each in conditional)
         return frozenset(scope for scope in scopes if not scope.everything)
 
@@ -206,6 +253,28 @@ class Policy:
             return (Stage(self.approvers, 1),)
         return tuple(sorted(united.values(), key=lambda stage: stage.level))
 
+    def escalations_for(
+        self, traits: Traits | None, waited: timedelta | None
+    ) -> tuple[Escalation, ...]:
+        """Those that are due once a request has waited that long; `traits`: None for any request."""
+        if waited is None:
+            return ()
+        return tuple(
+            each
+            for each in self.escalations
+            if each.after <= waited and (traits is None or each.condition.applies(traits))
+        )
+
+    def escalation_due(
+        self, traits: Traits | None, waited: timedelta, before: timedelta | None
+    ) -> timedelta | None:
+        """After how long the last escalation is due of those that are, for a request that has waited that
+        long; None if it has been escalated that far. `before`: how long it had waited then. `traits`: as
+        for `escalations_for`."""
+        due = (each.after for each in self.escalations_for(traits, waited))
+        last = max(due, default=None)
+        return None if last is None or (before is not None and before >= last) else last
+
 
 def group(object_id: str) -> Group:
     """A user or group that has no name."""
@@ -218,19 +287,21 @@ def simple(
     *,
     four_eyes: bool,
     break_glass: Iterable[str] = (),
+    escalations: Iterable[Escalation] = (),
 ) -> Policy:
     """The policy of settings: object IDs of users or groups, or `*`; of users for break-glass. No rules."""
     requesters, approvers = tuple(requesters), tuple(approvers)
     text = f"{sorted(map(str.lower, requesters))} {sorted(map(str.lower, approvers))} {four_eyes}"
-    policy = Policy(
+    return Policy(
         tuple(map(group, requesters)),
         tuple(map(group, approvers)),
+        break_glass=tuple(map(group, break_glass)),
+        escalations=tuple(escalations),
         four_eyes=four_eyes,
         hash=sha256(text.encode()).hexdigest(),
     )
-    return with_break_glass(policy, break_glass)
 
 
-def with_break_glass(policy: Policy, object_ids: Iterable[str]) -> Policy:
-    """The policy with those who may use break-glass: users by object ID, whom settings name and no file."""
-    return replace(policy, break_glass=tuple(map(group, object_ids)))
+def no_rules() -> Policy:
+    """A policy of nobody, for what needs one and is given none."""
+    return simple((), (), four_eyes=True)

@@ -5,37 +5,45 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Sequence
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.phones.provisioned import zone_named
-from bot.settings.scope import ScopeError, parse_scope
+from bot.settings.scope import AccountScope, ScopeError, parse_scope
 from bot.signin.policy import ticket
 from bot.signin.policy.model import (
     EVERYONE,
     Condition,
     Deny,
+    Escalation,
     Freeze,
     Group,
     Policy,
     Rule,
     Stage,
+    View,
     Window,
 )
 from bot.signin.policy.problem import Key, PolicyError, Problem, line_of, spelled
+from bot.signin.policy.settings import PolicySettings
 from bot.signin.policy.tables import (
+    BreakGlassTable,
     ConditionalTable,
     DenyTable,
+    EscalationTable,
     FileTable,
     FreezeTable,
     RuleTable,
     StageTable,
+    ViewTable,
     WindowTable,
 )
 
 _GUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _NAME = re.compile(r"\w[\w .-]{0,39}")
 _CLOCK = re.compile(r"([01]\d|2[0-3]):([0-5]\d)")
+_SPAN = re.compile(r"(?P<count>[1-9]\d{0,4}) ?(?P<unit>[mhd])", re.ASCII)
+_UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _UTC = ZoneInfo("UTC")
 
@@ -43,10 +51,10 @@ _UTC = ZoneInfo("UTC")
 class Reader:
     """From the file's tables to the policy's values; collects what is wrong."""
 
-    def __init__(self, text: str, file: FileTable, *, anyone_approves: bool) -> None:
+    def __init__(self, text: str, file: FileTable, settings: PolicySettings) -> None:
         self._text = text
         self._file = file
-        self._anyone_approves = anyone_approves
+        self._settings = settings
         self._problems: list[Problem] = []
         self._groups: dict[str, Group] = {}
 
@@ -62,6 +70,12 @@ class Reader:
             rules=tuple(self._rule(at, each) for at, each in enumerate(file.rule)),
             denies=tuple(self._deny(at, each) for at, each in enumerate(file.deny)),
             freezes=tuple(self._freeze(at, each) for at, each in enumerate(file.freeze)),
+            views=tuple(self._view(at, each) for at, each in enumerate(file.view)),
+            guests=frozenset(file.guests),
+            break_glass=self._break_glass(file.break_glass),
+            escalations=tuple(
+                self._escalation(at, each) for at, each in enumerate(file.escalation)
+            ),
             accounts_per_day=file.limits.accounts_per_day,
             hash=digest,
             source=self._text,
@@ -75,7 +89,7 @@ class Reader:
 
     def _unique_names(self) -> None:
         seen: set[str] = set()
-        for table in ("rule", "deny", "freeze"):
+        for table in ("rule", "deny", "freeze", "escalation", "view"):
             for at, each in enumerate(getattr(self._file, table)):
                 if each.name and not _NAME.fullmatch(each.name):
                     self._wrong(
@@ -109,7 +123,7 @@ class Reader:
                 people.append(self._groups[each])
             elif _GUID.fullmatch(each):
                 people.append(Group(each, frozenset({each.lower()})))
-            elif each == EVERYONE and (self._anyone_approves or not approves):
+            elif each == EVERYONE and (self._settings.anyone_approves or not approves):
                 people.append(Group(each, frozenset({EVERYONE})))
             elif each == EVERYONE:
                 self._wrong(
@@ -124,8 +138,16 @@ class Reader:
         return tuple(dict.fromkeys(people))
 
     def _condition(self, table: ConditionalTable, key: Key) -> Condition:
+        return Condition(
+            frozenset(table.regions),
+            self._accounts(table.accounts, key),
+            table.min_accounts or 0,
+            frozenset(table.risks),
+        )
+
+    def _accounts(self, entries: Sequence[str], key: Key) -> AccountScope:
         try:
-            scope = parse_scope(table.accounts)
+            scope = parse_scope(entries)
         except ScopeError as error:
             self._wrong((*key, "accounts"), str(error))
             scope = parse_scope(())
@@ -133,9 +155,7 @@ class Reader:
             self._wrong(
                 (*key, "accounts"), "name accounts by UPN patterns, such as lobby.*@contoso.com"
             )
-        return Condition(
-            frozenset(table.regions), scope, table.min_accounts or 0, frozenset(table.risks)
-        )
+        return scope
 
     def _rule(self, at: int, table: RuleTable) -> Rule:
         key: Key = ("rule", at)
@@ -233,6 +253,46 @@ class Reader:
         if end <= begin:
             self._wrong((*key, "to"), "it ends before it begins")
         return Freeze(table.name or f"freeze {at + 1}", begin, end, self._condition(table, key))
+
+    def _view(self, at: int, table: ViewTable) -> View:
+        key: Key = ("view", at)
+        if not (table.regions or table.accounts):
+            self._wrong(key, "this limits nobody: add regions or accounts")
+        return View(
+            table.name or f"view {at + 1}",
+            self._people(table.people, (*key, "people"), needed=True),
+            Condition(frozenset(table.regions), self._accounts(table.accounts, key)),
+        )
+
+    def _escalation(self, at: int, table: EscalationTable) -> Escalation:
+        key: Key = ("escalation", at)
+        return Escalation(
+            table.name or f"escalation {at + 1}",
+            self._people(table.to, (*key, "to"), needed=True, approves=True),
+            self._span(table.after, (*key, "after")),
+            self._condition(table, key),
+        )
+
+    def _span(self, value: str, key: Key) -> timedelta:
+        found = _SPAN.fullmatch(value)
+        if not found:
+            self._wrong(key, f"{value!r} is no time such as 30m, 4h or 2d")
+            return timedelta()
+        span, ttl = int(found["count"]) * _UNITS[found["unit"]], self._settings.approval_ttl
+        if ttl is not None and span >= ttl:
+            self._wrong(
+                key, "it is not less than OFFHOOK_APPROVAL_TTL: requests would expire before"
+            )
+        return span
+
+    def _break_glass(self, table: BreakGlassTable | None) -> tuple[Group, ...]:
+        if table is None:
+            return ()
+        key: Key = ("break_glass", "people")
+        if EVERYONE in table.people:
+            self._wrong(key, "name users or groups: nobody would have to wait for an approver")
+            return ()
+        return self._people(table.people, key, needed=True)
 
 
 def _aware(zone: ZoneInfo) -> Callable[[datetime], datetime]:

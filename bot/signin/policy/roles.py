@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from bot.signin.policy import quorum
 from bot.signin.policy.decision import UNSURE, Decision, DenialReason, Ruling
 from bot.signin.policy.facts import Actor
-from bot.signin.policy.model import Condition, Deny, Group, Policy, Traits
-
-_ALWAYS = Condition()
+from bot.signin.policy.model import ALWAYS, Deny, Group, GuestRole, Policy, Traits, View
 
 
 def allowed(policy: Policy, rule: str = "") -> Decision:
@@ -30,30 +28,45 @@ def role(
     people: Sequence[Group],
     denies: Sequence[tuple[Deny, Sequence[Group]]],
     reason: DenialReason,
+    as_guest: GuestRole,
     *,
     member: Actor | None = None,
 ) -> Decision:
-    """Whether they are among `people` and nothing denies it; `reason` if not. `member`: they, as `people`
-    see them; denies always look at what is their own."""
+    """Whether they are among `people` and nothing denies it; `reason` if not. `as_guest`: what guests have to
+    be allowed. `member`: they, as `people` see them; denies always look at what is their own."""
     unsure = False
     for deny, whom in denies:
         answer = actor.among(whom)
         if answer is Ruling.YES:
             return denied(policy, DenialReason.EXCLUDED, people, rule=deny.name)
         unsure |= answer is Ruling.CANNOT_TELL
-    match (member or actor).among(people):
-        case Ruling.NO:
-            return denied(policy, reason, people)
-        case Ruling.YES if not unsure:
-            return allowed(policy)
-        case _:
-            return denied(policy, DenialReason.DIRECTORY_DOWN, people)
+    answer = (member or actor).among(people)
+    if answer is Ruling.NO:
+        return denied(policy, reason, people)
+    guest = _as_guest(policy, actor, as_guest, people)
+    if guest is not None and guest.answer is Ruling.NO:
+        return guest
+    if unsure or answer is Ruling.CANNOT_TELL:
+        return denied(policy, DenialReason.DIRECTORY_DOWN, people)
+    return guest or allowed(policy)
+
+
+def _as_guest(
+    policy: Policy, actor: Actor, as_guest: GuestRole, who: Sequence[Group]
+) -> Decision | None:
+    """What speaks against them as a guest, or against telling whether they are one."""
+    if as_guest in policy.guests or actor.guest is Ruling.NO:
+        return None
+    certain = actor.guest is Ruling.YES
+    return denied(policy, DenialReason.GUEST if certain else DenialReason.GUEST_UNKNOWN, who)
 
 
 def requester(policy: Policy, actor: Actor, traits: Traits | None = None) -> Decision:
     """`traits`: of the request, if there is one already."""
     denies = [(deny, deny.requesters) for deny in applying(policy, traits)]
-    return role(policy, actor, policy.requesters, denies, DenialReason.NOT_REQUESTER)
+    return role(
+        policy, actor, policy.requesters, denies, DenialReason.NOT_REQUESTER, GuestRole.REQUEST
+    )
 
 
 def approver(policy: Policy, actor: Actor, traits: Traits | None = None) -> Decision:
@@ -67,7 +80,15 @@ def approver(policy: Policy, actor: Actor, traits: Traits | None = None) -> Deci
         return decision if not_lent is None else replace(decision, reason=not_lent)
     others = [_approver(policy, other, None) for other in actor.stands_in_for]
     answers = {other.answer: other for other in reversed(others)}
-    return answers.get(Ruling.YES) or answers.get(Ruling.CANNOT_TELL) or decision
+    if not (Ruling.YES in answers or Ruling.CANNOT_TELL in answers):
+        return decision
+    guest = _as_guest(policy, actor, GuestRole.APPROVE, policy.staffed)
+    return guest or answers.get(Ruling.YES) or answers[Ruling.CANNOT_TELL]
+
+
+def in_whose_place(policy: Policy, actor: Actor) -> Sequence[Actor]:
+    """Those for whom they stand in and who may approve something."""
+    return [each for each in actor.stands_in_for if _approver(policy, each, None).allowed]
 
 
 def own_approver(policy: Policy, actor: Actor, traits: Traits | None = None) -> Decision:
@@ -79,14 +100,59 @@ def _approver(policy: Policy, actor: Actor, traits: Traits | None) -> Decision:
     people = policy.staffed if traits is None else approvers_of(policy, traits)
     denies = [(deny, deny.approvers) for deny in applying(policy, traits)]
     # Nothing is lent by somebody whom a rule denies.
-    return role(policy, actor, people, denies, DenialReason.NOT_APPROVER, member=actor.approving)
+    decision = role(
+        policy,
+        actor,
+        people,
+        denies,
+        DenialReason.NOT_APPROVER,
+        GuestRole.APPROVE,
+        member=actor.approving,
+    )
+    if traits is None or decision.answer is Ruling.NO:
+        return decision
+    limited = limits(policy, actor)
+    if any(view.condition.applies(traits) for view in limited.views):
+        return decision
+    if limited.unsure:
+        return denied(policy, DenialReason.DIRECTORY_DOWN, people)
+    names = ", ".join(view.name for view in limited.views)
+    return out_of_view(policy, traits, names) if limited.views else decision
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What views say of a person."""
+
+    views: tuple[View, ...]  #: that limit them; a request has to meet one. Empty: none does
+    unsure: bool  #: there may be more of them
+
+    @property
+    def known(self) -> bool:
+        """Whether it is known what they see in any case."""
+        return bool(self.views) or not self.unsure
+
+
+def limits(policy: Policy, actor: Actor) -> Limits:
+    """By their own ID and groups, not by what is lent to them."""
+    answers = [(view, actor.among(view.people)) for view in policy.views]
+    return Limits(
+        tuple(view for view, answer in answers if answer is Ruling.YES),
+        any(answer is Ruling.CANNOT_TELL for _, answer in answers),
+    )
+
+
+def out_of_view(policy: Policy, traits: Traits, views: str) -> Decision:
+    """They do not see such a request; `views`: the names of what limits them."""
+    who = approvers_of(policy, traits)
+    return denied(policy, DenialReason.OUT_OF_VIEW, who, rule=views)
 
 
 def applying(policy: Policy, traits: Traits | None) -> list[Deny]:
     return [
         deny
         for deny in policy.denies
-        if deny.condition == _ALWAYS or (traits is not None and deny.condition.applies(traits))
+        if deny.condition == ALWAYS or (traits is not None and deny.condition.applies(traits))
     ]
 
 

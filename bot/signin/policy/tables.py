@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field
 
 from bot.phones.region import Region
-from bot.signin.policy.model import NeedsReason, Risk
+from bot.signin.policy.model import GuestRole, NeedsReason, Risk
 
 MAX_NEED = 20  # votes of a stage
 
@@ -60,6 +60,22 @@ class FreezeTable(ConditionalTable):
     tz: str = ""
 
 
+class ViewTable(Table):
+    name: str = ""
+    people: Names
+    regions: list[Region] = []
+    accounts: list[str] = []
+
+
+class EscalationTable(ConditionalTable):
+    after: str
+    to: Names
+
+
+class BreakGlassTable(Table):
+    people: Names
+
+
 class LimitsTable(Table):
     accounts_per_day: Count | None = None
 
@@ -72,4 +88,8 @@ class FileTable(Table):
     rule: list[RuleTable] = []
     deny: list[DenyTable] = []
     freeze: list[FreezeTable] = []
+    guests: list[GuestRole] = []
+    view: list[ViewTable] = []
+    escalation: list[EscalationTable] = []
+    break_glass: BreakGlassTable | None = None
     limits: LimitsTable = LimitsTable()

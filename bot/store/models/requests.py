@@ -115,7 +115,7 @@ class RequestRow(Base):
     reminders: Mapped[int] = mapped_column(default=0, server_default="0")
     reminded_at: Mapped[datetime | None]
     nudged_at: Mapped[datetime | None]  #: when its requester reminded the approvers last
-    escalated_at: Mapped[datetime | None]  #: since when those of the escalation are approvers, too
+    escalated_at: Mapped[datetime | None]  #: when others became approvers, too, last
 
     __table_args__ = (
         Index(None, "tenant_id", "created_at"),

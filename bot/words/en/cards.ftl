@@ -262,7 +262,10 @@ unusual-reset = { $accounts ->
         [one] {" "}and 1 more
        *[other] {" "}and { $more } more
     }).
-unusual-changed = Not the same as request { $request }, approved on { $when }: { $added ->
+unusual-changed = { $named ->
+        [0] Not the same as an earlier request,
+       *[other] Not the same as request { $request },
+    } approved on { $when }: { $added ->
         [one] 1 account
        *[other] { $added } accounts
     } added, { $gone } gone, { $changed } on other phones.

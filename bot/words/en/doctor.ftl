@@ -155,6 +155,11 @@ found-policy-wrong = The policy file is wrong: { $problem }. A running Offhook k
     .fix = Correct the file that { $setting } names. To check it: python -m bot policy check FILE
 found-policy-small = Nobody can complete the stage of { $groups } in "{ $rule }": it needs { $need }, and there are { $people }.
     .fix = Add people to these groups, or lower need in the policy file.
+found-policy-guests = { $count ->
+        [one] An approver of the policy is a guest from another organization, and the policy lets no guests approve: { $names }.
+       *[other] { $count } approvers of the policy are guests from another organization, and the policy lets no guests approve: { $names }.
+    }
+    .fix = Name members instead, or add approve to guests in the policy file.
 found-policy-no-directory = Whether enough people are in the policy's groups is unknown: { $message }.
     .fix = Make Microsoft Graph reachable, with the permission GroupMember.Read.All.
 found-requesters = { $entries ->
@@ -212,6 +217,8 @@ found-break-glass = { $people ->
        *[other] { $people } people may approve their own requests in an emergency.
     }
     .fix = Keep { $setting } as short as possible. Try it once in a while, and check that somebody reviews each use.
+found-break-glass-file = In an emergency, these may approve their own requests: { $names }.
+    .fix = Name as few people as possible for break-glass in the file of { $setting }. Try it once in a while, and check that somebody reviews each use.
 found-reviews = Every use of break-glass has been reviewed.
 found-reviews-no-database = Without the database, it is unknown whether a use of break-glass waits for its review.
     .fix = Fix the database first.

@@ -16,6 +16,15 @@ denied-no-checks = Only approvers can run checks. { $named ->
         [0] Ask an approver to send me checks.
        *[other] Ask members of { $who } to send me checks.
     }
+denied-guest = You are a guest of this organization, and its policy does not let guests do this. { $named ->
+        [0] Ask a member of the organization who may.
+       *[other] Ask members of { $who }.
+    }
+denied-guest-unknown = I can't tell right now whether you are a guest of this organization, because Microsoft Entra ID did not say. Nothing was changed. Try again in a minute. If it stays so, ask your Offhook operator.
+denied-out-of-view = The policy limits you to certain requests ("{ $rule }"), and this is not one of them. { $named ->
+        [0] Ask another approver.
+       *[other] Ask other members of { $who }.
+    }
 denied-directory-down = I can't tell right now whether you may do that, because Microsoft Entra ID did not answer. Nothing was changed. Try again in a minute.
 denied-voters-unknown = Yours is the last approval, but I can't tell right now whether those before you may still approve, because Microsoft Entra ID did not answer. Nothing was changed. Try again in a minute.
 denied-no-such-request = I can't find this request. Send history to see the latest requests.

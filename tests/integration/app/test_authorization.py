@@ -28,16 +28,24 @@ from tests.support.running_bot import (
 )
 
 PATTI, LYNNE = PEOPLE[4:6]
+#: An approver and an auditor whom the policy limits to another region, and an approver who is a guest.
+HUGO, IDA, GUEST = (
+    Person(object_id=f"00000000-0000-0000-0000-0000000000{n}", name=name, principal=f"{name}@x.com")
+    for n, name in ((40, "Hugo"), (41, "Ida"), (42, "Gus"))
+)
 NETOPS, LEAVERS = (f"aaaaaaaa-0000-4000-8000-00000000000{n}" for n in "ab")
 POLICY = f"""
 requesters = ["{ALEX.object_id}", "{ADELE.object_id}"]
 approvers = ["netops"]
-auditors = ["{PATTI.object_id}"]
+auditors = ["{PATTI.object_id}", "{IDA.object_id}"]
 [groups]
 netops = "{NETOPS}"
 leavers = "{LEAVERS}"
 [[deny]]
 approvers = ["leavers"]
+[[view]]
+people = ["{HUGO.object_id}", "{IDA.object_id}"]
+regions = ["APAC"]
 """
 #: What decides or changes something, beside posts and what is said about it.
 _DECIDED = ("requests", "votes", "batches", "phones", "mends", "asked_retries")
@@ -78,6 +86,9 @@ STRANGERS: Mapping[str, Stranger] = {
     "another tenant": Stranger(MEGAN, frozenset(), "99999999-2222-4333-8444-555555555555"),
     "removed approver": Stranger(LYNNE, frozenset()),
     "another requester": Stranger(ADELE, frozenset()),
+    "approver of another region": Stranger(HUGO, frozenset()),
+    "auditor of another region": Stranger(IDA, frozenset()),
+    "approver who is a guest": Stranger(GUEST, frozenset()),
     "auditor": Stranger(PATTI, _READING | {Verb.EXPORT}, sees=True),
     "requester": Stranger(ALEX, frozenset(Verb) - _DECIDING, sees=True),
 }
@@ -89,10 +100,12 @@ async def cards(make_bot: MakeBot, tmp_path: Path) -> tuple[RunningBot, list[Pos
     path = tmp_path / "policy.toml"
     path.write_text(POLICY)
     groups = {
-        NETOPS: (MEGAN.object_id, ALEX.object_id, LYNNE.object_id),
+        NETOPS: tuple(each.object_id for each in (MEGAN, ALEX, LYNNE, HUGO, GUEST)),
         LEAVERS: (LYNNE.object_id,),
     }
-    bot = await make_bot(policy=path, gateway=Scenario(batch_seconds=0.1, groups=groups))
+    people = (*PEOPLE, HUGO, IDA, GUEST.model_copy(update={"guest": True}))
+    scenario = Scenario(batch_seconds=0.1, groups=groups, people=people)
+    bot = await make_bot(policy=path, gateway=scenario)
     finished = await bot.run_job(phones_csv(1))
     waiting = await bot.submit_for_approval(phones_csv(1, start=10))
     draft = await bot.submit_file(phones_csv(1, start=20))
@@ -163,7 +176,7 @@ async def test_commands_of_strangers_find_nothing(
 ) -> None:
     bot, posted = cards
     before = await decided(bot)
-    for person in (ISAIAH, LYNNE, ADELE):
+    for person in (ISAIAH, LYNNE, ADELE, HUGO, IDA, GUEST):
         chat = Chat(f"a:{person.object_id}")
         for card in posted:
             for command in ("status", "cancel", "retry"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import cast
@@ -12,7 +12,7 @@ import pytest
 from bot.signin.policy.problem import PolicyError
 from bot.simulator.client import TENANT, Chat, button, texts
 from bot.simulator.connector import Posted
-from bot.simulator.scenario import Person, Scenario
+from bot.simulator.scenario import PEOPLE, Person, Scenario
 from tests.integration.app.conftest import MakeBot
 from tests.integration.app.test_overlap import audited
 from tests.support.running_bot import (
@@ -23,6 +23,7 @@ from tests.support.running_bot import (
     Answer,
     RunningBot,
     chat_of,
+    has_button,
     phones_csv,
     request_id_of,
     text_of,
@@ -54,6 +55,7 @@ async def start(
     groups: Mapping[str, tuple[str, ...]] | None = None,
     *,
     batch_seconds: float = 0.1,
+    guests: Collection[Person] = (),
 ) -> RunningBot:
     path = folder / "policy.toml"
     path.write_text(text)
@@ -63,9 +65,9 @@ async def start(
         DESK: (ALEX.object_id,),
         **(groups or {}),
     }
-    return await make_bot(
-        policy=path, gateway=Scenario(batch_seconds=batch_seconds, groups=members)
-    )
+    people = tuple(each.model_copy(update={"guest": each in guests}) for each in PEOPLE)
+    scenario = Scenario(batch_seconds=batch_seconds, groups=members, people=people)
+    return await make_bot(policy=path, gateway=scenario)
 
 
 async def test_request_runs_after_the_votes_of_all_stages(
@@ -250,3 +252,87 @@ async def test_last_voter_without_entra_roles_starts_what_another_signs_in_for(
     await click(MEGAN, asks, "sign_in")
     await bot.wait_for_results()
     assert len(bot.gateway.configapi.submits) == 1
+
+
+async def test_view_shows_a_region_and_hides_the_others(make_bot: MakeBot, tmp_path: Path) -> None:
+    view = """
+[[view]]
+name = "EMEA only"
+people = ["soc"]
+regions = ["EMEA"]
+"""
+    text = HEAD.replace('["netops"]', '["netops", "soc"]', 1) + view
+    bot = await start(make_bot, tmp_path, text)
+    emea = await bot.submit_for_approval(phones_csv(1, "EMEA"))
+    apac = await bot.submit_for_approval(phones_csv(1, "APAC", start=10))
+    both = await bot.submit_for_approval(phones_csv(2, "APAC", "EMEA", start=20))
+    seen, hidden, mixed = (request_id_of(each) for each in (emea, apac, both))
+    isaiahs, megans = Chat("a:isaiah"), Chat("a:megan")
+    for person, chat, expected in (
+        (ISAIAH, isaiahs, {seen, mixed}),
+        (MEGAN, megans, {seen, hidden, mixed}),
+    ):
+        for command in ("history", "status"):
+            await bot.say(command, chat=chat, by=person)
+        listed = [text_of(each) for each in await bot.received(chat, by=person)]
+        assert len(listed) == 2
+        for each in listed:
+            assert {found for found in (seen, hidden, mixed) if found in each} == expected
+    await bot.say(f"status {hidden}", chat=isaiahs, by=ISAIAH)
+    await bot.wait_for_text(f'I can\'t find request "{hidden}"', chat=isaiahs)
+    for verb in ("page", "export", "refresh", "cancel"):
+        answer = await bot.send_action(ISAIAH, verb, {"request": hidden}, chat=isaiahs)
+        assert "I can't find this request." in answer.text
+    # What is posted where they are says why it is not for them.
+    denied = await bot.approve(apac, by=ISAIAH)
+    assert denied.text == (
+        'The policy limits you to certain requests ("EMEA only"), and this is not one of them. '
+        "Ask other members of netops, soc."
+    )
+    for card in (emea, both):
+        answer = await bot.approve(card, by=ISAIAH)
+        assert "Isaiah Langer approved the sign-in of" in texts(answer.card)
+    await bot.approve(apac, by=MEGAN)
+    await bot.wait_for_results()
+
+
+async def test_guests_are_denied_as_such_unless_the_policy_lets_them(
+    make_bot: MakeBot, tmp_path: Path
+) -> None:
+    bot = await start(make_bot, tmp_path, HEAD, guests=(MEGAN, ADELE))
+    approval = await bot.submit_for_approval(phones_csv(1))
+    denied = await bot.approve(approval)
+    assert denied.text == (
+        "You are a guest of this organization, and its policy does not let guests do this. "
+        "Ask members of netops."
+    )
+    assert [detail["reason"] for _, _, detail in audited(bot, "denied")] == ["guest"]
+    since = bot.now
+    pair = '[[rule]]\nstages = [{ of = ["netops"], need = 2 }]\n'
+    (tmp_path / "policy.toml").write_text('guests = ["approve"]' + HEAD + pair)
+    await bot.wait_for_text("Still wanted: 2 of netops", since=since)
+    await bot.approve(approval)
+    answer = await bot.approve(approval, by=ADELE)
+    assert "Adele Vance approved the sign-in of 1 phone." in texts(answer.card)
+    await bot.wait_for_results()
+
+
+async def test_members_of_a_group_break_glass_by_the_file(
+    make_bot: MakeBot, tmp_path: Path
+) -> None:
+    """The card that is posted does not know who is in the group; whoever looks at theirs is asked for."""
+    bot = await start(make_bot, tmp_path, HEAD + '[break_glass]\npeople = ["desk"]\n')
+    validation = await bot.submit_file(phones_csv(2))
+    await bot.request_approval(validation)
+    card = await bot.wait_for(lambda posted: posted is validation and has_button(posted, "nudge"))
+    assert not has_button(card, "break_glass")
+    assert card.card is not None
+    chat, at = chat_of(card), card.activity_id
+    asked = card.card["refresh"]["action"]["data"]
+    shown = await bot.send_action(ALEX, "refresh", asked, chat=chat, activity_id=at)
+    assert "break_glass" in str(shown.card)
+    form = {"reason": "All lobby phones are down", "ticket": "INC0042", "passwords": 2}
+    data = {**button(shown.card, "break_glass")["data"], **form}
+    answer = await bot.send_action(ALEX, "break_glass", data, chat=chat, activity_id=at)
+    assert "approved their own request with break-glass" in texts(answer.card)
+    await bot.wait_for_results()

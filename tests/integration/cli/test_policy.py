@@ -36,7 +36,10 @@ def policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 async def test_check_says_whether_a_file_can_be_used(run: Run, policy: Path) -> None:
     code, printed = await run("policy", "check", policy)
     assert code == 0
-    assert "can be used: 1 rule, 0 denies, 0 freezes. Hash: " in printed
+    assert (
+        "can be used: 1 rule, 0 denies, 0 freezes, 0 escalations, 0 views; break-glass is off."
+        in printed
+    )
     policy.write_text(TEXT.replace("need = 2", "needs = 2"))
     assert await run("policy", "check", policy) == (
         1,
@@ -90,6 +93,38 @@ async def test_explain_says_what_it_needs(
 ) -> None:
     code, printed = await run("policy", "explain", "--actor", GROUP, *arguments)
     assert (code, expected in printed) == (2, True)
+
+
+async def test_explain_without_a_request_needs_no_database(
+    run: Run, policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OFFHOOK_POLICY", str(policy))
+    monkeypatch.setenv("OFFHOOK_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/none")
+    explain = ("policy", "explain", "--action", "history", "--actor")
+    code, printed = await run(*explain, jobs.APPROVER.object_id)
+    assert (code, printed.splitlines()[0]) == (0, "Answer: yes")
+    view = f'[[view]]\nname = "EMEA"\npeople = ["{jobs.APPROVER.object_id}"]\nregions = ["EMEA"]\n'
+    policy.write_text(TEXT + view)
+    code, printed = await run(*explain, jobs.APPROVER.object_id)
+    assert (code, printed.splitlines()[1]) == (0, "Rule: EMEA")
+    code, _ = await run(*explain, jobs.ADMIN.object_id)
+    assert code == 1
+
+
+async def test_file_that_contradicts_a_setting_is_refused(
+    run: Run, policy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OFFHOOK_POLICY", str(policy))
+    monkeypatch.setenv("OFFHOOK_BREAK_GLASS", jobs.ADMIN.object_id)
+    policy.write_text(f'{TEXT}[break_glass]\npeople = ["{GROUP}"]\n')
+    # Read as at a start.
+    code, printed = await run("policy", "explain", "--action", "submit", "--actor", GROUP)
+    assert (code, "OFFHOOK_BREAK_GLASS is set, too, and says something else" in printed) == (
+        2,
+        True,
+    )
+    code, printed = await run("policy", "check", policy)
+    assert (code, "line 8, break_glass: OFFHOOK_BREAK_GLASS is set" in printed) == (1, True)
 
 
 async def test_wrong_file_is_named_by_its_setting(

@@ -40,6 +40,23 @@ async def test_profile_is_found_by_object_id() -> None:
         assert await directory.profile(ALEX.object_id) == expected
 
 
+async def test_profile_says_whether_it_is_a_guest_as_far_as_graph_does() -> None:
+    """External members, whose name has #EXT#, are members."""
+    kinds: dict[object, bool | None] = {"Guest": True, "guest": True, "Member": False}
+    for kind, expected in {**kinds, None: None, "": None, 7: None}.items():
+
+        async def answer(_: web.Request, kind: object = kind) -> web.Response:
+            name = "ada_fabrikam.com#EXT#@contoso.onmicrosoft.com"
+            return web.json_response({"userPrincipalName": name, "userType": kind})
+
+        app = web.Application()
+        app.router.add_get("/{path:.*}", answer)
+        async with TestServer(app) as server, in_front_of(str(server.make_url("/"))) as directory:
+            found = await directory.profile(ALEX.object_id)
+        assert found is not None
+        assert found.guest is expected
+
+
 async def test_profile_is_invented_for_any_guid_unless_scenario_disables_it() -> None:
     async with Simulator() as far, in_front_of(far.graph_url) as directory:
         found = await directory.profile(STRANGER)

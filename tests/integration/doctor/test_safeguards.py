@@ -67,6 +67,21 @@ async def test_members_are_not_guests(make_harness: MakeHarness) -> None:
 
 
 @pytest.mark.parametrize(
+    ("allowed", "message"), [("", "found-policy-guests"), ('"approve"', "found-policy")]
+)
+async def test_approvers_of_the_policy_who_are_denied_as_guests_are_named(
+    make_harness: MakeHarness, tmp_path: Path, allowed: str, message: str
+) -> None:
+    path = tmp_path / "policy.toml"
+    people = f'approvers = ["{ALEX.object_id}", "{GUEST.object_id}"]'
+    path.write_text(f'requesters = ["*"]\n{people}\nguests = [{allowed}]\n')
+    harness = await make_harness(Scenario(people=(ALEX, GUEST), anyone=False), policy=path)
+    finding = (await harness.examine())["policy"]
+    assert finding.message == message
+    assert finding.arguments.get("names", GUEST.name) == GUEST.name
+
+
+@pytest.mark.parametrize(
     ("text", "state", "message"),
     [
         ("", FindingState.OK, "found-policy"),

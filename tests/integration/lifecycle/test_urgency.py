@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import update
 
 from bot.lifecycle import break_glass, stand_ins, urgency
+from bot.phones.region import Region
+from bot.runner.escalations import Escalations
 from bot.signin.policy.decision import Decision, DenialReason
 from bot.signin.policy.facts import Actor
-from bot.signin.policy.model import Policy, Rule, Stage, group, with_break_glass
+from bot.signin.policy.model import Condition, Escalation, Policy, Rule, Stage, group
 from bot.signin.reminders import MOST, NUDGE_EVERY, REVIEW_EVERY, SPACING
 from bot.signin.request import Person
 from bot.store import people, requests, reviews
@@ -26,9 +30,11 @@ ADA, BOB = (Person(f"00000000-0000-4000-8000-0000000000{n}", n) for n in ("ad", 
 DAY = timedelta(days=1)
 _STAGES = (Stage((group("netops"),), 2), Stage((group("soc"),), 1, level=1))
 #: Whose stages break-glass passes.
-STAGED = with_break_glass(
-    Policy((), (group("netops"),), rules=(Rule("two stages", stages=_STAGES),)),
-    [jobs.ADMIN.object_id],
+STAGED = Policy(
+    (),
+    (group("netops"),),
+    break_glass=(group(jobs.ADMIN.object_id),),
+    rules=(Rule("two stages", stages=_STAGES),),
 )
 
 
@@ -107,7 +113,58 @@ async def test_request_is_escalated_once_and_not_before(database: Database) -> N
     assert not await escalate(DAY)
     assert (await jobs.load(database, request.id)).facts.escalated
     async with database.read() as tx:
-        assert await requests.due_to_escalate(tx, now, now) == []
+        (found,) = await requests.waiting_since(tx, now, now)
+    assert found.escalated == (await jobs.load(database, request.id)).facts.escalated
+
+
+async def test_escalations_follow_the_policy_in_force(database: Database) -> None:
+    """By region, each at its own time, once each; an escalation that a reload brings counts, too."""
+    request_ids = [
+        await jobs.draft(database, 2, region, first=first)
+        for region, first in ((Region.EMEA, 0), (Region.APAC, 10))
+    ]
+    for request_id in request_ids:
+        assert await jobs.request_approval(database, request_id, ttl=9 * DAY)
+    emea, apac = request_ids
+    lead = (group("lead"),)
+    policy = Policy(
+        (), lead, escalations=(Escalation("EMEA", lead, DAY, Condition(frozenset({Region.EMEA}))),)
+    )
+    loop = Escalations(database, jobs.NOTIFY, lambda: policy, lambda: now)
+    now = jobs.utc_now()
+    steps: list[list[str]] = []
+
+    async def step(days: int) -> None:
+        nonlocal now
+        now = jobs.utc_now() + days * DAY
+        escalated = await loop.round(now)
+        steps.append(await escalations_of(database, steps))
+        assert escalated == bool(steps[-1])
+
+    for days in (0, 1, 1):
+        await step(days)
+    policy = replace(policy, escalations=(*policy.escalations, Escalation("all", lead, 2 * DAY)))
+    policy = replace(policy, hash="reloaded")
+    for days in (1, 2, 2, 3):
+        await step(days)
+    assert steps == [[], [emea], [], [], sorted(request_ids), [], []]
+    found = [
+        each for each in (await rows.dump(database))["events"] if each["action"] == "escalated"
+    ]
+    assert [each["detail"].get("rule") for each in found if each["request_id"] == emea] == [
+        "EMEA",
+        "EMEA, all",
+    ]
+    assert (await jobs.load(database, apac)).facts.escalated == pytest.approx(
+        2 * DAY, abs=timedelta(minutes=5)
+    )
+
+
+async def escalations_of(database: Database, before: Sequence[Sequence[str]]) -> list[str]:
+    """The requests escalated since, by ID."""
+    events = (await rows.dump(database))["events"]
+    found = [each["request_id"] for each in events if each["action"] == "escalated"]
+    return sorted(found[sum(map(len, before)) :])
 
 
 async def test_second_stand_in_replaces_the_first(database: Database) -> None:

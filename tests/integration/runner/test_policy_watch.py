@@ -9,20 +9,28 @@ from structlog.testing import capture_logs
 
 from bot.lifecycle.policy import load
 from bot.runner.policy_watch import PolicyWatch
+from bot.signin.policy.model import group
+from bot.signin.policy.settings import PolicySettings
 from bot.store.database import Database
 from tests.support import jobs, rows
 
 ID = "aaaaaaaa-0000-4000-8000-00000000000a"
 FIRST = f'requesters = ["*"]\napprovers = ["{ID}"]\n'
+NO_SETTINGS = PolicySettings()
 SECOND = FIRST + "limits = { accounts_per_day = 5 }\n"
 
 
-def watching(path: Path, database: Database, changed: Callable[[], None]) -> PolicyWatch:
+def watching(
+    path: Path,
+    database: Database,
+    changed: Callable[[], None],
+    settings: PolicySettings = NO_SETTINGS,
+) -> PolicyWatch:
     return PolicyWatch(
-        load(path, anyone_approves=False),
+        load(path, settings),
         path,
         database,
-        anyone_approves=False,
+        settings=settings,
         clock=jobs.utc_now,
         changed=changed,
     )
@@ -95,3 +103,26 @@ async def test_replicas_record_a_change_once(database: Database, tmp_path: Path)
     finally:
         await other.close()
     assert await loaded(database) == [FIRST, SECOND]
+
+
+async def test_reloaded_file_may_change_break_glass_but_not_contradict_a_setting(
+    database: Database, tmp_path: Path
+) -> None:
+    path = tmp_path / "policy.toml"
+    glass = FIRST + f'[break_glass]\npeople = ["{ID}"]\n'
+    path.write_text(FIRST)
+    watch = watching(path, database, lambda: None)
+    assert not watch.current().break_glass
+    path.write_text(glass)
+    await watch.check()
+    assert watch.current().breaks_glass(ID)
+    set_too = PolicySettings((group("bbbbbbbb-0000-4000-8000-00000000000b"),))
+    path.write_text(FIRST)
+    watch = watching(path, database, lambda: None, set_too)
+    before = watch.current()
+    path.write_text(glass)
+    with capture_logs() as logs:
+        await watch.check()
+    assert watch.current() is before
+    assert any("OFFHOOK_BREAK_GLASS is set" in line.get("reason", "") for line in logs)
+    assert await loaded(database) == [glass, FIRST]

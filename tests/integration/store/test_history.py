@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text, update
 
 from bot.lifecycle import requests as lifecycle
+from bot.phones.region import Region
+from bot.settings.scope import parse_scope
 from bot.signin.history import HistoryFilter, parse
+from bot.signin.policy.facts import Actor
+from bot.signin.policy.model import Condition, Group, Policy, View
+from bot.signin.policy.sight import may_see, sight
+from bot.signin.request import Person
 from bot.signin.snapshot import History
-from bot.store import audit, history
+from bot.store import audit, history, policy_facts, requests
 from bot.store.database import Database
 from bot.store.models.requests import PhoneRow, RequestRow
 from tests.support import jobs
@@ -152,3 +159,52 @@ async def test_phones_are_looked_up_in_an_index(database: Database, typed: str) 
     column = "hardware_id" if typed.startswith("80") else "account"
     assert f"ix_phones_{column}_request_id" in lines
     assert "Filter: ((account" not in lines
+
+
+async def test_lists_find_what_the_evaluator_lets_somebody_see(database: Database) -> None:
+    """For views of regions, of accounts, of both, and of several together; beside one's own."""
+    drafted = [
+        await jobs.draft(database, 2, *regions, first=first)
+        for regions, first in (
+            ((Region.EMEA,), 0),
+            ((Region.APAC,), 10),
+            ((Region.EMEA, Region.APAC), 20),
+            ((Region.NOAM,), 30),
+        )
+    ]
+    async with database.write() as tx:
+        for account, first in (("x%1@contoso.com", 10), ("x_y@contoso.com", 30)):
+            row = PhoneRow.username == f"lobby{first}@contoso.com"
+            await tx.execute(update(PhoneRow).where(row).values(account=account))
+        await tx.execute(
+            update(RequestRow).where(RequestRow.id == drafted[3]).values(requester_id="other")
+        )
+    conditions = {
+        "emea": Condition(frozenset({Region.EMEA})),
+        "apac": Condition(frozenset({Region.APAC, Region.NOAM})),
+        "percent": Condition(accounts=parse_scope(["x%*@contoso.com"])),
+        "under": Condition(accounts=parse_scope(["x_y@contoso.com", "LOBBY2*@contoso.com"])),
+        "both": Condition(frozenset({Region.EMEA}), parse_scope(["lobby0@*"])),
+    }
+    groups = {name: Group(name, frozenset({name})) for name in (*conditions, "auditors")}
+    views = tuple(View(name, (groups[name],), each) for name, each in conditions.items())
+    policy = Policy((), (), (groups["auditors"],), views=views)
+    for size in range(3):
+        for chosen in itertools.combinations(conditions, size):
+            for who in ("somebody", "other"):
+                ids = frozenset({"auditors", *chosen})
+                actor = Actor(Person(who, ""), jobs.TENANT, ids)
+                seen = sight(policy, actor)
+                mine = None if seen.everything else who
+                async with database.read() as tx:
+                    listed = await history.find(
+                        tx, jobs.TENANT, requester_id=mine, others=seen.ways
+                    )
+                    expected: set[str] = set()
+                    for each in drafted:
+                        request = await requests.load(tx, each)
+                        assert request is not None
+                        facts = await policy_facts.of_request(tx, policy, request)
+                        expected |= {each} if may_see(policy, actor, facts).allowed else set()
+                assert {line.id for line in listed.lines} == expected, (chosen, who)
+                assert listed.total == len(expected)

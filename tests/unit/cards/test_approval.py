@@ -48,6 +48,15 @@ def test_card_tells_what_happens_to_whom_before_anything_else() -> None:
     assert title["text"] == "Resets 243 passwords; 2 accounts look like people's"
 
 
+def test_card_names_no_other_request_to_those_whom_a_view_limits() -> None:
+    others = ("7QD2M4XA",)  # overlaps, and was approved before
+    for limited in (True, False):
+        view = View(for_approvers=True, limited=limited)
+        text = reading.text(card(EVERYTHING, view))
+        assert [each for each in others if each in text] == ([] if limited else [*others])
+        assert ("Not the same as an earlier request, approved on" in text) == limited
+
+
 def test_unusual_comes_before_usual_and_the_gravest_first() -> None:
     text = reading.text(card(EVERYTHING))
     order = (

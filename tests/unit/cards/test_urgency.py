@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from bot.signin.policy.decision import Ruling
 from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import RequestSnapshot, Review
 from bot.words import Words
@@ -20,7 +21,9 @@ from tests.support.snapshots import ALEX, MEGAN, NOON, REVIEW
 HOSTILE = "[x](https://evil.example) <at>all</at> **b** " * 20
 
 
-def card(kind: CardKind, snapshot: RequestSnapshot, *, break_glass: bool = False) -> RenderedCard:
+def card(
+    kind: CardKind, snapshot: RequestSnapshot, *, break_glass: Ruling = Ruling.NO
+) -> RenderedCard:
     rendered = render(
         kind, snapshot, View(), Words(), tenant_id=snapshots.TENANT, break_glass=break_glass
     )
@@ -37,19 +40,21 @@ def verbs(rendered: RenderedCard) -> set[str]:
 def test_break_glass_is_only_on_the_requesters_waiting_card(state: RequestState) -> None:
     snapshot = snapshots.snapshot(state)
     for kind in (CardKind.VALIDATION, CardKind.APPROVAL, CardKind.PROGRESS, CardKind.RESULTS):
-        shown = Verb.BREAK_GLASS.value in verbs(card(kind, snapshot, break_glass=True))
+        shown = Verb.BREAK_GLASS.value in verbs(card(kind, snapshot, break_glass=Ruling.YES))
         assert shown is (kind is CardKind.VALIDATION and state is RequestState.WAITING)
         assert Verb.BREAK_GLASS.value not in verbs(card(kind, snapshot))
 
 
 def test_break_glass_does_not_pass_over_an_unexplained_overlap() -> None:
     waiting = replace(snapshots.snapshot(RequestState.WAITING), reason_wanted_since=NOON)
-    assert Verb.BREAK_GLASS.value not in verbs(card(CardKind.VALIDATION, waiting, break_glass=True))
+    assert Verb.BREAK_GLASS.value not in verbs(
+        card(CardKind.VALIDATION, waiting, break_glass=Ruling.YES)
+    )
 
 
 def test_form_binds_to_what_the_card_shows() -> None:
     waiting = snapshots.snapshot(RequestState.WAITING)
-    rendered = card(CardKind.VALIDATION, waiting, break_glass=True)
+    rendered = card(CardKind.VALIDATION, waiting, break_glass=Ruling.YES)
     (action,) = (
         each
         for each in reading.of_type(rendered.card, "Action.Execute")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Collection
+from dataclasses import replace
 
 import pytest
 
+from bot.commands.chat import Sender
 from bot.commands.roles import Roles
 from bot.directory import DirectoryUnavailableError, Profile
-from bot.signin.policy.model import Group, Policy, Rule, Stage, simple
+from bot.signin.policy.decision import Ruling
+from bot.signin.policy.model import Group, GuestRole, Policy, Rule, Stage, simple
 from bot.signin.request import Person, RequestState
 from bot.store.requests import Request
 from tests.support import jobs
@@ -22,8 +25,12 @@ APPROVER = Person(MEGAN, "Megan")
 class FakeDirectory:
     """Group memberships by person; None: it is unavailable."""
 
-    def __init__(self, groups: dict[str, set[str]] | None) -> None:
+    def __init__(
+        self, groups: dict[str, set[str]] | None, guests: dict[str, bool | None] | None = None
+    ) -> None:
         self._groups = groups
+        self._guests = {} if guests is None else guests
+        self.asked_about: list[str] = []
 
     async def groups_among(self, object_id: str, candidates: Collection[str]) -> frozenset[str]:
         if self._groups is None:
@@ -34,7 +41,12 @@ class FakeDirectory:
         raise NotImplementedError
 
     async def profile(self, object_id: str) -> Profile | None:
-        raise NotImplementedError
+        self.asked_about.append(object_id)
+        if self._groups is None:
+            raise DirectoryUnavailableError("down")
+        if object_id not in self._guests:
+            return None
+        return Profile(object_id, object_id, object_id, self._guests[object_id])
 
 
 async def still_allowed(
@@ -121,3 +133,23 @@ async def test_approval_has_to_be_enough_for_the_policy_in_force(
 
 async def test_request_without_approver_is_not_allowed() -> None:
     assert await still_allowed({}, {"*"}, {APPROVERS}, request(approver=None)) is False
+
+
+async def test_guests_are_asked_for_once_a_minute_and_only_if_it_matters() -> None:
+    guests: dict[str, bool | None] = {ALEX: True, MEGAN: False, "ada": None}
+    for allowed in (frozenset[GuestRole](), frozenset(GuestRole)):
+        policy = replace(simple({ALEX}, {MEGAN}, four_eyes=True), guests=allowed)
+        directory = FakeDirectory({}, guests)
+        roles = Roles(directory, lambda policy=policy: policy, monotonic=lambda: 0.0)
+        found = {
+            name: (await roles.actor(Sender(name, name, ""), jobs.TENANT, policy)).guest
+            for name in (*guests, "nobody", ALEX)
+        }
+        asked = [] if allowed else [*guests, "nobody"]
+        assert directory.asked_about == asked
+        expected = (Ruling.YES, Ruling.NO, Ruling.CANNOT_TELL, Ruling.NO)
+        assert tuple(found.values()) == ((Ruling.NO,) * 4 if allowed else expected)
+    down = Roles(FakeDirectory(None), lambda: policy, monotonic=lambda: 0.0)
+    policy = replace(policy, guests=frozenset())
+    actor = await down.actor(Sender(MEGAN, "Megan", ""), jobs.TENANT, policy)
+    assert (actor.guest, actor.unsure) == (Ruling.CANNOT_TELL, True)

@@ -13,6 +13,7 @@ from pydantic import SecretStr
 
 from bot.settings.model import Settings
 from bot.signin.policy.file import parse
+from bot.signin.policy.settings import PolicySettings
 
 INFRA = Path(__file__).parents[3] / "infra"
 LOCAL_ONLY = "refused in production"
@@ -105,4 +106,4 @@ def test_policy_file_is_mounted_where_the_setting_looks() -> None:
 def test_policy_file_is_empty_or_a_policy() -> None:
     """Empty as it comes, so that settings decide; whoever keeps theirs here has it checked."""
     content = (INFRA / "policy" / "policy.toml").read_bytes()
-    assert not content or parse(content, anyone_approves=False)
+    assert not content or parse(content, PolicySettings())

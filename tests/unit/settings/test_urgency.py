@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -9,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.doctor import FindingState, safeguards
+from bot.signin.policy.model import Group, no_rules
 from tests.unit.settings.test_production import settings
 
 ALEX = "00000000-0000-0000-0000-000000000020"
@@ -51,6 +53,9 @@ def test_escalation_is_after_half_of_the_time() -> None:
 
 
 def test_doctor_warns_while_break_glass_is_on() -> None:
-    assert safeguards.break_glass(settings()).state is FindingState.OK
-    found = safeguards.break_glass(settings(break_glass=f"{ALEX},{ALEX}"))
+    assert safeguards.break_glass(settings(), None).state is FindingState.OK
+    found = safeguards.break_glass(settings(break_glass=f"{ALEX},{ALEX}"), None)
     assert (found.state, found.arguments["people"]) == (FindingState.WARNING, 2)
+    named = replace(no_rules(), break_glass=(Group("on-call", frozenset({ALEX})),))
+    found = safeguards.break_glass(settings(), named)
+    assert (found.state, found.arguments["names"]) == (FindingState.WARNING, "on-call")

@@ -20,8 +20,8 @@ from bot.signin.policy.model import (
     Rule,
     Stage,
     Window,
+    group,
     simple,
-    with_break_glass,
 )
 from bot.signin.request import Person, RequestState
 from tests.unit.signin.test_policy import reason
@@ -73,32 +73,30 @@ RULES = Policy(
         Rule("on Sundays", windows=(Window(frozenset({6}), time(1), time(2), ZoneInfo("UTC")),)),
     ),
 )
+GLASS = replace(RULES, break_glass=(group(ALEX),))
 
 
 def test_it_passes_every_stage_and_window_and_says_what_it_passed() -> None:
-    glass = with_break_glass(RULES, [ALEX])
     ada = Actor(Person("ada", ""), "t", NETOPS.ids)
-    found = may_break_glass(glass, actor(own=True, here=True), replace(MINE, votes=(ada,)), now=NOW)
+    found = may_break_glass(GLASS, actor(own=True, here=True), replace(MINE, votes=(ada,)), now=NOW)
     assert found.allowed
     assert found.missing == (Wanted((), 1), Wanted((), 1))
-    assert not may_approve(glass, actor(own=True, here=True), MINE, now=NOW).allowed
+    assert not may_approve(GLASS, actor(own=True, here=True), MINE, now=NOW).allowed
 
 
 def test_a_freeze_holds_it_back() -> None:
-    frozen = replace(
-        with_break_glass(RULES, [ALEX]), freezes=(Freeze("audit", NOW - HOUR, NOW + HOUR),)
-    )
+    frozen = replace(GLASS, freezes=(Freeze("audit", NOW - HOUR, NOW + HOUR),))
     found = may_break_glass(frozen, actor(own=True, here=True), MINE, now=NOW)
     assert (found.reason, found.opens_at) == (DenialReason.WINDOW_CLOSED, NOW + HOUR)
 
 
 def test_denies_hold_and_cannot_be_told_without_the_directory() -> None:
-    denying = replace(with_break_glass(RULES, [ALEX]), denies=(Deny("outsiders", (), (OUT,)),))
+    denying = replace(GLASS, denies=(Deny("outsiders", (), (OUT,)),))
     denied = replace(actor(own=True, here=True), ids=OUT.ids)
     assert reason(may_break_glass(denying, denied, MINE, now=NOW)) == "excluded"
     unsure = actor(own=True, here=True, unsure=True)
     assert may_break_glass(denying, unsure, MINE, now=NOW).answer is Ruling.CANNOT_TELL
-    assert may_break_glass(with_break_glass(RULES, [ALEX]), unsure, MINE, now=NOW).allowed
+    assert may_break_glass(GLASS, unsure, MINE, now=NOW).allowed
 
 
 def test_what_is_lent_breaks_no_glass() -> None:

@@ -19,13 +19,13 @@ from bot.signin.policy.evaluator import (
     may_request_approval,
     may_retry,
     may_run_checks,
-    may_see,
     may_submit_file,
     may_undo,
     may_withdraw,
 )
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import Policy, simple
+from bot.signin.policy.sight import may_see
 from bot.signin.request import Person, RequestState
 
 HOME, ELSEWHERE = "tenant-1", "tenant-2"

@@ -17,7 +17,7 @@ from bot.settings.scope import parse_scope
 from bot.signin.policy import quorum
 from bot.signin.policy.actions import Action, decide
 from bot.signin.policy.decision import Decision, DenialReason, Ruling, Wanted
-from bot.signin.policy.evaluator import may_approve, may_ask, may_reject, may_see
+from bot.signin.policy.evaluator import may_approve, may_ask, may_reject
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import (
     Condition,
@@ -32,6 +32,7 @@ from bot.signin.policy.model import (
     Traits,
     Window,
 )
+from bot.signin.policy.sight import may_see
 from bot.signin.request import Person, RequestState
 from bot.words import Words
 

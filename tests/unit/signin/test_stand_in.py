@@ -17,24 +17,27 @@ from bot.signin.policy.evaluator import (
     may_hand_over,
     may_reconcile,
     may_retry,
-    may_see,
-    may_see_all,
 )
 from bot.signin.policy.facts import Actor, RequestFacts
-from bot.signin.policy.model import Deny, Group, Policy, Rule, Stage, simple
+from bot.signin.policy.model import Deny, Escalation, Group, Policy, Rule, Stage, simple
+from bot.signin.policy.sight import may_see, may_see_all
 from bot.signin.request import Person, RequestState
 from bot.signin.stand_in import LONGEST, Unsuitable, about, unsuitable
 from tests.unit.signin.test_policy import reason
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ADA, GRACE, HUGO = (Person(name.lower(), name) for name in ("Ada", "Grace", "Hugo"))
-SIMPLE = simple(["desk"], ["approvers"], four_eyes=False)
+HOUR = timedelta(hours=1)
+ESCALATION = Group("lead", frozenset({"lead"}))
+TO_LEAD = Escalation("", (ESCALATION,), HOUR)
+SIMPLE = simple(["desk"], ["approvers"], four_eyes=False, escalations=[TO_LEAD])
 NETOPS, SOC, OUT = (Group(name, frozenset({name})) for name in ("netops", "soc", "out"))
 TWO = Policy(
     (Group("desk", frozenset({"desk"})),),
     (NETOPS,),
     rules=(Rule("two stages", stages=(Stage((NETOPS,), 2), Stage((SOC,), 1, level=1))),),
     denies=(Deny("outsiders", (), (OUT,)),),
+    escalations=(TO_LEAD,),
 )
 WAITING = RequestFacts("t", RequestState.WAITING, "alex", NOW + timedelta(hours=1))
 
@@ -48,9 +51,8 @@ def actor(*, own: bool, stands_in_for: tuple[Person, ...] = (), escalation: bool
     return Actor(
         ADA,
         "t",
-        frozenset({"approvers"} if own else ()),
+        frozenset({"approvers"} if own else ()) | (ESCALATION.ids if escalation else frozenset()),
         stands_in_for=tuple(person(each, "approvers", "desk") for each in stands_in_for),
-        escalation=Ruling.YES if escalation else Ruling.NO,
     )
 
 
@@ -72,7 +74,8 @@ def expected_about(
 @pytest.mark.parametrize("principals", [(), (GRACE,), (HUGO,), (GRACE, HUGO)])
 def test_role_in_one_request(requester: Person, principals: tuple[Person, ...]) -> None:
     for own, member, escalated in itertools.product((True, False), repeat=3):
-        facts = RequestFacts("t", RequestState.WAITING, requester.object_id, escalated=escalated)
+        waited = HOUR if escalated else None
+        facts = RequestFacts("t", RequestState.WAITING, requester.object_id, escalated=waited)
         before = actor(own=own, stands_in_for=principals, escalation=member)
         found = about(SIMPLE, before, facts)
         why, principal = expected_about(own, principals, member and escalated, requester)
@@ -90,7 +93,7 @@ def test_role_in_one_request(requester: Person, principals: tuple[Person, ...]) 
 
 
 def test_stand_in_has_no_role_in_another_tenant() -> None:
-    facts = RequestFacts("elsewhere", RequestState.WAITING, "hugo", escalated=True)
+    facts = RequestFacts("elsewhere", RequestState.WAITING, "hugo", escalated=HOUR)
     found = about(SIMPLE, actor(own=False, stands_in_for=(GRACE,), escalation=True), facts)
     assert reason(may_decide(SIMPLE, found, facts, now=NOW)) == "no-such-request"
 
@@ -113,7 +116,7 @@ def test_only_approvers_hand_over_their_own_role(
 
 
 def test_escalation_cannot_be_handed_over() -> None:
-    facts = RequestFacts("t", RequestState.WAITING, "hugo", escalated=True)
+    facts = RequestFacts("t", RequestState.WAITING, "hugo", escalated=HOUR)
     found = about(SIMPLE, actor(own=False, escalation=True), facts)
     assert may_decide(SIMPLE, found, facts, now=NOW).allowed
     assert reason(may_hand_over(SIMPLE, found)) == "no-stand-in"
@@ -123,8 +126,8 @@ def test_escalation_cannot_be_handed_over() -> None:
 
 
 def test_escalation_adds_a_person_and_passes_no_stage() -> None:
-    facts = replace(WAITING, escalated=True)
-    ada = about(TWO, replace(person(ADA), escalation=Ruling.YES), facts)
+    facts = replace(WAITING, escalated=HOUR)
+    ada = about(TWO, person(ADA, "lead"), facts)
     decision = may_approve(TWO, ada, facts, now=NOW)
     assert decision.allowed
     assert quorum.total(decision.missing) == 2
