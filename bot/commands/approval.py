@@ -253,10 +253,14 @@ async def outdated(
         return None
     await audit_denial(context, turn, verb.value, "card-outdated", request)
     if Aspect.WINDOWS in changes:  # no transition has told the posted cards
-        async with context.database.write() as tx:
-            await lifecycle.redraw(tx, request)
-        context.changed()
+        await _redraw(context, request)
     return ShowCard(changes)
+
+
+async def _redraw(context: Context, request: Request) -> None:
+    async with context.database.write() as tx:
+        await lifecycle.redraw(tx, request)
+    context.changed()
 
 
 async def _changed_since(
@@ -287,6 +291,9 @@ async def _missing(context: Context, request: Request, inputs: Inputs) -> TextAn
     typed = acknowledgment.typed_number(inputs.data.get("acknowledge"))
     if typed == request.accounts:
         return None
+    if inputs.ticked("acknowledge"):
+        # The card was posted by a version, or under a setting, for which a tick would do: it has no field.
+        await _redraw(context, request)
     number = "none" if typed is None else str(typed)
     return TextAnswer(context.words("approve-type-number", accounts=request.accounts, typed=number))
 
