@@ -54,7 +54,6 @@ from bot.signin.policy.evaluator import (
 )
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.request import MAX_TICKET, RequestState
-from bot.signin.schedule import NOTICE
 from bot.signin.shown import MAX_CHARS, Aspect, changed, kept
 from bot.signin.snapshot import MAX_NAMED
 from bot.store import account_checks, policy_facts, requests, shown
@@ -254,10 +253,14 @@ async def outdated(
         return None
     await audit_denial(context, turn, verb.value, "card-outdated", request)
     if Aspect.WINDOWS in changes:  # no transition has told the posted cards
-        async with context.database.write() as tx:
-            await lifecycle.redraw(tx, request)
-        context.changed()
+        await _redraw(context, request)
     return ShowCard(changes)
+
+
+async def _redraw(context: Context, request: Request) -> None:
+    async with context.database.write() as tx:
+        await lifecycle.redraw(tx, request)
+    context.changed()
 
 
 async def _changed_since(
@@ -288,6 +291,9 @@ async def _missing(context: Context, request: Request, inputs: Inputs) -> TextAn
     typed = acknowledgment.typed_number(inputs.data.get("acknowledge"))
     if typed == request.accounts:
         return None
+    if inputs.ticked("acknowledge"):
+        # The card was posted by a version, or under a setting, for which a tick would do: it has no field.
+        await _redraw(context, request)
     number = "none" if typed is None else str(typed)
     return TextAnswer(context.words("approve-type-number", accounts=request.accounts, typed=number))
 
@@ -355,9 +361,7 @@ async def _vote(
         outcome = await delegations.acquire(delegation.principal(turn), turn.proof)
         lacks_roles = isinstance(outcome, DelegationDenied) and outcome.reason == "roles"
         if isinstance(outcome, ApproverTokens):
-            # A delegation is not kept for hours: an approver signs in for the start.
-            soon = request.run_at is None or request.run_at <= context.clock() + NOTICE
-            tokens = outcome if soon else None
+            tokens = outcome if delegation.starts_soon(context, request) else None
         elif not (several and lacks_roles):
             await delegation.audit_denied(context, turn, Verb.APPROVE, request, outcome)
             return delegation.answer(context, outcome)

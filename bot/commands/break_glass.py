@@ -47,8 +47,9 @@ async def use(context: Context, turn: Turn, request: Request, inputs: Inputs) ->
         if not isinstance(outcome, ApproverTokens):
             await delegation.audit_denied(context, turn, Verb.BREAK_GLASS, request, outcome)
             return delegation.answer(context, outcome)
-        tokens = outcome
+        tokens = outcome if delegation.starts_soon(context, request) else None
     now = context.clock()
+    until = delegation.vouched_until(context, now) if tokens else None
     try:
         async with context.database.write() as tx:
             used = await lifecycle.use(
@@ -60,7 +61,7 @@ async def use(context: Context, turn: Turn, request: Request, inputs: Inputs) ->
                 ticket=inputs.text("ticket", MAX_TICKET),
                 actor=turn.own,
                 now=now,
-                delegation_until=delegation.vouched_until(context, now),
+                delegation_until=until,
                 digests=context.digests,
                 check_accounts=context.rules.check_accounts,
                 trail=trail_of(

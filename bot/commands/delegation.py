@@ -150,11 +150,12 @@ async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) ->
 
 def _too_early(context: Context, request: Request) -> bool:
     """Whether a start is so far away that its delegation would be kept for hours."""
-    return (
-        request.hold is Hold.SCHEDULED
-        and request.run_at is not None
-        and request.run_at > context.clock() + NOTICE
-    )
+    return request.hold is Hold.SCHEDULED and not starts_soon(context, request)
+
+
+def starts_soon(context: Context, request: Request) -> bool:
+    """Whether a delegation is kept until it starts: for a later start, an approver signs in then."""
+    return request.run_at is None or request.run_at <= context.clock() + NOTICE
 
 
 async def _grant(context: Context, turn: Turn, request: Request, tokens: ApproverTokens) -> None:

@@ -66,7 +66,8 @@ class AuditStream:
         if reached is None:
             return self._idle_seconds
         lines, last = await self._next(reached)
-        message_id = f"audit-{reached.seq + 1}-{last.seq}"
+        # With the hash: after a restore, other events have these numbers, and are no repetition.
+        message_id = f"audit-{reached.seq + 1}-{last.seq}-{last.hash[:8]}"
         try:
             await self._webhook.send(message_id, lines, self._clock())
         except WebhookError as error:

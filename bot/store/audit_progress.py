@@ -39,7 +39,8 @@ class Behind:
     """What has not been delivered yet."""
 
     events: int
-    since: datetime | None  #: UTC time of the oldest of them; None if there is none
+    #: UTC time of the oldest of them; None if there is none, or it cannot be read
+    since: datetime | None
 
 
 async def read(tx: Transaction, name: Progress) -> Reached:
@@ -124,7 +125,16 @@ async def behind(tx: Transaction, name: Progress) -> Behind:
     head = await audit.head(tx)
     if head is None or head.seq <= seq:
         return Behind(0, None)
-    # Of the link, since its event may have been purged.
-    entry = await tx.execute(select(LinkRow.entry).where(LinkRow.seq == seq + 1))
-    at = json.loads(entry.scalar_one())["at"]
-    return Behind(head.seq - seq, datetime.fromisoformat(at))
+    # Of the link, since its event may have been purged. The next one may have been deleted, or changed: that
+    # is for the chain's verification to tell.
+    entries = await tx.execute(
+        select(LinkRow.entry).where(LinkRow.seq > seq).order_by(LinkRow.seq).limit(1)
+    )
+    return Behind(head.seq - seq, _time_of(entries.scalar_one()))
+
+
+def _time_of(entry: str) -> datetime | None:
+    try:
+        return datetime.fromisoformat(json.loads(entry)["at"])
+    except (ValueError, KeyError, TypeError):
+        return None

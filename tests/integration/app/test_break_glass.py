@@ -14,6 +14,7 @@ from bot.simulator.client import Chat, texts
 from bot.simulator.connector import Posted
 from bot.store.models.approvals import ReviewRow
 from bot.store.models.audit import EventRow
+from bot.store.models.requests import RequestRow
 from tests.integration.app.conftest import MakeBot
 from tests.integration.app.test_approver import LOGIN_REQUEST, click, sso, submitters
 from tests.support.running_bot import (
@@ -193,3 +194,18 @@ async def test_it_runs_with_the_access_of_whoever_used_it(make_bot: MakeBot) -> 
     assert "approved their own request with break-glass" in texts(answer.card)
     await bot.wait_for_results()
     assert submitters(bot) == [ALEX.object_id]
+
+
+async def test_access_is_not_kept_until_a_start_that_is_far_away(make_bot: MakeBot) -> None:
+    bot = await make_bot(as_approver=True, break_glass=(ALEX.object_id,))
+    validation = await bot.submit_file(phones_csv(2))
+    day = datetime.now(UTC) + timedelta(days=2)
+    await bot.request_approval(
+        validation, run_at=f"{day:%Y-%m-%d}", run_at_time="12:00", run_at_zone="UTC"
+    )
+    card = await bot.wait_for(
+        lambda posted: posted is validation and has_button(posted, "break_glass")
+    )
+    answer = await click(bot, ALEX, card, "break_glass", FORM, **sso(bot, ALEX))
+    assert "approved their own request with break-glass" in texts(answer.card)
+    assert await bot.sql(select(RequestRow.delegation_until)) == [(None,)]

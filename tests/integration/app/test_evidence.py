@@ -7,7 +7,16 @@ from typing import Any
 
 import pytest
 
-from bot.simulator.client import CONSENT, Chat, attachments, button, has_attachment, texts, verbs
+from bot.simulator.client import (
+    CONSENT,
+    Chat,
+    acknowledgment,
+    attachments,
+    button,
+    has_attachment,
+    texts,
+    verbs,
+)
 from tests.integration.app.conftest import MakeBot
 from tests.integration.app.test_overlap import audited
 from tests.support.running_bot import (
@@ -65,6 +74,23 @@ async def test_wrong_number_approves_nothing(make_bot: MakeBot, entered: str, to
     assert answer.text.startswith(told)
     assert bot.gateway.configapi.submits == []
     answer = await bot.click(MEGAN, approval, "approve", {"acknowledge": " 3 "})
+    assert "approved" in texts(answer.card)
+
+
+async def test_card_whose_box_will_not_do_any_more_gets_the_field(make_bot: MakeBot) -> None:
+    """It was posted before an upgrade, or before the setting was lowered."""
+    bot = await make_bot()
+    approval = await bot.submit_for_approval(phones_csv(3))
+    await bot.stop()
+    bot.settings = bot.settings.model_copy(update={"typed_above": 2})
+    await bot.start()
+    since = bot.now
+    answer = await bot.approve(approval)
+    assert answer.text.startswith("This resets 3 passwords, so type 3. Nothing was approved.")
+    await bot.wait_for(
+        lambda each: each is approval and acknowledgment(each.card) == "3", since=since
+    )
+    answer = await bot.approve(approval)
     assert "approved" in texts(answer.card)
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import aiohttp
 import pytest
+from sqlalchemy import delete, text
 from structlog.testing import capture_logs
 
 from bot.runner.audit_stream import AuditStream
@@ -18,9 +19,11 @@ from bot.store import audit, audit_export, audit_progress
 from bot.store.audit_progress import Progress
 from bot.store.chain import Verifier
 from bot.store.database import Database
+from bot.store.models.audit import EventRow, LinkRow
 from bot.store.purge import purge
 from tests.support import jobs
 from tests.support.receiver import KEY, Receiver, receiving
+from tests.support.tampering import unprotect
 
 
 @pytest.fixture
@@ -88,7 +91,10 @@ async def test_every_event_is_delivered_once_in_order_and_verifies(
     await record(database, 20)
     stream = replica(database, receiver, session)
     assert [await stream.deliver() for _ in range(3)] == [0.0, 0.0, Timing().idle_seconds]
-    assert [message_id for message_id, _ in receiver.accepted] == ["audit-1-100", "audit-101-151"]
+    assert [message_id.rpartition("-")[0] for message_id, _ in receiver.accepted] == [
+        "audit-1-100",
+        "audit-101-151",
+    ]
     assert await behind(database) == 0
     verifier = Verifier()
     for event in receiver.events:
@@ -97,7 +103,7 @@ async def test_every_event_is_delivered_once_in_order_and_verifies(
     assert verifier.links == 151
     await record(database, 1)
     await stream.deliver()
-    assert receiver.accepted[-1][0] == "audit-152-152"
+    assert receiver.accepted[-1][0].startswith("audit-152-152-")
 
 
 async def test_outage_loses_nothing_and_is_logged_once(
@@ -119,7 +125,7 @@ async def test_outage_loses_nothing_and_is_logged_once(
     assert waits[0] < waits[1] < waits[3]
     assert waits[2] >= 1200
     assert receiver.calls == 5
-    assert [message_id for message_id, _ in receiver.accepted] == ["audit-1-3"]
+    assert [message_id.rpartition("-")[0] for message_id, _ in receiver.accepted] == ["audit-1-3"]
     lines = [line for line in logged if line["log_level"] != "debug"]
     assert [line["event"] for line in lines] == [
         "webhook.unavailable",
@@ -169,22 +175,53 @@ async def test_one_replica_delivers_and_another_goes_on_after_it_died(
     assert receiver.calls == 1  # the first still holds the lease
     two.now += timedelta(minutes=2)
     await two.deliver()
-    assert [message_id for message_id, _ in receiver.accepted] == ["audit-1-2"]
+    assert [message_id.rpartition("-")[0] for message_id, _ in receiver.accepted] == ["audit-1-2"]
     await one.deliver()
     assert receiver.calls == 2
 
 
-async def test_message_whose_acceptance_was_not_recorded_is_sent_again_under_its_id(
-    database: Database, receiver: Receiver, session: aiohttp.ClientSession
+@pytest.mark.parametrize("restored", [False, True])
+async def test_only_the_same_events_are_sent_again_under_their_id(
+    database: Database, receiver: Receiver, session: aiohttp.ClientSession, restored: bool
 ) -> None:
+    """That they were accepted was not recorded; or a backup was restored, and others have their numbers."""
     await record(database, 2)
     stream = replica(database, receiver, session)
     await stream.deliver()
-    async with database.write() as tx:  # as if it had died before
+    async with database.write() as tx:
         reached = await audit_progress.read(tx, Progress.WEBHOOK)
         start = audit_progress.Anchor(0, "")
         assert await audit_progress.advance(
             tx, Progress.WEBHOOK, reached.anchor, start, jobs.utc_now()
         )
+        if restored:
+            await unprotect(tx)
+            await tx.execute(delete(LinkRow))
+            await tx.execute(delete(EventRow))
+    if restored:
+        await record(database, 2)
     await stream.deliver()
-    assert [message_id for message_id, _ in receiver.accepted] == ["audit-1-2", "audit-1-2"]
+    first, second = (message_id for message_id, _ in receiver.accepted)
+    assert first.startswith("audit-1-2-")
+    assert second.startswith("audit-1-2-")
+    assert (first == second) is not restored
+
+
+@pytest.mark.parametrize(
+    "tamper",
+    ["DELETE FROM audit_chain WHERE seq = 3", "UPDATE audit_chain SET entry = 'x' WHERE seq = 3"],
+)
+async def test_broken_chain_does_not_stop_the_stream(
+    database: Database, receiver: Receiver, session: aiohttp.ClientSession, tamper: str
+) -> None:
+    await record(database, 2)
+    stream = replica(database, receiver, session)
+    await stream.deliver()
+    await record(database, 3)
+    async with database.write() as tx:
+        await unprotect(tx)
+        await tx.execute(text(tamper))
+    assert await behind(database) == 3
+    await stream.deliver()
+    assert receiver.events[-1]["metadata"]["sequence"] == 5
+    assert await behind(database) == 0

@@ -1,28 +1,34 @@
-"""Restoring a backup: batches submitted after it are reconciled, by the statement in docs/operations.md."""
+"""Restoring a backup: by the statements in docs/operations.md, nothing is sent again by itself."""
 
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 
+from bot.lifecycle import requests as lifecycle
+from bot.lifecycle import starts as release
 from bot.signin.batch import BatchState
 from bot.signin.outcome import PhoneStatus
-from bot.signin.request import RequestState
+from bot.signin.request import Hold, RequestState
+from bot.signin.schedule import Start
 from bot.signin.snapshot import RequestSnapshot
 from bot.simulator.scenario import Scenario
-from bot.store.database import Database
+from bot.store import requests, snapshots, starts
+from bot.store.database import Database, Transaction
 from bot.store.models.batches import BatchRow
 from bot.store.models.requests import PhoneRow, RequestRow
+from bot.store.requests import Request
 from tests.support import jobs, worker_harness
 
 OPERATIONS = Path(__file__).parents[3] / "docs" / "operations.md"
 
 
-def _statement() -> str:
+def _statement(begin: str = "UPDATE batches") -> str:
     blocks = re.findall(r"```sql\n(.*?)```", OPERATIONS.read_text("utf-8"), re.DOTALL)
-    (statement,) = (block for block in blocks if "UPDATE batches" in block)
+    (statement,) = (block for block in blocks if begin in block)
     return str(statement).strip().rstrip(";")
 
 
@@ -70,3 +76,53 @@ async def test_approver_is_asked_about_batch_not_found_after_restore(database: D
             snapshot = await here.until(request_id, lambda each: bool(each.questions))
     assert not here.simulator.configapi.submits
     assert snapshot.regions[0].batches == {BatchState.NEEDS_PERSON: 1}
+
+
+async def test_approver_is_asked_about_what_was_not_started_at_the_backup(
+    database: Database,
+) -> None:
+    start = jobs.utc_now().replace(microsecond=0) + timedelta(hours=1)
+    scheduled, checking = await jobs.draft(database, 2), await jobs.draft(database, 2, first=2)
+    for request_id, at in ((scheduled, Start(start, "UTC", "")), (checking, None)):
+        async with database.write() as tx:
+            await lifecycle.request_approval(
+                tx,
+                jobs.NOTIFY,
+                await _loaded(tx, request_id),
+                region=None,
+                reason="new lobby",
+                ttl=timedelta(days=1),
+                actor=jobs.ADMIN,
+                now=jobs.utc_now(),
+                start=at,
+            )
+            await lifecycle.approve(
+                tx,
+                jobs.NOTIFY,
+                await _loaded(tx, request_id),
+                comment="",
+                actor=jobs.APPROVER,
+                now=jobs.utc_now(),
+                check_accounts=True,
+            )
+    async with database.write() as tx:
+        await tx.execute(text(_statement("UPDATE requests")))
+    for request_id in (scheduled, checking):
+        request = await jobs.load(database, request_id)
+        assert (request.state, request.hold) == (RequestState.RUNNING, Hold.MISSED)
+        async with database.read() as tx:
+            assert await starts.due(tx, start) == []
+            snapshot = await snapshots.load(tx, request_id, now=start)
+        assert snapshot is not None
+        assert snapshot.missed is not None
+        async with database.write() as tx:
+            assert await release.start_now(tx, jobs.NOTIFY, request, actor=jobs.APPROVER, now=start)
+        async with database.read() as tx:
+            planned = select(BatchRow.id).where(BatchRow.request_id == request_id)
+            assert len((await tx.execute(planned)).all()) == 1
+
+
+async def _loaded(tx: Transaction, request_id: str) -> Request:
+    request = await requests.load(tx, request_id)
+    assert request is not None
+    return request
