@@ -27,9 +27,11 @@ from bot.directory.graph import GraphDirectory
 from bot.doctor import Finding, RunChecks
 from bot.doctor.clients import GatewayAccess, Scopes
 from bot.gateway import SipGateway
-from bot.gateway.administration import Administration, ConfigApiAdministration
+from bot.gateway.administration import Administrator, ConfigApiAdministration
 from bot.gateway.configapi import SCOPE, ConfigApiGateway
 from bot.gateway.powershell import MAX_PROCESSES, PowerShellGateway
+from bot.gateway.powershell_administration import MAX_SESSIONS, PowerShellAdministrator
+from bot.gateway.pwsh import Pwsh
 from bot.identity.credentials import Credentials
 from bot.identity.delegations import Delegations
 from bot.identity.entra_roles import decided_by_teams
@@ -130,9 +132,15 @@ async def running(
         )
         gateway = gateway_of(tokens)
         bot_token = partial(tokens.token, f"{settings.hosts.bot}/.default")
-        administration_of = partial(_administration, session, configapi_url)
+        administrator_of = partial(
+            _administrator,
+            settings,
+            session,
+            configapi_url,
+            slots=asyncio.Semaphore(MAX_SESSIONS),
+        )
         delegations: Delegations[SipGateway] | None = None
-        mend_delegations: Delegations[Administration] | None = None
+        mend_delegations: Delegations[Administrator] | None = None
         if credentials is not None and settings.run_as is RunAs.APPROVER:
             service = TokenService(
                 session,
@@ -153,7 +161,7 @@ async def running(
             mend_delegations = Delegations(
                 service,
                 credentials,
-                administration_of,
+                administrator_of,
                 scope=SCOPE,
                 lease_seconds=timing.lease_margin_seconds,
                 step_up=settings.step_up,
@@ -179,7 +187,7 @@ async def running(
             words,
             runs_as_approver=delegations is not None,
             approvals=settings.approvals,
-            mends=settings.mends_accounts,
+            mends=settings.checks_accounts,
             typed_above=settings.typed_above,
             clock=utc_now,
             policy=watch_policy.current,
@@ -247,7 +255,7 @@ async def running(
         mending = Mending(
             database,
             notifications,
-            administration_of(tokens),
+            administrator_of(tokens),
             mend_delegations,
             timing,
             owner=owner,
@@ -307,7 +315,6 @@ async def running(
                 lookup_seconds=timing.lookup_seconds,
                 chat_files=settings.cloud not in WITHOUT_BOT_FILES,
                 check_accounts=settings.checks_accounts,
-                mends=settings.mends_accounts,
                 typed_above=settings.typed_above,
                 zone=settings.zone,
             ),
@@ -491,7 +498,8 @@ def _run_checks(
             return await doctor.run(None)
         configapi = ConfigApiGateway(session, configapi_url, tokens)
         gateway = _gateway(settings, session, configapi_url, 60.0, tokens)
-        return await doctor.run(GatewayAccess(tokens, gateway, configapi))
+        administrator = _administrator(settings, session, configapi_url, tokens)
+        return await doctor.run(GatewayAccess(tokens, gateway, configapi, administrator))
 
     return run_checks
 
@@ -587,9 +595,18 @@ def _gateway(
     return ConfigApiGateway(session, configapi_url, tokens, submit_timeout=submit_timeout)
 
 
-def _administration(
-    session: aiohttp.ClientSession, configapi_url: str, tokens: Tokens
-) -> Administration:
+def _administrator(
+    settings: Settings,
+    session: aiohttp.ClientSession,
+    configapi_url: str,
+    tokens: Tokens,
+    *,
+    slots: asyncio.Semaphore | None = None,
+) -> Administrator:
+    """`slots`: limits the PowerShell processes of all mends together, which last for minutes."""
+    if settings.gateway is Gateway.POWERSHELL:
+        pwsh = Pwsh(tokens, program=settings.pwsh, graph_scope=settings.graph_scope)
+        return PowerShellAdministrator(pwsh, slots=slots)
     return ConfigApiAdministration(ConfigApiGateway(session, configapi_url, tokens))
 
 
