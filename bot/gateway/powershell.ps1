@@ -71,8 +71,8 @@ function Get-Settings($defaults, $cmdlet, $content) {
     $settings = @{}
     foreach ($property in $defaults.PSObject.Properties) {
         $value = $property.Value
-        if ($property.Name -in 'Identity', 'Description', 'Key' -or $value -eq '') { continue }
-        $simple = $value -is [string] -or $value -is [bool] -or $value -is [int] -or $value -is [long]
+        if ($property.Name -in 'Identity', 'Description', 'Key' -or [string] $value -eq '') { continue }
+        $simple = $value -is [string] -or $value -is [bool] -or $value -is [int] -or $value -is [long] -or $value -is [enum]
         if ($simple -and $cmdlet.Parameters.ContainsKey($property.Name)) { $settings[$property.Name] = $value }
     }
     foreach ($property in $content.PSObject.Properties) { $settings[$property.Name] = $property.Value }

@@ -35,7 +35,7 @@ SCENARIO = Scenario(
 )
 
 
-@pytest.fixture(params=BACKENDS.values(), ids=BACKENDS.keys())
+@pytest.fixture(params=BACKENDS.values(), ids=[*BACKENDS])
 def backend(request: pytest.FixtureRequest) -> Backend:
     return request.param
 

@@ -58,6 +58,10 @@ def test_script_calls_only_cmdlets_of_the_list_with_values_of_the_order() -> Non
         if name != "ErrorAction"
     }
     assert all(value == "Global" or value.startswith("$order .") for value in values)
+    assert [step.value for step in inside if step.name == "$settings"] == [
+        f"Get-Settings $defaults ( Get-Command -Name New-Cs{policy} ) $order .content"
+        for policy in PolicyType
+    ]
 
 
 # -- processes -----------------------------------------------------------------------------------------
