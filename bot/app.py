@@ -21,9 +21,10 @@ from bot.commands.context import Context, Rules
 from bot.commands.dispatcher import Dispatcher
 from bot.commands.roles import Roles
 from bot.gateway import SipGateway
-from bot.gateway.administration import Administration
+from bot.gateway.administration import Administrator
 from bot.gateway.configapi import SCOPE
 from bot.gateway.powershell import MAX_PROCESSES
+from bot.gateway.powershell_administration import MAX_SESSIONS
 from bot.identity.delegations import Delegations
 from bot.identity.entra_roles import decided_by_teams
 from bot.identity.token_service import TokenService
@@ -113,8 +114,9 @@ async def running(
         gateway_of = partial(remote.gateway, submit_timeout, slots=slots)
         gateway = gateway_of(tokens)
         bot_token = partial(tokens.token, f"{settings.hosts.bot}/.default")
+        administrator_of = partial(remote.administrator, slots=asyncio.Semaphore(MAX_SESSIONS))
         delegations: Delegations[SipGateway] | None = None
-        mend_delegations: Delegations[Administration] | None = None
+        mend_delegations: Delegations[Administrator] | None = None
         if credentials is not None and settings.run_as is RunAs.APPROVER:
             service = TokenService(
                 remote.session,
@@ -135,7 +137,7 @@ async def running(
             mend_delegations = Delegations(
                 service,
                 credentials,
-                remote.administration,
+                administrator_of,
                 scope=SCOPE,
                 lease_seconds=timing.lease_margin_seconds,
                 step_up=settings.step_up,
@@ -162,7 +164,7 @@ async def running(
             words,
             runs_as_approver=delegations is not None,
             approvals=settings.approvals,
-            mends=settings.mends_accounts,
+            mends=settings.checks_accounts,
             typed_above=settings.typed_above,
             clock=utc_now,
             policy=watch_policy.current,
@@ -229,7 +231,7 @@ async def running(
         mending = Mending(
             database,
             notifications,
-            remote.administration(tokens),
+            administrator_of(tokens),
             mend_delegations,
             timing,
             owner=owner,
@@ -286,7 +288,6 @@ async def running(
                 lookup_seconds=timing.lookup_seconds,
                 chat_files=settings.cloud not in WITHOUT_BOT_FILES,
                 check_accounts=settings.checks_accounts,
-                mends=settings.mends_accounts,
                 typed_above=settings.typed_above,
                 zone=settings.zone,
             ),

@@ -74,6 +74,9 @@ def run_checks_of(remote: Remote, database: Database) -> RunChecks:
         if tokens is None:
             return await doctor.run(None)
         gateway = remote.gateway(60.0, tokens)
-        return await doctor.run(GatewayAccess(tokens, gateway, remote.configapi(tokens)))
+        administrator = remote.administrator(tokens)
+        return await doctor.run(
+            GatewayAccess(tokens, gateway, remote.configapi(tokens), administrator)
+        )
 
     return run_checks

@@ -12,9 +12,11 @@ import aiohttp
 from bot.directory.client import GraphClient
 from bot.directory.graph import GraphDirectory
 from bot.gateway import SipGateway
-from bot.gateway.administration import Administration, ConfigApiAdministration
+from bot.gateway.administration import Administrator, ConfigApiAdministration
 from bot.gateway.configapi import ConfigApiGateway
 from bot.gateway.powershell import PowerShellGateway
+from bot.gateway.powershell_administration import PowerShellAdministrator
+from bot.gateway.pwsh import Pwsh
 from bot.identity.credentials import Credentials
 from bot.identity.delegations import Delegations
 from bot.identity.tokens import CredentialTokens, FixedToken, Tokens
@@ -53,7 +55,14 @@ class Remote:
             self.session, self.configapi_url, tokens, submit_timeout=submit_timeout
         )
 
-    def administration(self, tokens: Tokens) -> Administration:
+    def administrator(
+        self, tokens: Tokens, *, slots: asyncio.Semaphore | None = None
+    ) -> Administrator:
+        """`slots`: limits the PowerShell processes of all mends together, which last for minutes."""
+        settings = self.settings
+        if settings.gateway is Gateway.POWERSHELL:
+            pwsh = Pwsh(tokens, program=settings.pwsh, graph_scope=settings.graph_scope)
+            return PowerShellAdministrator(pwsh, slots=slots)
         return ConfigApiAdministration(self.configapi(tokens))
 
     def directory(self) -> GraphDirectory:

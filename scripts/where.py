@@ -213,6 +213,11 @@ PLACES = (
         "bot/gateway/administration.py",
         "ConfigApiAdministration",
     ),
+    Place(
+        "Grant policies with cmdlets, many with one process",
+        "bot/gateway/powershell_administration.py",
+        "PowerShellAdministration",
+    ),
     Place("Declare the simulated tenant's accounts", "bot/simulator/tenant.py", "Account"),
     Place(
         "Call the SIP Gateway over the Teams ConfigAPI",

@@ -13,7 +13,7 @@ from bot.commands.chat import Answer, Files, Members, Mention, Sender, TextAnswe
 from bot.commands.roles import Roles
 from bot.doctor import RunChecks
 from bot.gateway import SipGateway
-from bot.gateway.administration import Administration
+from bot.gateway.administration import Administrator
 from bot.identity.delegations import NO_PROOF, Delegations, Proof
 from bot.lifecycle import denials
 from bot.lifecycle.notifications import Notifications
@@ -49,9 +49,8 @@ class Rules:
         60.0  #: how long a retry waits for phones without a result to be looked up
     )
     chat_files: bool = True  #: whether the cloud lets bots receive and send files
-    #: whether accounts are checked: of a new draft, and once more at the approval
+    #: whether accounts are checked, of a new draft and once more at the approval, and can be mended
     check_accounts: bool = False
-    mends: bool = False  #: whether accounts can be mended
     typed_above: int = TYPED_ABOVE  #: phones up to which an approver ticks a box, without more
     zone: tzinfo = UTC  #: of the approvers
 
@@ -73,7 +72,7 @@ class Context:
     link: Callable[[str, str, Person], str]
     delegations: Delegations[SipGateway] | None = None  #: None: requests run as the app
     #: the same for mends, which change accounts instead
-    mend_delegations: Delegations[Administration] | None = None
+    mend_delegations: Delegations[Administrator] | None = None
     owner: str = ""  #: this replica, as it signs its leases
     #: one file at a time is read and stored, so that files hold up neither clicks nor the worker
     intake: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))

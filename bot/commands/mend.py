@@ -93,7 +93,7 @@ async def draft(context: Context, turn: Turn, request: Request, _: Inputs) -> Cl
     decision = may_request_mend(turn.policy, turn.actor, facts)
     if not decision.allowed:
         return await denied_click(context, turn, Verb.MEND, request, decision)
-    if not context.rules.mends:
+    if not context.rules.check_accounts:
         return TextAnswer(context.words("mend-off"))
     try:
         async with context.database.write() as tx:
@@ -123,7 +123,7 @@ async def request_approval(
     if not isinstance(permitted, tuple):
         return permitted
     turn, mend = permitted
-    if not context.rules.mends:
+    if not context.rules.check_accounts:
         return TextAnswer(context.words("mend-turned-off"))
     reason = inputs.text("reason", MAX_TEXT)
     if not reason:
@@ -196,7 +196,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
     turn, mend = permitted
     if request.state in NOTHING_RAN:
         return SHOW_CARD
-    if not context.rules.mends:
+    if not context.rules.check_accounts:
         return TextAnswer(context.words("mend-turned-off"))
     if not equal(inputs.text("digest", HEX_CHARS), mend.digest):
         return await _changed(context, turn, request, "card")

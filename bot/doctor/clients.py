@@ -9,6 +9,7 @@ from typing import Protocol
 from bot.directory import Profile
 from bot.directory.authentication_context import AuthenticationContext
 from bot.gateway import SipGateway
+from bot.gateway.administration import Administrator
 from bot.identity.tokens import Tokens
 from bot.preflight.facts import Unknown
 
@@ -63,3 +64,5 @@ class GatewayAccess:
     tokens: Tokens
     gateway: SipGateway
     configapi: ConfigApi
+    #: For mends.
+    administrator: Administrator

@@ -1,4 +1,4 @@
-"""Checks PowerShell and the MicrosoftTeams module on this host. Only for `OFFHOOK_GATEWAY=powershell`."""
+"""Checks PowerShell, its module, and what a mend reads with it. Only for `OFFHOOK_GATEWAY=powershell`."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ import tempfile
 from pathlib import Path
 
 from bot.doctor import Finding, failed, ok, unknown
-from bot.gateway.powershell import base_environment
+from bot.gateway import AccessDeniedError, GatewayError
+from bot.gateway.administration import Administrator
+from bot.gateway.policies import SWITCH
 from bot.gateway.process import ProcessStartError, start_process
+from bot.gateway.pwsh import base_environment
+from bot.preflight.facts import PolicyType
 
 _MARK = "offhook-versions"
 _COMMAND = (
@@ -43,6 +47,24 @@ async def versions(pwsh: str) -> Finding:
     ):
         return failed(check, "found-powershell-old", version=version, module=module)
     return ok(check, "found-powershell", version=version, module=module)
+
+
+async def mending(administrator: Administrator) -> Finding:
+    """Check the cmdlets that a mend uses, with those that only read the tenant; one process."""
+    check = "mending"
+    try:
+        async with administrator.session() as administration:
+            await administration.instances(SWITCH)
+            policies = [await administration.instances(policy.value) for policy in PolicyType]
+    except AccessDeniedError as error:
+        return failed(check, "found-mending-denied", **_arguments(error))
+    except GatewayError as error:
+        return failed(check, "found-mending-no-answer", **_arguments(error))
+    return ok(check, "found-mending", policies=sum(map(len, policies)))
+
+
+def _arguments(error: GatewayError) -> dict[str, str]:
+    return {"message": error.message, "correlation": error.correlation_id or "–"}
 
 
 async def _run_pwsh(pwsh: str) -> tuple[str, re.Match[str] | None]:

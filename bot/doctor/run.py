@@ -109,6 +109,14 @@ class Doctor:
     def _uses_powershell(self) -> bool:
         return self.settings.gateway is Gateway.POWERSHELL
 
+    @property
+    def _mends_with_powershell(self) -> bool:
+        return self._uses_powershell and self.settings.checks_accounts
+
+    @property
+    def _gateway_checks(self) -> Sequence[str]:
+        return (*_GATEWAY_CHECKS, "mending") if self._mends_with_powershell else _GATEWAY_CHECKS
+
     async def _bot(self) -> Finding:
         check = "token-bot"
         if not self.settings.signed:
@@ -116,22 +124,25 @@ class Doctor:
         return (await self._token(check, self.app_tokens, self.scopes.bot))[0]
 
     async def _gateway_skipped(self) -> Sequence[Finding]:
-        return [unknown(check, "found-nobody") for check in ("token-configapi", *_GATEWAY_CHECKS)]
+        checks = ("token-configapi", *self._gateway_checks)
+        return [unknown(check, "found-nobody") for check in checks]
 
     async def _gateway(self, gateway_access: GatewayAccess) -> Sequence[Finding]:
         finding, token = await self._token(
             "token-configapi", gateway_access.tokens, self.scopes.configapi
         )
         if not token:
-            return [finding, *(unknown(check, "found-no-token") for check in _GATEWAY_CHECKS)]
-        findings = (
+            return [finding, *(unknown(check, "found-no-token") for check in self._gateway_checks)]
+        findings = [
             access.roles(token, self.settings),
             sip_gateway.discovery(gateway_access.configapi),
             sip_gateway.summaries(gateway_access.gateway),
             sip_gateway.switch(gateway_access.configapi),
             sip_gateway.trusted_addresses(gateway_access.configapi),
-        )
-        return [finding, *await self._each(_GATEWAY_CHECKS, findings)]
+        ]
+        if self._mends_with_powershell:
+            findings.append(powershell.mending(gateway_access.administrator))
+        return [finding, *await self._each(self._gateway_checks, findings)]
 
     async def _graph(self) -> Sequence[Finding]:
         """The permissions by tier; those that only account checks need, if accounts are checked."""
@@ -167,7 +178,7 @@ class Doctor:
         return await self._within(fetch(), check), token
 
     async def _within(self, finding: Awaitable[Finding], check: str) -> Finding:
-        slow = self._uses_powershell and check in ("powershell", "bulk-sign-in")
+        slow = self._uses_powershell and check in ("powershell", "bulk-sign-in", "mending")
         seconds = max(self.seconds, _SECONDS_WITH_POWERSHELL) if slow else self.seconds
         try:
             async with asyncio.timeout(seconds):

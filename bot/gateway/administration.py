@@ -1,4 +1,5 @@
-"""Changes to accounts and to the tenant over the ConfigAPI: grants, new policies, the switch.
+"""Changes to accounts and to the tenant: grants, new policies, the switch. Over the ConfigAPI; with cmdlets
+in `bot.gateway.powershell_administration`.
 
 Routes and bodies come from the public client terraprovider/go-teams, which says that it validated a grant
 against the service; Microsoft documents only the cmdlets. Each change sets a value, so it may be sent again.
@@ -6,7 +7,8 @@ against the service; Microsoft documents only the cmdlets. Each change sets a va
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import quote
@@ -57,19 +59,36 @@ class Administration(Protocol):
         ...
 
 
+class Administrator(Protocol):
+    """Administers with one identity."""
+
+    def session(self) -> AbstractAsyncContextManager[Administration]:
+        """For many reads and changes; what it needs for them is started with the first, and ends with it."""
+        ...
+
+
+def by_name(instances: Sequence[Mapping[str, object]]) -> Mapping[str, Mapping[str, object]]:
+    """Policies as of `Administration.instances`."""
+    found: dict[str, Mapping[str, object]] = {}
+    for each in instances:
+        identity = each.get("identity")
+        if isinstance(identity, str):
+            found[identity.casefold().removeprefix("tag:")] = each
+    return found
+
+
 class ConfigApiAdministration:
-    """Implements `Administration`."""
+    """Implements `Administration` and `Administrator`."""
 
     def __init__(self, configapi: ConfigApiGateway) -> None:
         self._configapi = configapi
 
+    @asynccontextmanager
+    async def session(self) -> AsyncGenerator[Administration]:
+        yield self
+
     async def instances(self, kind: str) -> Mapping[str, Mapping[str, object]]:
-        found: dict[str, Mapping[str, object]] = {}
-        for each in await self._configapi.configurations(kind):
-            identity = each.get("identity")
-            if isinstance(identity, str):
-                found[identity.casefold().removeprefix("tag:")] = each
-        return found
+        return by_name(await self._configapi.configurations(kind))
 
     async def assigned(self, account: str) -> Assigned:
         body = await self._configapi.get(_USERS + quote(account, safe=""))

@@ -23,6 +23,14 @@ from bot.gateway import (
 _REGION_FULL = re.compile(r"concurrent|too many \w*\s?(batches|requests)", re.IGNORECASE)
 _ACCESS_DENIED = re.compile(r"access (is )?denied|unauthori[sz]ed|forbidden", re.IGNORECASE)
 _BATCH_NOT_FOUND = re.compile(r"batch.*(not found|does not exist|unknown|invalid)", re.IGNORECASE)
+# Of cmdlets, which report no status: as people quote them in issues of MicrosoftDocs/office-docs-powershell
+# (9103, 9199, 9669).
+_CODES = r"(ClientError|BadArgument|BadRequest|NotFound|Conflict|InvalidArgument|InvalidInput)\b"
+_REFUSED_CODE = re.compile(_CODES, re.IGNORECASE)
+_REFUSED = re.compile(
+    rf"^\[{_CODES}\]|not found|does not exist|already exists|can('t|not) be granted|not a user policy",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +44,8 @@ class Failure:
     retry_after: float | None = None
     #: "" if unknown.
     correlation_id: str = ""
+    #: PowerShell's name for the error, which begins with the answer's code; "" if unknown.
+    error_id: str = ""
 
     @property
     def unauthorized(self) -> bool:
@@ -90,7 +100,11 @@ class Failure:
         """The error for a failed change, or for a failed read of one account."""
         if self.status in (400, 404, 405, 409, 422) and not _ACCESS_DENIED.search(self.message):
             return self._error(ChangeRefusedError)
-        return self.of_read()
+        error = self.of_read()
+        refused = _REFUSED_CODE.match(self.error_id) or _REFUSED.search(self.message)
+        if self.status is None and refused and isinstance(error, UnavailableError):
+            return self._error(ChangeRefusedError)
+        return error
 
     def _error(self, kind: type[GatewayError]) -> GatewayError:
         return kind(self.message, correlation_id=self.correlation_id)

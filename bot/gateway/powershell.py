@@ -15,23 +15,13 @@ Offhook's log.
 from __future__ import annotations
 
 import asyncio
-import csv
-import os
 import re
-import secrets
-import tempfile
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path
-from types import MappingProxyType
 from typing import TypeVar
-from uuid import uuid4
-
-import structlog
 
 from bot.gateway import (
-    AccessDeniedError,
     BatchReport,
     BatchSummary,
     BeforeSending,
@@ -43,55 +33,21 @@ from bot.gateway import (
     unrecorded,
     wire,
 )
-from bot.gateway.configapi import SCOPE as TEAMS_SCOPE
 from bot.gateway.failure import Failure
-from bot.gateway.process import Process, ProcessStartError, start_process
-from bot.gateway.redact import redacted
+from bot.gateway.process import Process
+from bot.gateway.pwsh import GO_AHEAD, GRAPH_SCOPE, TOOK_TOO_LONG, Pwsh
 from bot.gateway.retry import call_with_retries
 from bot.gateway.transcript import Transcript
 from bot.identity.tokens import Tokens
 from bot.phones.region import Region
 from bot.signin.request import Phone
 
-SCRIPT = Path(__file__).with_name("powershell.ps1")
-GO_AHEAD = b"go\n"  # as powershell.ps1 expects it
-PHONES_FILE = "devices.csv"  # as powershell.ps1 names it, in the process's working directory
-GRAPH_SCOPE = "https://graph.microsoft.com/.default"  # public cloud
 MAX_PROCESSES = 2  # at about 300 MB each
 
 _EXIT_SECONDS = 2.0  # for the process to disconnect and exit after its last event
 _BATCH_ID = re.compile(r"[!-~]{1,128}")
-# Needed by .NET, PowerShell and corporate networks. Offhook's own variables hold secrets and stay out.
-_INHERITED = (
-    "PATH",
-    "HOME",
-    "LANG",
-    "LC_ALL",
-    "TZ",
-    "PSModulePath",
-    "DOTNET_ROOT",
-    "DOTNET_SYSTEM_GLOBALIZATION_INVARIANT",
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-)
-_QUIET = MappingProxyType(
-    {
-        "DOTNET_EnableDiagnostics": "0",
-        "NO_COLOR": "1",
-        "POWERSHELL_TELEMETRY_OPTOUT": "1",
-        "POWERSHELL_UPDATECHECK": "Off",
-        "TERM": "dumb",
-    }
-)
 
 Result = TypeVar("Result")
-log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +87,7 @@ class PowerShellGateway:
         slots: asyncio.Semaphore | None = None,
         pauses: Sequence[float] = (1.0, 5.0),
     ) -> None:
-        self._tokens = tokens
-        self._pwsh = pwsh
-        self._graph_scope = graph_scope
+        self._pwsh = Pwsh(tokens, program=pwsh, graph_scope=graph_scope)
         self._submit_timeout = submit_timeout
         self._read_timeout = read_timeout
         self._slots = slots or asyncio.Semaphore(MAX_PROCESSES)
@@ -218,32 +172,20 @@ class PowerShellGateway:
     async def _run_once(
         self, action: _Action, ready_by: float, deadline: float, *, refresh: bool
     ) -> Transcript:
-        async with self._slot(ready_by):
-            tokens = await self._both_tokens(refresh, ready_by)
-            # Random, so that no other text on stdout can pass for an event.
-            mark, started_at = secrets.token_hex(16), asyncio.get_running_loop().time()
-            transcript = Transcript(str(uuid4()), mark, tokens)
-            try:
-                with _working_directory(action.phones) as folder:
-                    environment = _environment(folder, mark, tokens, action.remote_batch_id)
-                    async with start_process(
-                        self._command(action), folder=folder, environment=environment
-                    ) as process:
-                        await _read_transcript(
-                            process, transcript, action.before_sending, ready_by, deadline
-                        )
-            except ProcessStartError as error:
-                message = f"PowerShell cannot be started on this host: {self._pwsh}: {error}"
-                raise AccessDeniedError(message, correlation_id=transcript.run_id) from error
-            finally:
-                log.debug(
-                    "powershell.finished",
-                    action=action.name,
-                    run_id=transcript.run_id,
-                    called=transcript.called,
-                    output=None if transcript.output is None else redacted(transcript.output),
-                    seconds=round(asyncio.get_running_loop().time() - started_at, 3),
-                )
+        region = () if action.region is None else ("-Region", action.region.value)
+        batch_id = action.remote_batch_id
+        async with (
+            self._slot(ready_by),
+            self._pwsh.running(
+                action.name,
+                *region,
+                ready_by=ready_by,
+                refresh=refresh,
+                phones=action.phones,
+                variables={"OFFHOOK_BATCH_ID": batch_id} if batch_id else {},
+            ) as (process, transcript),
+        ):
+            await _read_transcript(process, transcript, action.before_sending, ready_by, deadline)
         return transcript
 
     @asynccontextmanager
@@ -257,27 +199,6 @@ class PowerShellGateway:
             yield
         finally:
             self._slots.release()
-
-    async def _both_tokens(self, refresh: bool, ready_by: float) -> tuple[str, str]:
-        try:
-            async with asyncio.timeout_at(ready_by):
-                return (
-                    await self._tokens.token(self._graph_scope, refresh=refresh),
-                    await self._tokens.token(TEAMS_SCOPE, refresh=refresh),
-                )
-        except PermissionError as error:
-            raise AccessDeniedError(wire.clean(str(error))) from error
-        except TimeoutError as error:
-            raise UnavailableError("no access token in time") from error
-        except ConnectionError as error:
-            raise UnavailableError(wire.clean(str(error))) from error
-
-    def _command(self, action: _Action) -> Sequence[str]:
-        region = () if action.region is None else ("-Region", action.region.value)
-        return (
-            *(self._pwsh, "-NoProfile", "-NonInteractive", "-File", str(SCRIPT)),
-            *("-Action", action.name, *region),
-        )
 
 
 async def _read_transcript(
@@ -306,7 +227,7 @@ async def _read_transcript(
                 if transcript.called:
                     limit.reschedule(deadline)
     except TimeoutError:
-        transcript.exit_message = "PowerShell was stopped because it took too long"
+        transcript.exit_message = TOOK_TOO_LONG
         process.kill()
     with suppress(TimeoutError):
         async with asyncio.timeout(_EXIT_SECONDS):
@@ -315,50 +236,3 @@ async def _read_transcript(
                 transcript.feed(line)
             await process.wait()
     transcript.process_exited(process.returncode, process.stderr_tail)
-
-
-def base_environment(folder: Path) -> dict[str, str]:
-    """The environment for any `pwsh` process, with `folder` for its temporary files."""
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
-    return {**inherited, **_QUIET, "TMPDIR": str(folder)}
-
-
-def _environment(
-    folder: Path, mark: str, tokens: tuple[str, str], remote_batch_id: str
-) -> dict[str, str]:
-    graph, teams = tokens
-    environment = base_environment(folder) | {
-        "OFFHOOK_MARK": mark,
-        "OFFHOOK_GRAPH_TOKEN": graph,
-        "OFFHOOK_TEAMS_TOKEN": teams,
-    }
-    if remote_batch_id:
-        environment["OFFHOOK_BATCH_ID"] = remote_batch_id
-    return environment
-
-
-@contextmanager
-def _working_directory(phones: Sequence[Phone]) -> Generator[Path]:
-    """A private temporary directory with the phones in it, deleted on exit.
-
-    Also serves as the process's TMPDIR, since a killed `pwsh` leaves files behind.
-    Raises `UnavailableError` when it cannot be created.
-    """
-    with ExitStack() as stack:
-        try:
-            temporary = tempfile.TemporaryDirectory(prefix="offhook-", ignore_cleanup_errors=True)
-            folder = Path(stack.enter_context(temporary))
-            if phones:
-                _write_csv(folder / PHONES_FILE, phones)
-        except OSError as error:
-            raise UnavailableError(f"no temporary file can be written: {error.strerror}") from error
-        yield folder
-
-
-def _write_csv(file: Path, phones: Sequence[Phone]) -> None:
-    """Write the CSV that the cmdlet reads. The byte order mark tells PowerShell 5.1 that it is UTF-8."""
-    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with open(descriptor, "w", encoding="utf-8-sig", newline="") as stream:  # noqa: PTH123
-        writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
-        writer.writerow(("Username", "HardwareId"))
-        writer.writerows((phone.username, phone.hardware_id) for phone in phones)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 from bot import retry_after
@@ -23,12 +23,13 @@ _NETWORK = frozenset(
         "WebException",
     }
 )
+_NO_CMDLET = "CommandNotFoundException"  # the module is too old
 _ESCAPES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
 _JWT = re.compile(r"eyJ[\w-]{8,}[\w.-]*")
 
 
 class Transcript:
-    """The events written by one run of `powershell.ps1`.
+    """The events written by one run of `powershell.ps1`, up to its result or that of one order.
 
     `run_id` identifies the process in Offhook's log. `mark` precedes every event on its line.
     `secrets` are removed from every text that is kept.
@@ -51,6 +52,11 @@ class Transcript:
         self._secrets = tuple(each for each in secrets if len(each) >= 16)
         self._stage = ""
         self._network = False
+        self._no_cmdlet = False
+
+    def following(self) -> Transcript:
+        """An empty transcript, for what the same process writes next."""
+        return Transcript(self.run_id, self._mark.rstrip(), self._secrets)
 
     @property
     def finished(self) -> bool:
@@ -106,6 +112,17 @@ class Transcript:
             return UnavailableError(failure.message, correlation_id=correlation_id)
         return AccessDeniedError(failure.message, correlation_id=correlation_id)
 
+    def error_after_call(self, error_of: Callable[[Failure], GatewayError]) -> GatewayError:
+        """Why there is no output, of an order that can be given again; `error_of` its reported failure."""
+        if self.failure is None:
+            return UnavailableError(self.exit_message, correlation_id=self.run_id)
+        failure = self.failure
+        if self._network and failure.status is None:
+            return UnavailableError(failure.message, correlation_id=failure.correlation_id)
+        if self._no_cmdlet:
+            return AccessDeniedError(failure.message, correlation_id=failure.correlation_id)
+        return error_of(failure)
+
     def _record_failure(self, fields: Mapping[str, object]) -> None:
         def text(name: str) -> str:
             value = fields.get(name)
@@ -114,13 +131,16 @@ class Transcript:
         status, kinds = fields.get("status"), fields.get("kinds")
         self._stage = text("stage")
         self.called = self.called or self._stage not in ("checking", "connecting")
-        self._network = isinstance(kinds, list) and not _NETWORK.isdisjoint(map(str, kinds))
+        named = frozenset(map(str, kinds)) if isinstance(kinds, list) else frozenset[str]()
+        self._network = not _NETWORK.isdisjoint(named)
+        self._no_cmdlet = _NO_CMDLET in named
         message = wire.error_text(text("body").encode("utf-8", "replace"))
         self.failure = Failure(
             status if isinstance(status, int) and 100 <= status <= 599 else None,
             message or wire.clean(text("message")) or "no reason given",
             retry_after.seconds(text("retryAfter")),
             wire.clean(text("correlationId")) or self.run_id,
+            wire.clean(text("errorId")),
         )
 
     def _scrub(self, text: str) -> str:

@@ -43,7 +43,7 @@ from bot.store.mends import Mend
 log = structlog.get_logger()
 
 MAX_ACCOUNTS = 4  #: changed at the same time
-_DENIALS = 3  #: in a row, after which a pass ends
+_FAILURES = 3  #: denials, or calls without an answer, in a row, after which a pass ends
 _USABLE = frozenset({ChangeState.SHOWN, ChangeState.KEPT})
 
 Record = Callable[[Transaction], Awaitable[bool]]
@@ -76,6 +76,9 @@ class MendPass:
     changed: Callable[[], None]  #: wakes the publisher
     _progressed: bool = False
     _denied_in_row: int = 0
+    #: in a row
+    _unanswered_reads: int = 0
+    _unanswered_writes: int = 0
     _denied_tenant: str = ""
     #: whose write was accepted in this pass
     _proved: Change | None = None
@@ -238,6 +241,7 @@ class MendPass:
         account = changes[0].object_id or changes[0].account
         try:
             assigned = await self.administration.assigned(account)
+            self._unanswered_reads = 0
         except ChangeRefusedError as error:
             for change in changes:
                 await self._refused(change, error.message)
@@ -246,6 +250,7 @@ class MendPass:
             self._deny(changes, error.message)
             return
         except GatewayError as error:
+            self._unanswered_reads += 1
             self._stop(error)
             return
         for change in changes:
@@ -256,6 +261,7 @@ class MendPass:
             except AccessDeniedError as error:
                 self._deny([change], error.message)
             except GatewayError as error:
+                self._unanswered_writes += 1
                 self._stop(error)
 
     # -- one change ------------------------------------------------------------------------------
@@ -354,7 +360,7 @@ class MendPass:
             account = change.object_id or change.account
             await self.administration.grant(account, policy, value)
             self._proved = replace(change, before=value)
-        self._denied_in_row = 0
+        self._denied_in_row = self._unanswered_writes = 0
 
     # -- what Teams refuses ----------------------------------------------------------------------
 
@@ -372,7 +378,7 @@ class MendPass:
     def _deny(self, changes: Sequence[Change], message: str) -> None:
         self._denials += [(change, message) for change in changes]
         self._denied_in_row += 1
-        self._ending |= self._denied_in_row >= _DENIALS
+        self._ending |= self._denied_in_row >= _FAILURES
 
     async def _settle_denials(self) -> str:
         """Whether denials are about single accounts: then these fail. Returns Teams' words if they are
@@ -399,7 +405,9 @@ class MendPass:
     def _stop(self, error: GatewayError) -> None:
         """Teams does not answer, or wants to be left alone."""
         log.info("mend.interrupted", mend=self.mend.id, reason=error.message)
-        self._ending = True
+        # One account that Teams gives no answer about must not keep the others waiting.
+        unanswered = max(self._unanswered_reads, self._unanswered_writes)
+        self._ending |= isinstance(error, ThrottledError) or unanswered >= _FAILURES
         if isinstance(error, ThrottledError) and error.retry_after is not None:
             self._retry_after = max(error.retry_after, self._retry_after or 0)
 

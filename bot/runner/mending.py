@@ -11,7 +11,7 @@ from functools import partial
 
 import structlog
 
-from bot.gateway.administration import Administration
+from bot.gateway.administration import Administration, Administrator
 from bot.identity.delegations import Delegations
 from bot.lifecycle import mending as lifecycle
 from bot.lifecycle import mends as decisions
@@ -42,8 +42,8 @@ class Mending:
 
     database: Database
     notifications: Notifications
-    app: Administration
-    delegations: Delegations[Administration] | None
+    app: Administrator
+    delegations: Delegations[Administrator] | None
     timing: Timing
     owner: str  #: this replica
     clock: Callable[[], datetime]  #: UTC
@@ -136,12 +136,18 @@ class Mending:
         await self.delegations.release(useless)
         return frozenset(held)
 
-    def _administration(self, mend: Mend) -> Administration | None:
-        """The client for a mend; None if it needs a delegation and none is held here."""
-        if self.delegations is None:
-            return self.app
-        delegation = self.delegations.for_request(delegation_key(mend.id))
-        return None if delegation is None else delegation.client
+    @asynccontextmanager
+    async def _administration(self, mend: Mend) -> AsyncGenerator[Administration | None]:
+        """The client for a pass; None if the mend needs a delegation and none is held here."""
+        administrator = self.app
+        if self.delegations is not None:
+            delegation = self.delegations.for_request(delegation_key(mend.id))
+            if delegation is None:
+                yield None
+                return
+            administrator = delegation.client
+        async with administrator.session() as administration:
+            yield administration
 
     async def _lose_access(self, mend_id: int, reason: str) -> None:
         if await self._apply(mend_id, partial(lifecycle.lose_access, reason=reason)):
@@ -162,18 +168,18 @@ class Mending:
 
     async def _work(self, mend: Mend) -> None:
         try:
-            administration = self._administration(mend)
             async with self._heartbeat(mend):
-                one = MendPass(
-                    self.database,
-                    administration,
-                    mend,
-                    self.owner,
-                    self.clock,
-                    self.limit,
-                    self.changed,
-                )
-                outcome = await one.run()
+                async with self._administration(mend) as administration:
+                    one = MendPass(
+                        self.database,
+                        administration,
+                        mend,
+                        self.owner,
+                        self.clock,
+                        self.limit,
+                        self.changed,
+                    )
+                    outcome = await one.run()
                 await self._end_pass(mend, outcome)
         except Exception:
             log.exception("mend.pass_failed", mend=mend.id)

@@ -290,11 +290,6 @@ class Settings(BaseSettings):
         return self.preflight is Preflight.ON
 
     @property
-    def mends_accounts(self) -> bool:
-        """Whether what the checks find can be mended: over the ConfigAPI only."""
-        return self.checks_accounts and self.gateway is not Gateway.POWERSHELL
-
-    @property
     def signed(self) -> bool:
         """Whether chat requests must carry a token of the connector."""
         return bool(self.app_id) and not self.authority_url

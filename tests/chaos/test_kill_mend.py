@@ -1,8 +1,7 @@
 """kill -9 at random moments of mends and their undos: each change is recorded once, and the undo gives
 back what was there.
 
-`OFFHOOK_CHAOS_MEND_KILLS` sets the number of kills per database (default 2), `OFFHOOK_CHAOS_SEED` their
-times.
+`OFFHOOK_CHAOS_MEND_KILLS` sets the number of kills per case (default 2), `OFFHOOK_CHAOS_SEED` their times.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 from sqlalchemy import select
 
 from bot.preflight.facts import POLICY_NAME
@@ -28,7 +28,7 @@ from bot.simulator.tenant import Account, CallingPolicy
 from bot.store.database import Database
 from bot.store.models.accounts import MendChangeRow
 from bot.store.models.audit import EventRow
-from tests.support import service
+from tests.support import fake_pwsh, service
 from tests.support.running_bot import text_of
 
 FACTOR = 0.02
@@ -166,8 +166,13 @@ async def _assert_recorded_once(url: str) -> None:
         assert (change.before or "") == (ip_phone if change.kind == "ip-phone-policy" else calling)
 
 
+@pytest.mark.parametrize(
+    ("kind", "powershell"),
+    [("sqlite", False), ("postgresql", False), ("sqlite", True)],
+    ids=["sqlite", "postgresql", "powershell"],
+)
 async def test_killed_mends_change_nothing_twice_and_their_undo_is_complete(
-    tmp_path: Path, new_database_url: Callable[[], str]
+    tmp_path: Path, new_database_url: Callable[[], str], powershell: bool
 ) -> None:
     kills, number = 0, 0
     while kills < KILLS:
@@ -178,6 +183,10 @@ async def test_killed_mends_change_nothing_twice_and_their_undo_is_complete(
             settings = service.environment(
                 simulator, folder, OFFHOOK_DATABASE_URL=url, OFFHOOK_PREFLIGHT="on"
             )
+            if powershell:
+                pwsh = fake_pwsh.install(folder, simulator.configapi_url)
+                settings |= {"OFFHOOK_GATEWAY": "powershell", "OFFHOOK_PWSH": str(pwsh)}
+                settings["TMPDIR"] = str(folder)  # nobody removes a killed process's files
             mend = Mend(simulator, session, settings, random.Random(SEED + number))
             await mend.run(min(KILLS_PER_JOB, KILLS - kills))
             kills += mend.kills

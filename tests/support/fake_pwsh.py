@@ -67,9 +67,23 @@ CMDLETS: Mapping[str, set[str]] = {
     "New-CsSdgBulkSignInRequest": {"DeviceDetailsFilePath", "Region", "ErrorAction"},
     "Get-CsSdgBulkSignInRequestStatus": {"Batchid", "ErrorAction"},
     "Get-CsSdgBulkSignInRequestsSummary": {"ErrorAction"},
+    "ConvertFrom-Json": {"InputObject"},
+    "Get-Command": {"Name"},
+    "Get-CsOnlineUser": {"Identity", "ErrorAction"},
+    "Get-CsTeamsIPPhonePolicy": {"Identity", "ErrorAction"},
+    "Get-CsTeamsCallingPolicy": {"Identity", "ErrorAction"},
+    "Get-CsTeamsSipDevicesConfiguration": {"ErrorAction"},
+    "Grant-CsTeamsIPPhonePolicy": {"Identity", "PolicyName", "ErrorAction"},
+    "Grant-CsTeamsCallingPolicy": {"Identity", "PolicyName", "ErrorAction"},
+    "New-CsTeamsIPPhonePolicy": {"Identity", "ErrorAction"},
+    "New-CsTeamsCallingPolicy": {"Identity", "ErrorAction"},
+    "Set-CsTeamsSipDevicesConfiguration": {"BulkSignIn", "ErrorAction"},
     "Out-Null": set(),
 }
-FUNCTIONS = {"Write-Event", "Get-Text", "Get-Failure"}
+FUNCTIONS = {"Write-Event", "Get-Text", "Get-Name", "Get-Settings", "Get-Failure"}
+ORDERS = "while $null -ne $line = [ Console ] ::In.ReadLine"  # the head of the loop over orders
+# Of New-CsTeams…Policy, and in the simulated tenant's policies.
+SETTINGS = {"SignInMode", "AllowPrivateCalling", "AllowSIPDevicesCalling", "AllowCallRedirect"}
 
 
 class Behavior(NamedTuple):
@@ -84,8 +98,13 @@ class Behavior(NamedTuple):
     #: hang (with a child), kill, exit, crash, flood, garbage, forge or long-line; wait until the parent
     #: is gone, or outlive it, if the kernel would not kill this process; "" for none.
     fault: str = ""
-    #: Where `fault` occurs: start, connecting, ready, asking, asked or answered.
+    #: Where `fault` occurs: start, connecting, ready, asking, asked or answered; of an order: ordered
+    #: (before its cmdlet) or done (after it, before the answer).
     at: str = ""
+    #: In which order of a process, from 1.
+    order: int = 1
+    #: A property of accounts that this version of the module does not have.
+    hidden: str = ""
     #: Error message of Connect-MicrosoftTeams; "" to connect.
     connect_error: str = ""
     #: .NET exception type of `connect_error`.
@@ -131,8 +150,10 @@ class ThrownError(Exception):
         status: int | None = None,
         body: str = "",
         headers: Mapping[str, str] | None = None,
+        error_id: str = "",
     ) -> None:
         super().__init__(message)
+        self.error_id = error_id
         self.message = message
         self.kinds = kinds
         self.status = status
@@ -162,6 +183,8 @@ class Session:
         self.imported = self.connected = False
         self.order = ""
         self.steps: list[Step] = []
+        self.orders = 0
+        self.ordered: Mapping[str, Any] = {}
 
     def note(self, what: str, **more: Any) -> None:
         line = json.dumps({"pid": os.getpid(), "what": what, **more}) + "\n"
@@ -176,7 +199,10 @@ class Session:
                 pass
             case _:
                 refuse(f"unexpected arguments: {arguments}")
-        if action not in ("submit", "status", "summaries") or not Path(script).is_file():
+        if (
+            action not in ("submit", "status", "summaries", "administer")
+            or not Path(script).is_file()
+        ):
             refuse(f"unexpected arguments: {arguments}")
         match rest:
             case [] if action != "submit":
@@ -263,6 +289,10 @@ class Session:
 
     def act(self, block: str) -> None:
         for step in self.block(block):
+            if ORDERS in step.path:
+                if self.action == "administer" and not self.orders:
+                    self.carry_out_orders()
+                continue
             if not all(self.is_entered(head) for head in step.path[1:]):
                 continue
             if step.kind == "throw":
@@ -343,6 +373,88 @@ class Session:
                 self.answer = [self.projected(step.path, each) for each in self.summaries()]
             case _:
                 pass
+
+    # -- orders -------------------------------------------------------------------------------------
+
+    def carry_out_orders(self) -> None:
+        inside = [
+            (step, step.path[step.path.index(ORDERS) + 1 :])
+            for step in self.block("try")
+            if ORDERS in step.path
+        ]
+        if not any(path == ("catch",) and step.name == "Get-Failure" for step, path in inside):
+            refuse("the script does not report the failure of an order")
+        for line in sys.stdin:
+            self.orders += 1
+            self.ordered = json.loads(line)
+            self.answer, call = None, self.ordered["call"]
+            steps = [step for step, path in inside if path[-1:] == (f"'{call}'",)]
+            if not line.isascii() or not any(step.name == call for step in steps):
+                refuse(f"no such order: {line}")
+            self.note("ordered", call=call)
+            try:
+                self.strike_order("ordered")
+                for step in steps:
+                    self.administer(step)
+                self.strike_order("done")
+                self.write({"event": "answered", "answer": self.answer})
+            except ThrownError as error:
+                self.write(self.failure(error))
+        self.answer = None
+
+    def strike_order(self, at: str) -> None:
+        if self.orders == self.config["order"]:
+            self.strike(at)
+
+    def administer(self, step: Step) -> None:
+        if step.kind != "command" or not step.name.partition("-")[2].startswith("Cs"):
+            return
+        given, order = dict(step.parameters), self.ordered
+        if given.pop("ErrorAction", "") != "Stop":
+            refuse("an error in the cmdlet would not stop the order")
+        kind = step.name.partition("-Cs")[2]
+        user = f"/Skype.Policy/users/{quote(str(order.get('account')), safe='')}/policies/{kind}"
+        match step.name.partition("-")[0], given:
+            case "Get", {"Identity": "$order .account"}:
+                self.read_account(step, str(order["account"]))
+            case "Get", {"Identity": "Global"}:
+                pass  # of `Get-Settings`
+            case "Get", {**rest} if not rest:
+                self.list_instances(step, kind)
+            case "Grant", {"Identity": "$order .account", "PolicyName": "$order .name"}:
+                name = f"Tag:{order['name']}" if order["name"] else None
+                self.call("PATCH", user, {"PolicyName": name})
+            case "New", {"Identity": "$order .name @ settings"}:
+                every = self.call("GET", f"/Skype.Policy/configurations/{kind}")
+                default = next(each for each in every if each["Identity"] == "Global")
+                settings = {name: default[name] for name in default if name in SETTINGS}
+                body = {**settings, **order["content"], "Identity": order["name"]}
+                self.call("POST", f"/Skype.Policy/configurations/{kind}", body)
+            case "Set", {"BulkSignIn": "$order .value"}:
+                path = f"/Skype.Policy/configurations/{kind}/configuration/Global"
+                self.call("PUT", path, {"BulkSignIn": order["value"]})
+            case _:
+                refuse(f"{step.name} is called with {given}")
+
+    def read_account(self, step: Step, account: str) -> None:
+        found = self.call("GET", f"/Teams.User/users/{quote(account, safe='')}")
+        self.answer = {
+            each.name: _property(each, "$user", found)
+            for each in self.steps
+            if each.kind == "entry" and each.path[: len(step.path)] == step.path
+        }
+        for policy in {"TeamsIPPhonePolicy", "TeamsCallingPolicy"} - {self.config["hidden"]}:
+            self.answer[policy] = (found[policy] or {}).get("Name")
+
+    def list_instances(self, step: Step, kind: str) -> None:
+        self.answer = [
+            {
+                each.name: _property(each, "$policy", row)
+                for each in self.steps
+                if each.kind == "entry" and each.path[: len(step.path)] == step.path
+            }
+            for row in self.call("GET", f"/Skype.Policy/configurations/{kind}")
+        ]
 
     def find_module(self, step: Step) -> None:
         commands = [
@@ -463,7 +575,7 @@ class Session:
         if status != 200:
             raise self.refusal(status, reason, text, headers)
         try:
-            return json.loads(text)
+            return json.loads(text) if text or method == "GET" else None
         except ValueError as error:
             raise ThrownError("Unexpected character '<'.", "ParserException") from error
 
@@ -478,7 +590,8 @@ class Session:
         except (ValueError, AttributeError):
             fields, message = {}, body
         if self.config["plain_errors"]:  # a model of the error with code and message
-            return ThrownError(f"[{fields.get('code')}] : {message}", "Exception")
+            name = "System.Exception,Microsoft.Teams.ConfigApi.Cmdlets"
+            return ThrownError(f"[{fields.get('code')}] : {message}", "Exception", error_id=name)
         family = "Request" if status < 500 else "Server"
         message = message or f"The server responded with a {family} Error, Status: {reason}"
         kind = "UndeclaredResponseException"
@@ -492,6 +605,7 @@ class Session:
             "stage": self.stage,
             "message": error.message,
             "kinds": list(error.kinds),
+            "errorId": error.error_id,
         }
         if error.status is not None:
             event |= {"status": error.status, "body": error.body}

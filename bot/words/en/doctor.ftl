@@ -34,6 +34,7 @@ check-graph-applications = Graph, reading: applications
 check-graph-units = Graph, reading: administrative units
 check-teams = Teams
 check-powershell = PowerShell
+check-mending = Mending with PowerShell
 
 checks-state-ok = Passed
 checks-state-failed = Failed
@@ -345,6 +346,15 @@ found-powershell-old = The MicrosoftTeams module { $module } needs PowerShell 7.
     .fix = Install PowerShell 7.2 or later.
 found-powershell-unclear = PowerShell did not report its version: { $message }
     .fix = Run pwsh on this host, as the account that runs Offhook, and read its output.
+
+found-mending = The cmdlets that a mend uses are there, and this identity can read { $policies ->
+        [one] the tenant's policy with them.
+       *[other] the tenant's { $policies } policies with them.
+    } Only a mend itself shows whether it may change them.
+found-mending-denied = This identity can't mend accounts: "{ $message }" Correlation ID: { $correlation }
+    .fix = It needs Teams Administrator or Teams Communications Administrator. If the message names a cmdlet, update the module, as the account that runs Offhook: Update-Module MicrosoftTeams
+found-mending-no-answer = The cmdlets that a mend uses give no usable answer: { $message }. Correlation ID: { $correlation }
+    .fix = Try again in a few minutes. If it keeps happening, give the correlation ID to Microsoft support.
 
 found-slow = No answer within { $seconds } seconds.
     .fix = Check this host's network and proxy. Then try again.

@@ -1,8 +1,8 @@
 # Mending: changing what the checks found wrong with accounts. Its card, messages and answers.
 
 mend-gone = I can't find this mend. It may have been deleted with its request.
-mend-off = Mending is turned off here: it needs account checks (OFFHOOK_PREFLIGHT) and the ConfigAPI (OFFHOOK_GATEWAY). Get script on the request's card returns the cmdlets instead.
-mend-turned-off = Mending was turned off since this was prepared. Nothing was changed. Ask whoever runs Offhook to turn it on again (OFFHOOK_PREFLIGHT, OFFHOOK_GATEWAY), or end the mend.
+mend-off = Mending is turned off here: it needs account checks (OFFHOOK_PREFLIGHT). Get script on the request's card returns the cmdlets instead.
+mend-turned-off = Mending was turned off since this was prepared. Nothing was changed. Ask whoever runs Offhook to turn it on again (OFFHOOK_PREFLIGHT), or end the mend.
 mend-nothing = The checks found nothing that can be mended.
 mend-too-many = At most { $limit } changes can be made at once. Split the file.
 mend-not-nameable = { $account } is not among the accounts that you can name here. Choose from the list on the card.

@@ -20,6 +20,7 @@ from bot.directory.graph import GraphDirectory
 from bot.doctor import Finding
 from bot.doctor.clients import GatewayAccess, Scopes
 from bot.doctor.run import Doctor
+from bot.gateway.administration import ConfigApiAdministration
 from bot.gateway.configapi import SCOPE as CONFIGAPI
 from bot.gateway.configapi import ConfigApiGateway
 from bot.identity.tokens import FixedToken, Tokens
@@ -140,7 +141,7 @@ async def make_harness(tmp_path: Path, migrated: Path) -> AsyncIterator[MakeHarn
                 Doctor(
                     settings, database, Scopes(CONFIGAPI, GRAPH, BOT), tokens, directory, TIMEOUT
                 ),
-                GatewayAccess(tokens, gateway, gateway),
+                GatewayAccess(tokens, gateway, gateway, ConfigApiAdministration(gateway)),
                 simulator,
                 methods,
                 min(read_timeout, TIMEOUT),

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from bot.doctor import FindingState
-from bot.doctor.powershell import versions
+from bot.doctor.powershell import mending, versions
 from bot.settings.values import Environment, Gateway
+from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from tests.integration.doctor.conftest import MakeHarness
 
 
@@ -67,6 +68,24 @@ async def test_check_runs_only_for_the_powershell_gateway(
 ) -> None:
     program = pwsh(tmp_path, "offhook-versions 7.6.1 7.7.0\n")
     opened = await make_harness(gateway=Gateway.POWERSHELL, pwsh=program)
-    assert (await opened.examine())["powershell"].state is FindingState.OK
+    found = await opened.examine()
+    assert found["powershell"].state is found["mending"].state is FindingState.OK
+    assert found["mending"].arguments["policies"] == 4
     assert opened.doctor.settings.environment is Environment.LOCAL
-    assert "powershell" not in await (await make_harness(pwsh=program)).examine()
+    other = await (await make_harness(pwsh=program)).examine()
+    assert not {"powershell", "mending"} & other.keys()
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (FaultKind.FORBIDDEN, "found-mending-denied"),
+        (FaultKind.SERVER_ERROR, "found-mending-no-answer"),
+    ],
+)
+async def test_mending_is_checked_with_reads(
+    make_harness: MakeHarness, kind: FaultKind, message: str
+) -> None:
+    denied = Scenario(faults=(Fault(call=Call.POLICIES, fault=kind, times=0),))
+    found = await mending((await make_harness(denied)).access.administrator)
+    assert (found.check, found.state, found.message) == ("mending", FindingState.FAILED, message)

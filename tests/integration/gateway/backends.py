@@ -17,8 +17,11 @@ from typing import TypeVar
 import aiohttp
 
 from bot.gateway import SipGateway
+from bot.gateway.administration import Administrator, ConfigApiAdministration
 from bot.gateway.configapi import ConfigApiGateway
 from bot.gateway.powershell import PowerShellGateway
+from bot.gateway.powershell_administration import PowerShellAdministrator
+from bot.gateway.pwsh import Pwsh
 from bot.identity.tokens import FixedToken
 from bot.simulator.scenario import Call, Scenario
 from bot.simulator.server import Simulator
@@ -32,6 +35,7 @@ Result = TypeVar("Result")
 @dataclass(frozen=True, slots=True)
 class SimulatedBackend:
     gateway: SipGateway
+    administrator: Administrator
     simulator: Simulator
 
     async def timed_out(self, clock: Clock, call: Call, work: Awaitable[Result]) -> Result:
@@ -58,7 +62,7 @@ async def configapi(scenario: Scenario) -> AsyncGenerator[SimulatedBackend, None
             read_timeout=TIMEOUT,
             pauses=(0.01, 0.02),
         )
-        yield SimulatedBackend(gateway, simulator)
+        yield SimulatedBackend(gateway, ConfigApiAdministration(gateway), simulator)
 
 
 @asynccontextmanager
@@ -66,14 +70,16 @@ async def powershell(scenario: Scenario) -> AsyncGenerator[SimulatedBackend, Non
     """The cmdlets, in a fake `pwsh` that acts out the script."""
     with tempfile.TemporaryDirectory() as folder:
         async with Simulator(scenario) as simulator:
+            pwsh = str(fake_pwsh.install(Path(folder), simulator.configapi_url))
             gateway = PowerShellGateway(
                 FixedToken(),
-                pwsh=str(fake_pwsh.install(Path(folder), simulator.configapi_url)),
+                pwsh=pwsh,
                 submit_timeout=TIMEOUT,
                 read_timeout=TIMEOUT,
                 pauses=(0.01, 0.02),
             )
-            yield SimulatedBackend(gateway, simulator)
+            administrator = PowerShellAdministrator(Pwsh(FixedToken(), program=pwsh))
+            yield SimulatedBackend(gateway, administrator, simulator)
 
 
 BACKENDS: Mapping[str, Backend] = MappingProxyType(

@@ -10,7 +10,6 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,34 +25,21 @@ from bot.gateway import (
     UnknownBatchError,
     UnreachableError,
 )
-from bot.gateway.powershell import GRAPH_SCOPE, SCRIPT, TEAMS_SCOPE, PowerShellGateway
+from bot.gateway.powershell import PowerShellGateway
 from bot.gateway.process import Process
+from bot.gateway.pwsh import GRAPH_SCOPE, SCRIPT, TEAMS_SCOPE
 from bot.gateway.transcript import Transcript
-from bot.identity.tokens import Tokens
 from bot.phones.region import Region
 from bot.signin.request import Phone
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
-from bot.simulator.server import Simulator
 from tests.support import fake_pwsh
 from tests.support.fake_pwsh import Behavior
+from tests.support.powershell_bench import GRAPH_TOKEN, TEAMS_TOKEN, Bench, lives
 from tests.support.powershell_script import Step, read
 from tests.support.waiting import PATIENCE, Clock
 
 BATCH = "7d0b1f9e-53a1-4c55-9d5c-0123456789ab"
 PHONES = [Phone("lobby@contoso.com", "00-04-F2-00-00-01", Region.EMEA)]
-GRAPH_TOKEN = "eyJ0eXAiOiJKV1QiLCJncmFwaA.eyJhdWQiOiJncmFwaA.c2lnbmF0dXJlLWdyYXBo"
-TEAMS_TOKEN = "eyJ0eXAiOiJKV1QiLCJ0ZWFtcw.eyJhdWQiOiJ0ZWFtcw.c2lnbmF0dXJlLXRlYW1z"
-
-
-class TwoTokens:
-    """One token per resource; records the calls."""
-
-    def __init__(self) -> None:
-        self.calls: list[tuple[str, bool]] = []
-
-    async def token(self, scope: str, *, refresh: bool = False) -> str:
-        self.calls.append((scope, refresh))
-        return {GRAPH_SCOPE: GRAPH_TOKEN, TEAMS_SCOPE: TEAMS_TOKEN}[scope]
 
 
 class NoTokens:
@@ -62,85 +48,6 @@ class NoTokens:
 
     async def token(self, scope: str, *, refresh: bool = False) -> str:
         raise self.error
-
-
-class Bench:
-    """A gateway in front of a fake `pwsh` in front of a simulator."""
-
-    def __init__(self, simulator: Simulator, folder: Path) -> None:
-        self.simulator = simulator
-        self.folder = folder
-        self.tokens = TwoTokens()
-
-    def gateway(
-        self,
-        behavior: Behavior | None = None,
-        *,
-        tokens: Tokens | None = None,
-        at_once: int = 2,
-    ) -> PowerShellGateway:
-        launcher = fake_pwsh.install(self.folder, self.simulator.configapi_url, behavior)
-        return PowerShellGateway(
-            tokens or self.tokens,
-            pwsh=str(launcher),
-            submit_timeout=PATIENCE,
-            read_timeout=PATIENCE,
-            slots=asyncio.Semaphore(at_once),
-            pauses=(),
-        )
-
-    @property
-    def runs(self) -> list[dict[str, Any]]:
-        return fake_pwsh.runs(self.folder)
-
-    def did(self) -> list[str]:
-        return [run["what"] for run in self.runs]
-
-    async def until(self, what: str, times: int = 1) -> dict[str, Any]:
-        """Wait until processes have noted `what` that many times. Returns the newest note."""
-        async with asyncio.timeout(PATIENCE):
-            while len(found := [run for run in self.runs if run["what"] == what]) < times:
-                await asyncio.sleep(0.01)
-        return found[-1]
-
-    async def nothing_left(self) -> None:
-        """Wait until no process is left, and assert that no temporary folder is."""
-        async with asyncio.timeout(PATIENCE):
-            while any(
-                _lives(run[name]) for run in self.runs for name in ("pid", "child") if name in run
-            ):
-                await asyncio.sleep(0.01)
-        assert not list(self.temporary.glob("offhook-*"))
-
-    @property
-    def temporary(self) -> Path:
-        return Path(tempfile.gettempdir())
-
-
-def _lives(pid: int) -> bool:
-    """Whether the process exists and is not a zombie."""
-    try:
-        return ") Z " not in Path(f"/proc/{pid}/stat").read_text("utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
-@pytest.fixture
-def scenario() -> Scenario:
-    return Scenario(batch_seconds=0)
-
-
-@pytest.fixture
-async def bench(
-    scenario: Scenario, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> AsyncGenerator[Bench]:
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    async with Simulator(scenario) as simulator:
-        bench = Bench(simulator, tmp_path)
-        yield bench
-        await bench.nothing_left()
 
 
 async def submitted(gateway: PowerShellGateway) -> str:
@@ -163,7 +70,10 @@ def test_script_checks_connects_reports_then_calls(script: list[Step]) -> None:
     order = [
         step.name
         for step in script
-        if step.kind == "command" and step.path[:1] == ("try",) and step.name != "Get-Text"
+        if step.kind == "command"
+        and step.path[:1] == ("try",)
+        and step.name != "Get-Text"
+        and fake_pwsh.ORDERS not in step.path
     ]
     assert order == [
         *("Get-Module", "Sort-Object", "Select-Object", "Import-Module"),
@@ -174,7 +84,11 @@ def test_script_checks_connects_reports_then_calls(script: list[Step]) -> None:
         "Get-CsSdgBulkSignInRequestsSummary",
         "Write-Event",
     ]
-    throws = [step.path[-1] for step in script if step.kind == "throw"]
+    throws = [
+        step.path[-1]
+        for step in script
+        if step.kind == "throw" and fake_pwsh.ORDERS not in step.path
+    ]
     assert throws == [
         "if $null -eq $module",
         "if $module .Version -lt [ version ] '5.6.0'",
@@ -420,7 +334,7 @@ async def test_process_and_children_are_killed_on_timeout(
     with pytest.raises(GatewayError, match="took too long") as raised:
         await submit
     assert type(raised.value) is of_submit
-    assert not any(_lives(run["pid"]) for run in bench.runs)
+    assert not any(lives(run["pid"]) for run in bench.runs)
     await bench.nothing_left()
 
 
@@ -542,7 +456,7 @@ async def killed_while_submitting(bench: Bench, behavior: Behavior) -> AsyncGene
     )
     try:
         await bench.until("hanging")
-        assert _lives(bench.runs[0]["pid"])
+        assert lives(bench.runs[0]["pid"])
     finally:
         process.kill()
         await process.wait()

@@ -93,6 +93,22 @@ async def test_grant_refused_after_a_lost_answer_can_be_undone(
     assert await run(database, mend, teams) == [ChangeState.UNSHOWN]
 
 
+async def test_pass_goes_on_after_accounts_without_an_answer(database: Database) -> None:
+    teams = Teams()
+    mend = await approved(database, phones=9)
+    teams.reads = [UnavailableError("no answer")] * 2
+    states = await run(database, mend, teams)
+    assert sorted(states) == [ChangeState.APPLIED] * 7 + [ChangeState.PLANNED] * 2
+
+
+async def test_pass_ends_when_nothing_is_answered(database: Database) -> None:
+    teams = Teams()
+    mend = await approved(database, phones=9)
+    teams.grants = [UnavailableError("no answer")] * 9
+    await run(database, mend, teams)
+    assert 3 <= teams.granted < 9
+
+
 async def test_account_that_somebody_changed_after_a_lost_answer_is_not_overwritten(
     database: Database,
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import select, text, update
 
+from bot.lifecycle import asking
 from bot.lifecycle import requests as lifecycle
 from bot.lifecycle import starts as release
 from bot.signin.batch import BatchState
@@ -85,7 +86,7 @@ async def test_approver_is_asked_about_what_was_not_started_at_the_backup(
     scheduled, checking = await jobs.draft(database, 2), await jobs.draft(database, 2, first=2)
     for request_id, at in ((scheduled, Start(start, "UTC", "")), (checking, None)):
         async with database.write() as tx:
-            await lifecycle.request_approval(
+            await asking.request_approval(
                 tx,
                 jobs.NOTIFY,
                 await _loaded(tx, request_id),

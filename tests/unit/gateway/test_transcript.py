@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.gateway import AccessDeniedError, GatewayError, ThrottledError, UnavailableError
+from bot.gateway import (
+    AccessDeniedError,
+    ChangeRefusedError,
+    GatewayError,
+    ThrottledError,
+    UnavailableError,
+)
 from bot.gateway.failure import Failure
 from bot.gateway.transcript import Transcript
 
@@ -149,3 +155,49 @@ def test_transcript_keeps_the_first_result() -> None:
         {"event": "answered", "answer": [1]}, {"event": "failed", "message": "No"}
     )
     assert (result.output, result.failure) == (b"[1]", None)
+
+
+CODE = "ClientError,Microsoft.Teams.ConfigApi.Cmdlets.GrantCsTeamsCallingPolicy"
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        # As people quote them in issues of MicrosoftDocs/office-docs-powershell.
+        ({"message": "User can't be granted this policy"}, ChangeRefusedError),
+        ({"message": "Invalid input parameters forest", "errorId": CODE}, ChangeRefusedError),
+        ({"message": '[ClientError] : "Idont exist" not found'}, ChangeRefusedError),
+        (
+            {"message": "[ClientError] : The user was not provisioned successfully."},
+            ChangeRefusedError,
+        ),
+        ({"message": "User does not exist"}, ChangeRefusedError),
+        ({"message": "Bad request", "status": 400}, ChangeRefusedError),
+        ({"message": "[Forbidden] : Access Denied.", "errorId": CODE}, AccessDeniedError),
+        ({"message": "[ClientError] : Too many requests"}, ThrottledError),
+        ({"message": "slow down", "status": 429}, ThrottledError),
+        ({"message": "Something broke"}, UnavailableError),
+        ({"message": "[InternalServerError] : not now"}, UnavailableError),
+        ({"message": "Name not found", "kinds": ["SocketException"]}, UnavailableError),
+        (
+            {"message": "The term is not recognized", "kinds": ["CommandNotFoundException"]},
+            AccessDeniedError,
+        ),
+    ],
+)
+def test_only_a_refusal_says_that_an_order_changed_nothing(
+    fields: dict[str, Any], error: type[GatewayError]
+) -> None:
+    result = transcript_of({"event": "failed", "stage": "asking", **fields})
+    assert type(result.error_after_call(Failure.of_change)) is error
+
+
+def test_next_transcript_of_a_process_knows_its_mark_and_secrets() -> None:
+    first = transcript_of({"event": "answered", "answer": 1})
+    following = first.following()
+    assert not following.finished
+    failed = {"event": "failed", "stage": "asking", "message": f"no {SECRET}"}
+    following.feed(f"{MARK} {json.dumps(failed)}\n".encode())
+    assert following.failure is not None
+    assert SECRET not in following.failure.message
+    assert first.failure is None
