@@ -324,10 +324,11 @@ async def _with_voters(
     """What the policy looks at, with everybody who voted before looked up again."""
     facts = await facts_of(context, turn, request)
     voters = {
-        vote.person.object_id: stand_in.about(
+        vote.person.object_id: stand_in.as_voter(
             turn.policy,
             await context.roles.look_up(vote.person, request.tenant_id, turn.policy),
             facts,
+            vote.person,
         )
         for vote in facts.votes
     }
