@@ -53,7 +53,6 @@ from bot.signin.policy.evaluator import (
 )
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.request import MAX_TICKET, RequestState
-from bot.signin.schedule import NOTICE
 from bot.signin.shown import MAX_CHARS, Aspect, changed
 from bot.signin.snapshot import MAX_NAMED
 from bot.store import account_checks, policy_facts, requests, shown
@@ -354,9 +353,7 @@ async def _vote(
         outcome = await delegations.acquire(delegation.principal(turn), turn.proof)
         lacks_roles = isinstance(outcome, DelegationDenied) and outcome.reason == "roles"
         if isinstance(outcome, ApproverTokens):
-            # A delegation is not kept for hours: an approver signs in for the start.
-            soon = request.run_at is None or request.run_at <= context.clock() + NOTICE
-            tokens = outcome if soon else None
+            tokens = outcome if delegation.starts_soon(context, request) else None
         elif not (several and lacks_roles):
             await delegation.audit_denied(context, turn, Verb.APPROVE, request, outcome)
             return delegation.answer(context, outcome)

@@ -16,6 +16,7 @@ from bot.commands.context import (
 )
 from bot.commands.inputs import MAX_TEXT, Inputs
 from bot.identity.delegations import ApproverTokens
+from bot.identity.step_up import StepUp
 from bot.lifecycle import break_glass as lifecycle
 from bot.lifecycle.requests import DigestMismatchError
 from bot.signin import acknowledgment
@@ -40,12 +41,14 @@ async def use(context: Context, turn: Turn, request: Request, inputs: Inputs) ->
     if answer := _incomplete(context, request, inputs):
         return answer
     tokens: ApproverTokens | None = None
+    step_up: StepUp | None = None
     if context.delegations is not None:
         outcome = await context.delegations.acquire(delegation.principal(turn), turn.proof)
         if not isinstance(outcome, ApproverTokens):
             await delegation.audit_denied(context, turn, Verb.BREAK_GLASS, request, outcome)
             return delegation.answer(context, outcome)
-        tokens = outcome
+        step_up = outcome.step_up
+        tokens = outcome if delegation.starts_soon(context, request) else None
     now = context.clock()
     try:
         async with context.database.write() as tx:
@@ -58,7 +61,8 @@ async def use(context: Context, turn: Turn, request: Request, inputs: Inputs) ->
                 ticket=inputs.text("ticket", MAX_TICKET),
                 actor=turn.own,
                 now=now,
-                delegation_until=delegation.vouched_until(context, now),
+                delegation_until=delegation.vouched_until(context, now) if tokens else None,
+                step_up=step_up,
                 digests=context.digests,
                 check_accounts=context.rules.check_accounts,
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, tzinfo
 
+from bot.identity.step_up import StepUp
 from bot.lifecycle import requests as request_lifecycle
 from bot.lifecycle.notifications import Notifications
 from bot.signin.digest import UNKEYED, Digests
@@ -31,13 +32,15 @@ async def use(
     actor: Actor,
     now: datetime,
     delegation_until: datetime | None = None,
+    step_up: StepUp | None = None,
     digests: Digests = UNKEYED,
     check_accounts: bool = False,
 ) -> bool | Decision:
     """waiting -> running, approved by its requester alone, whatever stages the policy has for it; its review
     is open from now on.
 
-    Returns the decision if the policy denies it by now. Further arguments, results and errors are those of
+    `step_up`: what the requester's sign-in proved, if that was asked. Returns the decision if the policy
+    denies it by now. Further arguments, results and errors are those of
     `requests.approve`: what else stops an approval stops this.
     """
     await locks.approvals(tx, request.tenant_id)
@@ -61,7 +64,7 @@ async def use(
         delegation_until=delegation_until,
         digests=digests,
         check_accounts=check_accounts,
-        trail=decision.trail,
+        trail=decision.trail | ({"step_up": step_up.detail} if step_up else {}),
         break_glass=True,
     ):
         return False
