@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bot.commands.context import Context, Turn, say, show
+from bot.lifecycle import looks
 from bot.signin.history import NO_FILTER, HistoryFilter, Unreadable, parse
 from bot.signin.policy.decision import Ruling
 from bot.signin.policy.evaluator import may_see_all
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
-from bot.store import audit
 from bot.store.history import find
 from cards import static
 
@@ -48,12 +48,11 @@ async def list_requests(
     else:
         rendered = static.history(context.words, found, asked)
     async with context.database.write() as tx:
-        await audit.record(
+        await looks.record_list(
             tx,
-            None,
-            "list read",
-            context.clock(),
-            turn.actor.person,
+            actor=turn.actor.person,
+            now=context.clock(),
+            own_only=not sees_all.allowed,
             what="status" if states == OPEN_STATES else "history",
             tenant=turn.conversation.tenant_id,
             requests=[line.id for line in found.lines],
