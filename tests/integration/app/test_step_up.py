@@ -203,7 +203,11 @@ async def test_break_glass_needs_it_and_keeps_no_delegation_for_a_later_start(
     )
     card = await bot.submit_file(phones_csv(2))
     later = datetime.now(UTC) + timedelta(days=2)
-    start = {"run_at": f"{later:%Y-%m-%d}", "run_at_time": "12:00", "run_at_zone": "UTC"}
+    start: dict[str, Any] = {
+        "run_at": f"{later:%Y-%m-%d}",
+        "run_at_time": "12:00",
+        "run_at_zone": "UTC",
+    }
     await bot.request_approval(card, **start)
     await bot.wait_for(lambda posted: posted is card and has_button(posted, "break_glass"))
     form = {"reason": "All lobby phones are down", "ticket": "INC0042", "passwords": 2}
