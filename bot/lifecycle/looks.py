@@ -20,7 +20,6 @@ from bot.store.requests import Request
 MAX_FILTERS = 20
 MAX_A_MINUTE = 10
 _MINUTE = timedelta(minutes=1)
-_LIST = "list read"
 
 
 async def is_new(tx: Transaction, request: Request, phones: PhoneFilter, *, actor: Person) -> bool:
@@ -56,12 +55,12 @@ async def record_list(
     """`actor` is shown a list of requests. `own_only`: who sees no others; over the limit, that is not
     recorded."""
     if own_only:
-        before = await audit.count_since(tx, actor, _LIST, now - _MINUTE)
+        before = await audit.count_since(tx, actor, "list read", now - _MINUTE)
         if before >= MAX_A_MINUTE:
             return
         if before == MAX_A_MINUTE - 1:
             detail["last_this_minute"] = True
-    await audit.record(tx, None, _LIST, now, actor, **detail)
+    await audit.record(tx, None, "list read", now, actor, **detail)
 
 
 async def _before(tx: Transaction, request: Request, actor: Person) -> list[str]:
