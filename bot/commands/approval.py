@@ -151,7 +151,7 @@ async def _checking(context: Context, request: Request) -> bool:
 
 
 async def _warn_if_unsatisfiable(context: Context, turn: Turn, request_id: str) -> None:
-    """Say at once that too few people can approve, as far as that can be told."""
+    """Say at once that too few people can approve, as far as that can be told in time for a click."""
     policy = turn.policy
     if not policy.rules:
         return
@@ -161,7 +161,11 @@ async def _warn_if_unsatisfiable(context: Context, turn: Turn, request_id: str) 
     if facts is None:
         return
     stages = policy.stages_for(facts.traits)
-    people = [await context.roles.people(stage.of) for stage in stages]
+    try:
+        async with asyncio.timeout(_DIRECTORY_SECONDS):
+            people = [await context.roles.people(stage.of) for stage in stages]
+    except TimeoutError:  # large groups, which have people enough, take several pages each
+        return
     lacking = quorum.unmeetable(policy, facts, stages, people)
     if lacking:
         wanted = wanted_text(context.words, lacking)
@@ -332,10 +336,11 @@ async def _with_voters(
     """What the policy looks at, with everybody who voted before looked up again."""
     facts = await facts_of(context, turn, request)
     voters = {
-        vote.person.object_id: stand_in.about(
+        vote.person.object_id: stand_in.as_voter(
             turn.policy,
             await context.roles.look_up(vote.person, request.tenant_id, turn.policy),
             facts,
+            vote.person,
         )
         for vote in facts.votes
     }

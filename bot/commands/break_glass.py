@@ -16,6 +16,7 @@ from bot.commands.context import (
 )
 from bot.commands.inputs import MAX_TEXT, Inputs
 from bot.identity.delegations import ApproverTokens
+from bot.identity.step_up import StepUp
 from bot.lifecycle import break_glass as lifecycle
 from bot.lifecycle.approvals import trail_of
 from bot.lifecycle.requests import DigestMismatchError
@@ -42,11 +43,13 @@ async def use(context: Context, turn: Turn, request: Request, inputs: Inputs) ->
     if answer := _incomplete(context, request, inputs):
         return answer
     tokens: ApproverTokens | None = None
+    step_up: StepUp | None = None
     if context.delegations is not None:
         outcome = await context.delegations.acquire(delegation.principal(turn), turn.proof)
         if not isinstance(outcome, ApproverTokens):
             await delegation.audit_denied(context, turn, Verb.BREAK_GLASS, request, outcome)
             return delegation.answer(context, outcome)
+        step_up = outcome.step_up
         tokens = outcome if delegation.starts_soon(context, request) else None
     now = context.clock()
     until = delegation.vouched_until(context, now) if tokens else None
@@ -64,9 +67,7 @@ async def use(context: Context, turn: Turn, request: Request, inputs: Inputs) ->
                 delegation_until=until,
                 digests=context.digests,
                 check_accounts=context.rules.check_accounts,
-                trail=trail_of(
-                    tokens.step_up if tokens else None, kept(inputs.text("shown", MAX_CHARS))
-                ),
+                trail=trail_of(step_up, kept(inputs.text("shown", MAX_CHARS))),
             )
     except DigestMismatchError:
         return await approval.digest_changed(context, turn, Verb.BREAK_GLASS, request, "rows")

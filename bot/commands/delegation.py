@@ -137,7 +137,8 @@ async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) ->
     decision = may_delegate(turn.policy, turn.actor, await facts_of(context, turn, request))
     if not decision.allowed:
         return await denied_click(context, turn, Verb.SIGN_IN, request, decision)
-    if context.delegations is None or _too_early(context, request):
+    too_early = request.hold is Hold.SCHEDULED and not starts_soon(context, request)
+    if context.delegations is None or too_early:
         return SHOW_CARD
     outcome = await context.delegations.acquire(principal(turn), turn.proof)
     if not isinstance(outcome, ApproverTokens):
@@ -148,13 +149,8 @@ async def delegate(context: Context, turn: Turn, request: Request, _: Inputs) ->
     return SHOW_CARD
 
 
-def _too_early(context: Context, request: Request) -> bool:
-    """Whether a start is so far away that its delegation would be kept for hours."""
-    return request.hold is Hold.SCHEDULED and not starts_soon(context, request)
-
-
 def starts_soon(context: Context, request: Request) -> bool:
-    """Whether a delegation is kept until it starts: for a later start, an approver signs in then."""
+    """Whether a delegation for it would not be kept for hours: somebody signs in for the start then."""
     return request.run_at is None or request.run_at <= context.clock() + NOTICE
 
 

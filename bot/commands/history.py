@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from bot.commands.context import Context, Turn, say, show
+from bot.lifecycle import looks
 from bot.signin.history import NO_FILTER, HistoryFilter, Unreadable, parse
 from bot.signin.policy.decision import Ruling
 from bot.signin.policy.sight import sight
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
-from bot.store import audit
 from bot.store.history import find
 from cards import static
 
@@ -53,12 +53,11 @@ async def list_requests(
     else:
         rendered = static.history(context.words, found, asked)
     async with context.database.write() as tx:
-        await audit.record(
+        await looks.record_list(
             tx,
-            None,
-            "list read",
-            context.clock(),
-            turn.actor.person,
+            actor=turn.actor.person,
+            now=context.clock(),
+            own_only=not seen.decision.allowed,
             what="status" if states == OPEN_STATES else "history",
             tenant=turn.conversation.tenant_id,
             requests=[line.id for line in found.lines],

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import structlog
 
-from bot.commands import delegation
+from bot.commands import delegation, scheduling
 from bot.commands.context import SHOW_CARD, ClickAnswer, Context, Turn, denied_click, facts_of
 from bot.commands.inputs import Inputs
 from bot.lifecycle import holds
@@ -54,7 +54,8 @@ async def check_accounts(
 async def _refused(
     context: Context, turn: Turn, verb: Verb, request: Request, inputs: Inputs
 ) -> ClickAnswer | None:
-    """The answer if the click has no effect: it is denied, it came too late, or a sign-in comes first."""
+    """The answer if the click has no effect: it is denied, it came too late, change windows or a freeze
+    let nothing start now, or a sign-in comes first."""
     decision = may_release(turn.policy, turn.actor, await facts_of(context, turn, request))
     if not decision.allowed:
         return await denied_click(context, turn, verb, request, decision)
@@ -62,4 +63,6 @@ async def _refused(
     outdated = inputs.number("version", 0) < request.hold_version
     if request.hold is not Hold.HELD or outdated:
         return SHOW_CARD
+    if answer := await scheduling.outside_window(context, turn, verb, request, context.clock()):
+        return answer
     return await delegation.renew(context, turn, verb, request)

@@ -17,7 +17,7 @@ from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import EVERYONE, Group, Policy
 from bot.signin.policy.roles import own_approver
 from bot.signin.request import Person
-from bot.signin.stand_in import about
+from bot.signin.stand_in import as_voter
 from bot.store.requests import Request
 
 _CACHE_SECONDS = 60.0  # short, so that removal from a group takes effect soon
@@ -96,7 +96,7 @@ class Roles:
         if request.approver is not None:
             people.setdefault(request.approver.object_id, request.approver)
         return [
-            about(policy, await self.look_up(each, request.tenant_id, policy), facts)
+            as_voter(policy, await self.look_up(each, request.tenant_id, policy), facts, each)
             for each in people.values()
         ]
 

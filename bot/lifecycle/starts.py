@@ -38,7 +38,7 @@ async def always_open(_tx: Transaction, _request: Request, _at: datetime) -> Ope
 
 
 def windows_of(policy: Callable[[], Policy], words: Words) -> ChangeWindow:
-    """The change windows and freezes of the policy in force."""
+    """The change windows and freezes of the policy in force. Break-glass passes over windows."""
 
     async def window(tx: Transaction, request: Request, at: datetime) -> Opening:
         in_force = policy()

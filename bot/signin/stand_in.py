@@ -16,6 +16,7 @@ from bot.signin.policy.decision import DenialReason, Ruling
 from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import Policy
 from bot.signin.policy.roles import own_approver
+from bot.signin.request import Person
 
 LONGEST = timedelta(days=30)
 _ORDER = (Ruling.YES, Ruling.CANNOT_TELL, Ruling.NO)
@@ -100,3 +101,16 @@ def about(policy: Policy, actor: Actor, request: RequestFacts) -> Actor:
             return replace(actor, person=person, unsure=True)
         case Ruling.NO:  # they may do what every approver may
             return replace(actor, person=person)
+
+
+def as_voter(policy: Policy, actor: Actor, request: RequestFacts, voter: Person) -> Actor:
+    """The actor with their role in one request, who voted as `voter`: for the same approver or for nobody.
+
+    A vote does not move to another approver, and stays that approver's even if its giver needs nobody's
+    place any more: otherwise two people could vote for the same one.
+    """
+    approver = voter.stands_in_for
+    given_for = "" if approver is None else approver.object_id
+    same = tuple(each for each in actor.stands_in_for if each.person.object_id == given_for)
+    now = about(policy, replace(actor, stands_in_for=same), request)
+    return replace(now, voted_for=approver)

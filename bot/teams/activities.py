@@ -113,8 +113,9 @@ class Activity(_Part):
 
     @property
     def tenant_id(self) -> str:
-        """In lower case; "" if the activity names no tenant."""
-        return (self.channel_data.tenant.id or self.conversation.tenant_id).lower()
+        """In lower case; "" if the activity names no tenant, or two that differ."""
+        named = {self.channel_data.tenant.id.lower(), self.conversation.tenant_id.lower()} - {""}
+        return named.pop() if len(named) == 1 else ""
 
     @property
     def zone(self) -> str:

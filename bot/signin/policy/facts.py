@@ -30,6 +30,8 @@ class Actor:
     #: why nothing is lent to a stand-in in the request at hand
     not_lent: DenialReason | None = None
     guest: Ruling = Ruling.NO  #: of the tenant; looked up only if the policy asks about guests
+    #: of a voter: the approver for whom the vote was given, whatever their role is by now
+    voted_for: Person | None = None
 
     @property
     def approving(self) -> Actor:
@@ -39,9 +41,8 @@ class Actor:
     @property
     def voices(self) -> frozenset[str]:
         """Object IDs of those who have their say when this one approves, and who do not have it twice."""
-        approver = self.person.stands_in_for
-        own = frozenset({self.person.object_id})
-        return own if approver is None else own | {approver.object_id}
+        people = (self.person, self.person.stands_in_for, self.voted_for)
+        return frozenset(each.object_id for each in people if each is not None)
 
     def among(self, groups: Iterable[Group]) -> Ruling:
         """Whether they are among these people."""

@@ -8,6 +8,7 @@ that cannot take long.
 from __future__ import annotations
 
 import re
+from math import factorial
 
 from bot.signin.request import MAX_TICKET
 
@@ -16,6 +17,7 @@ _CHARACTER = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]", re.DOTALL)
 _REPEATED_GROUP = re.compile(r"\)\s*[*+{]")
 _REPEATS = re.compile(r"[*+]|\{\d*,\d*\}")
 _CHOICES = re.compile(r"[?|]")
+_FREE_SPACING = re.compile(r"\(\?[A-Za-z-]*x")
 _MOST_REPEATS = 4
 
 
@@ -27,17 +29,25 @@ def compiled(text: str) -> re.Pattern[str]:
         pattern = re.compile(text)
     except (re.error, RecursionError) as error:
         raise ValueError(f"this is no regular expression: {error}") from None
-    plain = _CHARACTER.sub("x", text).replace("(?", "(")
+    plain = _CHARACTER.sub("-", text)
+    if _FREE_SPACING.search(plain):
+        raise ValueError("write it without (?x): spaces and comments hide what is repeated")
+    plain = plain.replace("(?", "(")
     if _REPEATED_GROUP.search(plain):
         raise ValueError("repeat characters, as in [0-9]+, and no groups: that can take too long")
-    # Each repetition can end anywhere in a word, each choice has two ways.
-    ways = MAX_TICKET ** len(_REPEATS.findall(plain)) * 2 ** len(_CHOICES.findall(plain))
-    if ways > MAX_TICKET**_MOST_REPEATS:
+    # Repetitions end anywhere in a word, one after the other, as does what is before the expression; each
+    # choice has two ways.
+    ends = len(_REPEATS.findall(plain)) + (not text.startswith(("^", r"\A")))
+    if _ways(ends) * 2 ** len(_CHOICES.findall(plain)) > _ways(_MOST_REPEATS):
         raise ValueError(
-            f"use at most {_MOST_REPEATS} of *, + and {{1,2}}, and fewer with ? and |: it can take "
-            "too long"
+            f"use at most {_MOST_REPEATS} of *, + and {{1,2}} after a ^, and fewer with ? and | or "
+            "without ^: it can take too long"
         )
     return pattern
+
+
+def _ways(ends: int) -> int:
+    return MAX_TICKET**ends // factorial(ends)
 
 
 def named(pattern: re.Pattern[str], ticket: str, reason: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import cast
 
 import pytest
 
+from bot.commands import approval as approval_commands
+from bot.directory.graph import GraphDirectory
 from bot.signin.policy.problem import PolicyError
 from bot.simulator.client import TENANT, Chat, button, texts
 from bot.simulator.connector import Posted
@@ -114,6 +117,19 @@ async def test_need_that_cannot_be_met_is_said_at_once(make_bot: MakeBot, tmp_pa
     await bot.submit_for_approval(phones_csv(1))
     message = await bot.wait_for_text("Nobody can complete the approval of request")
     assert "it needs 2 of netops, 1 of soc" in text_of(message)
+
+
+async def test_nobody_waits_for_groups_that_take_long_to_list(
+    make_bot: MakeBot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def members(_: GraphDirectory, group_id: str) -> frozenset[str] | None:
+        await asyncio.Event().wait()
+        raise AssertionError(group_id)
+
+    monkeypatch.setattr(GraphDirectory, "members", members)
+    monkeypatch.setattr(approval_commands, "_DIRECTORY_SECONDS", 0.01)
+    bot = await start(make_bot, tmp_path, HEAD + STAGES)
+    await bot.submit_for_approval(phones_csv(1))
 
 
 async def test_voter_who_left_the_group_does_not_count_at_the_last_vote(

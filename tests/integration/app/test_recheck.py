@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from bot.simulator.connector import Posted
 from bot.simulator.scenario import Call, Fault, FaultKind
 from bot.simulator.tenant import PERMISSIONS, Account, GraphApi
 from tests.integration.app.conftest import MakeBot
+from tests.integration.app.test_overlap import audited
 from tests.integration.app.test_preflight import checked, submitted, tenant
 from tests.support.running_bot import (
     ADELE,
@@ -25,7 +27,7 @@ from tests.support.running_bot import (
     request_id_of,
     text_of,
 )
-from tests.support.waiting import PATIENCE
+from tests.support.waiting import PATIENCE, until
 
 FIRST, SECOND, THIRD = (f"lobby{n}@contoso.com" for n in range(3))
 DISABLED = Account(enabled=False)
@@ -105,6 +107,26 @@ async def test_account_changed_since_its_check_stops_the_request_until_it_is_lef
     results = await bot.wait_for_results(since=since)
     assert submitted(bot) == [SECOND, THIRD]
     assert "Left out by an approver" in text_of(results)
+
+
+async def test_nobody_releases_it_in_a_freeze(make_bot: MakeBot, tmp_path: Path) -> None:
+    path = tmp_path / "policy.toml"
+    head = f'requesters = ["*"]\napprovers = ["{MEGAN.object_id}"]\n'
+    path.write_text(head)
+    bot = await make_bot(gateway=tenant({}), preflight="on", policy=path)
+    card = await stopped(bot)
+    freeze = "[[freeze]]\nfrom = 2020-01-01T00:00:00Z\nto = 9990-01-01T00:00:00Z\n"
+    path.write_text(head + freeze)
+    await until(lambda: len(audited(bot, "policy loaded")) == 2)
+    for verb in ("continue_without", "check_accounts"):
+        answer = await bot.click(MEGAN, card, verb)
+        assert answer.text.startswith("The request can't start then. Your organization's change")
+    assert bot.gateway.configapi.submits == []
+    path.write_text(head)
+    await until(lambda: len(audited(bot, "policy loaded")) == 3)
+    since = bot.now
+    await bot.click(MEGAN, card, "continue_without")
+    await bot.wait_for_results(since=since)
 
 
 async def test_fresh_and_known_accounts_are_not_checked_again(make_bot: MakeBot) -> None:

@@ -4,6 +4,7 @@ context."""
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,6 +31,7 @@ from tests.support.running_bot import (
     MEGAN,
     Answer,
     RunningBot,
+    has_button,
     phones_csv,
     text_of,
 )
@@ -213,6 +215,31 @@ async def test_mend_needs_it(make_bot: MakeBot) -> None:
     await bot.wait_for_text("were checked again", since=since)
     [step_up] = step_ups(bot, "mend approved")
     assert_recent(step_up)
+
+
+async def test_break_glass_needs_it_and_keeps_no_delegation_for_a_later_start(
+    make_bot: MakeBot,
+) -> None:
+    bot = await make_bot(
+        gateway=Scenario(**SCENARIO), as_approver=True, step_up="c1", break_glass=(ALEX.object_id,)
+    )
+    card = await bot.submit_file(phones_csv(2))
+    later = datetime.now(UTC) + timedelta(days=2)
+    start: dict[str, Any] = {
+        "run_at": f"{later:%Y-%m-%d}",
+        "run_at_time": "12:00",
+        "run_at_zone": "UTC",
+    }
+    await bot.request_approval(card, **start)
+    await bot.wait_for(lambda posted: posted is card and has_button(posted, "break_glass"))
+    form = {"reason": "All lobby phones are down", "ticket": "INC0042", "passwords": 2}
+    answer = await click(bot, ALEX, card, "break_glass", form, **sso(bot, ALEX))
+    assert asks_for_step_up(signing_in(answer))
+    assert audited(bot, "break-glass used") == []
+    await click(bot, ALEX, card, "break_glass", form, **code(bot, ALEX, "c1"))
+    [(_, _, approved)] = audited(bot, "approved")
+    assert_recent(cast(dict[str, Any], approved).get("step_up"))
+    assert "delegated" not in approved
 
 
 async def test_release_of_a_hold_needs_it_of_whoever_clicks(make_bot: MakeBot) -> None:

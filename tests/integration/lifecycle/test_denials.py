@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.lifecycle import denials
+from bot.lifecycle import denials, looks
 from bot.signin.policy.facts import Actor
 from bot.signin.request import Person
 from bot.store.database import Database
@@ -42,6 +42,28 @@ async def test_denials_are_recorded_up_to_the_limit_for_each_person_and_minute(
     assert last["detail"] == {**first["detail"], "last_this_minute": True}
     assert elsewhere["detail"]["tenant"] == "another-tenant"
     assert (file["request_id"], file["detail"]["what"]) == (None, "file")
+
+
+async def test_only_lists_of_ones_own_requests_are_left_out_over_the_limit(
+    database: Database,
+) -> None:
+    """Anybody can read those, as often as they like; who may see others' requests leaves no gap."""
+    mallory, now = Person("mallory", "Mallory"), jobs.utc_now()
+    for own_only, actor in ((True, mallory), (False, jobs.ADMIN)):
+        for _ in range(looks.MAX_A_MINUTE + 5):
+            async with database.write() as tx:
+                await looks.record_list(tx, actor=actor, now=now, own_only=own_only, what="status")
+    found = [event["actor_id"] for event in (await rows.dump(database))["events"]]
+    assert found.count("mallory") == looks.MAX_A_MINUTE
+    assert found.count(jobs.ADMIN.object_id) == looks.MAX_A_MINUTE + 5
+    async with database.write() as tx:
+        later = now + timedelta(seconds=61)
+        await looks.record_list(tx, actor=mallory, now=later, own_only=True, what="status")
+    *_, last, again = [
+        e for e in (await rows.dump(database))["events"] if e["actor_id"] == "mallory"
+    ]
+    assert last["detail"] == {"what": "status", "last_this_minute": True}
+    assert again["detail"] == {"what": "status"}
 
 
 async def test_purge_keeps_denials_as_long_as_the_audit(database: Database) -> None:

@@ -272,6 +272,13 @@ async def test_activity_is_not_processed_without_tenant_or_object_id(
     token = f"Bearer {keys.sign(production)}"
     no_tenant = {"conversation": {"id": "c"}, "channelData": None}
     assert (await client.post(activity(SERVICE, **no_tenant), token)).status == 200
+    # Somebody of another tenant, as in a shared channel.
+    two_tenants = {
+        "conversation": {"id": "c", "tenantId": "99999999-0000-4000-8000-000000000000"},
+        "channelData": {"tenant": {"id": TENANT}},
+    }
+    response = await client.post({**click(SERVICE), **two_tenants}, token)
+    assert "not set up for your organization" in (await response.json())["value"]
     no_object_id = {**click(SERVICE), "from": {"id": "29:guest", "name": "Guest"}}
     response = await client.post(no_object_id, token)
     assert "did not tell me who you are" in (await response.json())["value"]

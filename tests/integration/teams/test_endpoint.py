@@ -279,7 +279,10 @@ async def test_foreign_tenant_is_refused(
         assert response.status == 200
     async with session.post(url, json=click(connector.url)) as response:
         assert "is not set up for your organization" in (await response.json())["value"]
-    allowed = {"channelData": {"tenant": {"id": settings.tenant_ids[0].upper()}}}
+    allowed = {
+        "channelData": {"tenant": {"id": settings.tenant_ids[0].upper()}},
+        "conversation": {"id": "c", "tenantId": settings.tenant_ids[0]},
+    }
     async with session.post(url, json=activity(connector.url, **allowed)) as response:
         assert response.status == 200
     assert len(chat.messages) == len(chat.remembered) == 1

@@ -92,7 +92,10 @@ def test_byte_order_mark_and_local_times_are_understood() -> None:
         ("^CHG[0-9]{7}$", "^(CHG[0-9]+)+$", "rule[1].ticket: repeat characters, as in [0-9]+"),
         ("^CHG[0-9]{7}$", "^(C|C)*$", "rule[1].ticket: repeat characters, as in [0-9]+"),
         ("^CHG[0-9]{7}$", "C*" * 5, "rule[1].ticket: use at most 4 of *, + and {1,2}"),
-        ("^CHG[0-9]{7}$", "C?" * 30 + "C" * 30, "rule[1].ticket: use at most 4 of"),
+        ("^CHG[0-9]{7}$", "C*" * 4 + "D", "rule[1].ticket: use at most 4 of"),  # from anywhere
+        ("^CHG[0-9]{7}$", "^" + "C?" * 20 + "C" * 30, "rule[1].ticket: use at most 4 of"),
+        ("^CHG[0-9]{7}$", "(?ix)(C+)#\\n+$", "rule[1].ticket: write it without (?x)"),
+        ("^CHG[0-9]{7}$", "((?x:(C+) # \\n +))$", "rule[1].ticket: write it without (?x)"),
         ('["guarded"', '["guard"', "line 26, rule[2].risks[1]: it should be 'guarded'"),
         ('approvers = ["contractors"]', "", "line 29, deny[1]: this denies nothing"),
         ("to = 2027", "to = 2025", "freeze[1].to: it ends before it begins"),

@@ -22,7 +22,7 @@ from bot.signin.policy.facts import Actor, RequestFacts
 from bot.signin.policy.model import Deny, Escalation, Group, Policy, Rule, Stage, simple
 from bot.signin.policy.sight import may_see, may_see_all
 from bot.signin.request import Person, RequestState
-from bot.signin.stand_in import LONGEST, Unsuitable, about, unsuitable
+from bot.signin.stand_in import LONGEST, Unsuitable, about, as_voter, unsuitable
 from tests.unit.signin.test_policy import reason
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -160,6 +160,41 @@ def test_stand_in_of_several_votes_for_the_one_who_is_wanted() -> None:
     # Looked up again at the last vote, it is as it was.
     both = replace(WAITING, votes=(grace, after))
     assert about(TWO, bob, both).person.stands_in_for == HUGO
+
+
+@pytest.mark.parametrize("role", ["approver", "escalation"])
+def test_vote_for_an_approver_stays_theirs_whatever_role_its_giver_gets(role: str) -> None:
+    """Otherwise the approver could vote, too, and one voice would count twice."""
+    grace = person(GRACE, "netops")
+    ada = replace(person(ADA), stands_in_for=(grace,))
+    voted = about(TWO, ada, WAITING)
+    facts = replace(WAITING, votes=(voted,), escalated=True)
+    later = {
+        "approver": replace(ada, ids=frozenset({"netops"})),
+        "escalation": replace(ada, escalation=Ruling.YES),
+    }[role]
+    again = as_voter(TWO, later, facts, voted.person)
+    assert may_decide(TWO, again, facts, now=NOW).allowed
+    assert (
+        reason(may_approve(TWO, grace, replace(facts, votes=(again,)), now=NOW)) == "already-voted"
+    )
+    stages = TWO.stages_for(WAITING.traits)
+    assert quorum.total(quorum.missing(stages, (again, grace))) == 2
+
+
+@pytest.mark.parametrize("place", [(), (GRACE,)])
+def test_vote_does_not_move_to_another_approver(place: tuple[Person, ...]) -> None:
+    """It falls out once the role in which it was given is over; its giver can vote anew."""
+    hugo = person(HUGO, "netops")
+    given_for = tuple(person(each, "netops") for each in place)
+    own = frozenset() if place else frozenset({"netops"})
+    voted = about(TWO, replace(person(ADA), ids=own, stands_in_for=given_for), WAITING)
+    facts = replace(WAITING, votes=(voted,))
+    later = replace(person(ADA), stands_in_for=(hugo,))
+    again = as_voter(TWO, later, facts, voted.person)
+    assert reason(may_decide(TWO, again, facts, now=NOW)) == "not-approver"
+    anew = about(TWO, later, WAITING)
+    assert may_approve(TWO, anew, WAITING, now=NOW).allowed
 
 
 def test_deny_of_their_own_wins_and_a_denied_approver_lends_nothing() -> None:
