@@ -168,8 +168,8 @@ async def _assert_recorded_once(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "powershell"),
-    [("sqlite", False), ("postgresql", False), ("sqlite", True)],
-    ids=["sqlite", "postgresql", "powershell"],
+    [("sqlite", True), ("postgresql", False)],
+    ids=["sqlite-powershell", "postgresql-configapi"],
 )
 async def test_killed_mends_change_nothing_twice_and_their_undo_is_complete(
     tmp_path: Path, new_database_url: Callable[[], str], powershell: bool

@@ -249,6 +249,7 @@ async def test_approval_is_ignored_without_acknowledgement(bot: RunningBot) -> N
     await assert_still_waiting(bot, approval)
 
 
+@pytest.mark.database_thread
 async def test_concurrent_approvals_start_one_run(bot: RunningBot) -> None:
     approval = await bot.submit_for_approval(phones_csv(2))
     answers = await asyncio.gather(
@@ -369,6 +370,7 @@ async def test_cards_say_someone_when_name_is_missing(bot: RunningBot) -> None:
     assert "by someone has finished" in (await bot.wait_for_text("has finished")).text
 
 
+@pytest.mark.database_thread
 async def test_repeated_approval_requests_post_one_approval_card(bot: RunningBot) -> None:
     validation = await bot.submit_file(phones_csv(2))
     data = {"request": request_id_of(validation), "reason": "x"}

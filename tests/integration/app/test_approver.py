@@ -369,6 +369,7 @@ async def test_submitted_batches_are_polled_as_app_after_restart(
     assert not any(has_button(message, "sign_in") for message in bot.teams.connector.since(since))
 
 
+@pytest.mark.database_thread
 async def test_sign_in_outside_a_card_is_exchanged_once(bot: RunningBot) -> None:
     """Each of a person's clients sends the token: one exchange, one message."""
     chat = Chat("a:megan-and-offhook")

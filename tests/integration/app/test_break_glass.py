@@ -75,6 +75,7 @@ async def metric(bot: RunningBot) -> str:
     return next(line for line in lines if line.startswith("offhook_reviews "))
 
 
+@pytest.mark.database_thread
 async def test_requester_breaks_glass_and_all_are_told(bot: RunningBot) -> None:
     card = await waiting_card(bot)
     answers = await asyncio.gather(break_glass(bot, card), break_glass(bot, card))
@@ -99,6 +100,7 @@ async def test_requester_breaks_glass_and_all_are_told(bot: RunningBot) -> None:
     assert approved["break_glass"] is True
 
 
+@pytest.mark.database_thread
 async def test_another_approver_reviews_it(bot: RunningBot) -> None:
     card = await waiting_card(bot)
     await break_glass(bot, card)

@@ -60,6 +60,7 @@ async def test_message_makes_one_draft_when_delivered_repeatedly(bot: RunningBot
     assert len(drafts(await bot.received())) == 1
 
 
+@pytest.mark.database_thread
 async def test_message_makes_one_draft_when_delivered_at_the_same_time(bot: RunningBot) -> None:
     activity = message(bot)
     answers = await asyncio.gather(*(bot.client.post(activity) for _ in range(5)))

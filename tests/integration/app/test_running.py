@@ -145,6 +145,7 @@ async def test_reconciliation_is_denied_to_requester_and_non_approvers(make_bot:
     assert len(bot.gateway.configapi.submits) == 1
 
 
+@pytest.mark.database_thread
 async def test_batch_is_resubmitted_once_when_approvers_say_it_did_not_run(
     make_bot: MakeBot,
 ) -> None:
@@ -350,6 +351,7 @@ async def test_retry_looks_up_phones_without_a_result_first(make_bot: MakeBot) -
     assert answers[1] == answers[0] or "There is already a request" in answers[1]
 
 
+@pytest.mark.database_thread
 async def test_concurrent_retry_clicks_draft_one_request(make_bot: MakeBot) -> None:
     bot = await make_bot(gateway=FAILING)
     results = await bot.run_job(phones_csv(6))

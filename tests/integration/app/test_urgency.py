@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from sqlalchemy import update
 
 from bot.simulator.client import Chat, texts
@@ -26,6 +27,7 @@ from tests.support.running_bot import (
 ISAIAHS = Chat("a:isaiah")
 
 
+@pytest.mark.database_thread
 async def test_requester_reminds_approvers_once_an_hour(bot: RunningBot) -> None:
     validation = await bot.submit_file(phones_csv(2))
     await bot.request_approval(validation)

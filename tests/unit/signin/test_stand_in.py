@@ -168,10 +168,10 @@ def test_vote_for_an_approver_stays_theirs_whatever_role_its_giver_gets(role: st
     grace = person(GRACE, "netops")
     ada = replace(person(ADA), stands_in_for=(grace,))
     voted = about(TWO, ada, WAITING)
-    facts = replace(WAITING, votes=(voted,), escalated=True)
+    facts = replace(WAITING, votes=(voted,), escalated=HOUR)
     later = {
         "approver": replace(ada, ids=frozenset({"netops"})),
-        "escalation": replace(ada, escalation=Ruling.YES),
+        "escalation": replace(ada, ids=ESCALATION.ids),
     }[role]
     again = as_voter(TWO, later, facts, voted.person)
     assert may_decide(TWO, again, facts, now=NOW).allowed
