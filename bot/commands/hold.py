@@ -54,15 +54,18 @@ async def check_accounts(
 async def _refused(
     context: Context, turn: Turn, verb: Verb, request: Request, inputs: Inputs
 ) -> ClickAnswer | None:
-    """The answer if the click has no effect: it is denied, it came too late, change windows or a freeze
-    let nothing start now, or a sign-in comes first."""
-    decision = may_release(turn.policy, turn.actor, await facts_of(context, turn, request))
+    """The answer if the click has no effect: it is denied, it came too late, the policy in force wants more
+    approvals, change windows or a freeze let nothing start now, or a sign-in comes first."""
+    facts = await facts_of(context, turn, request)
+    decision = may_release(turn.policy, turn.actor, facts)
     if not decision.allowed:
         return await denied_click(context, turn, verb, request, decision)
     # A card from before the latest check may name other accounts.
     outdated = inputs.number("version", 0) < request.hold_version
     if request.hold is not Hold.HELD or outdated:
         return SHOW_CARD
+    if answer := await scheduling.lacks_votes(context, turn, verb, request, facts):
+        return answer
     if answer := await scheduling.outside_window(context, turn, verb, request, context.clock()):
         return answer
     return await delegation.renew(context, turn, verb, request)

@@ -170,10 +170,8 @@ async def start_now(context: Context, turn: Turn, request: Request, _: Inputs) -
         return await denied_click(context, turn, Verb.START_NOW, request, decision)
     if request.hold is not Hold.MISSED:
         return SHOW_CARD
-    if lacking := await _votes_missing(context, turn, request, facts):
-        await audit_denial(context, turn, Verb.START_NOW.value, "votes-missing", request)
-        wanted = wanted_text(context.words, lacking)
-        return TextAnswer(context.words("start-votes-missing", wanted=wanted))
+    if answer := await lacks_votes(context, turn, Verb.START_NOW, request, facts):
+        return answer
     now = context.clock()
     if answer := await outside_window(context, turn, Verb.START_NOW, request, now):
         return answer
@@ -195,11 +193,24 @@ async def start_now(context: Context, turn: Turn, request: Request, _: Inputs) -
     return SHOW_CARD
 
 
+async def lacks_votes(
+    context: Context, turn: Turn, verb: Verb, request: Request, facts: RequestFacts
+) -> TextAnswer | None:
+    """The answer to a click that would let an approved request go on, if the policy in force wants more
+    approvals than those that still count, and the one by this click."""
+    if lacking := await _votes_missing(context, turn, request, facts):
+        await audit_denial(context, turn, verb.value, "votes-missing", request)
+        wanted = wanted_text(context.words, lacking)
+        return TextAnswer(context.words("start-votes-missing", wanted=wanted))
+    return None
+
+
 async def _votes_missing(
     context: Context, turn: Turn, request: Request, facts: RequestFacts
 ) -> Sequence[Wanted]:
-    """What the policy in force wants besides the approvals that still count, and the one by this click."""
     policy, actor = turn.policy, turn.actor
+    if facts.used_by and await context.roles.still_allowed(request, facts, policy):
+        return ()  # break-glass passes all stages
     approvers = await context.roles.approvers(request, facts, policy)
     others = [
         replace(each, unsure=False)

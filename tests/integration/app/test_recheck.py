@@ -129,6 +129,26 @@ async def test_nobody_releases_it_in_a_freeze(make_bot: MakeBot, tmp_path: Path)
     await bot.wait_for_results(since=since)
 
 
+async def test_release_needs_the_votes_that_the_policy_asks_for_by_now(
+    make_bot: MakeBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "policy.toml"
+    people = ", ".join(f'"{each.object_id}"' for each in (MEGAN, ADELE))
+    head = f'requesters = ["*"]\napprovers = [{people}]\n'
+    path.write_text(head)
+    bot = await make_bot(gateway=tenant({}), preflight="on", policy=path)
+    card = await stopped(bot)
+    path.write_text(f"{head}[[rule]]\nstages = [{{ of = [{people}], need = 2 }}]\n")
+    await until(lambda: len(audited(bot, "policy loaded")) == 2)
+    for verb in ("continue_without", "check_accounts"):
+        answer = await bot.click(MEGAN, card, verb)  # whose approval is the only one
+        assert answer.text.startswith("By the policy in force now, this request needs more")
+    assert bot.gateway.configapi.submits == []
+    since = bot.now
+    await bot.click(ADELE, card, "continue_without")
+    await bot.wait_for_results(since=since)
+
+
 async def test_fresh_and_known_accounts_are_not_checked_again(make_bot: MakeBot) -> None:
     bot = await make_bot(gateway=tenant({}), preflight="on")
     approval = await bot.request_approval(await checked(bot, phones_csv(3)))
