@@ -33,6 +33,7 @@ from bot.signin.batch import BatchState
 from bot.signin.outcome import CAUSES, PhoneStatus
 from bot.signin.policy.decision import Ruling
 from bot.signin.request import RequestState
+from bot.store.chain import ERASED, PURGED
 from bot.words import Words
 from cards import stand_in
 from cards.render import render
@@ -80,9 +81,10 @@ def _metrics() -> list[str]:
 def _audit_actions() -> list[str]:
     """The literal actions; an end is recorded under the name of its state."""
     return sorted(
-        {
+        {PURGED, ERASED}
+        | {
             call.args[2].value
-            for path in (ROOT / "bot/lifecycle").glob("*.py")
+            for path in (ROOT / "bot").rglob("*.py")
             for call in ast.walk(ast.parse(path.read_text("utf-8")))
             if isinstance(call, ast.Call)
             and ast.unparse(call.func) in ("audit.record", "audit.record_once")
