@@ -12,25 +12,25 @@ from cards.escape import Markup
 _MAX_OTHERS = 3  # other requests shown; the exported issues have all
 
 
-def box(context: CardContext, what_next: str, *, approver: bool) -> list[CardElement]:
+def box(context: CardContext, what_next: str, *, sees_all: bool) -> list[CardElement]:
     """How much is in common with which requests, and the message `what_next`. Empty if nothing is.
 
-    `approver`: all who see the card may see every request.
+    `sees_all`: all who see the card may see every request.
     """
     overlaps = context.snapshot.overlaps
     if not overlaps:
         return []
     sentences = [bold(context.words("overlap-heading"))]
     for overlap in overlaps[:_MAX_OTHERS]:
-        sentences += _lines(context, overlap, approver=approver)
+        sentences += _lines(context, overlap, sees_all=sees_all)
     if (more := len(overlaps) - _MAX_OTHERS) > 0:
         sentences.append(text(context.message("overlap-more", requests=more), spacing="Small"))
     sentences.append(text(context.words(what_next)))
     return [callout(sentences, "warning")]
 
 
-def _lines(context: CardContext, overlap: Overlap, *, approver: bool) -> list[TextBlock]:
-    named = may_name(overlap, context.snapshot.requester.object_id, approver=approver)
+def _lines(context: CardContext, overlap: Overlap, *, sees_all: bool) -> list[TextBlock]:
+    named = may_name(overlap, context.snapshot.requester.object_id, sees_all=sees_all)
     line = context.message(
         "overlap-line",
         known=int(named),

@@ -49,7 +49,7 @@ def _overlaps(context: CardContext) -> list[CardElement]:
     """What is in common with other requests. The reason, further down, explains it, unless it is new."""
     wanted = context.snapshot.reason_wanted_since
     what_next = "overlap-held-up" if wanted else "overlap-explained"
-    return overlaps.box(context, what_next, approver=context.view.names_all)
+    return overlaps.box(context, what_next, sees_all=context.view.names_all)
 
 
 def _notices(*codes: str) -> Callable[[CardContext], list[TextBlock]]:

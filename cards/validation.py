@@ -155,7 +155,7 @@ def requestable(roster: RosterSummary) -> bool:
 def _overlaps(context: CardContext) -> list[CardElement]:
     """What is in common with other requests, which the reason has to explain."""
     what_next = "overlap-wanted" if context.snapshot.reason_wanted_since else "overlap-explain"
-    return overlaps.box(context, what_next, approver=False)
+    return overlaps.box(context, what_next, sees_all=False)
 
 
 def _reason_input(context: CardContext) -> TextInput:

@@ -29,9 +29,15 @@ PLACES = (
     Place("Detect a file's encoding and delimiter", "bot/phones/reader.py", "read"),
     Place("Find duplicate phones and other issues of rows", "bot/phones/validation.py", "validate"),
     Place("Build a phone's provisioning URL", "bot/phones/provisioning.py", "url_for"),
+    Place("Draft a request from a file", "bot/lifecycle/drafts.py", "draft"),
     Place("Decide who may approve, and why not", "bot/signin/policy/evaluator.py", "may_approve"),
     Place("Decide which requests somebody sees", "bot/signin/policy/sight.py", "sight"),
     Place("Read the policy file", "bot/signin/policy/file.py", "parse"),
+    Place(
+        "Complete the policy file from settings: break-glass, escalation",
+        "bot/signin/policy/settings.py",
+        "completed",
+    ),
     Place("Count votes against the stages of a policy", "bot/signin/policy/quorum.py", "missing"),
     Place("Record a vote, or start with the last one", "bot/lifecycle/approvals.py", "approve"),
     Place("Know when a change window opens", "bot/signin/windows.py", "window_open"),
@@ -53,6 +59,12 @@ PLACES = (
     Place("Ask for approval of a draft", "bot/lifecycle/asking.py", "request_approval"),
     Place(
         "Record what the answer to a submit proves", "bot/lifecycle/submission.py", "acknowledge"
+    ),
+    Place("Record what a poll finds", "bot/lifecycle/polling.py", "report"),
+    Place(
+        "Record what an approver says of a batch",
+        "bot/lifecycle/reconciliation.py",
+        "confirm_not_run",
     ),
     Place(
         "Count a region's slots and choose what to send",
@@ -84,6 +96,10 @@ PLACES = (
         "Keep a stale replica from writing (lease and fencing)", "bot/store/leases.py", "require"
     ),
     Place("Build the snapshot that cards show", "bot/store/snapshots.py", "load"),
+    Place("Count a request's phones and batches for its cards", "bot/store/progress.py", "tallies"),
+    Place("Read what cards show of a file: issues, checks", "bot/store/roster_summary.py", "load"),
+    Place("Read the rows of exports", "bot/store/export_rows.py", "all_phones"),
+    Place("Declare the tables", "bot/store/models/requests.py", "RequestRow"),
     Place("Delete old requests", "bot/store/purge.py", "purge"),
     Place(
         "Give an activity that is delivered twice one effect",
@@ -127,6 +143,8 @@ PLACES = (
     Place("Give a stand-in the role of an approver", "bot/signin/stand_in.py", "about"),
     Place("Approve one's own request with break-glass", "bot/lifecycle/break_glass.py", "use"),
     Place("Remind, nudge, and escalate", "bot/lifecycle/urgency.py", "remind"),
+    Place("Escalate what nobody decides in time", "bot/runner/escalations.py", "Escalations"),
+    Place("Answer `delegate @Name`", "bot/commands/stand_in.py", "command"),
     Place("Expire requests and remind approvers", "bot/runner/deadlines.py", "Deadlines"),
     Place("Read a start in somebody's time zone", "bot/signin/schedule.py", "resolve"),
     Place("Start a scheduled request once", "bot/lifecycle/starts.py", "start"),
@@ -170,6 +188,9 @@ PLACES = (
         "Delegations",
     ),
     Place("Check an approver's Entra roles", "bot/identity/entra_roles.py", "missing_roles"),
+    Place(
+        "Check that an approver has just signed in (step-up)", "bot/identity/step_up.py", "proved"
+    ),
     Place("Decide what a fact means for the sign-in", "bot/preflight/checks.py", "account"),
     Place("Keep people's and administrators' accounts out", "bot/preflight/guard.py", "verdicts"),
     Place(
@@ -229,14 +250,20 @@ PLACES = (
         "bot/gateway/powershell.py",
         "PowerShellGateway",
     ),
+    Place("Start PowerShell without secrets", "bot/gateway/pwsh.py", "Pwsh"),
     Place("Read the SIP Gateway's JSON tolerantly", "bot/gateway/wire.py", "report"),
     Place("Keep a card below 28 KB", "cards/render.py", "render"),
     Place("Show progress: counts, regions, failures", "cards/progress.py", "build"),
     Place("Find a user-visible sentence", "bot/words/en/cards.ftl", ""),
-    Place("Read a setting from the environment", "bot/settings/model.py", "Settings"),
+    Place(
+        "Declare a setting, and read it from the environment", "bot/settings/model.py", "Settings"
+    ),
+    Place("Check settings against each other", "bot/settings/checks.py", "check"),
     Place("Serve health probes and metrics", "bot/web/probes.py", "probe_routes"),
+    Place("Count for metrics", "bot/web/metrics.py", "Metrics"),
     Place("Start everything and wire it together", "bot/app.py", "running"),
     Place("Choose the clients that the settings name", "bot/remote.py", "Remote"),
+    Place("Read remote services for a command, without a service", "bot/reading.py", "examining"),
 )
 
 

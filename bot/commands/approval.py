@@ -372,7 +372,7 @@ async def _vote(
             return delegation.answer(context, outcome)
         ballot = replace(ballot, step_up=step_up_of(outcome))
     now = context.clock()
-    until = delegation.vouched_until(context, now) if tokens else None
+    until = delegation.vouched_until(delegations, now) if tokens else None
     if signs_in:
         ballot = replace(ballot, may_start=True, delegation_until=until)
     try:

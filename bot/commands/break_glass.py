@@ -52,7 +52,7 @@ async def use(context: Context, turn: Turn, request: Request, inputs: Inputs) ->
         step_up = outcome.step_up
         tokens = outcome if delegation.starts_soon(context, request) else None
     now = context.clock()
-    until = delegation.vouched_until(context, now) if tokens else None
+    until = delegation.vouched_until(context.delegations, now) if tokens else None
     try:
         async with context.database.write() as tx:
             used = await lifecycle.use(

@@ -1,8 +1,12 @@
-"""Delegation: whose access a request runs with, and how an approver grants or renews it."""
+"""Delegation: whose access a request runs with, and how an approver grants or renews it.
+
+The command `delegate`, which hands over an approver's role, is in `bot.commands.stand_in`.
+"""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 import structlog
 
@@ -21,6 +25,7 @@ from bot.commands.inputs import Inputs
 from bot.identity.delegations import (
     ApproverTokens,
     DelegationDenied,
+    Delegations,
     InvalidProof,
     Principal,
     SignInRequired,
@@ -91,11 +96,11 @@ async def audit_denied(
         await audit_denial(context, turn, verb.value, f"sign-in-{outcome.reason.value}", request)
 
 
-def vouched_until(context: Context, now: datetime) -> datetime | None:
-    """The end of a new delegation's lease, which the worker renews. None if requests run as the app."""
-    if context.delegations is None:
+def vouched_until(delegations: Delegations[Any] | None, now: datetime) -> datetime | None:
+    """The end of a new delegation's lease, which the worker renews. None if the app's own access is used."""
+    if delegations is None:
         return None
-    return now + timedelta(seconds=context.delegations.lease_seconds)
+    return now + timedelta(seconds=delegations.lease_seconds)
 
 
 async def renew(context: Context, turn: Turn, verb: Verb, request: Request) -> ClickAnswer | None:

@@ -80,11 +80,11 @@ class Reader:
     """Whom an export is for."""
 
     person: Person
-    approver: bool  #: may know the ids of all requests of the tenant
+    sees_all: bool  #: may know the ids of all requests of the tenant
 
 
 def _reader(turn: Turn) -> Reader:
-    return Reader(turn.actor.person, approver=turn.sees_all)
+    return Reader(turn.actor.person, sees_all=turn.sees_all)
 
 
 async def results_csv(context: Context, request: Request) -> bytes:
@@ -212,7 +212,7 @@ def _outside_window(
 
 def _overlapping(words: Words, overlapping: OverlappingRow, reader: Reader) -> tuple[str, ...]:
     other = overlapping.other
-    named = may_name(other, reader.person.object_id, approver=reader.approver)
+    named = may_name(other, reader.person.object_id, sees_all=reader.sees_all)
     of_account = overlapping.column is Column.USERNAME
     message = "overlap-row-account" if of_account else "overlap-row-phone"
     arguments: Mapping[str, str | int] = {

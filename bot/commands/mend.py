@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -176,12 +176,6 @@ async def _access(
     return delegation.answer(context, outcome, why="mend-sign-in-why")
 
 
-def _vouched_until(context: Context, now: datetime) -> datetime | None:
-    if context.mend_delegations is None:
-        return None
-    return now + timedelta(seconds=context.mend_delegations.lease_seconds)
-
-
 def _delegate(context: Context, mend: Mend, tokens: ApproverTokens | None) -> None:
     if context.mend_delegations is not None and tokens is not None:
         context.mend_delegations.delegate(delegation_key(mend.id), tokens)
@@ -219,7 +213,7 @@ async def approve(context: Context, turn: Turn, request: Request, inputs: Inputs
                 actor=turn.actor.person,
                 now=now,
                 owner=context.owner,
-                lease_until=_vouched_until(context, now),
+                lease_until=delegation.vouched_until(context.mend_delegations, now),
                 digests=context.digests,
                 step_up=tokens.step_up if tokens else None,
             )
@@ -281,7 +275,7 @@ async def give_access(
             tx,
             mend,
             owner=context.owner,
-            until=_vouched_until(context, now) or now,
+            until=delegation.vouched_until(context.mend_delegations, now) or now,
             actor=turn.actor.person,
             now=now,
         )
@@ -314,7 +308,7 @@ async def undo(context: Context, turn: Turn, request: Request, inputs: Inputs) -
                 now=now,
                 switch_off=inputs.ticked("switch_off"),
                 owner=context.owner,
-                lease_until=_vouched_until(context, now),
+                lease_until=delegation.vouched_until(context.mend_delegations, now),
             )
     except MendConflictError as error:
         return _conflict(context, error)

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.preflight.facts import PolicyType
-from bot.signin.transition import Transition, terminal
+from bot.signin.transition import Transition
 
 ON, OFF = "Enabled", "Disabled"  #: of the tenant's switch for bulk sign-in
 
@@ -91,12 +91,9 @@ TRANSITIONS = (
     LEAVE,
     FAIL_UNDO,
 )
-TERMINAL_CHANGE_STATES = terminal(ChangeState, TRANSITIONS)
 #: Something is left to do or to wait for: going forward, and going back.
 OPEN_FORWARD = frozenset({_S.PLANNED, _S.INTENT, _S.APPLIED})
 OPEN_BACK = frozenset({_S.UNDOING, _S.RESTORED})
-#: What an undo sets back.
-UNDOABLE = frozenset({_S.SHOWN, _S.UNSHOWN})
 
 
 @dataclass(frozen=True, slots=True)

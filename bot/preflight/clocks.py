@@ -1,7 +1,7 @@
 """When a phone can be signed in, counted from its provisioning.
 
-Source: Microsoft, "Configure SIP Gateway" (bulk sign-in within 72 hours, best 1 to 70 hours after
-provisioning; 168 hours after a sign-out) and "Plan for SIP Gateway" (off-boarding).
+Source: Microsoft, "Configure SIP Gateway": bulk sign-in within 72 hours, best 1 to 70 hours after
+provisioning.
 """
 
 from __future__ import annotations
@@ -12,11 +12,6 @@ from enum import StrEnum
 SETTLES = timedelta(hours=1)  #: after provisioning, before the SIP Gateway knows the phone for sure
 SAFE = timedelta(hours=70)  #: after provisioning
 DEADLINE = timedelta(hours=72)  #: after provisioning
-SIGNED_OUT_DEADLINE = timedelta(hours=168)  #: after a sign-out
-TRUSTED_ADDRESS_DELAY = timedelta(hours=24)  #: until a new trusted address takes effect
-POLICY_DELAY = timedelta(hours=24)  #: until a new policy takes effect, at most
-OFFBOARDED_SIGNED_IN = timedelta(days=30)  #: without a connection, then a factory reset is needed
-OFFBOARDED_SIGNED_OUT = timedelta(days=14)
 
 
 class Window(StrEnum):

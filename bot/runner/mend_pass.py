@@ -47,7 +47,6 @@ _FAILURES = 3  #: denials, or calls without an answer, in a row, after which a p
 _USABLE = frozenset({ChangeState.SHOWN, ChangeState.KEPT})
 
 Record = Callable[[Transaction], Awaitable[bool]]
-Instances = Mapping[str, Mapping[str, object]]
 
 
 class _PassEndedError(Exception):

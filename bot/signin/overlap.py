@@ -55,9 +55,9 @@ def phone_counts(status: PhoneStatus, cause: str) -> bool:
     return status is not PhoneStatus.NOT_RUN and cause not in NOT_RESET_CAUSES
 
 
-def may_name(overlap: Overlap, viewer_id: str, *, approver: bool) -> bool:
-    """Whether a viewer may know the id of the other request: as `may_see` has it, in the same tenant."""
-    return approver or overlap.requester_id == viewer_id
+def may_name(overlap: Overlap, viewer_id: str, *, sees_all: bool) -> bool:
+    """Whether a viewer may know the id of the other request. `sees_all`: every request of the tenant."""
+    return sees_all or overlap.requester_id == viewer_id
 
 
 class Verdict(StrEnum):

@@ -20,7 +20,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.preflight import findings, script
 from bot.preflight.changes import Recheck, carried, may_change
@@ -28,6 +27,7 @@ from bot.preflight.facts import Unknown, UnknownReason
 from bot.preflight.verdict import LEFT_OUT, AccountReport, Check, Result, Verdict, unknown
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import Hold, RequestState
+from bot.store.conditions import count
 from bot.store.database import Transaction
 from bot.store.models.accounts import AccountCheckRow
 from bot.store.models.requests import IssueRow, PhoneRow, RequestRow
@@ -387,12 +387,12 @@ async def reports(tx: Transaction, request_id: str) -> Mapping[str, AccountRepor
 
 async def total(tx: Transaction, request_id: str) -> int:
     """How many accounts there are, checked or not."""
-    return await _count(tx, AccountCheckRow.request_id == request_id)
+    return await count(tx, AccountCheckRow.request_id == request_id)
 
 
 async def included(tx: Transaction, request_id: str) -> int:
     """How many accounts are taken along in spite of their verdicts."""
-    return await _count(tx, AccountCheckRow.request_id == request_id, AccountCheckRow.included)
+    return await count(tx, AccountCheckRow.request_id == request_id, AccountCheckRow.included)
 
 
 async def left_out(tx: Transaction, request_id: str, accounts: Collection[str]) -> int:
@@ -404,12 +404,6 @@ async def left_out(tx: Transaction, request_id: str, accounts: Collection[str]) 
         )
     )
     return len(set(rows.scalars()) & set(accounts))
-
-
-async def _count(
-    tx: Transaction, *conditions: ColumnElement[bool] | InstrumentedAttribute[bool]
-) -> int:
-    return (await tx.execute(select(func.count()).where(*conditions))).scalar_one()
 
 
 async def guarded(tx: Transaction, request_id: str, *, included: bool, limit: int) -> Sequence[str]:
@@ -460,7 +454,7 @@ async def counts(tx: Transaction, request_id: str) -> Mapping[Result, int]:
         .where(AccountCheckRow.request_id == request_id, AccountCheckRow.result != "")
         .group_by(AccountCheckRow.result)
     )
-    return {Result(result): count for result, count in rows}
+    return {Result(result): accounts for result, accounts in rows}
 
 
 def document_of(verdict: Verdict) -> dict[str, Any]:

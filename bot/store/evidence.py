@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, and_, exists, func, literal, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import aliased
 
 from bot.phones.region import Region
 from bot.preflight.clocks import SAFE, SETTLES
@@ -20,6 +20,7 @@ from bot.signin.listing import Mark
 from bot.signin.outcome import PhoneStatus
 from bot.signin.overlap import APPROVED_STATES, NOT_RESET_CAUSES
 from bot.store import batches, overlaps
+from bot.store.conditions import Condition
 from bot.store.database import Transaction
 from bot.store.models.accounts import AccountCheckRow
 from bot.store.models.audit import EventRow
@@ -34,8 +35,6 @@ _SENT = (PhoneStatus.SIGNED_IN, PhoneStatus.FAILED, PhoneStatus.UNCONFIRMED)
 _APPROVED = sorted(state.value for state in APPROVED_STATES)
 
 _other = aliased(PhoneRow, name="other")
-
-Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
 
 
 async def gather(tx: Transaction, request: Request, now: datetime) -> Evidence:

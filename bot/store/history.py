@@ -14,6 +14,7 @@ from bot.signin.policy.model import Condition as PolicyCondition
 from bot.signin.policy.sight import Way
 from bot.signin.request import Hold, Person, RequestState
 from bot.signin.snapshot import FoundPhone, History, HistoryLine, Tally
+from bot.store.conditions import Condition
 from bot.store.database import Transaction
 from bot.store.models.approvals import ReviewRow
 from bot.store.models.audit import EventRow
@@ -21,8 +22,6 @@ from bot.store.models.batches import BatchRow
 from bot.store.models.requests import PhoneRow, RequestRow
 from bot.store.progress import tallies
 from bot.store.snapshots import person
-
-Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
 
 NEWEST = 10  # requests in a list in chat
 NAMED = 3  # phones named per request in chat

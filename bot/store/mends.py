@@ -20,6 +20,7 @@ from bot.signin.request import Person, RequestState
 from bot.signin.snapshot import Page
 from bot.store import account_checks
 from bot.store.account_checks import Preflight
+from bot.store.conditions import count
 from bot.store.database import Transaction
 from bot.store.models.accounts import MendChangeRow, MendRow
 from bot.store.models.requests import RequestRow
@@ -184,7 +185,7 @@ async def changes(
 async def _lines(tx: Transaction, mend_id: int, page: int) -> Page[Line]:
     """A page of the changes: those with an error first."""
     of_mend = MendChangeRow.mend_id == mend_id
-    total = (await tx.execute(select(func.count()).where(of_mend))).scalar_one()
+    total = await count(tx, of_mend)
     number = min(max(page, 1), max(1, -(-total // PAGE_SIZE)))
     rows = await tx.execute(
         select(MendChangeRow.__table__)

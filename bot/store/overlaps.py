@@ -22,13 +22,14 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.orm import InstrumentedAttribute, aliased
+from sqlalchemy.orm import aliased
 
 from bot.phones.issue import Column
 from bot.signin import overlap
 from bot.signin.outcome import PhoneStatus
 from bot.signin.overlap import Overlap
 from bot.signin.request import RequestState
+from bot.store.conditions import Condition
 from bot.store.database import Transaction
 from bot.store.models.requests import OverlapRow, PhoneRow, RequestRow
 
@@ -36,7 +37,6 @@ _MAX_EXAMPLES = 3  # accounts named per other request
 _NAMED = 3  # other requests with examples: cards show no more
 _MAX_RETRIES = 100  # further back nobody looks
 
-Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
 
 _mine = aliased(PhoneRow, name="mine")
 _theirs = aliased(PhoneRow, name="theirs")

@@ -5,20 +5,19 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Row, or_, select
 
 from bot.phones.region import Region
 from bot.signin.listing import UNUSUAL, Mark, PhoneFilter
 from bot.signin.outcome import CAUSES, UNKNOWN, PhoneStatus
 from bot.signin.snapshot import Page, PhoneSnapshot
 from bot.store import evidence, sightings
+from bot.store.conditions import Condition, count
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow, SightingRow
 from bot.store.models.requests import PhoneRow
 
 PAGE_SIZE = 10  # items per page
-Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
 
 
 def columns() -> Any:
@@ -88,7 +87,7 @@ async def load(
     marks = evidence.marks(request, marked_at) if marked_at else {}
     if phone_filter.which == UNUSUAL and marks:
         conditions.append(or_(*marks.values()))
-    total = (await tx.execute(select(func.count()).where(*conditions))).scalar_one()
+    total = await count(tx, *conditions)
     number = nearest(page, total)
     rows = await tx.execute(
         columns()

@@ -6,8 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, case, func, select
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy import Row, case, func, select
 
 from bot.phones.region import Region
 from bot.signin.batch import (
@@ -30,11 +29,11 @@ from bot.signin.snapshot import (
 from bot.store import (
     batches,
 )
+from bot.store.conditions import Condition
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow
 from bot.store.models.requests import PhoneRow, RequestRow
 
-Condition = ColumnElement[bool] | InstrumentedAttribute[bool]
 MAX_EXAMPLES = 3  #: accounts named per cause or batch
 _MAX_CAUSES = 30  # more than anyone reads; the export has them all
 _OWN_TEXT = ("unknown", "refused", "failed-check")  # causes grouped by the message

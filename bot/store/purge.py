@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from sqlalchemy import ColumnElement, delete, func, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.mending.mend import WORKING_STATES
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
 from bot.store import audit, file_consents, received_activities
 from bot.store.chain import PURGED, timestamp
+from bot.store.conditions import count
 from bot.store.database import Transaction
 from bot.store.models.accounts import MendRow
 from bot.store.models.approvals import ReviewRow
@@ -90,11 +91,11 @@ async def purge(tx: Transaction, before: datetime, *, audit_before: datetime | N
 
 async def _purge_audit(tx: Transaction, before: datetime, now: datetime) -> None:
     old = EventRow.at < before
-    count = (await tx.execute(select(func.count()).where(old))).scalar_one()
-    if not count:
+    events = await count(tx, old)
+    if not events:
         return
     # Recorded first: SQLite would give the ID of the newest event again if that was deleted.
-    await audit.record(tx, None, PURGED, now, events=count, before=timestamp(before))
+    await audit.record(tx, None, PURGED, now, events=events, before=timestamp(before))
     await tx.execute(delete(EventRow).where(old))
 
 

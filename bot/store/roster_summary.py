@@ -24,10 +24,11 @@ from bot.store import (
     windows,
 )
 from bot.store.account_checks import Preflight
+from bot.store.conditions import count
 from bot.store.database import Transaction
 from bot.store.export_rows import issue_of
 from bot.store.models.requests import IssueRow, PhoneRow
-from bot.store.progress import MAX_EXAMPLES, Condition
+from bot.store.progress import MAX_EXAMPLES
 
 _BEFORE_APPROVAL = (RequestState.DRAFT.value, RequestState.WAITING.value)
 
@@ -36,7 +37,7 @@ async def load(
     tx: Transaction, request: Row[Any], page: int, now: datetime | None
 ) -> RosterSummary:
     """`page`: of the issues. `now`: UTC, for times of provisioning; without, those are left out."""
-    total = await _count(tx, IssueRow.request_id == request.id)
+    total = await count(tx, IssueRow.request_id == request.id)
     number = phone_pages.nearest(page, total)
     rows = await tx.execute(
         select(IssueRow.__table__)
@@ -47,7 +48,7 @@ async def load(
     )
     without_region = 0
     if request.state == RequestState.DRAFT.value:
-        without_region = await _count(
+        without_region = await count(
             tx, PhoneRow.request_id == request.id, PhoneRow.ready, PhoneRow.region == ""
         )
     shared_accounts: Sequence[str] = ()
@@ -72,10 +73,6 @@ async def load(
             else None
         ),
     )
-
-
-async def _count(tx: Transaction, *conditions: Condition) -> int:
-    return (await tx.execute(select(func.count()).where(*conditions))).scalar_one()
 
 
 async def _account_checks(tx: Transaction, request: Row[Any]) -> AccountChecks | None:

@@ -47,7 +47,7 @@ class ExportLinks:
                 raise web.HTTPNotFound(text=context.words("export-link-old"))
             name = export.file_name(request.id, what)
             # Whoever opens the link, so it names only what is this person's own.
-            reader = export.Reader(person, approver=False)
+            reader = export.Reader(person, sees_all=False)
             body = await export.content(context, request, what, reader)
             async with context.database.write() as tx:
                 await exports.record_delivery(

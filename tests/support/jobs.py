@@ -14,7 +14,8 @@ from bot.phones.roster import Roster, RosterRow
 from bot.settings.values import REQUESTER_CHAT
 from bot.signin.digest import UNKEYED, Digests
 from bot.signin.request import Person
-from bot.store import requests
+from bot.signin.snapshot import RequestSnapshot
+from bot.store import requests, snapshots
 from bot.store.database import Database
 from bot.store.drafts import NewRequest
 from bot.store.models.audit import EventRow
@@ -136,3 +137,11 @@ async def approved(
     assert await request_approval(database, request_id)
     assert await approve(database, request_id)
     return request_id
+
+
+async def snapshot_of(database: Database, request_id: str) -> RequestSnapshot:
+    """What cards show of a request, without its lists."""
+    async with database.read() as tx:
+        snapshot = await snapshots.load(tx, request_id)
+    assert snapshot is not None
+    return snapshot

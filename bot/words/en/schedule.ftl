@@ -36,7 +36,6 @@ opening-never = Your organization's change windows and freezes leave no time for
 ## On cards
 
 start-asks = Approval is not requested yet: look at the start at the end of this card.
-fact-start = Starts
 start-proposed = Starts { $start }, if approved before then.
 start-approve-by = Starts { $start }, if approved by { $by }.
 start-approve-before = Starts { $start }, if approved before then.

@@ -14,19 +14,11 @@ from bot.phones.region import Region
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
-from bot.store import snapshots
 from bot.store.database import BLOCKING, Database, engine_url
 from bot.store.migrate import configuration
 from bot.store.models.batches import BatchRow
 from bot.store.models.requests import PhoneRow, RequestRow
 from tests.support import jobs
-
-
-async def snapshot_of(database: Database, request_id: str) -> RequestSnapshot:
-    async with database.read() as tx:
-        snapshot = await snapshots.load(tx, request_id)
-    assert snapshot is not None
-    return snapshot
 
 
 async def request_approval(database: Database, request_id: str, batch_size: int | None) -> None:
@@ -75,14 +67,14 @@ async def retry(database: Database, request_id: str) -> RequestSnapshot:
             tx, jobs.NOTIFY, jobs.new_request(), request, jobs.utc_now()
         )
     assert drafted is not None
-    return await snapshot_of(database, drafted.request_id)
+    return await jobs.snapshot_of(database, drafted.request_id)
 
 
 async def test_plan_uses_the_batch_size_that_was_approved(database: Database) -> None:
     request_id = await jobs.draft(database, 45, Region.EMEA)
-    assert (await snapshot_of(database, request_id)).batch_size == 100
+    assert (await jobs.snapshot_of(database, request_id)).batch_size == 100
     await request_approval(database, request_id, 20)
-    waiting = await snapshot_of(database, request_id)
+    waiting = await jobs.snapshot_of(database, request_id)
     assert (waiting.batch_size, waiting.batch_count) == (20, 3)
     assert await jobs.approve(database, request_id)
     assert await sizes(database, request_id) == [20, 20, 5]

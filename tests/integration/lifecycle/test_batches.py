@@ -14,8 +14,7 @@ from bot.phones.region import Region
 from bot.signin.batch import BatchState
 from bot.signin.outcome import PhoneResult, PhoneStatus
 from bot.signin.request import RequestState, phone_key
-from bot.signin.snapshot import RequestSnapshot
-from bot.store import batches, leases, snapshots
+from bot.store import batches, leases
 from bot.store.batches import Batch
 from bot.store.database import Database
 from bot.store.leases import LeaseLostError
@@ -98,13 +97,6 @@ async def reject(database: Database, batch: Batch, message: str) -> bool:
 async def submitted(database: Database, batch: Batch) -> Batch:
     assert await acknowledge(database, batch)
     return await load(database, batch.id)
-
-
-async def snapshot_of(database: Database, request_id: str) -> RequestSnapshot:
-    async with database.read() as tx:
-        snapshot = await snapshots.load(tx, request_id)
-    assert snapshot is not None
-    return snapshot
 
 
 # -- claims --------------------------------------------------------------------------------------------
@@ -198,7 +190,7 @@ async def test_batch_released_after_a_cancel_is_not_sent(database: Database) -> 
     assert await jobs.cancel(database, request_id)
     assert await release_unsent(database, batch)
     assert (await load(database, batch.id)).state is BatchState.CANCELLED
-    assert (await snapshot_of(database, request_id)).state is RequestState.CANCELLED
+    assert (await jobs.snapshot_of(database, request_id)).state is RequestState.CANCELLED
 
 
 # -- fencing by attempt --------------------------------------------------------------------------------
@@ -236,11 +228,11 @@ async def test_acknowledgment_overrides_approvers_did_not_run_before_batch_is_cl
     (claimed,) = await claim(database)
     asked = await ask_approver(database, claimed)
     assert await confirm_not_run(database, asked)
-    assert (await snapshot_of(database, request_id)).phones_by_status.pending == 10
+    assert (await jobs.snapshot_of(database, request_id)).phones_by_status.pending == 10
     found = await submitted(database, claimed)
     assert (found.state, found.attempt) == (BatchState.SUBMITTED, claimed.attempt)
     assert found.remote_batch_id == f"remote-{claimed.id}"
-    assert (await snapshot_of(database, request_id)).phones_by_status.in_progress == 10
+    assert (await jobs.snapshot_of(database, request_id)).phones_by_status.in_progress == 10
     assert await claim(database) == []  # so it is not submitted a second time
 
 
@@ -271,7 +263,7 @@ async def test_late_rejection_ends_batch_of_unknown_outcome(
     assert (await load(database, claimed.id)).state is state
     assert await reject(database, claimed, "TargetRegion is not valid.")
     assert (await load(database, claimed.id)).state is BatchState.DONE
-    snapshot = await snapshot_of(database, request_id)
+    snapshot = await jobs.snapshot_of(database, request_id)
     assert snapshot.state is RequestState.FINISHED
     assert snapshot.phones_by_status.failed == 2
     assert snapshot.questions == []
@@ -332,7 +324,7 @@ async def test_report_matches_results_by_account_and_hardware_id(database: Datab
         assert await polling.report(tx, polled, results, owner="a", now=now) == 2
         assert await polling.report(tx, polled, results, owner="a", now=now) == 2
         assert await polling.complete(tx, jobs.NOTIFY, polled, owner="a", now=now)
-    snapshot = await snapshot_of(database, request_id)
+    snapshot = await jobs.snapshot_of(database, request_id)
     assert [phone.status for phone in snapshot.phones.items] == [
         PhoneStatus.SIGNED_IN,
         PhoneStatus.FAILED,
@@ -356,7 +348,7 @@ async def test_report_keeps_result_once_stored(database: Database) -> None:
         for status in (PhoneStatus.SIGNED_IN, PhoneStatus.IN_PROGRESS, PhoneStatus.FAILED):
             results = {key: PhoneResult(status)}
             assert await polling.report(tx, polled, results, owner="a", now=now) == 1
-    assert (await snapshot_of(database, request_id)).phones_by_status.signed_in == 1
+    assert (await jobs.snapshot_of(database, request_id)).phones_by_status.signed_in == 1
 
 
 async def test_report_counts_no_phone_as_ended_that_was_not_sent(database: Database) -> None:
@@ -379,7 +371,7 @@ async def test_reject_fails_phones_with_gateways_message(database: Database) -> 
     request_id = await jobs.approved(database, 2)
     (batch,) = await claim(database)
     assert await reject(database, batch, "TargetRegion is not valid.")
-    snapshot = await snapshot_of(database, request_id)
+    snapshot = await jobs.snapshot_of(database, request_id)
     assert [(g.cause.code, g.count, g.message) for g in snapshot.causes] == [
         ("refused", 2, "TargetRegion is not valid.")
     ]

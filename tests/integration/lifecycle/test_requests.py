@@ -19,8 +19,7 @@ from bot.signin.batch import BatchState
 from bot.signin.digest import UNKEYED, Digests
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
-from bot.signin.snapshot import RequestSnapshot
-from bot.store import batches, drafts, requests, snapshots
+from bot.store import batches, drafts, requests
 from bot.store.database import Database
 from bot.store.models.audit import EventRow
 from bot.store.models.batches import BatchRow
@@ -32,13 +31,6 @@ async def actions(database: Database) -> list[str]:
     async with database.read() as tx:
         events = await tx.execute(EventRow.__table__.select().order_by(EventRow.id))
         return [event.action for event in events]
-
-
-async def snapshot_of(database: Database, request_id: str) -> RequestSnapshot:
-    async with database.read() as tx:
-        snapshot = await snapshots.load(tx, request_id)
-    assert snapshot is not None
-    return snapshot
 
 
 async def batches_of(database: Database, request_id: str) -> list[tuple[str, str, int]]:
@@ -66,7 +58,7 @@ async def test_only_one_of_concurrent_approvals_counts(database: Database) -> No
     assert await jobs.request_approval(database, request_id)
     results = await asyncio.gather(*(jobs.approve(database, request_id) for _ in range(8)))
     assert sorted(results) == [False] * 7 + [True]
-    snapshot = await snapshot_of(database, request_id)
+    snapshot = await jobs.snapshot_of(database, request_id)
     assert snapshot.state is RequestState.RUNNING
     assert snapshot.batch_count == 2
     assert len(await batches_of(database, request_id)) == 2
@@ -210,7 +202,7 @@ async def test_cancel_stops_planned_batches_and_waits_for_sent_ones(database: Da
     before = await rows.dump(database)
     assert not await jobs.cancel(database, request_id)
     assert await rows.dump(database) == before
-    snapshot = await snapshot_of(database, request_id)
+    snapshot = await jobs.snapshot_of(database, request_id)
     assert snapshot.state is RequestState.RUNNING  # three are with the SIP Gateway
     assert snapshot.phones_by_status.not_run == 150
     assert snapshot.phones_by_status.in_progress == 300
@@ -224,7 +216,7 @@ async def test_cancel_stops_planned_batches_and_waits_for_sent_ones(database: Da
             )
         states.append((await jobs.load(database, request_id)).state)
     assert states == [RequestState.RUNNING, RequestState.RUNNING, RequestState.CANCELLED]
-    snapshot = await snapshot_of(database, request_id)
+    snapshot = await jobs.snapshot_of(database, request_id)
     assert snapshot.regions[0].batches == {BatchState.CANCELLED: 5}
     assert snapshot.phones_by_status.not_run == 450
     assert (await actions(database)).count("cancelled") == 1
@@ -233,7 +225,7 @@ async def test_cancel_stops_planned_batches_and_waits_for_sent_ones(database: Da
 async def test_cancel_ends_request_at_once_when_nothing_was_sent(database: Database) -> None:
     request_id = await jobs.approved(database, 150)
     assert await jobs.cancel(database, request_id)
-    snapshot = await snapshot_of(database, request_id)
+    snapshot = await jobs.snapshot_of(database, request_id)
     assert snapshot.state is RequestState.CANCELLED
     assert snapshot.phones_by_status.not_run == 150
 
@@ -263,7 +255,7 @@ async def test_draft_retry_copies_phones_that_ended_without_sign_in(database: Da
         assert await drafts.retry_of(tx, retry.request_id) is None
     # Of pending, in progress and signed in, none is to be retried.
     assert [phone.username for phone in phones] == [f"lobby{n}@contoso.com" for n in (3, 4, 5)]
-    assert (await snapshot_of(database, retry.request_id)).retry_of == request_id
+    assert (await jobs.snapshot_of(database, retry.request_id)).retry_of == request_id
 
 
 async def test_draft_retry_makes_no_request_when_no_phone_is_left(database: Database) -> None:

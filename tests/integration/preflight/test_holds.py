@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -15,11 +15,10 @@ from bot.lifecycle import asking, holds, starts
 from bot.lifecycle import batches as batch_lifecycle
 from bot.lifecycle import requests as request_lifecycle
 from bot.phones.region import Region
-from bot.preflight.facts import AccountFacts, TenantFacts, Unknown, UnknownReason
+from bot.preflight.facts import TenantFacts, Unknown, UnknownReason
 from bot.preflight.reader import FactReader
 from bot.preflight.verdict import Result
 from bot.runner.preflight import LEASE
-from bot.settings.scope import AccountScope
 from bot.signin.outcome import CHANGED, FAILED_CHECK, NOT_RUN, PhoneStatus
 from bot.signin.request import Hold, Person, RequestState
 from bot.signin.schedule import Due, Start
@@ -35,6 +34,7 @@ from tests.integration.preflight.test_drafts import (
     MISSING,
     PERSON,
     UNREADABLE,
+    Broken,
     Clock,
     check,
     draft,
@@ -358,15 +358,6 @@ async def test_another_replica_resumes_the_second_check(database: Database) -> N
 
     assert second.asked == ["lobby4@contoso.com", "lobby5@contoso.com"]
     assert (await hold_of(database, request_id)).failures[0].username == FIRST
-
-
-class Broken(Reader):
-    async def accounts(
-        self, usernames: Sequence[str], scope: AccountScope
-    ) -> AsyncGenerator[Sequence[AccountFacts]]:
-        async for chunk in super().accounts(usernames[:2], scope):
-            yield chunk
-        raise RuntimeError("a fault")
 
 
 async def test_fault_midway_keeps_what_is_known_and_stops_nothing(database: Database) -> None:

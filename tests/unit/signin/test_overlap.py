@@ -100,13 +100,13 @@ def test_judge(
 
 
 @pytest.mark.parametrize(
-    ("viewer", "approver", "expected"),
+    ("viewer", "sees_all", "expected"),
     [("alex", False, True), ("alex", True, True), ("lee", False, False), ("lee", True, True)],
 )
-def test_other_request_is_named_to_its_requester_and_to_approvers(
-    viewer: str, approver: bool, expected: bool
+def test_other_request_is_named_to_its_requester_and_to_whoever_sees_all(
+    viewer: str, sees_all: bool, expected: bool
 ) -> None:
-    assert may_name(overlap("A"), viewer, approver=approver) is expected
+    assert may_name(overlap("A"), viewer, sees_all=sees_all) is expected
 
 
 def test_running_requests_come_before_waiting_and_ended_ones() -> None:
