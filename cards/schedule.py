@@ -235,7 +235,7 @@ def sign_in_late(context: CardContext) -> list[TextBlock]:
     """When a request was to start that has nothing sent yet, since no approver has signed in."""
     snapshot = context.snapshot
     tally = snapshot.phones_by_status
-    if snapshot.run_at is None or tally.pending < tally.total:
+    if snapshot.run_at is None or snapshot.pause or tally.pending < tally.total:
         return []
     return [text(context.message("scheduled-sign-in-late", start=_start(context)))]
 
