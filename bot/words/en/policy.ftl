@@ -18,7 +18,7 @@ denied-no-checks = Only approvers can run checks. { $named ->
     }
 denied-guest = You are a guest of this organization, and its policy does not let guests do this. { $named ->
         [0] Ask a member of the organization who may do it.
-       *[other] For this, ask members of { $who }.
+       *[other] Ask members of { $who } to do it.
     }
 denied-guest-unknown = I can't tell right now whether you are a guest of this organization, because Microsoft Entra ID did not say. Nothing was changed. Try again in a minute. If it stays so, ask your Offhook operator.
 denied-out-of-view = The policy limits you to certain requests ("{ $rule }"), and this is not one of them. { $named ->
@@ -87,8 +87,8 @@ votes-changed = { $person } approved before the request changed, so it does not 
 votes-vote = { $person }, { $when }
 votes-not-last = The sign-in starts with the last approval.
 votes-opens = The policy lets this request start from { $when } on. Until then, the last approval is refused.
-votes-opens-start = The policy does not allow the start of this request any more, so the last approval is refused. The next opening is { $when }. Reject it, and ask for a new request that starts then.
-votes-never = The policy's change windows and freezes leave no time at which this request may start.
+votes-opens-start = The policy does not allow the start of this request any more, so the last approval is refused. The next opening is { $when }. An approver can reject it, or its requester can withdraw it and ask for a start then.
+votes-never = The policy's change windows and freezes leave no time at which this request may start. Ask your Offhook operator to change the policy.
 notification-voted = { $person } approved request { $request }. Still wanted: { $wanted }
 notification-votes-void = The approvals of request { $request } by { $people } no longer count, because the request changed. Its card says what changed.
 notification-unsatisfiable = Nobody can complete the approval of request { $request }: it needs { $wanted }, and too few people who did not make it are in these groups. Ask your Offhook operator to add people, or withdraw the request.

@@ -320,7 +320,7 @@ async def test_guests_are_denied_as_such_unless_the_policy_lets_them(
     denied = await bot.approve(approval)
     assert denied.text == (
         "You are a guest of this organization, and its policy does not let guests do this. "
-        "Ask members of netops."
+        "Ask members of netops to do it."
     )
     assert [detail["reason"] for _, _, detail in audited(bot, "denied")] == ["guest"]
     since = bot.now
