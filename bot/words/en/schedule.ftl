@@ -138,6 +138,6 @@ notification-scheduled = Request { $request }: { $approver } approved the sign-i
 notification-missed = Request { $request } did not start at its time. No password has been reset. Someone who can approve it can start it now. To see why, send status { $request } to Offhook.
 notification-paused = Request { $request } waits: your organization's change windows and freezes allow no sign-ins now. { $known ->
         [0] By the policy, none opens in the next year. Ask your Offhook operator to change the policy, or cancel the request.
-       *[other] It continues by itself { $opens }. To stop it instead, send cancel { $request } to Offhook.
+       *[other] It continues by itself on { $opens }. To stop it instead, send cancel { $request } to Offhook.
     } What was sent before is followed to the end.
 notification-withdrawn = Request { $request } was withdrawn by { $requester } before it started. Nothing was changed.
