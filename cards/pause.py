@@ -29,7 +29,8 @@ def callouts(context: CardContext) -> list[CardElement]:
         else context.words("paused-never")
     )
     sentences = [bold(context.message("paused-why", pending=tally.pending)), text(goes_on)]
-    if context.runs_as_approver and opens_at:
+    asked = snapshot.delegation_wanted_since is not None  # the next callout says so
+    if context.runs_as_approver and opens_at and not asked:
         sentences.append(text(context.words("paused-sign-in")))
     if tally.in_progress:
         sentences.append(text(context.message("paused-under-way", phones=tally.in_progress)))

@@ -136,7 +136,7 @@ def _callouts(context: CardContext) -> list[CardElement]:
         sentences = [
             bold(context.message("note-sign-in-heading", since=since)),
             *schedule.sign_in_late(context),
-            text(context.words("note-sign-in")),
+            text(context.words("note-sign-in-paused" if snapshot.pause else "note-sign-in")),
         ]
         if snapshot.refused:
             gateway_message = context.free_text(snapshot.refused)

@@ -21,6 +21,7 @@ from microsoft_teams.cards.core import (
 from bot.phones.provisioned import zone_named
 from bot.signin.schedule import Due, instants, local_text, offset_text, start_text
 from bot.signin.snapshot import RequestSnapshot
+from cards import votes
 from cards.context import CardContext, Headline
 from cards.elements import bold, callout, text, timestamp
 from cards.escape import Markup, markdown
@@ -144,10 +145,13 @@ def _time(written_out: str) -> Markup:
 
 
 def approval_lead(context: CardContext) -> list[TextBlock]:
-    """When it starts, and until when it has to be approved. Empty if it starts at once."""
+    """When it starts, and until when it has to be approved; no promise of that while windows refuse it.
+    Empty if it starts at once."""
     snapshot = context.snapshot
     if snapshot.run_at is None or snapshot.expires_at is None:
         return []
+    if votes.closed(context):
+        return [bold(context.message("timeline-start", start=_start(context)))]
     if snapshot.expires_at >= snapshot.run_at:
         return [bold(context.message("start-approve-before", start=_start(context)))]
     by = _time(local_text(snapshot.expires_at, snapshot.run_zone))
@@ -235,7 +239,7 @@ def sign_in_late(context: CardContext) -> list[TextBlock]:
     """When a request was to start that has nothing sent yet, since no approver has signed in."""
     snapshot = context.snapshot
     tally = snapshot.phones_by_status
-    if snapshot.run_at is None or tally.pending < tally.total:
+    if snapshot.run_at is None or snapshot.pause or tally.pending < tally.total:
         return []
     return [text(context.message("scheduled-sign-in-late", start=_start(context)))]
 

@@ -10,7 +10,7 @@ from bot.signin.policy.decision import Wanted
 from bot.signin.policy.vote import Standing, Void
 from bot.words import Words
 from cards.context import CardContext
-from cards.elements import text, timestamp
+from cards.elements import bold, text, timestamp
 from cards.escape import Markup
 
 
@@ -47,15 +47,14 @@ def lines(context: CardContext) -> list[TextBlock]:
         sentences.append(context.message("votes-wanted", wanted=wanted))
         if not_last(context) and context.snapshot.run_at is None:
             sentences.append(context.words("votes-not-last"))
+    refused: list[str] = []
     if standing.opens_at is not None:
         later = context.snapshot.run_at is not None
         when = timestamp(standing.opens_at)
-        sentences.append(
-            context.message("votes-opens-start" if later else "votes-opens", when=when)
-        )
+        refused.append(context.message("votes-opens-start" if later else "votes-opens", when=when))
     if standing.never_opens:
-        sentences.append(context.words("votes-never"))
-    return [text(sentence) for sentence in sentences]
+        refused.append(context.words("votes-never"))
+    return [*map(text, sentences), *map(bold, refused)]
 
 
 def _given(context: CardContext, standing: Standing) -> list[str]:

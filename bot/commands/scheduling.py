@@ -75,7 +75,7 @@ async def chosen(
         return await _ask(context, request, None, zone.key, typed, entered)
     opening = await _opening(context, request, start.at)
     if not opening.open:
-        return TextAnswer(_closed(context, opening, zone.key))
+        return TextAnswer(_closed(context, opening, zone.key, now=False))
     if request.run_at != start.at and (
         await _misses_deadlines(context, request, start)
         or await _cut_short(context, turn, request, start, entered.batch_size)
@@ -148,18 +148,20 @@ async def _opening(context: Context, request: Request, at: datetime) -> Opening:
 async def outside_window(
     context: Context, turn: Turn, verb: Verb, request: Request, at: datetime
 ) -> TextAnswer | None:
-    """The answer to a click that would have the request start at a time when it may not."""
+    """The answer to a click that would have the request start now, while it may not."""
     opening = await _opening(context, request, at)
     if opening.open:
         return None
     await audit_denial(context, turn, verb.value, "window-closed", request)
-    return TextAnswer(_closed(context, opening, request.run_zone))
+    return TextAnswer(_closed(context, opening, request.run_zone, now=True))
 
 
-def _closed(context: Context, opening: Opening, zone: str) -> str:
+def _closed(context: Context, opening: Opening, zone: str, *, now: bool) -> str:
     """Why a request may not start at a time, and when it may, in `zone`."""
     opens = schedule.start_text(opening.opens_at, zone or "UTC")
-    return context.words("start-closed", why=opening.why, opens=opens, known=int(bool(opens)))
+    return context.words(
+        "start-closed", now=int(now), why=opening.why, opens=opens, known=int(bool(opens))
+    )
 
 
 async def start_now(context: Context, turn: Turn, request: Request, _: Inputs) -> ClickAnswer:

@@ -30,6 +30,7 @@ from bot.signin.listing import UNUSUAL, PhoneFilter
 from bot.signin.outcome import PhoneStatus
 from bot.signin.policy.decision import Ruling, Wanted
 from bot.signin.policy.facts import Actor
+from bot.signin.policy.model import Rule
 from bot.signin.policy.vote import Standing, Void, Vote
 from bot.signin.request import Hold, RequestState
 from bot.signin.schedule import MISSED
@@ -203,6 +204,13 @@ def _approvals(card: Any) -> Iterator[tuple[str, Card]]:
     yield "progress-held", card(CardKind.PROGRESS, held)
     paused = replace(snapshots.snapshot(RequestState.RUNNING), pause=Pause(snapshots.START))
     yield "progress-paused", card(CardKind.PROGRESS, paused, runs_as_approver=True)
+    ruled = Rule("large", ticket=re.compile("^CHG[0-9]{7}$"), ticket_example="CHG0012345")
+    yield (
+        "validation-ticket",
+        card(CardKind.VALIDATION, snapshots.snapshot(RequestState.DRAFT), ticket_rule=ruled),
+    )
+    wanted = replace(paused, delegation_wanted_since=snapshots.NOON)
+    yield "progress-paused-sign-in", card(CardKind.PROGRESS, wanted, runs_as_approver=True)
     cut_short = CutShort(snapshots.START, 3 * 3600)
     yield "start-cut-short", card(CardKind.APPROVAL, starts, cut_short=cut_short)
 

@@ -725,7 +725,7 @@ whoami-role = { $request ->
         [0] { $approve ->
             [0] { $audit ->
                 [0] None: you can't request or approve sign-ins
-               *[other] Auditor: you can see all requests, and change nothing
+               *[other] Auditor: you can see other people's requests, and change nothing
             }
            *[other] Approver: you can approve sign-ins
         }

@@ -29,5 +29,6 @@ progress-sign-in = Waiting for an approver to sign in. { $ended } of { $total ->
 note-sign-in-heading = No approver's permissions have been available since { $since }.
 note-sign-in-refused = The SIP Gateway refused the approver's permissions: "{ $message }" Often, a role activation has expired.
 note-sign-in = Phones already sent are still being processed, and nothing is sent twice. While an approver is signed in for another request, Offhook reads their results with that approver's permissions. The request continues as soon as someone who can approve it selects Sign in to continue.
+note-sign-in-paused = The request runs with an approver's permissions. Someone who can approve it selects Sign in to continue; what has not been sent still waits for its window.
 button-sign-in = Sign in to continue
 reconcile-signed-out = No approver's permissions are available for this request, so I can't look up batch { $batch }. Select Sign in to continue on the request's progress card, then try again.

@@ -17,13 +17,13 @@ denied-no-checks = Only approvers can run checks. { $named ->
        *[other] Ask members of { $who } to send me checks.
     }
 denied-guest = You are a guest of this organization, and its policy does not let guests do this. { $named ->
-        [0] Ask a member of the organization who may.
-       *[other] Ask members of { $who }.
+        [0] Ask a member of the organization who may do it.
+       *[other] Ask members of { $who } to do it.
     }
 denied-guest-unknown = I can't tell right now whether you are a guest of this organization, because Microsoft Entra ID did not say. Nothing was changed. Try again in a minute. If it stays so, ask your Offhook operator.
 denied-out-of-view = The policy limits you to certain requests ("{ $rule }"), and this is not one of them. { $named ->
-        [0] Ask another approver.
-       *[other] Ask other members of { $who }.
+        [0] Ask an approver who may see it.
+       *[other] Ask members of { $who } who may see it.
     }
 denied-directory-down = I can't tell right now whether you may do that, because Microsoft Entra ID did not answer. Nothing was changed. Try again in a minute.
 denied-voters-unknown = Yours is the last approval, but I can't tell right now whether those before you may still approve, because Microsoft Entra ID did not answer. Nothing was changed. Try again in a minute.
@@ -67,9 +67,9 @@ denied-window-never = The policy's change windows and freezes leave no time at w
 denied-not-running = The request is not running. Send status to see where it stands.
 denied-already-cancelling = The request is already being canceled. Phones already sent will run to completion.
 denied-not-ended = The request has not ended yet. Retry once it has.
-denied-no-break-glass = You can't approve your own request in an emergency. { $named ->
-        [0] Nobody can: ask an approver.
-       *[other] Members of { $who } can.
+denied-no-break-glass = You can't approve your own request, not even in an emergency. { $named ->
+        [0] Ask an approver.
+       *[other] Only members of { $who } can approve theirs. Ask an approver.
     }
 
 # Votes, on cards and in messages.
@@ -87,8 +87,8 @@ votes-changed = { $person } approved before the request changed, so it does not 
 votes-vote = { $person }, { $when }
 votes-not-last = The sign-in starts with the last approval.
 votes-opens = The policy lets this request start from { $when } on. Until then, the last approval is refused.
-votes-opens-start = The policy does not allow the start of this request any more, so the last approval is refused. The next opening is { $when }. Reject it, and ask for a new request that starts then.
-votes-never = The policy's change windows and freezes leave no time at which this request may start.
+votes-opens-start = The policy does not allow the start of this request any more, so the last approval is refused. The next opening is { $when }. An approver can reject it, or its requester can withdraw it and ask for a start then.
+votes-never = The policy's change windows and freezes leave no time at which this request may start. Ask your Offhook operator to change the policy.
 notification-voted = { $person } approved request { $request }. Still wanted: { $wanted }
 notification-votes-void = The approvals of request { $request } by { $people } no longer count, because the request changed. Its card says what changed.
 notification-unsatisfiable = Nobody can complete the approval of request { $request }: it needs { $wanted }, and too few people who did not make it are in these groups. Ask your Offhook operator to add people, or withdraw the request.
@@ -96,4 +96,4 @@ notification-unsatisfiable = Nobody can complete the approval of request { $requ
 history-own-only = I can't tell right now whether you may see other people's requests, because Microsoft Entra ID did not answer. These are yours. Try again in a minute.
 whoami-unsure = I can't tell all of your roles right now, because Microsoft Entra ID did not answer.
 whoami-audits-label = Audit
-whoami-audits = Auditor: you can see all requests
+whoami-audits = Auditor: you can see other people's requests

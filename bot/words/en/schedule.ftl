@@ -25,12 +25,15 @@ start-past = { $start } is over. Enter a later date or time.
 start-too-soon = The start is too soon to be approved. Enter one that is at least { $minutes } minutes away, or leave date and time empty to start once the request is approved.
 start-too-far = The start can be at most { $days } days away. Enter an earlier date.
 start-votes-missing = By the policy in force now, this request needs more approvals: { $wanted }. Cancel it, and ask its requester to request approval again.
-start-closed = The request can't start then. { $why }{ $known ->
+start-closed = The request can't start { $now ->
+        [1] now
+       *[other] then
+    }. { $why }{ $known ->
         [0] {""}
        *[other] {" "}The next opening is { $opens }.
     }
 
-opening-closed = Your organization's change windows are closed at that time.
+opening-closed = Your organization's change windows and freezes do not allow it.
 opening-never = Your organization's change windows and freezes leave no time for it. Ask your Offhook operator to change the policy.
 
 ## On cards
@@ -64,7 +67,7 @@ missed-late = Offhook could not start it by { $by }. The service was probably do
 missed-denied = Whoever requested or approved it may not do so any more.
 missed-closed = It could not start at { $start }. { $why }{ $known ->
         [0] {""}
-       *[other] {" "}The next opening is { $opens }.
+       *[other] {" "}The next opening is { $opens }. Start now works from then on.
     }
 missed-how = No password has been reset. Someone who can approve the request can select Start now, or an approver can cancel it. Accounts that were not checked recently are checked again first.
 button-start-now = Start now
@@ -88,8 +91,8 @@ paused-until = Offhook continues by itself on { $when }.
 paused-never = By the policy, no window opens in the next year. Ask your Offhook operator to change the policy, or cancel the request.
 paused-sign-in = It runs with an approver's permissions, which Offhook does not keep until then. Offhook asks an approver to sign in 15 minutes before.
 paused-under-way = { $phones ->
-        [one] { $phones } phone was sent before. Offhook follows it to the end.
-       *[other] { $phones } phones were sent before. Offhook follows them to the end.
+        [one] { $phones } phone in progress was sent before. Offhook follows it to the end.
+       *[other] { $phones } phones in progress were sent before. Offhook follows them to the end.
     }
 paused-cancel = The requester or an approver can cancel what has not been sent.
 
@@ -134,6 +137,6 @@ notification-scheduled = Request { $request }: { $approver } approved the sign-i
 notification-missed = Request { $request } did not start at its time. No password has been reset. Someone who can approve it can start it now. To see why, send status { $request } to Offhook.
 notification-paused = Request { $request } waits: your organization's change windows and freezes allow no sign-ins now. { $known ->
         [0] By the policy, none opens in the next year. Ask your Offhook operator to change the policy, or cancel the request.
-       *[other] It continues by itself { $opens }. To stop it instead, send cancel { $request } to Offhook.
+       *[other] It continues by itself on { $opens }. To stop it instead, send cancel { $request } to Offhook.
     } What was sent before is followed to the end.
 notification-withdrawn = Request { $request } was withdrawn by { $requester } before it started. Nothing was changed.

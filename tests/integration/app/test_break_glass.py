@@ -182,7 +182,7 @@ async def test_it_is_off_by_default(make_bot: MakeBot) -> None:
     assert not has_button(card, "break_glass")
     data = {**FORM, "request": request_id_of(card), "version": 99}
     answer = await bot.send_action(ALEX, "break_glass", data)
-    assert "You can't approve your own request in an emergency." in answer.text
+    assert "You can't approve your own request, not even in an emergency." in answer.text
     assert bot.gateway.configapi.submits == []
 
 

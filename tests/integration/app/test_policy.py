@@ -229,7 +229,7 @@ async def test_whoami_names_the_auditor(make_bot: MakeBot, tmp_path: Path) -> No
     request = request_id_of(await bot.submit_for_approval(phones_csv(1)))
     chat = Chat("a:isaiah")
     await bot.say("whoami", chat=chat, by=ISAIAH)
-    await bot.wait_for_text("Auditor: you can see all requests", chat=chat)
+    await bot.wait_for_text("Auditor: you can see other people's requests", chat=chat)
     await bot.say("history", chat=chat, by=ISAIAH)
     await bot.wait_for_text(request, chat=chat)
 
@@ -303,7 +303,7 @@ regions = ["EMEA"]
     denied = await bot.approve(apac, by=ISAIAH)
     assert denied.text == (
         'The policy limits you to certain requests ("EMEA only"), and this is not one of them. '
-        "Ask other members of netops, soc."
+        "Ask members of netops, soc who may see it."
     )
     for card in (emea, both):
         answer = await bot.approve(card, by=ISAIAH)
@@ -320,7 +320,7 @@ async def test_guests_are_denied_as_such_unless_the_policy_lets_them(
     denied = await bot.approve(approval)
     assert denied.text == (
         "You are a guest of this organization, and its policy does not let guests do this. "
-        "Ask members of netops."
+        "Ask members of netops to do it."
     )
     assert [detail["reason"] for _, _, detail in audited(bot, "denied")] == ["guest"]
     since = bot.now

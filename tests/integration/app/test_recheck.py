@@ -120,7 +120,7 @@ async def test_nobody_releases_it_in_a_freeze(make_bot: MakeBot, tmp_path: Path)
     await until(lambda: len(audited(bot, "policy loaded")) == 2)
     for verb in ("continue_without", "check_accounts"):
         answer = await bot.click(MEGAN, card, verb)
-        assert answer.text.startswith("The request can't start then. Your organization's change")
+        assert answer.text.startswith("The request can't start now. Your organization's change")
     assert bot.gateway.configapi.submits == []
     path.write_text(head)
     await until(lambda: len(audited(bot, "policy loaded")) == 3)

@@ -278,6 +278,7 @@ def test_set_start_that_a_window_refuses_is_not_said_to_be_approvable_later() ->
     closed = Standing((), [Wanted(("netops",), 2)], snapshots.NOON)
     text = reading.text(card(snapshots.with_start(RequestState.WAITING), standing=closed))
     assert "The policy does not allow the start of this request any more" in text
+    assert "if approved" not in text
     assert "The policy lets this request start from" not in text
     assert "The sign-in starts with the last approval" not in text
 

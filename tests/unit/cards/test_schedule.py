@@ -201,7 +201,8 @@ def test_sign_in_that_is_late_says_that_it_starts_the_request() -> None:
         (
             Due.CLOSED,
             f"It could not start at {STARTS}. Changes are frozen. "
-            "The next opening is Wed 2 Dec, 07:00 (Europe/Berlin), 06:00 UTC.",
+            "The next opening is Wed 2 Dec, 07:00 (Europe/Berlin), 06:00 UTC. "
+            "Start now works from then on.",
         ),
     ],
 )
@@ -269,6 +270,15 @@ def test_paused_request_says_until_when_and_who_can_cancel(as_approver: bool) ->
     verbs = set(reading.verbs(rendered.card))
     assert Verb.CANCEL in verbs
     assert Verb.START_NOW not in verbs
+
+
+def test_sign_in_to_a_paused_request_does_not_promise_that_it_goes_on() -> None:
+    """An approver is asked before the window opens."""
+    wanted = replace(paused(START), delegation_wanted_since=NOON)
+    text = reading.text(card(CardKind.PROGRESS, wanted, as_approver=True).card)
+    assert "selects Sign in to continue; what has not been sent still waits for its window." in text
+    assert "as soon as" not in text
+    assert "asks an approver to sign in 15 minutes before" not in text
 
 
 def test_paused_request_that_never_goes_on_says_whom_to_ask() -> None:

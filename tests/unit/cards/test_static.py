@@ -182,7 +182,7 @@ def test_whoami_says_what_cannot_be_told_and_who_audits() -> None:
     unsure = {**roles(), "approve": Ruling.CANNOT_TELL, "audit": Ruling.YES}
     text = reading.text(static.whoami(Words(), actor("Alex Wilber"), unsure, None).card)
     assert "I can't tell all of your roles right now" in text
-    assert "Auditor: you can see all requests" in text
+    assert "Auditor: you can see other people's requests" in text
 
 
 def test_unreadable_says_what_is_wrong_and_how_to_fix_it() -> None:
