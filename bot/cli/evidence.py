@@ -207,7 +207,7 @@ def _what_was_shown(found: Evidence) -> Iterator[str]:
             "link",
             "who",
             "object ID",
-            "what the card showed differently from what was asked for",
+            "how their card differed from the request as asked for",
         )
         yield from ("", "### What each approver was shown", "")
         yield from _table(header, rows)

@@ -126,7 +126,7 @@ windows-start-too-early = { $phones ->
     }).
 start-misses-windows = Phones will be too early or too late then, as the top of this card says.
 start-confirm = To keep this start, select Request approval again. Otherwise, change it.
-start-cut-short = It will probably not be over when the change window closes, on { $when }. Expected length: { $length }. What is not sent by then waits, and continues by itself when a window is open again.
+start-cut-short = It will probably not be over when the change window closes, on { $when }. Expected length: { $length }. What is not sent by then waits, and continues when a window is open again.
 
 ## Notifications
 
@@ -137,6 +137,6 @@ notification-scheduled = Request { $request }: { $approver } approved the sign-i
 notification-missed = Request { $request } did not start at its time. No password has been reset. Someone who can approve it can start it now. To see why, send status { $request } to Offhook.
 notification-paused = Request { $request } waits: your organization's change windows and freezes allow no sign-ins now. { $known ->
         [0] By the policy, none opens in the next year. Ask your Offhook operator to change the policy, or cancel the request.
-       *[other] It continues by itself on { $opens }. To stop it instead, send cancel { $request } to Offhook.
+       *[other] It continues on { $opens } at the earliest. To stop it instead, send cancel { $request } to Offhook.
     } What was sent before is followed to the end.
 notification-withdrawn = Request { $request } was withdrawn by { $requester } before it started. Nothing was changed.
