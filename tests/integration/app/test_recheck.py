@@ -23,6 +23,7 @@ from tests.support.running_bot import (
     MEGAN,
     RunningBot,
     chat_of,
+    has_button,
     phones_csv,
     request_id_of,
     text_of,
@@ -56,7 +57,11 @@ async def approvable(bot: RunningBot, phones: int = 3) -> Posted:
 
 
 async def held(bot: RunningBot, since: int) -> Posted:
-    return await bot.wait_for(lambda message: HELD in text_of(message), since=since)
+    """The card that asks approvers; the requester's own says it, too, and asks nothing."""
+    return await bot.wait_for(
+        lambda message: HELD in text_of(message) and has_button(message, "check_accounts"),
+        since=since,
+    )
 
 
 async def stopped(bot: RunningBot, changed: Account = DISABLED) -> Posted:

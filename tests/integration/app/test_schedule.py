@@ -358,7 +358,8 @@ async def test_start_without_an_approver_signed_in_waits_for_one(
     since = bot.now
     clock.set(START)
 
-    late = await bot.wait_for_text(f"It was to start {STARTS}.", since=since)
+    late = await asked(bot, "sign_in", since)
+    assert f"It was to start {STARTS}." in text_of(late)
     assert not bot.gateway.configapi.submits
     await click(bot, MEGAN, late, "sign_in", **sso(bot, MEGAN))
     await bot.wait_for_results(since=since)
