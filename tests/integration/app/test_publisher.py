@@ -216,6 +216,7 @@ async def test_publisher_updates_every_card_after_restart(make_bot: MakeBot) -> 
     assert is_settled(progress)
     assert len(bot.gateway.configapi.submits) == 5
     assert not bot.gateway.configapi.run_twice
+    await until(lambda: sum(map(len, messages_by_place(bot))) >= 6)  # the channel is told last
     assert [len(messages) for messages in messages_by_place(bot)] == [3, 3]
 
 
