@@ -21,6 +21,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.dialects.sqlite.aiosqlite import AsyncAdapt_aiosqlite_connection
 from sqlalchemy.pool import Pool
+from sqlalchemy.types import NullType
 from sqlalchemy.util import LRUCache
 
 from bot.simulator.entra import Entra
@@ -54,6 +55,10 @@ class CompiledStatements(LRUCache[tuple[Any, ...], Any]):
         return super().get(_with_kind(key), default)
 
     def __setitem__(self, key: tuple[Any, ...], compiled: Any) -> None:
+        # Those of `bot.store.statement`. A date without type would be compared as it is, and not in UTC.
+        values = (each for each in compiled.binds.values() if each.key.endswith("_"))
+        untyped = [each.key for each in values if isinstance(each.type, NullType)]
+        assert not untyped, f"{compiled}: no column tells the type of {untyped}"
         super().__setitem__(_with_kind(key), compiled)
 
 

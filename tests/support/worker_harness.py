@@ -33,6 +33,7 @@ FAST = replace(
     Timing().scaled(0.01),
     idle_seconds=1.0,  # rounds in which nothing is due would cost more than the work itself
     lease_margin_seconds=60.0,  # a busy machine takes its time, too, between a claim and the submit
+    lookup_seconds=60.0,
     settle_seconds=0.25,
     grace_seconds=0.3,
     throttled_seconds=0.05,
