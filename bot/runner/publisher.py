@@ -129,7 +129,8 @@ class Publisher:
                 closed=in_flight.union(key for key, wait in sends.items() if wait > 0),
                 closed_to_updates=[key for key, wait in updates.items() if wait > 0],
             )
-            retry_at = await posts.next_retry_at(tx, now)
+            # The end of a delivery wakes the loop anyway.
+            retry_at = None if due else await posts.next_retry_at(tx, now)
         for post in due:
             key = post.rate_limit_key
             self._deliveries[key] = asyncio.create_task(self._deliver(key, post))

@@ -36,6 +36,15 @@ def strings(node: ast.AST) -> Iterator[str]:
 
 
 @cache
+def all_strings() -> frozenset[str]:
+    return frozenset(
+        each
+        for source in SOURCES
+        for each in strings(ast.parse(source.read_text(encoding="utf-8")))
+    )
+
+
+@cache
 def used_ids() -> tuple[frozenset[str], frozenset[str]]:
     """Returns the ids that appear literally, and the prefixes of those built from f-strings."""
     literals: set[str] = set()
@@ -71,7 +80,7 @@ def test_catalogue_has_every_message_used_in_code() -> None:
 @pytest.mark.parametrize("name", COMPLETE)
 def test_catalogue_has_no_unused_message(name: str) -> None:
     literals, prefixes = used_ids()
-    constants = {each for source in SOURCES for each in strings(ast.parse(source.read_text()))}
+    constants = all_strings()
     unused = {
         each
         for each in identifiers(CATALOGUE / name)
