@@ -7,13 +7,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import islice
 from statistics import median
-from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, exists, func, literal, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select
 from sqlalchemy.orm import aliased
 
 from bot.phones.region import Region
-from bot.preflight.clocks import SAFE, SETTLES
 from bot.preflight.verdict import Result
 from bot.signin.evidence import RECENT_RESET, Comparison, Evidence, expected_seconds, usual
 from bot.signin.listing import Mark
@@ -217,13 +215,15 @@ async def expected_length(tx: Transaction, request: Request) -> int:
     return expected_seconds(planned, seconds)
 
 
-def marks(request: Row[Any], now: datetime) -> Mapping[Mark, ColumnElement[bool]]:
-    """What marks a row of `phones` as unusual, given the row of its request."""
-    compared = Evidence.of_document(request.evidence).compared
+def marks(
+    request_id: str, settles: datetime, safe: datetime, compared_id: str, *, compared: bool
+) -> Mapping[Mark, ColumnElement[bool]]:
+    """What marks a row of `phones` as unusual. `settles`, `safe`: when phones were provisioned that are
+    that old (`bot.preflight.clocks`). `compared_id`: the request that it is `compared` with, if any."""
     found: dict[Mark, ColumnElement[bool]] = {
         mark: exists(
             select(literal(1)).where(
-                AccountCheckRow.request_id == request.id,
+                AccountCheckRow.request_id == request_id,
                 AccountCheckRow.account == PhoneRow.account,
                 AccountCheckRow.result == result.value,
             )
@@ -231,7 +231,7 @@ def marks(request: Row[Any], now: datetime) -> Mapping[Mark, ColumnElement[bool]
         for mark, result in ((Mark.GUARDED, Result.GUARDED), (Mark.FAILED, Result.FAILED))
     }
     same = or_(_other.account == PhoneRow.account, _other.hardware_id == PhoneRow.hardware_id)
-    others = select(OverlapRow.other_id).where(OverlapRow.request_id == request.id)
+    others = select(OverlapRow.other_id).where(OverlapRow.request_id == request_id)
     found[Mark.OVERLAP] = exists(
         select(literal(1)).where(
             same, _other.request_id.in_(others), *overlaps.phone_counts_of(_other)
@@ -239,12 +239,12 @@ def marks(request: Row[Any], now: datetime) -> Mapping[Mark, ColumnElement[bool]
     )
     provisioned = PhoneRow.provisioned_at
     found[Mark.WINDOW] = and_(
-        provisioned.is_not(None), or_(provisioned > now - SETTLES, provisioned < now - SAFE)
+        provisioned.is_not(None), or_(provisioned > settles, provisioned < safe)
     )
-    if compared is not None:
+    if compared:
         found[Mark.ADDED] = ~exists(
             select(literal(1)).where(
-                _other.request_id == compared.request_id,
+                _other.request_id == compared_id,
                 _other.ready,
                 _other.account == PhoneRow.account,
                 _other.hardware_id == PhoneRow.hardware_id,
