@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, Insert, Select, Update, and_, func, or_, select, update
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from bot.store import locks
 from bot.store.database import Transaction
 from bot.store.models.chat import ConversationRow
+from bot.store.statement import statement
 
 #: In Teams the id of a channel's thread is the channel's id, this, and the root message's id.
 THREAD_SEPARATOR = ";messageid="
@@ -61,33 +65,63 @@ async def remember(tx: Transaction, reference: ConversationReference, now: datet
 
     If the bot had been removed from there, it is back.
     """
-    columns = {
-        "tenant_id": reference.tenant_id,
-        "kind": reference.kind.value,
-        "reference": {
-            "service_url": reference.service_url,
-            "bot_id": reference.bot_id,
-            "bot_name": reference.bot_name,
-            "channel_id": reference.channel_id,
-            "team_id": reference.team_id,
-        },
-        "seen_at": now,
-        "removed_at": None,
-    }
     if reference.channel_id or reference.team_id:
         await locks.channels(tx, reference.tenant_id)
-    insert_into = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
     await tx.execute(
-        insert_into(ConversationRow)
-        .values(id=reference.conversation_id, **columns)
-        .on_conflict_do_update(index_elements=[ConversationRow.id], set_=columns)
+        *_remember(
+            reference.conversation_id,
+            reference.tenant_id,
+            reference.kind.value,
+            {
+                "service_url": reference.service_url,
+                "bot_id": reference.bot_id,
+                "bot_name": reference.bot_name,
+                "channel_id": reference.channel_id,
+                "team_id": reference.team_id,
+            },
+            now,
+            sqlite=tx.dialect.name == "sqlite",
+        )
     )
     if reference.channel_id:
-        await tx.execute(
-            update(ConversationRow)
-            .where(ConversationRow.removed_at.is_not(None), _installed_with(reference))
-            .values(removed_at=None)
+        await tx.execute(*_joined(*_place(reference)))
+
+
+@statement
+def _remember(
+    conversation_id: str,
+    tenant_id: str,
+    kind: str,
+    reference: Mapping[str, str],
+    seen_at: datetime,
+    *,
+    sqlite: bool,
+) -> Insert:
+    insert_into = sqlite_dialect.insert if sqlite else postgresql.insert
+    columns: dict[str, Any] = {
+        "tenant_id": tenant_id,
+        "kind": kind,
+        "reference": reference,
+        "seen_at": seen_at,
+        "removed_at": None,
+    }
+    return (
+        insert_into(ConversationRow)
+        .values(id=conversation_id, **columns)
+        .on_conflict_do_update(index_elements=[ConversationRow.id], set_=columns)
+    )
+
+
+@statement
+def _joined(tenant_id: str, conversation_id: str, channel_id: str, team_id: str) -> Update:
+    return (
+        update(ConversationRow)
+        .where(
+            ConversationRow.removed_at.is_not(None),
+            _installed_with(tenant_id, conversation_id, channel_id, team_id),
         )
+        .values(removed_at=None)
+    )
 
 
 async def removed(
@@ -96,24 +130,45 @@ async def removed(
     """The bot was removed from a chat, or from a team with all its channels: nothing is sent there until
     an activity comes from there again. Returns the IDs of the conversations."""
     await remember(tx, reference, now)  # with a row of its own it does not borrow a reference
-    gone = await tx.execute(
-        update(ConversationRow)
-        .where(_installed_with(reference))
-        .values(removed_at=now)
-        .returning(ConversationRow.id)
-    )
+    gone = await tx.execute(*_left(*_place(reference), now))
     return frozenset(gone.scalars())
 
 
-def _installed_with(reference: ConversationReference) -> ColumnElement[bool]:
+@statement
+def _left(
+    tenant_id: str, conversation_id: str, channel_id: str, team_id: str, now: datetime
+) -> ReturningUpdate[str]:
+    return (
+        update(ConversationRow)
+        .where(_installed_with(tenant_id, conversation_id, channel_id, team_id))
+        .values(removed_at=now)
+        .returning(ConversationRow.id)
+    )
+
+
+def _place(reference: ConversationReference) -> tuple[str, str, str, str]:
+    return (
+        reference.tenant_id,
+        reference.conversation_id,
+        reference.channel_id,
+        reference.team_id,
+    )
+
+
+def _installed_with(
+    tenant_id: str, conversation_id: str, channel_id: str, team_id: str
+) -> ColumnElement[bool]:
     """The conversations that the bot joins and leaves together: a chat, or a team's channels and threads."""
-    stored = ConversationRow.reference
-    same = [ConversationRow.id == reference.conversation_id]
-    if reference.channel_id:
-        same.append(stored["channel_id"].as_string() == reference.channel_id)
-    if reference.team_id:
-        same.append(stored["team_id"].as_string() == reference.team_id)
-    return and_(ConversationRow.tenant_id == reference.tenant_id, or_(*same))
+    channel = ConversationRow.reference["channel_id"].as_string()
+    team = ConversationRow.reference["team_id"].as_string()
+    return and_(
+        ConversationRow.tenant_id == tenant_id,
+        or_(
+            ConversationRow.id == conversation_id,
+            and_(channel != "", channel == channel_id),
+            and_(team != "", team == team_id),
+        ),
+    )
 
 
 async def load(
@@ -124,28 +179,14 @@ async def load(
     A channel that never wrote to Offhook borrows the service URL of the tenant's newest conversation.
     Returns None where the bot was removed, and before the tenant's first activity.
     """
-    here = ConversationRow.tenant_id == tenant_id
     channel_id = conversation_id.split(THREAD_SEPARATOR)[0]
-    columns = (
-        ConversationRow.id,
-        ConversationRow.kind,
-        ConversationRow.reference,
-        ConversationRow.removed_at,
-    )
-    found = await tx.execute(
-        select(*columns).where(ConversationRow.id.in_([conversation_id, channel_id]), here)
-    )
+    found = await tx.execute(*_of(tenant_id, [conversation_id, channel_id]))
     rows = {row.id: row for row in found}
     if any(row.removed_at is not None for row in rows.values()):
         return None
     row, borrowed = rows.get(conversation_id), False
     if row is None:
-        newest = await tx.execute(
-            select(*columns)
-            .where(here, ConversationRow.removed_at.is_(None))
-            .order_by(ConversationRow.seen_at.desc())
-            .limit(1)
-        )
+        newest = await tx.execute(*_newest(tenant_id))
         row, borrowed = newest.one_or_none(), True
     if row is None:
         return None
@@ -161,17 +202,38 @@ async def load(
     )
 
 
+@statement
+def _of(tenant_id: str, conversation_ids: Collection[str]) -> Select[*tuple[Any, ...]]:
+    return select(ConversationRow.__table__).where(
+        ConversationRow.id.in_(conversation_ids), ConversationRow.tenant_id == tenant_id
+    )
+
+
+@statement
+def _newest(tenant_id: str) -> Select[*tuple[Any, ...]]:
+    return (
+        select(ConversationRow.__table__)
+        .where(ConversationRow.tenant_id == tenant_id, ConversationRow.removed_at.is_(None))
+        .order_by(ConversationRow.seen_at.desc())
+        .limit(1)
+    )
+
+
 async def tenant_of(tx: Transaction, conversation_id: str) -> str | None:
     """The tenant of a conversation; for a channel that never wrote to Offhook, that of the newest one.
     None where the bot was removed, and before the first activity."""
-    rows = await tx.execute(
+    row = (await tx.execute(*_nearest(conversation_id))).one_or_none()
+    return row.tenant_id if row and row.removed_at is None else None
+
+
+@statement
+def _nearest(conversation_id: str) -> Select[str, datetime | None]:
+    return (
         select(ConversationRow.tenant_id, ConversationRow.removed_at)
         .order_by(ConversationRow.id != conversation_id, ConversationRow.seen_at.desc())
         .where((ConversationRow.id == conversation_id) | ConversationRow.removed_at.is_(None))
         .limit(1)
     )
-    row = rows.one_or_none()
-    return row.tenant_id if row and row.removed_at is None else None
 
 
 async def heard(tx: Transaction) -> Heard:

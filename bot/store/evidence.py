@@ -9,11 +9,21 @@ from itertools import islice
 from statistics import median
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, and_, exists, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Subquery,
+    Text,
+    and_,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.orm import aliased
 
 from bot.phones.region import Region
-from bot.preflight.clocks import SAFE, SETTLES
 from bot.preflight.verdict import Result
 from bot.signin.evidence import RECENT_RESET, Comparison, Evidence, expected_seconds, usual
 from bot.signin.listing import Mark
@@ -27,6 +37,7 @@ from bot.store.models.audit import EventRow
 from bot.store.models.batches import BatchRow
 from bot.store.models.requests import OverlapRow, PhoneRow, RequestRow
 from bot.store.requests import Request
+from bot.store.statement import statement
 
 _MAX_EXAMPLES = 3
 _USUAL_OF = 10  # newest approved requests that tell what is usual
@@ -52,38 +63,49 @@ async def gather(tx: Transaction, request: Request, now: datetime) -> Evidence:
     )
 
 
-def _ready(request: Request) -> tuple[Condition, ...]:
-    return (PhoneRow.request_id == request.id, PhoneRow.ready)
+def _ready(request_id: str) -> tuple[Condition, ...]:
+    return (PhoneRow.request_id == request_id, PhoneRow.ready)
 
 
 async def _never_asked(tx: Transaction, request: Request) -> bool:
     """By the audit, which outlives requests."""
-    asked = await tx.execute(
-        select(EventRow.id)
-        .where(
-            EventRow.actor_id == request.requester.object_id,
-            EventRow.action == "asked",
-            EventRow.tenant_id.in_([request.tenant_id, ""]),
-            EventRow.request_id != request.id,
-        )
-        .limit(1)
-    )
+    tenant_ids = [request.tenant_id, ""]
+    asked = await tx.execute(*_asked(request.requester.object_id, tenant_ids, request.id))
     return asked.first() is None
 
 
+@statement
+def _asked(actor_id: str, tenant_ids: Sequence[str], request_id: str) -> Select[int]:
+    return (
+        select(EventRow.id)
+        .where(
+            EventRow.actor_id == actor_id,
+            EventRow.action == "asked",
+            EventRow.tenant_id.in_(tenant_ids),
+            EventRow.request_id != request_id,
+        )
+        .limit(1)
+    )
+
+
 async def _sizes(tx: Transaction, request: Request) -> Sequence[int]:
-    rows = await tx.execute(
+    rows = await tx.execute(*_approved_sizes(request.tenant_id, request.requester.object_id))
+    return rows.scalars().all()
+
+
+@statement
+def _approved_sizes(tenant_id: str, requester_id: str) -> Select[int]:
+    return (
         select(RequestRow.ready_rows)
         .where(
-            RequestRow.tenant_id == request.tenant_id,
-            RequestRow.requester_id == request.requester.object_id,
+            RequestRow.tenant_id == tenant_id,
+            RequestRow.requester_id == requester_id,
             RequestRow.state.in_(_APPROVED),
             RequestRow.retry_of == "",
         )
         .order_by(RequestRow.decided_at.desc())
         .limit(_USUAL_OF)
     )
-    return rows.scalars().all()
 
 
 async def _resets(
@@ -92,37 +114,50 @@ async def _resets(
     """Accounts of the request whose password was or may have been reset lately: how many, when last, and
     the first ones. Those of a request that this one retries do not count, as for overlaps."""
     own = [request.id, *await overlaps.retried(tx, request.retry_of)]
-    reset = (
+    values = (request.id, request.tenant_id, own, now - RECENT_RESET)
+    accounts, latest = (await tx.execute(*_count_of_reset(*values))).one()
+    if not accounts:
+        return 0, None, ()
+    return accounts, latest, (await tx.execute(*_first_reset(*values))).scalars().all()
+
+
+@statement
+def _count_of_reset(
+    request_id: str, tenant_id: str, own: Sequence[str], since: datetime
+) -> Select[*tuple[Any, ...]]:
+    reset = _reset(request_id, tenant_id, own, since)
+    return select(func.count(), func.max(reset.c.at))
+
+
+@statement
+def _first_reset(
+    request_id: str, tenant_id: str, own: Sequence[str], since: datetime
+) -> Select[str]:
+    reset = _reset(request_id, tenant_id, own, since)
+    return (
+        select(PhoneRow.username)
+        .where(*_ready(request_id), PhoneRow.account.in_(select(reset.c.account)))
+        .order_by(PhoneRow.number)
+        .limit(_MAX_EXAMPLES)
+    )
+
+
+def _reset(request_id: str, tenant_id: str, own: Sequence[str], since: datetime) -> Subquery:
+    return (
         select(_other.account.label("account"), func.max(BatchRow.sent_at).label("at"))
         .join(BatchRow, BatchRow.id == _other.batch_id)
         .where(
-            _other.account.in_(select(PhoneRow.account).where(*_ready(request))),
+            _other.account.in_(select(PhoneRow.account).where(*_ready(request_id))),
             _other.request_id.not_in(own),
             _other.ready,
             _other.status.in_([status.value for status in _SENT]),
             _other.cause.not_in(sorted(NOT_RESET_CAUSES)),
-            BatchRow.tenant_id == request.tenant_id,
-            BatchRow.sent_at > now - RECENT_RESET,
+            BatchRow.tenant_id == tenant_id,
+            BatchRow.sent_at > since,
         )
         .group_by(_other.account)
         .subquery()
     )
-    counted = (await tx.execute(select(func.count(), func.max(reset.c.at)))).one()
-    if not counted[0]:
-        return 0, None, ()
-    accounts = select(reset.c.account)
-    return counted[0], counted[1], await _first(tx, request, PhoneRow.account.in_(accounts))
-
-
-async def _first(tx: Transaction, request: Request, *conditions: Condition) -> Sequence[str]:
-    """The UPNs of the first ready rows that meet the conditions."""
-    rows = await tx.execute(
-        select(PhoneRow.username)
-        .where(*_ready(request), *conditions)
-        .order_by(PhoneRow.number)
-        .limit(_MAX_EXAMPLES)
-    )
-    return rows.scalars().all()
 
 
 async def _compared(tx: Transaction, request: Request) -> Comparison | None:
@@ -130,18 +165,8 @@ async def _compared(tx: Transaction, request: Request) -> Comparison | None:
     if there is one, else of the same requester. None for a retry, which is known to be a part."""
     if request.retry_of:
         return None
-    same_file = func.lower(RequestRow.file_name) == request.file_name.lower()
-    own = RequestRow.requester_id == request.requester.object_id
     candidates = await tx.execute(
-        select(RequestRow.id, RequestRow.decided_at)
-        .where(
-            RequestRow.tenant_id == request.tenant_id,
-            RequestRow.state.in_(_APPROVED),
-            RequestRow.retry_of == "",
-            or_(same_file, own),
-        )
-        .order_by(same_file.desc(), RequestRow.decided_at.desc())
-        .limit(_CANDIDATES)
+        *_candidates(request.tenant_id, request.requester.object_id, request.file_name.lower())
     )
     for candidate in candidates.all():
         if candidate.decided_at and await _has_common_account(tx, request, candidate.id):
@@ -149,15 +174,35 @@ async def _compared(tx: Transaction, request: Request) -> Comparison | None:
     return None
 
 
+@statement
+def _candidates(tenant_id: str, requester_id: str, file_name: str) -> Select[str, datetime | None]:
+    same_file = func.lower(RequestRow.file_name, type_=Text()) == file_name
+    return (
+        select(RequestRow.id, RequestRow.decided_at)
+        .where(
+            RequestRow.tenant_id == tenant_id,
+            RequestRow.state.in_(_APPROVED),
+            RequestRow.retry_of == "",
+            or_(same_file, RequestRow.requester_id == requester_id),
+        )
+        .order_by(same_file.desc(), RequestRow.decided_at.desc())
+        .limit(_CANDIDATES)
+    )
+
+
 async def _has_common_account(tx: Transaction, request: Request, other_id: str) -> bool:
-    common = await tx.execute(
+    return (await tx.execute(*_common_account(request.id, other_id))).first() is not None
+
+
+@statement
+def _common_account(request_id: str, other_id: str) -> Select[int]:
+    return (
         select(literal(1))
         .select_from(PhoneRow)
         .join(_other, _other.account == PhoneRow.account)
-        .where(*_ready(request), _other.request_id == other_id, _other.ready)
+        .where(*_ready(request_id), _other.request_id == other_id, _other.ready)
         .limit(1)
     )
-    return common.first() is not None
 
 
 async def _comparison(
@@ -182,11 +227,7 @@ async def _phones_by_account(
     tx: Transaction, request_id: str
 ) -> tuple[Mapping[str, set[str]], Mapping[str, str]]:
     """Hardware IDs by account, and the account as the file first names it; in the file's order."""
-    rows = await tx.execute(
-        select(PhoneRow.account, PhoneRow.hardware_id, PhoneRow.username)
-        .where(PhoneRow.request_id == request_id, PhoneRow.ready)
-        .order_by(PhoneRow.number)
-    )
+    rows = await tx.execute(*_phones(request_id))
     phones: dict[str, set[str]] = defaultdict(set)
     names: dict[str, str] = {}
     for account, hardware_id, username in rows:
@@ -195,13 +236,18 @@ async def _phones_by_account(
     return phones, names
 
 
+@statement
+def _phones(request_id: str) -> Select[str, str, str]:
+    return (
+        select(PhoneRow.account, PhoneRow.hardware_id, PhoneRow.username)
+        .where(*_ready(request_id))
+        .order_by(PhoneRow.number)
+    )
+
+
 async def expected_length(tx: Transaction, request: Request) -> int:
     """How many seconds the request will probably take from its start, by earlier ones; 0 if not known."""
-    rows = await tx.execute(
-        select(PhoneRow.region, func.count())
-        .where(*_ready(request), PhoneRow.region != "")
-        .group_by(PhoneRow.region)
-    )
+    rows = await tx.execute(*_phones_by_region(request.id))
     planned: dict[str, int] = {}
     seconds: dict[str, float] = {}
     for region, phones in rows:
@@ -217,13 +263,24 @@ async def expected_length(tx: Transaction, request: Request) -> int:
     return expected_seconds(planned, seconds)
 
 
-def marks(request: Row[Any], now: datetime) -> Mapping[Mark, ColumnElement[bool]]:
-    """What marks a row of `phones` as unusual, given the row of its request."""
-    compared = Evidence.of_document(request.evidence).compared
+@statement
+def _phones_by_region(request_id: str) -> Select[str, int]:
+    return (
+        select(PhoneRow.region, func.count())
+        .where(*_ready(request_id), PhoneRow.region != "")
+        .group_by(PhoneRow.region)
+    )
+
+
+def marks(
+    request_id: str, settles: datetime, safe: datetime, compared_id: str, *, compared: bool
+) -> Mapping[Mark, ColumnElement[bool]]:
+    """What marks a row of `phones` as unusual. `settles`, `safe`: when phones were provisioned that are
+    that old (`bot.preflight.clocks`). `compared_id`: the request that it is `compared` with, if any."""
     found: dict[Mark, ColumnElement[bool]] = {
         mark: exists(
             select(literal(1)).where(
-                AccountCheckRow.request_id == request.id,
+                AccountCheckRow.request_id == request_id,
                 AccountCheckRow.account == PhoneRow.account,
                 AccountCheckRow.result == result.value,
             )
@@ -231,7 +288,7 @@ def marks(request: Row[Any], now: datetime) -> Mapping[Mark, ColumnElement[bool]
         for mark, result in ((Mark.GUARDED, Result.GUARDED), (Mark.FAILED, Result.FAILED))
     }
     same = or_(_other.account == PhoneRow.account, _other.hardware_id == PhoneRow.hardware_id)
-    others = select(OverlapRow.other_id).where(OverlapRow.request_id == request.id)
+    others = select(OverlapRow.other_id).where(OverlapRow.request_id == request_id)
     found[Mark.OVERLAP] = exists(
         select(literal(1)).where(
             same, _other.request_id.in_(others), *overlaps.phone_counts_of(_other)
@@ -239,12 +296,12 @@ def marks(request: Row[Any], now: datetime) -> Mapping[Mark, ColumnElement[bool]
     )
     provisioned = PhoneRow.provisioned_at
     found[Mark.WINDOW] = and_(
-        provisioned.is_not(None), or_(provisioned > now - SETTLES, provisioned < now - SAFE)
+        provisioned.is_not(None), or_(provisioned > settles, provisioned < safe)
     )
-    if compared is not None:
+    if compared:
         found[Mark.ADDED] = ~exists(
             select(literal(1)).where(
-                _other.request_id == compared.request_id,
+                _other.request_id == compared_id,
                 _other.ready,
                 _other.account == PhoneRow.account,
                 _other.hardware_id == PhoneRow.hardware_id,

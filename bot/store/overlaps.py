@@ -10,6 +10,8 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
+    Delete,
+    Select,
     and_,
     case,
     delete,
@@ -32,6 +34,7 @@ from bot.signin.request import RequestState
 from bot.store.conditions import Condition
 from bot.store.database import Transaction
 from bot.store.models.requests import OverlapRow, PhoneRow, RequestRow
+from bot.store.statement import statement
 
 _MAX_EXAMPLES = 3  # accounts named per other request
 _NAMED = 3  # other requests with examples: cards show no more
@@ -61,24 +64,7 @@ async def find(
     retries does not count: taking over its phones is what a retry is for.
     """
     own = [request_id, *await retried(tx, retry_of)]
-    found_hits = hits(request_id, tenant_id, own, now).subquery()
-    since = case(
-        (RequestRow.state == RequestState.WAITING.value, RequestRow.asked_at),
-        (RequestRow.state == RequestState.RUNNING.value, RequestRow.decided_at),
-        else_=RequestRow.finished_at,
-    )
-    rows = await tx.execute(
-        select(
-            RequestRow.id,
-            RequestRow.requester_id,
-            RequestRow.state,
-            since.label("since"),
-            func.count(distinct(found_hits.c.account)).label("accounts"),
-            func.count(distinct(found_hits.c.phone)).label("phones"),
-        )
-        .join(found_hits, found_hits.c.request_id == RequestRow.id)
-        .group_by(RequestRow.id)
-    )
+    rows = await tx.execute(*_found(request_id, tenant_id, own, now - overlap.RECENT))
     found = overlap.most_pressing_first(
         Overlap(
             row.id,
@@ -90,18 +76,45 @@ async def find(
         )
         for row in rows
     )
-    named = [
-        replace(each, examples=await _examples(tx, request_id, each.request_id))
-        for each in found[:_NAMED]
-    ]
+    named: list[Overlap] = []
+    for each in found[:_NAMED]:
+        examples = await tx.execute(*_examples(request_id, each.request_id))
+        named.append(replace(each, examples=examples.scalars().all()))
     return [*named, *found[_NAMED:]]
 
 
-def hits(request_id: str, tenant_id: str, own: Sequence[str], now: datetime) -> CompoundSelect[Any]:
-    """Each account and each hardware ID of the request that another request than `own` has, too."""
+@statement
+def _found(
+    request_id: str, tenant_id: str, own: Sequence[str], recent: datetime
+) -> Select[*tuple[Any, ...]]:
+    found_hits = hits(request_id, tenant_id, own, recent).subquery()
+    since = case(
+        (RequestRow.state == RequestState.WAITING.value, RequestRow.asked_at),
+        (RequestRow.state == RequestState.RUNNING.value, RequestRow.decided_at),
+        else_=RequestRow.finished_at,
+    )
+    return (
+        select(
+            RequestRow.id,
+            RequestRow.requester_id,
+            RequestRow.state,
+            since.label("since"),
+            func.count(distinct(found_hits.c.account)).label("accounts"),
+            func.count(distinct(found_hits.c.phone)).label("phones"),
+        )
+        .join(found_hits, found_hits.c.request_id == RequestRow.id)
+        .group_by(RequestRow.id)
+    )
+
+
+def hits(
+    request_id: str, tenant_id: str, own: Sequence[str], recent: datetime
+) -> CompoundSelect[Any]:
+    """Each account and each hardware ID of the request that another request than `own` has, too, unless
+    that ended before `recent`."""
     accounts = _distinct(request_id, _mine.account)
     hardware_ids = _distinct(request_id, _mine.hardware_id)
-    counting = [*_counts(tenant_id, own, now), *phone_counts_of(_theirs)]
+    counting = [*_counts(tenant_id, own, recent), *phone_counts_of(_theirs)]
     return union_all(
         select(_theirs.request_id, _theirs.account.label("account"), null().label("phone"))
         .join(accounts, _theirs.account == accounts.c.key)
@@ -124,9 +137,9 @@ def _distinct(request_id: str, key: Any) -> Any:
     )
 
 
-def _counts(tenant_id: str, own: Sequence[str], now: datetime) -> list[ColumnElement[bool]]:
+def _counts(tenant_id: str, own: Sequence[str], recent: datetime) -> list[ColumnElement[bool]]:
     """`overlap.request_counts`, for requests of the tenant that are not `own`."""
-    is_recent = RequestRow.finished_at > now - overlap.RECENT
+    is_recent = RequestRow.finished_at > recent
     return [
         RequestRow.tenant_id == tenant_id,
         RequestRow.id.not_in(own),
@@ -151,9 +164,13 @@ async def retried(tx: Transaction, request_id: str) -> list[str]:
     chain: list[str] = []
     while request_id and len(chain) < _MAX_RETRIES:
         chain.append(request_id)
-        before = await tx.execute(select(RequestRow.retry_of).where(RequestRow.id == request_id))
-        request_id = before.scalar() or ""
+        request_id = (await tx.execute(*_retry_of(request_id))).scalar() or ""
     return chain
+
+
+@statement
+def _retry_of(request_id: str) -> Select[str]:
+    return select(RequestRow.retry_of).where(RequestRow.id == request_id)
 
 
 def _shares(column: Column, other_id: Any) -> ColumnElement[bool]:
@@ -171,9 +188,10 @@ def _shares(column: Column, other_id: Any) -> ColumnElement[bool]:
     )
 
 
-async def _examples(tx: Transaction, request_id: str, other_id: str) -> Sequence[str]:
+@statement
+def _examples(request_id: str, other_id: str) -> Select[str]:
     """The UPNs of the first rows that overlap with the other request."""
-    rows = await tx.execute(
+    return (
         select(_mine.username)
         .where(
             _mine.request_id == request_id,
@@ -183,12 +201,11 @@ async def _examples(tx: Transaction, request_id: str, other_id: str) -> Sequence
         .order_by(_mine.number)
         .limit(_MAX_EXAMPLES)
     )
-    return rows.scalars().all()
 
 
 async def save(tx: Transaction, request_id: str, overlaps: Iterable[Overlap]) -> None:
     """Keep what cards show from now on, in place of what they showed before."""
-    await tx.execute(delete(OverlapRow).where(OverlapRow.request_id == request_id))
+    await tx.execute(*_forget(request_id))
     rows = [
         {
             "request_id": request_id,
@@ -203,12 +220,20 @@ async def save(tx: Transaction, request_id: str, overlaps: Iterable[Overlap]) ->
         for each in overlaps
     ]
     if rows:
-        await tx.execute(insert(OverlapRow), rows)
+        await tx.execute(_ADD, rows)
+
+
+_ADD = insert(OverlapRow)
+
+
+@statement
+def _forget(request_id: str) -> Delete:
+    return delete(OverlapRow).where(OverlapRow.request_id == request_id)
 
 
 async def shown(tx: Transaction, request_id: str) -> list[Overlap]:
     """What cards show, the most pressing first."""
-    rows = await tx.execute(select(OverlapRow.__table__).where(OverlapRow.request_id == request_id))
+    rows = await tx.execute(*_shown(request_id))
     return overlap.most_pressing_first(
         Overlap(
             row.other_id,
@@ -221,6 +246,11 @@ async def shown(tx: Transaction, request_id: str) -> list[Overlap]:
         )
         for row in rows
     )
+
+
+@statement
+def _shown(request_id: str) -> Select[*tuple[Any, ...]]:
+    return select(OverlapRow.__table__).where(OverlapRow.request_id == request_id)
 
 
 async def all_rows(

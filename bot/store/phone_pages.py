@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, or_, select
+from sqlalchemy import ColumnElement, Row, Select, func, or_, select
 
 from bot.phones.region import Region
+from bot.preflight.clocks import SAFE, SETTLES
+from bot.signin.evidence import Evidence
 from bot.signin.listing import UNUSUAL, Mark, PhoneFilter
 from bot.signin.outcome import CAUSES, UNKNOWN, PhoneStatus
 from bot.signin.snapshot import Page, PhoneSnapshot
 from bot.store import evidence, sightings
-from bot.store.conditions import Condition, count
+from bot.store.conditions import Condition
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow, SightingRow
 from bot.store.models.requests import PhoneRow
+from bot.store.statement import statement
 
 PAGE_SIZE = 10  # items per page
+_ESCAPE = "/"
 
 
 def columns() -> Any:
@@ -77,24 +83,113 @@ async def load(
 ) -> Page[PhoneSnapshot]:
     """A page of the ready phones of a request, given its row. `marked_at`: UTC time for which they are
     marked as unusual; None for no marks, and no filter for them."""
-    conditions: list[Condition] = [PhoneRow.request_id == request.id, PhoneRow.ready]
-    if only_failed:
-        conditions.append(PhoneRow.cause != "")
-    if phone_filter.which in set(Region):
-        conditions.append(PhoneRow.region == phone_filter.which)
-    if phone_filter.prefix:
-        conditions.append(PhoneRow.account.startswith(phone_filter.prefix, autoescape=True))
-    marks = evidence.marks(request, marked_at) if marked_at else {}
-    if phone_filter.which == UNUSUAL and marks:
-        conditions.append(or_(*marks.values()))
-    total = await count(tx, *conditions)
+    compared = Evidence.of_document(request.evidence).compared
+    shape = _Shape(
+        only_failed=only_failed,
+        of_region=phone_filter.which in set(Region),
+        by_prefix=bool(phone_filter.prefix),
+        only_unusual=phone_filter.which == UNUSUAL and marked_at is not None,
+        marked=marked_at is not None,
+        compared=compared is not None,
+    )
+    at = marked_at or request.created_at  # which no statement without marks has
+    values = (
+        request.id,
+        phone_filter.which,
+        _escaped(phone_filter.prefix),
+        at - SETTLES,
+        at - SAFE,
+        compared.request_id if compared else "",
+    )
+    total = (await tx.execute(*_count(*values, shape=shape))).scalar_one()
     number = nearest(page, total)
-    rows = await tx.execute(
+    rows = await tx.execute(*_page(*values, (number - 1) * PAGE_SIZE, shape=shape))
+    return Page([snapshot_of(row) for row in rows], number, PAGE_SIZE, total)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """Which conditions the phones of a page meet, and whether they are marked."""
+
+    only_failed: bool
+    of_region: bool
+    by_prefix: bool
+    only_unusual: bool
+    marked: bool
+    compared: bool  #: with another request, for the marks
+
+
+@statement
+def _count(
+    request_id: str,
+    region: str,
+    prefix: str,
+    settles: datetime,
+    safe: datetime,
+    compared_id: str,
+    *,
+    shape: _Shape,
+) -> Select[int]:
+    marks = _marks(request_id, settles, safe, compared_id, shape)
+    return select(func.count()).where(*_conditions(request_id, region, prefix, marks, shape))
+
+
+@statement
+def _page(
+    request_id: str,
+    region: str,
+    prefix: str,
+    settles: datetime,
+    safe: datetime,
+    compared_id: str,
+    offset: int,
+    *,
+    shape: _Shape,
+) -> Select[*tuple[Any, ...]]:
+    marks = _marks(request_id, settles, safe, compared_id, shape)
+    return (
         columns()
         .add_columns(*(condition.label(_label(mark)) for mark, condition in marks.items()))
-        .where(*conditions)
+        .where(*_conditions(request_id, region, prefix, marks, shape))
         .order_by(PhoneRow.number)
         .limit(PAGE_SIZE)
-        .offset((number - 1) * PAGE_SIZE)
+        .offset(offset)
     )
-    return Page([snapshot_of(row) for row in rows], number, PAGE_SIZE, total)
+
+
+def _marks(
+    request_id: str,
+    settles: datetime,
+    safe: datetime,
+    compared_id: str,
+    shape: _Shape,
+) -> Mapping[Mark, ColumnElement[bool]]:
+    if not shape.marked:
+        return {}
+    return evidence.marks(request_id, settles, safe, compared_id, compared=shape.compared)
+
+
+def _conditions(
+    request_id: str,
+    region: str,
+    prefix: str,
+    marks: Mapping[Mark, ColumnElement[bool]],
+    shape: _Shape,
+) -> list[Condition]:
+    conditions: list[Condition] = [PhoneRow.request_id == request_id, PhoneRow.ready]
+    if shape.only_failed:
+        conditions.append(PhoneRow.cause != "")
+    if shape.of_region:
+        conditions.append(PhoneRow.region == region)
+    if shape.by_prefix:
+        conditions.append(PhoneRow.account.startswith(prefix, escape=_ESCAPE))
+    if shape.only_unusual:
+        conditions.append(or_(*marks.values()))
+    return conditions
+
+
+def _escaped(prefix: str) -> str:
+    """The prefix without wildcards, for LIKE."""
+    for character in (_ESCAPE, "%", "_"):
+        prefix = prefix.replace(character, _ESCAPE + character)
+    return prefix

@@ -7,12 +7,26 @@ from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, and_, case, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Select,
+    Text,
+    Update,
+    and_,
+    case,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.store.conversations import THREAD_SEPARATOR
 from bot.store.database import Transaction
 from bot.store.models.chat import PostRow
 from bot.store.models.requests import RequestRow
+from bot.store.statement import statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +107,45 @@ _IS_DUE = (PostRow.live, or_(PostRow.activity_id == "", _IS_BEHIND))
 async def add(tx: Transaction, post: NewPost, now: datetime) -> int:
     """Put a post into the outbox; returns its id."""
     added = await tx.execute(
+        *_add(
+            post.tenant_id,
+            post.conversation_id,
+            post.kind,
+            post.request_id,
+            post.batch_id,
+            post.mend_id,
+            dict(post.content),
+            now,
+        )
+    )
+    return added.scalar_one()
+
+
+@statement
+def _add(
+    tenant_id: str,
+    conversation_id: str,
+    kind: str,
+    request_id: str,
+    batch_id: int,
+    mend_id: int,
+    content: Mapping[str, Any],
+    created_at: datetime,
+) -> ReturningInsert[int]:
+    return (
         insert(PostRow)
         .values(
-            tenant_id=post.tenant_id,
-            conversation_id=post.conversation_id,
-            kind=post.kind,
-            request_id=post.request_id,
-            batch_id=post.batch_id,
-            mend_id=post.mend_id,
-            content=dict(post.content),
-            created_at=now,
+            tenant_id=tenant_id,
+            conversation_id=conversation_id,
+            kind=kind,
+            request_id=request_id,
+            batch_id=batch_id,
+            mend_id=mend_id,
+            content=content,
+            created_at=created_at,
         )
         .returning(PostRow.id)
     )
-    return added.scalar_one()
 
 
 async def next_due(
@@ -124,8 +163,22 @@ async def next_due(
     `rate_limit_key`; nothing is due in those that are `closed`, and no update in those that are
     `closed_to_updates`.
     """
+    sqlite = tx.dialect.name == "sqlite"
+    rows = await tx.execute(*_next_due(now, closed, closed_to_updates, limit, sqlite=sqlite))
+    return [DuePost(**row) for row in rows.mappings()]
+
+
+@statement
+def _next_due(
+    now: datetime,
+    closed: Collection[str],
+    closed_to_updates: Collection[str],
+    limit: int,
+    *,
+    sqlite: bool,
+) -> Select[*tuple[Any, ...]]:
     order = (PostRow.activity_id != "", PostRow.shown_version, PostRow.id)
-    key = _rate_limit_key(tx)
+    key = _rate_limit_key(sqlite=sqlite)
     place = func.row_number().over(partition_by=key, order_by=order)
     due = (
         select(PostRow.id, key.label("rate_limit_key"), place.label("place"))
@@ -138,40 +191,45 @@ async def next_due(
         )
         .subquery()
     )
-    rows = await tx.execute(
+    return (
         select(due.c.rate_limit_key, *_DUE_COLUMNS)
         .join(PostRow, PostRow.id == due.c.id)
         .where(due.c.place == 1)
         .order_by(*order)
         .limit(limit)
     )
-    return [DuePost(**row) for row in rows.mappings()]
+
+
+def _rate_limit_key(*, sqlite: bool) -> ColumnElement[str]:
+    """`Post.rate_limit_key`, as an expression."""
+    position = func.instr if sqlite else func.strpos
+    end = position(PostRow.conversation_id + THREAD_SEPARATOR, THREAD_SEPARATOR)
+    return func.substr(PostRow.conversation_id, 1, end - 1, type_=Text())
 
 
 async def load_due(tx: Transaction, post_id: int) -> Post | None:
     """Returns None unless the post is still to be sent or to be updated."""
-    rows = await tx.execute(
+    row = (await tx.execute(*_load_due(post_id))).mappings().one_or_none()
+    return None if row is None else Post(**row)
+
+
+@statement
+def _load_due(post_id: int) -> Select[*tuple[Any, ...]]:
+    return (
         select(*_COLUMNS)
         .outerjoin(RequestRow, RequestRow.id == PostRow.request_id)
         .where(PostRow.id == post_id, *_IS_DUE)
     )
-    row = rows.mappings().one_or_none()
-    return None if row is None else Post(**row)
 
 
 async def next_retry_at(tx: Transaction, now: datetime) -> datetime | None:
     """When the next post that failed before may be delivered; None if none waits."""
-    rows = await tx.execute(
-        select(func.min(PostRow.not_before)).where(PostRow.live, PostRow.not_before > now)
-    )
-    return rows.scalar_one()
+    return (await tx.execute(*_next_retry_at(now))).scalar_one()
 
 
-def _rate_limit_key(tx: Transaction) -> ColumnElement[str]:
-    """`Post.rate_limit_key`, as an expression."""
-    position = func.instr if tx.dialect.name == "sqlite" else func.strpos
-    end = position(PostRow.conversation_id + THREAD_SEPARATOR, THREAD_SEPARATOR)
-    return func.substr(PostRow.conversation_id, 1, end - 1, type_=Text())
+@statement
+def _next_retry_at(now: datetime) -> Select[datetime | None]:
+    return select(func.min(PostRow.not_before)).where(PostRow.live, PostRow.not_before > now)
 
 
 async def sent(
@@ -185,44 +243,69 @@ async def sent(
 ) -> None:
     """Record a send. `final`: nothing the message shows can change by itself any more."""
     await tx.execute(
+        *_sent(post.id, post.revision, version, conversation_id, activity_id, final=final)
+    )
+
+
+@statement
+def _sent(
+    post_id: int,
+    revision: int,
+    version: int,
+    conversation_id: str,
+    activity_id: str,
+    *,
+    final: bool,
+) -> Update:
+    return (
         update(PostRow)
-        .where(PostRow.id == post.id)
+        .where(PostRow.id == post_id)
         .values(
             conversation_id=conversation_id,
             activity_id=activity_id,
             attempts=0,
             not_before=None,
-            **_shown(post, version, final=final),
+            **_shown(revision, version, final=final),
         )
     )
 
 
 async def updated(tx: Transaction, post: Post, *, version: int, final: bool) -> None:
     """Record an update."""
-    await tx.execute(
+    await tx.execute(*_updated(post.id, post.revision, version, final=final))
+
+
+@statement
+def _updated(post_id: int, revision: int, version: int, *, final: bool) -> Update:
+    return (
         update(PostRow)
-        .where(PostRow.id == post.id)
-        .values(attempts=0, not_before=None, **_shown(post, version, final=final))
+        .where(PostRow.id == post_id)
+        .values(attempts=0, not_before=None, **_shown(revision, version, final=final))
     )
 
 
-def _shown(post: Post, version: int, *, final: bool) -> dict[str, Any]:
+def _shown(revision: int, version: int, *, final: bool) -> dict[str, Any]:
     # A page may have been turned, or the request have changed, during the delivery: then the card stays
     # live.
     changed = select(RequestRow.id).where(
         RequestRow.id == PostRow.request_id, RequestRow.version > version
     )
-    behind = or_(PostRow.revision > post.revision, and_(PostRow.kind != "", changed.exists()))
+    behind = or_(PostRow.revision > revision, and_(PostRow.kind != "", changed.exists()))
     return {
         "shown_version": version,
-        "shown_revision": post.revision,
+        "shown_revision": revision,
         "live": behind if final else True,
     }
 
 
 async def later(tx: Transaction, post_id: int, not_before: datetime) -> None:
     """Record a failed delivery, to be retried."""
-    await tx.execute(
+    await tx.execute(*_later(post_id, not_before))
+
+
+@statement
+def _later(post_id: int, not_before: datetime) -> Update:
+    return (
         update(PostRow)
         .where(PostRow.id == post_id)
         .values(attempts=PostRow.attempts + 1, not_before=not_before)
@@ -231,19 +314,26 @@ async def later(tx: Transaction, post_id: int, not_before: datetime) -> None:
 
 async def resend(tx: Transaction, post: Post) -> None:
     """The message was deleted in the conversation: send it anew."""
-    await tx.execute(
+    await tx.execute(*_resend(post.id))
+
+
+@statement
+def _resend(post_id: int) -> Update:
+    return (
         update(PostRow)
-        .where(PostRow.id == post.id)
+        .where(PostRow.id == post_id)
         .values(activity_id="", attempts=0, not_before=None)
     )
 
 
 async def give_up(tx: Transaction, post: Post) -> bool:
     """Dead letter: never deliver or update it again. Returns False if it was given up before."""
-    given_up = await tx.execute(
-        update(PostRow).where(PostRow.id == post.id, PostRow.live).values(live=False)
-    )
-    return given_up.rowcount == 1
+    return (await tx.execute(*_give_up(post.id))).rowcount == 1
+
+
+@statement
+def _give_up(post_id: int) -> Update:
+    return update(PostRow).where(PostRow.id == post_id, PostRow.live).values(live=False)
 
 
 async def live_in(tx: Transaction, tenant_id: str, conversation_ids: Collection[str]) -> list[Post]:
@@ -261,22 +351,29 @@ async def live_in(tx: Transaction, tenant_id: str, conversation_ids: Collection[
 
 async def find(tx: Transaction, conversation_id: str, activity_id: str) -> Post | None:
     """The post whose message holds a clicked card; None if there is none."""
-    rows = await tx.execute(
-        select(*_COLUMNS).where(
-            PostRow.activity_id == activity_id,
-            PostRow.activity_id != "",
-            PostRow.conversation_id.in_(
-                [conversation_id, conversation_id.split(THREAD_SEPARATOR)[0]]
-            ),
-        )
-    )
+    channel_id = conversation_id.split(THREAD_SEPARATOR)[0]
+    rows = await tx.execute(*_find([conversation_id, channel_id], activity_id))
     row = rows.mappings().first()
     return None if row is None else Post(**row)
 
 
+@statement
+def _find(conversation_ids: Collection[str], activity_id: str) -> Select[*tuple[Any, ...]]:
+    return select(*_COLUMNS).where(
+        PostRow.activity_id == activity_id,
+        PostRow.activity_id != "",
+        PostRow.conversation_id.in_(conversation_ids),
+    )
+
+
 async def turn(tx: Transaction, post_id: int, *, panel: str, page: int) -> None:
     """Show another panel or page of a card; the publisher updates it for everyone."""
-    await tx.execute(
+    await tx.execute(*_turn(post_id, panel, page))
+
+
+@statement
+def _turn(post_id: int, panel: str, page: int) -> Update:
+    return (
         update(PostRow)
         .where(PostRow.id == post_id)
         .values(panel=panel, page=page, revision=PostRow.revision + 1, live=True)
@@ -285,16 +382,30 @@ async def turn(tx: Transaction, post_id: int, *, panel: str, page: int) -> None:
 
 async def revive(tx: Transaction, request_id: str) -> None:
     """Keep the request's posted cards current again: what they show has changed after its end."""
-    cards = await tx.execute(
+    cards = await tx.execute(*_posted_cards(request_id))
+    await tx.execute(*_revive(cards.scalars().all()))
+
+
+@statement
+def _posted_cards(request_id: str) -> Select[int]:
+    return (
         select(PostRow.id)
         .where(PostRow.request_id == request_id, PostRow.kind != "", PostRow.activity_id != "")
         .order_by(PostRow.id)  # as everybody locks several posts
         .with_for_update()
     )
-    await tx.execute(update(PostRow).where(PostRow.id.in_(cards.scalars().all())).values(live=True))
+
+
+@statement
+def _revive(post_ids: Collection[int]) -> Update:
+    return update(PostRow).where(PostRow.id.in_(post_ids)).values(live=True)
 
 
 async def backlog(tx: Transaction) -> int:
     """How many messages are waiting to be sent, for the metrics."""
-    counted = await tx.execute(select(func.count()).where(PostRow.live, PostRow.activity_id == ""))
-    return counted.scalar_one()
+    return (await tx.execute(*_backlog())).scalar_one()
+
+
+@statement
+def _backlog() -> Select[int]:
+    return select(func.count()).where(PostRow.live, PostRow.activity_id == "")

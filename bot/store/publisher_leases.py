@@ -5,10 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 
 from sqlalchemy import delete, or_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.dialects import sqlite as sqlite_dialect
+from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.store.database import Transaction
 from bot.store.models.chat import PublisherLeaseRow
+from bot.store.statement import statement
 
 
 async def acquire(
@@ -18,9 +21,19 @@ async def acquire(
 
     Returns False while another replica holds it.
     """
-    insert_into = sqlite.insert if tx.dialect.name == "sqlite" else postgresql.insert
-    columns = {"owner": owner, "lease_until": lease_until}
     acquired = await tx.execute(
+        *_acquire(key, owner, now, lease_until, sqlite=tx.dialect.name == "sqlite")
+    )
+    return acquired.one_or_none() is not None
+
+
+@statement
+def _acquire(
+    key: str, owner: str, now: datetime, lease_until: datetime, *, sqlite: bool
+) -> ReturningInsert[str]:
+    insert_into = sqlite_dialect.insert if sqlite else postgresql.insert
+    columns = {"owner": owner, "lease_until": lease_until}
+    return (
         insert_into(PublisherLeaseRow)
         .values(key=key, **columns)
         .on_conflict_do_update(
@@ -30,7 +43,6 @@ async def acquire(
         )
         .returning(PublisherLeaseRow.key)
     )
-    return acquired.one_or_none() is not None
 
 
 async def release(tx: Transaction, owner: str) -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import Select, func, insert, select, update
 
 from bot.signin.request import Person
 from bot.signin.snapshot import Review
 from bot.store.database import Transaction
 from bot.store.models.approvals import ReviewRow
+from bot.store.statement import statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,7 @@ async def add(
 
 async def load(tx: Transaction, request_id: str) -> Review | None:
     """None if break-glass was not used for the request."""
-    rows = await tx.execute(select(ReviewRow.__table__).where(ReviewRow.request_id == request_id))
-    row = rows.one_or_none()
+    row = (await tx.execute(*_of(request_id))).one_or_none()
     if row is None:
         return None
     reviewer = Person(row.reviewed_by_id, row.reviewed_by_name)
@@ -62,6 +63,11 @@ async def load(tx: Transaction, request_id: str) -> Review | None:
         row.comment,
         row.votes,
     )
+
+
+@statement
+def _of(request_id: str) -> Select[*tuple[Any, ...]]:
+    return select(ReviewRow.__table__).where(ReviewRow.request_id == request_id)
 
 
 async def close(
@@ -88,12 +94,16 @@ async def close(
 
 async def due_to_remind(tx: Transaction, now: datetime) -> list[str]:
     """IDs of the requests whose open review approvers are to be reminded of."""
-    rows = await tx.execute(
+    return list((await tx.execute(*_due_to_remind(now))).scalars())
+
+
+@statement
+def _due_to_remind(now: datetime) -> Select[str]:
+    return (
         select(ReviewRow.request_id)
         .where(ReviewRow.remind_at <= now)
         .order_by(ReviewRow.remind_at, ReviewRow.request_id)
     )
-    return list(rows.scalars())
 
 
 async def remind_again(
@@ -109,8 +119,10 @@ async def remind_again(
 
 
 async def still_open(tx: Transaction) -> OpenReviews:
-    rows = await tx.execute(
-        select(func.count(), func.min(ReviewRow.used_at)).where(ReviewRow.reviewed_at.is_(None))
-    )
-    count, since = rows.one()
+    count, since = (await tx.execute(*_still_open())).one()
     return OpenReviews(count, since)
+
+
+@statement
+def _still_open() -> Select[int, datetime]:
+    return select(func.count(), func.min(ReviewRow.used_at)).where(ReviewRow.reviewed_at.is_(None))

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, func, select
 
 from bot.phones.issue import Notice
 from bot.preflight import findings, script
@@ -24,11 +24,11 @@ from bot.store import (
     windows,
 )
 from bot.store.account_checks import Preflight
-from bot.store.conditions import count
 from bot.store.database import Transaction
 from bot.store.export_rows import issue_of
 from bot.store.models.requests import IssueRow, PhoneRow
 from bot.store.progress import MAX_EXAMPLES
+from bot.store.statement import statement
 
 _BEFORE_APPROVAL = (RequestState.DRAFT.value, RequestState.WAITING.value)
 
@@ -37,23 +37,15 @@ async def load(
     tx: Transaction, request: Row[Any], page: int, now: datetime | None
 ) -> RosterSummary:
     """`page`: of the issues. `now`: UTC, for times of provisioning; without, those are left out."""
-    total = await count(tx, IssueRow.request_id == request.id)
+    total = (await tx.execute(*_count_of_issues(request.id))).scalar_one()
     number = phone_pages.nearest(page, total)
-    rows = await tx.execute(
-        select(IssueRow.__table__)
-        .where(IssueRow.request_id == request.id)
-        .order_by(IssueRow.rank, IssueRow.row, IssueRow.id)
-        .limit(phone_pages.PAGE_SIZE)
-        .offset((number - 1) * phone_pages.PAGE_SIZE)
-    )
+    rows = await tx.execute(*_issues(request.id, (number - 1) * phone_pages.PAGE_SIZE))
     without_region = 0
     if request.state == RequestState.DRAFT.value:
-        without_region = await count(
-            tx, PhoneRow.request_id == request.id, PhoneRow.ready, PhoneRow.region == ""
-        )
+        without_region = (await tx.execute(*_without_region(request.id))).scalar_one()
     shared_accounts: Sequence[str] = ()
     if request.state == RequestState.WAITING.value and request.accounts < request.ready_rows:
-        shared_accounts = await _shared_accounts(tx, request.id)
+        shared_accounts = (await tx.execute(*_shared_accounts(request.id))).scalars().all()
     return RosterSummary(
         file_name=request.file_name,
         total=request.total_rows,
@@ -72,6 +64,42 @@ async def load(
             if now is not None and request.state in _BEFORE_APPROVAL
             else None
         ),
+    )
+
+
+@statement
+def _count_of_issues(request_id: str) -> Select[int]:
+    return select(func.count()).where(IssueRow.request_id == request_id)
+
+
+@statement
+def _issues(request_id: str, offset: int) -> Select[*tuple[Any, ...]]:
+    return (
+        select(IssueRow.__table__)
+        .where(IssueRow.request_id == request_id)
+        .order_by(IssueRow.rank, IssueRow.row, IssueRow.id)
+        .limit(phone_pages.PAGE_SIZE)
+        .offset(offset)
+    )
+
+
+@statement
+def _without_region(request_id: str) -> Select[int]:
+    return select(func.count()).where(
+        PhoneRow.request_id == request_id, PhoneRow.ready, PhoneRow.region == ""
+    )
+
+
+@statement
+def _shared_accounts(request_id: str) -> Select[str]:
+    """The first accounts that are on several phones, up to three."""
+    return (
+        select(func.min(PhoneRow.username))
+        .where(PhoneRow.request_id == request_id, PhoneRow.ready)
+        .group_by(func.lower(PhoneRow.username))
+        .having(func.count() > 1)
+        .order_by(func.min(PhoneRow.number))
+        .limit(MAX_EXAMPLES)
     )
 
 
@@ -106,20 +134,6 @@ async def _account_checks(tx: Transaction, request: Row[Any]) -> AccountChecks |
         scripted=bool(mendable) or not script.TENANT_CODES.isdisjoint(tenant),
         lacks_numbers=script.NO_NUMBER in mendable,
     )
-
-
-async def _shared_accounts(tx: Transaction, request_id: str) -> Sequence[str]:
-    """The first accounts that are on several phones, up to three."""
-    first_row = func.min(PhoneRow.number)
-    rows = await tx.execute(
-        select(func.min(PhoneRow.username))
-        .where(PhoneRow.request_id == request_id, PhoneRow.ready)
-        .group_by(func.lower(PhoneRow.username))
-        .having(func.count() > 1)
-        .order_by(first_row)
-        .limit(MAX_EXAMPLES)
-    )
-    return rows.scalars().all()
 
 
 def _notice(document: Mapping[str, Any]) -> Notice:

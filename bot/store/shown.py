@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Protocol
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Row, Select, func, select
 
 from bot.preflight.clocks import DEADLINE
 from bot.signin.shown import Aspect, token
 from bot.store import account_checks, overlaps
 from bot.store.database import Transaction
 from bot.store.models.requests import PhoneRow
+from bot.store.statement import statement
 
 
 class Waiting(Protocol):
@@ -41,13 +42,7 @@ async def load(tx: Transaction, request: Waiting | Row[Any], now: datetime) -> s
     overlapping = [
         (each.request_id, each.state.value, each.accounts, each.phones) for each in others
     ]
-    too_late = await tx.execute(
-        select(func.count()).where(
-            PhoneRow.request_id == request_id,
-            PhoneRow.ready,
-            PhoneRow.provisioned_at < now - DEADLINE,
-        )
-    )
+    too_late = await tx.execute(*_provisioned_before(now - DEADLINE, request_id))
     return token(
         {
             Aspect.CHECKS: checks,
@@ -55,4 +50,11 @@ async def load(tx: Transaction, request: Waiting | Row[Any], now: datetime) -> s
             Aspect.REASON: [request.reason, request.ticket],
             Aspect.WINDOWS: too_late.scalar_one(),
         }
+    )
+
+
+@statement
+def _provisioned_before(time: datetime, request_id: str) -> Select[int]:
+    return select(func.count()).where(
+        PhoneRow.request_id == request_id, PhoneRow.ready, PhoneRow.provisioned_at < time
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, Select, select
 
 from bot.phones.issue import Notice
 from bot.signin.evidence import Evidence
@@ -33,6 +33,7 @@ from bot.store import (
 )
 from bot.store.database import Transaction
 from bot.store.models.requests import RequestRow
+from bot.store.statement import statement
 
 
 async def load(
@@ -47,9 +48,7 @@ async def load(
 ) -> RequestSnapshot | None:
     """The request as committed; None if there is none. `page` is of the issues if `issues`, else of the
     phones that pass the filter. `now`: UTC, for what depends on it; without, that is left out."""
-    row = (
-        await tx.execute(select(RequestRow.__table__).where(RequestRow.id == request_id))
-    ).one_or_none()
+    row = (await tx.execute(*_request(request_id))).one_or_none()
     if row is None:
         return None
     waiting = row.state == RequestState.WAITING.value
@@ -94,6 +93,11 @@ async def load(
         shown=await shown.load(tx, row, now) if waiting and now else "",
         review=await reviews.load(tx, request_id),
     )
+
+
+@statement
+def _request(request_id: str) -> Select[*tuple[Any, ...]]:
+    return select(RequestRow.__table__).where(RequestRow.id == request_id)
 
 
 def person(object_id: str, name: str) -> Person | None:

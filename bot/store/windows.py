@@ -2,51 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import ColumnElement, Select, case, func, select
 
 from bot.preflight.clocks import DEADLINE, SAFE, SETTLES, Window
 from bot.signin.snapshot import ProvisioningWindows
 from bot.store.database import Transaction
 from bot.store.models.requests import PhoneRow
+from bot.store.statement import statement
 
 _MAX_EXAMPLES = 3  # accounts named per window
 _at = PhoneRow.provisioned_at
 
 
-def _in_window(window: Window, now: datetime) -> ColumnElement[bool]:
-    """The same as `bot.preflight.clocks.window`, for rows with a time."""
+def _bounds(now: datetime) -> tuple[datetime, datetime, datetime]:
+    """When phones were provisioned that enter a later window at `now`."""
+    return now - SETTLES, now - SAFE, now - DEADLINE
+
+
+def _in_window(
+    window: Window, settles: datetime, safe: datetime, deadline: datetime
+) -> ColumnElement[bool]:
+    """The same as `bot.preflight.clocks.window`, for rows with a time, given the `_bounds`."""
     match window:
         case Window.TOO_EARLY:
-            return _at > now - SETTLES
+            return _at > settles
         case Window.IN_TIME:
-            return (_at <= now - SETTLES) & (_at >= now - SAFE)
+            return (_at <= settles) & (_at >= safe)
         case Window.NEARLY_TOO_LATE:
-            return (_at < now - SAFE) & (_at >= now - DEADLINE)
+            return (_at < safe) & (_at >= deadline)
         case Window.TOO_LATE:
-            return _at < now - DEADLINE
+            return _at < deadline
 
 
 async def count(tx: Transaction, request_id: str, now: datetime) -> ProvisioningWindows | None:
     """The ready rows by window. Returns None if the time of none is known."""
-    counted = (
-        await tx.execute(
-            select(
-                func.count(),
-                func.count(_at),
-                func.min(case((_at >= now - DEADLINE, _at))),
-                *(func.count(case((_in_window(window, now), 1))) for window in Window),
-            ).where(PhoneRow.request_id == request_id, PhoneRow.ready)
-        )
-    ).one()
+    bounds = _bounds(now)
+    counted = (await tx.execute(*_counts(request_id, *bounds))).one()
     total, known, oldest, *of_windows = tuple(counted)
     if not known:
         return None
     phones = dict(zip(Window, of_windows, strict=True))
     examples = {
-        window: await _examples(tx, request_id, window, now) if phones[window] else ()
+        window: (
+            (await tx.execute(*_examples(request_id, *bounds, window=window))).scalars().all()
+            if phones[window]
+            else ()
+        )
         for window in (Window.TOO_EARLY, Window.NEARLY_TOO_LATE, Window.TOO_LATE)
     }
     return ProvisioningWindows(
@@ -63,16 +68,30 @@ async def count(tx: Transaction, request_id: str, now: datetime) -> Provisioning
     )
 
 
-async def _examples(
-    tx: Transaction, request_id: str, window: Window, now: datetime
-) -> Sequence[str]:
-    rows = await tx.execute(
+@statement
+def _counts(
+    request_id: str, settles: datetime, safe: datetime, deadline: datetime
+) -> Select[*tuple[Any, ...]]:
+    in_windows = [_in_window(window, settles, safe, deadline) for window in Window]
+    return select(
+        func.count(),
+        func.count(_at),
+        func.min(case((_at >= deadline, _at))),
+        *(func.count(case((in_window, 1))) for in_window in in_windows),
+    ).where(PhoneRow.request_id == request_id, PhoneRow.ready)
+
+
+@statement
+def _examples(
+    request_id: str, settles: datetime, safe: datetime, deadline: datetime, *, window: Window
+) -> Select[str]:
+    in_window = _in_window(window, settles, safe, deadline)
+    return (
         select(PhoneRow.username)
-        .where(PhoneRow.request_id == request_id, PhoneRow.ready, _in_window(window, now))
+        .where(PhoneRow.request_id == request_id, PhoneRow.ready, in_window)
         .order_by(PhoneRow.number)
         .limit(_MAX_EXAMPLES)
     )
-    return rows.scalars().all()
 
 
 async def outside(
@@ -88,7 +107,7 @@ async def outside(
                     PhoneRow.request_id == request_id,
                     PhoneRow.ready,
                     _at.is_not(None),
-                    ~_in_window(Window.IN_TIME, now),
+                    ~_in_window(Window.IN_TIME, *_bounds(now)),
                     PhoneRow.number > after,
                 )
                 .order_by(PhoneRow.number)

@@ -19,7 +19,7 @@ from bot.phones.issue import Column
 from bot.phones.region import Region
 from bot.phones.roster import Roster, RosterRow
 from bot.signin.outcome import PhoneStatus
-from bot.signin.overlap import Overlap
+from bot.signin.overlap import RECENT, Overlap
 from bot.signin.request import Person, RequestState
 from bot.store import overlaps
 from bot.store.database import Database
@@ -187,7 +187,7 @@ async def test_one_account_on_every_row_of_both_files_counts_once(database: Data
 async def test_find_looks_up_both_keys_by_index(database: Database) -> None:
     request_id = await draft(database, [("anna", 1)])
     async with database.read() as tx:
-        statement = overlaps.hits(request_id, jobs.TENANT, [request_id], jobs.utc_now())
+        statement = overlaps.hits(request_id, jobs.TENANT, [request_id], jobs.utc_now() - RECENT)
         compiled = statement.compile(dialect=tx.dialect, compile_kwargs={"literal_binds": True})
         plan = str((await tx.execute(text(f"EXPLAIN QUERY PLAN {compiled}"))).all())
     for index in ("ix_phones_account_request_id", "ix_phones_hardware_id_request_id"):
