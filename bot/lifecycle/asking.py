@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import Update, update
 
 from bot.lifecycle import preflight, starts
 from bot.lifecycle.notifications import Notifications
@@ -27,6 +28,7 @@ from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.models.requests import RequestRow
 from bot.store.requests import Request
+from bot.store.statement import statement
 
 
 class AskingDeniedError(Exception):
@@ -172,11 +174,7 @@ async def request_approval(
     )
     current = replace(current, batch_size=batch_size, reason=reason, ticket=told.ticket)
     gathered = (await evidence.gather(tx, current, now)).document()
-    await tx.execute(
-        update(RequestRow)
-        .where(RequestRow.id == request.id)
-        .values(digest=sealed, evidence=gathered)
-    )
+    await tx.execute(*_seal(request.id, sealed, gathered))
     ticket = {"ticket": told.ticket} if told.ticket else {}
     await audit.record(
         tx,
@@ -203,3 +201,12 @@ async def request_approval(
         )
     await notify.approval_requested(tx, request, now)
     return True
+
+
+@statement
+def _seal(request_id: str, digest: str, gathered: Mapping[str, Any]) -> Update:
+    return (
+        update(RequestRow)
+        .where(RequestRow.id == request_id)
+        .values(digest=digest, evidence=gathered)
+    )

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, and_, select, update
+from sqlalchemy import ColumnElement, Select, and_, select, update
 
 from bot.lifecycle import batches, phones
 from bot.lifecycle.ending import end_if_over
@@ -32,6 +32,7 @@ from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.models.requests import PhoneRow, RequestRow
 from bot.store.requests import Request
+from bot.store.statement import statement
 from bot.words import Words
 
 log = structlog.get_logger()
@@ -64,13 +65,7 @@ async def begin(tx: Transaction, request: Request, now: datetime) -> bool:
     if request.accounts_unchecked:
         await account_checks.begin(tx, request.id)
     accounts = await account_checks.begin_again(tx, request.id, now - FRESH)
-    row = (
-        await tx.execute(
-            select(RequestRow.accounts_checked_at, RequestRow.tenant_verdicts).where(
-                RequestRow.id == request.id
-            )
-        )
-    ).one()
+    row = (await tx.execute(*_checked(request.id))).one()
     fresh = row.accounts_checked_at is not None and row.accounts_checked_at > now - FRESH
     if (
         fresh
@@ -86,6 +81,13 @@ async def begin(tx: Transaction, request: Request, now: datetime) -> bool:
         **_RELEASED,
     )
     return True
+
+
+@statement
+def _checked(request_id: str) -> Select[datetime | None, list[Any]]:
+    return select(RequestRow.accounts_checked_at, RequestRow.tenant_verdicts).where(
+        RequestRow.id == request_id
+    )
 
 
 async def leave(
@@ -201,17 +203,18 @@ async def miss(
 
 async def _tenant_verdicts(tx: Transaction, request_id: str) -> tuple[list[Verdict], list[Verdict]]:
     """The tenant's verdicts that its approver saw, and those that hold it already."""
-    rows = await tx.execute(
-        select(RequestRow.tenant_verdicts, RequestRow.tenant_stops).where(
-            RequestRow.id == request_id
-        )
-    )
-    row = rows.one()
     approved, stops = (
         [account_checks.verdict_of(each) for each in documents]
-        for documents in (row.tenant_verdicts, row.tenant_stops)
+        for documents in (await tx.execute(*_verdicts(request_id))).one()
     )
     return approved, stops
+
+
+@statement
+def _verdicts(request_id: str) -> Select[list[Any], list[Any]]:
+    return select(RequestRow.tenant_verdicts, RequestRow.tenant_stops).where(
+        RequestRow.id == request_id
+    )
 
 
 async def release(

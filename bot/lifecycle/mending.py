@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, Update, select, update
 
 from bot.lifecycle import preflight
 from bot.lifecycle.mends import transition
@@ -24,6 +24,7 @@ from bot.store.database import Transaction
 from bot.store.mends import Mend
 from bot.store.models.accounts import MendChangeRow, MendRow
 from bot.store.requests import Request
+from bot.store.statement import statement
 
 Counts = Mapping[tuple[ChangeKind, ChangeState], int]
 
@@ -250,10 +251,17 @@ async def end_pass(
     """All that can be done now is done; the next pass is due then. `refused`: why Teams denied access, ""
     if it did not."""
     await locks.requests(tx, mend.request_id)
-    ended = await tx.execute(
-        update(MendRow)
-        .where(MendRow.id == mend.id, MendRow.owner == owner)
-        .values(due_at=due_at, passes=0 if progressed else MendRow.passes + 1, refused=refused)
-    )
+    ended = await tx.execute(*_end_pass(mend.id, owner, due_at, refused, progressed=progressed))
     if ended.rowcount:
         await requests.touch(tx, mend.request_id)
+
+
+@statement
+def _end_pass(
+    mend_id: int, owner: str, due_at: datetime, refused: str, *, progressed: bool
+) -> Update:
+    return (
+        update(MendRow)
+        .where(MendRow.id == mend_id, MendRow.owner == owner)
+        .values(due_at=due_at, passes=0 if progressed else MendRow.passes + 1, refused=refused)
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Select, Update, delete, func, or_, select, update
 
 from bot.mending.plan import mendable, nameable, plan
 from bot.phones.issue import Issue, Severity
@@ -19,6 +20,7 @@ from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.models.accounts import AccountCheckRow
 from bot.store.models.requests import IssueRow, PhoneRow, RequestRow
+from bot.store.statement import statement
 from bot.words import Words
 
 
@@ -32,7 +34,13 @@ async def begin(tx: Transaction, request_id: str) -> None:
     A draft without a ready row has none.
     """
     await locks.requests(tx, request_id)
-    begun = await tx.execute(
+    if (await tx.execute(*_begin(request_id))).rowcount == 1:
+        await account_checks.begin(tx, request_id)
+
+
+@statement
+def _begin(request_id: str) -> Update:
+    return (
         update(RequestRow)
         .where(
             RequestRow.id == request_id,
@@ -46,8 +54,6 @@ async def begin(tx: Transaction, request_id: str) -> None:
             state_version=RequestRow.version + 1,
         )
     )
-    if begun.rowcount == 1:
-        await account_checks.begin(tx, request_id)
 
 
 async def recheck(
@@ -143,38 +149,15 @@ async def complete(
     completes it.
     """
     await locks.requests(tx, request_id)
-    changed = await tx.execute(
-        update(RequestRow)
-        .where(
-            RequestRow.id == request_id,
-            RequestRow.state == RequestState.DRAFT.value,
-            RequestRow.preflight == Preflight.CHECKING.value,
-            RequestRow.preflight_owner == owner,
-        )
-        .values(
-            preflight=Preflight.CHECKED.value,
-            preflight_owner="",
-            preflight_until=None,
-            accounts_checked_at=now,
-            tenant_verdicts=[
-                account_checks.document_of(each)
-                for each in tenant
-                if each.result is not Result.PASSED
-            ],
-            version=RequestRow.version + 1,
-            state_version=RequestRow.version + 1,
-        )
-    )
-    if changed.rowcount != 1:
+    verdicts = [
+        account_checks.document_of(each) for each in tenant if each.result is not Result.PASSED
+    ]
+    if (await tx.execute(*_complete(request_id, owner, now, verdicts))).rowcount != 1:
         return False
     await account_checks.leave_unknown(tx, request_id, now)
     reports = await account_checks.reports(tx, request_id)
     warnings = await _give_issues(tx, request_id, reports)
-    await tx.execute(
-        update(RequestRow)
-        .where(RequestRow.id == request_id)
-        .values(warnings=RequestRow.warnings + warnings)
-    )
+    await tx.execute(*_add_warnings(request_id, warnings))
     await leave_out(tx, request_id)
     await _keep_overlaps(tx, request_id, now)
     found = list(
@@ -194,21 +177,58 @@ async def complete(
     return True
 
 
+@statement
+def _complete(
+    request_id: str, owner: str, now: datetime, verdicts: Sequence[Mapping[str, Any]]
+) -> Update:
+    return (
+        update(RequestRow)
+        .where(
+            RequestRow.id == request_id,
+            RequestRow.state == RequestState.DRAFT.value,
+            RequestRow.preflight == Preflight.CHECKING.value,
+            RequestRow.preflight_owner == owner,
+        )
+        .values(
+            preflight=Preflight.CHECKED.value,
+            preflight_owner="",
+            preflight_until=None,
+            accounts_checked_at=now,
+            tenant_verdicts=verdicts,
+            version=RequestRow.version + 1,
+            state_version=RequestRow.version + 1,
+        )
+    )
+
+
+@statement
+def _add_warnings(request_id: str, warnings: int) -> Update:
+    return (
+        update(RequestRow)
+        .where(RequestRow.id == request_id)
+        .values(warnings=RequestRow.warnings + warnings)
+    )
+
+
 async def _give_issues(
     tx: Transaction, request_id: str, reports: Mapping[str, AccountReport]
 ) -> int:
     """Give each ready row the issues of its account. Returns how many are warnings."""
-    rows = await tx.execute(
-        select(PhoneRow.number, PhoneRow.account)
-        .where(PhoneRow.request_id == request_id, PhoneRow.ready)
-        .order_by(PhoneRow.number)
-    )
     issues: list[Issue] = []
-    for number, account in rows:
+    for number, account in await tx.execute(*_ready(request_id)):
         if report := reports.get(account):
             issues += findings.issues(report, number)
     await drafts.insert_issues(tx, request_id, issues)
     return sum(issue.severity is Severity.WARNING for issue in issues)
+
+
+@statement
+def _ready(request_id: str) -> Select[int, str]:
+    return (
+        select(PhoneRow.number, PhoneRow.account)
+        .where(PhoneRow.request_id == request_id, PhoneRow.ready)
+        .order_by(PhoneRow.number)
+    )
 
 
 async def _keep_overlaps(tx: Transaction, request_id: str, now: datetime) -> None:
@@ -223,35 +243,51 @@ async def _keep_overlaps(tx: Transaction, request_id: str, now: datetime) -> Non
 
 async def leave_out(tx: Transaction, request_id: str) -> None:
     """Rows of accounts that fail are not ready; none is included any more."""
-    await tx.execute(
+    await tx.execute(*_include_none(request_id))
+    await tx.execute(*_leave_out(request_id))
+    await _count_ready(tx, request_id, guarded=0)
+
+
+@statement
+def _include_none(request_id: str) -> Update:
+    return (
         update(AccountCheckRow)
         .where(AccountCheckRow.request_id == request_id, AccountCheckRow.included)
         .values(included=False)
     )
+
+
+@statement
+def _leave_out(request_id: str) -> Update:
     failing = select(AccountCheckRow.account).where(
         AccountCheckRow.request_id == request_id,
         AccountCheckRow.result.in_([result.value for result in LEFT_OUT]),
     )
-    await tx.execute(
+    return (
         update(PhoneRow)
         .where(PhoneRow.request_id == request_id, PhoneRow.ready, PhoneRow.account.in_(failing))
         .values(ready=False, left_out=True)
     )
-    await _count_ready(tx, request_id, guarded=0)
 
 
 async def _count_ready(tx: Transaction, request_id: str, *, guarded: int) -> None:
-    counted = (
-        await tx.execute(
-            select(func.count(), func.count(func.distinct(PhoneRow.account))).where(
-                PhoneRow.request_id == request_id, PhoneRow.ready
-            )
-        )
-    ).one()
-    await tx.execute(
+    phones, accounts = (await tx.execute(*_counts(request_id))).one()
+    await tx.execute(*_keep_counts(request_id, phones, accounts, guarded))
+
+
+@statement
+def _counts(request_id: str) -> Select[int, int]:
+    return select(func.count(), func.count(func.distinct(PhoneRow.account))).where(
+        PhoneRow.request_id == request_id, PhoneRow.ready
+    )
+
+
+@statement
+def _keep_counts(request_id: str, phones: int, accounts: int, guarded: int) -> Update:
+    return (
         update(RequestRow)
         .where(RequestRow.id == request_id)
-        .values(ready_rows=counted[0], accounts=counted[1], guarded_accounts=guarded)
+        .values(ready_rows=phones, accounts=accounts, guarded_accounts=guarded)
     )
 
 
@@ -274,33 +310,51 @@ async def include(
     """
     if await account_checks.included(tx, request_id):
         await leave_out(tx, request_id)
-    of_request = AccountCheckRow.request_id == request_id
-    is_guarded = AccountCheckRow.result == Result.GUARDED.value
     wanted = {name.casefold() for name in named}
-    rows = await tx.execute(
-        select(AccountCheckRow.account).where(
-            of_request, is_guarded, AccountCheckRow.account.in_(wanted)
-        )
-    )
+    rows = await tx.execute(*_guarded(request_id, wanted))
     if unknown := wanted - set(rows.scalars()):
         raise UnknownAccountError(min(unknown))
-    chosen = is_guarded & AccountCheckRow.account.in_(wanted)
-    if failed:
-        chosen |= AccountCheckRow.result == Result.FAILED.value
-    accounts = await tx.execute(
-        update(AccountCheckRow).where(of_request, chosen).values(included=True)
-    )
+    accounts = await tx.execute(*_include(request_id, wanted, failed=failed))
     if not accounts.rowcount:
         return Included()
-    taken_along = select(AccountCheckRow.account).where(of_request, AccountCheckRow.included)
-    await tx.execute(
+    await tx.execute(*_take_along(request_id))
+    await _count_ready(tx, request_id, guarded=len(wanted))
+    return Included(accounts.rowcount, sorted(wanted))
+
+
+_is_guarded = AccountCheckRow.result == Result.GUARDED.value
+
+
+@statement
+def _guarded(request_id: str, named: Collection[str]) -> Select[str]:
+    return select(AccountCheckRow.account).where(
+        AccountCheckRow.request_id == request_id, _is_guarded, AccountCheckRow.account.in_(named)
+    )
+
+
+@statement
+def _include(request_id: str, named: Collection[str], *, failed: bool) -> Update:
+    chosen = _is_guarded & AccountCheckRow.account.in_(named)
+    if failed:
+        chosen = or_(chosen, AccountCheckRow.result == Result.FAILED.value)
+    return (
+        update(AccountCheckRow)
+        .where(AccountCheckRow.request_id == request_id, chosen)
+        .values(included=True)
+    )
+
+
+@statement
+def _take_along(request_id: str) -> Update:
+    included = select(AccountCheckRow.account).where(
+        AccountCheckRow.request_id == request_id, AccountCheckRow.included
+    )
+    return (
         update(PhoneRow)
         .where(
             PhoneRow.request_id == request_id,
             PhoneRow.left_out,
-            PhoneRow.account.in_(taken_along),
+            PhoneRow.account.in_(included),
         )
         .values(ready=True, left_out=False)
     )
-    await _count_ready(tx, request_id, guarded=len(wanted))
-    return Included(accounts.rowcount, sorted(wanted))

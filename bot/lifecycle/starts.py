@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import Update, update
 
 from bot.lifecycle import holds
 from bot.lifecycle.notifications import Notifications
@@ -26,6 +26,7 @@ from bot.store.chain import timestamp
 from bot.store.database import Transaction
 from bot.store.models.requests import RequestRow
 from bot.store.requests import Request
+from bot.store.statement import statement
 from bot.words import Words
 
 #: Whether the change windows let a request start at a time (UTC).
@@ -136,14 +137,19 @@ async def start_now(
     await locks.requests(tx, request.id)
     if not await holds.leave(tx, request.id, Hold.MISSED):
         return False
-    await tx.execute(
-        update(RequestRow)
-        .where(RequestRow.id == request.id)
-        .values(run_by=now + schedule.GRACE, missed="", missed_why="", opens_at=None)
-    )
+    await tx.execute(*_start_by(request.id, now + schedule.GRACE))
     await audit.record(tx, request.id, "start allowed", now, actor)
     await _go(tx, notify, request, now, check_accounts=check_accounts, digests=digests)
     return True
+
+
+@statement
+def _start_by(request_id: str, run_by: datetime) -> Update:
+    return (
+        update(RequestRow)
+        .where(RequestRow.id == request_id)
+        .values(run_by=run_by, missed="", missed_why="", opens_at=None)
+    )
 
 
 async def _go(
@@ -167,21 +173,25 @@ async def ask_to_sign_in(
 
     Returns False when it has moved on, or a delegation is held, or another replica has just asked.
     """
-    asked = await tx.execute(
+    if (await tx.execute(*_ask_to_sign_in(request.id, now))).rowcount != 1:
+        return False
+    await audit.record(tx, request.id, "delegation asked", now)
+    await notify.delegation_wanted(tx, request, now)
+    return True
+
+
+@statement
+def _ask_to_sign_in(request_id: str, now: datetime) -> Update:
+    return (
         update(RequestRow)
         .where(
-            RequestRow.id == request.id,
+            RequestRow.id == request_id,
             starts.scheduled(),
             starts.without_delegation(now),
             ~RequestRow.start_told,
         )
         .values(start_told=True, delegation_wanted_since=now, version=RequestRow.version + 1)
     )
-    if asked.rowcount != 1:
-        return False
-    await audit.record(tx, request.id, "delegation asked", now)
-    await notify.delegation_wanted(tx, request, now)
-    return True
 
 
 def columns(start: Start | None) -> dict[str, object]:

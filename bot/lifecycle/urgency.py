@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, tzinfo
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_, update
+from sqlalchemy import ColumnElement, Update, and_, or_, update
 
 from bot.lifecycle.notifications import Notifications
 from bot.signin.reminders import MOST, NUDGE_EVERY, allowed_at, next_reminder
@@ -16,11 +16,12 @@ from bot.store import audit
 from bot.store.database import Transaction
 from bot.store.models.requests import RequestRow
 from bot.store.requests import Request
+from bot.store.statement import statement
 
 
-def _waits(request: Request, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
+def _waits(request_id: str, *conditions: ColumnElement[bool]) -> ColumnElement[bool]:
     return and_(
-        RequestRow.id == request.id, RequestRow.state == RequestState.WAITING.value, *conditions
+        RequestRow.id == request_id, RequestRow.state == RequestState.WAITING.value, *conditions
     )
 
 
@@ -35,30 +36,37 @@ async def remind(
     expires_at = request.expires_at
     if expires_at is None:
         return False
-    due = RequestRow.remind_at <= now
     last = max(filter(None, (request.reminded_at, request.nudged_at)), default=None)
     at = allowed_at(now, last=last, expires_at=expires_at, zone=zone)
     if at > now or request.reminders >= MOST:
         later = request.reminders < MOST and at < expires_at
-        await tx.execute(
-            update(RequestRow).where(_waits(request, due)).values(remind_at=at if later else None)
-        )
+        await tx.execute(*_put_off(request.id, now, at if later else None))
         return False
     sent = request.reminders + 1
-    reminded = await tx.execute(
-        update(RequestRow)
-        .where(_waits(request, due))
-        .values(
-            remind_at=next_reminder(now, sent=sent, expires_at=expires_at, zone=zone),
-            reminders=sent,
-            reminded_at=now,
-        )
-    )
-    if reminded.rowcount != 1:
+    following = next_reminder(now, sent=sent, expires_at=expires_at, zone=zone)
+    if (await tx.execute(*_remind(request.id, now, following, sent))).rowcount != 1:
         return False
     await audit.record(tx, request.id, "reminded", now, reminders=sent)
     await notify.reminded(tx, request, now)
     return True
+
+
+@statement
+def _put_off(request_id: str, now: datetime, at: datetime | None) -> Update:
+    return (
+        update(RequestRow)
+        .where(_waits(request_id, RequestRow.remind_at <= now))
+        .values(remind_at=at)
+    )
+
+
+@statement
+def _remind(request_id: str, now: datetime, following: datetime | None, sent: int) -> Update:
+    return (
+        update(RequestRow)
+        .where(_waits(request_id, RequestRow.remind_at <= now))
+        .values(remind_at=following, reminders=sent, reminded_at=now)
+    )
 
 
 async def nudge(
@@ -68,20 +76,25 @@ async def nudge(
 
     Returns False when the request has moved on, its time is over, or the last nudge is not an hour ago.
     """
-    again = or_(RequestRow.nudged_at.is_(None), RequestRow.nudged_at <= now - NUDGE_EVERY)
-    nudged = await tx.execute(
+    nudged = await tx.execute(*_nudge(request.id, now, now - NUDGE_EVERY))
+    if nudged.rowcount == 1:
+        await audit.record(tx, request.id, "nudged", now, actor)
+        await notify.nudged(tx, request, now)
+    return nudged.rowcount == 1
+
+
+@statement
+def _nudge(request_id: str, now: datetime, before: datetime) -> Update:
+    again = or_(RequestRow.nudged_at.is_(None), RequestRow.nudged_at <= before)
+    return (
         update(RequestRow)
-        .where(_waits(request, RequestRow.expires_at > now, again))
+        .where(_waits(request_id, RequestRow.expires_at > now, again))
         .values(
             nudged_at=now,
             version=RequestRow.version + 1,
             state_version=RequestRow.state_version + 1,
         )
     )
-    if nudged.rowcount == 1:
-        await audit.record(tx, request.id, "nudged", now, actor)
-        await notify.nudged(tx, request, now)
-    return nudged.rowcount == 1
 
 
 async def escalate(
@@ -100,18 +113,23 @@ async def escalate(
     """
     if request.asked_at is None:
         return False
-    less_far = RequestRow.escalated_at < request.asked_at + after
-    due = and_(or_(RequestRow.escalated_at.is_(None), less_far), RequestRow.asked_at <= now - after)
-    escalated = await tx.execute(
+    escalated = await tx.execute(*_escalate(request.id, now, now - after, request.asked_at + after))
+    if escalated.rowcount == 1:
+        await audit.record(tx, request.id, "escalated", now, **trail)
+        await notify.escalated(tx, request, now)
+    return escalated.rowcount == 1
+
+
+@statement
+def _escalate(request_id: str, now: datetime, asked_by: datetime, due_at: datetime) -> Update:
+    less_far = RequestRow.escalated_at < due_at
+    due = and_(or_(RequestRow.escalated_at.is_(None), less_far), RequestRow.asked_at <= asked_by)
+    return (
         update(RequestRow)
-        .where(_waits(request, RequestRow.expires_at > now, due))
+        .where(_waits(request_id, RequestRow.expires_at > now, due))
         .values(
             escalated_at=now,
             version=RequestRow.version + 1,
             state_version=RequestRow.state_version + 1,
         )
     )
-    if escalated.rowcount == 1:
-        await audit.record(tx, request.id, "escalated", now, **trail)
-        await notify.escalated(tx, request, now)
-    return escalated.rowcount == 1

@@ -22,7 +22,6 @@ from bot.store import audit, audit_export, audit_progress, audit_reading
 from bot.store.audit_progress import Progress
 from bot.store.chain import Anchor
 from bot.store.database import UNUSABLE, Database
-from bot.store.models.audit import LinkRow
 
 log = structlog.get_logger()
 
@@ -99,7 +98,7 @@ class AuditStream:
         last, size = reached, 0
         async with (
             self._database.read() as tx,
-            aclosing(audit_reading.links(tx, LinkRow.seq > reached.seq)) as links,
+            aclosing(audit_reading.links(tx, after=reached.seq)) as links,
         ):
             async for link, event in links:
                 line = f"{json.dumps(audit_export.ocsf(link, event))}\n".encode()

@@ -10,6 +10,9 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    Row,
+    Select,
+    Update,
     and_,
     bindparam,
     case,
@@ -27,12 +30,13 @@ from bot.preflight.facts import Unknown, UnknownReason
 from bot.preflight.verdict import LEFT_OUT, AccountReport, Check, Result, Verdict, unknown
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import Hold, RequestState
-from bot.store.conditions import count
 from bot.store.database import Transaction
 from bot.store.models.accounts import AccountCheckRow
 from bot.store.models.requests import IssueRow, PhoneRow, RequestRow
+from bot.store.statement import statement
 
 _CHUNK = 2000  # rows per statement, so that other tasks run in between
+_MENDABLE = {findings.ISSUE_PREFIX + code: code for code in script.ACCOUNT_CODES}
 
 
 class Preflight(StrEnum):
@@ -87,26 +91,32 @@ async def next_to_check(
     `delegated`: requests with an approver's delegation here. What another replica has a delegation for
     is left to that one. Returns None if there is none.
     """
+    rows = await tx.execute(*_next_to_check(owner, now, under_way, delegated))
+    row = rows.one_or_none()
+    if row is None:
+        return None
+    return Job(row.id, row.tenant_id, row.hold == Hold.CHECKING.value, row.facts_stale_at)
+
+
+@statement
+def _next_to_check(
+    owner: str, now: datetime, under_way: Collection[str], delegated: Collection[str]
+) -> Select[str, str, str, datetime | None]:
     elsewhere = and_(
         RequestRow.hold == Hold.CHECKING.value,
         RequestRow.delegation_until > now,
         RequestRow.id.not_in(delegated),
     )
-    row = (
-        await tx.execute(
-            select(RequestRow.id, RequestRow.tenant_id, RequestRow.hold, RequestRow.facts_stale_at)
-            .where(
-                *_open_to(owner, now),
-                RequestRow.id.not_in(under_way),
-                or_(RequestRow.delegation_until.is_(None), ~elsewhere),
-            )
-            .order_by(RequestRow.created_at, RequestRow.id)
-            .limit(1)
+    return (
+        select(RequestRow.id, RequestRow.tenant_id, RequestRow.hold, RequestRow.facts_stale_at)
+        .where(
+            *_open_to(owner, now),
+            RequestRow.id.not_in(under_way),
+            or_(RequestRow.delegation_until.is_(None), ~elsewhere),
         )
-    ).one_or_none()
-    if row is None:
-        return None
-    return Job(row.id, row.tenant_id, row.hold == Hold.CHECKING.value, row.facts_stale_at)
+        .order_by(RequestRow.created_at, RequestRow.id)
+        .limit(1)
+    )
 
 
 def _open_to(owner: str, now: datetime) -> tuple[ColumnElement[bool], ...]:
@@ -134,12 +144,16 @@ async def renew(
     tx: Transaction, request_id: str, *, owner: str, now: datetime, until: datetime
 ) -> bool:
     """Take or renew the lease. Returns False if another replica holds it, or nothing is to be checked."""
-    renewed = await tx.execute(
+    return (await tx.execute(*_renew(request_id, owner, now, until))).rowcount == 1
+
+
+@statement
+def _renew(request_id: str, owner: str, now: datetime, until: datetime) -> Update:
+    return (
         update(RequestRow)
         .where(RequestRow.id == request_id, *_open_to(owner, now))
         .values(preflight_owner=owner, preflight_until=until)
     )
-    return renewed.rowcount == 1
 
 
 def _is_planned(request_id: str) -> ColumnElement[bool]:
@@ -205,35 +219,46 @@ async def begin_again(tx: Transaction, request_id: str, checked_before: datetime
 
 async def rechecked(tx: Transaction, request_id: str) -> list[Recheck]:
     """The accounts that were checked again, in the file's order."""
-    return await _rechecked(tx, AccountCheckRow.request_id == request_id, None)
+    return [_recheck(row) for row in await tx.execute(*_rechecked(request_id))]
+
+
+@statement
+def _rechecked(request_id: str) -> Select[*tuple[Any, ...]]:
+    return (
+        select(AccountCheckRow.__table__)
+        .where(AccountCheckRow.request_id == request_id, AccountCheckRow.approved_result != "")
+        .order_by(AccountCheckRow.number)
+    )
 
 
 async def stopping(tx: Transaction, request_id: str, limit: int | None = None) -> list[Recheck]:
     """The first accounts that stop the request; None: all."""
-    return await _rechecked(
-        tx, (AccountCheckRow.request_id == request_id) & AccountCheckRow.stops, limit
-    )
+    rows = await tx.execute(*_stopping(request_id, limit, every=limit is None))
+    return [_recheck(row) for row in rows]
 
 
-async def _rechecked(
-    tx: Transaction, which: ColumnElement[bool], limit: int | None
-) -> list[Recheck]:
-    rows = await tx.execute(
+@statement
+def _stopping(request_id: str, limit: int | None, *, every: bool) -> Select[*tuple[Any, ...]]:
+    return (
         select(AccountCheckRow.__table__)
-        .where(which, AccountCheckRow.approved_result != "")
-        .order_by(AccountCheckRow.number)
-        .limit(limit)
-    )
-    return [
-        Recheck(
-            row.account,
-            row.username,
-            [verdict_of(each) for each in row.approved_verdicts],
-            [verdict_of(each) for each in row.verdicts],
-            included=row.included,
+        .where(
+            AccountCheckRow.request_id == request_id,
+            AccountCheckRow.stops,
+            AccountCheckRow.approved_result != "",
         )
-        for row in rows
-    ]
+        .order_by(AccountCheckRow.number)
+        .limit(None if every else limit)
+    )
+
+
+def _recheck(row: Row[Any]) -> Recheck:
+    return Recheck(
+        row.account,
+        row.username,
+        [verdict_of(each) for each in row.approved_verdicts],
+        [verdict_of(each) for each in row.verdicts],
+        included=row.included,
+    )
 
 
 async def mark_stopping(tx: Transaction, request_id: str, accounts: Sequence[str]) -> None:
@@ -256,43 +281,57 @@ async def mark_stopping(tx: Transaction, request_id: str, accounts: Sequence[str
 
 async def checked_again(tx: Transaction, request_id: str) -> tuple[int, int]:
     """How many accounts have been checked again, and how many are to be."""
-    row = (
-        await tx.execute(
-            select(
-                func.count().filter(AccountCheckRow.result != ""),
-                func.count(),
-            ).where(AccountCheckRow.request_id == request_id, AccountCheckRow.approved_result != "")
-        )
-    ).one()
+    row = (await tx.execute(*_checked_again(request_id))).one()
     return row[0], row[1]
+
+
+@statement
+def _checked_again(request_id: str) -> Select[int, int]:
+    return select(func.count().filter(AccountCheckRow.result != ""), func.count()).where(
+        AccountCheckRow.request_id == request_id, AccountCheckRow.approved_result != ""
+    )
 
 
 async def stopped_phones(tx: Transaction, request_id: str) -> tuple[int, int]:
     """How many accounts stop the request, and how many phones they are on."""
-    row = (
-        await tx.execute(
-            select(func.count(func.distinct(PhoneRow.account)), func.count())
-            .select_from(PhoneRow)
-            .join(
-                AccountCheckRow,
-                (AccountCheckRow.request_id == PhoneRow.request_id)
-                & (AccountCheckRow.account == PhoneRow.account),
-            )
-            .where(PhoneRow.request_id == request_id, PhoneRow.ready, AccountCheckRow.stops)
-        )
-    ).one()
+    row = (await tx.execute(*_stopped_phones(request_id))).one()
     return row[0], row[1]
+
+
+@statement
+def _stopped_phones(request_id: str) -> Select[int, int]:
+    return (
+        select(func.count(func.distinct(PhoneRow.account)), func.count())
+        .select_from(PhoneRow)
+        .join(
+            AccountCheckRow,
+            (AccountCheckRow.request_id == PhoneRow.request_id)
+            & (AccountCheckRow.account == PhoneRow.account),
+        )
+        .where(PhoneRow.request_id == request_id, PhoneRow.ready, AccountCheckRow.stops)
+    )
 
 
 async def unchecked(tx: Transaction, request_id: str, limit: int) -> list[str]:
     """The first accounts without verdicts, as the file names them."""
-    rows = await tx.execute(
+    return list((await tx.execute(*_unchecked(request_id, limit))).scalars())
+
+
+@statement
+def _unchecked(request_id: str, limit: int) -> Select[str]:
+    return (
         select(AccountCheckRow.username)
         .where(AccountCheckRow.request_id == request_id, AccountCheckRow.result == "")
         .order_by(AccountCheckRow.number)
         .limit(limit)
     )
-    return list(rows.scalars())
+
+
+_STORE_VERDICTS = update(AccountCheckRow).where(
+    AccountCheckRow.request_id == bindparam("of_request"),
+    AccountCheckRow.account == bindparam("of_account"),
+    AccountCheckRow.result == "",
+)
 
 
 async def record(
@@ -302,35 +341,37 @@ async def record(
     stopped = await _stopped(tx, request_id)
     found = [
         _checked(
+            request_id,
             report.username,
             carried(stopped.get(report.username.casefold(), ()), report.verdicts),
             now,
         )
         for report in reports
     ]
-    statement = update(AccountCheckRow).where(
-        AccountCheckRow.request_id == request_id,
-        AccountCheckRow.account == bindparam("of_account"),
-        AccountCheckRow.result == "",
-    )
     if found:
-        await tx.execute(statement, found, execution_options={"synchronize_session": False})
+        await tx.execute(_STORE_VERDICTS, found, execution_options={"synchronize_session": False})
 
 
 async def _stopped(tx: Transaction, request_id: str) -> Mapping[str, Sequence[Verdict]]:
     """Of the accounts that stop the request and are to be checked again, the verdicts so far."""
-    rows = await tx.execute(
-        select(AccountCheckRow.account, AccountCheckRow.verdicts).where(
-            AccountCheckRow.request_id == request_id,
-            AccountCheckRow.stops,
-            AccountCheckRow.result == "",
-        )
-    )
+    rows = await tx.execute(*_stopped_unchecked(request_id))
     return {row.account: [verdict_of(each) for each in row.verdicts] for row in rows}
 
 
-def _checked(username: str, verdicts: Sequence[Verdict], now: datetime) -> dict[str, Any]:
+@statement
+def _stopped_unchecked(request_id: str) -> Select[str, list[Any]]:
+    return select(AccountCheckRow.account, AccountCheckRow.verdicts).where(
+        AccountCheckRow.request_id == request_id,
+        AccountCheckRow.stops,
+        AccountCheckRow.result == "",
+    )
+
+
+def _checked(
+    request_id: str, username: str, verdicts: Sequence[Verdict], now: datetime
+) -> dict[str, Any]:
     return {
+        "of_request": request_id,
         "of_account": username.casefold(),
         "result": AccountReport(username, verdicts).result.value,
         "verdicts": [document_of(each) for each in verdicts if each.result is not Result.PASSED],
@@ -341,7 +382,7 @@ def _checked(username: str, verdicts: Sequence[Verdict], now: datetime) -> dict[
 async def reset(tx: Transaction, request_id: str, accounts: Collection[str]) -> None:
     """Forget the verdicts on these accounts, case-folded."""
     chosen = [{"of_account": account} for account in accounts]
-    statement = (
+    forget = (
         update(AccountCheckRow)
         .where(
             AccountCheckRow.request_id == request_id,
@@ -350,7 +391,7 @@ async def reset(tx: Transaction, request_id: str, accounts: Collection[str]) -> 
         .values(result="", verdicts=[], checked_at=None)
     )
     if chosen:
-        await tx.execute(statement, chosen, execution_options={"synchronize_session": False})
+        await tx.execute(forget, chosen, execution_options={"synchronize_session": False})
 
 
 async def leave_unknown(tx: Transaction, request_id: str, now: datetime) -> None:
@@ -371,7 +412,16 @@ async def leave_unknown(tx: Transaction, request_id: str, now: datetime) -> None
 
 async def reports(tx: Transaction, request_id: str) -> Mapping[str, AccountReport]:
     """By account, case-folded, what is not simply passed; in the file's order."""
-    rows = await tx.execute(
+    rows = await tx.execute(*_not_passed(request_id))
+    return {
+        row.account: AccountReport(row.username, [verdict_of(each) for each in row.verdicts])
+        for row in rows
+    }
+
+
+@statement
+def _not_passed(request_id: str) -> Select[str, str, list[Any]]:
+    return (
         select(AccountCheckRow.account, AccountCheckRow.username, AccountCheckRow.verdicts)
         .where(
             AccountCheckRow.request_id == request_id,
@@ -379,36 +429,53 @@ async def reports(tx: Transaction, request_id: str) -> Mapping[str, AccountRepor
         )
         .order_by(AccountCheckRow.number)
     )
-    return {
-        row.account: AccountReport(row.username, [verdict_of(each) for each in row.verdicts])
-        for row in rows
-    }
 
 
 async def total(tx: Transaction, request_id: str) -> int:
     """How many accounts there are, checked or not."""
-    return await count(tx, AccountCheckRow.request_id == request_id)
+    return (await tx.execute(*_total(request_id))).scalar_one()
+
+
+@statement
+def _total(request_id: str) -> Select[int]:
+    return select(func.count()).where(AccountCheckRow.request_id == request_id)
 
 
 async def included(tx: Transaction, request_id: str) -> int:
     """How many accounts are taken along in spite of their verdicts."""
-    return await count(tx, AccountCheckRow.request_id == request_id, AccountCheckRow.included)
+    return (await tx.execute(*_included(request_id))).scalar_one()
+
+
+@statement
+def _included(request_id: str) -> Select[int]:
+    return select(func.count()).where(
+        AccountCheckRow.request_id == request_id, AccountCheckRow.included
+    )
 
 
 async def left_out(tx: Transaction, request_id: str, accounts: Collection[str]) -> int:
     """How many of these accounts, case-folded, the checks leave out."""
-    rows = await tx.execute(
-        select(AccountCheckRow.account).where(
-            AccountCheckRow.request_id == request_id,
-            AccountCheckRow.result.in_([result.value for result in LEFT_OUT]),
-        )
-    )
+    rows = await tx.execute(*_left_out(request_id))
     return len(set(rows.scalars()) & set(accounts))
+
+
+@statement
+def _left_out(request_id: str) -> Select[str]:
+    return select(AccountCheckRow.account).where(
+        AccountCheckRow.request_id == request_id,
+        AccountCheckRow.result.in_([result.value for result in LEFT_OUT]),
+    )
 
 
 async def guarded(tx: Transaction, request_id: str, *, included: bool, limit: int) -> Sequence[str]:
     """The first guarded accounts that are included, or are not; as the file names them."""
-    rows = await tx.execute(
+    rows = await tx.execute(*_guarded(request_id, limit, included=included))
+    return rows.scalars().all()
+
+
+@statement
+def _guarded(request_id: str, limit: int, *, included: bool) -> Select[str]:
+    return (
         select(AccountCheckRow.username)
         .where(
             AccountCheckRow.request_id == request_id,
@@ -418,13 +485,17 @@ async def guarded(tx: Transaction, request_id: str, *, included: bool, limit: in
         .order_by(AccountCheckRow.number)
         .limit(limit)
     )
-    return rows.scalars().all()
 
 
 async def mendable(tx: Transaction, request_id: str) -> frozenset[str]:
     """Codes of the accounts' problems that cmdlets mend; accounts that the guard keeps out not counted."""
-    codes = {findings.ISSUE_PREFIX + code: code for code in script.ACCOUNT_CODES}
-    rows = await tx.execute(
+    rows = await tx.execute(*_mendable(request_id))
+    return frozenset(_MENDABLE[code] for code in rows.scalars())
+
+
+@statement
+def _mendable(request_id: str) -> Select[str]:
+    return (
         select(IssueRow.code)
         .join(
             PhoneRow,
@@ -439,22 +510,25 @@ async def mendable(tx: Transaction, request_id: str) -> frozenset[str]:
         )
         .where(
             IssueRow.request_id == request_id,
-            IssueRow.code.in_(codes),
+            IssueRow.code.in_(_MENDABLE),
             AccountCheckRow.result.in_([result.value for result in script.MENDED_RESULTS]),
         )
         .distinct()
     )
-    return frozenset(codes[code] for code in rows.scalars())
 
 
 async def counts(tx: Transaction, request_id: str) -> Mapping[Result, int]:
     """Checked accounts by result."""
-    rows = await tx.execute(
+    return {Result(result): accounts for result, accounts in await tx.execute(*_counts(request_id))}
+
+
+@statement
+def _counts(request_id: str) -> Select[str, int]:
+    return (
         select(AccountCheckRow.result, func.count())
         .where(AccountCheckRow.request_id == request_id, AccountCheckRow.result != "")
         .group_by(AccountCheckRow.result)
     )
-    return {Result(result): accounts for result, accounts in rows}
 
 
 def document_of(verdict: Verdict) -> dict[str, Any]:

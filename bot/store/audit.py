@@ -13,7 +13,8 @@ from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Row, func, insert, select
+from sqlalchemy import Row, Select, func, insert, select, type_coerce
+from sqlalchemy.sql.dml import ReturningInsert
 
 from bot.signin.request import Person
 from bot.store import chain, locks
@@ -21,6 +22,7 @@ from bot.store.chain import Anchor, Event, Link
 from bot.store.database import Transaction, last_step
 from bot.store.models.audit import EventRow, LinkRow
 from bot.store.models.requests import RequestRow
+from bot.store.statement import statement
 
 log = structlog.get_logger()
 
@@ -57,6 +59,9 @@ class AuditedAction:
     action: str
 
 
+_APPEND = insert(LinkRow)
+
+
 @dataclass(slots=True)
 class _Appending:
     """The last step of a transaction: its events become links."""
@@ -70,7 +75,7 @@ class _Appending:
         self._links = list(chain.appended(newest, self.events))
         prevs = [newest.hash if newest else chain.NOTHING, *(link.hash for link in self._links)]
         await tx.execute(
-            insert(LinkRow),
+            _APPEND,
             [
                 {
                     "seq": link.seq,
@@ -130,15 +135,46 @@ async def record(
         for name, value in event.values.items()
         if _may_name(name, value)
     }
-    of_request = select(RequestRow.tenant_id).where(RequestRow.id == request_id).scalar_subquery()
     inserted = await tx.execute(
+        *_insert(
+            request_id,
+            event.tenant_id,
+            now,
+            person.object_id,
+            person.name,
+            reference,
+            action,
+            detail,
+            salts,
+        )
+    )
+    row = inserted.one()
+    chained = replace(event, id=row.id, tenant_id=row.tenant_id, salts=salts)
+    last_step(tx, _Appending).events.append(chained)
+
+
+@statement
+def _insert(
+    request_id: str | None,
+    tenant_id: str,
+    at: datetime,
+    actor_id: str,
+    actor_name: str,
+    reference: str,
+    action: str,
+    detail: dict[str, Any],
+    salts: dict[str, str],
+) -> ReturningInsert[int, str]:
+    of_request = select(RequestRow.tenant_id).where(RequestRow.id == request_id).scalar_subquery()
+    given = type_coerce(tenant_id, EventRow.tenant_id.type)
+    return (
         insert(EventRow)
         .values(
             request_id=request_id,
-            tenant_id=func.coalesce(of_request, event.tenant_id),
-            at=now,
-            actor_id=person.object_id,
-            actor_name=person.name,
+            tenant_id=func.coalesce(of_request, given),
+            at=at,
+            actor_id=actor_id,
+            actor_name=actor_name,
             reference=reference,
             action=action,
             detail=detail,
@@ -146,9 +182,6 @@ async def record(
         )
         .returning(EventRow.id, EventRow.tenant_id)
     )
-    row = inserted.one()
-    chained = replace(event, id=row.id, tenant_id=row.tenant_id, salts=salts)
-    last_step(tx, _Appending).events.append(chained)
 
 
 def _may_name(name: str, value: object) -> bool:
@@ -159,9 +192,13 @@ def _may_name(name: str, value: object) -> bool:
 
 async def head(tx: Transaction) -> Anchor | None:
     """The newest link; None before the first event."""
-    rows = await tx.execute(select(LinkRow.seq, LinkRow.hash).order_by(LinkRow.seq.desc()).limit(1))
-    row = rows.one_or_none()
+    row = (await tx.execute(*_head())).one_or_none()
     return Anchor(row.seq, row.hash) if row else None
+
+
+@statement
+def _head() -> Select[int, str]:
+    return select(LinkRow.seq, LinkRow.hash).order_by(LinkRow.seq.desc()).limit(1)
 
 
 def event_of(row: Row[Any]) -> Event:
@@ -182,12 +219,14 @@ def event_of(row: Row[Any]) -> Event:
 
 async def count_since(tx: Transaction, actor: Person, action: str, since: datetime) -> int:
     """How many lines there are of this action by this person after `since`."""
-    counted = await tx.execute(
-        select(func.count()).where(
-            EventRow.actor_id == actor.object_id, EventRow.at > since, EventRow.action == action
-        )
+    return (await tx.execute(*_count_since(actor.object_id, action, since))).scalar_one()
+
+
+@statement
+def _count_since(actor_id: str, action: str, since: datetime) -> Select[int]:
+    return select(func.count()).where(
+        EventRow.actor_id == actor_id, EventRow.at > since, EventRow.action == action
     )
-    return counted.scalar_one()
 
 
 async def record_once(
@@ -197,29 +236,38 @@ async def record_once(
 
     Returns whether it was appended.
     """
-    lines = await tx.execute(
-        select(EventRow.detail).where(EventRow.request_id == request_id, EventRow.action == action)
-    )
+    lines = await tx.execute(*_details(request_id, action))
     if detail in lines.scalars().all():
         return False
     await record(tx, request_id, action, now, **detail)
     return True
 
 
+@statement
+def _details(request_id: str, action: str) -> Select[dict[str, Any]]:
+    return select(EventRow.detail).where(
+        EventRow.request_id == request_id, EventRow.action == action
+    )
+
+
 async def details(
     tx: Transaction, request_id: str, action: str, actor: Person
 ) -> list[dict[str, Any]]:
     """The details of a request's events of this action by this person, oldest first."""
-    rows = await tx.execute(
+    return list((await tx.execute(*_details_by(request_id, action, actor.object_id))).scalars())
+
+
+@statement
+def _details_by(request_id: str, action: str, actor_id: str) -> Select[dict[str, Any]]:
+    return (
         select(EventRow.detail)
         .where(
             EventRow.request_id == request_id,
             EventRow.action == action,
-            EventRow.actor_id == actor.object_id,
+            EventRow.actor_id == actor_id,
         )
         .order_by(EventRow.id)
     )
-    return list(rows.scalars())
 
 
 async def recent_actions(tx: Transaction, limit: int) -> list[AuditedAction]:
@@ -232,10 +280,14 @@ async def recent_actions(tx: Transaction, limit: int) -> list[AuditedAction]:
 
 async def newest_detail(tx: Transaction, action: str) -> dict[str, Any] | None:
     """The detail of the newest event of this action; None if there is none."""
-    rows = await tx.execute(
+    return (await tx.execute(*_newest_detail(action))).scalar()
+
+
+@statement
+def _newest_detail(action: str) -> Select[dict[str, Any]]:
+    return (
         select(EventRow.detail)
         .where(EventRow.action == action)
         .order_by(EventRow.id.desc())
         .limit(1)
     )
-    return rows.scalar()
