@@ -125,9 +125,7 @@ async def claim(
             last_error="",
         )
         # One that was cancelled or acknowledged before the lock has left `planned`, and is not claimed.
-        claimed = await batches.select_where(
-            tx, BatchRow.id.in_(batch_ids), BatchRow.state == BatchState.INTENT.value
-        )
+        claimed = await batches.intents(tx, batch_ids)
         for batch in claimed:
             await phones.send(tx, batch)
         for request_id in {batch.request_id for batch in claimed}:
