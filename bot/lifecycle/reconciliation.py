@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import Update, update
 
 from bot.lifecycle.batches import RELEASED, change
 from bot.lifecycle.ending import end_if_over
@@ -21,6 +21,7 @@ from bot.store import audit, batches, leases, locks, requests, transitions
 from bot.store.batches import Batch
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow
+from bot.store.statement import statement
 
 
 async def ask_approver(
@@ -124,17 +125,24 @@ async def ask_about_unreadable(
     why it cannot be read. Returns False if an approver was asked before.
     """
     await locks.requests(tx, batch.request_id)
-    asked = await tx.execute(
-        update(BatchRow)
-        .where(*leases.held(batch, owner), ~BatchRow.unreadable_asked)
-        .values(unreadable_asked=True, last_error=error)
-    )
+    asked = await tx.execute(*_ask_about_unreadable(*leases.as_held(batch, owner), error))
     request = await requests.load(tx, batch.request_id)
     if asked.rowcount != 1 or request is None:
         return False
     await requests.touch(tx, batch.request_id)
     await notify.reconciliation_asked(tx, request, batch.id, now)
     return True
+
+
+@statement
+def _ask_about_unreadable(
+    batch_id: int, attempt: int, state: str, owner: str, error: str
+) -> Update:
+    return (
+        update(BatchRow)
+        .where(*leases.is_held(batch_id, attempt, state, owner), ~BatchRow.unreadable_asked)
+        .values(unreadable_asked=True, last_error=error)
+    )
 
 
 async def keep_polling(tx: Transaction, batch: Batch, *, actor: Person, now: datetime) -> bool:
