@@ -174,6 +174,6 @@ async def change(
     Returns False when the batch has moved on, or was claimed again.
     """
     changed = await transitions.apply(
-        tx, BatchRow, transition, *leases.same_attempt(batch), *where, **columns
+        tx, BatchRow, transition, *where, rows=leases.same_attempt(batch), **columns
     )
     return changed == 1

@@ -21,20 +21,25 @@ from bot.store.batches import Batch
 from bot.store.database import Transaction
 from bot.store.models.requests import PhoneRow
 from bot.store.statement import statement
+from bot.store.transitions import Rows
 
 
 def _of(request_id: str, batch_id: int) -> tuple[ColumnElement[bool], ...]:
     return (PhoneRow.request_id == request_id, PhoneRow.batch_id == batch_id)
 
 
+def _rows(batch: Batch) -> Rows:
+    return Rows(_of, (batch.request_id, batch.id))
+
+
 async def send(tx: Transaction, batch: Batch) -> None:
     """pending -> in_progress."""
-    await transitions.apply(tx, PhoneRow, outcome.SEND, *_of(batch.request_id, batch.id))
+    await transitions.apply(tx, PhoneRow, outcome.SEND, rows=_rows(batch))
 
 
 async def take_back(tx: Transaction, batch: Batch) -> None:
     """in_progress -> pending: it is proved, or an approver said, that the batch did not run."""
-    await transitions.apply(tx, PhoneRow, outcome.TAKE_BACK, *_of(batch.request_id, batch.id))
+    await transitions.apply(tx, PhoneRow, outcome.TAKE_BACK, rows=_rows(batch))
 
 
 async def fail_all(tx: Transaction, batch: Batch, message: str) -> None:
@@ -45,7 +50,7 @@ async def fail_all(tx: Transaction, batch: Batch, message: str) -> None:
         tx,
         PhoneRow,
         outcome.FAIL_ALL,
-        *_of(batch.request_id, batch.id),
+        rows=_rows(batch),
         message=message,
         cause=code,
     )
@@ -73,7 +78,7 @@ async def leave_unconfirmed(tx: Transaction, batch: Batch) -> None:
         tx,
         PhoneRow,
         outcome.LEAVE_UNCONFIRMED,
-        *_of(batch.request_id, batch.id),
+        rows=_rows(batch),
         cause=outcome.NO_RESULT.code,
     )
 

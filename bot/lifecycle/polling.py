@@ -82,7 +82,7 @@ async def complete(
         tx,
         BatchRow,
         states.COMPLETE,
-        *leases.held(batch, owner),
+        rows=leases.held(batch, owner),
         **RELEASED,
         due_at=None,
         done_at=now,

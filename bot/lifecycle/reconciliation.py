@@ -43,7 +43,7 @@ async def ask_approver(
         tx,
         BatchRow,
         states.ASK_APPROVER,
-        *leases.held(batch, owner),
+        rows=leases.held(batch, owner),
         **RELEASED,
         due_at=None,
         last_error=error,
@@ -151,10 +151,19 @@ async def keep_polling(tx: Transaction, batch: Batch, *, actor: Person, now: dat
     Returns False when the question was answered meanwhile.
     """
     await locks.requests(tx, batch.request_id)
-    kept = await tx.execute(
+    kept = await tx.execute(*_keep_polling(batch.id, batch.attempt, now))
+    if kept.rowcount == 1:
+        await audit.record(tx, batch.request_id, "batch to be polled", now, actor, batch=batch.id)
+        await requests.touch(tx, batch.request_id)
+    return kept.rowcount == 1
+
+
+@statement
+def _keep_polling(batch_id: int, attempt: int, now: datetime) -> Update:
+    return (
         update(BatchRow)
         .where(
-            *leases.same_attempt(batch),
+            *leases.is_same_attempt(batch_id, attempt),
             BatchRow.state == BatchState.SUBMITTED.value,
             BatchRow.unreadable_asked,
         )
@@ -168,10 +177,6 @@ async def keep_polling(tx: Transaction, batch: Batch, *, actor: Person, now: dat
             lease_until=None,
         )
     )
-    if kept.rowcount == 1:
-        await audit.record(tx, batch.request_id, "batch to be polled", now, actor, batch=batch.id)
-        await requests.touch(tx, batch.request_id)
-    return kept.rowcount == 1
 
 
 async def give_up(

@@ -13,24 +13,26 @@ from bot.store.batches import Batch
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow
 from bot.store.statement import statement
+from bot.store.transitions import Rows
 
 
 class LeaseLostError(Exception):
     """Another replica holds the batch, or it has moved on: nothing may be written about it."""
 
 
-def same_attempt(batch: Batch) -> tuple[ColumnElement[bool], ...]:
+def same_attempt(batch: Batch) -> Rows:
     """Fencing: a write about an older attempt of the batch changes nothing."""
-    return _same_attempt(batch.id, batch.attempt)
+    return Rows(is_same_attempt, (batch.id, batch.attempt))
 
 
-def _same_attempt(batch_id: int, attempt: int) -> tuple[ColumnElement[bool], ...]:
+def is_same_attempt(batch_id: int, attempt: int) -> tuple[ColumnElement[bool], ...]:
+    """The conditions of `same_attempt`."""
     return (BatchRow.id == batch_id, BatchRow.attempt == attempt)
 
 
-def held(batch: Batch, owner: str) -> tuple[ColumnElement[bool], ...]:
+def held(batch: Batch, owner: str) -> Rows:
     """The batch, if `owner` still holds it in the state in which it was read."""
-    return is_held(*as_held(batch, owner))
+    return Rows(is_held, as_held(batch, owner))
 
 
 def as_held(batch: Batch, owner: str) -> tuple[int, int, str, str]:
@@ -39,9 +41,9 @@ def as_held(batch: Batch, owner: str) -> tuple[int, int, str, str]:
 
 
 def is_held(batch_id: int, attempt: int, state: str, owner: str) -> tuple[ColumnElement[bool], ...]:
-    """`held`, for a statement."""
+    """The conditions of `held`."""
     return (
-        *_same_attempt(batch_id, attempt),
+        *is_same_attempt(batch_id, attempt),
         BatchRow.state == state,
         BatchRow.owner == owner,
     )
@@ -76,7 +78,7 @@ def _acquire(
     return (
         update(BatchRow)
         .where(
-            *_same_attempt(batch_id, attempt),
+            *is_same_attempt(batch_id, attempt),
             BatchRow.state == state,
             or_(
                 BatchRow.owner == owner, BatchRow.lease_until.is_(None), BatchRow.lease_until <= now
@@ -189,7 +191,7 @@ async def looked_up(tx: Transaction, batch: Batch) -> None:
 def _looked_up(batch_id: int, attempt: int) -> Update:
     return (
         update(BatchRow)
-        .where(*_same_attempt(batch_id, attempt), BatchRow.state == BatchState.DONE.value)
+        .where(*is_same_attempt(batch_id, attempt), BatchRow.state == BatchState.DONE.value)
         .values(due_at=None, owner="", lease_until=None)
     )
 
