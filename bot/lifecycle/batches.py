@@ -8,11 +8,11 @@ the same attempt. Each locks the request first: it ends with its last batch, whi
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, insert, select, update
+from sqlalchemy import ColumnElement, Select, Update, insert, select, update
 
 from bot.lifecycle import phones
 from bot.phones.region import Region
@@ -28,6 +28,7 @@ from bot.store.database import Database, Transaction
 from bot.store.models.batches import BatchRow
 from bot.store.models.requests import PhoneRow
 from bot.store.requests import Request
+from bot.store.statement import statement
 
 #: Columns of a batch that nobody works on any more.
 RELEASED: Mapping[str, Any] = {"owner": "", "lease_until": None, "failing_since": None}
@@ -40,15 +41,7 @@ async def plan(tx: Transaction, request: Request, digests: Digests = UNKEYED) ->
 
     Phones that were left out before stay so.
     """
-    rows = await tx.execute(
-        select(PhoneRow.number, PhoneRow.username, PhoneRow.hardware_id, PhoneRow.region)
-        .where(
-            PhoneRow.request_id == request.id,
-            PhoneRow.ready,
-            PhoneRow.status == PhoneStatus.PENDING.value,
-        )
-        .order_by(PhoneRow.number)
-    )
+    rows = await tx.execute(*_pending(request.id))
     by_number = {
         number: Phone(account, hardware_id, Region(region))
         for number, account, hardware_id, region in rows
@@ -64,25 +57,45 @@ async def plan(tx: Transaction, request: Request, digests: Digests = UNKEYED) ->
             tenant_id=request.tenant_id,
             request_id=request.id,
         )
-        inserted = await tx.execute(
-            insert(BatchRow)
-            .values(
-                request_id=request.id,
-                tenant_id=request.tenant_id,
-                region=planned.region.value,
-                size=len(numbers),
-                first_row=numbers[0],
-                last_row=numbers[-1],
-                state=BatchState.PLANNED.value,
-                digest=digest,
-            )
-            .returning(BatchRow.id)
+        added = await tx.execute(
+            _ADD,
+            {
+                "request_id": request.id,
+                "tenant_id": request.tenant_id,
+                "region": planned.region.value,
+                "size": len(numbers),
+                "first_row": numbers[0],
+                "last_row": numbers[-1],
+                "state": BatchState.PLANNED.value,
+                "digest": digest,
+            },
         )
-        await tx.execute(
-            update(PhoneRow)
-            .where(PhoneRow.request_id == request.id, PhoneRow.number.in_(numbers))
-            .values(batch_id=inserted.scalar_one())
+        await tx.execute(*_put_in(request.id, numbers, added.scalar_one()))
+
+
+_ADD = insert(BatchRow).returning(BatchRow.id)
+
+
+@statement
+def _pending(request_id: str) -> Select[int, str, str, str]:
+    return (
+        select(PhoneRow.number, PhoneRow.username, PhoneRow.hardware_id, PhoneRow.region)
+        .where(
+            PhoneRow.request_id == request_id,
+            PhoneRow.ready,
+            PhoneRow.status == PhoneStatus.PENDING.value,
         )
+        .order_by(PhoneRow.number)
+    )
+
+
+@statement
+def _put_in(request_id: str, numbers: Sequence[int], batch_id: int) -> Update:
+    return (
+        update(PhoneRow)
+        .where(PhoneRow.request_id == request_id, PhoneRow.number.in_(numbers))
+        .values(batch_id=batch_id)
+    )
 
 
 async def claim(
@@ -125,9 +138,7 @@ async def claim(
             last_error="",
         )
         # One that was cancelled or acknowledged before the lock has left `planned`, and is not claimed.
-        claimed = await batches.select_where(
-            tx, BatchRow.id.in_(batch_ids), BatchRow.state == BatchState.INTENT.value
-        )
+        claimed = await batches.intents(tx, batch_ids)
         for batch in claimed:
             await phones.send(tx, batch)
         for request_id in {batch.request_id for batch in claimed}:
@@ -140,14 +151,15 @@ async def cancel_planned(tx: Transaction, request_id: str) -> None:
 
     The caller holds the request's lock.
     """
-    planned = await tx.execute(
-        select(BatchRow.id).where(
-            BatchRow.request_id == request_id, BatchRow.state == BatchState.PLANNED.value
-        )
-    )
-    batch_ids = list(planned.scalars())
+    batch_ids = list((await tx.execute(*_planned(request_id))).scalars())
     await phones.leave_out(tx, PhoneRow.batch_id.in_(batch_ids))
     await transitions.apply(tx, BatchRow, states.CANCEL_PLANNED, BatchRow.id.in_(batch_ids))
+
+
+@statement
+def _planned(request_id: str) -> Select[int]:
+    planned = BatchRow.state == BatchState.PLANNED.value
+    return select(BatchRow.id).where(BatchRow.request_id == request_id, planned)
 
 
 async def change(
@@ -162,6 +174,6 @@ async def change(
     Returns False when the batch has moved on, or was claimed again.
     """
     changed = await transitions.apply(
-        tx, BatchRow, transition, *leases.same_attempt(batch), *where, **columns
+        tx, BatchRow, transition, *where, rows=leases.same_attempt(batch), **columns
     )
     return changed == 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, select
 
 from bot.lifecycle.notifications import Notifications
 from bot.signin import request as states
@@ -15,6 +15,7 @@ from bot.store import audit, progress, requests, transitions
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow
 from bot.store.models.requests import RequestRow
+from bot.store.statement import statement
 
 
 async def end_if_over(
@@ -29,12 +30,8 @@ async def end_if_over(
     request = await requests.load(tx, request_id)
     if request is None:
         raise LookupError(request_id)
-    batches = await tx.execute(
-        select(BatchRow.state, func.count())
-        .where(BatchRow.request_id == request_id)
-        .group_by(BatchRow.state)
-    )
-    states_of_batches = {BatchState(state) for state, _ in batches}
+    batches = await tx.execute(*_states_of_batches(request_id))
+    states_of_batches = {BatchState(state) for state in batches.scalars()}
     held = request.hold not in (Hold.NONE, Hold.PAUSED)  # one that is paused has batches
     still_open = held or states_of_batches - TERMINAL_BATCH_STATES
     if request.state is not RequestState.RUNNING or still_open:
@@ -63,3 +60,8 @@ async def end_if_over(
     tallies = await progress.tallies(tx, [request_id])
     await notify.ended(tx, request, transition.after, tallies.get(request_id, Tally()), now)
     return transition.after
+
+
+@statement
+def _states_of_batches(request_id: str) -> Select[str]:
+    return select(BatchRow.state).where(BatchRow.request_id == request_id).distinct()

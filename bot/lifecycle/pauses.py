@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import Update, update
 
 from bot.lifecycle import holds
 from bot.lifecycle.notifications import Notifications
@@ -22,6 +22,7 @@ from bot.store.chain import timestamp
 from bot.store.database import Transaction
 from bot.store.models.requests import RequestRow
 from bot.store.requests import Request
+from bot.store.statement import statement
 
 
 async def pause_closed(
@@ -50,26 +51,31 @@ async def pause_closed(
 async def _pause(
     tx: Transaction, notify: Notifications, request: Request, opening: Opening, now: datetime
 ) -> None:
-    paused = await tx.execute(
+    paused = await tx.execute(*_hold(request.id, opening.opens_at))
+    if paused.rowcount != 1:
+        return
+    known = {"opens_at": timestamp(opening.opens_at)} if opening.opens_at else {}
+    await audit.record(tx, request.id, "paused", now, None, **known)
+    await notify.paused(tx, request, opening.opens_at, now)
+
+
+@statement
+def _hold(request_id: str, opens_at: datetime | None) -> Update:
+    return (
         update(RequestRow)
         .where(
-            RequestRow.id == request.id,
+            RequestRow.id == request_id,
             RequestRow.state == RequestState.RUNNING.value,
             RequestRow.hold == Hold.NONE.value,
             RequestRow.cancel_asked_at.is_(None),
         )
         .values(
             hold=Hold.PAUSED.value,
-            opens_at=opening.opens_at,
+            opens_at=opens_at,
             version=RequestRow.version + 1,
             state_version=RequestRow.version + 1,
         )
     )
-    if paused.rowcount != 1:
-        return
-    known = {"opens_at": timestamp(opening.opens_at)} if opening.opens_at else {}
-    await audit.record(tx, request.id, "paused", now, None, **known)
-    await notify.paused(tx, request, opening.opens_at, now)
 
 
 async def resume(tx: Transaction, request: Request, now: datetime, *, window: ChangeWindow) -> bool:

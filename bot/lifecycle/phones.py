@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, bindparam, func, select
+from sqlalchemy import ColumnElement, Select, bindparam, func, select
 
 from bot.signin import outcome
 from bot.signin.outcome import (
@@ -20,20 +20,26 @@ from bot.store import transitions
 from bot.store.batches import Batch
 from bot.store.database import Transaction
 from bot.store.models.requests import PhoneRow
+from bot.store.statement import statement
+from bot.store.transitions import Rows
 
 
-def _of(batch: Batch) -> tuple[ColumnElement[bool], ...]:
-    return (PhoneRow.request_id == batch.request_id, PhoneRow.batch_id == batch.id)
+def _of(request_id: str, batch_id: int) -> tuple[ColumnElement[bool], ...]:
+    return (PhoneRow.request_id == request_id, PhoneRow.batch_id == batch_id)
+
+
+def _rows(batch: Batch) -> Rows:
+    return Rows(_of, (batch.request_id, batch.id))
 
 
 async def send(tx: Transaction, batch: Batch) -> None:
     """pending -> in_progress."""
-    await transitions.apply(tx, PhoneRow, outcome.SEND, *_of(batch))
+    await transitions.apply(tx, PhoneRow, outcome.SEND, rows=_rows(batch))
 
 
 async def take_back(tx: Transaction, batch: Batch) -> None:
     """in_progress -> pending: it is proved, or an approver said, that the batch did not run."""
-    await transitions.apply(tx, PhoneRow, outcome.TAKE_BACK, *_of(batch))
+    await transitions.apply(tx, PhoneRow, outcome.TAKE_BACK, rows=_rows(batch))
 
 
 async def fail_all(tx: Transaction, batch: Batch, message: str) -> None:
@@ -41,7 +47,12 @@ async def fail_all(tx: Transaction, batch: Batch, message: str) -> None:
     cause = explain(message).cause
     code = outcome.REFUSED.code if cause is outcome.UNKNOWN else cause.code
     await transitions.apply(
-        tx, PhoneRow, outcome.FAIL_ALL, *_of(batch), message=message, cause=code
+        tx,
+        PhoneRow,
+        outcome.FAIL_ALL,
+        rows=_rows(batch),
+        message=message,
+        cause=code,
     )
 
 
@@ -64,18 +75,27 @@ async def leave_out(
 async def leave_unconfirmed(tx: Transaction, batch: Batch) -> None:
     """in_progress -> unconfirmed: the batch ended without a result for these phones."""
     await transitions.apply(
-        tx, PhoneRow, outcome.LEAVE_UNCONFIRMED, *_of(batch), cause=outcome.NO_RESULT.code
+        tx,
+        PhoneRow,
+        outcome.LEAVE_UNCONFIRMED,
+        rows=_rows(batch),
+        cause=outcome.NO_RESULT.code,
     )
 
 
 async def counts(tx: Transaction, batch: Batch) -> dict[str, int]:
     """How many of the batch's phones are in each status, by its value."""
-    rows = await tx.execute(
+    rows = await tx.execute(*_counts(batch.request_id, batch.id))
+    return {row.status: row.phones for row in rows}
+
+
+@statement
+def _counts(request_id: str, batch_id: int) -> Select[str, int]:
+    return (
         select(PhoneRow.status, func.count().label("phones"))
-        .where(*_of(batch))
+        .where(*_of(request_id, batch_id))
         .group_by(PhoneRow.status)
     )
-    return {row.status: row.phones for row in rows}
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +114,7 @@ async def look_up(
 
     `results` are by `phone_key`.
     """
-    rows = (
-        await tx.execute(
-            select(PhoneRow.number, PhoneRow.username, PhoneRow.hardware_id).where(
-                *_of(batch), PhoneRow.status == PhoneStatus.UNCONFIRMED.value
-            )
-        )
-    ).all()
+    rows = (await tx.execute(*_unconfirmed(batch.request_id, batch.id))).all()
     signed_in, failed = _ended(
         ((row.number, row.username, row.hardware_id) for row in rows), results
     )
@@ -120,6 +134,13 @@ async def look_up(
             cause=bindparam("code"),
         )
     return Found(len(rows), len(signed_in), len(failed))
+
+
+@statement
+def _unconfirmed(request_id: str, batch_id: int) -> Select[int, str, str]:
+    return select(PhoneRow.number, PhoneRow.username, PhoneRow.hardware_id).where(
+        *_of(request_id, batch_id), PhoneRow.status == PhoneStatus.UNCONFIRMED.value
+    )
 
 
 def _ended(
@@ -149,13 +170,7 @@ async def report(
     `results` are by `phone_key`. Returns how many of the batch's phones ended now, and how many have
     ended in all.
     """
-    rows = (
-        await tx.execute(
-            select(PhoneRow.number, PhoneRow.username, PhoneRow.hardware_id, PhoneRow.status).where(
-                *_of(batch)
-            )
-        )
-    ).all()
+    rows = (await tx.execute(*_with_status(batch.request_id, batch.id))).all()
     ended = sum(PhoneStatus(row.status) in TERMINAL_PHONE_STATUSES for row in rows)
     in_progress = (row for row in rows if row.status == PhoneStatus.IN_PROGRESS.value)
     signed_in, failed = _ended(
@@ -175,3 +190,10 @@ async def report(
             cause=bindparam("code"),
         )
     return len(signed_in) + len(failed), ended + len(signed_in) + len(failed)
+
+
+@statement
+def _with_status(request_id: str, batch_id: int) -> Select[int, str, str, str]:
+    return select(PhoneRow.number, PhoneRow.username, PhoneRow.hardware_id, PhoneRow.status).where(
+        *_of(request_id, batch_id)
+    )

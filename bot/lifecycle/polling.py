@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import Update, update
 
 from bot.lifecycle import phones
 from bot.lifecycle.batches import RELEASED
@@ -17,6 +17,7 @@ from bot.store import audit, leases, locks, requests, transitions
 from bot.store.batches import Batch
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow
+from bot.store.statement import statement
 
 
 async def report(
@@ -35,13 +36,20 @@ async def report(
     await leases.require(tx, batch, owner)
     newly_ended, ended = await phones.report(tx, batch, results)
     if newly_ended:
-        await tx.execute(
-            update(BatchRow)
-            .where(*leases.held(batch, owner))
-            .values(ended=ended, progress_at=now, stalled=False)
-        )
+        await tx.execute(*_progress(*leases.as_held(batch, owner), ended, now))
         await requests.touch(tx, batch.request_id, unreachable_since=None)
     return ended
+
+
+@statement
+def _progress(
+    batch_id: int, attempt: int, state: str, owner: str, ended: int, now: datetime
+) -> Update:
+    return (
+        update(BatchRow)
+        .where(*leases.is_held(batch_id, attempt, state, owner))
+        .values(ended=ended, progress_at=now, stalled=False)
+    )
 
 
 async def mark_stalled(
@@ -49,13 +57,17 @@ async def mark_stalled(
 ) -> None:
     """Tell the requester, once, that a submitted batch makes no progress."""
     await locks.requests(tx, batch.request_id)
-    marked = await tx.execute(
-        update(BatchRow).where(*leases.held(batch, owner), ~BatchRow.stalled).values(stalled=True)
-    )
+    marked = await tx.execute(*_mark_stalled(*leases.as_held(batch, owner)))
     request = await requests.load(tx, batch.request_id)
     if marked.rowcount == 1 and request is not None:
         await requests.touch(tx, batch.request_id)
         await notify.stalled(tx, request, batch.region, now)
+
+
+@statement
+def _mark_stalled(batch_id: int, attempt: int, state: str, owner: str) -> Update:
+    held = leases.is_held(batch_id, attempt, state, owner)
+    return update(BatchRow).where(*held, ~BatchRow.stalled).values(stalled=True)
 
 
 async def complete(
@@ -70,7 +82,7 @@ async def complete(
         tx,
         BatchRow,
         states.COMPLETE,
-        *leases.held(batch, owner),
+        rows=leases.held(batch, owner),
         **RELEASED,
         due_at=None,
         done_at=now,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import update
+from sqlalchemy import Update, update
 
 from bot.lifecycle.batches import RELEASED, change
 from bot.lifecycle.ending import end_if_over
@@ -21,6 +21,7 @@ from bot.store import audit, batches, leases, locks, requests, transitions
 from bot.store.batches import Batch
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow
+from bot.store.statement import statement
 
 
 async def ask_approver(
@@ -42,7 +43,7 @@ async def ask_approver(
         tx,
         BatchRow,
         states.ASK_APPROVER,
-        *leases.held(batch, owner),
+        rows=leases.held(batch, owner),
         **RELEASED,
         due_at=None,
         last_error=error,
@@ -124,11 +125,7 @@ async def ask_about_unreadable(
     why it cannot be read. Returns False if an approver was asked before.
     """
     await locks.requests(tx, batch.request_id)
-    asked = await tx.execute(
-        update(BatchRow)
-        .where(*leases.held(batch, owner), ~BatchRow.unreadable_asked)
-        .values(unreadable_asked=True, last_error=error)
-    )
+    asked = await tx.execute(*_ask_about_unreadable(*leases.as_held(batch, owner), error))
     request = await requests.load(tx, batch.request_id)
     if asked.rowcount != 1 or request is None:
         return False
@@ -137,16 +134,36 @@ async def ask_about_unreadable(
     return True
 
 
+@statement
+def _ask_about_unreadable(
+    batch_id: int, attempt: int, state: str, owner: str, error: str
+) -> Update:
+    return (
+        update(BatchRow)
+        .where(*leases.is_held(batch_id, attempt, state, owner), ~BatchRow.unreadable_asked)
+        .values(unreadable_asked=True, last_error=error)
+    )
+
+
 async def keep_polling(tx: Transaction, batch: Batch, *, actor: Person, now: datetime) -> bool:
     """An approver wants a batch polled on whose status cannot be read; they are asked again later.
 
     Returns False when the question was answered meanwhile.
     """
     await locks.requests(tx, batch.request_id)
-    kept = await tx.execute(
+    kept = await tx.execute(*_keep_polling(batch.id, batch.attempt, now))
+    if kept.rowcount == 1:
+        await audit.record(tx, batch.request_id, "batch to be polled", now, actor, batch=batch.id)
+        await requests.touch(tx, batch.request_id)
+    return kept.rowcount == 1
+
+
+@statement
+def _keep_polling(batch_id: int, attempt: int, now: datetime) -> Update:
+    return (
         update(BatchRow)
         .where(
-            *leases.same_attempt(batch),
+            *leases.is_same_attempt(batch_id, attempt),
             BatchRow.state == BatchState.SUBMITTED.value,
             BatchRow.unreadable_asked,
         )
@@ -160,10 +177,6 @@ async def keep_polling(tx: Transaction, batch: Batch, *, actor: Person, now: dat
             lease_until=None,
         )
     )
-    if kept.rowcount == 1:
-        await audit.record(tx, batch.request_id, "batch to be polled", now, actor, batch=batch.id)
-        await requests.touch(tx, batch.request_id)
-    return kept.rowcount == 1
 
 
 async def give_up(

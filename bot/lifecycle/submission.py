@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, update
+from sqlalchemy import ColumnElement, Update, update
 
 from bot.lifecycle import phones
 from bot.lifecycle.batches import RELEASED, cancel_planned, change
@@ -18,6 +18,7 @@ from bot.store import audit, batches, leases, locks, requests
 from bot.store.batches import Batch
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow
+from bot.store.statement import statement
 
 
 async def mark_sending(tx: Transaction, batch: Batch, *, owner: str, now: datetime) -> bool:
@@ -25,12 +26,14 @@ async def mark_sending(tx: Transaction, batch: Batch, *, owner: str, now: dateti
 
     Returns False if `owner` no longer holds the batch: then it must not be sent.
     """
-    marked = await tx.execute(
-        update(BatchRow)
-        .where(*leases.held(batch, owner), BatchRow.lease_until > now)
-        .values(unsent_attempt=None)
-    )
+    marked = await tx.execute(*_mark_sending(*leases.as_held(batch, owner), now))
     return marked.rowcount == 1
+
+
+@statement
+def _mark_sending(batch_id: int, attempt: int, state: str, owner: str, now: datetime) -> Update:
+    held = leases.is_held(batch_id, attempt, state, owner)
+    return update(BatchRow).where(*held, BatchRow.lease_until > now).values(unsent_attempt=None)
 
 
 async def submitted(

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, Update, delete, func, insert, select, update
 
 from bot.signin.batch import BatchState
 from bot.signin.outcome import PhoneStatus
@@ -15,6 +16,7 @@ from bot.store.database import Transaction
 from bot.store.drafts import NewRequest
 from bot.store.models.batches import AskedRetryRow, BatchRow
 from bot.store.models.requests import PhoneRow, RequestRow
+from bot.store.statement import statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,24 +79,16 @@ async def ask(
 
 async def phones_of(tx: Transaction, request_id: str) -> int:
     """How many phones an asked retry of this request waits for; 0 if there is none."""
-    row = await tx.execute(
-        select(AskedRetryRow.phones).where(AskedRetryRow.request_id == request_id)
-    )
-    return row.scalar() or 0
+    return (await tx.execute(*_phones_of(request_id))).scalar() or 0
+
+
+@statement
+def _phones_of(request_id: str) -> Select[int]:
+    return select(AskedRetryRow.phones).where(AskedRetryRow.request_id == request_id)
 
 
 async def all_of_them(tx: Transaction) -> list[AskedRetry]:
-    rows = await tx.execute(
-        select(
-            AskedRetryRow.__table__,
-            RequestRow.tenant_id,
-            RequestRow.file_name,
-            select(BatchRow.id)
-            .where(*_to_look_up(AskedRetryRow.request_id))
-            .exists()
-            .label("waiting"),
-        ).join(RequestRow, RequestRow.id == AskedRetryRow.request_id)
-    )
+    rows = await tx.execute(*_all())
     return [
         AskedRetry(
             row.request_id,
@@ -116,13 +110,29 @@ async def all_of_them(tx: Transaction) -> list[AskedRetry]:
     ]
 
 
+@statement
+def _all() -> Select[*tuple[Any, ...]]:
+    to_look_up = select(BatchRow.id).where(*_to_look_up(AskedRetryRow.request_id))
+    return select(
+        AskedRetryRow.__table__,
+        RequestRow.tenant_id,
+        RequestRow.file_name,
+        to_look_up.exists().label("waiting"),
+    ).join(RequestRow, RequestRow.id == AskedRetryRow.request_id)
+
+
 async def count(
     tx: Transaction, batch: Batch, *, looked_up: int, signed_in: int, failed: int
 ) -> None:
     """A batch has been looked up; `signed_in` and `failed` of its phones turned out to have a result."""
-    await tx.execute(
+    await tx.execute(*_count(batch.request_id, looked_up, signed_in, failed))
+
+
+@statement
+def _count(request_id: str, looked_up: int, signed_in: int, failed: int) -> Update:
+    return (
         update(AskedRetryRow)
-        .where(AskedRetryRow.request_id == batch.request_id)
+        .where(AskedRetryRow.request_id == request_id)
         .values(
             looked_up=AskedRetryRow.looked_up + looked_up,
             signed_in=AskedRetryRow.signed_in + signed_in,

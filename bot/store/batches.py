@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
@@ -15,6 +15,7 @@ from bot.signin.request import Phone
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow
 from bot.store.models.requests import PhoneRow
+from bot.store.statement import statement
 
 _REMEMBERED = 20  # finished batches from which the duration of the next is estimated
 
@@ -26,13 +27,8 @@ class Reach:
     request_ids: Collection[str]
     tenant_ids: Collection[str]
 
-    @property
-    def condition(self) -> ColumnElement[bool]:
-        return or_(
-            BatchRow.request_id.in_(self.request_ids), BatchRow.tenant_id.in_(self.tenant_ids)
-        )
 
-
+_NOWHERE = Reach((), ())
 _FOLLOWED = (BatchState.SUBMITTED.value, BatchState.UNKNOWN.value, BatchState.DONE.value)
 
 
@@ -75,7 +71,17 @@ _COLUMNS = tuple(getattr(BatchRow, field.name) for field in fields(Batch))
 
 async def select_where(tx: Transaction, *conditions: ColumnElement[bool]) -> list[Batch]:
     """The batches that meet all `conditions`, oldest first."""
-    rows = await tx.execute(select(*_COLUMNS).where(*conditions).order_by(BatchRow.id))
+    return await _read(tx, _where(*conditions), {})
+
+
+def _where(*conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    return select(*_COLUMNS).where(*conditions).order_by(BatchRow.id)
+
+
+async def _read(
+    tx: Transaction, query: Select[*tuple[Any, ...]], values: dict[str, Any]
+) -> list[Batch]:
+    rows = await tx.execute(query, values)
     return [_batch(dict(row)) for row in rows.mappings()]
 
 
@@ -87,18 +93,38 @@ def _batch(columns: dict[Any, Any]) -> Batch:
 
 async def load(tx: Transaction, batch_id: int) -> Batch | None:
     """Returns None if there is no such batch."""
-    batches = await select_where(tx, BatchRow.id == batch_id)
+    batches = await _read(tx, *_by_id(batch_id))
     return batches[0] if batches else None
+
+
+@statement
+def _by_id(batch_id: int) -> Select[*tuple[Any, ...]]:
+    return _where(BatchRow.id == batch_id)
+
+
+async def intents(tx: Transaction, batch_ids: Collection[int]) -> list[Batch]:
+    """Those of the batches that are intents."""
+    return await _read(tx, *_intents(batch_ids))
+
+
+@statement
+def _intents(batch_ids: Collection[int]) -> Select[*tuple[Any, ...]]:
+    return _where(BatchRow.id.in_(batch_ids), BatchRow.state == BatchState.INTENT.value)
 
 
 async def phones(tx: Transaction, batch: Batch) -> list[Phone]:
     """The batch's phones in the file's order."""
-    rows = await tx.execute(
+    rows = await tx.execute(*_phones(batch.request_id, batch.id))
+    return [Phone(name, hardware_id, batch.region) for name, hardware_id in rows]
+
+
+@statement
+def _phones(request_id: str, batch_id: int) -> Select[str, str]:
+    return (
         select(PhoneRow.username, PhoneRow.hardware_id)
-        .where(PhoneRow.request_id == batch.request_id, PhoneRow.batch_id == batch.id)
+        .where(PhoneRow.request_id == request_id, PhoneRow.batch_id == batch_id)
         .order_by(PhoneRow.number)
     )
-    return [Phone(name, hardware_id, batch.region) for name, hardware_id in rows]
 
 
 def of_requests(request_ids: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
@@ -106,15 +132,22 @@ def of_requests(request_ids: Collection[str] | None) -> tuple[ColumnElement[bool
     return () if request_ids is None else (BatchRow.request_id.in_(request_ids),)
 
 
-def _within(reach: Reach | None) -> tuple[ColumnElement[bool], ...]:
-    return () if reach is None else (reach.condition,)
+def _within(
+    request_ids: Collection[str], tenant_ids: Collection[str], *, everywhere: bool
+) -> tuple[ColumnElement[bool], ...]:
+    """Batches within a reach."""
+    reached = or_(BatchRow.request_id.in_(request_ids), BatchRow.tenant_id.in_(tenant_ids))
+    return () if everywhere else (reached,)
 
 
 async def lapsed_intents(tx: Transaction, now: datetime) -> list[Batch]:
     """Intents whose lease has expired: `unsent` ones were not sent, of the others it is unknown."""
-    return await select_where(
-        tx, BatchRow.state == BatchState.INTENT.value, BatchRow.lease_until <= now
-    )
+    return await _read(tx, *_lapsed_intents(now))
+
+
+@statement
+def _lapsed_intents(now: datetime) -> Select[*tuple[Any, ...]]:
+    return _where(BatchRow.state == BatchState.INTENT.value, BatchRow.lease_until <= now)
 
 
 async def due(
@@ -125,11 +158,24 @@ async def due(
 
     `only`: batches within reach; None for all.
     """
-    return await select_where(
-        tx,
+    reach = only or _NOWHERE
+    query = _due(owner, now, reach.request_ids, reach.tenant_ids, everywhere=only is None)
+    return await _read(tx, *query)
+
+
+@statement
+def _due(
+    owner: str,
+    now: datetime,
+    request_ids: Collection[str],
+    tenant_ids: Collection[str],
+    *,
+    everywhere: bool,
+) -> Select[*tuple[Any, ...]]:
+    return _where(
         BatchRow.state.in_(_FOLLOWED),
         BatchRow.due_at <= now,
-        *_within(only),
+        *_within(request_ids, tenant_ids, everywhere=everywhere),
         or_(BatchRow.owner == owner, BatchRow.lease_until.is_(None), BatchRow.lease_until <= now),
     )
 
@@ -146,8 +192,34 @@ async def next_due_at(
     `sendable`: the requests whose batches can be sent; `readable`: the batches that can be polled.
     None for all.
     """
+    reach = readable or _NOWHERE
+    moments = await tx.execute(
+        *_next_due(
+            now,
+            sendable or (),
+            reach.request_ids,
+            reach.tenant_ids,
+            all_sendable=sendable is None,
+            all_readable=readable is None,
+        )
+    )
+    return min((moment for moment in moments.one() if moment), default=None)
+
+
+@statement
+def _next_due(
+    now: datetime,
+    sendable_ids: Collection[str],
+    request_ids: Collection[str],
+    tenant_ids: Collection[str],
+    *,
+    all_sendable: bool,
+    all_readable: bool,
+) -> Select[datetime | None, datetime | None, datetime | None]:
     polls = select(func.min(BatchRow.due_at)).where(
-        BatchRow.state.in_(_FOLLOWED), BatchRow.due_at > now, *_within(readable)
+        BatchRow.state.in_(_FOLLOWED),
+        BatchRow.due_at > now,
+        *_within(request_ids, tenant_ids, everywhere=all_readable),
     )
     leases = select(func.min(BatchRow.lease_until)).where(
         BatchRow.state == BatchState.INTENT.value, BatchRow.lease_until > now
@@ -155,12 +227,9 @@ async def next_due_at(
     backoffs = select(func.min(BatchRow.not_before)).where(
         BatchRow.state == BatchState.PLANNED.value,
         BatchRow.not_before > now,
-        *of_requests(sendable),
+        *of_requests(None if all_sendable else sendable_ids),
     )
-    moments = await tx.execute(
-        select(*(each.scalar_subquery() for each in (polls, leases, backoffs)))
-    )
-    return min((moment for moment in moments.one() if moment), default=None)
+    return select(polls.scalar_subquery(), leases.scalar_subquery(), backoffs.scalar_subquery())
 
 
 def asks_approver() -> ColumnElement[bool]:
@@ -171,22 +240,29 @@ def asks_approver() -> ColumnElement[bool]:
 
 async def needing_person(tx: Transaction, request_id: str) -> list[int]:
     """Ids of the batches about which an approver is asked."""
-    rows = await tx.execute(
+    return list((await tx.execute(*_needing_person(request_id))).scalars())
+
+
+@statement
+def _needing_person(request_id: str) -> Select[int]:
+    return (
         select(BatchRow.id)
         .where(BatchRow.request_id == request_id, asks_approver())
         .order_by(BatchRow.id)
     )
-    return list(rows.scalars())
 
 
 async def known_remote_batch_ids(tx: Transaction, tenant_id: str) -> set[str]:
     """The SIP Gateway's ids of the tenant's batches, casefolded."""
-    rows = await tx.execute(
-        select(BatchRow.remote_batch_id).where(
-            BatchRow.tenant_id == tenant_id, BatchRow.remote_batch_id != ""
-        )
-    )
+    rows = await tx.execute(*_remote_batch_ids(tenant_id))
     return {remote_batch_id.casefold() for remote_batch_id in rows.scalars()}
+
+
+@statement
+def _remote_batch_ids(tenant_id: str) -> Select[str]:
+    return select(BatchRow.remote_batch_id).where(
+        BatchRow.tenant_id == tenant_id, BatchRow.remote_batch_id != ""
+    )
 
 
 async def durations(tx: Transaction, batch: Batch) -> list[tuple[float, float]]:
@@ -201,23 +277,30 @@ async def durations_like(
 
     For each, the seconds after its submit when it was last seen running and first seen ended.
     """
-    rows = await tx.execute(
-        select(BatchRow.size, BatchRow.sent_at, BatchRow.seen_running_at, BatchRow.done_at)
-        .where(
-            BatchRow.tenant_id == tenant_id,
-            BatchRow.region == region.value,
-            BatchRow.done_at.is_not(None),
-            BatchRow.seen_running_at.is_not(None),
-        )
-        .order_by(BatchRow.done_at.desc())
-        .limit(2 * _REMEMBERED)
-    )
+    rows = await tx.execute(*_durations(tenant_id, region.value))
     similar = [
         ((running - sent).total_seconds(), (done - sent).total_seconds())
         for finished, sent, running, done in rows
         if sent and running and done and size <= 2 * finished <= 4 * size
     ]
     return similar[:_REMEMBERED]
+
+
+@statement
+def _durations(
+    tenant_id: str, region: str
+) -> Select[int, datetime | None, datetime | None, datetime | None]:
+    return (
+        select(BatchRow.size, BatchRow.sent_at, BatchRow.seen_running_at, BatchRow.done_at)
+        .where(
+            BatchRow.tenant_id == tenant_id,
+            BatchRow.region == region,
+            BatchRow.done_at.is_not(None),
+            BatchRow.seen_running_at.is_not(None),
+        )
+        .order_by(BatchRow.done_at.desc())
+        .limit(2 * _REMEMBERED)
+    )
 
 
 async def counts(tx: Transaction) -> dict[str, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import Insert, Select, Update, insert, select, update
 
 from bot.phones.issue import Issue, Notice, Severity, accounts_on_several
 from bot.phones.roster import Roster
@@ -20,8 +20,10 @@ from bot.signin.passwords import PasswordReset, of_account
 from bot.signin.request import NOTHING_RAN, Person, RequestState, new_id, phone_key
 from bot.store.database import Transaction
 from bot.store.models.requests import IssueRow, PhoneRow, RequestRow
+from bot.store.statement import statement
 
 _CHUNK = 2000  # rows per INSERT, so that other tasks run in between
+_ADD_REQUEST, _ADD_PHONES, _ADD_ISSUES = insert(RequestRow), insert(PhoneRow), insert(IssueRow)
 _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 
@@ -48,7 +50,7 @@ async def insert_roster(tx: Transaction, new: NewRequest, roster: Roster, now: d
         notes=severities.count(Severity.NOTE),
         notices=roster.notices,
     )
-    await _insert(tx, PhoneRow, [_phone(request_id, row) for row in roster.rows])
+    await _insert(tx, _ADD_PHONES, [_phone(request_id, row) for row in roster.rows])
     await insert_issues(tx, request_id, roster.issues)
     return request_id
 
@@ -71,15 +73,7 @@ async def insert_retry(
     Rows keep their numbers and regions, so that people find them in the file they know.
     Returns the new request's id and its number of phones; None if there are no such phones.
     """
-    rows = (
-        await tx.execute(
-            select(PhoneRow.__table__).where(
-                PhoneRow.request_id == failed_request_id,
-                PhoneRow.ready,
-                PhoneRow.status.in_([status.value for status in RETRYABLE_PHONE_STATUSES]),
-            )
-        )
-    ).all()
+    rows = (await tx.execute(*_retryable(failed_request_id))).all()
     if not rows:
         return None
     usernames = [row.username for row in rows]
@@ -118,8 +112,17 @@ async def insert_retry(
         }
         for row in rows
     ]
-    await _insert(tx, PhoneRow, phones)
+    await _insert(tx, _ADD_PHONES, phones)
     return request_id, len(rows)
+
+
+@statement
+def _retryable(request_id: str) -> Select[*tuple[Any, ...]]:
+    return select(PhoneRow.__table__).where(
+        PhoneRow.request_id == request_id,
+        PhoneRow.ready,
+        PhoneRow.status.in_([status.value for status in RETRYABLE_PHONE_STATUSES]),
+    )
 
 
 def _too_large(causes: Iterable[str]) -> bool:
@@ -136,17 +139,23 @@ async def _attempts(
         username.casefold(): set() for username in usernames
     }
     while request_id:
-        rows = await tx.execute(
-            select(PhoneRow.username, PhoneRow.status, PhoneRow.cause).where(
-                PhoneRow.request_id == request_id, PhoneRow.ready
-            )
-        )
-        for username, status, cause in rows:
+        for username, status, cause in await tx.execute(*_outcomes(request_id)):
             if (outcomes := attempts.get(username.casefold())) is not None:
                 outcomes.add((PhoneStatus(status), cause))
-        before = await tx.execute(select(RequestRow.retry_of).where(RequestRow.id == request_id))
-        request_id = before.scalar() or ""
+        request_id = (await tx.execute(*_retried(request_id))).scalar() or ""
     return attempts
+
+
+@statement
+def _outcomes(request_id: str) -> Select[str, str, str]:
+    return select(PhoneRow.username, PhoneRow.status, PhoneRow.cause).where(
+        PhoneRow.request_id == request_id, PhoneRow.ready
+    )
+
+
+@statement
+def _retried(request_id: str) -> Select[str]:
+    return select(RequestRow.retry_of).where(RequestRow.id == request_id)
 
 
 async def _insert_request(
@@ -164,26 +173,27 @@ async def _insert_request(
 ) -> str:
     request_id = new_id()
     await tx.execute(
-        insert(RequestRow).values(
-            id=request_id,
-            tenant_id=new.tenant_id,
-            state=RequestState.DRAFT.value,
-            requester_id=new.requester.object_id,
-            requester_name=new.requester.name,
-            conversation_id=new.conversation_id,
-            file_name=new.file_name,
-            total_rows=total_rows,
-            ready_rows=len(usernames),
-            accounts=len({username.casefold() for username in usernames}),
-            warnings=warnings,
-            notes=notes,
-            notices=[_document(notice) for notice in notices],
-            four_eyes=new.four_eyes,
-            run_zone=new.zone,
-            created_at=now,
-            retry_of=retry_of,
-            batch_size=batch_size,
-        )
+        _ADD_REQUEST,
+        {
+            "id": request_id,
+            "tenant_id": new.tenant_id,
+            "state": RequestState.DRAFT.value,
+            "requester_id": new.requester.object_id,
+            "requester_name": new.requester.name,
+            "conversation_id": new.conversation_id,
+            "file_name": new.file_name,
+            "total_rows": total_rows,
+            "ready_rows": len(usernames),
+            "accounts": len({username.casefold() for username in usernames}),
+            "warnings": warnings,
+            "notes": notes,
+            "notices": [_document(notice) for notice in notices],
+            "four_eyes": new.four_eyes,
+            "run_zone": new.zone,
+            "created_at": now,
+            "retry_of": retry_of,
+            "batch_size": batch_size,
+        },
     )
     return request_id
 
@@ -204,9 +214,9 @@ def _phone(request_id: str, row: RosterRow) -> dict[str, Any]:
     }
 
 
-async def _insert(tx: Transaction, table: type[Any], rows: Sequence[Mapping[str, Any]]) -> None:
+async def _insert(tx: Transaction, add: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
     for start in range(0, len(rows), _CHUNK):
-        await tx.execute(insert(table), list(rows[start : start + _CHUNK]))
+        await tx.execute(add, list(rows[start : start + _CHUNK]))
 
 
 async def insert_issues(tx: Transaction, request_id: str, issues: Iterable[Issue]) -> None:
@@ -223,24 +233,30 @@ async def insert_issues(tx: Transaction, request_id: str, issues: Iterable[Issue
         }
         for issue in issues
     ]
-    await _insert(tx, IssueRow, rows)
+    await _insert(tx, _ADD_ISSUES, rows)
 
 
 async def notices(tx: Transaction, request_id: str) -> Sequence[Notice]:
-    row = await tx.execute(select(RequestRow.notices).where(RequestRow.id == request_id))
-    return [Notice(each["code"], each["arguments"]) for each in row.scalar_one()]
+    stored = (await tx.execute(*_notices(request_id))).scalar_one()
+    return [Notice(each["code"], each["arguments"]) for each in stored]
+
+
+@statement
+def _notices(request_id: str) -> Select[list[dict[str, Any]]]:
+    return select(RequestRow.notices).where(RequestRow.id == request_id)
 
 
 async def add_notices(tx: Transaction, request_id: str, notices: Iterable[Notice]) -> None:
     """Put notices before those that the request has."""
     added = [_document(notice) for notice in notices]
     if added:
-        row = await tx.execute(select(RequestRow.notices).where(RequestRow.id == request_id))
-        await tx.execute(
-            update(RequestRow)
-            .where(RequestRow.id == request_id)
-            .values(notices=[*added, *row.scalar_one()])
-        )
+        stored = (await tx.execute(*_notices(request_id))).scalar_one()
+        await tx.execute(*_set_notices(request_id, [*added, *stored]))
+
+
+@statement
+def _set_notices(request_id: str, notices: list[dict[str, Any]]) -> Update:
+    return update(RequestRow).where(RequestRow.id == request_id).values(notices=notices)
 
 
 def _document(notice: Notice) -> dict[str, Any]:
@@ -253,7 +269,12 @@ async def retry_of(tx: Transaction, request_id: str) -> str | None:
     One that ran keeps them however it ended: what is still not signed in is retried from there.
     Returns None if there is none.
     """
-    row = await tx.execute(
+    return (await tx.execute(*_retry_of(request_id))).scalar()
+
+
+@statement
+def _retry_of(request_id: str) -> Select[str]:
+    return (
         select(RequestRow.id)
         .where(
             RequestRow.retry_of == request_id,
@@ -261,4 +282,3 @@ async def retry_of(tx: Transaction, request_id: str) -> str | None:
         )
         .limit(1)
     )
-    return row.scalar()

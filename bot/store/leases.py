@@ -2,31 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, func, or_, select, update
 
 from bot.signin.batch import BatchState
 from bot.store import locks
 from bot.store.batches import Batch
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow
+from bot.store.statement import statement
+from bot.store.transitions import Rows
 
 
 class LeaseLostError(Exception):
     """Another replica holds the batch, or it has moved on: nothing may be written about it."""
 
 
-def same_attempt(batch: Batch) -> tuple[ColumnElement[bool], ...]:
+def same_attempt(batch: Batch) -> Rows:
     """Fencing: a write about an older attempt of the batch changes nothing."""
-    return (BatchRow.id == batch.id, BatchRow.attempt == batch.attempt)
+    return Rows(is_same_attempt, (batch.id, batch.attempt))
 
 
-def held(batch: Batch, owner: str) -> tuple[ColumnElement[bool], ...]:
+def is_same_attempt(batch_id: int, attempt: int) -> tuple[ColumnElement[bool], ...]:
+    """The conditions of `same_attempt`."""
+    return (BatchRow.id == batch_id, BatchRow.attempt == attempt)
+
+
+def held(batch: Batch, owner: str) -> Rows:
     """The batch, if `owner` still holds it in the state in which it was read."""
+    return Rows(is_held, as_held(batch, owner))
+
+
+def as_held(batch: Batch, owner: str) -> tuple[int, int, str, str]:
+    """The values of `is_held`."""
+    return (batch.id, batch.attempt, batch.state.value, owner)
+
+
+def is_held(batch_id: int, attempt: int, state: str, owner: str) -> tuple[ColumnElement[bool], ...]:
+    """The conditions of `held`."""
     return (
-        *same_attempt(batch),
-        BatchRow.state == batch.state.value,
+        *is_same_attempt(batch_id, attempt),
+        BatchRow.state == state,
         BatchRow.owner == owner,
     )
 
@@ -34,27 +52,40 @@ def held(batch: Batch, owner: str) -> tuple[ColumnElement[bool], ...]:
 async def require(tx: Transaction, batch: Batch, owner: str) -> None:
     """Raises `LeaseLostError` unless `owner` holds the batch, which no other can take before the end of
     the transaction."""
-    row = select(BatchRow.id).where(*held(batch, owner)).with_for_update(key_share=True)
-    if (await tx.execute(row)).one_or_none() is None:
+    held_by_owner = await tx.execute(*_lock_held(*as_held(batch, owner)))
+    if held_by_owner.one_or_none() is None:
         raise LeaseLostError(batch.id)
+
+
+@statement
+def _lock_held(batch_id: int, attempt: int, state: str, owner: str) -> Select[int]:
+    held_by_owner = is_held(batch_id, attempt, state, owner)
+    return select(BatchRow.id).where(*held_by_owner).with_for_update(key_share=True)
 
 
 async def acquire(
     tx: Transaction, batch: Batch, *, owner: str, now: datetime, lease_until: datetime
 ) -> bool:
     """Take or renew the lease. Returns False if another replica holds it."""
-    acquired = await tx.execute(
+    acquired = await tx.execute(*_acquire(*as_held(batch, owner), now, lease_until))
+    return acquired.rowcount == 1
+
+
+@statement
+def _acquire(
+    batch_id: int, attempt: int, state: str, owner: str, now: datetime, lease_until: datetime
+) -> Update:
+    return (
         update(BatchRow)
         .where(
-            *same_attempt(batch),
-            BatchRow.state == batch.state.value,
+            *is_same_attempt(batch_id, attempt),
+            BatchRow.state == state,
             or_(
                 BatchRow.owner == owner, BatchRow.lease_until.is_(None), BatchRow.lease_until <= now
             ),
         )
         .values(owner=owner, lease_until=lease_until)
     )
-    return acquired.rowcount == 1
 
 
 async def expire_all(tx: Transaction, now: datetime) -> None:
@@ -94,24 +125,73 @@ async def reschedule(
     }
     await locks.requests(tx, batch.request_id)
     await tx.execute(
+        *_reschedule(
+            *as_held(batch, owner),
+            due_at,
+            lease_until,
+            failing_since,
+            unreadable_seconds,
+            polls,
+            summary_reads,
+            completed_at,
+            progress_at,
+            seen_running_at,
+            given=frozenset(name for name, value in counters.items() if value is not None),
+            readable=not unreadable_seconds,
+        )
+    )
+
+
+@statement
+def _reschedule(
+    batch_id: int,
+    attempt: int,
+    state: str,
+    owner: str,
+    due_at: datetime,
+    lease_until: datetime,
+    failing_since: datetime | None,
+    unreadable_seconds: float,
+    polls: int | None,
+    summary_reads: int | None,
+    completed_at: datetime | None,
+    progress_at: datetime | None,
+    seen_running_at: datetime | None,
+    *,
+    given: frozenset[str],
+    readable: bool,
+) -> Update:
+    counters = {
+        "polls": polls,
+        "summary_reads": summary_reads,
+        "completed_at": completed_at,
+        "progress_at": progress_at,
+        "seen_running_at": seen_running_at,
+    }
+    return (
         update(BatchRow)
-        .where(*held(batch, owner))
+        .where(*is_held(batch_id, attempt, state, owner))
         .values(
             due_at=due_at,
             lease_until=lease_until,
             failing_since=failing_since,
             unreadable_seconds=unreadable_seconds,
-            unreadable_asked=BatchRow.unreadable_asked if unreadable_seconds else False,
-            **{name: value for name, value in counters.items() if value is not None},
+            unreadable_asked=False if readable else BatchRow.unreadable_asked,
+            **{name: value for name, value in counters.items() if name in given},
         )
     )
 
 
 async def looked_up(tx: Transaction, batch: Batch) -> None:
     """A done batch has been looked up: it is not due any more, and nobody's."""
-    await tx.execute(
+    await tx.execute(*_looked_up(batch.id, batch.attempt))
+
+
+@statement
+def _looked_up(batch_id: int, attempt: int) -> Update:
+    return (
         update(BatchRow)
-        .where(*same_attempt(batch), BatchRow.state == BatchState.DONE.value)
+        .where(*is_same_attempt(batch_id, attempt), BatchRow.state == BatchState.DONE.value)
         .values(due_at=None, owner="", lease_until=None)
     )
 
@@ -122,7 +202,13 @@ async def postpone_polls(tx: Transaction, tenant_id: str, until: datetime) -> No
     A transaction of its own, for it changes batches of several requests: what another one is changing
     just now is skipped, and postponed by its own poll.
     """
-    due = await tx.execute(
+    due = (await tx.execute(*_lock_due(tenant_id, until))).scalars().all()
+    await tx.execute(*_postpone(due, until))
+
+
+@statement
+def _lock_due(tenant_id: str, until: datetime) -> Select[int]:
+    return (
         select(BatchRow.id)
         .where(
             BatchRow.tenant_id == tenant_id,
@@ -131,9 +217,11 @@ async def postpone_polls(tx: Transaction, tenant_id: str, until: datetime) -> No
         )
         .with_for_update(skip_locked=True)
     )
-    await tx.execute(
-        update(BatchRow).where(BatchRow.id.in_(due.scalars().all())).values(due_at=until)
-    )
+
+
+@statement
+def _postpone(batch_ids: Sequence[int], until: datetime) -> Update:
+    return update(BatchRow).where(BatchRow.id.in_(batch_ids)).values(due_at=until)
 
 
 async def make_due(tx: Transaction, request_id: str, now: datetime) -> None:
@@ -141,23 +229,37 @@ async def make_due(tx: Transaction, request_id: str, now: datetime) -> None:
 
     The caller holds the request's lock.
     """
-    of_request = BatchRow.request_id == request_id
-    await tx.execute(
+    await tx.execute(*_release(request_id))
+    await tx.execute(*_poll(request_id, now))
+    await tx.execute(*_send(request_id))
+
+
+@statement
+def _release(request_id: str) -> Update:
+    return (
         update(BatchRow)
         .where(
-            of_request,
+            BatchRow.request_id == request_id,
             BatchRow.state.in_([BatchState.SUBMITTED.value, BatchState.UNKNOWN.value]),
         )
         .values(owner="", lease_until=None)
     )
-    await tx.execute(
+
+
+@statement
+def _poll(request_id: str, now: datetime) -> Update:
+    submitted = BatchRow.state == BatchState.SUBMITTED.value
+    return (
         update(BatchRow)
-        .where(of_request, BatchRow.state == BatchState.SUBMITTED.value)
+        .where(BatchRow.request_id == request_id, submitted)
         # Nobody has been able to read it since it was due, so its silence says nothing.
         .values(due_at=now, failing_since=func.coalesce(BatchRow.failing_since, BatchRow.due_at))
     )
-    await tx.execute(
-        update(BatchRow)
-        .where(of_request, BatchRow.state == BatchState.PLANNED.value)
-        .values(not_before=None)
+
+
+@statement
+def _send(request_id: str) -> Update:
+    planned = BatchRow.state == BatchState.PLANNED.value
+    return (
+        update(BatchRow).where(BatchRow.request_id == request_id, planned).values(not_before=None)
     )

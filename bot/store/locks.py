@@ -14,11 +14,14 @@ is skipped while another transaction holds it (`bot.store.purge`).
 
 from __future__ import annotations
 
-from sqlalchemy import select, text
+from collections.abc import Sequence
+
+from sqlalchemy import Select, select, text
 
 from bot.phones.region import Region
 from bot.store.database import Transaction
 from bot.store.models.requests import RequestRow
+from bot.store.statement import statement
 
 _ADVISORY = text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 0))")
 
@@ -49,7 +52,12 @@ async def requests(tx: Transaction, *request_ids: str) -> None:
     What is read afterwards holds until the end of the transaction. Rows that refer to the request, such
     as audit events, can still be inserted by others.
     """
-    await tx.execute(
+    await tx.execute(*_lock(request_ids))
+
+
+@statement
+def _lock(request_ids: Sequence[str]) -> Select[str]:
+    return (
         select(RequestRow.id)
         .where(RequestRow.id.in_(request_ids))
         .order_by(RequestRow.id)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from bot.phones.region import Region
 from bot.signin.policy import quorum
@@ -18,6 +19,7 @@ from bot.store import account_checks, overlaps, requests, reviews, votes
 from bot.store.database import Transaction
 from bot.store.models.requests import PhoneRow, RequestRow
 from bot.store.requests import Request
+from bot.store.statement import statement
 
 _DAY = timedelta(days=1)
 
@@ -104,20 +106,11 @@ async def traits(tx: Transaction, policy: Policy, request: Request) -> Traits:
     """Nothing is read that no rule looks at."""
     if not policy.ruled and policy.accounts_per_day is None:
         return Traits()
-    ready = (PhoneRow.request_id == request.id, PhoneRow.ready.is_(True))
-    row = (
-        await tx.execute(
-            select(RequestRow.accounts, RequestRow.guarded_accounts).where(
-                RequestRow.id == request.id
-            )
-        )
-    ).one()
-    regions = await tx.execute(select(PhoneRow.region).where(*ready).distinct())
+    row = (await tx.execute(*_numbers_of_accounts(request.id))).one()
+    regions = await tx.execute(*_regions(request.id))
     principals: set[str] = set()
     if policy.scopes:
-        accounts = (
-            (await tx.execute(select(PhoneRow.account).where(*ready).distinct())).scalars().all()
-        )
+        accounts = (await tx.execute(*_accounts(request.id))).scalars().all()
         matching = (next(filter(scope.matches, accounts), "") for scope in policy.scopes)
         principals = set(matching) - {""}
     risks = {
@@ -132,28 +125,55 @@ async def traits(tx: Transaction, policy: Policy, request: Request) -> Traits:
     )
 
 
+@statement
+def _numbers_of_accounts(request_id: str) -> Select[int, int]:
+    numbers = select(RequestRow.accounts, RequestRow.guarded_accounts)
+    return numbers.where(RequestRow.id == request_id)
+
+
+@statement
+def _regions(request_id: str) -> Select[str]:
+    ready = PhoneRow.ready.is_(True)
+    return select(PhoneRow.region).where(PhoneRow.request_id == request_id, ready).distinct()
+
+
+@statement
+def _accounts(request_id: str) -> Select[str]:
+    ready = PhoneRow.ready.is_(True)
+    return select(PhoneRow.account).where(PhoneRow.request_id == request_id, ready).distinct()
+
+
 async def makers(tx: Transaction, request: Request) -> frozenset[str]:
     """Object IDs of who made the requests whose phones these are."""
     if not request.retry_of:
         return frozenset()
     before = await overlaps.retried(tx, request.retry_of)
-    rows = await tx.execute(
-        select(RequestRow.requester_id).where(RequestRow.id.in_(before)).distinct()
-    )
-    return frozenset(rows.scalars())
+    return frozenset((await tx.execute(*_requesters(before))).scalars())
+
+
+@statement
+def _requesters(request_ids: Collection[str]) -> Select[str]:
+    return select(RequestRow.requester_id).where(RequestRow.id.in_(request_ids)).distinct()
 
 
 async def accounts_of_day(tx: Transaction, request: Request, now: datetime) -> int:
     """Accounts in the requester's other requests of the last 24 hours, unless nothing of them ran."""
     counted = await tx.execute(
-        select(func.coalesce(func.sum(RequestRow.accounts), 0)).where(
-            RequestRow.requester_id == request.requester.object_id,
-            RequestRow.tenant_id == request.tenant_id,
-            RequestRow.id != request.id,
-            RequestRow.asked_at > now - _DAY,
-            RequestRow.state.not_in(
-                [RequestState.DRAFT.value, *(state.value for state in NOTHING_RAN)]
-            ),
-        )
+        *_accounts_since(request.id, request.tenant_id, request.requester.object_id, now - _DAY)
     )
     return int(counted.scalar_one())
+
+
+@statement
+def _accounts_since(
+    request_id: str, tenant_id: str, requester_id: str, since: datetime
+) -> Select[int]:
+    return select(func.coalesce(func.sum(RequestRow.accounts), 0)).where(
+        RequestRow.requester_id == requester_id,
+        RequestRow.tenant_id == tenant_id,
+        RequestRow.id != request_id,
+        RequestRow.asked_at > since,
+        RequestRow.state.not_in(
+            [RequestState.DRAFT.value, *(state.value for state in NOTHING_RAN)]
+        ),
+    )

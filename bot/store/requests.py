@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, func, select, update
+from sqlalchemy import Row, Select, Update, func, select, update
 
 from bot.phones.region import Region
 from bot.signin.batch import BatchState
@@ -17,6 +17,7 @@ from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow
 from bot.store.models.requests import PhoneRow, RequestRow
+from bot.store.statement import statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +110,7 @@ def header(row: Row[Any]) -> dict[str, Any]:
 
 async def load(tx: Transaction, request_id: str) -> Request | None:
     """Returns None if there is no such request."""
-    row = (
-        await tx.execute(select(RequestRow.__table__).where(RequestRow.id == request_id))
-    ).one_or_none()
+    row = (await tx.execute(*_by_id(request_id))).one_or_none()
     if row is None:
         return None
     return Request(
@@ -136,6 +135,11 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
     )
 
 
+@statement
+def _by_id(request_id: str) -> Select[*tuple[Any, ...]]:
+    return select(RequestRow.__table__).where(RequestRow.id == request_id)
+
+
 async def waiting(tx: Transaction, request_id: str, now: datetime) -> Request | None:
     """The request as it is now; None unless it waits for approval and its time is not over."""
     current = await load(tx, request_id)
@@ -146,46 +150,67 @@ async def waiting(tx: Transaction, request_id: str, now: datetime) -> Request | 
 
 async def phones(tx: Transaction, request_id: str) -> list[Phone]:
     """The ready rows in the file's order. Every one of them has a region."""
-    rows = await tx.execute(
+    rows = await tx.execute(*_phones(request_id))
+    return [Phone(name, hardware_id, Region(region)) for name, hardware_id, region in rows]
+
+
+@statement
+def _phones(request_id: str) -> Select[str, str, str]:
+    return (
         select(PhoneRow.username, PhoneRow.hardware_id, PhoneRow.region)
         .where(PhoneRow.request_id == request_id, PhoneRow.ready)
         .order_by(PhoneRow.number)
     )
-    return [Phone(name, hardware_id, Region(region)) for name, hardware_id, region in rows]
 
 
 async def without_region(tx: Transaction, request_id: str) -> int:
     """How many ready rows have no region yet."""
-    counted = await tx.execute(
-        select(func.count()).where(
-            PhoneRow.request_id == request_id, PhoneRow.ready, PhoneRow.region == ""
-        )
+    return (await tx.execute(*_without_region(request_id))).scalar_one()
+
+
+@statement
+def _without_region(request_id: str) -> Select[int]:
+    return select(func.count()).where(
+        PhoneRow.request_id == request_id, PhoneRow.ready, PhoneRow.region == ""
     )
-    return counted.scalar_one()
 
 
 async def set_region(tx: Transaction, request_id: str, region: Region) -> None:
     """Give the ready rows without a region this one."""
-    await tx.execute(
+    await tx.execute(*_set_region(request_id, region.value))
+
+
+@statement
+def _set_region(request_id: str, region: str) -> Update:
+    return (
         update(PhoneRow)
         .where(PhoneRow.request_id == request_id, PhoneRow.ready, PhoneRow.region == "")
-        .values(region=region.value)
+        .values(region=region)
     )
 
 
 async def due_to_expire(tx: Transaction, now: datetime) -> list[str]:
     """Ids of the waiting requests whose time is over, the longest overdue first."""
-    rows = await tx.execute(
+    return list((await tx.execute(*_due_to_expire(now))).scalars())
+
+
+@statement
+def _due_to_expire(now: datetime) -> Select[str]:
+    return (
         select(RequestRow.id)
         .where(RequestRow.state == RequestState.WAITING.value, RequestRow.expires_at <= now)
         .order_by(RequestRow.expires_at, RequestRow.id)
     )
-    return list(rows.scalars())
 
 
 async def due_to_remind(tx: Transaction, now: datetime) -> list[str]:
     """Ids of the waiting requests whose approvers are to be reminded, the longest due first."""
-    rows = await tx.execute(
+    return list((await tx.execute(*_due_to_remind(now))).scalars())
+
+
+@statement
+def _due_to_remind(now: datetime) -> Select[str]:
+    return (
         select(RequestRow.id)
         .where(
             RequestRow.state == RequestState.WAITING.value,
@@ -194,7 +219,6 @@ async def due_to_remind(tx: Transaction, now: datetime) -> list[str]:
         )
         .order_by(RequestRow.remind_at, RequestRow.id)
     )
-    return list(rows.scalars())
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +238,14 @@ class Waiting:
 
 async def waiting_since(tx: Transaction, asked_before: datetime, now: datetime) -> list[Waiting]:
     """The waiting requests for which approval was requested by `asked_before`."""
-    rows = await tx.execute(
+    return [Waiting(*row) for row in await tx.execute(*_waiting_since(asked_before, now))]
+
+
+@statement
+def _waiting_since(
+    asked_before: datetime, now: datetime
+) -> Select[str, int, datetime | None, datetime | None]:
+    return (
         select(RequestRow.id, RequestRow.version, RequestRow.asked_at, RequestRow.escalated_at)
         .where(
             RequestRow.state == RequestState.WAITING.value,
@@ -223,11 +254,13 @@ async def waiting_since(tx: Transaction, asked_before: datetime, now: datetime) 
         )
         .order_by(RequestRow.asked_at, RequestRow.id)
     )
-    return [Waiting(*row) for row in rows]
 
 
 async def touch(tx: Transaction, request_id: str, **columns: Any) -> None:
     """Something that cards show has changed: the publisher updates them."""
+    if not columns:
+        await tx.execute(*_touch(request_id))
+        return
     await tx.execute(
         update(RequestRow)
         .where(RequestRow.id == request_id)
@@ -235,22 +268,39 @@ async def touch(tx: Transaction, request_id: str, **columns: Any) -> None:
     )
 
 
+@statement
+def _touch(request_id: str) -> Update:
+    return (
+        update(RequestRow).where(RequestRow.id == request_id).values(version=RequestRow.version + 1)
+    )
+
+
 async def touch_waiting(tx: Transaction, request_ids: Collection[str]) -> None:
     """A sign-in was lost or granted for these requests: cards of requests of the same tenants that have
     something to send may say why it waits. Locks several requests, so it is a transaction of its own."""
+    waiting_ids = (await tx.execute(*_lock_waiting(request_ids))).scalars().all()
+    await tx.execute(*_touch_all(waiting_ids))
+
+
+@statement
+def _lock_waiting(request_ids: Collection[str]) -> Select[str]:
     tenants = select(RequestRow.tenant_id).where(RequestRow.id.in_(request_ids))
     planned = select(BatchRow.request_id).where(
         BatchRow.tenant_id.in_(tenants), BatchRow.state == BatchState.PLANNED.value
     )
-    waiting = await tx.execute(
+    return (
         select(RequestRow.id)
         .where(RequestRow.state == RequestState.RUNNING.value, RequestRow.id.in_(planned))
         .order_by(RequestRow.id)
         .with_for_update(key_share=True)
     )
-    await tx.execute(
+
+
+@statement
+def _touch_all(request_ids: Collection[str]) -> Update:
+    return (
         update(RequestRow)
-        .where(RequestRow.id.in_(waiting.scalars().all()))
+        .where(RequestRow.id.in_(request_ids))
         .values(version=RequestRow.version + 1)
     )
 
@@ -262,26 +312,38 @@ async def mark_unreachable(
 
     Recorded when it begins, not at every poll.
     """
-    columns = {"refused": refused} if refused else {}
-    await tx.execute(
+    await tx.execute(*_mark_unreachable(request_id, since, refused, denied=refused != ""))
+
+
+@statement
+def _mark_unreachable(request_id: str, since: datetime, refused: str, *, denied: bool) -> Update:
+    return (
         update(RequestRow)
         .where(
             RequestRow.id == request_id,
             RequestRow.state == RequestState.RUNNING.value,
             RequestRow.unreachable_since.is_(None),
         )
-        .values(version=RequestRow.version + 1, unreachable_since=since, **columns)
+        .values(
+            version=RequestRow.version + 1,
+            unreachable_since=since,
+            refused=refused if denied else RequestRow.refused,
+        )
     )
 
 
 async def mark_reachable(tx: Transaction, request_id: str) -> bool:
     """The SIP Gateway answers. Returns True if it did not before."""
-    marked = await tx.execute(
+    return (await tx.execute(*_mark_reachable(request_id))).rowcount == 1
+
+
+@statement
+def _mark_reachable(request_id: str) -> Update:
+    return (
         update(RequestRow)
         .where(RequestRow.id == request_id, RequestRow.unreachable_since.is_not(None))
         .values(version=RequestRow.version + 1, unreachable_since=None, refused="")
     )
-    return marked.rowcount == 1
 
 
 async def counts(tx: Transaction) -> dict[str, int]:

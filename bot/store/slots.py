@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy import ColumnElement, Select, func, or_, select
 from sqlalchemy.orm import aliased
 
 from bot.phones.region import Region
@@ -15,19 +15,23 @@ from bot.store.batches import of_requests
 from bot.store.database import Transaction
 from bot.store.models.batches import BatchRow
 from bot.store.models.requests import RequestRow
+from bot.store.statement import statement
 
+_HOLDING = tuple(state.value for state in SLOT_HOLDING_STATES)
 _DOUBTFUL = (BatchState.UNKNOWN, BatchState.NEEDS_PERSON)
 _OtherRow = aliased(BatchRow)  # of the same request and region
 _MAX_DOUBTFUL = 2  # of a region, before no more is sent there
 
 
-def _sendable(now: datetime, only: Collection[str] | None) -> tuple[ColumnElement[bool], ...]:
+def _sendable(
+    now: datetime, request_ids: Collection[str], *, of_all: bool
+) -> tuple[ColumnElement[bool], ...]:
     paused = select(RequestRow.id).where(RequestRow.hold == Hold.PAUSED.value)
     return (
         BatchRow.state == BatchState.PLANNED.value,
         or_(BatchRow.not_before.is_(None), BatchRow.not_before <= now),
         BatchRow.request_id.not_in(paused),
-        *of_requests(only),
+        *of_requests(None if of_all else request_ids),
     )
 
 
@@ -38,24 +42,36 @@ async def regions_with_work(
 
     `only`: batches of these requests; None for all.
     """
-    rows = await tx.execute(
+    rows = await tx.execute(*_regions_with_work(now, only or (), of_all=only is None))
+    return [(tenant_id, Region(region)) for tenant_id, region in rows]
+
+
+@statement
+def _regions_with_work(
+    now: datetime, request_ids: Collection[str], *, of_all: bool
+) -> Select[str, str]:
+    return (
         select(BatchRow.tenant_id, BatchRow.region)
-        .where(*_sendable(now, only))
+        .where(*_sendable(now, request_ids, of_all=of_all))
         .distinct()
         .order_by(BatchRow.tenant_id, BatchRow.region)
     )
-    return [(tenant_id, Region(region)) for tenant_id, region in rows]
 
 
 async def full_regions(tx: Transaction) -> set[tuple[str, Region]]:
     """Tenants and regions without a free slot: there is no need to take the write turn for them."""
-    rows = await tx.execute(
+    rows = await tx.execute(*_full_regions())
+    return {(tenant_id, Region(region)) for tenant_id, region in rows}
+
+
+@statement
+def _full_regions() -> Select[str, str]:
+    return (
         select(BatchRow.tenant_id, BatchRow.region)
-        .where(BatchRow.state.in_(state.value for state in SLOT_HOLDING_STATES))
+        .where(BatchRow.state.in_(_HOLDING))
         .group_by(BatchRow.tenant_id, BatchRow.region)
         .having(func.count() >= MAX_BATCHES_PER_REGION)
     )
-    return {(tenant_id, Region(region)) for tenant_id, region in rows}
 
 
 async def next_to_send(
@@ -74,10 +90,7 @@ async def next_to_send(
     None while the region is held: by a batch that was put back and has to wait (the SIP Gateway
     throttles, denies or does not answer: others would fare the same), or by two of unknown outcome.
     """
-    of_region = (BatchRow.tenant_id == tenant_id, BatchRow.region == region.value)
-    counted = await tx.execute(
-        select(BatchRow.state, func.count()).where(*of_region).group_by(BatchRow.state)
-    )
+    counted = await tx.execute(*_by_state(tenant_id, region.value))
     by_state = {BatchState(state): count for state, count in counted}
     doubtful = sum(by_state.get(state, 0) for state in _DOUBTFUL)
     free_slots = MAX_BATCHES_PER_REGION - sum(
@@ -85,33 +98,75 @@ async def next_to_send(
     )
     if free_slots <= 0 or doubtful >= _MAX_DOUBTFUL:
         return {}
-    put_back = await tx.execute(
-        select(func.count()).where(
-            *of_region,
-            BatchRow.state == BatchState.PLANNED.value,
-            BatchRow.not_before > now,
-            BatchRow.last_error != "",
+    if (await tx.execute(*_put_back(tenant_id, region.value, now))).scalar_one():
+        return {}
+    rows = await tx.execute(
+        *_next_to_send(
+            tenant_id,
+            region.value,
+            now,
+            only or (),
+            free_slots,
+            of_all=only is None,
         )
     )
-    if put_back.scalar_one():
-        return {}
-    in_slot = _OtherRow.state.in_([state.value for state in SLOT_HOLDING_STATES])
-    others = (_OtherRow.request_id == BatchRow.request_id, _OtherRow.region == region.value)
-    open_batches = select(func.count()).where(*others, in_slot).scalar_subquery()
+    return {row.id: row.request_id for row in rows}
+
+
+def _of_region(tenant_id: str, region: str) -> tuple[ColumnElement[bool], ...]:
+    return (BatchRow.tenant_id == tenant_id, BatchRow.region == region)
+
+
+@statement
+def _by_state(tenant_id: str, region: str) -> Select[str, int]:
+    return (
+        select(BatchRow.state, func.count())
+        .where(*_of_region(tenant_id, region))
+        .group_by(BatchRow.state)
+    )
+
+
+@statement
+def _put_back(tenant_id: str, region: str, now: datetime) -> Select[int]:
+    return select(func.count()).where(
+        *_of_region(tenant_id, region),
+        BatchRow.state == BatchState.PLANNED.value,
+        BatchRow.not_before > now,
+        BatchRow.last_error != "",
+    )
+
+
+@statement
+def _next_to_send(
+    tenant_id: str,
+    region: str,
+    now: datetime,
+    request_ids: Collection[str],
+    limit: int,
+    *,
+    of_all: bool,
+) -> Select[int, str]:
+    others = (_OtherRow.request_id == BatchRow.request_id, _OtherRow.region == region)
+    open_batches = (
+        select(func.count()).where(*others, _OtherRow.state.in_(_HOLDING)).scalar_subquery()
+    )
     latest_submit = select(func.max(_OtherRow.sent_at)).where(*others).scalar_subquery()
     place_in_request = func.row_number().over(
         partition_by=BatchRow.request_id, order_by=BatchRow.id
     )
-    rows = await tx.execute(
+    return (
         select(BatchRow.id, BatchRow.request_id)
         .join(RequestRow, RequestRow.id == BatchRow.request_id)
-        .where(*_sendable(now, only), *of_region, RequestRow.state == RequestState.RUNNING.value)
+        .where(
+            *_sendable(now, request_ids, of_all=of_all),
+            *_of_region(tenant_id, region),
+            RequestRow.state == RequestState.RUNNING.value,
+        )
         .order_by(
             open_batches + place_in_request,
             func.coalesce(latest_submit, RequestRow.decided_at),
             RequestRow.decided_at,
             BatchRow.id,
         )
-        .limit(free_slots)
+        .limit(limit)
     )
-    return {row.id: row.request_id for row in rows}

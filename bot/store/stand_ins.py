@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, delete, or_, select
+from sqlalchemy import Row, Select, delete, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from bot.signin.request import Person
 from bot.store.database import Transaction
 from bot.store.models.approvals import StandInRow
+from bot.store.statement import statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,13 @@ async def approvers_of(
     tx: Transaction, tenant_id: str, stand_in_id: str, now: datetime
 ) -> list[Person]:
     """For whom somebody stands in. Whether these still are approvers is for the caller to check."""
-    rows = await tx.execute(
+    rows = await tx.execute(*_approvers_of(tenant_id, stand_in_id, now))
+    return [_stand_in(row).approver for row in rows]
+
+
+@statement
+def _approvers_of(tenant_id: str, stand_in_id: str, now: datetime) -> Select[*tuple[Any, ...]]:
+    return (
         select(StandInRow.__table__)
         .where(
             StandInRow.tenant_id == tenant_id,
@@ -44,14 +51,18 @@ async def approvers_of(
         )
         .order_by(StandInRow.approver_id)
     )
-    return [_stand_in(row).approver for row in rows]
 
 
 async def concerning(
     tx: Transaction, tenant_id: str, object_id: str, now: datetime
 ) -> list[StandIn]:
     """Those in which somebody is the approver or stands in."""
-    rows = await tx.execute(
+    return list(map(_stand_in, await tx.execute(*_concerning(tenant_id, object_id, now))))
+
+
+@statement
+def _concerning(tenant_id: str, object_id: str, now: datetime) -> Select[*tuple[Any, ...]]:
+    return (
         select(StandInRow.__table__)
         .where(
             StandInRow.tenant_id == tenant_id,
@@ -60,26 +71,29 @@ async def concerning(
         )
         .order_by(StandInRow.until, StandInRow.approver_id)
     )
-    return list(map(_stand_in, rows))
 
 
 async def ended(tx: Transaction, now: datetime) -> list[StandIn]:
     """Those whose time is over."""
-    rows = await tx.execute(
-        select(StandInRow.__table__).where(StandInRow.until <= now).order_by(StandInRow.until)
-    )
-    return list(map(_stand_in, rows))
+    return list(map(_stand_in, await tx.execute(*_ended(now))))
+
+
+@statement
+def _ended(now: datetime) -> Select[*tuple[Any, ...]]:
+    return select(StandInRow.__table__).where(StandInRow.until <= now).order_by(StandInRow.until)
 
 
 async def load(tx: Transaction, tenant_id: str, approver_id: str) -> StandIn | None:
     """Who stands in for an approver; None if nobody does."""
-    rows = await tx.execute(
-        select(StandInRow.__table__).where(
-            StandInRow.tenant_id == tenant_id, StandInRow.approver_id == approver_id
-        )
-    )
-    row = rows.one_or_none()
+    row = (await tx.execute(*_of_approver(tenant_id, approver_id))).one_or_none()
     return None if row is None else _stand_in(row)
+
+
+@statement
+def _of_approver(tenant_id: str, approver_id: str) -> Select[*tuple[Any, ...]]:
+    return select(StandInRow.__table__).where(
+        StandInRow.tenant_id == tenant_id, StandInRow.approver_id == approver_id
+    )
 
 
 async def save(tx: Transaction, stand_in: StandIn) -> None:

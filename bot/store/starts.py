@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, or_, select
+from sqlalchemy import ColumnElement, Select, or_, select
 
 from bot.signin.request import Hold, RequestState
 from bot.store.database import Transaction
 from bot.store.models.requests import RequestRow
+from bot.store.statement import statement
 
 
 def scheduled() -> ColumnElement[bool]:
@@ -27,19 +28,42 @@ def without_delegation(now: datetime) -> ColumnElement[bool]:
 
 async def due(tx: Transaction, now: datetime) -> list[str]:
     """Ids of the requests whose time has come, the longest due first."""
-    return await _ids(tx, RequestRow.run_at <= now)
+    return list((await tx.execute(*_due(now))).scalars())
+
+
+@statement
+def _due(now: datetime) -> Select[str]:
+    return _scheduled_where(RequestRow.run_at <= now)
 
 
 async def due_to_ask(tx: Transaction, now: datetime, until: datetime) -> list[str]:
     """Ids of the requests that start before `until` and for which no approver was asked to sign in."""
-    return await _ids(
-        tx, RequestRow.run_at <= until, ~RequestRow.start_told, without_delegation(now)
+    return list((await tx.execute(*_due_to_ask(now, until))).scalars())
+
+
+@statement
+def _due_to_ask(now: datetime, until: datetime) -> Select[str]:
+    return _scheduled_where(
+        RequestRow.run_at <= until, ~RequestRow.start_told, without_delegation(now)
+    )
+
+
+def _scheduled_where(*conditions: ColumnElement[bool]) -> Select[str]:
+    return (
+        select(RequestRow.id)
+        .where(scheduled(), *conditions)
+        .order_by(RequestRow.run_at, RequestRow.id)
     )
 
 
 async def paused(tx: Transaction) -> list[str]:
     """Ids of the requests that go on when a change window opens, and are not being canceled."""
-    rows = await tx.execute(
+    return list((await tx.execute(*_paused())).scalars())
+
+
+@statement
+def _paused() -> Select[str]:
+    return (
         select(RequestRow.id)
         .where(
             RequestRow.hold == Hold.PAUSED.value,
@@ -47,13 +71,3 @@ async def paused(tx: Transaction) -> list[str]:
         )
         .order_by(RequestRow.opens_at, RequestRow.id)
     )
-    return list(rows.scalars())
-
-
-async def _ids(tx: Transaction, *conditions: ColumnElement[bool]) -> list[str]:
-    rows = await tx.execute(
-        select(RequestRow.id)
-        .where(scheduled(), *conditions)
-        .order_by(RequestRow.run_at, RequestRow.id)
-    )
-    return list(rows.scalars())

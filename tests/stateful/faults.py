@@ -14,6 +14,7 @@ from bot.gateway import ThrottledError
 from bot.runner.submission import Submission
 from bot.store.batches import Batch
 from bot.store.models.batches import BatchRow
+from bot.store.transitions import Rows
 from tests.stateful import stories
 from tests.stateful.replica import TIMING
 from tests.stateful.world import World
@@ -29,8 +30,11 @@ class Fault:
 
 
 def _no_attempt_fencing(patch: pytest.MonkeyPatch) -> None:
-    def same_id(batch: Batch) -> tuple[ColumnElement[bool], ...]:
-        return (BatchRow.id == batch.id,)
+    def is_same_id(batch_id: int) -> tuple[ColumnElement[bool], ...]:
+        return (BatchRow.id == batch_id,)
+
+    def same_id(batch: Batch) -> Rows:
+        return Rows(is_same_id, (batch.id,))
 
     patch.setattr("bot.store.leases.same_attempt", same_id)
 
