@@ -33,6 +33,7 @@ from bot.store.database import Transaction
 from bot.store.models.requests import PhoneRow, RequestRow
 from bot.store.requests import Request
 from bot.store.statement import statement
+from bot.store.verdicts import document_of, verdict_of
 from bot.words import Words
 
 log = structlog.get_logger()
@@ -67,11 +68,7 @@ async def begin(tx: Transaction, request: Request, now: datetime) -> bool:
     accounts = await account_checks.begin_again(tx, request.id, now - FRESH)
     row = (await tx.execute(*_checked(request.id))).one()
     fresh = row.accounts_checked_at is not None and row.accounts_checked_at > now - FRESH
-    if (
-        fresh
-        and not accounts
-        and not may_change(map(account_checks.verdict_of, row.tenant_verdicts))
-    ):
+    if fresh and not accounts and not may_change(map(verdict_of, row.tenant_verdicts)):
         return False
     await requests.touch(
         tx,
@@ -152,7 +149,7 @@ async def complete(
         hold=hold.value,
         hold_version=RequestRow.version + 1 if hold is Hold.HELD else RequestRow.hold_version,
         accounts_checked_at=now,
-        tenant_stops=[account_checks.document_of(each) for each in of_tenant],
+        tenant_stops=[document_of(each) for each in of_tenant],
         recheck_notices=[{"code": n.code, "arguments": dict(n.arguments)} for n in notices],
     )
     await audit.record(
@@ -204,7 +201,7 @@ async def miss(
 async def _tenant_verdicts(tx: Transaction, request_id: str) -> tuple[list[Verdict], list[Verdict]]:
     """The tenant's verdicts that its approver saw, and those that hold it already."""
     approved, stops = (
-        [account_checks.verdict_of(each) for each in documents]
+        [verdict_of(each) for each in documents]
         for documents in (await tx.execute(*_verdicts(request_id))).one()
     )
     return approved, stops

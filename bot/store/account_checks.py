@@ -34,6 +34,7 @@ from bot.store.database import Transaction
 from bot.store.models.accounts import AccountCheckRow
 from bot.store.models.requests import IssueRow, PhoneRow, RequestRow
 from bot.store.statement import statement
+from bot.store.verdicts import document_of, verdict_of
 
 _CHUNK = 2000  # rows per statement, so that other tasks run in between
 _MENDABLE = {findings.ISSUE_PREFIX + code: code for code in script.ACCOUNT_CODES}
@@ -528,24 +529,4 @@ def _counts(request_id: str) -> Select[str, int]:
         select(AccountCheckRow.result, func.count())
         .where(AccountCheckRow.request_id == request_id, AccountCheckRow.result != "")
         .group_by(AccountCheckRow.result)
-    )
-
-
-def document_of(verdict: Verdict) -> dict[str, Any]:
-    document: dict[str, Any] = {"check": verdict.check.value, "result": verdict.result.value}
-    if verdict.code:
-        document |= {"code": verdict.code, "arguments": dict(verdict.arguments)}
-    if verdict.unknown:
-        document |= {"reason": verdict.unknown.reason.value, "detail": verdict.unknown.detail}
-    return document
-
-
-def verdict_of(document: Mapping[str, Any]) -> Verdict:
-    why = document.get("reason")
-    return Verdict(
-        Check(document["check"]),
-        Result(document["result"]),
-        document.get("code", ""),
-        document.get("arguments", {}),
-        Unknown(UnknownReason(why), document.get("detail", "")) if why else None,
     )
