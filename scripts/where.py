@@ -197,6 +197,7 @@ PLACES = (
         "Tell new failures from those an approver saw", "bot/preflight/changes.py", "new_failures"
     ),
     Place("Check the accounts of drafts", "bot/runner/preflight.py", "Preflight"),
+    Place("Keep what an approver saw for a second check", "bot/store/rechecks.py", "begin"),
     Place("Hold an approved request for new failures", "bot/lifecycle/holds.py", "complete"),
     Place("Let an approver continue without accounts", "bot/commands/hold.py", "continue_without"),
     Place(
