@@ -229,6 +229,8 @@ PLACES = (
     Place("Decide which changes mend accounts", "bot/mending/plan.py", "plan"),
     Place("Decide the next step of a change", "bot/mending/step.py", "forward"),
     Place("Approve and undo mends", "bot/lifecycle/mends.py", "approve_mend"),
+    Place("Choose the mends to work on", "bot/store/due_mends.py", "due"),
+    Place("Build the snapshot that a mend's cards show", "bot/store/mend_snapshots.py", "load"),
     Place("Write a mend's changes and read them back", "bot/runner/mend_pass.py", "MendPass"),
     Place(
         "Grant policies over the ConfigAPI",
