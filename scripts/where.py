@@ -197,6 +197,7 @@ PLACES = (
         "Tell new failures from those an approver saw", "bot/preflight/changes.py", "new_failures"
     ),
     Place("Check the accounts of drafts", "bot/runner/preflight.py", "Preflight"),
+    Place("Keep what an approver saw for a second check", "bot/store/rechecks.py", "begin"),
     Place("Hold an approved request for new failures", "bot/lifecycle/holds.py", "complete"),
     Place("Let an approver continue without accounts", "bot/commands/hold.py", "continue_without"),
     Place(
@@ -228,6 +229,8 @@ PLACES = (
     Place("Decide which changes mend accounts", "bot/mending/plan.py", "plan"),
     Place("Decide the next step of a change", "bot/mending/step.py", "forward"),
     Place("Approve and undo mends", "bot/lifecycle/mends.py", "approve_mend"),
+    Place("Choose the mends to work on", "bot/store/due_mends.py", "due"),
+    Place("Build the snapshot that a mend's cards show", "bot/store/mend_snapshots.py", "load"),
     Place("Write a mend's changes and read them back", "bot/runner/mend_pass.py", "MendPass"),
     Place(
         "Grant policies over the ConfigAPI",

@@ -27,12 +27,13 @@ from bot.signin.digest import UNKEYED, Digests, equal
 from bot.signin.outcome import CHANGED, CHANGED_MESSAGE, FAILED_CHECK
 from bot.signin.request import Hold, Person, RequestState
 from bot.signin.schedule import GRACE, OPEN, Due, Opening
-from bot.store import account_checks, audit, locks, requests
+from bot.store import account_checks, audit, locks, rechecks, requests
 from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.models.requests import PhoneRow, RequestRow
 from bot.store.requests import Request
 from bot.store.statement import statement
+from bot.store.verdicts import document_of, verdict_of
 from bot.words import Words
 
 log = structlog.get_logger()
@@ -64,14 +65,10 @@ async def begin(tx: Transaction, request: Request, now: datetime) -> bool:
     """
     if request.accounts_unchecked:
         await account_checks.begin(tx, request.id)
-    accounts = await account_checks.begin_again(tx, request.id, now - FRESH)
+    accounts = await rechecks.begin(tx, request.id, now - FRESH)
     row = (await tx.execute(*_checked(request.id))).one()
     fresh = row.accounts_checked_at is not None and row.accounts_checked_at > now - FRESH
-    if (
-        fresh
-        and not accounts
-        and not may_change(map(account_checks.verdict_of, row.tenant_verdicts))
-    ):
+    if fresh and not accounts and not may_change(map(verdict_of, row.tenant_verdicts)):
         return False
     await requests.touch(
         tx,
@@ -132,12 +129,12 @@ async def complete(
     ):
         return None
     await account_checks.leave_unknown(tx, request_id, now)
-    rechecked = await account_checks.rechecked(tx, request_id)
+    rechecked = await rechecks.load(tx, request_id)
     stopping = [each.account for each in rechecked if each.failures]
     approved, stops = await _tenant_verdicts(tx, request_id)
     tenant = carried(stops, tenant)
     of_tenant = new_failures(approved, tenant, accepted=True)
-    await account_checks.mark_stopping(tx, request_id, stopping)
+    await rechecks.mark_stopping(tx, request_id, stopping)
     changed = changes(rechecked)
     gaps = summarize(AccountReport("", each) for each in (*(r.now for r in rechecked), tenant)).gaps
     found = findings.notices(of_tenant, gaps, lambda check: words(f"preflight-check-{check.value}"))
@@ -152,7 +149,7 @@ async def complete(
         hold=hold.value,
         hold_version=RequestRow.version + 1 if hold is Hold.HELD else RequestRow.hold_version,
         accounts_checked_at=now,
-        tenant_stops=[account_checks.document_of(each) for each in of_tenant],
+        tenant_stops=[document_of(each) for each in of_tenant],
         recheck_notices=[{"code": n.code, "arguments": dict(n.arguments)} for n in notices],
     )
     await audit.record(
@@ -204,7 +201,7 @@ async def miss(
 async def _tenant_verdicts(tx: Transaction, request_id: str) -> tuple[list[Verdict], list[Verdict]]:
     """The tenant's verdicts that its approver saw, and those that hold it already."""
     approved, stops = (
-        [account_checks.verdict_of(each) for each in documents]
+        [verdict_of(each) for each in documents]
         for documents in (await tx.execute(*_verdicts(request_id))).one()
     )
     return approved, stops
@@ -258,10 +255,8 @@ async def continue_without(
     await locks.requests(tx, request.id)
     if not await leave(tx, request.id, Hold.HELD, RequestRow.hold_version == request.hold_version):
         return False
-    reasons = {
-        each.account: each.failures for each in await account_checks.stopping(tx, request.id)
-    }
-    accounts, left_out = await account_checks.stopped_phones(tx, request.id)
+    reasons = {each.account: each.failures for each in await rechecks.stopping(tx, request.id)}
+    accounts, left_out = await rechecks.stopped_phones(tx, request.id)
     by_message: dict[str, list[str]] = defaultdict(list)
     for account, failures in reasons.items():
         by_message[_sentence(words, failures[0])].append(account)
@@ -299,7 +294,7 @@ async def check_again(tx: Transaction, request: Request, *, actor: Person, now: 
     await locks.requests(tx, request.id)
     if not await leave(tx, request.id, Hold.HELD, RequestRow.hold_version == request.hold_version):
         return False
-    await account_checks.begin_again(tx, request.id, now - FRESH)
+    await rechecks.begin(tx, request.id, now - FRESH)
     run_by = now + GRACE if request.run_by is not None else None
     await requests.touch(tx, request.id, hold=Hold.CHECKING.value, run_by=run_by, **_RELEASED)
     await audit.record(tx, request.id, "accounts to be checked", now, actor)

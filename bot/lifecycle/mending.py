@@ -19,7 +19,7 @@ from bot.mending.change import ChangeKind, ChangeState
 from bot.mending.mend import WORKING_STATES, MendState
 from bot.signin.request import Person, RequestState
 from bot.signin.transition import Transition
-from bot.store import account_checks, audit, locks, mends, requests
+from bot.store import account_checks, audit, due_mends, locks, mends, requests
 from bot.store.database import Transaction
 from bot.store.mends import Mend
 from bot.store.models.accounts import MendChangeRow, MendRow
@@ -198,7 +198,7 @@ async def lose_access(
     `reason`: why Teams denied it, "" if the delegation is just not held any more. Returns False if they
     were asked, it has moved on, or, without a reason, a replica vouches for it by now.
     """
-    unheld = () if reason else (mends.lapsed(now),)
+    unheld = () if reason else (due_mends.lapsed(now),)
     await locks.requests(tx, mend.request_id)
     asked = await tx.execute(
         update(MendRow)

@@ -21,6 +21,7 @@ from bot.store.database import Transaction
 from bot.store.models.accounts import AccountCheckRow
 from bot.store.models.requests import IssueRow, PhoneRow, RequestRow
 from bot.store.statement import statement
+from bot.store.verdicts import document_of
 from bot.words import Words
 
 
@@ -149,9 +150,7 @@ async def complete(
     completes it.
     """
     await locks.requests(tx, request_id)
-    verdicts = [
-        account_checks.document_of(each) for each in tenant if each.result is not Result.PASSED
-    ]
+    verdicts = [document_of(each) for each in tenant if each.result is not Result.PASSED]
     if (await tx.execute(*_complete(request_id, owner, now, verdicts))).rowcount != 1:
         return False
     await account_checks.leave_unknown(tx, request_id, now)

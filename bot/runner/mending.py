@@ -20,7 +20,7 @@ from bot.mending.mend import MendState
 from bot.runner.loop import Loop
 from bot.runner.mend_pass import MendPass, Outcome
 from bot.signin.timing import Timing
-from bot.store import mends, requests
+from bot.store import due_mends, mends, requests
 from bot.store.database import UNUSABLE, Database, Transaction
 from bot.store.mends import Mend
 from bot.store.requests import Request
@@ -83,19 +83,21 @@ class Mending:
         """Start the passes that are due; returns the seconds until more are."""
         if self._leases_are_stale:
             async with self.database.write() as tx:
-                await mends.expire_leases(tx)
+                await due_mends.expire_leases(tx)
             self._leases_are_stale = False
         held = await self._vouch()
         now = self.clock()
         async with self.database.read() as tx:
-            expired = await mends.due_to_expire(tx, now)
-            rechecked = await mends.rechecked(tx)
-            due = await mends.due(
+            expired = await due_mends.due_to_expire(tx, now)
+            rechecked = await due_mends.rechecked(tx)
+            due = await due_mends.due(
                 tx, owner=self.owner, now=now, only=held, limit=MAX_MENDS + len(self._under_way)
             )
-            overdue = await mends.overdue(tx, owner=self.owner, now=now, before=now - self.limit)
-            lost = await mends.without_access(tx, now) if held is not None else []
-            next_due_at = await mends.next_due_at(tx, now)
+            overdue = await due_mends.overdue(
+                tx, owner=self.owner, now=now, before=now - self.limit
+            )
+            lost = await due_mends.without_access(tx, now) if held is not None else []
+            next_due_at = await due_mends.next_due_at(tx, now)
         for mend_id in expired:
             await self._apply(mend_id, decisions.expire_mend)
         for mend_id in rechecked:
@@ -126,7 +128,7 @@ class Mending:
             if not delegation.usable:
                 continue
             async with self.database.write() as tx:
-                renewed = await mends.renew(
+                renewed = await due_mends.renew(
                     tx, mend_id, owner=self.owner, now=self.clock(), until=self.lease_until
                 )
             if renewed:
@@ -159,7 +161,7 @@ class Mending:
         if mend_id in self._under_way or len(self._under_way) >= MAX_MENDS:
             return
         async with self.database.write() as tx:
-            taken = await mends.renew(
+            taken = await due_mends.renew(
                 tx, mend_id, owner=self.owner, now=self.clock(), until=self.lease_until
             )
             mend = await mends.load(tx, mend_id)
@@ -197,7 +199,7 @@ class Mending:
                 await asyncio.sleep(self.timing.lease_margin_seconds / 3)
                 try:
                     async with self.database.write() as tx:
-                        await mends.renew(
+                        await due_mends.renew(
                             tx, mend.id, owner=self.owner, now=self.clock(), until=self.lease_until
                         )
                 except UNUSABLE:  # the next record finds out

@@ -19,7 +19,7 @@ from bot.signin.policy.model import Policy, Rule, no_rules
 from bot.signin.request import TERMINAL_REQUEST_STATES, Person, RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.signin.windows import CutShort
-from bot.store import evidence, mends, policy_facts, requests, snapshots
+from bot.store import evidence, mend_snapshots, policy_facts, requests, snapshots
 from bot.store.database import Transaction
 from bot.store.posts import Post
 from bot.words import Words
@@ -72,7 +72,7 @@ class Projection:
             return None
         of_mend = None
         if view.mend_id:
-            of_mend = await mends.snapshot(tx, request_id, view.mend_id, view.page)
+            of_mend = await mend_snapshots.load(tx, request_id, view.mend_id, view.page)
         policy = self.policy()
         snapshot = replace(snapshot, four_eyes=policy.four_eyes)  # as it is decided, not drafted
         if of_mend is not None:
@@ -96,7 +96,7 @@ class Projection:
             runs_as_approver=self.runs_as_approver,
             of_mend=of_mend,
             standing=standing,
-            offer=await mends.offer(tx, request_id) if is_draft and self.mends else None,
+            offer=await mend_snapshots.offer(tx, request_id) if is_draft and self.mends else None,
             typed_above=self.typed_above,
             break_glass=_break_glass(policy, snapshot.requester, view.viewer),
             cut_short=await self._cut_short(tx, policy, kind, snapshot),

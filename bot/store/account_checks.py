@@ -10,12 +10,10 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    Row,
     Select,
     Update,
     and_,
     bindparam,
-    case,
     delete,
     func,
     insert,
@@ -25,15 +23,16 @@ from sqlalchemy import (
 )
 
 from bot.preflight import findings, script
-from bot.preflight.changes import Recheck, carried, may_change
+from bot.preflight.changes import carried
 from bot.preflight.facts import Unknown, UnknownReason
 from bot.preflight.verdict import LEFT_OUT, AccountReport, Check, Result, Verdict, unknown
-from bot.signin.outcome import PhoneStatus
 from bot.signin.request import Hold, RequestState
+from bot.store import rechecks
 from bot.store.database import Transaction
 from bot.store.models.accounts import AccountCheckRow
 from bot.store.models.requests import IssueRow, PhoneRow, RequestRow
 from bot.store.statement import statement
+from bot.store.verdicts import document_of, verdict_of
 
 _CHUNK = 2000  # rows per statement, so that other tasks run in between
 _MENDABLE = {findings.ISSUE_PREFIX + code: code for code in script.ACCOUNT_CODES}
@@ -156,162 +155,6 @@ def _renew(request_id: str, owner: str, now: datetime, until: datetime) -> Updat
     )
 
 
-def _is_planned(request_id: str) -> ColumnElement[bool]:
-    """Accounts of phones that are still to be sent."""
-    return AccountCheckRow.account.in_(
-        select(PhoneRow.account).where(
-            PhoneRow.request_id == request_id,
-            PhoneRow.ready,
-            PhoneRow.status == PhoneStatus.PENDING.value,
-        )
-    )
-
-
-async def begin_again(tx: Transaction, request_id: str, checked_before: datetime) -> int:
-    """Note as unchecked again what was checked before that time, is not known, or stops the request.
-
-    What the approver saw is kept for comparison, and what stops it until that is known to be gone.
-    Returns how many accounts are to be checked.
-    """
-    rows = await tx.execute(
-        select(AccountCheckRow.account, AccountCheckRow.checked_at, AccountCheckRow.stops)
-        .add_columns(AccountCheckRow.verdicts)
-        .where(
-            AccountCheckRow.request_id == request_id,
-            _is_planned(request_id),
-            or_(
-                AccountCheckRow.result != Result.PASSED.value,
-                AccountCheckRow.checked_at <= checked_before,
-            ),
-        )
-    )
-    accounts = [
-        row.account
-        for row in rows
-        if row.stops
-        or row.checked_at is None
-        or row.checked_at <= checked_before
-        or may_change(map(verdict_of, row.verdicts))
-    ]
-    first = AccountCheckRow.approved_result == ""
-    for start in range(0, len(accounts), _CHUNK):
-        await tx.execute(
-            update(AccountCheckRow)
-            .where(
-                AccountCheckRow.request_id == request_id,
-                AccountCheckRow.account.in_(accounts[start : start + _CHUNK]),
-            )
-            .values(
-                approved_result=case(
-                    (first & (AccountCheckRow.result == ""), Result.UNKNOWN.value),
-                    (first, AccountCheckRow.result),
-                    else_=AccountCheckRow.approved_result,
-                ),
-                approved_verdicts=case(
-                    (first, AccountCheckRow.verdicts), else_=AccountCheckRow.approved_verdicts
-                ),
-                result="",
-                checked_at=None,
-            )
-        )
-    return len(accounts)
-
-
-async def rechecked(tx: Transaction, request_id: str) -> list[Recheck]:
-    """The accounts that were checked again, in the file's order."""
-    return [_recheck(row) for row in await tx.execute(*_rechecked(request_id))]
-
-
-@statement
-def _rechecked(request_id: str) -> Select[*tuple[Any, ...]]:
-    return (
-        select(AccountCheckRow.__table__)
-        .where(AccountCheckRow.request_id == request_id, AccountCheckRow.approved_result != "")
-        .order_by(AccountCheckRow.number)
-    )
-
-
-async def stopping(tx: Transaction, request_id: str, limit: int | None = None) -> list[Recheck]:
-    """The first accounts that stop the request; None: all."""
-    rows = await tx.execute(*_stopping(request_id, limit, every=limit is None))
-    return [_recheck(row) for row in rows]
-
-
-@statement
-def _stopping(request_id: str, limit: int | None, *, every: bool) -> Select[*tuple[Any, ...]]:
-    return (
-        select(AccountCheckRow.__table__)
-        .where(
-            AccountCheckRow.request_id == request_id,
-            AccountCheckRow.stops,
-            AccountCheckRow.approved_result != "",
-        )
-        .order_by(AccountCheckRow.number)
-        .limit(None if every else limit)
-    )
-
-
-def _recheck(row: Row[Any]) -> Recheck:
-    return Recheck(
-        row.account,
-        row.username,
-        [verdict_of(each) for each in row.approved_verdicts],
-        [verdict_of(each) for each in row.verdicts],
-        included=row.included,
-    )
-
-
-async def mark_stopping(tx: Transaction, request_id: str, accounts: Sequence[str]) -> None:
-    """Note the accounts, case-folded, that stop the request, and that no others do."""
-    await tx.execute(
-        update(AccountCheckRow)
-        .where(AccountCheckRow.request_id == request_id, AccountCheckRow.stops)
-        .values(stops=False)
-    )
-    for start in range(0, len(accounts), _CHUNK):
-        await tx.execute(
-            update(AccountCheckRow)
-            .where(
-                AccountCheckRow.request_id == request_id,
-                AccountCheckRow.account.in_(accounts[start : start + _CHUNK]),
-            )
-            .values(stops=True)
-        )
-
-
-async def checked_again(tx: Transaction, request_id: str) -> tuple[int, int]:
-    """How many accounts have been checked again, and how many are to be."""
-    row = (await tx.execute(*_checked_again(request_id))).one()
-    return row[0], row[1]
-
-
-@statement
-def _checked_again(request_id: str) -> Select[int, int]:
-    return select(func.count().filter(AccountCheckRow.result != ""), func.count()).where(
-        AccountCheckRow.request_id == request_id, AccountCheckRow.approved_result != ""
-    )
-
-
-async def stopped_phones(tx: Transaction, request_id: str) -> tuple[int, int]:
-    """How many accounts stop the request, and how many phones they are on."""
-    row = (await tx.execute(*_stopped_phones(request_id))).one()
-    return row[0], row[1]
-
-
-@statement
-def _stopped_phones(request_id: str) -> Select[int, int]:
-    return (
-        select(func.count(func.distinct(PhoneRow.account)), func.count())
-        .select_from(PhoneRow)
-        .join(
-            AccountCheckRow,
-            (AccountCheckRow.request_id == PhoneRow.request_id)
-            & (AccountCheckRow.account == PhoneRow.account),
-        )
-        .where(PhoneRow.request_id == request_id, PhoneRow.ready, AccountCheckRow.stops)
-    )
-
-
 async def unchecked(tx: Transaction, request_id: str, limit: int) -> list[str]:
     """The first accounts without verdicts, as the file names them."""
     return list((await tx.execute(*_unchecked(request_id, limit))).scalars())
@@ -338,7 +181,7 @@ async def record(
     tx: Transaction, request_id: str, reports: Iterable[AccountReport], now: datetime
 ) -> None:
     """Store verdicts. Those of an account that already has some stay."""
-    stopped = await _stopped(tx, request_id)
+    stopped = await rechecks.still_stopping(tx, request_id)
     found = [
         _checked(
             request_id,
@@ -350,21 +193,6 @@ async def record(
     ]
     if found:
         await tx.execute(_STORE_VERDICTS, found, execution_options={"synchronize_session": False})
-
-
-async def _stopped(tx: Transaction, request_id: str) -> Mapping[str, Sequence[Verdict]]:
-    """Of the accounts that stop the request and are to be checked again, the verdicts so far."""
-    rows = await tx.execute(*_stopped_unchecked(request_id))
-    return {row.account: [verdict_of(each) for each in row.verdicts] for row in rows}
-
-
-@statement
-def _stopped_unchecked(request_id: str) -> Select[str, list[Any]]:
-    return select(AccountCheckRow.account, AccountCheckRow.verdicts).where(
-        AccountCheckRow.request_id == request_id,
-        AccountCheckRow.stops,
-        AccountCheckRow.result == "",
-    )
 
 
 def _checked(
@@ -397,12 +225,8 @@ async def reset(tx: Transaction, request_id: str, accounts: Collection[str]) -> 
 async def leave_unknown(tx: Transaction, request_id: str, now: datetime) -> None:
     """Accounts without a verdict are not known: none passes without an answer."""
     why = unknown(Check.EXISTS, Unknown(UnknownReason.NOT_READ))
-    await record(
-        tx,
-        request_id,
-        [AccountReport(account, [why]) for account in await _stopped(tx, request_id)],
-        now,
-    )
+    stopping = await rechecks.still_stopping(tx, request_id)
+    await record(tx, request_id, [AccountReport(account, [why]) for account in stopping], now)
     await tx.execute(
         update(AccountCheckRow)
         .where(AccountCheckRow.request_id == request_id, AccountCheckRow.result == "")
@@ -528,24 +352,4 @@ def _counts(request_id: str) -> Select[str, int]:
         select(AccountCheckRow.result, func.count())
         .where(AccountCheckRow.request_id == request_id, AccountCheckRow.result != "")
         .group_by(AccountCheckRow.result)
-    )
-
-
-def document_of(verdict: Verdict) -> dict[str, Any]:
-    document: dict[str, Any] = {"check": verdict.check.value, "result": verdict.result.value}
-    if verdict.code:
-        document |= {"code": verdict.code, "arguments": dict(verdict.arguments)}
-    if verdict.unknown:
-        document |= {"reason": verdict.unknown.reason.value, "detail": verdict.unknown.detail}
-    return document
-
-
-def verdict_of(document: Mapping[str, Any]) -> Verdict:
-    why = document.get("reason")
-    return Verdict(
-        Check(document["check"]),
-        Result(document["result"]),
-        document.get("code", ""),
-        document.get("arguments", {}),
-        Unknown(UnknownReason(why), document.get("detail", "")) if why else None,
     )

@@ -7,27 +7,22 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Update, func, insert, or_, select, update
+from sqlalchemy import Row, Select, Update, func, insert, select, update
 
 from bot.mending.change import Change, ChangeKind, ChangeState, NewChange
-from bot.mending.mend import MAX_NAMED, OPEN_MEND_STATES, WORKING_STATES, MendState
-from bot.mending.plan import SWITCH_IS_OFF, Mendable, nameable
-from bot.mending.snapshot import Line, MendOffer, MendSnapshot
+from bot.mending.mend import OPEN_MEND_STATES, MendState
+from bot.mending.plan import SWITCH_IS_OFF, Mendable
 from bot.preflight.findings import TENANT_PREFIX
 from bot.preflight.verdict import AccountReport
 from bot.signin.policy.facts import RequestFacts
 from bot.signin.request import Person, RequestState
-from bot.signin.snapshot import Page
 from bot.store import account_checks
-from bot.store.account_checks import Preflight
 from bot.store.database import Transaction
 from bot.store.models.accounts import MendChangeRow, MendRow
 from bot.store.models.requests import RequestRow
 from bot.store.statement import statement
 
-PAGE_SIZE = 10  #: changes per page
 _CHUNK = 2000  # rows per statement, so that other tasks run in between
-
 
 #: The state of a sign-in request in which the same is allowed.
 _AS_REQUEST = {
@@ -205,94 +200,6 @@ def _changes_in(mend_id: int, states: Sequence[str]) -> Select[*tuple[Any, ...]]
     )
 
 
-async def _lines(tx: Transaction, mend_id: int, page: int) -> Page[Line]:
-    """A page of the changes: those with an error first."""
-    total = (await tx.execute(*_total(mend_id))).scalar_one()
-    number = min(max(page, 1), max(1, -(-total // PAGE_SIZE)))
-    rows = await tx.execute(*_page(mend_id, (number - 1) * PAGE_SIZE))
-    found = [
-        Line(
-            ChangeKind(row.kind),
-            row.username,
-            row.replaces,
-            row.before,
-            row.after,
-            ChangeState(row.state),
-            row.error,
-            row.detail,
-        )
-        for row in rows
-    ]
-    return Page(found, number, PAGE_SIZE, total)
-
-
-@statement
-def _total(mend_id: int) -> Select[int]:
-    return select(func.count()).where(MendChangeRow.mend_id == mend_id)
-
-
-@statement
-def _page(mend_id: int, offset: int) -> Select[*tuple[Any, ...]]:
-    return (
-        select(MendChangeRow.__table__)
-        .where(MendChangeRow.mend_id == mend_id)
-        .order_by(MendChangeRow.error == "", MendChangeRow.number)
-        .limit(PAGE_SIZE)
-        .offset(offset)
-    )
-
-
-async def snapshot(
-    tx: Transaction, request_id: str, mend_id: int, page: int
-) -> MendSnapshot | None:
-    """What a card of the mend shows; None if the request has no such mend."""
-    row = (await tx.execute(*_one_of(request_id, mend_id))).one_or_none()
-    if row is None:
-        return None
-    names = await _nameable(tx, request_id) if row.state == MendState.DRAFT.value else ()
-    return MendSnapshot(
-        id=row.id,
-        state=MendState(row.state),
-        requester=Person(row.requester_id, row.requester_name),
-        four_eyes=row.four_eyes,
-        reason=row.reason,
-        digest=row.digest,
-        accounts=await accounts(tx, mend_id),
-        counts=await counts(tx, mend_id),
-        lines=await _lines(tx, mend_id, page),
-        asked_at=row.asked_at,
-        expires_at=row.expires_at,
-        decided_by=_person(row.decided_by_id, row.decided_by_name),
-        decided_at=row.decided_at,
-        comment=row.comment,
-        undo_by=_person(row.undo_by_id, row.undo_by_name),
-        undo_asked_at=row.undo_asked_at,
-        refused=row.refused,
-        access_wanted_since=row.access_wanted_since,
-        rechecking=row.rechecking,
-        guard_unknown=names[:MAX_NAMED] or await named(tx, mend_id),
-        nameable=len(names),
-    )
-
-
-@statement
-def _one_of(request_id: str, mend_id: int) -> Select[*tuple[Any, ...]]:
-    return select(MendRow.__table__).where(MendRow.id == mend_id, MendRow.request_id == request_id)
-
-
-async def _nameable(tx: Transaction, request_id: str) -> Sequence[str]:
-    rows = await tx.execute(*_mendable(request_id))
-    if not Mendable(**rows.scalar_one()).nameable:
-        return ()
-    reports, _ = await found_of(tx, request_id)
-    return nameable(reports)
-
-
-@statement
-def _mendable(request_id: str) -> Select[dict[str, Any]]:
-    return select(RequestRow.mendable).where(RequestRow.id == request_id)
-
-
 async def named(tx: Transaction, mend_id: int) -> Sequence[str]:
     """The accounts that were named although the guard's checks do not know of them."""
     return (await tx.execute(*_named(mend_id))).scalars().all()
@@ -306,19 +213,6 @@ def _named(mend_id: int) -> Select[str]:
         .group_by(MendChangeRow.account, MendChangeRow.username)
         .order_by(func.min(MendChangeRow.number))
     )
-
-
-def _person(object_id: str, name: str) -> Person | None:
-    return Person(object_id, name) if object_id else None
-
-
-async def offer(tx: Transaction, request_id: str) -> MendOffer | None:
-    """What a draft's card says about mending; None if nothing can be mended."""
-    found = (await tx.execute(*_mendable(request_id))).scalar_one_or_none()
-    under_way = await open_of_request(tx, request_id)
-    if not found and under_way is None:
-        return None
-    return MendOffer(Mendable(**(found or {})), None if under_way is None else under_way.state)
 
 
 async def counts(tx: Transaction, mend_id: int) -> Mapping[tuple[ChangeKind, ChangeState], int]:
@@ -431,124 +325,3 @@ async def keep_mendable(tx: Transaction, request_id: str, found: Mendable) -> No
 @statement
 def _keep_mendable(request_id: str, found: Mapping[str, int]) -> Update:
     return update(RequestRow).where(RequestRow.id == request_id).values(mendable=found)
-
-
-async def due_to_expire(tx: Transaction, now: datetime) -> list[int]:
-    return list((await tx.execute(*_due_to_expire(now))).scalars())
-
-
-@statement
-def _due_to_expire(now: datetime) -> Select[int]:
-    return select(MendRow.id).where(
-        MendRow.state == MendState.WAITING.value, MendRow.expires_at <= now
-    )
-
-
-_WORKING = MendRow.state.in_([state.value for state in WORKING_STATES])
-
-
-async def due(
-    tx: Transaction,
-    *,
-    owner: str,
-    now: datetime,
-    only: Collection[int] | None,
-    limit: int,
-) -> list[int]:
-    """Mends with a pass due that no other replica works on; `only`: among these, None for all."""
-    rows = await tx.execute(*_due(owner, now, only or (), limit, among_all=only is None))
-    return list(rows.scalars())
-
-
-@statement
-def _due(
-    owner: str, now: datetime, only: Collection[int], limit: int, *, among_all: bool
-) -> Select[int]:
-    among = () if among_all else (MendRow.id.in_(only),)
-    return (
-        select(MendRow.id)
-        .where(_WORKING, MendRow.due_at <= now, _free(owner, now), *among)
-        .order_by(MendRow.due_at, MendRow.id)
-        .limit(limit)
-    )
-
-
-def lapsed(now: datetime) -> ColumnElement[bool]:
-    """No replica vouches for the mend."""
-    return or_(MendRow.lease_until.is_(None), MendRow.lease_until <= now)
-
-
-def _free(owner: str, now: datetime) -> ColumnElement[bool]:
-    return or_(MendRow.owner == owner, lapsed(now))
-
-
-async def next_due_at(tx: Transaction, now: datetime) -> datetime | None:
-    return (await tx.execute(*_next_due_at(now))).scalar_one()
-
-
-@statement
-def _next_due_at(now: datetime) -> Select[datetime | None]:
-    return select(func.min(MendRow.due_at)).where(_WORKING, MendRow.due_at > now)
-
-
-async def without_access(tx: Transaction, now: datetime) -> list[int]:
-    """Working mends for which no replica vouches, and nobody was asked yet to give access."""
-    return list((await tx.execute(*_without_access(now))).scalars())
-
-
-@statement
-def _without_access(now: datetime) -> Select[int]:
-    return select(MendRow.id).where(_WORKING, MendRow.access_wanted_since.is_(None), lapsed(now))
-
-
-async def overdue(tx: Transaction, *, owner: str, now: datetime, before: datetime) -> list[int]:
-    """Working mends that were approved, or whose undo was, before then, with a pass due, and that nobody
-    works on."""
-    return list((await tx.execute(*_overdue(owner, now, before))).scalars())
-
-
-@statement
-def _overdue(owner: str, now: datetime, before: datetime) -> Select[int]:
-    since = func.coalesce(MendRow.undo_asked_at, MendRow.decided_at)
-    return (
-        select(MendRow.id)
-        .where(_WORKING, since <= before, MendRow.due_at <= now, _free(owner, now))
-        .order_by(MendRow.id)
-    )
-
-
-async def renew(
-    tx: Transaction, mend_id: int, *, owner: str, now: datetime, until: datetime
-) -> bool:
-    """Take or renew the lease. Returns False if another replica holds it, or nothing is to be done."""
-    return (await tx.execute(*_renew(mend_id, owner, now, until))).rowcount == 1
-
-
-@statement
-def _renew(mend_id: int, owner: str, now: datetime, until: datetime) -> Update:
-    return (
-        update(MendRow)
-        .where(MendRow.id == mend_id, _WORKING, _free(owner, now))
-        .values(owner=owner, lease_until=until)
-    )
-
-
-async def expire_leases(tx: Transaction) -> None:
-    """Whoever held leases is gone, as on SQLite when the service starts."""
-    await tx.execute(
-        update(MendRow).where(MendRow.lease_until.is_not(None)).values(lease_until=None)
-    )
-
-
-async def rechecked(tx: Transaction) -> list[int]:
-    """Mends whose requesters are to be told that their accounts were checked again."""
-    return list((await tx.execute(*_rechecked())).scalars())
-
-
-@statement
-def _rechecked() -> Select[int]:
-    return (
-        select(MendRow.id)
-        .join(RequestRow, RequestRow.id == MendRow.request_id)
-        .where(MendRow.rechecking, RequestRow.preflight != Preflight.CHECKING.value)
-    )

@@ -21,10 +21,10 @@ from bot.signin.snapshot import (
     RequestSnapshot,
 )
 from bot.store import (
-    account_checks,
     overlaps,
     phone_pages,
     progress,
+    rechecks,
     requests,
     reviews,
     roster_summary,
@@ -108,13 +108,13 @@ async def _hold(tx: Transaction, request: Row[Any]) -> AccountHold | None:
     state = Hold(request.hold)
     if state not in (Hold.CHECKING, Hold.HELD):
         return None
-    checked, total = await account_checks.checked_again(tx, request.id)
+    checked, total = await rechecks.checked_again(tx, request.id)
     if state is Hold.CHECKING:
         return AccountHold(state, total, checked)
-    accounts, phones = await account_checks.stopped_phones(tx, request.id)
+    accounts, phones = await rechecks.stopped_phones(tx, request.id)
     failures = [
         NewFailure(each.username, each.failures[0].code, each.failures[0].arguments)
-        for each in await account_checks.stopping(tx, request.id, MAX_NAMED)
+        for each in await rechecks.stopping(tx, request.id, MAX_NAMED)
     ]
     return AccountHold(state, total, checked, accounts, phones, failures)
 

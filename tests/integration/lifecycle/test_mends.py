@@ -20,7 +20,7 @@ from bot.mending.change import Change, ChangeState
 from bot.mending.mend import MendState
 from bot.preflight.verdict import AccountReport, Check, Result, Verdict
 from bot.signin.digest import Digests
-from bot.store import account_checks, mends
+from bot.store import account_checks, due_mends, mend_snapshots, mends
 from bot.store.database import Database, Transaction
 from bot.store.mends import Mend
 from bot.store.models.accounts import MendChangeRow, MendRow
@@ -396,8 +396,8 @@ async def test_accounts_are_checked_again_after_a_mend_without_doubling_what_was
     request = await jobs.load(database, mend.request_id)
     assert request.ready_rows == 1
     async with database.read() as tx:
-        offer = await mends.offer(tx, mend.request_id)
-        assert await mends.rechecked(tx) == [mend.id]
+        offer = await mend_snapshots.offer(tx, mend.request_id)
+        assert await due_mends.rechecked(tx) == [mend.id]
     assert offer is not None
     assert offer.found.accounts == 1
 
@@ -420,7 +420,7 @@ async def test_overdue_mend_waits_for_its_next_pass(database: Database) -> None:
 
     async def overdue(when: datetime) -> list[int]:
         async with database.read() as tx:
-            return await mends.overdue(tx, owner=OWNER, now=when, before=now)
+            return await due_mends.overdue(tx, owner=OWNER, now=when, before=now)
 
     assert await overdue(now) == [mend.id]
     async with database.write() as tx:

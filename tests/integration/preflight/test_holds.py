@@ -23,7 +23,7 @@ from bot.signin.outcome import CHANGED, FAILED_CHECK, NOT_RUN, PhoneStatus
 from bot.signin.request import Hold, Person, RequestState
 from bot.signin.schedule import Due, Start
 from bot.signin.snapshot import AccountHold, RequestSnapshot
-from bot.store import account_checks, slots
+from bot.store import account_checks, rechecks, slots
 from bot.store.database import Database
 from bot.store.models.accounts import AccountCheckRow
 from bot.store.models.batches import BatchRow
@@ -327,7 +327,7 @@ async def test_check_that_was_canceled_meanwhile_stores_nothing(database: Databa
 
     assert (await jobs.load(database, request_id)).state is RequestState.CANCELLED
     async with database.read() as tx:
-        assert (await account_checks.checked_again(tx, request_id))[0] == 0
+        assert (await rechecks.checked_again(tx, request_id))[0] == 0
 
 
 async def test_another_replica_resumes_the_second_check(database: Database) -> None:
@@ -556,7 +556,7 @@ async def test_account_without_an_answer_is_not_known(database: Database) -> Non
         now = later()
         assert await account_checks.renew(tx, request_id, owner="a", now=now, until=now + LEASE)
         await holds.complete(tx, jobs.NOTIFY, request_id, (), Words(), owner="a", now=now)
-        again = await account_checks.rechecked(tx, request_id)
+        again = await rechecks.load(tx, request_id)
 
     assert [[each.result for each in account.now] for account in again] == [[Result.UNKNOWN]] * 2
 

@@ -12,7 +12,7 @@ from bot.gateway.administration import Assigned
 from bot.mending.change import GRANTS, ChangeState
 from bot.preflight.facts import POLICY_NAME, PolicyType
 from bot.runner.mend_pass import MendPass
-from bot.store import mends
+from bot.store import mend_snapshots, mends
 from bot.store.database import Database
 from bot.store.mends import Mend
 from tests.integration.lifecycle.test_mends import OWNER, approve, load, settle, waiting
@@ -120,7 +120,7 @@ async def test_account_that_somebody_changed_after_a_lost_answer_is_not_overwrit
 
     assert teams.granted == granted
     async with database.read() as tx:
-        snapshot = await mends.snapshot(tx, mend.request_id, mend.id, 1)
+        snapshot = await mend_snapshots.load(tx, mend.request_id, mend.id, 1)
     assert snapshot is not None
     assert (snapshot.lines.items[0].error, snapshot.lines.items[0].detail) == (
         "changed-meanwhile",
