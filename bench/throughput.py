@@ -105,7 +105,7 @@ async def whole_service(phones: int, factor: float, *, spread: float, at_once: b
         async with Simulator(scenario) as simulator, aiohttp.ClientSession() as session:
             settings = service.environment(simulator, Path(folder))
             async with service.started(settings, factor) as running:
-                process = psutil.Process(running.process.pid)
+                process = psutil.Process(running.pid)
                 client = TeamsClient(session, running.url, simulator)
                 await client.say(PEOPLE[0], CHAT, "help")  # loads what is loaded lazily
                 idle = process.memory_info().rss

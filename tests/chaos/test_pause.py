@@ -50,18 +50,22 @@ async def test_paused_replica_sends_nothing_twice(tmp_path: Path, postgres_url: 
             service.environment(simulator, tmp_path / name, OFFHOOK_DATABASE_URL=postgres_url)
             for name in ("first", "second")
         ]
-        async with service.started(settings[0], FACTOR) as first:
+        first = await service.start(settings[0], FACTOR)
+        try:
             await ask(first, "before")  # from here on, the first replica has the chat's lease
             await recorded(postgres_url)
-            os.kill(first.process.pid, signal.SIGSTOP)
+            os.kill(first.pid, signal.SIGSTOP)
+            second = await service.start(settings[1], FACTOR)
             try:
-                async with service.started(settings[1], FACTOR) as second:
-                    await ask(second, "meanwhile")  # once that lease has expired
-                    os.kill(first.process.pid, signal.SIGCONT)
-                    await ask(first, "after")
-                    await ask(second, "finally")
+                await ask(second, "meanwhile")  # once that lease has expired
+                os.kill(first.pid, signal.SIGCONT)
+                await ask(first, "after")
+                await ask(second, "finally")
             finally:
-                os.kill(first.process.pid, signal.SIGCONT)
+                await second.stop()
+        finally:
+            os.kill(first.pid, signal.SIGCONT)
+            await first.stop()
     delivered = (
         name for each in simulator.connector.messages for name in NAMES if name in each.text
     )

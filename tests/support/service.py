@@ -1,6 +1,7 @@
 """The service as a process with scaled timing: `python -m tests.support.service FACTOR`.
 
-Everything else is as in `python -m bot serve`. For tests that kill the service, and for benchmarks.
+Everything else is as in `python -m bot serve`. For tests that kill the service, and for benchmarks. Tests
+have it forked (`start`), which is quicker; benchmarks measure a process of its own (`started`).
 """
 
 from __future__ import annotations
@@ -9,10 +10,13 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 from bot import logs
 from bot.app import running
@@ -20,13 +24,15 @@ from bot.settings.model import Settings
 from bot.signin.timing import Timing
 from bot.simulator.client import TENANT
 from bot.simulator.server import Simulator
+from tests.support import processes
+from tests.support.processes import ROOT
 from tests.support.waiting import PATIENCE
 
-ROOT = Path(__file__).parents[2]
 _MIN_IDLE_SECONDS = 1.0
 
 
-async def serve(factor: float) -> None:
+async def serve(factor: float, announce: Callable[[str], object]) -> None:
+    """Serve until SIGTERM. `announce` gets the URL once it listens."""
     settings = Settings()  # pyright: ignore[reportCallIssue]
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
@@ -34,9 +40,16 @@ async def serve(factor: float) -> None:
     # Eight loops that look at the database many times a second would keep a core busy.
     timing = replace(scaled, idle_seconds=max(scaled.idle_seconds, _MIN_IDLE_SECONDS))
     async with running(settings, timing=timing, submit_timeout=60 * factor) as service:
-        sys.stdout.write(f"listening on {service.url}\n")
-        sys.stdout.flush()
+        announce(service.url)
         await stop.wait()
+
+
+def _print(url: str) -> None:
+    print(f"listening on {url}", flush=True)
+
+
+def _configure_logs() -> None:
+    logs.configure(level=os.environ.get("LOG_LEVEL", "error"))
 
 
 def environment(simulator: Simulator, folder: Path, **more: str) -> dict[str, str]:
@@ -60,55 +73,82 @@ def environment(simulator: Simulator, folder: Path, **more: str) -> dict[str, st
 class Process:
     """A running service. `url` is where it listens."""
 
-    def __init__(self, process: asyncio.subprocess.Process, url: str) -> None:
-        self.process = process
+    def __init__(self, process: BaseProcess, url: str) -> None:
+        assert process.pid is not None
+        self.pid = process.pid
         self.url = url
+        self._process = process
 
     async def kill(self) -> None:
         """kill -9: without handlers or cleanup."""
-        if self.process.returncode is None:
-            self.process.kill()
-        await self.process.wait()
+        self._process.kill()
+        await asyncio.to_thread(self._process.join)
 
-    async def stop(self) -> int:
+    async def stop(self) -> int | None:
         """Stop it as an operator does; returns the exit code."""
-        if self.process.returncode is None:
-            self.process.terminate()
-        return await self.process.wait()
+        self._process.terminate()
+        await asyncio.to_thread(self._process.join)
+        return self._process.exitcode
 
 
-async def start(settings: Mapping[str, str], factor: float, tree: Path = ROOT) -> Process:
-    """Start the service of `tree` and wait until it listens."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "tests.support.service",
-        str(factor),
-        env=dict(settings),
-        cwd=tree,
-        stdout=asyncio.subprocess.PIPE,
-    )
-    assert process.stdout is not None
-    async with asyncio.timeout(PATIENCE):
-        line = (await process.stdout.readline()).decode()
-    _, found, url = line.strip().partition("listening on ")
-    if not found:
-        await process.wait()
-        raise AssertionError(f"the service did not start: exit code {process.returncode}")
+async def start(settings: Mapping[str, str], factor: float) -> Process:
+    """Start the service with this environment and wait until it listens."""
+    context = processes.context()
+    announced, announces = context.Pipe(duplex=False)
+    process = context.Process(target=_run, args=(dict(settings), factor, announces))
+    process.start()
+    announces.close()
+    try:
+        async with asyncio.timeout(PATIENCE):
+            url = await asyncio.to_thread(announced.recv)
+    except EOFError as error:
+        await asyncio.to_thread(process.join)
+        raise AssertionError(f"it did not start: exit code {process.exitcode}") from error
+    finally:
+        announced.close()
     return Process(process, url)
+
+
+def _run(environment: Mapping[str, str], factor: float, announces: Connection[str, Any]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(ROOT)
+    _configure_logs()
+    asyncio.run(serve(factor, announces.send))
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A service that runs in a process of its own."""
+
+    pid: int
+    url: str
 
 
 @asynccontextmanager
 async def started(
     settings: Mapping[str, str], factor: float, tree: Path = ROOT
-) -> AsyncGenerator[Process]:
-    service = await start(settings, factor, tree)
+) -> AsyncGenerator[Started]:
+    """The service of `tree`, from its start to the end of the block."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.support.service", str(factor)),
+        env=dict(settings),
+        cwd=tree,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
     try:
-        yield service
+        async with asyncio.timeout(PATIENCE):
+            line = (await process.stdout.readline()).decode()
+        _, found, url = line.strip().partition("listening on ")
+        assert found, "the service did not start"
+        yield Started(process.pid, url)
     finally:
-        await service.stop()
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
 
 
 if __name__ == "__main__":
-    logs.configure(level=os.environ.get("LOG_LEVEL", "error"))
-    asyncio.run(serve(float(sys.argv[1])))
+    _configure_logs()
+    asyncio.run(serve(float(sys.argv[1]), _print))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import multiprocessing
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +22,7 @@ from bot.store.chain import Anchor, Break, Fault
 from bot.store.database import Database
 from bot.store.models.audit import EventRow, LinkRow
 from bot.store.purge import purge
-from tests.support import jobs, rows
+from tests.support import jobs, processes, rows
 from tests.support.tampering import unprotect
 
 ADA = Person("ada-id", "Ada Lovelace")
@@ -150,8 +149,7 @@ def _record_in_a_process(url: str, count: int) -> None:
 
 async def test_processes_do_not_fork_the_chain(database: Database) -> None:
     """On SQLite, too: the command line writes beside the service."""
-    processes = multiprocessing.get_context("spawn")
-    with processes.Pool(2) as pool:
+    with processes.context().Pool(2) as pool:
         await asyncio.to_thread(pool.starmap, _record_in_a_process, [(database.url, 25)] * 2)
     assert rows.column((await rows.dump(database))["audit_chain"], "seq") == list(range(1, 51))
     assert await verified(database) is None
@@ -252,9 +250,8 @@ def _decide_forever(url: str) -> None:
 
 
 async def test_killed_process_leaves_no_decision_without_its_link(database: Database) -> None:
-    processes = multiprocessing.get_context("spawn")
     for kills in range(1, 4):
-        writer = processes.Process(target=_decide_forever, args=(database.url,))
+        writer = processes.context().Process(target=_decide_forever, args=(database.url,))
         writer.start()
         head = None
         while head is None or head.seq < 20 * kills:
