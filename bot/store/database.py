@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.util import await_only
 
-from bot.store import migrate
+from bot.store import migrate, sqlite
 
 Transaction = AsyncConnection
 Password = Callable[[], Awaitable[str]]
@@ -150,7 +150,10 @@ class Database:
         # Other writers of this process wait here rather than in threads on SQLite's lock, or each
         # on a connection to PostgreSQL.
         self._writers = asyncio.Semaphore(1 if self.sqlite else MAX_WRITERS)
-        options: dict[str, Any] = {"connect_args": {"timeout": busy_seconds}}
+        options: dict[str, Any] = {
+            "connect_args": {"timeout": busy_seconds, "async_creator_fn": sqlite.connect},
+            "pool_reset_on_return": None,  # `read` and `write` end each transaction
+        }
         if not self.sqlite:
             options = {
                 "connect_args": dict(_POSTGRESQL),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Table, delete, select, update
+from sqlalchemy import RowMapping, Table, delete, select, tuple_, update
 
 from bot.mending.mend import OPEN_MEND_STATES
 from bot.signin.request import TERMINAL_REQUEST_STATES, RequestState
@@ -57,10 +57,20 @@ async def find(
     for table in Base.metadata.sorted_tables:
         if table.name in _NAMELESS:
             continue
-        rows = await tx.stream(select(table).execution_options(yield_per=_AT_ONCE))
-        async for row in rows.mappings():
+        async for row in _rows(tx, table):
             if any(_contains(value, wanted) for value in row.values()):
                 yield table, row
+
+
+async def _rows(tx: Transaction, table: Table) -> AsyncGenerator[RowMapping]:
+    key = tuple(table.primary_key.columns)
+    page = select(table).order_by(*key).limit(_AT_ONCE)
+    rows = (await tx.execute(page)).mappings().all()
+    while rows:
+        for row in rows:
+            yield row
+        last = tuple_(*(rows[-1][column] for column in key), types=[c.type for c in key])
+        rows = (await tx.execute(page.where(tuple_(*key) > last))).mappings().all()
 
 
 async def erase(tx: Transaction, identifiers: Sequence[str]) -> Erased:
