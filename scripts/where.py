@@ -88,6 +88,8 @@ PLACES = (
         "bot/store/database.py",
         "Database.write",
     ),
+    Place("Build an SQL statement once", "bot/store/statement.py", "statement"),
+    Place("Visit SQLite's thread once per statement", "bot/store/sqlite.py", "connect"),
     Place(
         "Lock requests and slots, in an order without deadlocks", "bot/store/locks.py", "requests"
     ),
