@@ -392,7 +392,7 @@ async def test_batches_that_ended_long_ago_are_not_looked_for(database: Database
     async with worker_harness.opened(database, scenario()) as here, reader_of(here) as reader:
         older = await finished(here)
         async with database.write() as tx:
-            await tx.execute(update(BatchRow).values(done_at=BatchRow.sent_at - timedelta(hours=1)))
+            await tx.execute(update(BatchRow).values(done_at=jobs.utc_now() - timedelta(hours=1)))
         newer = await finished(here)
         async with looking(runner(here, reader, Clock())):
             await until_begun(here)

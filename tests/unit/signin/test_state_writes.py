@@ -188,11 +188,15 @@ def test_functions_that_pass_columns_on_are_known() -> None:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         if node.args.kwarg is not None
     }
-    # `record` inserts, `failed` logs, `mend_ended` formats, `with_values` chooses a statement.
+    # `record` inserts, `failed` logs, `mend_ended` formats, `with_values` chooses a statement,
+    # and `connect` has options of a connection.
     # `_transition`, `transition`, `change` and `submitted` hand on to `apply`, which is ruled.
     audited = {"record", "record_once", "record_list"}  # events have no state
     ruled = {"_transition", "transition", "change", "submitted"}
-    assert passing - audited - ruled - {"failed", "mend_ended", "with_values"} == PASS_COLUMNS_ON
+    assert (
+        passing - audited - ruled - {"failed", "mend_ended", "with_values", "connect"}
+        == PASS_COLUMNS_ON
+    )
 
 
 @pytest.mark.parametrize(
