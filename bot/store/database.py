@@ -16,6 +16,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL, ExceptionContext
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import PoolResetState
 from sqlalchemy.util import await_only
 
 from bot.store import migrate, sqlite
@@ -152,7 +153,7 @@ class Database:
         self._writers = asyncio.Semaphore(1 if self.sqlite else MAX_WRITERS)
         options: dict[str, Any] = {
             "connect_args": {"timeout": busy_seconds, "async_creator_fn": sqlite.connect},
-            "pool_reset_on_return": None,  # `read` and `write` end each transaction
+            "pool_reset_on_return": None,  # see `_prepare_sqlite`
         }
         if not self.sqlite:
             options = {
@@ -309,6 +310,13 @@ def _prepare_sqlite(engine: Engine) -> None:
         # A cancelled task's connection may be closed while one of its cursors is still alive. SQLite
         # would then keep the transaction, and the write lock, until the cursor is collected.
         connection.rollback()
+
+    @event.listens_for(engine, "reset")
+    def _returned(connection: Any, _record: Any, state: PoolResetState) -> None:  # pyright: ignore[reportUnusedFunction]
+        # `read` and `write` end each transaction, but not one whose COMMIT or ROLLBACK fails. It would
+        # keep the write lock. To ask takes no visit to the connection's thread.
+        if state.asyncio_safe and connection.driver_connection.in_transaction:
+            connection.rollback()
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:  # pyright: ignore[reportUnusedFunction]

@@ -75,3 +75,21 @@ async def test_failed_statement_leaves_nothing_locked(sqlite: Database) -> None:
         assert other.execute("SELECT count(*) FROM numbers").fetchone() == (1,)
     finally:
         other.close()
+
+
+async def test_failed_commit_leaves_nothing_locked(sqlite: Database) -> None:
+    async with sqlite.write() as tx:
+        await tx.execute(
+            text("CREATE TABLE twins (n INTEGER REFERENCES numbers DEFERRABLE INITIALLY DEFERRED)")
+        )
+    with pytest.raises(IntegrityError):
+        async with sqlite.write() as tx:
+            await tx.execute(text("INSERT INTO twins VALUES (7)"))
+    other = sqlite3.connect(sqlite.url.removeprefix("sqlite:///"), timeout=0)
+    try:
+        other.execute("BEGIN IMMEDIATE")
+        assert other.execute("SELECT count(*) FROM twins").fetchone() == (0,)
+    finally:
+        other.close()
+    async with sqlite.write() as tx:
+        assert (await tx.execute(text("SELECT count(*) FROM twins"))).scalar() == 0
