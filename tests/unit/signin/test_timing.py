@@ -18,6 +18,8 @@ BATCHES = (20, 67)  # of a region: 6,000 and 20,000 phones in three regions
 #: Largest mean delay, as a share of the batch; where it depends on chance more than on the choice of polls.
 MAX_DELAY = {"equal": 0.03, "vary by 40 %": 0.03}
 MAX_DELAY_OTHERWISE = 0.04
+#: Largest mean delay of all kinds of batches, by their seconds.
+MAX_MEAN_DELAY = {60: 0.02, 300: 0.011}
 
 
 def runs(lengths: str, progress: str, batch_seconds: float, batches: int) -> list[Outcome]:
@@ -48,6 +50,17 @@ def test_end_is_seen_soon_with_few_calls_for_any_lengths(
     outcomes = runs(lengths, progress, batch_seconds, batches)
     assert mean(outcomes, lambda each: each.calls) <= 0.30
     assert mean(outcomes, lambda each: each.delay) <= MAX_DELAY.get(lengths, MAX_DELAY_OTHERWISE)
+
+
+@pytest.mark.parametrize("batch_seconds", LENGTH_SECONDS)
+def test_end_is_seen_soon_of_short_and_of_long_batches(batch_seconds: int) -> None:
+    delays = [
+        each.delay
+        for lengths in LENGTHS
+        for progress in PROGRESS
+        for each in runs(lengths, progress, batch_seconds, 67)
+    ]
+    assert statistics.mean(delays) <= MAX_MEAN_DELAY[batch_seconds]
 
 
 @pytest.mark.parametrize("batches", BATCHES)
