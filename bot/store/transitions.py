@@ -8,7 +8,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import ClauseElement, ColumnElement, Update, bindparam, or_, update
+from sqlalchemy import ColumnElement, SQLColumnExpression, Update, bindparam, or_, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.signin.transition import State, Transition
@@ -53,7 +53,7 @@ async def apply(
     is left alone. `each` runs the statement once per mapping of its bind parameters, and returns 0.
     """
     if rows is not None:
-        literal = not any(isinstance(value, ClauseElement) for value in columns.values())
+        literal = not any(isinstance(value, SQLColumnExpression) for value in columns.values())
         if literal and not where and not each:
             statement = _of_rows(
                 table, transition, rows.conditions, len(rows.values), tuple(columns)

@@ -27,7 +27,7 @@ from bot.signin.batch import BatchState
 from bot.signin.outcome import PhoneResult, PhoneStatus
 from bot.signin.request import Hold, RequestState, phone_key
 from bot.signin.transition import State, Transition
-from bot.store import batches, requests, transitions
+from bot.store import batches, leases, requests, transitions
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
 from bot.store.models.base import UtcDateTime
@@ -601,3 +601,21 @@ async def test_apply_sets_state_of_transition_whatever_columns_are_given(
     batches_after = (await rows.dump(database))["batches"]
     assert rows.column(batches_after, "state") == [BatchState.DONE.value] * 2
     assert rows.column(batches_after, "polls") == [7] * 2
+
+
+async def test_apply_to_rows_of_a_batch_sets_a_column_to_another(
+    database: Database, subject_of: SubjectOf
+) -> None:
+    await subject_of()
+    async with database.write() as tx:
+        first, *_ = await batches.select_where(tx)
+        changed = await transitions.apply(
+            tx,
+            BatchRow,
+            batch_states.COMPLETE,
+            rows=leases.same_attempt(first),
+            ended=BatchRow.size,
+        )
+    assert changed == 1
+    batch, *_ = (await rows.dump(database))["batches"]
+    assert batch["ended"] == first.size
