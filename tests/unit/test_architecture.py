@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
+import sys
 from collections.abc import Iterator
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -35,3 +38,30 @@ def test_sdk_is_imported_only_by_teams_auth() -> None:
 
 def test_teams_auth_stays_within_line_limit() -> None:
     assert len(EDGE.read_text("utf-8").splitlines()) <= MAX_LINES
+
+
+def _normalized(distribution: str) -> str:
+    return re.sub(r"[-_.]+", "-", distribution).lower()
+
+
+def test_tests_import_only_what_make_test_installs() -> None:
+    """`make check` installs more, which would hide what is missing."""
+    installed = {
+        re.split(r"[=\[; ]", line)[0]
+        for lock in ("dev", "run")
+        for line in (ROOT / "infra" / "lock" / f"{lock}.txt").read_text("utf-8").splitlines()
+        if re.match(r"\w", line)
+    }
+    of_module = packages_distributions()
+    imported = {
+        name.split(".")[0]
+        for path in (ROOT / "tests").rglob("*.py")
+        if "infra" not in path.parts
+        for name in _imports(path)
+    }
+    ours = {"bot", "cards", "manifest", "scripts", "bench", "tests", *sys.stdlib_module_names}
+    assert {
+        name
+        for name in imported - ours
+        if installed.isdisjoint(map(_normalized, of_module.get(name, [name])))
+    } == set()
