@@ -82,17 +82,19 @@ def next_poll_seconds(
     """Seconds until the next poll of a batch.
 
     Nearly all of the time lost between two batches passes until the end of the first is seen, so
-    polls are spent where the end is likely. A batch in progress tells its end by its own pace; one
-    without news is expected to end in the window of earlier ones (`past`). Intervals are long before
-    that window, short within it, and grow again when the batch is overdue. While nothing is
-    known, they grow with the time elapsed, from `poll_first_seconds` to `poll_max_seconds`.
+    polls are spent where the end is likely. A batch in progress tells its end by its own pace,
+    within the window of earlier ones (`past`) if they agree; one without news is expected to end in
+    that window. Intervals are long before the window, short within it, and grow again when the batch
+    is overdue. While nothing is known, they grow with the time elapsed, from `poll_first_seconds` to
+    `poll_max_seconds`.
 
     `elapsed`: seconds since the submit; `silent`: since the latest news; `ended` of `size` phones have
     ended.
     """
     expected = past
     if ended and silent <= _NEWS_SHARE * elapsed:
-        expected = Window(elapsed * size / (ended + 1), _PACE_SLACK * elapsed * size / ended)
+        pace = Window(elapsed * size / (ended + 1), _PACE_SLACK * elapsed * size / ended)
+        expected = pace if past is None else _common(pace, past)
     if expected is None:
         return _growing(timing, _BLIND_GROWTH * elapsed)
     interval = max(
@@ -101,6 +103,12 @@ def next_poll_seconds(
         expected.earliest - elapsed,
     )
     return min(interval, _growing(timing, _GROWTH * elapsed))
+
+
+def _common(pace: Window, past: Window) -> Window:
+    """What both expect; the pace, if they do not agree: this batch differs from earlier ones."""
+    earliest, latest = max(pace.earliest, past.earliest), min(pace.latest, past.latest)
+    return Window(earliest, latest) if earliest <= latest else pace
 
 
 #: Looks into the sign-in log for one batch; after the last, what was not seen stays so.

@@ -109,6 +109,17 @@ def test_poll_meets_the_end_of_a_batch_that_tells_its_pace() -> None:
     assert 109 <= 100 + seconds <= 112
 
 
+def test_earlier_batches_narrow_what_the_pace_of_a_batch_tells() -> None:
+    """By its pace it ends after 43 to 70 s; all before it took about a minute."""
+    assert next_poll(40, silent=0, ended=92, past=Window(58, 62)) == pytest.approx(18)
+
+
+def test_pace_alone_tells_the_end_of_a_batch_that_differs_from_earlier_ones() -> None:
+    alone = next_poll(40, silent=0, ended=92, past=None)
+    assert alone < 5
+    assert next_poll(40, silent=0, ended=92, past=Window(20, 30)) == alone
+
+
 def test_window_spans_earlier_batches() -> None:
     assert window([(58, 60), (50, 55), (62, 70)]) == Window(50, 70)
 
