@@ -441,7 +441,7 @@ def _check(tables: dict[str, list[dict[str, Any]]]) -> None:
         state = BatchState(row["state"])
         of_request[row["request_id"]].append(state)
         slots[row["tenant_id"], row["region"]] += state in SLOT_HOLDING_STATES
-    assert max(slots.values()) <= MAX_BATCHES_PER_REGION, slots
+    assert max(slots.values(), default=0) <= MAX_BATCHES_PER_REGION, slots
     events = Counter((row["request_id"], row["action"]) for row in tables["events"])
     for row in tables["requests"]:
         states, state = set(of_request[row["id"]]), RequestState(row["state"])
