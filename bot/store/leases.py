@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Update, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, Update, func, or_, select, type_coerce, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.signin.batch import BatchState
 from bot.store import locks
@@ -116,13 +118,6 @@ async def reschedule(
     Offhook asked; None and 0: the latest one succeeded. Other columns that are not given stay as they
     are.
     """
-    counters = {
-        "polls": polls,
-        "summary_reads": summary_reads,
-        "completed_at": completed_at,
-        "progress_at": progress_at,
-        "seen_running_at": seen_running_at,
-    }
     await locks.requests(tx, batch.request_id)
     await tx.execute(
         *_reschedule(
@@ -136,7 +131,6 @@ async def reschedule(
             completed_at,
             progress_at,
             seen_running_at,
-            given=frozenset(name for name, value in counters.items() if value is not None),
             readable=not unreadable_seconds,
         )
     )
@@ -158,16 +152,8 @@ def _reschedule(
     progress_at: datetime | None,
     seen_running_at: datetime | None,
     *,
-    given: frozenset[str],
     readable: bool,
 ) -> Update:
-    counters = {
-        "polls": polls,
-        "summary_reads": summary_reads,
-        "completed_at": completed_at,
-        "progress_at": progress_at,
-        "seen_running_at": seen_running_at,
-    }
     return (
         update(BatchRow)
         .where(*is_held(batch_id, attempt, state, owner))
@@ -177,9 +163,17 @@ def _reschedule(
             failing_since=failing_since,
             unreadable_seconds=unreadable_seconds,
             unreadable_asked=False if readable else BatchRow.unreadable_asked,
-            **{name: value for name, value in counters.items() if name in given},
+            polls=_or_as_it_is(polls, BatchRow.polls),
+            summary_reads=_or_as_it_is(summary_reads, BatchRow.summary_reads),
+            completed_at=_or_as_it_is(completed_at, BatchRow.completed_at),
+            progress_at=_or_as_it_is(progress_at, BatchRow.progress_at),
+            seen_running_at=_or_as_it_is(seen_running_at, BatchRow.seen_running_at),
         )
     )
+
+
+def _or_as_it_is(value: object, column: InstrumentedAttribute[Any]) -> ColumnElement[Any]:
+    return func.coalesce(type_coerce(value, column.type), column)
 
 
 async def looked_up(tx: Transaction, batch: Batch) -> None:

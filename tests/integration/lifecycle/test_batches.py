@@ -367,6 +367,30 @@ async def test_report_counts_no_phone_as_ended_that_was_not_sent(database: Datab
     assert await rows.dump(database) == before
 
 
+async def test_failures_without_a_message_are_named_apart_from_those_with_one(
+    database: Database,
+) -> None:
+    request_id = await jobs.approved(database, 3)
+    (batch,) = await claim(database)
+    polled = await submitted(database, batch)
+    messages = ("", "A device error of its own.", "")
+    results = {
+        phone_key(f"lobby{n}@contoso.com", f"80-5E-C0-00-00-0{n}"): PhoneResult(
+            PhoneStatus.FAILED, error
+        )
+        for n, error in enumerate(messages)
+    }
+    async with database.write() as tx:
+        await polling.report(tx, polled, results, owner="a", now=jobs.utc_now())
+        unknown = update(PhoneRow).where(PhoneRow.cause != "")
+        await tx.execute(unknown.values(cause="unknown"))
+    causes = (await jobs.snapshot_of(database, request_id)).causes
+    assert [(each.message, each.count, list(each.examples)) for each in causes] == [
+        ("", 2, ["lobby0@contoso.com", "lobby2@contoso.com"]),
+        ("A device error of its own.", 1, ["lobby1@contoso.com"]),
+    ]
+
+
 async def test_reject_fails_phones_with_gateways_message(database: Database) -> None:
     request_id = await jobs.approved(database, 2)
     (batch,) = await claim(database)

@@ -10,6 +10,7 @@ from sqlalchemy import update
 from bot.mending.mend import OPEN_MEND_STATES, WORKING_STATES, MendState
 from bot.store import people
 from bot.store.database import Database
+from bot.store.models import Base
 from bot.store.models.accounts import MendChangeRow, MendRow
 from bot.store.models.requests import RequestRow
 from tests.integration.lifecycle.test_mends import approve, end, load, undo, waiting
@@ -126,3 +127,20 @@ async def test_erased_account_is_in_nothing_that_the_checks_noted(database: Data
     (request,) = (await rows.dump(database))["requests"]
     assert request["notices"] == other
     assert (request["recheck_notices"], request["tenant_verdicts"]) == ([], [])
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 3, 1000])
+async def test_every_row_is_found_whatever_a_page_holds(
+    database: Database, monkeypatch: pytest.MonkeyPatch, at_once: int
+) -> None:
+    """Also where pages end with the table, and in tables whose key is of several columns."""
+    monkeypatch.setattr(people, "_AT_ONCE", at_once)
+    await waiting(database)
+    tables = await rows.dump(database)
+    async with database.read() as tx:
+        pages = {
+            name: [dict(row) async for row in people._rows(tx, Base.metadata.tables[name])]  # pyright: ignore[reportPrivateUsage]
+            for name in tables
+        }
+    assert max(map(len, tables.values())) > 3
+    assert pages == tables

@@ -20,7 +20,7 @@ PASS_COLUMNS_ON = frozenset(
 )
 #: Functions that may set columns that are not written out: those of their callers, which are watched,
 #: or of their own, none of which is a state.
-COLUMNS_FROM_OUTSIDE = frozenset({"touch", "_reschedule"})
+COLUMNS_FROM_OUTSIDE = frozenset({"touch"})
 _RAW_UPDATE = re.compile(r"\bUPDATE\s+(ONLY\s+)?[\w\".]+(\s+(AS\s+)?\w+)?\s+SET\b", re.IGNORECASE)
 
 
