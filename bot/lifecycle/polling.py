@@ -37,7 +37,7 @@ async def report(
     newly_ended, ended = await phones.report(tx, batch, results)
     if newly_ended:
         await tx.execute(*_progress(*leases.as_held(batch, owner), ended, now))
-        await requests.touch(tx, batch.request_id, unreachable_since=None)
+        await requests.touch(tx, batch.request_id)
     return ended
 
 

@@ -63,38 +63,43 @@ class Polling:
     def __init__(self, context: WorkerContext) -> None:
         self._context = context
 
-    async def poll(self, batch: Batch, past: Window | None) -> None:
-        """`past`: when it is expected to end, from earlier batches."""
+    async def poll(self, batch: Batch, past: Window | None) -> float | None:
+        """Read the status once. `past`: when the batch is expected to end, from earlier ones.
+
+        Returns the seconds until the next poll if that is all there is to do: no slot has become free.
+        """
         context = self._context
         access = context.gateways.for_reads(batch)
         if access is None:
-            return
+            return None
         try:
             report = await access.gateway.status(batch.remote_batch_id)
         except GatewayError as error:
             await self.failed(batch, access, error)
-            return
+            return None
         context.outages.recovered("", batch.request_id, batch.id)
         try:
             async with context.database.write() as tx:
-                visible = await self._record(tx, batch, report, past)
+                visible, wait = await self._record(tx, batch, report, past)
         except LeaseLostError:
-            return  # another replica polls it
+            return None  # another replica polls it
         if visible:
             context.changed()
+        return wait
 
     async def _record(
         self, tx: Transaction, batch: Batch, report: BatchReport, past: Window | None
-    ) -> bool:
-        """Returns False if nothing changed that people can see."""
+    ) -> tuple[bool, float | None]:
+        """Returns False if nothing changed that people can see; and the seconds until the next poll,
+        None if it was the last."""
         context, now = self._context, self._context.clock()
         by_phone, completed, ended = results(report), is_completed(report), batch.ended
+        recovered = await requests.mark_reachable(tx, batch.request_id)
         # Most polls bring no news: the phones need not be read for that.
         if completed or ended != sum(
             result.status in TERMINAL_PHONE_STATUSES for result in by_phone.values()
         ):
             ended = await polling.report(tx, batch, by_phone, owner=context.owner, now=now)
-        recovered = await requests.mark_reachable(tx, batch.request_id)
         if batch.unreadable_asked:
             await requests.touch(tx, batch.request_id)  # the question has settled itself
         grace_over = (
@@ -112,7 +117,7 @@ class Polling:
             or (silent and self._silent_seconds(batch, now) >= context.timing.abandoned_seconds)
         ):
             await self._complete(tx, batch)
-            return True
+            return True, None
         wait = next_poll_seconds(
             context.timing,
             elapsed=(now - batch.sent_at).total_seconds() if batch.sent_at else 0,
@@ -121,7 +126,7 @@ class Polling:
             size=batch.size,
             past=past,
         )
-        await self._reschedule(
+        wait = await self._reschedule(
             tx,
             batch,
             wait,
@@ -133,8 +138,8 @@ class Polling:
             await polling.mark_stalled(
                 tx, context.notifications, batch, owner=context.owner, now=now
             )
-            return True
-        return recovered or not silent or batch.unreadable_asked
+            return True, wait
+        return recovered or not silent or batch.unreadable_asked, wait
 
     async def failed(self, batch: Batch, access: Access, error: GatewayError) -> None:
         """The status could not be read. The batch keeps running; only its status is unavailable."""
@@ -216,8 +221,8 @@ class Polling:
         progress_at: datetime | None = None,
         seen_running_at: datetime | None = None,
         failing_since: datetime | None = None,
-    ) -> None:
-        """Poll the batch again in about `wait` seconds."""
+    ) -> float:
+        """Poll the batch again in about `wait` seconds; returns in how many exactly."""
         context = self._context
         wait = jitter(wait)
         await leases.reschedule(
@@ -234,6 +239,7 @@ class Polling:
             # The wait that begins now: if Offhook is down meanwhile, no more than that counts.
             unreadable_seconds=batch.unreadable_seconds + wait if failing_since else 0.0,
         )
+        return wait
 
     @staticmethod
     def _unobserved_seconds(batch: Batch, now: datetime) -> float:

@@ -252,6 +252,19 @@ async def test_request_shows_denial_and_continues_when_access_is_granted(
     assert snapshot.phones_by_status.signed_in == 20
 
 
+async def test_denial_is_over_with_the_first_news_of_a_batch(database: Database) -> None:
+    scenario = with_faults(
+        Fault(call=Call.BATCH_STATUS, fault=FaultKind.FORBIDDEN, message="Access Denied"),
+        batch_seconds=1.5,
+    )
+    async with worker_harness.opened(database, scenario) as here, here.working():
+        request_id = await jobs.approved(database, 100)
+        snapshot = await here.until(request_id, lambda s: bool(s.refused))
+        assert snapshot.phones_by_status.in_progress == 100
+        snapshot = await here.until(request_id, lambda s: s.phones_by_status.in_progress < 100)
+        assert snapshot.refused == ""
+
+
 async def test_rejected_batch_fails_its_phones_and_is_not_resubmitted(database: Database) -> None:
     scenario = with_faults(
         Fault(call=Call.CREATE_BATCH, fault=FaultKind.BAD_REQUEST, message="No such region")
