@@ -28,7 +28,7 @@ from bot.runner.reconciliation import Reconciliation
 from bot.runner.submission import Submission
 from bot.signin.batch import BatchState
 from bot.signin.timing import Window, window
-from bot.store import batches, delegation_leases, leases, locks, requests, slots
+from bot.store import asked_retries, batches, delegation_leases, leases, locks, requests, slots
 from bot.store.batches import Batch
 from bot.store.database import Transaction
 
@@ -92,7 +92,6 @@ class Worker:
         async with context.database.read() as tx:
             lapsed = await batches.lapsed_intents(tx, now)
             regions = await slots.regions_with_work(tx, now, only=sendable)
-            full = await slots.full_regions(tx) if regions else set[tuple[str, Region]]()
             due = [
                 batch
                 for batch in await batches.due(tx, owner=context.owner, now=now, only=readable)
@@ -104,33 +103,38 @@ class Worker:
                 if batch.state is BatchState.SUBMITTED
             }
             due_at = await batches.next_due_at(tx, now, sendable=sendable, readable=readable)
+            retries = await asked_retries.all_of_them(tx)
         for batch in lapsed:
             if (_SUBMIT, batch.id, batch.attempt) not in busy:
                 await self._submission.lapsed(batch)
         for tenant_id, region in regions:
-            if (tenant_id, region) not in full:
-                # To its end even if the worker is stopped meanwhile: a claim that is committed and not
-                # sent would become a question for an approver.
-                self._claiming = asyncio.create_task(self._claim(tenant_id, region))
-                await asyncio.shield(self._claiming)
-        await self._lookups.draft()
+            # To its end even if the worker is stopped meanwhile: a claim that is committed and not
+            # sent would become a question for an approver.
+            self._claiming = asyncio.create_task(self._claim(tenant_id, region))
+            await asyncio.shield(self._claiming)
+        if retries:
+            await self._lookups.draft(retries)
         for batch in due:
             self._start(_FOLLOW, batch, partial(self._follow, past=past.get(batch.id)))
         # What is due and not done (another replica's, or without a free slot) is looked at again then.
-        # The end of any task starts a round at once.
+        # The end of a task starts a round: at once, or when it says that its batch is due again.
         if due_at is None:
             return context.timing.idle_seconds
         wait = (due_at - context.clock()).total_seconds()
         return min(context.timing.idle_seconds, max(0, wait))
 
-    def _start(self, kind: str, batch: Batch, work: Callable[[Batch], Awaitable[None]]) -> None:
+    def _start(
+        self, kind: str, batch: Batch, work: Callable[[Batch], Awaitable[float | None]]
+    ) -> None:
+        """`work` returns the seconds until there is more to do; None: look now."""
         key = (kind, batch.id, batch.attempt)
         if key in self._tasks:
             return
 
         async def guarded() -> None:
+            wait: float | None = None
             try:
-                await work(batch)
+                wait = await work(batch)
             except Exception:
                 log.exception(
                     "worker.task_failed", kind=kind, batch=batch.id, request=batch.request_id
@@ -138,7 +142,7 @@ class Worker:
                 await asyncio.sleep(self._context.timing.idle_seconds)
             finally:
                 self._tasks.pop(key, None)
-                self._loop.wake()
+                self._loop.wake(wait or 0)
 
         self._tasks[key] = asyncio.create_task(guarded(), name=f"{kind} {batch.id}")
 
@@ -170,17 +174,19 @@ class Worker:
         if claimed or paused:
             context.changed()
 
-    async def _follow(self, batch: Batch, *, past: Window | None) -> None:
+    async def _follow(self, batch: Batch, *, past: Window | None) -> float | None:
+        """Returns the seconds until the batch is due again; None if others may be due before."""
         async with self._reads:
             if not await self._acquire(batch):
-                return
+                return None
             match batch.state:
                 case BatchState.UNKNOWN:
                     await self._reconciliation.reconcile(batch)
                 case BatchState.DONE:
                     await self._lookups.look_up(batch)
                 case _:
-                    await self._polling.poll(batch, past)
+                    return await self._polling.poll(batch, past)
+        return None
 
     async def _acquire(self, batch: Batch) -> bool:
         """Hold the batch's lease for as long as a read may take. Returns False if another replica does."""

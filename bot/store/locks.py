@@ -52,7 +52,8 @@ async def requests(tx: Transaction, *request_ids: str) -> None:
     What is read afterwards holds until the end of the transaction. Rows that refer to the request, such
     as audit events, can still be inserted by others.
     """
-    await tx.execute(*_lock(request_ids))
+    if tx.dialect.name == "postgresql":
+        await tx.execute(*_lock(request_ids))
 
 
 @statement

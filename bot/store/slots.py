@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 
 from bot.phones.region import Region
 from bot.signin.batch import MAX_BATCHES_PER_REGION, SLOT_HOLDING_STATES, BatchState
@@ -19,7 +18,6 @@ from bot.store.statement import statement
 
 _HOLDING = tuple(state.value for state in SLOT_HOLDING_STATES)
 _DOUBTFUL = (BatchState.UNKNOWN, BatchState.NEEDS_PERSON)
-_OtherRow = aliased(BatchRow)  # of the same request and region
 _MAX_DOUBTFUL = 2  # of a region, before no more is sent there
 
 
@@ -38,7 +36,7 @@ def _sendable(
 async def regions_with_work(
     tx: Transaction, now: datetime, *, only: Collection[str] | None = None
 ) -> list[tuple[str, Region]]:
-    """Tenants and regions with a batch that may be sent now if a slot is free.
+    """Tenants and regions with a free slot and a batch that may be sent now.
 
     `only`: batches of these requests; None for all.
     """
@@ -50,27 +48,17 @@ async def regions_with_work(
 def _regions_with_work(
     now: datetime, request_ids: Collection[str], *, of_all: bool
 ) -> Select[str, str]:
+    holding = BatchRow.state.in_(_HOLDING)
+    sendable = and_(*_sendable(now, request_ids, of_all=of_all))
     return (
         select(BatchRow.tenant_id, BatchRow.region)
-        .where(*_sendable(now, request_ids, of_all=of_all))
-        .distinct()
-        .order_by(BatchRow.tenant_id, BatchRow.region)
-    )
-
-
-async def full_regions(tx: Transaction) -> set[tuple[str, Region]]:
-    """Tenants and regions without a free slot: there is no need to take the write turn for them."""
-    rows = await tx.execute(*_full_regions())
-    return {(tenant_id, Region(region)) for tenant_id, region in rows}
-
-
-@statement
-def _full_regions() -> Select[str, str]:
-    return (
-        select(BatchRow.tenant_id, BatchRow.region)
-        .where(BatchRow.state.in_(_HOLDING))
+        .where(or_(holding, sendable))
         .group_by(BatchRow.tenant_id, BatchRow.region)
-        .having(func.count() >= MAX_BATCHES_PER_REGION)
+        .having(
+            func.count(case((holding, 1))) < MAX_BATCHES_PER_REGION,
+            func.count(case((sendable, 1))) > 0,
+        )
+        .order_by(BatchRow.tenant_id, BatchRow.region)
     )
 
 
@@ -146,25 +134,31 @@ def _next_to_send(
     *,
     of_all: bool,
 ) -> Select[int, str]:
-    others = (_OtherRow.request_id == BatchRow.request_id, _OtherRow.region == region)
-    open_batches = (
-        select(func.count()).where(*others, _OtherRow.state.in_(_HOLDING)).scalar_subquery()
+    in_region = (
+        select(
+            BatchRow.request_id,
+            func.count(case((BatchRow.state.in_(_HOLDING), 1))).label("open_batches"),
+            func.max(BatchRow.sent_at).label("latest_submit"),
+        )
+        .where(*_of_region(tenant_id, region))
+        .group_by(BatchRow.request_id)
+        .subquery()
     )
-    latest_submit = select(func.max(_OtherRow.sent_at)).where(*others).scalar_subquery()
     place_in_request = func.row_number().over(
         partition_by=BatchRow.request_id, order_by=BatchRow.id
     )
     return (
         select(BatchRow.id, BatchRow.request_id)
         .join(RequestRow, RequestRow.id == BatchRow.request_id)
+        .join(in_region, in_region.c.request_id == BatchRow.request_id)
         .where(
             *_sendable(now, request_ids, of_all=of_all),
             *_of_region(tenant_id, region),
             RequestRow.state == RequestState.RUNNING.value,
         )
         .order_by(
-            open_batches + place_in_request,
-            func.coalesce(latest_submit, RequestRow.decided_at),
+            in_region.c.open_batches + place_in_request,
+            func.coalesce(in_region.c.latest_submit, RequestRow.decided_at),
             RequestRow.decided_at,
             BatchRow.id,
         )

@@ -51,13 +51,13 @@ async def test_durations_are_of_similar_batches_of_the_same_tenant_and_region(
         assert await batches.durations(tx, replace(large, tenant_id="other")) == []
 
 
-async def test_region_is_full_once_its_slots_are_taken(database: Database) -> None:
+async def test_region_without_a_free_slot_has_no_work(database: Database) -> None:
     await jobs.approved(database, 400)
     now = jobs.utc_now()
     async with database.read() as tx:
-        assert await slots.full_regions(tx) == set()
+        assert await slots.regions_with_work(tx, now) == [(jobs.TENANT, Region.EMEA)]
     await lifecycle.claim(
         database, jobs.TENANT, Region.EMEA, owner="a", now=now, lease_until=now + MINUTE
     )
     async with database.read() as tx:
-        assert await slots.full_regions(tx) == {(jobs.TENANT, Region.EMEA)}
+        assert await slots.regions_with_work(tx, now) == []
