@@ -50,30 +50,33 @@ async def plan(tx: Transaction, request: Request, digests: Digests = UNKEYED) ->
         ((number, phone.region, phone.username) for number, phone in by_number.items()),
         size=request.batch_size,
     )
-    for planned in planned_batches:
-        numbers = list(planned.rows)
-        digest = digests.batch(
-            (by_number[number] for number in numbers),
-            tenant_id=request.tenant_id,
-            request_id=request.id,
-        )
-        added = await tx.execute(
-            _ADD,
+    if not planned_batches:
+        return
+    added = await tx.execute(
+        _ADD,
+        [
             {
                 "request_id": request.id,
                 "tenant_id": request.tenant_id,
                 "region": planned.region.value,
-                "size": len(numbers),
-                "first_row": numbers[0],
-                "last_row": numbers[-1],
+                "size": len(planned.rows),
+                "first_row": planned.rows[0],
+                "last_row": planned.rows[-1],
                 "state": BatchState.PLANNED.value,
-                "digest": digest,
-            },
-        )
-        await tx.execute(*_put_in(request.id, numbers, added.scalar_one()))
+                "digest": digests.batch(
+                    map(by_number.__getitem__, planned.rows),
+                    tenant_id=request.tenant_id,
+                    request_id=request.id,
+                ),
+            }
+            for planned in planned_batches
+        ],
+    )
+    for batch_id, planned in zip(added.scalars().all(), planned_batches, strict=True):
+        await tx.execute(*_put_in(request.id, planned.rows, batch_id))
 
 
-_ADD = insert(BatchRow).returning(BatchRow.id)
+_ADD = insert(BatchRow).returning(BatchRow.id, sort_by_parameter_order=True)
 
 
 @statement

@@ -113,22 +113,22 @@ def plan(
 def _pack(accounts: Iterable[Sequence[tuple[int, RowId]]], size: int) -> list[list[RowId]]:
     """First fit: each account goes into the earliest batch with room for all of its rows."""
     batches: list[list[tuple[int, RowId]]] = []
-    with_room: dict[int, list[int]] = defaultdict(list)  # free places -> heap of batches
+    with_room: defaultdict[int, list[int]] = defaultdict(list)  # free places -> heap of batches
     for account in accounts:
         for start in range(0, len(account), size):
             rows = account[start : start + size]
-            fitting = [
-                (heap[0], free) for free, heap in with_room.items() if heap and free >= len(rows)
-            ]
+            fitting = [(heap[0], free) for free, heap in with_room.items() if free >= len(rows)]
             if fitting:
                 index, free = min(fitting)
                 heappop(with_room[free])
+                if not with_room[free]:
+                    del with_room[free]
             else:
                 index, free = len(batches), size
                 batches.append([])
             batches[index].extend(rows)
-            heappush(with_room[free - len(rows)], index)
-        with_room.pop(0, None)  # full
+            if free > len(rows):
+                heappush(with_room[free - len(rows)], index)
     in_order = sorted(
         (sorted(batch, key=itemgetter(0)) for batch in batches), key=lambda rows: rows[0][0]
     )

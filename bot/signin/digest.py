@@ -67,7 +67,7 @@ def equal(one: str, other: str) -> bool:
 
 def _fields(phones: Iterable[Phone]) -> Iterable[list[str | int]]:
     for phone in phones:
-        yield [phone.region.value, phone.username, phone.hardware_id]
+        yield [phone.region, phone.username, phone.hardware_id]
 
 
 #: Without a key.
