@@ -7,6 +7,7 @@ have it forked (`start`), which is quicker; benchmarks measure a process of its 
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -40,6 +41,7 @@ async def serve(factor: float, announce: Callable[[str], object]) -> None:
     # Eight loops that look at the database many times a second would keep a core busy.
     timing = replace(scaled, idle_seconds=max(scaled.idle_seconds, _MIN_IDLE_SECONDS))
     async with running(settings, timing=timing, submit_timeout=60 * factor) as service:
+        gc.freeze()
         announce(service.url)
         await stop.wait()
 
