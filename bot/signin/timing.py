@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields, replace
 
 _BLIND_GROWTH = 0.1  # of the elapsed time, while nothing tells when a batch will end
 _GROWTH = 0.6  # of the elapsed time, while its end is not near
-_WIDTH_SHARE = 0.028  # of the time in which it is expected to end: what the interval grows by
+_WIDTH_SHARE = 0.042  # of the time in which it is expected to end: what the interval grows by
 _OVERDUE_GROWTH = 0.25  # of the time that it is overdue
 _NEWS_SHARE = 0.1  # of the elapsed time: how long news of a batch tells its pace
 _PACE_SLACK = 1.6  # latest end, relative to the pace so far, which may slow down
@@ -17,7 +17,7 @@ _STUCK = 2.0  # median durations: what took longer says nothing of the next batc
 @dataclass(frozen=True, slots=True)
 class Timing:
     poll_first_seconds: float = 5.0  #: first poll interval of a batch
-    poll_min_seconds: float = 0.9  #: shortest poll interval, when a batch is about to end
+    poll_min_seconds: float = 0.6  #: shortest poll interval, when a batch is about to end
     poll_max_seconds: float = 30.0
     settle_seconds: float = (
         90.0  #: before a batch of unknown outcome is looked up, and between reads
