@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import structlog
 
 from bot.gateway import AccessDeniedError, GatewayError
 from bot.lifecycle import retries as lifecycle
 from bot.runner.context import WorkerContext
 from bot.runner.polling import results
-from bot.store import delegation_leases
+from bot.store import asked_retries, delegation_leases
 from bot.store.asked_retries import AskedRetry
 from bot.store.batches import Batch
 from bot.store.leases import LeaseLostError
@@ -50,10 +48,11 @@ class Lookups:
             return
         context.changed()
 
-    async def draft(self, asked: Sequence[AskedRetry]) -> None:
-        """Draft those of the retries that have nothing more to wait for."""
+    async def draft(self) -> None:
+        """Draft the retries that have nothing more to wait for."""
         context, now = self._context, self._context.clock()
         async with context.database.read() as tx:
+            asked = await asked_retries.all_of_them(tx)
             vouched = await delegation_leases.tenants(tx, now)
         for each in asked:
             over = not each.waiting or each.until <= now

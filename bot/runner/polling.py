@@ -90,8 +90,8 @@ class Polling:
     async def _record(
         self, tx: Transaction, batch: Batch, report: BatchReport, past: Window | None
     ) -> tuple[bool, float | None]:
-        """Returns False if nothing changed that people can see; and the seconds until the next poll,
-        None if it was the last."""
+        """Returns False if nothing changed that people can see; and the seconds until the next poll, None
+        if others may be due before."""
         context, now = self._context, self._context.clock()
         by_phone, completed, ended = results(report), is_completed(report), batch.ended
         recovered = await requests.mark_reachable(tx, batch.request_id)
@@ -126,7 +126,7 @@ class Polling:
             size=batch.size,
             past=past,
         )
-        wait = await self._reschedule(
+        next_poll = await self._reschedule(
             tx,
             batch,
             wait,
@@ -138,8 +138,8 @@ class Polling:
             await polling.mark_stalled(
                 tx, context.notifications, batch, owner=context.owner, now=now
             )
-            return True, wait
-        return recovered or not silent or batch.unreadable_asked, wait
+            return True, next_poll
+        return recovered or not silent or batch.unreadable_asked, next_poll
 
     async def failed(self, batch: Batch, access: Access, error: GatewayError) -> None:
         """The status could not be read. The batch keeps running; only its status is unavailable."""
@@ -221,11 +221,12 @@ class Polling:
         progress_at: datetime | None = None,
         seen_running_at: datetime | None = None,
         failing_since: datetime | None = None,
-    ) -> float:
-        """Poll the batch again in about `wait` seconds; returns in how many exactly."""
+    ) -> float | None:
+        """Poll the batch again in about `wait` seconds. Returns in how many exactly; None if it is not
+        held any more."""
         context = self._context
         wait = jitter(wait)
-        await leases.reschedule(
+        rescheduled = await leases.reschedule(
             tx,
             batch,
             owner=context.owner,
@@ -239,7 +240,7 @@ class Polling:
             # The wait that begins now: if Offhook is down meanwhile, no more than that counts.
             unreadable_seconds=batch.unreadable_seconds + wait if failing_since else 0.0,
         )
-        return wait
+        return wait if rescheduled else None
 
     @staticmethod
     def _unobserved_seconds(batch: Batch, now: datetime) -> float:

@@ -103,17 +103,18 @@ class Worker:
                 if batch.state is BatchState.SUBMITTED
             }
             due_at = await batches.next_due_at(tx, now, sendable=sendable, readable=readable)
-            retries = await asked_retries.all_of_them(tx)
+            retries_asked = bool(await asked_retries.all_of_them(tx))
         for batch in lapsed:
             if (_SUBMIT, batch.id, batch.attempt) not in busy:
                 await self._submission.lapsed(batch)
+                self.wake()  # what was not sent may be claimed now
         for tenant_id, region in regions:
             # To its end even if the worker is stopped meanwhile: a claim that is committed and not
             # sent would become a question for an approver.
             self._claiming = asyncio.create_task(self._claim(tenant_id, region))
             await asyncio.shield(self._claiming)
-        if retries:
-            await self._lookups.draft(retries)
+        if retries_asked:
+            await self._lookups.draft()
         for batch in due:
             self._start(_FOLLOW, batch, partial(self._follow, past=past.get(batch.id)))
         # What is due and not done (another replica's, or without a free slot) is looked at again then.

@@ -111,15 +111,17 @@ async def reschedule(
     seen_running_at: datetime | None = None,
     failing_since: datetime | None = None,
     unreadable_seconds: float = 0.0,
-) -> None:
+) -> bool:
     """Nothing new: only when the batch is next due. Locks the request, since more may follow about it.
+
+    Returns False if `owner` no longer holds the batch: then it stays due as it is.
 
     `failing_since`: since when its reads have failed, and `unreadable_seconds`: for how long of that
     Offhook asked; None and 0: the latest one succeeded. Other columns that are not given stay as they
     are.
     """
     await locks.requests(tx, batch.request_id)
-    await tx.execute(
+    rescheduled = await tx.execute(
         *_reschedule(
             *as_held(batch, owner),
             due_at,
@@ -134,6 +136,7 @@ async def reschedule(
             readable=not unreadable_seconds,
         )
     )
+    return rescheduled.rowcount == 1
 
 
 @statement

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+import pytest
 from sqlalchemy import select, update
 
+from bot.gateway import BatchReport
+from bot.gateway.configapi import ConfigApiGateway
+from bot.lifecycle import batches as lifecycle
 from bot.signin.outcome import PhoneStatus
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario
 from bot.store import asked_retries, drafts
+from bot.store.batches import Batch
 from bot.store.database import Database
 from bot.store.models.requests import PhoneRow
 from tests.support import jobs, rows, worker_harness
+from tests.support.waiting import until
 from tests.support.worker_harness import PATIENCE, World
 
 #: The first phone of a request fails; what the SIP Gateway says of the others is that they signed in.
@@ -97,6 +105,44 @@ async def test_retry_leaves_out_phones_that_turn_out_to_be_signed_in(database: D
     assert {row["due_at"] for row in dump["batches"]} == {None}
     looked_up = [row["detail"] for row in dump["events"] if row["action"] == "looked up"]
     assert sum(detail["signed_in"] for detail in looked_up) == 119
+
+
+async def test_retry_counts_what_was_looked_up_while_the_round_claimed(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A claim may wait for a lock. Meanwhile the look-ups end, and so does the time for them."""
+    status, claim = ConfigApiGateway.status, lifecycle.claim
+    claiming = asyncio.Event()
+    asked, date = 0, worker_harness.Date()
+
+    async def held_status(gateway: ConfigApiGateway, remote_batch_id: str) -> BatchReport:
+        nonlocal asked
+        asked += 1
+        await claiming.wait()
+        return await status(gateway, remote_batch_id)
+
+    async def slow_claim(*arguments: Any, **more: Any) -> list[Batch]:
+        claiming.set()
+        await until(lambda: not tasks)  # both are looked up
+        date.advance(61)
+        return await claim(*arguments, **more)
+
+    async with worker_harness.opened(database, SCENARIO) as here:
+        request_id = await without_results(here, 120)
+        assert await ask(here, request_id) == 120
+        monkeypatch.setattr(ConfigApiGateway, "status", held_status)
+        worker = replace(here, clock=date).worker()
+        tasks = worker._tasks  # pyright: ignore[reportPrivateUsage]
+        await worker._round()  # pyright: ignore[reportPrivateUsage]
+        await until(lambda: asked == 2)
+        await jobs.approved(database, 1, first=200)
+        monkeypatch.setattr(lifecycle, "claim", slow_claim)
+        await worker._round()  # pyright: ignore[reportPrivateUsage]
+        await until(lambda: not tasks)
+        retry = await drafted(here, request_id)
+    assert retry is not None
+    assert "not-looked-up" not in notices(retry)
+    assert notices(retry)["looked-up"]["phones"] == 120
 
 
 async def test_nothing_is_drafted_when_every_phone_turns_out_to_be_signed_in(

@@ -16,12 +16,13 @@ from bot.gateway.configapi import ConfigApiGateway
 from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import reconciliation, submission
 from bot.phones.region import Region
+from bot.runner.loop import Loop
 from bot.signin.batch import BatchState
 from bot.signin.digest import Digests
 from bot.signin.request import RequestState
 from bot.signin.snapshot import RequestSnapshot
 from bot.simulator.scenario import Call, Fault, FaultKind, Scenario, Statuses, Summaries, Wire
-from bot.store import batches
+from bot.store import batches, leases
 from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
 from bot.store.models.batches import BatchRow
@@ -100,6 +101,47 @@ async def test_batch_is_polled_once_when_a_poll_ends_while_the_next_round_reads(
         await worker._round()  # pyright: ignore[reportPrivateUsage]
         assert not tasks
     assert polls == 1
+
+
+async def test_batch_made_due_during_a_poll_without_news_is_polled_again_at_once(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a grant of a delegation does: it takes the lease, so the poll cannot say when it is due next."""
+    status, wake = ConfigApiGateway.status, Loop.wake
+    made_due = asyncio.Event()
+    polls, waits = 0, list[float]()
+
+    async def held_status(gateway: ConfigApiGateway, remote_batch_id: str) -> BatchReport:
+        nonlocal polls
+        polls += 1
+        await made_due.wait()
+        return await status(gateway, remote_batch_id)
+
+    def noted_wake(loop: Loop, in_seconds: float = 0) -> None:
+        waits.append(in_seconds)
+        wake(loop, in_seconds)
+
+    monkeypatch.setattr(ConfigApiGateway, "status", held_status)
+    async with worker_harness.opened(database, SLOW) as here:
+        request_id = await jobs.approved(database, 2)
+        worker = here.worker()
+        tasks = worker._tasks  # pyright: ignore[reportPrivateUsage]
+        await worker._round()  # pyright: ignore[reportPrivateUsage]
+        await until(lambda: not tasks)  # it is submitted
+        async with database.write() as tx:
+            await tx.execute(update(BatchRow).values(due_at=jobs.utc_now()))
+        await worker._round()  # pyright: ignore[reportPrivateUsage]
+        await until(lambda: polls)
+        async with database.write() as tx:
+            await leases.make_due(tx, request_id, jobs.utc_now())
+        await worker._round()  # pyright: ignore[reportPrivateUsage]
+        monkeypatch.setattr(Loop, "wake", noted_wake)
+        made_due.set()
+        await until(lambda: not tasks)
+        async with database.read() as tx:
+            (batch,) = await batches.due(tx, owner="another", now=jobs.utc_now())
+    assert batch.request_id == request_id, "it is still due, and nobody's"
+    assert waits == [0]
 
 
 async def test_worker_runs_at_most_three_concurrent_batches_per_region(database: Database) -> None:
@@ -392,6 +434,26 @@ async def test_lapsed_intent_is_submitted_anew_when_nothing_was_sent(database: D
     events = {each["event"] for each in logs if each.get("batch") == batch.id}
     assert "batch.released_unsent" in events
     assert "batch.marked_unknown" not in events
+
+
+async def test_lapsed_intent_is_submitted_anew_without_waiting_for_an_idle_look(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wake, waits = Loop.wake, list[float]()
+
+    def noted_wake(loop: Loop, in_seconds: float = 0) -> None:
+        waits.append(in_seconds)
+        wake(loop, in_seconds)
+
+    monkeypatch.setattr(Loop, "wake", noted_wake)
+    async with worker_harness.opened(database, SLOW) as here:
+        request_id = await jobs.approved(database, 20)
+        await claimed_by_the_dead(database)
+        async with here.working():
+            await until(lambda: waits)  # the round that finds it is over, or says what follows
+            snapshot = await here.snapshot(request_id)
+    assert snapshot.regions[0].batches == {BatchState.PLANNED: 1}
+    assert waits[0] == 0
 
 
 async def test_lapsed_intent_becomes_unknown_when_it_may_have_been_sent(database: Database) -> None:
