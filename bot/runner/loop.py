@@ -40,6 +40,7 @@ class Loop:
 
     async def _pass(self) -> None:
         """Wait for the time of the next round, which may come nearer meanwhile."""
+        await asyncio.sleep(0)  # whatever a round awaited, others run before the next
         clock = asyncio.get_running_loop().time
         while (pause := self._next_at - clock()) > 0:
             self._woken.clear()

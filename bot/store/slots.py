@@ -134,13 +134,14 @@ def _next_to_send(
     *,
     of_all: bool,
 ) -> Select[int, str]:
+    running = select(RequestRow.id).where(RequestRow.state == RequestState.RUNNING.value)
     in_region = (
         select(
             BatchRow.request_id,
             func.count(case((BatchRow.state.in_(_HOLDING), 1))).label("open_batches"),
             func.max(BatchRow.sent_at).label("latest_submit"),
         )
-        .where(*_of_region(tenant_id, region))
+        .where(*_of_region(tenant_id, region), BatchRow.request_id.in_(running))
         .group_by(BatchRow.request_id)
         .subquery()
     )

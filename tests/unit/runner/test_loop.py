@@ -93,3 +93,17 @@ async def test_wake_during_a_round_begins_another() -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def test_rounds_that_await_nothing_let_others_run() -> None:
+    loop = Loop("test", pause_seconds=HOUR)
+
+    async def at_once() -> float:
+        return 0
+
+    task = asyncio.create_task(loop.run(at_once))
+    async with asyncio.timeout(PATIENCE):
+        await asyncio.sleep(0.001)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
