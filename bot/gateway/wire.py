@@ -12,12 +12,14 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from bot.gateway import BatchReport, BatchSummary, PhoneReport
 from bot.phones import region as regions
 from bot.preflight.facts import PolicyType
 from bot.text import MAX_TEXT, clean
 
+_MAX_FIELD_NAME = 100  # characters; no known one is nearly as long
 _BATCH_ID = ("batchid", "batchidentifier", "id")
 _STATUS = ("batchstatus", "status", "state")
 _ITEMS = ("batchitem", "batchitems", "item", "items")
@@ -203,11 +205,23 @@ def _policy_name(value: object) -> str | None:
 def _fields(value: object) -> Mapping[str, object]:
     if not isinstance(value, dict):
         return {}
-    return {str(name).lower().replace("_", "").replace("-", ""): value[name] for name in value}
+    return {
+        _field_name(name): content
+        for name, content in value.items()
+        if len(name) <= _MAX_FIELD_NAME
+    }
+
+
+@lru_cache  # every row of a report has the same ones
+def _field_name(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "")
 
 
 def _first(fields: Mapping[str, object], names: Iterable[str]) -> object:
-    return next((fields[name] for name in names if fields.get(name) is not None), None)
+    for name in names:
+        if (value := fields.get(name)) is not None:
+            return value
+    return None
 
 
 def _text(value: object) -> str:

@@ -168,3 +168,11 @@ def test_summary_fields_are_none_when_unreadable() -> None:
         None,
         None,
     )
+
+
+def test_field_names_longer_than_any_known_one_are_ignored() -> None:
+    body = {"batchStatus": "Completed", "status".ljust(101, "-"): "InProgress"}
+    assert wire.report(json.dumps(body).encode(), "batch").status == "Completed"
+    assert wire.report(b'{"' + b"-" * 94 + b'status": "Running"}', "batch").status == "Running"
+    with pytest.raises(wire.UnreadableResponseError):
+        wire.report(b'{"' + b"-" * 95 + b'status": "Running"}', "batch")
