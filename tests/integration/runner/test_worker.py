@@ -281,28 +281,30 @@ async def test_throttled_submit_is_sent_again_after_backoff(
 async def test_request_shows_denial_and_continues_when_access_is_granted(
     database: Database,
 ) -> None:
-    scenario = with_faults(
-        Fault(call=Call.CREATE_BATCH, fault=FaultKind.FORBIDDEN, message="Access Denied")
+    denied = Fault(
+        call=Call.CREATE_BATCH, fault=FaultKind.FORBIDDEN, message="Access Denied", times=0
     )
-    async with worker_harness.opened(database, scenario) as here, here.working():
+    async with worker_harness.opened(database, with_faults(denied)) as here, here.working():
         request_id = await jobs.approved(database, 20)
         snapshot = await here.until(request_id, lambda s: bool(s.refused))
         assert "Access Denied" in snapshot.refused
-        assert snapshot.phones_by_status.pending == 20
+        assert not here.simulator.configapi.batches
+        here.simulator.faults.clear()
         snapshot = await here.until(request_id, ended)
     assert snapshot.refused == ""
     assert snapshot.phones_by_status.signed_in == 20
 
 
 async def test_denial_is_over_with_the_first_news_of_a_batch(database: Database) -> None:
-    scenario = with_faults(
-        Fault(call=Call.BATCH_STATUS, fault=FaultKind.FORBIDDEN, message="Access Denied"),
-        batch_seconds=1.5,
+    denied = Fault(
+        call=Call.BATCH_STATUS, fault=FaultKind.FORBIDDEN, message="Access Denied", times=0
     )
+    scenario = with_faults(denied, batch_seconds=1.5)
     async with worker_harness.opened(database, scenario) as here, here.working():
         request_id = await jobs.approved(database, 100)
         snapshot = await here.until(request_id, lambda s: bool(s.refused))
         assert snapshot.phones_by_status.in_progress == 100
+        here.simulator.faults.clear()
         snapshot = await here.until(request_id, lambda s: s.phones_by_status.in_progress < 100)
         assert snapshot.refused == ""
 
