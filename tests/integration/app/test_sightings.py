@@ -5,8 +5,12 @@ from __future__ import annotations
 import csv
 import io
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from bot.runner.sightings import Sightings
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import Scenario
 from bot.simulator.tenant import PERMISSIONS, GraphApi, SignInLog
@@ -16,6 +20,17 @@ from tests.support.worker_harness import FAST
 
 BLOCKED = 53003
 SOON = replace(FAST, sighting_seconds=0.2)
+
+
+@pytest.fixture(autouse=True)
+def begin_however_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks are planned for batches whose last look could still be due, which is half an hour: here, it
+    would be a second, and a busy machine may not plan them by then."""
+
+    def half_an_hour(_: Sightings) -> timedelta:
+        return timedelta(minutes=30)
+
+    monkeypatch.setattr(Sightings, "_patience", half_an_hour)
 
 
 async def results(make_bot: MakeBot, **scenario: Any) -> tuple[RunningBot, Posted]:
