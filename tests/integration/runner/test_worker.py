@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -17,6 +18,7 @@ from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import reconciliation, submission
 from bot.phones.region import Region
 from bot.runner.loop import Loop
+from bot.runner.worker import Worker
 from bot.signin.batch import BatchState
 from bot.signin.digest import Digests
 from bot.signin.request import RequestState
@@ -29,6 +31,7 @@ from bot.store.models.batches import BatchRow
 from bot.store.models.requests import PhoneRow
 from tests.support import jobs, worker_harness
 from tests.support.waiting import PATIENCE, Clock, until
+from tests.support.worker_harness import FAST, World
 
 QUICK = Scenario(batch_seconds=0.2)
 SLOW = Scenario(batch_seconds=600)  # a batch ends when the test says so
@@ -65,6 +68,28 @@ async def test_worker_signs_in_or_explains_every_phone(database: Database) -> No
     assert len(here.simulator.configapi.submits) == 4
 
 
+async def polling(here: World) -> tuple[Worker, Collection[object]]:
+    """A worker, driven round by round, that has begun the first poll of the only batch; and its tasks."""
+    worker = here.worker()
+    tasks = worker._tasks  # pyright: ignore[reportPrivateUsage]
+    await worker._round()  # pyright: ignore[reportPrivateUsage]
+    await until(lambda: not tasks)  # it is submitted
+    async with here.database.write() as tx:
+        await tx.execute(update(BatchRow).values(due_at=jobs.utc_now()))
+    await worker._round()  # pyright: ignore[reportPrivateUsage]
+    return worker, tasks
+
+
+async def test_batches_are_followed_without_an_idle_look(database: Database) -> None:
+    timing = replace(FAST, idle_seconds=3600.0)
+    async with worker_harness.opened(database, QUICK, timing=timing) as here:
+        request_id = await jobs.approved(database, 700)
+        async with here.working():
+            snapshot = await here.until(request_id, ended)
+    assert snapshot.phones_by_status.signed_in == 700
+    assert len(here.simulator.configapi.submits) == 7
+
+
 async def test_batch_is_polled_once_when_a_poll_ends_while_the_next_round_reads(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -90,13 +115,7 @@ async def test_batch_is_polled_once_when_a_poll_ends_while_the_next_round_reads(
     monkeypatch.setattr(batches, "lapsed_intents", read_until_the_poll_is_over)
     async with worker_harness.opened(database, SLOW) as here:
         await jobs.approved(database, 2)
-        worker = here.worker()
-        tasks = worker._tasks  # pyright: ignore[reportPrivateUsage]
-        await worker._round()  # pyright: ignore[reportPrivateUsage]
-        await until(lambda: not tasks)  # it is submitted
-        async with database.write() as tx:
-            await tx.execute(update(BatchRow).values(due_at=jobs.utc_now()))
-        await worker._round()  # pyright: ignore[reportPrivateUsage]
+        worker, tasks = await polling(here)
         await until(lambda: polls)
         await worker._round()  # pyright: ignore[reportPrivateUsage]
         assert not tasks
@@ -124,13 +143,7 @@ async def test_batch_made_due_during_a_poll_without_news_is_polled_again_at_once
     monkeypatch.setattr(ConfigApiGateway, "status", held_status)
     async with worker_harness.opened(database, SLOW) as here:
         request_id = await jobs.approved(database, 2)
-        worker = here.worker()
-        tasks = worker._tasks  # pyright: ignore[reportPrivateUsage]
-        await worker._round()  # pyright: ignore[reportPrivateUsage]
-        await until(lambda: not tasks)  # it is submitted
-        async with database.write() as tx:
-            await tx.execute(update(BatchRow).values(due_at=jobs.utc_now()))
-        await worker._round()  # pyright: ignore[reportPrivateUsage]
+        worker, tasks = await polling(here)
         await until(lambda: polls)
         async with database.write() as tx:
             await leases.make_due(tx, request_id, jobs.utc_now())
