@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Update, func, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Select, Update, case, func, or_, select, type_coerce, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bot.signin.batch import BatchState
@@ -161,7 +161,11 @@ def _reschedule(
         update(BatchRow)
         .where(*is_held(batch_id, attempt, state, owner))
         .values(
-            due_at=due_at,
+            # Later if the tenant's polls were postponed while this one ran.
+            due_at=case(
+                (BatchRow.due_at > due_at, BatchRow.due_at),
+                else_=type_coerce(due_at, BatchRow.due_at.type),
+            ),
             lease_until=lease_until,
             failing_since=failing_since,
             unreadable_seconds=unreadable_seconds,

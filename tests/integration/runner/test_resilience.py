@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
-from bot.gateway import BatchReport, BatchSummary, UnknownBatchError
+from bot.gateway import BatchReport, BatchSummary, ThrottledError, UnknownBatchError
+from bot.gateway.configapi import ConfigApiGateway
 from bot.lifecycle import batches as lifecycle
 from bot.lifecycle import reconciliation, submission
 from bot.phones.region import Region
@@ -26,7 +27,7 @@ from bot.store.batches import Batch
 from bot.store.database import Database, Transaction
 from bot.store.models.batches import BatchRow
 from tests.support import jobs, worker_harness
-from tests.support.waiting import Clock
+from tests.support.waiting import Clock, until
 from tests.support.worker_harness import FAST, Date, World, poll_until
 
 DAY = timedelta(days=1)
@@ -277,6 +278,34 @@ async def test_throttled_poll_holds_the_polls_of_all_batches_of_the_tenant(
                 await here.changed.wait()
     # Each batch may have been polled once before the first answer was recorded.
     assert here.simulator.configapi.calls[Call.BATCH_STATUS] <= 3
+
+
+async def test_poll_that_was_under_way_keeps_to_the_throttled_tenants_wait(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    throttled, answer = asyncio.Event(), asyncio.Event()
+    status = ConfigApiGateway.status
+
+    async def first_is_throttled(gateway: ConfigApiGateway, remote_batch_id: str) -> BatchReport:
+        if not throttled.is_set():
+            throttled.set()
+            raise ThrottledError("Too many requests", retry_after=600)
+        await answer.wait()
+        return await status(gateway, remote_batch_id)
+
+    monkeypatch.setattr(ConfigApiGateway, "status", first_is_throttled)
+    async with worker_harness.opened(database, Scenario(batch_seconds=60)) as here:
+        await jobs.approved(database, 200)
+        worker = here.worker()
+        tasks = worker._tasks  # pyright: ignore[reportPrivateUsage]
+        await worker._round()  # pyright: ignore[reportPrivateUsage]
+        await until(lambda: not tasks)  # both are submitted
+        await set_batches(database, due_at=jobs.utc_now())
+        await worker._round()  # pyright: ignore[reportPrivateUsage]
+        await until(lambda: len(tasks) == 1 and throttled.is_set())  # the wait is recorded
+        answer.set()
+        await until(lambda: not tasks)
+        assert not await due_within(database, timedelta(seconds=300))
 
 
 async def due_within(database: Database, seconds: timedelta) -> int:
