@@ -76,7 +76,7 @@ async def service(tree: Path, folder: Path) -> AsyncGenerator[tuple[str, psutil.
         "OFFHOOK_APP_PASSWORD": "none",
         "OFFHOOK_TENANT_IDS": "11111111-2222-4333-8444-555555555555",
         "OFFHOOK_REQUESTERS": "*",
-        "OFFHOOK_APPROVERS": "*",
+        "OFFHOOK_APPROVERS": "22222222-2222-4333-8444-555555555555",
     }
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
