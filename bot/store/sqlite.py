@@ -27,16 +27,45 @@ class _Connection(aiosqlite.Connection):
     def __init__(self, connector: Callable[[], sqlite3.Connection], iter_chunk_size: int) -> None:
         super().__init__(connector, iter_chunk_size)
         self._thread.daemon = True  # never keeps the process from ending
+        self._begin = ""
+
+    def begin(self, statement: str) -> None:
+        """Begin a transaction with `statement` once there is anything to do in it."""
+        self._begin = statement
+
+    def begun(self, cursor: sqlite3.Cursor) -> None:
+        """Begins it in the thread; again with the next statement, should it fail."""
+        if self._begin:
+            cursor.execute(self._begin)
+            self._begin = ""
 
     @contextmanager
     async def cursor(self) -> aiosqlite.Cursor:
         return _Cursor(self, self._conn.cursor())
+
+    async def commit(self) -> None:
+        if self._begin:
+            self._begin = ""
+        else:
+            await super().commit()
+
+    async def rollback(self) -> None:
+        # Always in the thread: it may be about to begin for a task that was cancelled.
+        await self._execute(self._roll_back)
+
+    def _roll_back(self) -> None:
+        self._begin = ""
+        self._conn.rollback()
 
 
 class _Cursor(aiosqlite.Cursor):
     """Has all rows once a statement has ended, and holds nothing of the database by then."""
 
     _rows: Iterable[sqlite3.Row] = ()
+
+    def __init__(self, connection: _Connection, cursor: sqlite3.Cursor) -> None:
+        super().__init__(connection, cursor)
+        self._connection = connection
 
     async def execute(self, sql: str, parameters: Iterable[Any] | None = None) -> aiosqlite.Cursor:
         await self._execute(self._run, sqlite3.Cursor.execute, sql, parameters or ())
@@ -49,6 +78,7 @@ class _Cursor(aiosqlite.Cursor):
     def _run(self, execute: Callable[..., object], *arguments: Any) -> None:
         cursor = self._cursor = self._cursor.connection.cursor()
         try:
+            self._connection.begun(cursor)
             execute(cursor, *arguments)
             self._rows = cursor.fetchall() if cursor.description else ()
         finally:

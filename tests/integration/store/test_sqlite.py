@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 
 from bot.store.database import Database
 
@@ -51,15 +51,55 @@ async def test_statement_visits_the_thread_once(sqlite: Database, visits: Counte
         assert visits.total() == 3
 
 
-async def test_transaction_begins_and_ends_in_one_visit_each(
-    sqlite: Database, visits: Counter[str]
+@pytest.mark.parametrize("statements", [0, 1, 2])
+async def test_transaction_begins_with_its_first_statement_and_ends_in_one_visit(
+    sqlite: Database, visits: Counter[str], statements: int
 ) -> None:
     async with sqlite.read() as tx:
         await tx.execute(text("SELECT 1"))
-    visits.clear()
-    async with sqlite.read():
-        pass
-    assert visits.total() == 2
+    for transaction in (sqlite.read, sqlite.write):
+        visits.clear()
+        async with transaction() as tx:
+            for _ in range(statements):
+                await tx.execute(text("SELECT 1"))
+        assert visits.total() == (statements + 1 if statements else 0)
+
+
+async def test_reads_of_a_transaction_see_the_same(sqlite: Database) -> None:
+    count = text("SELECT count(*) FROM numbers")
+    async with sqlite.read() as tx:
+        assert (await tx.execute(count)).scalar() == 0
+        async with sqlite.write() as other:
+            await other.execute(text("INSERT INTO numbers VALUES (1)"))
+        assert (await tx.execute(count)).scalar() == 0
+    async with sqlite.read() as tx:
+        assert (await tx.execute(count)).scalar() == 1
+
+
+async def test_writer_that_cannot_begin_writes_nothing(tmp_path: Path) -> None:
+    """Also where somebody goes on after the error: not even outside of a transaction."""
+    database = Database(f"sqlite:///{tmp_path / 'test.db'}", busy_seconds=0)
+    async with database.write() as tx:
+        await tx.execute(text("CREATE TABLE numbers (n INTEGER PRIMARY KEY)"))
+    insert = text("INSERT INTO numbers VALUES (1)")
+    other = sqlite3.connect(tmp_path / "test.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+
+    async def insert_twice(between: Callable[[], object]) -> None:
+        async with database.write() as tx:
+            with pytest.raises(OperationalError, match="locked"):
+                await tx.execute(insert)
+            between()
+            await tx.execute(insert)
+            raise TimeoutError
+
+    with pytest.raises(OperationalError, match="locked"):
+        await insert_twice(lambda: None)
+    with pytest.raises(TimeoutError):
+        await insert_twice(lambda: other.execute("ROLLBACK"))
+    assert other.execute("SELECT count(*) FROM numbers").fetchone() == (0,)
+    other.close()
+    await database.close()
 
 
 async def test_failed_statement_leaves_nothing_locked(sqlite: Database) -> None:
