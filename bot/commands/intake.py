@@ -80,15 +80,14 @@ async def _draft_now(
         turn.policy.four_eyes,
         zone.key if zone else "",
     )
-    async with context.database.write() as tx:
-        request_id = await lifecycle.draft(
-            tx,
-            context.notifications,
-            new,
-            validated,
-            context.clock(),
-            check_accounts=context.rules.check_accounts,
-        )
+    request_id = await lifecycle.draft(
+        context.database,
+        context.notifications,
+        new,
+        validated,
+        context.clock(),
+        check_accounts=context.rules.check_accounts,
+    )
     log.info("request.drafted", request=request_id, rows=len(validated.rows))
     context.changed()
 

@@ -8,17 +8,19 @@ from datetime import datetime
 
 from bot.lifecycle import preflight
 from bot.lifecycle.notifications import Notifications
-from bot.lifecycle.overlaps import counted, keep
+from bot.lifecycle.overlaps import counted
 from bot.phones.issue import Notice
 from bot.phones.roster import Roster
-from bot.store import audit, drafts, locks
-from bot.store.database import Transaction
+from bot.signin.overlap import Overlap
+from bot.signin.request import new_id
+from bot.store import audit, drafts, locks, overlaps
+from bot.store.database import Database, Transaction, counted_commits
 from bot.store.drafts import NewRequest
 from bot.store.requests import Request
 
 
 async def draft(
-    tx: Transaction,
+    database: Database,
     notify: Notifications,
     new: NewRequest,
     roster: Roster,
@@ -28,24 +30,40 @@ async def draft(
 ) -> str:
     """-> draft, from a validated file. Returns the new request's id.
 
+    The rows of a large file go in by parts, each in a transaction of its own, so that others write in
+    between; nobody sees the request before the last. One that is left without it is swept away.
     `check_accounts`: have its accounts checked before approval can be requested.
     """
-    request_id = await drafts.insert_roster(tx, new, roster, now)
-    if check_accounts:
-        await preflight.begin(tx, request_id)
-    found = await keep(tx, request_id, now, tenant_id=new.tenant_id)
-    await audit.record(
-        tx,
-        request_id,
-        "drafted",
-        now,
-        new.requester,
-        file=new.file_name,
-        rows=len(roster.rows),
-        **counted(found),
-    )
-    await notify.drafted(tx, new.tenant_id, new.conversation_id, request_id, now)
+    request_id = new_id()
+    with counted_commits():  # apart: until the request is seen, nothing has come of the file
+        for part in drafts.parts(request_id, new, roster, now, check_accounts=check_accounts):
+            async with database.write() as tx:
+                for add, rows in part:
+                    await tx.execute(add, rows)
+    async with database.read() as tx:
+        found = await overlaps.find(tx, request_id, now, tenant_id=new.tenant_id, retry_of="")
+    async with database.write() as tx:
+        await drafts.complete(tx, request_id, roster)
+        if check_accounts:
+            await preflight.begin(tx, request_id, noted=True)
+        await overlaps.save(tx, request_id, found)
+        await _drafted(
+            tx, notify, new, request_id, now, found, file=new.file_name, rows=len(roster.rows)
+        )
     return request_id
+
+
+async def _drafted(
+    tx: Transaction,
+    notify: Notifications,
+    new: NewRequest,
+    request_id: str,
+    now: datetime,
+    found: Sequence[Overlap],
+    **facts: object,
+) -> None:
+    await audit.record(tx, request_id, "drafted", now, new.requester, **facts, **counted(found))
+    await notify.drafted(tx, new.tenant_id, new.conversation_id, request_id, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,16 +107,9 @@ async def draft_retry(
     request_id, phones = drafted
     if check_accounts:
         await preflight.begin(tx, request_id)
-    overlapping = await keep(tx, request_id, now, tenant_id=new.tenant_id, retry_of=failed.id)
-    await audit.record(
-        tx,
-        request_id,
-        "drafted",
-        now,
-        new.requester,
-        retry_of=failed.id,
-        rows=phones,
-        **counted(overlapping),
+    overlapping = await overlaps.find(
+        tx, request_id, now, tenant_id=new.tenant_id, retry_of=failed.id
     )
-    await notify.drafted(tx, new.tenant_id, new.conversation_id, request_id, now)
+    await overlaps.save(tx, request_id, overlapping)
+    await _drafted(tx, notify, new, request_id, now, overlapping, retry_of=failed.id, rows=phones)
     return Retry(request_id, phones)

@@ -23,15 +23,6 @@ class OverlapUnexplainedError(Exception):
     """Other requests have the same phones or accounts, and the requester gave no reason."""
 
 
-async def keep(
-    tx: Transaction, request_id: str, now: datetime, *, tenant_id: str, retry_of: str = ""
-) -> list[Overlap]:
-    """Find what the request has in common with others and show it from now on."""
-    found = await overlaps.find(tx, request_id, now, tenant_id=tenant_id, retry_of=retry_of)
-    await overlaps.save(tx, request_id, found)
-    return found
-
-
 async def find(tx: Transaction, request: Request, now: datetime) -> list[Overlap]:
     return await overlaps.find(
         tx, request.id, now, tenant_id=request.tenant_id, retry_of=request.retry_of

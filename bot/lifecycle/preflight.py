@@ -29,13 +29,13 @@ class UnknownAccountError(Exception):
     """The requester named an account that is not among those that may be included by name."""
 
 
-async def begin(tx: Transaction, request_id: str) -> None:
+async def begin(tx: Transaction, request_id: str, *, noted: bool = False) -> None:
     """Have the accounts of a draft checked: a new one, or one that was made without.
 
-    A draft without a ready row has none.
+    A draft without a ready row has none. `noted`: they are noted as unchecked already.
     """
     await locks.requests(tx, request_id)
-    if (await tx.execute(*_begin(request_id))).rowcount == 1:
+    if (await tx.execute(*_begin(request_id))).rowcount == 1 and not noted:
         await account_checks.begin(tx, request_id)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -38,6 +38,10 @@ _CHUNK = 2000  # rows per statement, so that other tasks run in between
 _MENDABLE = {findings.ISSUE_PREFIX + code: code for code in script.ACCOUNT_CODES}
 
 
+#: An account of a request, not checked yet.
+ADD = insert(AccountCheckRow)
+
+
 class Preflight(StrEnum):
     """How far the accounts of a request have been checked. The values are stored."""
 
@@ -65,16 +69,26 @@ async def begin(tx: Transaction, request_id: str) -> int:
         .where(PhoneRow.request_id == request_id, PhoneRow.ready)
         .order_by(PhoneRow.number)
     )
-    accounts: dict[str, str] = {}
-    for account, username in rows:
-        accounts.setdefault(account, username)
-    unchecked = [
-        {"request_id": request_id, "account": account, "number": number, "username": username}
-        for number, (account, username) in enumerate(accounts.items())
-    ]
+    unchecked = list(unchecked_rows(request_id, ((row.account, row.username) for row in rows)))
     for start in range(0, len(unchecked), _CHUNK):
-        await tx.execute(insert(AccountCheckRow), unchecked[start : start + _CHUNK])
+        await tx.execute(ADD, unchecked[start : start + _CHUNK])
     return len(unchecked)
+
+
+def unchecked_rows(
+    request_id: str, accounts: Iterable[tuple[str, str]]
+) -> Iterator[dict[str, Any]]:
+    """Rows to `ADD` for accounts, case-folded and as the file has them, each of them once."""
+    known = set[str]()
+    for account, username in accounts:
+        if account not in known:
+            yield {
+                "request_id": request_id,
+                "account": account,
+                "number": len(known),
+                "username": username,
+            }
+            known.add(account)
 
 
 async def next_to_check(

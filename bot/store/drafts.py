@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, groupby, islice
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Insert, Select, Update, insert, select, update
@@ -14,16 +16,19 @@ from bot.phones.issue import Issue, Notice, Severity, accounts_on_several
 from bot.phones.roster import Roster
 from bot.phones.validation import RosterRow
 from bot.phones.vendor import kind_of
-from bot.signin.batch import MAX_PHONES_PER_BATCH, smaller_size
+from bot.signin.batch import smaller_size
 from bot.signin.outcome import CAUSES, RETRYABLE_PHONE_STATUSES, UNKNOWN, PhoneStatus, Retry
 from bot.signin.passwords import PasswordReset, of_account
 from bot.signin.request import NOTHING_RAN, Person, RequestState, new_id, phone_key
+from bot.store import account_checks
 from bot.store.database import Transaction
 from bot.store.models.requests import IssueRow, PhoneRow, RequestRow
 from bot.store.statement import statement
 
-_CHUNK = 2000  # rows per INSERT, so that other tasks run in between
+_PART = 200  # rows at a time, so that other tasks run in between
 _ADD_REQUEST, _ADD_PHONES, _ADD_ISSUES = insert(RequestRow), insert(PhoneRow), insert(IssueRow)
+#: Some of a draft's rows, each table's with its INSERT.
+Part = list[tuple[Insert, list[dict[str, Any]]]]
 _RANK = {Severity.ERROR: 0, Severity.WARNING: 1, Severity.NOTE: 2}
 
 
@@ -37,22 +42,44 @@ class NewRequest:
     zone: str = ""  #: IANA name of the requester's time zone; "" if it is not known
 
 
-async def insert_roster(tx: Transaction, new: NewRequest, roster: Roster, now: datetime) -> str:
-    """Returns the new request's id."""
-    severities = [issue.severity for issue in roster.issues]
-    request_id = await _insert_request(
-        tx,
-        new,
-        now,
-        total_rows=len(roster.rows),
-        usernames=[row.username for row in roster.rows if row.ready],
-        warnings=severities.count(Severity.WARNING),
-        notes=severities.count(Severity.NOTE),
-        notices=roster.notices,
+def parts(
+    request_id: str, new: NewRequest, roster: Roster, now: datetime, *, check_accounts: bool
+) -> Iterator[Part]:
+    """What a draft consists of, to be inserted in this order: its request, still without any count and so
+    seen by nobody, and its rows. `complete` makes it a draft like others.
+
+    `check_accounts`: with its accounts, noted as unchecked.
+    """
+    ready = ((_account(row), row.username) for row in roster.rows if row.ready and check_accounts)
+    rows = chain(
+        [(_ADD_REQUEST, _request(request_id, new, now))],
+        ((_ADD_PHONES, _phone(request_id, row)) for row in roster.rows),
+        ((_ADD_ISSUES, _issue(request_id, issue)) for issue in roster.issues),
+        ((account_checks.ADD, row) for row in account_checks.unchecked_rows(request_id, ready)),
     )
-    await _insert(tx, _ADD_PHONES, [_phone(request_id, row) for row in roster.rows])
-    await insert_issues(tx, request_id, roster.issues)
-    return request_id
+    while part := list(islice(rows, _PART)):
+        yield [
+            (add, [row for _, row in same_table])
+            for add, same_table in groupby(part, key=itemgetter(0))
+        ]
+
+
+async def complete(tx: Transaction, request_id: str, roster: Roster) -> None:
+    """Count what `parts` inserted, once all of it is there."""
+    severities = Counter(issue.severity for issue in roster.issues)
+    accounts = {_account(row) for row in roster.rows if row.ready}
+    await tx.execute(
+        update(RequestRow)
+        .where(RequestRow.id == request_id)
+        .values(
+            total_rows=len(roster.rows),
+            ready_rows=sum(row.ready for row in roster.rows),
+            accounts=len(accounts),
+            warnings=severities[Severity.WARNING],
+            notes=severities[Severity.NOTE],
+            notices=[_document(notice) for notice in roster.notices],
+        )
+    )
 
 
 async def insert_retry(
@@ -89,21 +116,21 @@ async def insert_retry(
     if _too_large(row.cause for row in rows):
         batch_size = smaller_size(batch_size)
         notices.append(Notice("smaller-batches", {"size": batch_size}))
-    request_id = await _insert_request(
-        tx,
-        new,
-        now,
-        total_rows=len(rows),
-        usernames=usernames,
-        notices=notices,
-        retry_of=failed_request_id,
-        batch_size=batch_size,
-    )
+    request_id = new_id()
+    request = _request(request_id, new, now) | {
+        "total_rows": len(rows),
+        "ready_rows": len(rows),
+        "accounts": len(attempts),
+        "notices": [_document(notice) for notice in notices],
+        "retry_of": failed_request_id,
+        "batch_size": batch_size,
+    }
+    await tx.execute(_ADD_REQUEST, request)
     copied = (
         *("number", "username", "account", "hardware_id", "kind"),
         *("region", "region_given", "provisioned_at"),
     )
-    phones = [
+    phones = (
         {
             "request_id": request_id,
             "ready": True,
@@ -111,7 +138,7 @@ async def insert_retry(
             **{name: getattr(row, name) for name in copied},
         }
         for row in rows
-    ]
+    )
     await _insert(tx, _ADD_PHONES, phones)
     return request_id, len(rows)
 
@@ -158,44 +185,25 @@ def _retried(request_id: str) -> Select[str]:
     return select(RequestRow.retry_of).where(RequestRow.id == request_id)
 
 
-async def _insert_request(
-    tx: Transaction,
-    new: NewRequest,
-    now: datetime,
-    *,
-    total_rows: int,
-    usernames: Sequence[str],
-    warnings: int = 0,
-    notes: int = 0,
-    notices: Iterable[Notice] = (),
-    retry_of: str = "",
-    batch_size: int = MAX_PHONES_PER_BATCH,
-) -> str:
-    request_id = new_id()
-    await tx.execute(
-        _ADD_REQUEST,
-        {
-            "id": request_id,
-            "tenant_id": new.tenant_id,
-            "state": RequestState.DRAFT.value,
-            "requester_id": new.requester.object_id,
-            "requester_name": new.requester.name,
-            "conversation_id": new.conversation_id,
-            "file_name": new.file_name,
-            "total_rows": total_rows,
-            "ready_rows": len(usernames),
-            "accounts": len({username.casefold() for username in usernames}),
-            "warnings": warnings,
-            "notes": notes,
-            "notices": [_document(notice) for notice in notices],
-            "four_eyes": new.four_eyes,
-            "run_zone": new.zone,
-            "created_at": now,
-            "retry_of": retry_of,
-            "batch_size": batch_size,
-        },
-    )
-    return request_id
+def _request(request_id: str, new: NewRequest, now: datetime) -> dict[str, Any]:
+    return {
+        "id": request_id,
+        "tenant_id": new.tenant_id,
+        "state": RequestState.DRAFT.value,
+        "requester_id": new.requester.object_id,
+        "requester_name": new.requester.name,
+        "conversation_id": new.conversation_id,
+        "file_name": new.file_name,
+        **dict.fromkeys(("total_rows", "ready_rows", "accounts", "warnings", "notes"), 0),
+        "notices": [],
+        "four_eyes": new.four_eyes,
+        "run_zone": new.zone,
+        "created_at": now,
+    }
+
+
+def _account(row: RosterRow) -> str:
+    return phone_key(row.username, row.hardware_id)[0]
 
 
 def _phone(request_id: str, row: RosterRow) -> dict[str, Any]:
@@ -203,7 +211,7 @@ def _phone(request_id: str, row: RosterRow) -> dict[str, Any]:
         "request_id": request_id,
         "number": row.number,
         "username": row.username,
-        "account": phone_key(row.username, row.hardware_id)[0] if row.ready else "",
+        "account": _account(row) if row.ready else "",
         "hardware_id": row.hardware_id,
         "region": row.region.value if row.region else "",
         "region_given": row.region is not None,
@@ -214,26 +222,27 @@ def _phone(request_id: str, row: RosterRow) -> dict[str, Any]:
     }
 
 
-async def _insert(tx: Transaction, add: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
-    for start in range(0, len(rows), _CHUNK):
-        await tx.execute(add, list(rows[start : start + _CHUNK]))
+def _issue(request_id: str, issue: Issue) -> dict[str, Any]:
+    return {
+        "request_id": request_id,
+        "rank": _RANK[issue.severity],
+        "row": issue.row,
+        "column": issue.column.value,
+        "value": issue.value,
+        "code": issue.code,
+        "severity": issue.severity.value,
+        "arguments": dict(issue.arguments),
+    }
 
 
 async def insert_issues(tx: Transaction, request_id: str, issues: Iterable[Issue]) -> None:
-    rows = [
-        {
-            "request_id": request_id,
-            "rank": _RANK[issue.severity],
-            "row": issue.row,
-            "column": issue.column.value,
-            "value": issue.value,
-            "code": issue.code,
-            "severity": issue.severity.value,
-            "arguments": dict(issue.arguments),
-        }
-        for issue in issues
-    ]
-    await _insert(tx, _ADD_ISSUES, rows)
+    await _insert(tx, _ADD_ISSUES, (_issue(request_id, issue) for issue in issues))
+
+
+async def _insert(tx: Transaction, add: Insert, rows: Iterable[dict[str, Any]]) -> None:
+    rest = iter(rows)
+    while part := list(islice(rest, _PART)):
+        await tx.execute(add, part)
 
 
 async def notices(tx: Transaction, request_id: str) -> Sequence[Notice]:

@@ -49,7 +49,10 @@ async def find(
     are asked for. With `states`, those in them and those whose use of break-glass nobody has reviewed.
     """
     phones = of_phones(tx, asked)
-    conditions = [*_of_requests(asked)]
+    conditions = [
+        RequestRow.total_rows > 0,
+        *_of_requests(asked),
+    ]  # drafts that are there as a whole
     if tenant_id is not None:
         conditions.append(RequestRow.tenant_id == tenant_id)
     if requester_id is not None:

@@ -6,7 +6,7 @@ posts of deleted requests are waited for, in order of their ids.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import InstrumentedAttribute
@@ -30,6 +30,8 @@ from bot.store.models.chat import (
 from bot.store.models.requests import RequestRow
 
 _CHUNK = 500  # requests per DELETE
+_WHOLE = RequestRow.total_rows > 0  # or a draft whose rows are still put in
+_UNFINISHED = timedelta(days=7)  # by then nobody puts them in any more
 
 
 async def purge(tx: Transaction, before: datetime, *, audit_before: datetime | None = None) -> int:
@@ -46,7 +48,8 @@ async def purge(tx: Transaction, before: datetime, *, audit_before: datetime | N
         select(RequestRow.id)
         .where(
             (RequestRow.state.in_(ended) & (RequestRow.finished_at < before))
-            | ((RequestRow.state == RequestState.DRAFT.value) & (RequestRow.created_at < before))
+            | ((RequestRow.state == RequestState.DRAFT.value) & (RequestRow.created_at < before)),
+            _WHOLE,
         )
         .with_for_update(skip_locked=True)
     )
@@ -100,12 +103,14 @@ async def _purge_audit(tx: Transaction, before: datetime, now: datetime) -> None
 
 
 async def sweep(tx: Transaction, now: datetime) -> None:
-    """Delete what serves for a day only: unanswered offers of files, and which activities were received."""
+    """Delete what serves for a day only: unanswered offers of files, and which activities were received. And
+    drafts that a fault left without some of their rows."""
     offers_end, activities_end = now - file_consents.VALID, now - received_activities.KEPT
     await _delete_unlocked(tx, FileConsentRow.id, FileConsentRow.created_at <= offers_end)
     await _delete_unlocked(
         tx, ReceivedActivityRow.id, ReceivedActivityRow.received_at < activities_end
     )
+    await _delete_unlocked(tx, RequestRow.id, ~_WHOLE, RequestRow.created_at < now - _UNFINISHED)
 
 
 async def _delete_unlocked(

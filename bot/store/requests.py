@@ -348,7 +348,11 @@ def _mark_reachable(request_id: str) -> Update:
 
 async def counts(tx: Transaction) -> dict[str, int]:
     """Requests by state, for the metrics."""
-    rows = await tx.execute(select(RequestRow.state, func.count()).group_by(RequestRow.state))
+    rows = await tx.execute(
+        select(RequestRow.state, func.count())
+        .where(RequestRow.total_rows > 0)
+        .group_by(RequestRow.state)
+    )
     return {row.state: row[1] for row in rows}
 
 

@@ -75,14 +75,8 @@ class People:
         rows = [self._row(region, ready=True) for region in regions]
         if with_bad_row:
             rows.append(self._row(regions[0], ready=False))
-        async with self.database.write() as tx:
-            return await lifecycle.draft(
-                tx,
-                NOTIFY,
-                new_request(),
-                Roster("phones.csv", rows, (), ()),
-                self.clock(),
-            )
+        roster = Roster("phones.csv", rows, (), ())
+        return await lifecycle.draft(self.database, NOTIFY, new_request(), roster, self.clock())
 
     def _row(self, region: Region, *, ready: bool) -> RosterRow:
         self._rows += 1

@@ -68,8 +68,8 @@ async def draft(
     tenant_id: str = TENANT,
 ) -> str:
     new = new_request(tenant_id)
-    async with database.write() as tx:
-        return await drafts.draft(tx, NOTIFY, new, roster(phones, *regions, first=first), utc_now())
+    rows = roster(phones, *regions, first=first)
+    return await drafts.draft(database, NOTIFY, new, rows, utc_now())
 
 
 async def load(database: Database, request_id: str) -> Request:

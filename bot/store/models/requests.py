@@ -35,7 +35,7 @@ class RequestRow(Base):
     requester_name: Mapped[str] = mapped_column(Text)
     conversation_id: Mapped[str] = mapped_column(Text)  #: where the request was made
     file_name: Mapped[str] = mapped_column(Text)
-    total_rows: Mapped[int]
+    total_rows: Mapped[int]  #: 0 while a draft's rows are put in: nobody sees it yet
     ready_rows: Mapped[int]
     accounts: Mapped[int]  #: distinct accounts in the ready rows
     warnings: Mapped[int]

@@ -16,6 +16,7 @@ from bot.commands.context import Context, Turn
 from bot.simulator.client import Chat, button, texts
 from bot.simulator.connector import Posted
 from bot.simulator.scenario import Person
+from bot.store import drafts as store
 from bot.store.database import Database, Transaction
 from tests.support.running_bot import (
     ALEX,
@@ -139,6 +140,18 @@ async def test_activity_can_be_delivered_again_when_it_failed_without_effect(
     assert len(drafts(await bot.received())) == 1
 
 
+async def test_file_can_be_delivered_again_when_its_draft_failed_on_the_way(
+    bot: RunningBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    activity = message(bot)
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "complete", _fail)
+        assert (await bot.client.post(activity))[0] == 200
+    await bot.wait_for_text("Something went wrong")
+    assert (await bot.client.post(activity))[0] == 200
+    assert len(drafts(await bot.received())) == 1
+
+
 async def test_activity_has_no_second_effect_when_it_failed_after_the_first(
     bot: RunningBot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,7 +200,7 @@ async def test_received_activities_are_forgotten_after_a_day(bot: RunningBot) ->
     engine.dispose()
 
 
-async def _fail(context: Context, turn: Turn, content: str) -> None:
+async def _fail(*_: object) -> None:
     raise RuntimeError("before any effect")
 
 

@@ -38,10 +38,9 @@ FAILING = Verdict(
 async def checked_draft(database: Database, phones: int = 2) -> str:
     """A draft whose accounts all need an IP phone policy."""
     now = utc_now()
-    async with database.write() as tx:
-        request_id = await drafts.draft(
-            tx, NOTIFY, jobs.new_request(), jobs.roster(phones), now, check_accounts=True
-        )
+    request_id = await drafts.draft(
+        database, NOTIFY, jobs.new_request(), jobs.roster(phones), now, check_accounts=True
+    )
     until = now + timedelta(minutes=1)
     async with database.write() as tx:
         names = await account_checks.unchecked(tx, request_id, 100)

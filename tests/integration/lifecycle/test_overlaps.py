@@ -47,10 +47,9 @@ async def draft(
         for at, (account, last) in enumerate(phones)
     ]
     new = replace(jobs.new_request(), requester=requester, tenant_id=tenant)
-    async with database.write() as tx:
-        return await drafts.draft(
-            tx, jobs.NOTIFY, new, Roster("phones.csv", roster, (), ()), jobs.utc_now()
-        )
+    return await drafts.draft(
+        database, jobs.NOTIFY, new, Roster("phones.csv", roster, (), ()), jobs.utc_now()
+    )
 
 
 async def ask(database: Database, request_id: str, reason: str = "phones were swapped") -> bool:

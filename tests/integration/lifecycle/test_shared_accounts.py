@@ -25,9 +25,8 @@ async def draft(database: Database, accounts: Sequence[str]) -> str:
         RosterRow(at + 2, account, f"80-5E-C0-00-00-{at:02X}", Region.EMEA, ready=True)
         for at, account in enumerate(accounts)
     ]
-    async with database.write() as tx:
-        roster = Roster("phones.csv", rows, (), ())
-        return await lifecycle.draft(tx, jobs.NOTIFY, jobs.new_request(), roster, jobs.utc_now())
+    roster = Roster("phones.csv", rows, (), ())
+    return await lifecycle.draft(database, jobs.NOTIFY, jobs.new_request(), roster, jobs.utc_now())
 
 
 async def end(database: Database, request_id: str, signed_in: Collection[int]) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from sqlalchemy import bindparam, select, text
 
-from bot.lifecycle import asking, drafts, ending, polling, reconciliation, submission
+from bot.lifecycle import asking, ending, polling, reconciliation, submission
 from bot.lifecycle import batches as batch_lifecycle
 from bot.lifecycle import phones as phone_lifecycle
 from bot.lifecycle import requests as request_lifecycle
@@ -86,16 +86,6 @@ async def load(tx: Transaction, request_id: str) -> Request:
     return request
 
 
-async def approved(tx: Transaction, region: Region) -> str:
-    """`jobs.approved` in one transaction."""
-    request_id = await drafts.draft(
-        tx, jobs.NOTIFY, jobs.new_request(), jobs.roster(PHONES, region), jobs.utc_now()
-    )
-    assert await _request_approval(tx, await load(tx, request_id))
-    assert await _approve(tx, await load(tx, request_id))
-    return request_id
-
-
 @dataclass(frozen=True, slots=True)
 class Pair:
     """Two approved requests of two phones in one batch each, and all their rows.
@@ -130,13 +120,15 @@ def subject_of(database: Database, kind: str, pairs: Pairs) -> SubjectOf:
         hold: Hold = Hold.NONE,
     ) -> Subject:
         later = jobs.utc_now() + MINUTE
+        known = kind in pairs
+        if not known:
+            first = await jobs.approved(database, PHONES, Region.EMEA)
+            bystander = await jobs.approved(database, PHONES, Region.NOAM, first=PHONES)
+            pairs[kind] = Pair(first, bystander, await rows.dump(database))
+        pair = pairs[kind]
         async with database.write() as tx:
-            if kind in pairs:
-                await rows.insert_in(tx, pairs[kind].tables)
-            else:
-                made = await approved(tx, Region.EMEA), await approved(tx, Region.NOAM)
-                pairs[kind] = Pair(*made, await rows.dump_in(tx))
-            pair = pairs[kind]
+            if known:
+                await rows.insert_in(tx, pair.tables)
             await execute(
                 tx,
                 "UPDATE requests SET state = :state, expires_at = :expires_at, hold = :hold",

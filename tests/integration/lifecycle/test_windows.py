@@ -31,10 +31,9 @@ AGES = (
 async def draft(database: Database, times: Sequence[datetime | None]) -> str:
     roster = jobs.roster(len(times))
     rows = [row._replace(provisioned=at) for row, at in zip(roster.rows, times, strict=True)]
-    async with database.write() as tx:
-        return await lifecycle.draft(
-            tx, jobs.NOTIFY, jobs.new_request(), replace(roster, rows=rows), NOW
-        )
+    return await lifecycle.draft(
+        database, jobs.NOTIFY, jobs.new_request(), replace(roster, rows=rows), NOW
+    )
 
 
 async def windows_of(

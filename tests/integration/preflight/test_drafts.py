@@ -67,15 +67,14 @@ def runner(
 
 
 async def draft(database: Database, phones: int) -> str:
-    async with database.write() as tx:
-        return await drafts.draft(
-            tx,
-            jobs.NOTIFY,
-            jobs.new_request(),
-            jobs.roster(phones),
-            jobs.utc_now(),
-            check_accounts=True,
-        )
+    return await drafts.draft(
+        database,
+        jobs.NOTIFY,
+        jobs.new_request(),
+        jobs.roster(phones),
+        jobs.utc_now(),
+        check_accounts=True,
+    )
 
 
 async def snapshot_of(database: Database, request_id: str) -> RequestSnapshot:

@@ -45,10 +45,9 @@ async def finish(database: Database, request_id: str) -> None:
 
 
 async def ask(database: Database, roster: Roster) -> str:
-    async with database.write() as tx:
-        request_id = await lifecycle.draft(
-            tx, jobs.NOTIFY, jobs.new_request(), roster, jobs.utc_now()
-        )
+    request_id = await lifecycle.draft(
+        database, jobs.NOTIFY, jobs.new_request(), roster, jobs.utc_now()
+    )
     assert await jobs.request_approval(database, request_id)
     return request_id
 
