@@ -14,7 +14,6 @@ import asyncio
 import gzip
 import json
 import math
-import os
 import sys
 import tempfile
 import time
@@ -30,7 +29,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.support.service import ROOT, production
+
 BOMBS_AT_ONCE = 4
 HALF_SENT = 150
 BODY_BYTES = 1_000_000
@@ -64,20 +66,7 @@ class Figures:
 @asynccontextmanager
 async def service(tree: Path, folder: Path) -> AsyncGenerator[tuple[str, psutil.Process]]:
     """The service of `tree` in `production`; nothing that it would call is reached without a token."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")},
-        "PYTHONPATH": str(tree),
-        "PYTHONUNBUFFERED": "1",
-        "OFFHOOK_ENVIRONMENT": "production",
-        "OFFHOOK_PORT": "0",
-        "OFFHOOK_DATA_DIR": str(folder),
-        "OFFHOOK_GATEWAY": "configapi",
-        "OFFHOOK_APP_ID": "99999999-0000-0000-0000-000000000009",
-        "OFFHOOK_APP_PASSWORD": "none",
-        "OFFHOOK_TENANT_IDS": "11111111-2222-4333-8444-555555555555",
-        "OFFHOOK_REQUESTERS": "*",
-        "OFFHOOK_APPROVERS": "22222222-2222-4333-8444-555555555555",
-    }
+    environment = production(folder, tree) | {"PYTHONUNBUFFERED": "1"}
     with (folder / "log").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "bot", "serve"),

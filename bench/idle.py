@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
 import sys
 import tempfile
@@ -24,7 +23,10 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.support import service
+
 GOAL_MEMORY = 1.5
 GOAL_START = 2.0
 START_SECONDS = 120.0
@@ -72,25 +74,6 @@ asyncio.run(main())
 """
 
 
-def environment(folder: Path) -> dict[str, str]:
-    inherited = {
-        name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")
-    }
-    return {
-        **inherited,
-        "PYTHONPATH": str(ROOT),
-        "OFFHOOK_ENVIRONMENT": "production",
-        "OFFHOOK_PORT": "0",
-        "OFFHOOK_DATA_DIR": str(folder),
-        "OFFHOOK_GATEWAY": "configapi",
-        "OFFHOOK_APP_ID": "99999999-0000-0000-0000-000000000009",
-        "OFFHOOK_APP_PASSWORD": "none",
-        "OFFHOOK_TENANT_IDS": "11111111-2222-4333-8444-555555555555",
-        "OFFHOOK_REQUESTERS": "*",
-        "OFFHOOK_APPROVERS": "22222222-2222-4333-8444-555555555555",
-    }
-
-
 async def measure(
     command: Sequence[str], env: Mapping[str, str], folder: Path
 ) -> tuple[float, float]:
@@ -129,10 +112,11 @@ async def main() -> int:
     }
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        await measure(commands["Offhook"], environment(folder), folder)  # makes the tables
+        await measure(commands["Offhook"], service.production(folder), folder)  # makes the tables
         rounds = {
             each: [
-                await measure(command, environment(folder), folder) for _ in range(options.rounds)
+                await measure(command, service.production(folder), folder)
+                for _ in range(options.rounds)
             ]
             for each, command in commands.items()
         }

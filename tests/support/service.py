@@ -54,15 +54,32 @@ def _configure_logs() -> None:
     logs.configure(level=os.environ.get("LOG_LEVEL", "error"))
 
 
-def environment(simulator: Simulator, folder: Path, **more: str) -> dict[str, str]:
-    """Environment variables that point the service at the simulator; `more` are further settings."""
+def _environment(folder: Path) -> dict[str, str]:
     inherited = {
         name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")
     }
+    return {**inherited, "OFFHOOK_PORT": "0", "OFFHOOK_DATA_DIR": str(folder)}
+
+
+def production(folder: Path, tree: Path = ROOT) -> dict[str, str]:
+    """Environment variables with which the service of `tree` starts in production. It reaches nobody."""
     return {
-        **inherited,
-        "OFFHOOK_PORT": "0",
-        "OFFHOOK_DATA_DIR": str(folder),
+        **_environment(folder),
+        "PYTHONPATH": str(tree),
+        "OFFHOOK_ENVIRONMENT": "production",
+        "OFFHOOK_GATEWAY": "configapi",
+        "OFFHOOK_APP_ID": "99999999-0000-0000-0000-000000000009",
+        "OFFHOOK_APP_PASSWORD": "none",
+        "OFFHOOK_TENANT_IDS": TENANT,
+        "OFFHOOK_REQUESTERS": "*",
+        "OFFHOOK_APPROVERS": "22222222-2222-4333-8444-555555555555",
+    }
+
+
+def environment(simulator: Simulator, folder: Path, **more: str) -> dict[str, str]:
+    """Environment variables that point the service at the simulator; `more` are further settings."""
+    return {
+        **_environment(folder),
         "OFFHOOK_CONFIGAPI_URL": simulator.configapi_url,
         "OFFHOOK_GRAPH_URL": simulator.graph_url,
         "OFFHOOK_TENANT_IDS": TENANT,

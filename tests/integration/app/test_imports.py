@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).parents[3]
+from tests.support.service import production
+
 LAZY = frozenset({"alembic", "bot.doctor.run", "bot.simulator.server", "netaddr", "openpyxl"})
 PATIENCE = 120.0  # seconds
 
 
 async def imports(folder: Path) -> set[str]:
     """The modules that `serve` imports in production until it listens."""
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("OFFHOOK_")},
-        "PYTHONPATH": str(ROOT),
-        "OFFHOOK_ENVIRONMENT": "production",
-        "OFFHOOK_PORT": "0",
-        "OFFHOOK_DATA_DIR": str(folder),
-        "OFFHOOK_GATEWAY": "configapi",
-        "OFFHOOK_APP_ID": "99999999-0000-0000-0000-000000000009",
-        "OFFHOOK_APP_PASSWORD": "none",
-        "OFFHOOK_TENANT_IDS": "11111111-2222-4333-8444-555555555555",
-        "OFFHOOK_REQUESTERS": "*",
-        "OFFHOOK_APPROVERS": "22222222-2222-4333-8444-555555555555",
-    }
     command = (sys.executable, "-X", "importtime", "-m", "bot", "serve", "--log-level", "error")
     with (folder / "imports").open("wb") as log:
         process = await asyncio.create_subprocess_exec(
-            *command, cwd=folder, env=environment, stdout=asyncio.subprocess.PIPE, stderr=log
+            *command, cwd=folder, env=production(folder), stdout=asyncio.subprocess.PIPE, stderr=log
         )
         assert process.stdout is not None
         try:
