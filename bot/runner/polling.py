@@ -242,11 +242,17 @@ class Polling:
         )
         return wait if rescheduled else None
 
-    @staticmethod
-    def _unobserved_seconds(batch: Batch, now: datetime) -> float:
-        """How long no report was read before this one: because reads failed, or Offhook was down."""
+    def _unobserved_seconds(self, batch: Batch, now: datetime) -> float:
+        """How long no report was read before this one: because reads failed, others were throttled, or
+        Offhook was down."""
         since = batch.failing_since or batch.due_at
-        return max(0.0, (now - since).total_seconds()) if since else 0.0
+        if since is None:
+            return 0.0
+        if batch.seen_running_at is not None:
+            # Whatever it is due after that, it waits for a throttled tenant.
+            longest = timedelta(seconds=self._context.timing.poll_max_seconds)
+            since = min(since, batch.seen_running_at + longest)
+        return max(0.0, (now - since).total_seconds())
 
     @staticmethod
     def _silent_seconds(batch: Batch, now: datetime) -> float:

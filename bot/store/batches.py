@@ -51,6 +51,7 @@ class Batch:
     polls: int  #: since the submit
     summary_reads: int  #: conclusive ones, while its outcome is unknown
     progress_at: datetime | None  #: of the latest news
+    seen_running_at: datetime | None  #: by the latest poll that was answered, or its submit
     completed_at: datetime | None  #: when the SIP Gateway first called it complete
     ended: int  #: phones that have ended
     unreadable_seconds: float  #: spent polling in vain since the last success

@@ -308,6 +308,24 @@ async def test_poll_that_was_under_way_keeps_to_the_throttled_tenants_wait(
         assert not await due_within(database, timedelta(seconds=300))
 
 
+async def test_wait_for_a_throttled_tenant_is_not_taken_for_silence(database: Database) -> None:
+    """Other batches were throttled for a day, so that nobody asked for this one."""
+    timing = replace(FAST, stalled_seconds=3600.0, abandoned_seconds=86400.0)
+    async with worker_harness.opened(database, Scenario(batch_seconds=60), timing=timing) as here:
+        await jobs.approved(database, 100)
+        worker = here.worker()
+        tasks = worker._tasks  # pyright: ignore[reportPrivateUsage]
+        await worker._round()  # pyright: ignore[reportPrivateUsage]
+        await until(lambda: not tasks)  # it is submitted
+        past = jobs.utc_now() - 2 * DAY
+        await set_batches(database, progress_at=past, seen_running_at=past, due_at=jobs.utc_now())
+        await worker._round()  # pyright: ignore[reportPrivateUsage]
+        await until(lambda: not tasks)
+        async with database.read() as tx:
+            (batch,) = await batches.select_where(tx)
+    assert (batch.state, batch.polls, batch.stalled) == (BatchState.SUBMITTED, 1, False)
+
+
 async def due_within(database: Database, seconds: timedelta) -> int:
     """How many batches are due, or will be soon."""
     async with database.read() as tx:
