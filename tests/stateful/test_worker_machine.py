@@ -31,7 +31,8 @@ def setting(database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sett
     with asyncio.Runner() as runner:
         database = ObservedDatabase(database_url)
         # Random ids would make a failure depend on more than Hypothesis can repeat.
-        monkeypatch.setattr("bot.store.drafts.new_id", lambda: next(database.request_ids))
+        for drafts in ("bot.lifecycle.drafts", "bot.store.drafts"):
+            monkeypatch.setattr(f"{drafts}.new_id", lambda: next(database.request_ids))
         runner.run(database.open())
         yield Setting(runner.get_loop(), database, Tally())
         runner.run(database.close())

@@ -55,7 +55,8 @@ async def test_writing_is_busy_when_write_lock_is_held(tmp_path: Path) -> None:
     try:
         found = await asyncio.to_thread(examine, url)
         assert found.writing is Writing.ALLOWED
-        async with database.write():
+        async with database.write() as tx:
+            await tx.execute(text("SELECT 1"))
             found = await asyncio.to_thread(examine, url, seconds=0.05)
         assert found.writing is Writing.BUSY
     finally:

@@ -191,7 +191,7 @@ def test_functions_that_pass_columns_on_are_known() -> None:
     # `record` inserts, `failed` logs, `mend_ended` formats, `with_values` chooses a statement,
     # and `connect` has options of a connection.
     # `_transition`, `transition`, `change` and `submitted` hand on to `apply`, which is ruled.
-    audited = {"record", "record_once", "record_list"}  # events have no state
+    audited = {"record", "record_once", "record_list", "_drafted"}  # events have no state
     ruled = {"_transition", "transition", "change", "submitted"}
     assert (
         passing - audited - ruled - {"failed", "mend_ended", "with_values", "connect"}
