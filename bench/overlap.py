@@ -45,7 +45,7 @@ def _roster(first: int) -> Roster:
 
 
 async def _draft(database: Database, first: int) -> str:
-    return await lifecycle.draft(database, NOTIFY, NEW, _roster(first), datetime.now(UTC))
+    return await lifecycle.draft(database, NOTIFY, NEW, _roster(first), lambda: datetime.now(UTC))
 
 
 async def _measure(url: str) -> None:

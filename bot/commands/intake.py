@@ -85,7 +85,7 @@ async def _draft_now(
         context.notifications,
         new,
         validated,
-        context.clock(),
+        context.clock,
         check_accounts=context.rules.check_accounts,
     )
     log.info("request.drafted", request=request_id, rows=len(validated.rows))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -24,22 +24,23 @@ async def draft(
     notify: Notifications,
     new: NewRequest,
     roster: Roster,
-    now: datetime,
+    clock: Callable[[], datetime],
     *,
     check_accounts: bool = False,
 ) -> str:
     """-> draft, from a validated file. Returns the new request's id.
 
     The rows of a large file go in by parts, each in a transaction of its own, so that others write in
-    between; nobody sees the request before the last. One that is left without it is swept away.
+    between; nobody sees the request before the last. One that is left without it goes with a purge.
     `check_accounts`: have its accounts checked before approval can be requested.
     """
     request_id = new_id()
     with counted_commits():  # apart: until the request is seen, nothing has come of the file
-        for part in drafts.parts(request_id, new, roster, now, check_accounts=check_accounts):
+        for part in drafts.parts(request_id, new, roster, clock(), check_accounts=check_accounts):
             async with database.write() as tx:
                 for add, rows in part:
                     await tx.execute(add, rows)
+    now = clock()
     async with database.read() as tx:
         found = await overlaps.find(tx, request_id, now, tenant_id=new.tenant_id, retry_of="")
     async with database.write() as tx:

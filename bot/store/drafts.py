@@ -65,12 +65,12 @@ def parts(
 
 
 async def complete(tx: Transaction, request_id: str, roster: Roster) -> None:
-    """Count what `parts` inserted, once all of it is there."""
+    """Count what `parts` inserted, once all of it is there. Raises LookupError if it was deleted by then."""
     severities = Counter(issue.severity for issue in roster.issues)
     accounts = {_account(row) for row in roster.rows if row.ready}
-    await tx.execute(
+    completed = await tx.execute(
         update(RequestRow)
-        .where(RequestRow.id == request_id)
+        .where(RequestRow.id == request_id, RequestRow.total_rows == 0)
         .values(
             total_rows=len(roster.rows),
             ready_rows=sum(row.ready for row in roster.rows),
@@ -80,6 +80,8 @@ async def complete(tx: Transaction, request_id: str, roster: Roster) -> None:
             notices=[_document(notice) for notice in roster.notices],
         )
     )
+    if completed.rowcount != 1:
+        raise LookupError(request_id)
 
 
 async def insert_retry(

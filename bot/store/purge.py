@@ -30,8 +30,7 @@ from bot.store.models.chat import (
 from bot.store.models.requests import RequestRow
 
 _CHUNK = 500  # requests per DELETE
-_WHOLE = RequestRow.total_rows > 0  # or a draft whose rows are still put in
-_UNFINISHED = timedelta(days=7)  # by then nobody puts them in any more
+_DRAFTING = timedelta(hours=1)  # longer than anybody puts in a draft's rows
 
 
 async def purge(tx: Transaction, before: datetime, *, audit_before: datetime | None = None) -> int:
@@ -43,13 +42,14 @@ async def purge(tx: Transaction, before: datetime, *, audit_before: datetime | N
     Of the audit, events before `audit_before` are deleted, if that is given; its chain stays, and both
     deletions become links of it.
     """
+    now = datetime.now(UTC)
     ended = [state.value for state in TERMINAL_REQUEST_STATES]
     rows = await tx.execute(
         select(RequestRow.id)
         .where(
             (RequestRow.state.in_(ended) & (RequestRow.finished_at < before))
             | ((RequestRow.state == RequestState.DRAFT.value) & (RequestRow.created_at < before)),
-            _WHOLE,
+            (RequestRow.total_rows > 0) | (RequestRow.created_at < now - _DRAFTING),
         )
         .with_for_update(skip_locked=True)
     )
@@ -70,7 +70,6 @@ async def purge(tx: Transaction, before: datetime, *, audit_before: datetime | N
         await tx.execute(select(PostRow.id).where(of_chunk).order_by(PostRow.id).with_for_update())
         await tx.execute(delete(PostRow).where(of_chunk))
         await tx.execute(delete(RequestRow).where(RequestRow.id.in_(chunk)))
-    now = datetime.now(UTC)
     if request_ids:
         await audit.record(
             tx, None, "requests purged", now, requests=len(request_ids), before=timestamp(before)
@@ -103,14 +102,12 @@ async def _purge_audit(tx: Transaction, before: datetime, now: datetime) -> None
 
 
 async def sweep(tx: Transaction, now: datetime) -> None:
-    """Delete what serves for a day only: unanswered offers of files, and which activities were received. And
-    drafts that a fault left without some of their rows."""
+    """Delete what serves for a day only: unanswered offers of files, and which activities were received."""
     offers_end, activities_end = now - file_consents.VALID, now - received_activities.KEPT
     await _delete_unlocked(tx, FileConsentRow.id, FileConsentRow.created_at <= offers_end)
     await _delete_unlocked(
         tx, ReceivedActivityRow.id, ReceivedActivityRow.received_at < activities_end
     )
-    await _delete_unlocked(tx, RequestRow.id, ~_WHOLE, RequestRow.created_at < now - _UNFINISHED)
 
 
 async def _delete_unlocked(

@@ -109,7 +109,7 @@ def header(row: Row[Any]) -> dict[str, Any]:
 
 
 async def load(tx: Transaction, request_id: str) -> Request | None:
-    """Returns None if there is no such request."""
+    """Returns None if there is no such request, or a draft whose rows are still put in."""
     row = (await tx.execute(*_by_id(request_id))).one_or_none()
     if row is None:
         return None
@@ -137,7 +137,9 @@ async def load(tx: Transaction, request_id: str) -> Request | None:
 
 @statement
 def _by_id(request_id: str) -> Select[*tuple[Any, ...]]:
-    return select(RequestRow.__table__).where(RequestRow.id == request_id)
+    return select(RequestRow.__table__).where(
+        RequestRow.id == request_id, RequestRow.total_rows > 0
+    )
 
 
 async def waiting(tx: Transaction, request_id: str, now: datetime) -> Request | None:

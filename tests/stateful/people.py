@@ -76,7 +76,7 @@ class People:
         if with_bad_row:
             rows.append(self._row(regions[0], ready=False))
         roster = Roster("phones.csv", rows, (), ())
-        return await lifecycle.draft(self.database, NOTIFY, new_request(), roster, self.clock())
+        return await lifecycle.draft(self.database, NOTIFY, new_request(), roster, self.clock)
 
     def _row(self, region: Region, *, ready: bool) -> RosterRow:
         self._rows += 1

@@ -69,7 +69,7 @@ async def draft(
 ) -> str:
     new = new_request(tenant_id)
     rows = roster(phones, *regions, first=first)
-    return await drafts.draft(database, NOTIFY, new, rows, utc_now())
+    return await drafts.draft(database, NOTIFY, new, rows, utc_now)
 
 
 async def load(database: Database, request_id: str) -> Request:

@@ -15,7 +15,9 @@ from bot.simulator.client import button
 from bot.store import snapshots
 from tests.support.running_bot import MEGAN, RunningBot, chat_of, phones_csv, request_id_of
 
-_REQUEST_BY_ID = re.compile(r"SELECT .+ FROM requests WHERE requests\.id = \?")
+_REQUEST_BY_ID = re.compile(
+    r"SELECT .+ FROM requests WHERE requests\.id = \?( AND requests\.total_rows > \?)?"
+)
 _WRITE = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM) (?!conversations|received_activities)")
 
 

@@ -19,7 +19,7 @@ from bot.lifecycle import requests as lifecycle
 from bot.store import batches, health
 from bot.store.database import Database
 from bot.store.health import Writing
-from bot.store.purge import purge
+from bot.store.purge import purge, sweep
 from tests.support import jobs
 from tests.support.postgres import Postgres
 
@@ -99,6 +99,8 @@ async def test_prepared_login_runs_a_request_and_leaves_purge_to_the_owner(serve
         async with service.write() as tx:
             assert await lifecycle.withdraw(tx, request, actor=jobs.ADMIN, now=jobs.utc_now())
         assert await jobs.cancel(service, await jobs.approved(service, 3))
+        async with service.write() as tx:
+            await sweep(tx, jobs.utc_now())
         with pytest.raises(DBAPIError, match="permission denied"):
             async with service.write() as tx:
                 await purge(tx, jobs.utc_now())

@@ -6,12 +6,14 @@ import asyncio
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, select, text, update
 
 from bot.lifecycle import drafts as lifecycle
+from bot.phones.roster import Roster
 from bot.store import drafts, history, requests
 from bot.store.database import Database, Transaction
-from bot.store.purge import purge, sweep
+from bot.store.models.requests import RequestRow
+from bot.store.purge import purge
 from tests.support import jobs, rows
 
 ROWS = 1_050
@@ -24,7 +26,7 @@ async def draft(database: Database, *, check_accounts: bool = False) -> str:
         jobs.NOTIFY,
         jobs.new_request(),
         jobs.roster(ROWS),
-        jobs.utc_now(),
+        jobs.utc_now,
         check_accounts=check_accounts,
     )
 
@@ -60,9 +62,9 @@ async def test_draft_has_all_rows_and_accounts_in_their_order(database: Database
     assert checks == [(at, username) for at, (_, username) in enumerate(of_file)]
 
 
-async def test_half_a_draft_is_seen_by_nobody_and_swept_away(
-    database: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def half_drafted(database: Database, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A draft whose last transaction failed."""
+
     async def fail(_: Transaction, *__: object) -> None:
         raise TimeoutError
 
@@ -70,18 +72,48 @@ async def test_half_a_draft_is_seen_by_nobody_and_swept_away(
         patched.setattr(drafts, "complete", fail)
         with pytest.raises(TimeoutError):
             await draft(database)
+    async with database.read() as tx:
+        return (await tx.execute(select(RequestRow.id))).scalar_one()
+
+
+async def test_half_a_draft_is_seen_by_nobody(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = await half_drafted(database, monkeypatch)
     whole = await draft(database)
     assert await listed(database) == [whole]
     async with database.read() as tx:
         assert await requests.counts(tx) == {"draft": 1}
+        assert await requests.load(tx, half) is None
+    assert await jobs.events(database, half) == []
+
+
+async def test_half_a_draft_is_purged_once_its_rows_do_not_come_any_more(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = await half_drafted(database, monkeypatch)
     now = jobs.utc_now()
     async with database.write() as tx:
-        # Its rows may still be coming.
-        assert await purge(tx, now + DAY) == 1
-        await sweep(tx, now + 6 * DAY)
-    tables = await rows.dump(database)
-    assert (len(tables["requests"]), len(tables["phones"])) == (1, ROWS)
-    async with database.write() as tx:
-        await sweep(tx, now + 8 * DAY)
+        assert await purge(tx, now + DAY) == 0
+        await tx.execute(update(RequestRow).values(created_at=now - timedelta(hours=2)))
+        assert await purge(tx, now - DAY) == 0
+        assert await purge(tx, now) == 1
     tables = await rows.dump(database)
     assert tables["requests"] == tables["phones"] == []
+    assert await jobs.events(database, half) == []
+
+
+async def test_draft_that_was_deleted_on_the_way_is_no_draft(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    complete = drafts.complete
+
+    async def delete_first(tx: Transaction, request_id: str, roster: Roster) -> None:
+        await tx.execute(delete(RequestRow))
+        await complete(tx, request_id, roster)
+
+    monkeypatch.setattr(drafts, "complete", delete_first)
+    with pytest.raises(LookupError):
+        await draft(database)
+    tables = await rows.dump(database)
+    assert tables["events"] == tables["posts"] == []

@@ -39,7 +39,7 @@ async def checked_draft(database: Database, phones: int = 2) -> str:
     """A draft whose accounts all need an IP phone policy."""
     now = utc_now()
     request_id = await drafts.draft(
-        database, NOTIFY, jobs.new_request(), jobs.roster(phones), now, check_accounts=True
+        database, NOTIFY, jobs.new_request(), jobs.roster(phones), lambda: now, check_accounts=True
     )
     until = now + timedelta(minutes=1)
     async with database.write() as tx:

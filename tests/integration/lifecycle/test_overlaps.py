@@ -48,7 +48,7 @@ async def draft(
     ]
     new = replace(jobs.new_request(), requester=requester, tenant_id=tenant)
     return await drafts.draft(
-        database, jobs.NOTIFY, new, Roster("phones.csv", roster, (), ()), jobs.utc_now()
+        database, jobs.NOTIFY, new, Roster("phones.csv", roster, (), ()), jobs.utc_now
     )
 
 

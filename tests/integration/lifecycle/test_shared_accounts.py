@@ -26,7 +26,7 @@ async def draft(database: Database, accounts: Sequence[str]) -> str:
         for at, account in enumerate(accounts)
     ]
     roster = Roster("phones.csv", rows, (), ())
-    return await lifecycle.draft(database, jobs.NOTIFY, jobs.new_request(), roster, jobs.utc_now())
+    return await lifecycle.draft(database, jobs.NOTIFY, jobs.new_request(), roster, jobs.utc_now)
 
 
 async def end(database: Database, request_id: str, signed_in: Collection[int]) -> None:

@@ -32,7 +32,7 @@ async def draft(database: Database, times: Sequence[datetime | None]) -> str:
     roster = jobs.roster(len(times))
     rows = [row._replace(provisioned=at) for row, at in zip(roster.rows, times, strict=True)]
     return await lifecycle.draft(
-        database, jobs.NOTIFY, jobs.new_request(), replace(roster, rows=rows), NOW
+        database, jobs.NOTIFY, jobs.new_request(), replace(roster, rows=rows), lambda: NOW
     )
 
 

@@ -72,7 +72,7 @@ async def draft(database: Database, phones: int) -> str:
         jobs.NOTIFY,
         jobs.new_request(),
         jobs.roster(phones),
-        jobs.utc_now(),
+        jobs.utc_now,
         check_accounts=True,
     )
 

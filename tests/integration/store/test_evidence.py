@@ -46,7 +46,7 @@ async def finish(database: Database, request_id: str) -> None:
 
 async def ask(database: Database, roster: Roster) -> str:
     request_id = await lifecycle.draft(
-        database, jobs.NOTIFY, jobs.new_request(), roster, jobs.utc_now()
+        database, jobs.NOTIFY, jobs.new_request(), roster, jobs.utc_now
     )
     assert await jobs.request_approval(database, request_id)
     return request_id

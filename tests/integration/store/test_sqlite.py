@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
 import sqlite3
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +103,39 @@ async def test_writer_that_cannot_begin_writes_nothing(tmp_path: Path) -> None:
     assert other.execute("SELECT count(*) FROM numbers").fetchone() == (0,)
     other.close()
     await database.close()
+
+
+async def test_cancelled_writes_are_whole_or_nothing(sqlite: Database) -> None:
+    """Several at once, each cancelled at some await, also while its transaction begins in the thread."""
+    rng = random.Random(1)
+    async with sqlite.write() as tx:
+        await tx.execute(text("CREATE TABLE twins (n INTEGER PRIMARY KEY)"))
+
+    async def write(n: int) -> None:
+        async with sqlite.write() as tx:
+            for table in ("numbers", "twins"):
+                await tx.execute(text(f"INSERT INTO {table} VALUES (:n)"), {"n": n})
+
+    async def write_for_a_while(n: int) -> None:
+        writing = asyncio.create_task(write(n))
+        for _ in range(rng.randint(0, 30)):
+            await asyncio.sleep(0)
+        await asyncio.sleep(rng.choice((0, rng.uniform(0, 0.003))))  # about as long as it takes
+        for _ in range(rng.randint(0, 2)):
+            writing.cancel()
+            await asyncio.sleep(0)
+        with suppress(asyncio.CancelledError):
+            await writing
+
+    for first in range(0, 400, 4):
+        await asyncio.gather(*(write_for_a_while(first + n) for n in range(4)))
+    async with sqlite.read() as tx:
+        numbers, twins = [
+            (await tx.execute(text(f"SELECT n FROM {table} ORDER BY n"))).scalars().all()
+            for table in ("numbers", "twins")
+        ]
+    assert numbers == twins
+    assert 0 < len(numbers) < 400
 
 
 async def test_failed_statement_leaves_nothing_locked(sqlite: Database) -> None:
