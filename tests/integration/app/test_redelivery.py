@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -128,24 +129,16 @@ async def test_repeated_click_does_not_export_again(bot: RunningBot) -> None:
     assert len(offers) == 1
 
 
+@pytest.mark.parametrize(
+    ("module", "name"), [(intake, "take_text"), (store, "complete")], ids=["at_once", "on_the_way"]
+)
 async def test_activity_can_be_delivered_again_when_it_failed_without_effect(
-    bot: RunningBot, monkeypatch: pytest.MonkeyPatch
+    bot: RunningBot, monkeypatch: pytest.MonkeyPatch, module: ModuleType, name: str
 ) -> None:
+    """Also where rows of its draft are stored already, which nobody sees."""
     activity = message(bot)
     with monkeypatch.context() as patched:
-        patched.setattr(intake, "take_text", _fail)
-        assert (await bot.client.post(activity))[0] == 200
-    await bot.wait_for_text("Something went wrong")
-    assert (await bot.client.post(activity))[0] == 200
-    assert len(drafts(await bot.received())) == 1
-
-
-async def test_file_can_be_delivered_again_when_its_draft_failed_on_the_way(
-    bot: RunningBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    activity = message(bot)
-    with monkeypatch.context() as patched:
-        patched.setattr(store, "complete", _fail)
+        patched.setattr(module, name, _fail)
         assert (await bot.client.post(activity))[0] == 200
     await bot.wait_for_text("Something went wrong")
     assert (await bot.client.post(activity))[0] == 200
