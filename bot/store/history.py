@@ -49,10 +49,8 @@ async def find(
     are asked for. With `states`, those in them and those whose use of break-glass nobody has reviewed.
     """
     phones = of_phones(tx, asked)
-    conditions = [
-        RequestRow.total_rows > 0,
-        *_of_requests(asked),
-    ]  # drafts that are there as a whole
+    whole = RequestRow.total_rows > 0  # unlike a draft whose rows are still put in
+    conditions = [whole, *_of_requests(asked)]
     if tenant_id is not None:
         conditions.append(RequestRow.tenant_id == tenant_id)
     if requester_id is not None:

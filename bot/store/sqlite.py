@@ -49,13 +49,8 @@ class _Connection(aiosqlite.Connection):
         else:
             await super().commit()
 
-    async def rollback(self) -> None:
-        # Always in the thread: it may be about to begin for a task that was cancelled.
-        await self._execute(self._roll_back)
-
-    def _roll_back(self) -> None:
-        self._begin = ""
-        self._conn.rollback()
+    # Rolling back leaves `_begin` alone, which the next transaction sets anew: done late, for a task that was
+    # cancelled, it would take that one's.
 
 
 class _Cursor(aiosqlite.Cursor):
